@@ -1,0 +1,1 @@
+"""The command line: `main` is the group, every other file is one command of it."""

@@ -1,0 +1,105 @@
+"""The `moglow` command: a group that imports each command when it is asked for, and shows errors as one line.
+
+A command lives in a file of its own as the attribute `command`; it parses, calls one function, says one line.
+It imports what it calls inside its body, so that `moglow --help` is there at once.
+"""
+
+from importlib import import_module
+
+import click
+
+from moglow import __version__
+from moglow.errors import MoglowError
+
+SECTIONS: dict[str, dict[str, str]] = {
+    "Look at motion": {},
+    "Convert it": {"export": "moglow.cli.export"},
+    "Learn from it": {},
+}
+COMMANDS: dict[str, str] = {name: module for section in SECTIONS.values() for name, module in section.items()}
+
+EXAMPLE = """\b
+Example:
+  moglow export walk.bvh walk.glb
+"""
+
+
+class Failure(click.ClickException):
+    """What a user sees when something cannot be done: one line on stderr, exit code 1.
+
+    >>> Failure("walk.bvh: no MOTION").format_message()
+    'walk.bvh: no MOTION'
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+    def show(self, file: object = None) -> None:
+        click.echo(f"error: {self.format_message()}", err=True)
+
+
+class Interrupted(Failure):
+    """Ctrl-C, with the exit code that shells give it."""
+
+    exit_code = 130
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported by name, and listed by section in the help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(COMMANDS[cmd_name]).command
+        assert isinstance(command, click.Command), f"{COMMANDS[cmd_name]}.command is not a click command"
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, COMMANDS), default=0)
+        for title, names in SECTIONS.items():
+            commands = [(name, self.get_command(ctx, name)) for name in names]
+            rows = [(name.ljust(width), c.get_short_help_str(80)) for name, c in commands if c]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except MoglowError as error:
+            raise Failure(str(error)) from error
+        except BrokenPipeError:
+            raise  # the reader of our output left (`moglow … | head`): click closes in silence
+        except OSError as error:
+            raise Failure(describe(error)) from error
+        except KeyboardInterrupt as error:
+            raise Interrupted("interrupted") from error
+
+
+def describe(error: OSError) -> str:
+    """Returns what the system said about a file, the file first.
+
+    >>> describe(FileNotFoundError(2, "No such file or directory", "walk.bvh"))
+    'walk.bvh: No such file or directory'
+    """
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}"
+
+
+@click.group(
+    cls=LazyGroup,
+    epilog=EXAMPLE,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="moglow", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Your path, your skeleton: natural motion, as files that open right in Blender."""
+
+
+def main() -> None:
+    """Runs the command line; the console script `moglow` points here."""
+    cli()

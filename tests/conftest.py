@@ -1,0 +1,34 @@
+"""What every test may ask for: the shared motion capture, and hypothesis without a clock."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+# A busy machine must not fail a law by being slow; the same examples on each run keep a red test red.
+settings.register_profile("moglow", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("moglow")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks each test that asks for `shared_data` as `realdata`, and skips these where the data is absent."""
+    for item in items:
+        if "shared_data" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.realdata)
+        if item.get_closest_marker("realdata") and not SHARED_DATA.is_dir():
+            item.add_marker(pytest.mark.skip(reason="needs the motion capture in ../shared/data"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Returns the folder of real motion capture, which is read where it lies and never committed."""
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """Returns the folder of our own clips, which every clone has."""
+    return ROOT / "data" / "samples"
