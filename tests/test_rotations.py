@@ -73,7 +73,9 @@ def test_matrices_round_trip_at_half_turns_too(quats: np.ndarray) -> None:
     half_turns = r.expmap_to_quat(np.pi * np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0.6, 0.8, 0]]))
     both = np.concatenate([quats, half_turns, [r.IDENTITY]])
     assert r.quat_angle(r.matrix_to_quat(r.quat_to_matrix(both)), both).max() < 1e-7
-    assert np.allclose(r.quat_to_matrix(r.matrix_to_quat(r.quat_to_matrix(both))), r.quat_to_matrix(both), atol=EXACT)
+    assert np.allclose(
+        r.quat_to_matrix(r.matrix_to_quat(r.quat_to_matrix(both))), r.quat_to_matrix(both), atol=EXACT
+    )
 
 
 def test_the_shortest_turn_takes_one_direction_to_another() -> None:
@@ -110,7 +112,10 @@ def test_headings_grow_to_the_left() -> None:
 
 def test_neighbouring_quaternions_share_a_half_space() -> None:
     time = np.linspace(0, 20, 400)
-    flipped = r.expmap_to_quat(np.stack([time, 0 * time, 0 * time], -1)) * np.where(np.arange(400) % 3, 1, -1)[:, None]
+    flipped = (
+        r.expmap_to_quat(np.stack([time, 0 * time, 0 * time], -1))
+        * np.where(np.arange(400) % 3, 1, -1)[:, None]
+    )
     smooth = r.quat_continuous(flipped)
     assert np.sum(smooth[1:] * smooth[:-1], axis=-1).min() > 0.9
     assert r.quat_angle(smooth, flipped).max() < EXACT
