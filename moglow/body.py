@@ -1,0 +1,205 @@
+"""The whole body: which pair of limbs are the legs, which the arms, and the mid-line from hips to head. Floor 1; numpy alone."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from moglow.limbs import ARM, FORE_LEG, LEG, Body, Kind, Limb, find_limb
+
+SIDES = ("left", "right")
+Found = dict[str, tuple[int, float]]  # role -> joint, confidence
+
+_NAMED = 1.0  # from this much evidence on, names say what a limb is
+_SHORTEST = 0.4  # a pair shorter than this share of the longest is no limb but ears, eyes or a pony tail
+
+
+def find_limbs(body: Body, fixed: Mapping[Kind, Mapping[str, int]]) -> list[Limb]:
+    """The legs and the arms or fore legs, at most one pair of each; ``fixed`` is what the user has said."""
+    roots = [
+        j for j, p in enumerate(body.parents) if body.partners[j] > j and p >= 0 and body.in_middle(p)
+    ]  # fmt: skip
+    pairs = [
+        {kind: find_limb(kind, root, body, fixed[kind]) for kind in (LEG, ARM, FORE_LEG)} for root in roots
+    ]
+    pairs = [{kind: limb for kind, limb in pair.items() if limb} for pair in pairs]
+    pairs = [pair for pair in pairs if pair]
+    reach = max((_length(body, limb) for pair in pairs for limb in pair.values()), default=0.0)
+    named: dict[Kind, list[Limb]] = {LEG: [], ARM: [], FORE_LEG: []}
+    unnamed: list[dict[Kind, Limb]] = []
+    for pair in pairs:
+        claims = {kind: limb.named for kind, limb in pair.items()}
+        if FORE_LEG in claims and not fixed[FORE_LEG] and not _is_front(body, pair[FORE_LEG]):
+            del claims[FORE_LEG]
+        kind = max(claims, key=lambda kind: (claims[kind], kind is FORE_LEG), default=None)
+        if kind is not None and claims[kind] >= _NAMED:
+            named[kind].append(pair[kind])
+        elif max(_length(body, limb) for limb in pair.values()) >= _SHORTEST * reach:
+            unnamed.append(pair)
+    return _sort(body, named, unnamed, {limb.root: pair for pair in pairs for limb in pair.values()})
+
+
+def _sort(
+    body: Body,
+    named: Mapping[Kind, list[Limb]],
+    unnamed: list[dict[Kind, Limb]],
+    pairs: Mapping[int, dict[Kind, Limb]],
+) -> list[Limb]:
+    """Chooses the legs, then whether the other pair are arms or fore legs.
+
+    Where names are silent, the legs are the pair that leaves the mid-line nearest to the root, and among those the lowest.
+    """
+
+    def from_root(limb: Limb) -> tuple[float, float]:
+        return len(body.path(limb.root)), body.rest[limb.tip, 1]
+
+    legs = sorted(named[LEG], key=from_root)
+    others = [*named[FORE_LEG], *legs[1:], *sorted(named[ARM], key=lambda limb: -limb.named)]
+    silent = sorted((pair for pair in unnamed if LEG in pair), key=lambda pair: from_root(pair[LEG]))
+    if not legs and silent:
+        legs = [silent[0][LEG]]
+    if not others:
+        others = [
+            next(iter(pair.values())) for pair in unnamed if not legs or legs[0].root not in _roots(pair)
+        ]
+        others.sort(key=lambda limb: -_length(body, limb))
+    limbs = legs[:1]
+    for other in others[:1]:
+        pair = pairs[other.root]
+        fore = (
+            other in named[FORE_LEG]
+            or other in named[LEG]
+            or (bool(legs) and _reaches_floor(body, legs[0], other))
+        )
+        kind = FORE_LEG if fore and FORE_LEG in pair else ARM
+        limbs += [pair[kind]] if kind in pair else []
+    return limbs
+
+
+def _roots(pair: Mapping[Kind, Limb]) -> set[int]:
+    return {limb.root for limb in pair.values()}
+
+
+def _length(body: Body, limb: Limb) -> float:
+    """Length of the two main bones."""
+    path = body.path(limb.tip)
+    start = limb.joints[limb.kind.main[0]]
+    return float(body.lengths[path[path.index(start) + 1 :]].sum())
+
+
+def _is_front(body: Body, limb: Limb) -> bool:
+    return any(body.words[j].front for j in limb.joints.values())
+
+
+def _stands(body: Body, legs: Limb) -> bool:
+    """Whether the rest pose is one in which the figure stands; in Bandai's, bones lie along X."""
+    drop = body.rest[legs.joints["thigh"], 1] - body.rest[legs.tip, 1]
+    return bool(drop > 0.6 * _length(body, legs))
+
+
+def _reaches_floor(body: Body, legs: Limb, other: Limb) -> bool:
+    """Whether the other limbs stand on the floor too; where the rest pose does not tell, a tail does."""
+    if not _stands(body, legs):
+        return any(word.stem.startswith("tail") for word in body.words)
+    hips, foot, hand = (body.rest[j, 1] for j in (body.parents[legs.root], legs.tip, other.tip))
+    return bool(hips - hand > 0.6 * (hips - foot))
+
+
+def limb_roles(body: Body, limbs: Sequence[Limb]) -> Found:
+    """Roles of the limbs' joints, left and right."""
+    found: Found = {}
+    for limb in limbs:
+        side, side_sure = _side(body, limb, limbs)
+        for part, joint in limb.joints.items():
+            sure = _confidence(limb, part) * side_sure * (body.sure[joint] or 0.5)
+            other = body.partners[joint]
+            found[f"{side}_{limb.kind.prefix}{part}"] = joint, sure
+            if other != joint:
+                found[f"{SIDES[side == 'left']}_{limb.kind.prefix}{part}"] = other, sure
+    return found
+
+
+def _confidence(limb: Limb, part: str) -> float:
+    evidence = min(limb.evidence[part], 1.0)
+    return 0.75 + 0.25 * evidence if evidence > 0 else 0.8 * float(np.exp(-max(limb.misfit, 0.0) / 4))
+
+
+def _side(body: Body, limb: Limb, limbs: Sequence[Limb]) -> tuple[str, float]:
+    """The side of the limb's own half: by its names, else by where it lies when the toes point forward."""
+    sides = [body.words[j].side for j in limb.joints.values()]
+    if any(sides):
+        return max(SIDES, key=sides.count), 1.0
+    forward, sure = np.array([0.0, 0.0, 1.0]), 0.4
+    if limbs[0].kind is LEG and _stands(body, limbs[0]):
+        sure = 0.7
+        if "toe" in limbs[0].joints:
+            pair = [(j, body.partners[j]) for j in (limbs[0].joints["foot"], limbs[0].joints["toe"])]
+            forward = np.sum(
+                [body.rest[toe] - body.rest[foot] for foot, toe in zip(*pair, strict=True)], axis=0
+            )
+            sure = 0.9
+    across = body.rest[limb.tip] - body.rest[body.partners[limb.tip]]
+    return SIDES[int(forward[2] * across[0] - forward[0] * across[2] < 0)], sure
+
+
+def middle_roles(body: Body, limbs: Sequence[Limb]) -> Found:
+    """Roles of the mid-line: hips, spine, chest, neck, head."""
+    found: Found = {}
+    legs = next((limb for limb in limbs if limb.kind is LEG), None)
+    arms = next((limb for limb in limbs if limb.kind is not LEG), None)
+    hips = body.parents[legs.root] if legs else _named(body, "hips", range(len(body.parents)))
+    if hips is None:
+        return found
+    above = body.parents[hips]
+    if above >= 0 and body.words[hips].speaks_for("spine") and body.words[above].speaks_for("hips") > 0.5:
+        hips = above  # 3ds Max hangs the thighs on the first spine joint
+    _add(body, found, "hips", hips)
+    to_hips = set(body.path(hips))
+    chest = body.parents[arms.root] if arms else None
+    head = _head(body, chest if chest is not None else hips, to_hips)
+    spine = [
+        j
+        for j in body.path(head if chest is None and head is not None else chest or hips)
+        if j not in to_hips
+    ]
+    if chest is None:
+        chest = _named(body, "chest", spine)
+    if chest in spine:
+        _add(body, found, "chest", chest)
+        below = [j for j in spine[: spine.index(chest)] if body.in_middle(j)]
+        _add(body, found, "spine", _named(body, "spine", below), below[0] if below else None)
+    if head is not None:
+        _add(body, found, "head", head)
+        start = chest if chest is not None else hips
+        path = body.path(head)
+        between = path[path.index(start) + 1 : -1] if start in path else []
+        _add(body, found, "neck", _named(body, "neck", between), between[0] if between else None)
+    return found
+
+
+def _add(body: Body, found: Found, role: str, joint: int | None, otherwise: int | None = None) -> None:
+    chosen = otherwise if joint is None else joint
+    if chosen is not None:
+        found[role] = chosen, 0.6 + 0.4 * max(body.words[chosen].speaks_for(role), 0.0)
+
+
+def _named(body: Body, role: str, joints: Sequence[int]) -> int | None:
+    """The first joint whose name speaks best for the role."""
+    best = max(joints, key=lambda j: body.words[j].speaks_for(role) * body.in_middle(j), default=None)
+    return best if best is not None and body.words[best].speaks_for(role) > 0.3 else None
+
+
+def _head(body: Body, chest: int, to_hips: set[int]) -> int | None:
+    """The joint named head, else the end of the longest mid-line chain that leaves the chest."""
+    named = _named(body, "head", range(len(body.parents)))
+    if named is not None:
+        return named
+    chains = [
+        path
+        for path in map(body.path, range(len(body.parents)))
+        if chest in path and body.in_middle(path[-1])
+    ]
+    chains = [
+        path[path.index(chest) + 1 :] for path in chains if not to_hips & set(path[path.index(chest) + 1 :])
+    ]
+    chains = [path for path in chains if path]
+    return max(chains, key=lambda path: float(body.lengths[path].sum()))[-1] if chains else None
