@@ -209,7 +209,8 @@ def _hermite(before: Array, start: Array, end: Array, after: Array, share: Array
 
 def _cubic(values: Array, at: Array) -> Array:
     knots, share = _knots(at, len(values))
-    return _hermite(*(values[k] for k in knots), share)
+    before, start, end, after = (values[k] for k in knots)
+    return _hermite(before, start, end, after, share)
 
 
 def _cubic_turn(rotations: Array, at: Array) -> Array:

@@ -51,7 +51,7 @@ class Mirror:
         return quat_multiply(quat_multiply(before, local[..., self.partners, :]), turns)
 
     def positions(self, local: Array) -> Array:
-        """Mirrored local positions ``(..., J, 3)``; joints that stay at their offsets keep them, so bones keep lengths."""
+        """Mirrored local positions ``(..., J, 3)``; joints at their offsets stay there, so bones keep lengths."""
         maps = np.concatenate([WORLD_MIRROR[None], self.reflections[list(self.skeleton.parents[1:])]])
         mirrored = np.einsum("jba,...jb->...ja", maps, local[..., self.partners, :])
         still = np.all(np.isclose(local, self.skeleton.offsets, atol=1e-6), axis=(*range(local.ndim - 2), -1))

@@ -94,7 +94,7 @@ def test_a_skeleton_survives_json() -> None:
 
 
 def test_a_missing_joint_is_named_with_its_neighbour() -> None:
-    with pytest.raises(SkeletonError, match="LeftFot.*did you mean LeftFoot"):
+    with pytest.raises(SkeletonError, match=r"LeftFot.*did you mean LeftFoot"):
         make_skeleton().index("LeftFot")
 
 
