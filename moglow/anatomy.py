@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -65,7 +66,16 @@ def find_anatomy(
     (5, (0, 4, 5, 6, 1, 2, 3))
     """
     rest = np.asarray(rest, float)
-    said = _Said.read(overrides, names)
+    shape = (rest - rest[:1]).tobytes()
+    return _find_anatomy(tuple(names), tuple(parents), shape, tuple(overrides.items()))
+
+
+@lru_cache(maxsize=64)  # the files of a folder mostly share their skeleton
+def _find_anatomy(
+    names: tuple[str, ...], parents: tuple[int, ...], shape: bytes, overrides: tuple[tuple[str, str], ...]
+) -> Anatomy:
+    rest = np.frombuffer(shape).reshape(-1, 3)
+    said = _Said.read(dict(overrides), names)
     words = [read_name(name) for name in names]
     partners, sure = find_partners(words, parents, rest)
     for a, b in said.partners:

@@ -1,4 +1,4 @@
-"""The whole body: which pair of limbs are the legs, which the arms, and the mid-line from hips to head. Floor 1; numpy alone."""
+"""The whole body: which limbs are legs, which arms, and the mid-line from hips to head. Floor 1; numpy alone."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,14 +15,11 @@ _SHORTEST = 0.4  # a pair shorter than this share of the longest is no limb but 
 
 def find_limbs(body: Body, fixed: Mapping[Kind, Mapping[str, int]]) -> list[Limb]:
     """The legs and the arms or fore legs, at most one pair of each; ``fixed`` is what the user has said."""
-    roots = [
-        j for j, p in enumerate(body.parents) if body.partners[j] > j and p >= 0 and body.in_middle(p)
-    ]  # fmt: skip
-    pairs = [
+    roots = [j for j, p in enumerate(body.parents) if p >= 0 and body.in_middle(p) and body.partners[j] > j]
+    tried = [
         {kind: find_limb(kind, root, body, fixed[kind]) for kind in (LEG, ARM, FORE_LEG)} for root in roots
     ]
-    pairs = [{kind: limb for kind, limb in pair.items() if limb} for pair in pairs]
-    pairs = [pair for pair in pairs if pair]
+    pairs = [{kind: limb for kind, limb in pair.items() if limb} for pair in tried if any(pair.values())]
     reach = max((_length(body, limb) for pair in pairs for limb in pair.values()), default=0.0)
     named: dict[Kind, list[Limb]] = {LEG: [], ARM: [], FORE_LEG: []}
     unnamed: list[dict[Kind, Limb]] = []
@@ -46,7 +43,7 @@ def _sort(
 ) -> list[Limb]:
     """Chooses the legs, then whether the other pair are arms or fore legs.
 
-    Where names are silent, the legs are the pair that leaves the mid-line nearest to the root, and among those the lowest.
+    Where names are silent, the legs are the pair that leaves the mid-line nearest to the root, and the lowest of those.
     """
 
     def from_root(limb: Limb) -> tuple[float, float]:

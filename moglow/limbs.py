@@ -1,8 +1,8 @@
 """Limbs: which joints along an arm or a leg are its thigh, shin and foot. Floor 1; numpy alone.
 
-A limb is a chain that leaves the mid-line. Its parts keep their order along the chain, so every choice of joints in order
-is tried, and the one wins whose names and proportions fit best. Names outweigh proportions; proportions decide among
-equal names (twist segments) and where names say nothing.
+A limb is a chain that leaves the mid-line. Its parts keep their order along the chain, so every choice of joints in
+order is tried, and the one wins whose names and proportions fit best. Names outweigh proportions; proportions decide
+among equal names (twist segments) and where names say nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,8 +23,8 @@ _HAND_BRANCHES = 0.4  # what it is worth that a hand is where the fingers part
 
 @dataclass(frozen=True)
 class Body:
-    """What is known before limbs are looked for: the tree, rest positions ``(J, 3)``, what names say, partners and how sure
-    each is."""
+    """What is known before limbs are looked for: the tree, rest positions ``(J, 3)``, what names say, partners and
+    how sure each is."""
 
     parents: Sequence[int]
     rest: Array
@@ -66,8 +66,8 @@ class Body:
 
 @dataclass(frozen=True, eq=False)
 class Kind:
-    """A kind of limb: its parts from the body outwards, the usual length of each relative to the whole, other words for
-    them, and which may be missing."""
+    """A kind of limb: its parts from the body outwards, the usual length of each relative to its two main bones,
+    other words for them, and which may be missing."""
 
     parts: tuple[str, ...]
     proportions: Mapping[str, float]
@@ -103,7 +103,8 @@ FORE_LEG = Kind(
 
 @dataclass(frozen=True)
 class Limb:
-    """A pair of limbs, told by its half at ``root``: ``joints`` by part, how well they fit, what the names say of each."""
+    """A pair of limbs, told by its half at ``root``: joints by part, what the names say of each, how ill the
+    proportions fit."""
 
     kind: Kind
     root: int
@@ -164,8 +165,8 @@ def _choices(kind: Kind) -> list[tuple[str, ...]]:
 
 
 def _misfit(kind: Kind, parts: Sequence[str], places: Array, reach: float) -> float:
-    """Sum of |log(length / usual length)| over the bones, of what is missing, and of how far the two main bones fall short
-    of half the limb."""
+    """Sum of |log(length / usual length)| over the bones, of what is missing, and of how far the two main bones
+    fall short of half the limb."""
     bones = dict(zip(parts, np.diff(places), strict=False))
     whole = sum(bones.get(part, 0.0) for part in kind.main)
     cost = _ABSENT * (len(kind.parts) - len(parts))

@@ -18,8 +18,8 @@ def find_partners(
 ) -> tuple[list[int], list[float]]:
     """Each joint's partner, itself on the mid-line, and how sure that is.
 
-    Names come first; what they leave open is matched from the root down, children of one joint (or of partners) with
-    the same bone lengths and mirrored places.
+    Names come first; what they leave open is matched from the root down, children of one joint (or of
+    partners) with the same bone lengths and mirrored places.
     """
     count = len(words)
     partners, sure = list(range(count)), [0.0] * count

@@ -1,7 +1,7 @@
 """What the names of joints mean, in the common rigs: side, body part, fore or hind. Floor 1; no imports of ours.
 
-CMU, Bandai, SNU, Mixamo, Rigify, Unreal, Xsens, 3ds Max Biped, SMPL, ASF and MMD names are read by one rule: cut the name into
-words, take out the words of side and the prefixes of tools, look the rest up.
+CMU, Bandai, SNU, Mixamo, Rigify, Unreal, Xsens, 3ds Max Biped, SMPL, ASF and MMD names are read by one rule: cut the
+name into words, take out the words of side and the prefixes of tools, look the rest up.
 """
 
 import re
