@@ -1,0 +1,86 @@
+"""A recipe: one TOML file with the sections data, features, context, model and training; floor 10.
+
+Each section is the frozen dataclass of the part it configures, so a key is explained where it is used. A command
+reads the sections it needs: preprocessing asks for [data] and [features] and never meets torch.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from moglow.errors import RecipeError
+from moglow.schema import from_table, suggestion
+
+T = TypeVar("T")
+
+SECTIONS = ("data", "features", "context", "model", "training")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a TOML file asked for: a table per section, an absent one empty.
+
+    >>> recipe = Recipe("walk.toml", {"training": {"steps": 100}}).overridden(["training.steps=7", "model.name=maf"])
+    >>> recipe.tables["training"], recipe.tables["model"]
+    ({'steps': 7}, {'name': 'maf'})
+    """
+
+    place: str
+    tables: Mapping[str, Mapping[str, Any]]
+
+    def __post_init__(self) -> None:
+        for name, table in self.tables.items():
+            if name not in SECTIONS:
+                raise RecipeError(
+                    f"{self.place}: no section is called [{name}]; {suggestion(name, SECTIONS)}"
+                )
+            if not isinstance(table, Mapping):
+                raise RecipeError(f"{self.place}: {name} = … should be a section [{name}]")
+
+    def section(self, name: str, cls: type[T]) -> T:
+        """Returns one section as its dataclass, checked."""
+        return from_table(cls, self.tables.get(name, {}), f"{self.place}: [{name}]")
+
+    def overridden(self, settings: Iterable[str]) -> "Recipe":
+        """Returns the recipe with `section.key=value` settings put in; a value reads as TOML, else as text."""
+        tables: dict[str, Any] = _copied(self.tables)
+        for setting in settings:
+            path, equals, text = setting.partition("=")
+            keys = [key.strip() for key in path.split(".")]
+            if not equals or len(keys) < 2 or not all(keys):
+                raise RecipeError(
+                    f"--set {setting}: write it as section.key=value, such as training.steps=100"
+                )
+            table = tables
+            for key in keys[:-1]:
+                table = table.setdefault(key, {})
+                if not isinstance(table, dict):
+                    raise RecipeError(f"--set {setting}: {key!r} is a value in {self.place}, no table")
+            table[keys[-1]] = _value(text.strip())
+        return replace(self, tables=tables)
+
+
+def read_recipe(path: str | Path, settings: Iterable[str] = ()) -> Recipe:
+    """Returns the recipe of a TOML file, with `section.key=value` settings put over it."""
+    try:
+        with open(path, "rb") as file:
+            tables = tomllib.load(file)
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not a TOML file ({error})") from error
+    return Recipe(str(path), tables).overridden(settings)
+
+
+def _value(text: str) -> Any:
+    """Returns a value as TOML reads it; what TOML cannot read is text, so that names need no quotes."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _copied(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _copied(value) if isinstance(value, Mapping) else value for key, value in table.items()}
