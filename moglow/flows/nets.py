@@ -1,0 +1,109 @@
+"""The nets that look at what a coupling keeps, at the context and at the past. Used by `coupling`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor, nn
+
+from moglow.flows.bijection import State
+
+
+def fan_in_uniform(module: nn.Module, fan_in: int, *, generator: Generator) -> None:
+    """Draws all parameters of a module from U(−1/√fan_in, 1/√fan_in), torch's own choice, but from a generator."""
+    bound = fan_in**-0.5
+    for parameter in module.parameters():
+        nn.init.uniform_(parameter, -bound, bound, generator=generator)
+
+
+def linear(inputs: int, outputs: int, *, generator: Generator) -> nn.Linear:
+    """Returns a dense layer with weights drawn from the generator."""
+    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
+    fan_in_uniform(layer, inputs, generator=generator)
+    return layer
+
+
+def zero_linear(inputs: int, outputs: int) -> nn.Linear:
+    """Returns a dense layer that says zero until it learns otherwise, so that each coupling starts constant."""
+    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def dense(widths: tuple[int, ...], *, generator: Generator) -> nn.Sequential:
+    """Returns dense layers with SiLU after each; with one width or none it is the identity.
+
+    >>> dense((3, 4, 4), generator=Generator())(torch.zeros(2, 3)).shape
+    torch.Size([2, 4])
+    """
+    layers = [(linear(a, b, generator=generator), nn.SiLU()) for a, b in pairwise(widths)]
+    return nn.Sequential(*[layer for pair in layers for layer in pair])
+
+
+class Conditioner(nn.Module, ABC):
+    """A causal net: what it says about a frame depends on that frame and, through its state, on earlier ones.
+
+    Shapes: x (B, T, inputs), context (B, T, C), result (B, T, outputs). It says zero before training.
+    """
+
+    @abstractmethod
+    def __init__(
+        self, inputs: int, context: int, outputs: int, *, hidden: int, layers: int, generator: Generator
+    ) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def forward(self, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Returns what the net says about each frame, and the state after the last."""
+
+
+class Recurrent(Conditioner, ABC):
+    """A stack of recurrent layers over [x, context], then a dense layer."""
+
+    cell: ClassVar[type[nn.LSTM] | type[nn.GRU]]
+
+    def __init__(
+        self, inputs: int, context: int, outputs: int, *, hidden: int, layers: int, generator: Generator
+    ) -> None:
+        super().__init__(inputs, context, outputs, hidden=hidden, layers=layers, generator=generator)
+        # Made on the meta device: torch's own draw would come from the global generator.
+        cell = self.cell(inputs + context, hidden, layers, batch_first=True, device="meta")
+        self.recurrent = cell.to_empty(device="cpu")
+        fan_in_uniform(self.recurrent, hidden, generator=generator)
+        self.head = zero_linear(hidden, outputs)
+
+    def forward(self, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        hidden, state = self.recurrent(torch.cat([x, context], dim=-1), state)
+        return self.head(hidden), state
+
+
+class LSTM(Recurrent):
+    """Long short-term memory, the paper's net; its state is the pair (h, c), each (layers, B, hidden)."""
+
+    cell = nn.LSTM
+
+
+class GRU(Recurrent):
+    """Gated recurrent unit, three quarters of the weights of an LSTM; its state is h (layers, B, hidden)."""
+
+    cell = nn.GRU
+
+
+class MLP(Conditioner):
+    """Dense layers without memory; its state is None."""
+
+    def __init__(
+        self, inputs: int, context: int, outputs: int, *, hidden: int, layers: int, generator: Generator
+    ) -> None:
+        super().__init__(inputs, context, outputs, hidden=hidden, layers=layers, generator=generator)
+        self.body = dense((inputs + context,) + (hidden,) * layers, generator=generator)
+        self.head = zero_linear(hidden, outputs)
+
+    def forward(self, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        return self.head(self.body(torch.cat([x, context], dim=-1))), state
+
+
+CONDITIONERS: Mapping[str, type[Conditioner]] = {"lstm": LSTM, "gru": GRU, "mlp": MLP}

@@ -1,0 +1,8 @@
+"""The models there are. The command line, recipes, checkpoints and the law tests all read this one dictionary."""
+
+from collections.abc import Mapping
+
+from moglow.models.model import MotionModel
+from moglow.models.moglow import MoGlow
+
+MODELS: Mapping[str, type[MotionModel]] = {"moglow": MoGlow}

@@ -1,0 +1,90 @@
+"""What every model of motion offers to training, scoring and sampling. Stands on `flows`; training stands on it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from torch import Generator, Tensor, nn
+
+from moglow.flows.bijection import State
+
+
+class Loss(Protocol):
+    """A function of a batch of windows that training makes small.
+
+    It takes pose (B, T, D), context (B, T, C), the state before the first frame (None at the start) and a generator
+    on their device for whatever is random, and returns one number and the state after the last frame.
+    """
+
+    def __call__(
+        self, pose: Tensor, context: Tensor, state: State = None, *, generator: Generator
+    ) -> tuple[Tensor, State]: ...
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One thing that training makes small, and the parameters it may change for it.
+
+    A flow has one, a GAN has two that take turns; the loop is the same.
+    """
+
+    name: str
+    parameters: tuple[nn.Parameter, ...]
+    loss: Loss
+
+
+class MotionModel(nn.Module, ABC):
+    """A distribution of the next pose given its context and what came before.
+
+    The model sees targets and context vectors, never clips: history, the residual to the carried pose, dropout of
+    poses and style labels are made by whoever cuts the windows, the same for every model.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        """The choices a model is built from; each model has its own."""
+
+    PRESETS: ClassVar[Mapping[str, Config]]
+
+    def __init__(
+        self, config: Config, pose_dim: int, context_dim: int, *, generator: Generator | None = None
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.pose_dim = pose_dim
+        self.context_dim = context_dim
+
+    @property
+    @abstractmethod
+    def noise_dim(self) -> int:
+        """How many numbers of noise one frame takes."""
+
+    @abstractmethod
+    def initialize(self, pose: Tensor, context: Tensor) -> None:
+        """Sets what is to be set from data (once: a second call changes nothing); pose (B, T, D), context (B, T, C)."""
+
+    @abstractmethod
+    def objectives(self) -> tuple[Objective, ...]:
+        """Returns what training is to make small, in the order of a training step."""
+
+    @abstractmethod
+    def log_prob(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Returns log p(pose | context, past) in nats (B, T), and the state after the last frame.
+
+        A model with a bound in place of the density returns the bound; one with neither returns NaN.
+        """
+
+    @abstractmethod
+    def step(
+        self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0
+    ) -> tuple[Tensor, State]:
+        """Returns the next pose (B, D) for a context (B, C) and noise (B, noise_dim), and the state after it."""
+
+    @abstractmethod
+    def draw_noise(self, *shape: int, generator: Generator) -> Tensor:
+        """Returns noise (*shape, noise_dim) on the generator's device."""
+
+    def initial_state(self) -> State:
+        """The state before the first frame: None, which stands for zeros."""
+        return None

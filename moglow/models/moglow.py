@@ -1,0 +1,136 @@
+"""MoGlow: motion as a normalising flow whose nets remember (arXiv 1905.06598). Stands on `flows` and `model`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from moglow.errors import RecipeError
+from moglow.flows.actnorm import ActNorm
+from moglow.flows.bases import LATENTS
+from moglow.flows.bijection import Chain, State
+from moglow.flows.coupling import AffineCoupling
+from moglow.flows.linear import InvertibleLinear
+from moglow.flows.nets import CONDITIONERS, dense
+from moglow.flows.scales import SCALES
+from moglow.models.model import MotionModel, Objective
+
+
+class MoGlow(MotionModel):
+    """log p(x | c) = Σₜ [ log p(zₜ) + Σₖ (Σ log-scales of ActNorm + log|det Wₖ| + Σ log sₖₜ) ], z = f(x; c, past).
+
+    K steps of ActNorm, an invertible matrix and an affine coupling, whose net sees one half of the pose, the context
+    and its own memory. The defaults are the paper's model; presets change what the ablations earned.
+
+    >>> model = MoGlow(MoGlow.PRESETS["compact"], pose_dim=4, context_dim=6)
+    >>> pose, context = torch.zeros(2, 5, 4), torch.zeros(2, 5, 6)
+    >>> log_prob, state = model.log_prob(pose, context)
+    >>> log_prob.shape
+    torch.Size([2, 5])
+    >>> noise = model.draw_noise(2, generator=torch.Generator().manual_seed(1))
+    >>> pose, state = model.step(context[:, 0], state, noise)
+    >>> pose.shape
+    torch.Size([2, 4])
+    """
+
+    @dataclass(frozen=True)
+    class Config(MotionModel.Config):
+        """What a MoGlow is built from."""
+
+        steps: int = 16  # the paper's K; each step mixes the halves once more
+        hidden: int = 512  # width of each recurrent layer, the paper's
+        layers: int = 2  # recurrent layers of each step's net, the paper's
+        conditioner: str = "lstm"  # the paper's; "gru" is a quarter smaller, "mlp" has no memory
+        encoder: tuple[
+            int, ...
+        ] = ()  # widths of a net on the context that all steps share; the paper has none
+        scale: str = "paper"  # "bounded" starts at the identity and cannot collapse a channel
+        latent: str = "normal"  # "student" bounds the pull of outliers
+        dropout: float = 0.0  # share of the (encoded) context's channels left out, drawn per window
+
+        def __post_init__(self) -> None:
+            for field, choices in (("conditioner", CONDITIONERS), ("scale", SCALES), ("latent", LATENTS)):
+                if getattr(self, field) not in choices:
+                    raise RecipeError(
+                        f"moglow: {field} is {getattr(self, field)!r}, expected one of {', '.join(choices)}; choose one"
+                    )
+            for field, value in (("steps", self.steps), ("hidden", self.hidden), ("layers", self.layers)):
+                if value < 1:
+                    raise RecipeError(f"moglow: {field} is {value}, expected at least 1; raise it")
+            if not 0.0 <= self.dropout < 1.0:
+                raise RecipeError(f"moglow: dropout is {self.dropout}, expected 0 ≤ dropout < 1; lower it")
+
+    PRESETS: ClassVar[Mapping[str, MotionModel.Config]] = {
+        "paper": Config(),
+        "base": Config(hidden=256, encoder=(256, 256), scale="bounded", latent="student"),
+        "compact": Config(steps=8, hidden=256, encoder=(128, 128), scale="bounded", latent="student"),
+    }
+
+    config: Config
+
+    def __init__(
+        self, config: Config, pose_dim: int, context_dim: int, *, generator: Generator | None = None
+    ) -> None:
+        """Builds the model with weights drawn from the generator (seeded with 0 when there is none)."""
+        super().__init__(config, pose_dim, context_dim)
+        if pose_dim < 2:
+            raise RecipeError(
+                f"moglow: the pose has {pose_dim} channels, expected at least 2 to couple halves"
+            )
+        generator = generator or Generator().manual_seed(0)
+        self.encoder = dense((context_dim, *config.encoder), generator=generator)
+        encoded = (context_dim, *config.encoder)[-1]
+        kept, moved = pose_dim // 2, pose_dim - pose_dim // 2
+
+        def flow_step() -> Chain:
+            net = CONDITIONERS[config.conditioner](
+                kept, encoded, 2 * moved, hidden=config.hidden, layers=config.layers, generator=generator
+            )
+            return Chain(
+                actnorm=ActNorm(pose_dim),
+                linear=InvertibleLinear(pose_dim, generator=generator),
+                coupling=AffineCoupling(pose_dim, net, SCALES[config.scale]),
+            )
+
+        self.flow = Chain(**{f"step{k:02d}": flow_step() for k in range(config.steps)})
+        self.latent = LATENTS[config.latent](pose_dim)
+
+    @property
+    def noise_dim(self) -> int:
+        return self.latent.noise_dim
+
+    @torch.no_grad()
+    def initialize(self, pose: Tensor, context: Tensor) -> None:
+        self.flow.initialize(pose, self.encoder(context))
+
+    def objectives(self) -> tuple[Objective, ...]:
+        return (Objective("nll", tuple(self.parameters()), self.loss),)
+
+    def loss(
+        self, pose: Tensor, context: Tensor, state: State = None, *, generator: Generator
+    ) -> tuple[Tensor, State]:
+        """Returns the mean negative log-likelihood in nats per frame, and the state after the last frame."""
+        encoded: Tensor = self.encoder(context)
+        kept = 1.0 - self.config.dropout
+        mask = encoded.new_empty(len(encoded), 1, encoded.shape[-1]).bernoulli_(kept, generator=generator)
+        log_prob, state = self._log_prob(pose, encoded * (mask / kept), state)
+        return -log_prob.mean(), state
+
+    def log_prob(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        return self._log_prob(pose, self.encoder(context), state)
+
+    def _log_prob(self, pose: Tensor, encoded: Tensor, state: State) -> tuple[Tensor, State]:
+        z, ladj, state = self.flow(pose, encoded, state)
+        return self.latent.log_prob(z) + ladj, state
+
+    def step(
+        self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0
+    ) -> tuple[Tensor, State]:
+        z = temperature * self.latent.from_noise(noise)
+        pose, state = self.flow.inverse(z[:, None], self.encoder(context)[:, None], state)
+        return pose[:, 0], state
+
+    def draw_noise(self, *shape: int, generator: Generator) -> Tensor:
+        return self.latent.draw(*shape, generator=generator)
