@@ -1,0 +1,52 @@
+"""Signals sampled in time: smoothing and interpolation along the first axis. Ground floor; numpy alone."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from moglow.rotations import Array
+
+
+def smooth_gaussian(values: ArrayLike, sigma: float, *, reach: float = 4.0) -> Array:
+    """Averages ``(T, ...)`` with a Gaussian of ``sigma`` frames, cut at ``reach`` sigmas.
+
+    Beyond the ends the signal goes on as its own point reflection, so the first and the last value stay, a straight
+    line stays straight, and what is reversed or negated before comes out reversed or negated.
+
+    >>> smooth_gaussian([0.0, 1.0, 2.0, 3.0, 4.0], sigma=1.0).tolist()
+    [0.0, 1.0, 2.0, 3.0, 4.0]
+    """
+    values = np.asarray(values, float)
+    taps = min(int(np.ceil(reach * sigma)), len(values) - 1)
+    if taps < 1 or sigma <= 0:
+        return values.copy()
+    kernel = np.exp(-0.5 * (np.arange(-taps, taps + 1) / sigma) ** 2)
+    kernel /= kernel.sum()
+    before, after = 2 * values[0] - values[taps:0:-1], 2 * values[-1] - values[-2 : -taps - 2 : -1]
+    padded = np.concatenate([before, values, after]).reshape(len(values) + 2 * taps, -1)
+    smooth = np.stack([np.convolve(column, kernel, "valid") for column in padded.T], axis=-1)
+    return smooth.reshape(values.shape)
+
+
+def sample_cubic(values: ArrayLike, at: ArrayLike) -> Array:
+    """Reads ``(T, ...)`` at fractional frames ``(N,)``: Catmull and Rom's cubic, exact at the frames.
+
+    The ends go on as their own point reflection; times outside are held at the ends.
+
+    >>> sample_cubic([0.0, 1.0, 4.0, 9.0], [1.0, 1.5, 9.0]).tolist()
+    [1.0, 2.25, 9.0]
+    """
+    values = np.asarray(values, float)
+    times: Array = np.clip(np.asarray(at, float), 0, len(values) - 1)
+    if len(values) == 1:
+        return np.repeat(values, len(times), axis=0)
+    padded = np.concatenate([2 * values[:1] - values[1:2], values, 2 * values[-1:] - values[-2:-1]])
+    base = np.minimum(times.astype(int), len(values) - 2)
+    before, start, end, after = (padded[base + k] for k in range(4))
+    s: Array = (times - base).reshape(-1, *(1,) * (values.ndim - 1))
+    cubic: Array = (
+        start * (1 + 2 * s) * (1 - s) ** 2
+        + (end - before) / 2 * s * (1 - s) ** 2
+        + end * s**2 * (3 - 2 * s)
+        + (after - start) / 2 * s**2 * (s - 1)
+    )
+    return cubic
