@@ -8,6 +8,8 @@ import numpy as np
 
 from moglow.rotations import Array, quat_between, quat_multiply, quat_rotate
 
+DOWN = np.array([0.0, -1.0, 0.0])
+
 TINY = 1e-9
 """Metres below which a direction counts as undefined (a length, never a squared one)."""
 
@@ -56,16 +58,33 @@ def solve_leg(
     ([0.0, -0.4, 0.3], [0.0, -0.8, 0.0])
     """
     thigh, shin = np.asarray(thigh, float), np.asarray(shin, float)
-    along, wanted = _unit(ankle - hip, np.array([0.0, -1.0, 0.0]))
+    along, wanted = _unit(ankle - hip, DOWN)
     reached = np.maximum(soft_reach(wanted, thigh + shin, softness), np.abs(thigh - shin))
-    safe = np.maximum(reached, TINY)
-    # Heron's product of sums loses nothing at a straight leg, where thigh² − foot² would cancel.
-    area = (thigh + shin + reached) * (thigh + shin - reached)
-    area = area * (reached + thigh - shin) * (reached - thigh + shin)
-    across = np.where(reached > TINY, np.sqrt(np.maximum(area, 0.0)) / (2 * safe), thigh)
-    foot = np.where(reached > TINY, (reached + (thigh - shin) * (thigh + shin) / safe) / 2, 0.0)
-    knee = hip + foot[..., None] * along + across[..., None] * across_leg(along, direction)
+    down, across = knee_offset(thigh, shin, reached)
+    knee = hip + down[..., None] * along + across[..., None] * across_leg(along, direction)
     return knee, hip + reached[..., None] * along
+
+
+def knee_offset(thigh: Array, shin: Array, distance: Array) -> tuple[Array, Array]:
+    """How far (...) the knee lies along the line from hip to ankle, and beside it, for their `distance`.
+
+    >>> along, across = knee_offset(np.array(0.5), np.array(0.5), np.array([0.8, 1.0]))
+    >>> along.round(3).tolist(), across.round(3).tolist()
+    ([0.4, 0.5], [0.3, 0.0])
+    """
+    safe = np.maximum(distance, TINY)
+    # Heron's product of sums loses nothing at a straight leg, where thigh² − along² would cancel.
+    area = (thigh + shin + distance) * (thigh + shin - distance)
+    area = area * (distance + thigh - shin) * (distance - thigh + shin)
+    folded = distance <= TINY
+    across = np.where(folded, thigh, np.sqrt(np.maximum(area, 0.0)) / (2 * safe))
+    return np.where(folded, 0.0, (distance + (thigh - shin) * (thigh + shin) / safe) / 2), across
+
+
+def across_part(vector: Array, axis: Array) -> Array:
+    """Returns the part (..., 3) of a vector at right angles to an axis of any length."""
+    along = _unit(axis, DOWN)[0]
+    return vector - _dot(vector, along) * along
 
 
 def across_leg(along: Array, direction: Array) -> Array:
@@ -89,8 +108,8 @@ def knee_direction(hip: Array, knee: Array, ankle: Array, straight: Array, *, wi
     >>> knee_direction(hip, knee, ankle, np.array([1, 0, 0])).round(3)
     array([0., 0., 1.])
     """
-    along = _unit(ankle - hip, np.array([0.0, -1.0, 0.0]))[0]
-    bend = (knee - hip) - _dot(knee - hip, along) * along
+    along = _unit(ankle - hip, DOWN)[0]
+    bend = across_part(knee - hip, along)
     height = np.linalg.norm(bend, axis=-1, keepdims=True)
     return across_leg(along, bend + width * np.exp(-((height / width) ** 2)) * across_leg(along, straight))
 
@@ -102,14 +121,14 @@ def swivel_to_direction(hip: Array, ankle: Array, swivel: Array, forward: Array)
     >>> swivel_to_direction(hip, ankle, np.array(np.pi / 2), forward).round(3)
     array([-1.,  0.,  0.])
     """
-    along = _unit(ankle - hip, np.array([0.0, -1.0, 0.0]))[0]
+    along = _unit(ankle - hip, DOWN)[0]
     ahead = across_leg(along, forward)
     return np.cos(swivel)[..., None] * ahead + np.sin(swivel)[..., None] * np.cross(along, ahead)
 
 
 def direction_to_swivel(hip: Array, ankle: Array, direction: Array, forward: Array) -> Array:
     """Returns the angle (...) about the leg from `forward` to `direction`; undoes `swivel_to_direction`."""
-    along = _unit(ankle - hip, np.array([0.0, -1.0, 0.0]))[0]
+    along = _unit(ankle - hip, DOWN)[0]
     ahead = across_leg(along, forward)
     side = np.cross(along, ahead)
     swivel: Array = np.arctan2(np.sum(direction * side, axis=-1), np.sum(direction * ahead, axis=-1))
