@@ -2,7 +2,7 @@
 
 Names speak first (`vocabulary`), then symmetry (`symmetry`) and proportions (`limbs`, `body`); a small map file
 overrides any of it. Everything found carries a confidence from 0 to 1: 1 was said by the user, 0.9 and more has a
-clear name, about 0.5 is read from shape alone, 0.2 is a guess that a person should confirm.
+clear name, about 0.5 is read from shape alone, 0.2 is a guess that a person should confirm. Unit and axes: `bearings`.
 """
 
 import tomllib
@@ -84,18 +84,27 @@ def _find_anatomy(
         partners[a], partners[b], sure[a], sure[b] = b, a, 1.0, 1.0
     body = Body(parents, rest, words, partners, sure)
     limbs = find_limbs(body, {kind: said.parts(kind) for kind in (LEG, ARM, FORE_LEG)})
-    found = {**limb_roles(body, limbs), **middle_roles(body, limbs)}
+    found: dict[str, tuple[int | None, float]] = {**limb_roles(body, limbs), **middle_roles(body, limbs)}
+    for role, joint in said.roles.items():
+        found[role] = joint, 1.0
+        twin = _other_side(role)
+        if joint is not None and twin not in said.roles and partners[joint] != joint:
+            found[twin] = partners[joint], 1.0
     paired = [sure[j] for j, partner in enumerate(partners) if partner != j]
     confidence = {role: found[role][1] for role in ROLES if role in found}
-    confidence |= {role: 1.0 for role in said.roles} | {"partners": float(np.mean(paired)) if paired else 0.0}
-    told = {role: said.roles.get(role, found.get(role, (None, 0.0))[0]) for role in ROLES}
-    roles = {role: joint for role, joint in told.items() if joint is not None}
+    confidence["partners"] = float(np.mean(paired)) if paired else 0.0
+    roles = {role: joint for role in ROLES if (joint := found.get(role, (None, 0))[0]) is not None}
     return Anatomy(
         tuple(partners),
         MappingProxyType(roles),
         _legs(roles),
         MappingProxyType({key: round(float(value), 2) for key, value in confidence.items()}),
     )
+
+
+def _other_side(role: str) -> str:
+    left, right = SIDES
+    return role.replace(left, right) if role.startswith(left) else role.replace(right, left)
 
 
 def _legs(roles: Mapping[str, int]) -> tuple[Leg, ...]:
@@ -125,8 +134,8 @@ class _Said:
         roles = {key: joint(name) if name else None for key, name in overrides.items() if key in ROLES}
         partners = [(joint(key), joint(name)) for key, name in overrides.items() if key not in ROLES]
         for role, left in roles.items():
-            right = roles.get(role.replace("left_", "right_"))
-            if role.startswith("left_") and left is not None and right is not None:
+            right = roles.get(_other_side(role))
+            if role.startswith("left") and left is not None and right is not None:
                 partners.append((left, right))
         return cls(roles, partners)
 

@@ -4,7 +4,8 @@ A file of motion says neither. The figure does: people are 1 to 2 m tall, have t
 their feet, and their toes in front. Both answers carry a confidence, and the caller shows it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -22,6 +23,7 @@ _FOUR_LEGS = ((0.40, 0.50, 1.0),)
 # Without legs, the greatest extent of the rest pose is all there is.
 _EXTENT = ((1.7, 0.35, 1.0),)
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 _UPS = (
     (0.0, 1.0, 0.0),
     (0.0, 0.0, 1.0),
@@ -32,8 +34,12 @@ _UPS = (
 )
 
 
-def find_unit(names: Sequence[str], parents: Sequence[int], rest: Array) -> tuple[float, float]:
+def find_unit(
+    names: Sequence[str], parents: Sequence[int], rest: Array, overrides: Mapping[str, str] = _NONE
+) -> tuple[float, float]:
     """Metres per unit of the rest positions ``(J, 3)``, by the length of the legs, and the confidence.
+
+    ``overrides`` is the user's map, as for `find_anatomy`.
 
     >>> names = ("Hips", "LeftUpLeg", "LeftLeg", "LeftFoot", "RightUpLeg", "RightLeg", "RightFoot")
     >>> rest = [[0, 9, 0], [1, 9, 0], [1, 4.8, 0], [1, 0.8, 0], [-1, 9, 0], [-1, 4.8, 0], [-1, 0.8, 0]]
@@ -42,7 +48,7 @@ def find_unit(names: Sequence[str], parents: Sequence[int], rest: Array) -> tupl
     (0.01, 1.0)
     """
     rest = np.asarray(rest, float)
-    anatomy = find_anatomy(names, parents, rest)
+    anatomy = find_anatomy(names, parents, rest, overrides)
     legs = [_length(leg, rest) for leg in anatomy.legs]
     kind = (_FOUR_LEGS if len(legs) > 2 else _TWO_LEGS) if legs else _EXTENT
     sizes = legs or [float(np.ptp(rest, axis=0).max())]
@@ -65,7 +71,11 @@ def find_unit(names: Sequence[str], parents: Sequence[int], rest: Array) -> tupl
 
 
 def find_basis(
-    names: Sequence[str], parents: Sequence[int], rest: Array, poses: Array | None = None
+    names: Sequence[str],
+    parents: Sequence[int],
+    rest: Array,
+    poses: Array | None = None,
+    overrides: Mapping[str, str] = _NONE,
 ) -> tuple[Array, float]:
     """The rotation ``(3, 3)`` from a file's axes to ours (Y up, +Z forward), and the confidence.
 
@@ -84,7 +94,7 @@ def find_basis(
     frames = rest[None] if poses is None or not len(poses) else np.asarray(poses, float)
     scores = {}
     for up in _UPS:
-        anatomy = find_anatomy(names, parents, rest @ _turn(up).T)
+        anatomy = find_anatomy(names, parents, rest @ _turn(up).T, overrides)
         scores[up] = _upright(anatomy, rest, frames @ np.array(up))
     up = max(_UPS, key=scores.__getitem__)
     if scores[up] < 0.3:
@@ -92,7 +102,7 @@ def find_basis(
     confidence = scores[up] - max(0.0, *(score for axis, score in scores.items() if axis != up))
     basis = _turn(up)
     turned = rest @ basis.T
-    anatomy = find_anatomy(names, parents, turned)
+    anatomy = find_anatomy(names, parents, turned, overrides)
     if _upright(anatomy, turned, turned[None, :, 1]) > 0.6:
         basis = _facing(anatomy, turned) @ basis
     return basis, float(np.clip(confidence, 0.0, 1.0))
@@ -107,7 +117,7 @@ def _turn(up: tuple[float, float, float]) -> Array:
 
 
 def _upright(anatomy: Anatomy, rest: Array, heights: Array) -> float:
-    """How upright the figure is: 1 when its legs hang straight down and its head is straight above its hips.
+    """How upright the figure is: 1 when its legs hang straight down and, on two, its head is straight above its hips.
 
     ``heights`` ``(N, J)`` are those of the joints; lengths come from the rest positions, which keep them in any pose.
     """
@@ -116,7 +126,7 @@ def _upright(anatomy: Anatomy, rest: Array, heights: Array) -> float:
         for leg in anatomy.legs
     ]
     scores = [min(drops)] if drops else []  # the worst leg: where bones lie along X, one leg points up
-    if {"hips", "head"} <= set(anatomy.roles):
+    if len(drops) <= 2 and {"hips", "head"} <= set(anatomy.roles):  # on four legs the head is in front
         hips, head = anatomy.roles["hips"], anatomy.roles["head"]
         trunk = max(float(np.linalg.norm(rest[head] - rest[hips])), 1e-9)
         scores.append(float(np.mean(heights[:, head] - heights[:, hips])) / trunk)

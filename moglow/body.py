@@ -1,6 +1,6 @@
 """The whole body: which limbs are legs, which arms, and the mid-line from hips to head. Floor 1; numpy alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -139,64 +139,72 @@ def _side(body: Body, limb: Limb, limbs: Sequence[Limb]) -> tuple[str, float]:
 
 
 def middle_roles(body: Body, limbs: Sequence[Limb]) -> Found:
-    """Roles of the mid-line: hips, spine, chest, neck, head."""
+    """Roles of the mid-line: the hips carry the legs, the chest the arms; spine and neck lie below and above it."""
     found: Found = {}
+
+    def add(role: str, joint: int | None, carried: Limb | None = None) -> None:
+        if joint is not None:
+            sure = 0.9 if carried and carried.named >= _NAMED else 0.6
+            found[role] = joint, sure + (1 - sure) * max(body.words[joint].speaks_for(role), 0.0)
+
     legs = next((limb for limb in limbs if limb.kind is LEG), None)
     arms = next((limb for limb in limbs if limb.kind is not LEG), None)
-    hips = body.parents[legs.root] if legs else _named(body, "hips", range(len(body.parents)))
+    hips = _carrier(body, legs, "hips", "spine") if legs else _named(body, "hips", range(len(body.parents)))
     if hips is None:
         return found
-    above = body.parents[hips]
-    if above >= 0 and body.words[hips].speaks_for("spine") and body.words[above].speaks_for("hips") > 0.5:
-        hips = above  # 3ds Max hangs the thighs on the first spine joint
-    _add(body, found, "hips", hips)
-    to_hips = set(body.path(hips))
-    chest = body.parents[arms.root] if arms else None
-    head = _head(body, chest if chest is not None else hips, to_hips)
-    spine = [
-        j
-        for j in body.path(head if chest is None and head is not None else chest or hips)
-        if j not in to_hips
-    ]
+    chest = _carrier(body, arms, "spine", "neck") if arms else None
+    head = _named(body, "head", range(len(body.parents)))
+    if head is None:
+        head = _top(body, hips if chest is None else chest, hips)
+    add("hips", hips, legs)
+    add("head", head)
+    trunk = _between(body, hips, chest if head is None else head)
     if chest is None:
-        chest = _named(body, "chest", spine)
-    if chest in spine:
-        _add(body, found, "chest", chest)
-        below = [j for j in spine[: spine.index(chest)] if body.in_middle(j)]
-        _add(body, found, "spine", _named(body, "spine", below), below[0] if below else None)
-    if head is not None:
-        _add(body, found, "head", head)
-        start = chest if chest is not None else hips
-        path = body.path(head)
-        between = path[path.index(start) + 1 : -1] if start in path else []
-        _add(body, found, "neck", _named(body, "neck", between), between[0] if between else None)
+        chest = _named(body, "chest", trunk)
+    if chest not in trunk:
+        add("neck", _named(body, "neck", trunk))
+        return found
+    add("chest", chest, arms)
+    below, above = trunk[: trunk.index(chest)], trunk[trunk.index(chest) + 1 :]
+    add("spine", _named(body, "spine", below) or next(iter(below), None))
+    add("neck", _named(body, "neck", above) or next((j for j in above if j != head), None))
     return found
 
 
-def _add(body: Body, found: Found, role: str, joint: int | None, otherwise: int | None = None) -> None:
-    chosen = otherwise if joint is None else joint
-    if chosen is not None:
-        found[role] = chosen, 0.6 + 0.4 * max(body.words[chosen].speaks_for(role), 0.0)
+def _carrier(body: Body, limb: Limb, role: str, beyond: str) -> int:
+    """The mid-line joint that carries the limbs.
+
+    3ds Max hangs thighs on the first joint of the spine and arms on the neck; then it is the one above.
+    """
+    joint = body.parents[limb.root]
+    parent = body.parents[joint]
+    if (
+        parent >= 0
+        and body.words[joint].speaks_for(beyond) > 0.5
+        and body.words[parent].speaks_for(role) > 0.5
+    ):
+        return parent
+    return joint
 
 
-def _named(body: Body, role: str, joints: Sequence[int]) -> int | None:
-    """The first joint whose name speaks best for the role."""
+def _between(body: Body, hips: int, top: int | None) -> list[int]:
+    """The joints from above the hips up to ``top``."""
+    to_hips = body.path(hips)
+    return [] if top is None else [j for j in body.path(top) if j not in to_hips]
+
+
+def _named(body: Body, role: str, joints: Iterable[int]) -> int | None:
+    """The first mid-line joint whose name speaks best for the role."""
     best = max(joints, key=lambda j: body.words[j].speaks_for(role) * body.in_middle(j), default=None)
     return best if best is not None and body.words[best].speaks_for(role) > 0.3 else None
 
 
-def _head(body: Body, chest: int, to_hips: set[int]) -> int | None:
-    """The joint named head, else the end of the longest mid-line chain that leaves the chest."""
-    named = _named(body, "head", range(len(body.parents)))
-    if named is not None:
-        return named
-    chains = [
-        path
-        for path in map(body.path, range(len(body.parents)))
-        if chest in path and body.in_middle(path[-1])
+def _top(body: Body, chest: int, hips: int) -> int | None:
+    """The end of the longest mid-line chain that leaves the chest away from the hips."""
+    ends = [j for j in range(len(body.parents)) if body.in_middle(j) and chest in body.path(j)[:-1]]
+    ends = [
+        j
+        for j in ends
+        if hips == chest or hips not in body.path(j) or body.path(j).index(hips) < body.path(j).index(chest)
     ]
-    chains = [
-        path[path.index(chest) + 1 :] for path in chains if not to_hips & set(path[path.index(chest) + 1 :])
-    ]
-    chains = [path for path in chains if path]
-    return max(chains, key=lambda path: float(body.lengths[path].sum()))[-1] if chains else None
+    return max(ends, key=lambda j: float(body.lengths[_between(body, chest, j)].sum()), default=None)

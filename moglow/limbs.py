@@ -18,6 +18,7 @@ from moglow.vocabulary import Word
 # One unit of evidence from a name is worth this much misfit of proportions (natural logarithms of ratios).
 _NAME_WEIGHT = 5.0
 _ABSENT = 0.8  # cost of a part that is left out
+_LONGEST = 14  # joints along a limb that are looked at; ropes and tentacles go on
 _HAND_BRANCHES = 0.4  # what it is worth that a hand is where the fingers part
 
 
@@ -126,9 +127,15 @@ class Limb:
 def find_limb(kind: Kind, root: int, body: Body, fixed: Mapping[str, int]) -> Limb | None:
     """The best assignment of a kind's parts to joints below ``root``; None where no path is long enough.
 
-    ``fixed`` is what the user has said (part -> joint).
+    ``fixed`` is what the user has said (part -> joint). Where that fits no chain, the other parts are found without it.
     """
-    paths = [path[path.index(root) :] for path in map(body.path, body.leaves) if root in path]
+    below = [joint for joint in range(len(body.parents)) if root in body.path(joint)]
+    here = any(joint in below or body.partners[joint] in below for joint in fixed.values())
+    return _best_limb(kind, root, body, fixed) or (_best_limb(kind, root, body, {}) if here else None)
+
+
+def _best_limb(kind: Kind, root: int, body: Body, fixed: Mapping[str, int]) -> Limb | None:
+    paths = [path[path.index(root) :][:_LONGEST] for path in map(body.path, body.leaves) if root in path]
     reach = max(float(body.lengths[path[1:]].sum()) for path in paths)
     best: tuple[float, Limb] | None = None
     for path in paths:
