@@ -1,0 +1,193 @@
+"""Every bijection × every law, in double precision. A new bijection earns its tests with one line in BIJECTIONS."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from moglow.flows.actnorm import ActNorm
+from moglow.flows.bijection import Bijection, Chain, Inverse, State
+from moglow.flows.coupling import AffineCoupling
+from moglow.flows.linear import InvertibleLinear
+from moglow.flows.nets import CONDITIONERS
+from moglow.flows.scales import SCALES
+
+B, T, D, C = 2, 4, 5, 3
+EXACT = 1e-10  # double precision, numbers of order one
+SINGLE = 2e-5  # float32, numbers of order one, through at most three steps
+
+
+def _coupling(net: str, scale: str, generator: Generator) -> AffineCoupling:
+    conditioner = CONDITIONERS[net](D // 2, C, 2 * (D - D // 2), hidden=6, layers=2, generator=generator)
+    return AffineCoupling(D, conditioner, SCALES[scale])
+
+
+def _chain(generator: Generator) -> Chain:
+    def step() -> Chain:
+        return Chain(
+            actnorm=ActNorm(D),
+            linear=InvertibleLinear(D, generator=generator),
+            coupling=_coupling("lstm", "bounded", generator),
+        )
+
+    return Chain(first=step(), second=step(), third=step())
+
+
+BIJECTIONS: dict[str, Callable[[Generator], Bijection]] = {
+    "actnorm": lambda generator: ActNorm(D),
+    "linear": lambda generator: InvertibleLinear(D, generator=generator),
+    **{f"coupling-{net}": lambda g, net=net: _coupling(net, "paper", g) for net in CONDITIONERS},  # type: ignore[misc]
+    **{f"coupling-{scale}": lambda g, scale=scale: _coupling("lstm", scale, g) for scale in SCALES},  # type: ignore[misc]
+    "chain": _chain,
+    "inverse": lambda generator: Inverse(_chain(generator)),
+}
+
+
+def build(name: str, seed: int = 3) -> Bijection:
+    """Returns a bijection in double precision whose every parameter has moved away from its start."""
+    generator = Generator().manual_seed(seed)
+    bijection = BIJECTIONS[name](generator).double()
+    with torch.no_grad():
+        for parameter in bijection.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, dtype=torch.float64, generator=generator))
+    return bijection
+
+
+@pytest.fixture(params=BIJECTIONS)
+def bijection(request: pytest.FixtureRequest) -> Bijection:
+    return build(request.param)
+
+
+@pytest.fixture
+def x() -> Tensor:
+    return torch.randn(B, T, D, dtype=torch.float64, generator=Generator().manual_seed(1))
+
+
+@pytest.fixture
+def context() -> Tensor:
+    return torch.randn(B, T, C, dtype=torch.float64, generator=Generator().manual_seed(2))
+
+
+def test_inverse_undoes_forward(bijection: Bijection, x: Tensor, context: Tensor) -> None:
+    z, _, after = bijection(x, context)
+    back, after_inverse = bijection.inverse(z, context)
+    torch.testing.assert_close(back, x, rtol=0, atol=EXACT)
+    torch.testing.assert_close(_leaves(after_inverse), _leaves(after), rtol=0, atol=EXACT)
+    torch.testing.assert_close(bijection(bijection.inverse(x, context)[0], context)[0], x, rtol=0, atol=1e-8)
+
+
+def test_ladj_is_the_log_determinant_of_the_jacobian(
+    bijection: Bijection, x: Tensor, context: Tensor
+) -> None:
+    for b in range(B):
+        jacobian = torch.autograd.functional.jacobian(  # type: ignore[no-untyped-call]
+            lambda one, b=b: bijection(one[None], context[b : b + 1])[0][0], x[b]
+        )  # (T, D, T, D)
+        own_frame = torch.stack([jacobian[t, :, t] for t in range(T)])  # (T, D, D)
+        ladj = bijection(x[b : b + 1], context[b : b + 1])[1][0]
+        torch.testing.assert_close(ladj, torch.linalg.slogdet(own_frame).logabsdet, rtol=0, atol=EXACT)
+        whole = torch.linalg.slogdet(jacobian.reshape(T * D, T * D)).logabsdet
+        torch.testing.assert_close(ladj.sum(), whole, rtol=0, atol=EXACT)
+
+
+def test_a_sequence_is_its_frames_one_by_one(bijection: Bijection, x: Tensor, context: Tensor) -> None:
+    whole_z, whole_ladj, whole_state = bijection(x, context)
+    whole_x, _ = bijection.inverse(x, context)
+    state: State = None
+    inverse_state: State = None
+    for t in range(T):
+        now = slice(t, t + 1)
+        z, ladj, state = bijection(x[:, now], context[:, now], state)
+        torch.testing.assert_close(z, whole_z[:, now], rtol=0, atol=EXACT)
+        torch.testing.assert_close(ladj, whole_ladj[:, now], rtol=0, atol=EXACT)
+        back, inverse_state = bijection.inverse(x[:, now], context[:, now], inverse_state)
+        torch.testing.assert_close(back, whole_x[:, now], rtol=1e-9, atol=EXACT)
+    torch.testing.assert_close(_leaves(state), _leaves(whole_state), rtol=0, atol=EXACT)
+
+
+def test_no_frame_sees_a_later_one(bijection: Bijection, x: Tensor, context: Tensor) -> None:
+    other_x, other_context = x.clone(), context.clone()
+    other_x[:, 2:] += 1.0
+    other_context[:, 2:] -= 1.0
+    z, ladj, _ = bijection(x, context)
+    other_z, other_ladj, _ = bijection(other_x, other_context)
+    assert torch.equal(z[:, :2], other_z[:, :2])
+    assert torch.equal(ladj[:, :2], other_ladj[:, :2])
+    assert not torch.allclose(z[:, 2:], other_z[:, 2:])
+
+
+def test_no_window_of_a_batch_sees_another(bijection: Bijection, x: Tensor, context: Tensor) -> None:
+    z, ladj, _ = bijection(x, context)
+    alone_z, alone_ladj, _ = bijection(x[1:], context[1:])
+    torch.testing.assert_close(alone_z, z[1:], rtol=0, atol=EXACT)
+    torch.testing.assert_close(alone_ladj, ladj[1:], rtol=0, atol=EXACT)
+
+
+def test_gradients_reach_every_parameter(bijection: Bijection, x: Tensor, context: Tensor) -> None:
+    z, ladj, _ = bijection(x, context)
+    (z.square().sum() - ladj.sum()).backward()
+    for name, parameter in bijection.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().max() > 1e-6, name
+
+
+@pytest.mark.parametrize("name", BIJECTIONS)
+def test_saved_is_loaded(name: str, x: Tensor, context: Tensor) -> None:
+    saved, loaded = build(name, seed=3), build(name, seed=4)
+    assert not torch.allclose(saved(x, context)[0], loaded(x, context)[0])
+    loaded.load_state_dict(saved.state_dict())
+    assert torch.equal(saved(x, context)[0], loaded(x, context)[0])
+
+
+@pytest.mark.parametrize("name", BIJECTIONS)
+def test_single_precision_stays_close(name: str, x: Tensor, context: Tensor) -> None:
+    z, ladj, _ = build(name)(x, context)
+    single_z, single_ladj, _ = build(name).float()(x.float(), context.float())
+    torch.testing.assert_close(single_z.double(), z, rtol=SINGLE, atol=SINGLE)
+    torch.testing.assert_close(single_ladj.double(), ladj, rtol=SINGLE, atol=SINGLE)
+    back, _ = build(name).float().inverse(single_z, context.float())
+    torch.testing.assert_close(
+        back.double(), x, rtol=0, atol=5e-4
+    )  # an inverse multiplies errors by up to 1 / s
+
+
+@pytest.mark.parametrize("far", [1e3, 1e6])
+def test_far_outliers_stay_finite_and_invertible(
+    bijection: Bijection, x: Tensor, context: Tensor, far: float
+) -> None:
+    z, ladj, _ = bijection(far * x, far * context)
+    assert z.isfinite().all() and ladj.isfinite().all()
+    torch.testing.assert_close(bijection.inverse(z, far * context)[0], far * x, rtol=1e-7, atol=1e-7 * far)
+
+
+def test_actnorm_standardises_once_and_remembers_it() -> None:
+    x = 3.0 + 2.0 * torch.randn(50, 4, D, dtype=torch.float64, generator=Generator().manual_seed(5))
+    x[..., 0] = 7.0  # a channel that does not move
+    norm, none = ActNorm(D).double(), x[..., :0]
+    z = norm.initialize(x, none)
+    torch.testing.assert_close(z.mean(dim=(0, 1)), torch.zeros(D, dtype=torch.float64), rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        z[..., 1:].std(dim=(0, 1), correction=0), torch.ones(D - 1).double(), rtol=0, atol=1e-5
+    )
+    assert z.isfinite().all()
+    resumed = ActNorm(D).double()
+    resumed.load_state_dict(norm.state_dict())
+    assert torch.equal(resumed.initialize(10 * x, none), norm(10 * x, none)[0])
+
+
+def test_an_invertible_linear_starts_as_a_rotation() -> None:
+    weight = InvertibleLinear(63, generator=Generator().manual_seed(6)).weight()
+    torch.testing.assert_close(weight @ weight.T, torch.eye(63), rtol=0, atol=1e-5)
+
+
+def test_couplings_start_as_the_papers_scale_and_as_the_identity(x: Tensor, context: Tensor) -> None:
+    generator = Generator().manual_seed(7)
+    paper = _coupling("lstm", "paper", generator).double()(x, context)[0]
+    torch.testing.assert_close(paper[..., D // 2 :], x[..., D // 2 :] * 0.880798, rtol=0, atol=1e-5)
+    assert torch.equal(_coupling("lstm", "bounded", generator).double()(x, context)[0], x)
+
+
+def _leaves(state: State) -> list[Tensor]:
+    if isinstance(state, tuple):
+        return [leaf for part in state for leaf in _leaves(part)]
+    return [] if state is None else [state]

@@ -1,0 +1,139 @@
+"""Every model × every law. A new model earns its tests with its line in MODELS and one in SMALL."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from moglow.flows.bijection import State, map_state
+from moglow.models import MODELS
+from moglow.models.model import MotionModel, Objective
+
+B, T, D, C = 3, 5, 5, 4
+EXACT = 1e-10
+SMALL: dict[str, dict[str, Any]] = {"moglow": {"steps": 3, "hidden": 8, "encoder": (6, 6)}}
+
+
+def build(name: str, seed: int = 1, **changes: Any) -> MotionModel:
+    """Returns a small model in double precision whose every parameter has moved away from its start."""
+    model_type = MODELS[name]
+    config = dataclasses.replace(model_type.PRESETS["compact"], **{**SMALL[name], **changes})
+    generator = Generator().manual_seed(seed)
+    model = model_type(config, D, C, generator=generator).double()
+    model.initialize(*windows())
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, dtype=torch.float64, generator=generator))
+    return model
+
+
+def windows(seed: int = 2) -> tuple[Tensor, Tensor]:
+    generator = Generator().manual_seed(seed)
+    pose = torch.randn(B, T, D, dtype=torch.float64, generator=generator)
+    return pose, torch.randn(B, T, C, dtype=torch.float64, generator=generator)
+
+
+@pytest.fixture(params=MODELS)
+def model(request: pytest.FixtureRequest) -> MotionModel:
+    return build(request.param)
+
+
+def test_the_registry_is_covered() -> None:
+    assert SMALL.keys() == MODELS.keys()
+
+
+def test_log_prob_of_a_sequence_is_that_of_its_frames(model: MotionModel) -> None:
+    pose, context = windows()
+    whole, _ = model.log_prob(pose, context)
+    state, parts = model.initial_state(), []
+    for t in range(T):
+        log_prob, state = model.log_prob(pose[:, t : t + 1], context[:, t : t + 1], state)
+        parts.append(log_prob)
+    torch.testing.assert_close(torch.cat(parts, dim=1), whole, rtol=0, atol=EXACT)
+
+
+def test_log_prob_sees_no_later_frame(model: MotionModel) -> None:
+    pose, context = windows()
+    later_pose, later_context = windows(seed=3)
+    cut = torch.arange(T)[:, None] < 2
+    other, _ = model.log_prob(torch.where(cut, pose, later_pose), torch.where(cut, context, later_context))
+    assert torch.equal(other[:, :2], model.log_prob(pose, context)[0][:, :2])
+
+
+def test_steps_depend_on_context_state_noise_and_temperature(model: MotionModel) -> None:
+    _, context = windows()
+    noise = model.draw_noise(2, B, generator=Generator().manual_seed(4)).double()
+    pose, state = model.step(context[:, 0], model.initial_state(), noise[0])
+    assert pose.shape == (B, D) and pose.isfinite().all()
+    again, _ = model.step(context[:, 1], state, noise[1])
+    for changed in (
+        model.step(context[:, 2], state, noise[1]),
+        model.step(context[:, 1], model.initial_state(), noise[1]),
+        model.step(context[:, 1], state, noise[0]),
+        model.step(context[:, 1], state, noise[1], temperature=0.5),
+    ):
+        assert not torch.allclose(changed[0], again)
+
+
+def test_passing_the_state_leaves_it_untouched(model: MotionModel) -> None:
+    pose, context = windows()
+    _, state = model.log_prob(pose, context)
+    copy = map_state(Tensor.clone, state)
+    first, _ = model.log_prob(pose, context, state)
+    torch.testing.assert_close(model.log_prob(pose, context, copy)[0], first, rtol=0, atol=0)
+
+
+def test_losses_fall_and_reach_every_parameter_they_name(model: MotionModel) -> None:
+    pose, context = windows()
+    for objective in model.objectives():
+        optimizer = torch.optim.Adam(objective.parameters, lr=1e-2)
+        losses = []
+        for _ in range(12):
+            loss, _ = objective.loss(pose, context, generator=Generator().manual_seed(5))
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            assert all(p.grad is not None and p.grad.abs().max() > 0 for p in objective.parameters)
+            optimizer.step()
+            losses.append(loss.item())
+        assert losses[-1] < losses[0] - 0.1
+    named = {id(p) for objective in model.objectives() for p in objective.parameters}
+    assert named == {id(p) for p in model.parameters()}
+
+
+def test_losses_carry_the_state_over(model: MotionModel) -> None:
+    pose, context = windows()
+
+    def run(objective: Objective, cut: int) -> State:
+        state: State = model.initial_state()
+        for part in (slice(0, cut), slice(cut, T)):
+            _, state = objective.loss(
+                pose[:, part], context[:, part], state, generator=Generator().manual_seed(6)
+            )
+        return state
+
+    for objective in model.objectives():
+        torch.testing.assert_close(run(objective, 2), run(objective, 3), rtol=0, atol=EXACT)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_saved_is_loaded_without_initialising_again(name: str) -> None:
+    pose, context = windows()
+    saved, loaded = build(name, seed=1), build(name, seed=2)
+    loaded.load_state_dict(saved.state_dict())
+    loaded.initialize(2 * pose, context)
+    assert torch.equal(loaded.log_prob(pose, context)[0], saved.log_prob(pose, context)[0])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_weights_come_from_the_generator_alone(name: str) -> None:
+    config = dataclasses.replace(MODELS[name].PRESETS["compact"], **SMALL[name])
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    first, again, other = (
+        MODELS[name](config, D, C, generator=Generator().manual_seed(s)) for s in (7, 7, 8)
+    )
+    assert torch.equal(torch.get_rng_state(), before)
+    weights = [torch.cat([p.flatten() for p in m.parameters()]) for m in (first, again, other)]
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
