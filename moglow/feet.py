@@ -178,7 +178,8 @@ def _kept_knee(hip: Array, knee: Array, ankle: Array, reach: Array, ahead: Array
     thigh, shin = np.linalg.norm(knee - hip, axis=-1), np.linalg.norm(ankle - knee, axis=-1)
     bend = across_part(knee - hip, ankle - hip)
     more = knee_offset(thigh, shin, np.linalg.norm(reach, axis=-1))[1] - np.linalg.norm(bend, axis=-1)
-    return bend + np.maximum(more, 0.0)[..., None] * knee_direction(hip, knee, ankle, ahead)
+    kept: Array = bend + np.maximum(more, 0.0)[..., None] * knee_direction(hip, knee, ankle, ahead)
+    return kept
 
 
 def _ahead(clip: Clip, leg: Leg) -> Array:

@@ -5,6 +5,7 @@ are free and broadcast, bone lengths are kept to rounding, and nothing blows up 
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from moglow.rotations import Array, quat_between, quat_multiply, quat_rotate
 
@@ -35,8 +36,8 @@ def soft_reach(distance: Array, longest: Array | float, softness: float = 0.0) -
 def solve_leg(
     hip: Array,
     ankle: Array,
-    thigh: Array | float,
-    shin: Array | float,
+    thigh: ArrayLike,
+    shin: ArrayLike,
     direction: Array,
     *,
     softness: float = 0.0,

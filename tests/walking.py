@@ -1,0 +1,72 @@
+"""A walking figure on any rig of `tests.rigs`, with exactly known contacts, for tests of feet and retargeting."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.clip import Clip
+from moglow.leg_ik import aim, solve_leg
+from moglow.rotations import IDENTITY, Array, euler_to_quat, quat_conjugate, quat_multiply, quat_rotate
+from moglow.skeleton import Skeleton
+from tests.rigs import Rig
+
+DUTY = 0.6
+"""Share of a stride during which a foot stands."""
+
+
+def skeleton_of(rig: Rig) -> Skeleton:
+    """The rig as a skeleton, in the pose of `tests.rigs`."""
+    offsets = rig.rest - np.where(np.array(rig.parents)[:, None] >= 0, rig.rest[list(rig.parents)], 0.0)
+    return Skeleton(rig.names, rig.parents, offsets)
+
+
+def walk(
+    skeleton: Skeleton, *, seconds: float = 4.0, fps: float = 30.0, speed: float = 1.0, slip: float = 0.0
+) -> tuple[Clip, NDArray[np.bool_]]:
+    """A walk straight ahead with swinging arms, and which feet stand in which frame.
+
+    Standing feet stay exactly where they are, but for ``slip``: the speed at which they slide along.
+    """
+    clip = Clip.at_rest(skeleton, frames=round(seconds * fps) + 1, fps=fps)
+    positions, rotations, time = clip.positions.copy(), clip.rotations.copy(), clip.times
+    hips, anatomy = skeleton.anatomy.roles["hips"], skeleton.anatomy
+    shift = np.stack([0 * time, -0.08 + 0.01 * np.cos(4 * np.pi * time), speed * time], axis=-1)
+    positions[:, hips] += shift
+    planted = np.zeros((len(clip), len(anatomy.legs)), bool)
+    rest = skeleton.rest_positions
+    for k, leg in enumerate(anatomy.legs):
+        stride, phase = np.divmod(time + 0.5 * k, 1.0)
+        planted[:, k] = phase < DUTY
+        swing = np.clip((phase - DUTY) / (1 - DUTY), 0, 1)
+        # In the middle of its stance a foot is under the hip.
+        start = stride - 0.5 * k + DUTY / 2
+        way = speed * (start + swing**2 * (3 - 2 * swing)) + slip * np.where(
+            phase < DUTY, phase - DUTY / 2, 0.0
+        )
+        lift = 0.12 * np.sin(np.pi * swing) ** 2
+        hip = rest[leg.hip] + shift
+        ankle = rest[leg.ankle] + np.stack([0 * time, lift, way], axis=-1)
+        thigh, shin = rest[leg.knee] - rest[leg.hip], rest[leg.ankle] - rest[leg.knee]
+        knee, ankle = solve_leg(
+            hip, ankle, np.linalg.norm(thigh), np.linalg.norm(shin), np.array([0.0, 0, 1])
+        )
+        upper, lower = aim(IDENTITY, thigh, knee - hip), aim(IDENTITY, shin, ankle - knee)
+        rotations[:, leg.hip] = upper
+        rotations[:, leg.knee] = quat_multiply(quat_conjugate(upper), lower)
+        rotations[:, leg.ankle] = quat_conjugate(lower)
+        arm = anatomy.roles[f"{leg.side}_upper_arm"]
+        down = 1.2 if leg.side == "right" else -1.2
+        swinging = 0.4 * np.sin(2 * np.pi * (time + 0.5 * k))
+        rotations[:, arm] = euler_to_quat(np.stack([swinging, np.full_like(time, down)], axis=-1), "XZ")
+        bend = np.stack([np.full_like(time, -0.5 if leg.side == "left" else 0.5)], axis=-1)
+        rotations[:, anatomy.roles[f"{leg.side}_forearm"]] = euler_to_quat(bend, "Y")
+    return Clip(skeleton, positions, rotations, fps), planted
+
+
+def rebased(clip: Clip, turns: Array) -> Clip:
+    """The same motion on a skeleton whose joint frames are turned by ``turns (J, 4)``: its zero pose is another one."""
+    skeleton, parents = clip.skeleton, clip.skeleton.parents
+    above = np.array([turns[p] if p >= 0 else IDENTITY for p in parents])
+    offsets = quat_rotate(quat_conjugate(above), skeleton.offsets)
+    positions = quat_rotate(quat_conjugate(above), clip.positions)
+    rotations = quat_multiply(quat_multiply(quat_conjugate(above), clip.rotations), turns)
+    return Clip(Skeleton(skeleton.names, parents, offsets), positions, rotations, clip.fps)
