@@ -1,0 +1,62 @@
+"""The figure: our own 21-joint biped, 1.72 m tall, symmetric, in a T-pose on the floor and facing +Z.
+
+Proportions follow the usual segment tables (thigh 0.245 and shank 0.24 of the height, foot 0.15, span about the
+height). The toe joint is the ball of the foot, 2 cm above the sole. The root has no offset: its position channels put
+the hips `STANDING_HEIGHT` above the floor.
+"""
+
+import numpy as np
+
+from moglow.clip import Clip
+from moglow.skeleton import Skeleton
+
+STANDING_HEIGHT = 0.95
+
+MIDDLE = {
+    "Hips": ("", (0.0, 0.0, 0.0)),
+    "Spine": ("Hips", (0.0, 0.11, -0.01)),
+    "Chest": ("Spine", (0.0, 0.16, 0.0)),
+    "Neck": ("Chest", (0.0, 0.24, -0.01)),
+    "Head": ("Neck", (0.0, 0.09, 0.02)),
+}
+LIMBS = {  # of the left side, +X; the right one is its mirror image
+    "Shoulder": ("Chest", (0.03, 0.18, -0.01)),
+    "Arm": ("*Shoulder", (0.15, 0.0, 0.0)),
+    "ForeArm": ("*Arm", (0.28, 0.0, 0.0)),
+    "Hand": ("*ForeArm", (0.25, 0.0, 0.0)),
+    "UpLeg": ("Hips", (0.09, -0.04, 0.0)),
+    "Leg": ("*UpLeg", (0.0, -0.42, 0.0)),
+    "Foot": ("*Leg", (0.0, -0.41, 0.0)),
+    "ToeBase": ("*Foot", (0.0, -0.06, 0.13)),
+}
+TIPS = {"Head": (0.0, 0.17, 0.0), "Hand": (0.17, 0.0, 0.0), "ToeBase": (0.0, 0.0, 0.07)}
+
+
+def make_figure() -> Skeleton:
+    """The skeleton.
+
+    >>> figure = make_figure()
+    >>> len(figure), round(float(figure.rest_positions[figure.index("LeftToeBase"), 1] + STANDING_HEIGHT), 3)
+    (21, 0.02)
+    """
+    joints = dict(MIDDLE)
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        for part, (parent, offset) in LIMBS.items():
+            joints[side + part] = (parent.replace("*", side), _mirrored(offset, sign))
+    names = tuple(joints)
+    parents = tuple(names.index(parent) if parent else -1 for parent, _ in joints.values())
+    ends = []
+    for joint, name in enumerate(names):
+        part = name.removeprefix("Left").removeprefix("Right")
+        if part in TIPS:
+            ends.append((joint, _mirrored(TIPS[part], -1.0 if name.startswith("Right") else 1.0)))
+    return Skeleton(names, parents, np.array([offset for _, offset in joints.values()]), tuple(ends))
+
+
+def make_rest_clip() -> Clip:
+    """One frame of the T-pose, feet on the floor."""
+    return Clip.at_rest(make_figure()).moved((0.0, STANDING_HEIGHT, 0.0))
+
+
+def _mirrored(offset: tuple[float, float, float], sign: float) -> tuple[float, float, float]:
+    return (offset[0] * sign, offset[1], offset[2])
