@@ -1,0 +1,105 @@
+"""The position chart of the MoGlow paper: every joint's x, y and z in the path's frame. Floor 4; numpy alone.
+
+Bones are rigid, so such poses fill only a thin sheet of their space and a density over them has no honest scale; the
+chart is here for comparison. Decoding turns every bone of the skeleton to where the joints say: bone lengths hold,
+twists about a bone stay at their means.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from moglow.clip import Clip
+from moglow.control import ControlPath
+from moglow.encodings.chart import Channel, Chart, to_path_frame
+from moglow.encodings.rotation import RotationChart, ancestors
+from moglow.rotations import (
+    Array,
+    matrix_to_quat,
+    quat_conjugate,
+    quat_multiply,
+    quat_to_matrix,
+)
+from moglow.skeleton import Skeleton
+
+HABIT = 1e-8
+"""Weight of a joint's mean rotation against its bones (m²): decides only what the bones leave open."""
+
+
+@dataclass(frozen=True, eq=False)
+class PositionChart(Chart):
+    """Joint positions; ``body`` knows the bones and the mean rotations that decide the twists."""
+
+    kind: ClassVar[str] = "positions"
+    body: RotationChart
+
+    @classmethod
+    def fit(cls, clips: Sequence[Clip], paths: Sequence[ControlPath]) -> Self:
+        return cls(clips[0].skeleton, RotationChart.fit(clips, paths))
+
+    @cached_property
+    def order(self) -> list[int]:
+        """The joints that have channels, toes first; what is above the hips has none."""
+        toes = [leg.ankle if leg.toe is None else leg.toe for leg in self.skeleton.anatomy.legs]
+        above = ancestors(self.skeleton, self.body.hips)[:-1]
+        return toes + [j for j in range(len(self.skeleton)) if j not in toes and j not in above]
+
+    @cached_property
+    def channels(self) -> tuple[Channel, ...]:
+        names, partners = self.skeleton.names, self.skeleton.anatomy.partners
+        toes = len(self.skeleton.anatomy.legs)
+
+        def channel(j: int, axis: str, group: str) -> Channel:
+            partner = partners[j] if partners[j] in self.order else j
+            return Channel(
+                f"{names[j]}.{axis}", group, f"{names[partner]}.{axis}", -1.0 if axis == "x" else 1.0
+            )
+
+        planted = [channel(j, axis, f"toe_{axis}") for axis in "xzy" for j in self.order[:toes]]
+        return (*planted, *(channel(j, axis, "joints") for j in self.order[toes:] for axis in "xyz"))
+
+    def encode(self, clip: Clip, path: ControlPath) -> Array:
+        positions, _ = to_path_frame(clip, path.positions, path.headings)
+        toes, rest = np.split(positions[:, self.order], [len(self.skeleton.anatomy.legs)], axis=1)
+        columns = [toes[..., 0], toes[..., 2], toes[..., 1], rest.reshape(len(clip), -1)]
+        return np.concatenate(columns, axis=1)
+
+    def decode(self, values: Array, positions: Array, headings: Array) -> tuple[Array, Array]:
+        values = np.asarray(values, float)
+        lead, toes = values.shape[:-1], len(self.skeleton.anatomy.legs)
+        seen = np.zeros((*lead, len(self.skeleton), 3))
+        for i, axis in enumerate((0, 2, 1)):
+            seen[..., self.order[:toes], axis] = values[..., i * toes : (i + 1) * toes]
+        seen[..., self.order[toes:], :] = values[..., 3 * toes :].reshape(*lead, -1, 3)
+        local = np.empty((*lead, len(self.skeleton), 4))
+        local[...] = self.body.means
+        hips = self.body.hips
+        turned: dict[int, Array] = {}
+        for j in sorted(self.order):
+            parent = self.skeleton.parents[j]
+            usual = local[..., j, :] if j == hips else quat_multiply(turned[parent], local[..., j, :])
+            turned[j] = self._aligned(j, usual, seen)
+            if j != hips:
+                local[..., j, :] = quat_multiply(quat_conjugate(turned[parent]), turned[j])
+        return self.body.stand(local, seen[..., hips, :], turned[hips], positions, headings)
+
+    def _aligned(self, joint: int, usual: Array, seen: Array) -> Array:
+        """The rotation of a joint that best turns its bones to where its children are seen (Kabsch's method)."""
+        children = list(self.skeleton.children(joint))
+        if not children:
+            return usual
+        towards = seen[..., children, :] - seen[..., [joint], :]
+        evidence = np.swapaxes(towards, -1, -2) @ self.body.bones[children] + HABIT * quat_to_matrix(usual)
+        left, _, right = np.linalg.svd(evidence)
+        left[..., -1] *= np.linalg.det(left @ right)[..., None]
+        return matrix_to_quat(left @ right)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"body": self.body.to_json()}
+
+    @classmethod
+    def from_json(cls, skeleton: Skeleton, data: Mapping[str, Any]) -> Self:
+        return cls(skeleton, RotationChart.from_json(skeleton, data["body"]))

@@ -1,0 +1,206 @@
+"""The rotation chart: hips about the path, other joints as rotation vectors about their means. Floor 4; numpy alone.
+
+The hips have a height, a residual (x, z) about the path, a yaw about the path's heading and a tilt. Every other joint
+is a rotation vector: the turn that leads from the joint's mean rotation to its present one, in the axes of the path's
+frame as they stand when all joints are at their means. There a mirror image only changes signs, whatever axes the
+skeleton's own zero pose has: x (nodding) stays, y (turning) and z (leaning) flip.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from moglow.clip import Clip
+from moglow.control import ControlPath
+from moglow.encodings.chart import Channel, Chart, Sample, to_path_frame
+from moglow.encodings.quat_matrices import apply, expmap_to_quat, left_matrix, product, right_matrix
+from moglow.rotations import (
+    IDENTITY,
+    Array,
+    heading_to_quat,
+    quat_conjugate,
+    quat_mean,
+    quat_multiply,
+    quat_rotate,
+    quat_to_expmap,
+    quat_to_heading,
+)
+from moglow.skeleton import Skeleton
+
+
+@dataclass(frozen=True, eq=False)
+class RotationChart(Chart):
+    """``bones`` ``(J, 3)`` mean local positions, ``means`` ``(J, 4)`` mean local rotations (the hips' in the path's
+    frame), ``joints`` those that have a rotation vector, ``carrier`` the joint whose position moves the figure."""
+
+    kind: ClassVar[str] = "rotations"
+    bones: Array
+    means: Array
+    carrier: int
+    joints: tuple[int, ...]
+
+    @classmethod
+    def fit(cls, clips: Sequence[Clip], paths: Sequence[ControlPath]) -> Self:
+        sample = Sample.of(clips, paths)
+        return cls.of_sample(sample, range(len(sample.skeleton)))
+
+    @classmethod
+    def of_sample(cls, sample: Sample, joints: Sequence[int]) -> Self:
+        """The chart of the given joints; the hips and what is above them never have a rotation vector."""
+        skeleton, hips = sample.skeleton, hips_of(sample.skeleton)
+        trunk = ancestors(skeleton, hips)
+        spread = [float(np.ptp(sample.positions[:, j], axis=0).max()) for j in trunk]
+        means = quat_mean(sample.rotations)
+        means[hips] = quat_mean(sample.world_rotations[:, hips])
+        means[trunk[:-1]] = IDENTITY
+        means = quat_mean(np.stack([means, sample.mirror.rotations(means)]))
+        carrier = trunk[int(np.argmax(spread))] if max(spread) > 1e-6 else 0
+        bones = np.median(sample.positions, axis=0)
+        moving = tuple(j for j in joints if j not in trunk)
+        return cls(skeleton, bones, means, carrier, moving)
+
+    @cached_property
+    def hips(self) -> int:
+        return hips_of(self.skeleton)
+
+    @cached_property
+    def standing(self) -> Array:
+        """World rotations ``(J, 4)`` in the path's frame when every joint is at its mean."""
+        return self.skeleton.forward_kinematics(self.bones, self.means)[1]
+
+    @cached_property
+    def channels(self) -> tuple[Channel, ...]:
+        names, partners = self.skeleton.names, self.skeleton.anatomy.partners
+        hips = names[self.hips]
+        body = [("height", "hips_height", 1), ("x", "hips_x", -1), ("z", "hips_z", 1)]
+        body += [("yaw", "hips_yaw", -1), ("tilt_x", "hips_tilt", 1), ("tilt_z", "hips_tilt", -1)]
+        channels = [Channel(f"{hips}.{axis}", group, f"{hips}.{axis}", sign) for axis, group, sign in body]
+        for j in self.joints:
+            for axis, sign in (("x", 1), ("y", -1), ("z", -1)):
+                partner = partners[j] if partners[j] in self.joints else j
+                channels.append(
+                    Channel(f"{names[j]}.turn_{axis}", "joints", f"{names[partner]}.turn_{axis}", sign)
+                )
+        return tuple(channels)
+
+    def encode(self, clip: Clip, path: ControlPath) -> Array:
+        positions, rotations = to_path_frame(clip, path.positions, path.headings)
+        yaw, tilt = split_yaw(quat_multiply(rotations[:, self.hips], quat_conjugate(self.means[self.hips])))
+        joints = list(self.joints)
+        turns = quat_to_expmap(quat_multiply(quat_conjugate(self.means[joints]), clip.rotations[:, joints]))
+        turns = quat_rotate(self.standing[joints], turns)
+        hips = positions[:, self.hips]
+        columns = [hips[:, [1, 0, 2]], yaw[:, None], tilt, turns.reshape(len(clip), -1)]
+        return np.concatenate(columns, axis=1)
+
+    @cached_property
+    def _turn_matrices(self) -> Array:
+        """Constant maps ``(K, 4, 4)`` from a turn in the path's axes to a joint's local rotation."""
+        joints = list(self.joints)
+        after = self.standing[joints]
+        before = quat_multiply(self.means[joints], quat_conjugate(after))
+        return left_matrix(before) @ right_matrix(after)
+
+    @cached_property
+    def _hips_matrix(self) -> Array:
+        return right_matrix(self.means[self.hips])
+
+    @cached_property
+    def _lift(self) -> Array:
+        """From the carrier to the hips, all joints above the hips being unturned."""
+        chain = ancestors(self.skeleton, self.hips)
+        lift: Array = self.bones[[j for j in chain if j != self.carrier]].sum(0)
+        return lift
+
+    def decode(self, values: Array, positions: Array, headings: Array) -> tuple[Array, Array]:
+        values = np.asarray(values, float)
+        turned = apply(self._hips_matrix, join_yaw(values[..., 3], values[..., 4:6]))
+        return self.stand(self.turns(values), self.place(values), turned, positions, headings)
+
+    def place(self, values: Array) -> Array:
+        """Position ``(..., 3)`` of the hips in the path's frame."""
+        return values[..., [1, 0, 2]]
+
+    def turns(self, values: Array) -> Array:
+        """Local rotations ``(..., J, 4)``; joints without channels are at their means."""
+        local = np.empty((*values.shape[:-1], len(self.skeleton), 4))
+        local[...] = self.means
+        turns = expmap_to_quat(values[..., 6:].reshape(*values.shape[:-1], len(self.joints), 3))
+        local[..., list(self.joints), :] = apply(self._turn_matrices, turns)
+        return local
+
+    def stand(
+        self, local: Array, place: Array, turned: Array, positions: Array, headings: Array
+    ) -> tuple[Array, Array]:
+        """Puts the hips of a pose on the path: local positions ``(..., J, 3)``, and the rotations with the hips set."""
+        turn = np.zeros((*headings.shape, 4))
+        turn[..., 0], turn[..., 2] = np.cos(headings / 2), np.sin(headings / 2)
+        local[..., self.hips, :] = product(turn, turned)
+        moved = np.empty((*local.shape[:-1], 3))
+        moved[...] = self.bones
+        cosine, sine = np.cos(headings), np.sin(headings)
+        hips = moved[..., self.carrier, :]
+        hips[..., 0] = cosine * place[..., 0] + sine * place[..., 2] + positions[..., 0]
+        hips[..., 1] = place[..., 1]
+        hips[..., 2] = cosine * place[..., 2] - sine * place[..., 0] + positions[..., 1]
+        hips -= self._lift
+        return moved, local
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "bones": self.bones.tolist(),
+            "means": self.means.tolist(),
+            "carrier": self.carrier,
+            "joints": list(self.joints),
+        }
+
+    @classmethod
+    def from_json(cls, skeleton: Skeleton, data: Mapping[str, Any]) -> Self:
+        return cls(
+            skeleton, np.array(data["bones"]), np.array(data["means"]), data["carrier"], tuple(data["joints"])
+        )
+
+
+def hips_of(skeleton: Skeleton) -> int:
+    """The joint that carries the legs, or the root of a skeleton in which none was found."""
+    return skeleton.anatomy.roles.get("hips", 0)
+
+
+def ancestors(skeleton: Skeleton, joint: int) -> list[int]:
+    """The joints from the root down to this one, both included."""
+    chain = [joint]
+    while skeleton.parents[chain[-1]] >= 0:
+        chain.append(skeleton.parents[chain[-1]])
+    return chain[::-1]
+
+
+def split_yaw(rotation: Array) -> tuple[Array, Array]:
+    """A rotation ``(..., 4)`` as a yaw ``(...)`` after a tilt about a level axis ``(..., 2)`` (its x and z).
+
+    Turning the rotation about the vertical adds to the yaw and leaves the tilt: that is what makes a planted foot's
+    carry exact. Singular only upside down.
+    """
+    yaw = quat_to_heading(rotation)
+    tilt = quat_to_expmap(quat_multiply(heading_to_quat(-yaw), rotation))
+    return yaw, tilt[..., [0, 2]]
+
+
+def join_yaw(yaw: Array, tilt: Array) -> Array:
+    """The rotation ``(..., 4)`` of a yaw and a tilt; undoes `split_yaw`.
+
+    >>> yaw, tilt = split_yaw(join_yaw(np.array(0.4), np.array([0.1, -0.2])))
+    >>> yaw.round(6).item(), tilt.round(6).tolist()
+    (0.4, [0.1, -0.2])
+    """
+    half = 0.5 * np.sqrt((tilt * tilt).sum(-1)) + 1e-150
+    level = tilt * (np.sin(half) / (2 * half))[..., None]
+    cosine, sine, upright = np.cos(yaw / 2), np.sin(yaw / 2), np.cos(half)
+    out = np.empty((*np.shape(yaw), 4))
+    out[..., 0] = cosine * upright
+    out[..., 1] = cosine * level[..., 0] + sine * level[..., 1]
+    out[..., 2] = sine * upright
+    out[..., 3] = cosine * level[..., 1] - sine * level[..., 0]
+    return out
