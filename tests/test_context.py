@@ -105,7 +105,7 @@ def test_log_scale_is_the_logarithm_of_the_jacobian() -> None:
         back: torch.Tensor = context.from_target(target, poses[0], controls[1])
         return back
 
-    jacobian: Any = torch.autograd.functional.jacobian(pose, poses[1])
+    jacobian: Any = torch.autograd.functional.jacobian(pose, poses[1])  # type: ignore[no-untyped-call]
     assert torch.linalg.slogdet(jacobian)[1].item() == pytest.approx(tiny_context().log_scale, abs=1e-4)
 
 

@@ -1,0 +1,223 @@
+"""Windows of motion, cut on the device when they are needed; floor 7, torch begins here.
+
+A corpus is gathered by index, mirrored and reversed by linear maps: nothing is materialised, so memory is the
+corpus (29 MB an hour) plus one batch. Batch number n is a *function of n* and a seed: there is no generator state
+to save, a resumed run sees what an unbroken one would have seen, and each of several processes cuts its own rows
+of the same global batch, whatever their number.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from moglow.context import Context
+from moglow.corpus import Corpus
+from moglow.encodings.encoding import CONTROL_MIRROR
+from moglow.errors import TrainingError
+from moglow.window_order import ORDERS, Cuts
+
+
+@dataclass(frozen=True)
+class WindowSpec:
+    """How windows are cut and what is done to them; the recipe's [training.windows]. The defaults are the paper's."""
+
+    length: int = 70  # frames predicted; with the ten before them the paper's 80
+    overlap: float = 0.5  # of two neighbouring windows; with carried state they always lie end to end
+    order: str = "shuffled"  # or "consecutive": each row of a batch goes on where it ended, with its memory
+    mirror: bool = True  # every window is also seen with left and right exchanged
+    reverse: bool = True  # and backwards in time
+    dequantise: float = (
+        1e-3  # deviations of noise on each pose, past and future; part of the density, so state it
+    )
+    history_noise: float = 0.0  # deviations of noise on top of what the model is shown of the past
+    pose_dropout: float = 0.95  # probability with which each past pose is hidden from the context
+    dropout_windows: float = 1.0  # share of windows in which poses are hidden at all
+    dropout_drawn: bool = False  # each window draws its own probability, from 0 to pose_dropout
+    dropout_shared: bool = False  # a pose is hidden from all frames or none, not lag by lag
+    style_dropout: float = (
+        0.1  # share of windows whose style is not told, so that "any style" can be asked for
+    )
+
+    def __post_init__(self) -> None:
+        if self.length < 1 or not 0 <= self.overlap < 1:
+            raise ValueError(
+                f"length {self.length}, overlap {self.overlap}: give at least 1 frame, overlap below 1"
+            )
+        if self.order not in ORDERS:
+            raise ValueError(f"order is {self.order!r}; choose one of {', '.join(ORDERS)}")
+        for name in ("pose_dropout", "dropout_windows", "style_dropout"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; a probability lies between 0 and 1")
+        if self.dequantise < 0 or self.history_noise < 0:
+            raise ValueError("noise cannot be negative")
+
+    def clean(self) -> Self:
+        """Returns the windows to validate on: nothing hidden, no augmentation, the same density."""
+        return replace(
+            self,
+            overlap=0.0,
+            order="listed",
+            mirror=False,
+            reverse=False,
+            history_noise=0.0,
+            pose_dropout=0.0,
+            style_dropout=0.0,
+        )
+
+
+@dataclass(frozen=True)
+class Window:
+    """A batch of windows, standardised, on the device: K past frames, T frames to predict, L of lookahead."""
+
+    poses: Tensor  # (B, K + T, D), the truth
+    history: Tensor  # (B, K + T, D), what the model is shown of it: noisier, or partly its own samples
+    controls: Tensor  # (B, K + T + L, 3)
+    shown: Tensor  # (B, T, K), 0 where data dropout hides a past pose from a frame
+    style: Tensor  # (B, S)
+    fresh: Tensor  # (B,), 1 where a row does not go on where the last batch ended
+
+    def __len__(self) -> int:
+        return len(self.poses)
+
+    def context(self, context: Context) -> Tensor:
+        """Returns the context vectors (B, T, C)."""
+        past = context.spec.history
+        poses = self.history[:, :-1].unfold(1, past, 1).transpose(-1, -2)  # (B, T, K, D), a view
+        reach = past + 1 + context.spec.lookahead
+        controls = self.controls.unfold(1, reach, 1).transpose(-1, -2)  # (B, T, K + 1 + L, 3), a view
+        style = self.style[:, None].expand(-1, self.shown.shape[1], -1)
+        vectors: Tensor = context.build(poses, controls, style, self.shown)
+        return vectors
+
+    def target(self, context: Context) -> Tensor:
+        """Returns what the model predicts (B, T, D): the truth, seen from the history that it is shown."""
+        past, frames = context.spec.history, self.shown.shape[1]
+        previous, control = self.history[:, past - 1 : -1], self.controls[:, past : past + frames]
+        target: Tensor = context.to_target(self.poses[:, past:], previous, control)
+        return target
+
+
+class Footage:
+    """A corpus on the device, ready to be cut; training and validation share one."""
+
+    def __init__(self, corpus: Corpus, context: Context, device: torch.device | str = "cpu") -> None:
+        self.corpus, self.device = corpus, torch.device(device)
+        self.context = context.mapped(self._tensor, torch)
+        self.pose, self.control = self._tensor(corpus.pose), self._tensor(corpus.control)
+        labels = np.zeros((len(corpus.pose), len(context.styles)), np.float32)
+        ends = np.zeros(len(corpus.pose), np.int64)
+        for stretch in corpus.stretches:
+            labels[stretch.frames] = context.style_vector(stretch.style if context.styles else None)
+            ends[stretch.frames] = stretch.stop
+        self.style, self.end = self._tensor(labels), self._tensor(ends)
+        partners, signs = corpus.encoding.mirror_signs
+        self.partners, self.signs = self._tensor(partners), self._tensor(signs.astype(np.float32))
+        self.control_signs = self._tensor(CONTROL_MIRROR.astype(np.float32))
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        """Returns a copy on the device: corpora are mapped read-only, which torch does not know."""
+        return torch.as_tensor(np.array(array), device=self.device)
+
+    def cut(self, cuts: Cuts, past: int, length: int, ahead: int) -> Window:
+        """Returns bare windows: nothing hidden, no noise."""
+        cuts = cuts.to(self.device)
+        frames = past + length + ahead
+        step = torch.arange(frames, device=self.device)
+        forward = cuts.start[:, None] + step  # (B, K + T + L)
+        backward = cuts.start[:, None] + (frames - 1) - step
+        # Row t of a control is the step to frame t, so a reversed window needs the row after it.
+        after = torch.minimum(backward + 1, self.end[cuts.start][:, None] - 1)
+        turned = cuts.reverse[:, None]
+        poses = self.pose[torch.where(turned, backward, forward)[:, : past + length]]
+        controls = self.control[torch.where(turned, after, forward)]
+        controls = torch.where(turned[..., None], -controls, controls)
+        mirrored = cuts.mirror[:, None, None]
+        poses = torch.where(mirrored, poses[..., self.partners] * self.signs, poses)
+        controls = torch.where(mirrored, controls * self.control_signs, controls)
+        poses, controls = self.context.standardize_pose(poses), self.context.standardize_control(controls)
+        shown = poses.new_ones(len(poses), length, past)
+        return Window(poses, poses, controls, shown, self.style[cuts.start], cuts.fresh.float())
+
+
+class Windows:
+    """The batches of one split. `batch(n)` is a pure function of n, the seed and the global batch size.
+
+    A departure from "randomness is a generator": a generator would have to be saved, split among processes and
+    wound forward on resuming; a seed and a number are all of that.
+    """
+
+    def __init__(
+        self,
+        footage: Footage,
+        spec: WindowSpec,
+        *,
+        split: str,
+        batch: int,
+        seed: int,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        if batch % ranks:
+            raise TrainingError(
+                f"a batch of {batch} cannot be shared by {ranks} processes; make it a multiple"
+            )
+        self.footage, self.spec, self.seed = footage, spec, seed
+        self.rows = slice(rank * batch // ranks, (rank + 1) * batch // ranks)
+        self.past, self.ahead = footage.context.spec.history, footage.context.spec.lookahead
+        frames = self.past + spec.length + self.ahead
+        stretches = footage.corpus.split(split)
+        usable = [stretch for stretch in stretches if len(stretch) >= frames]
+        if not usable:
+            raise TrainingError(
+                f"{split}: no clip holds a window of {self.past} + {spec.length} + {self.ahead} frames, the longest "
+                f"has {max(map(len, stretches), default=0)}; lower training.windows.length"
+            )
+        self.used, self.total = sum(map(len, usable)), sum(map(len, stretches))
+        self.order = ORDERS[spec.order](usable, frames, spec, batch, seed)
+
+    def __len__(self) -> int:
+        """How many batches an epoch has, the last one perhaps not full."""
+        return -(-self.order.windows // self.order.batch)
+
+    def batch(self, step: int) -> Window:
+        """Returns this process's rows of global batch number `step`, with noise and dropout."""
+        cuts = self.order.cuts(step)
+        bare = self.footage.cut(cuts.rows(self.rows), self.past, self.spec.length, self.ahead)
+        return self._disturbed(bare, len(cuts.start), self.generator(step))
+
+    def generator(self, step: int, purpose: int = 0) -> Generator:
+        """Returns the generator of one batch, on the device; purposes do not disturb each other."""
+        seed = np.random.SeedSequence([self.seed, step, purpose]).generate_state(1, np.uint64)[0]
+        return Generator(self.footage.device).manual_seed(int(seed >> 1))
+
+    def _disturbed(self, window: Window, size: int, generator: Generator) -> Window:
+        """Returns the windows with noise and dropout, drawn for all `size` rows and cut to this process's."""
+        spec = self.spec
+
+        def uniform(*shape: int) -> Tensor:
+            return torch.rand(size, *shape, generator=generator, device=generator.device)[self.rows]
+
+        def noise() -> Tensor:
+            shape = (size, *window.poses.shape[1:])
+            return torch.randn(shape, generator=generator, device=generator.device)[self.rows]
+
+        poses, shown, style = window.poses, window.shown, window.style
+        if spec.dequantise:
+            poses = poses + spec.dequantise * noise()
+        history = poses + spec.history_noise * noise() if spec.history_noise else poses
+        if spec.pose_dropout:
+            probability = (uniform(1, 1) < spec.dropout_windows) * spec.pose_dropout
+            if spec.dropout_drawn:
+                probability = probability * uniform(1, 1)
+            if spec.dropout_shared:
+                chance = uniform(self.past + spec.length - 1).unfold(1, self.past, 1)
+            else:
+                chance = uniform(spec.length, self.past)
+            shown = (chance >= probability).float()
+        if spec.style_dropout:
+            style = style * (uniform(1) >= spec.style_dropout)
+        return replace(window, poses=poses, history=history, shown=shown, style=style)

@@ -1,0 +1,193 @@
+"""Windows: cut as the corpus says, turned by its own maps, the same for any number of processes, no dead field."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from moglow.context import ContextSpec
+from moglow.errors import TrainingError
+from moglow.rotations import Array
+from moglow.window_order import Cuts
+from moglow.windows import Footage, Window, Windows, WindowSpec
+from tests.tiny import tiny_context, tiny_corpus
+
+CLOSE = 1e-5  # float32, values about one
+K, L, T = 3, 2, 10
+SPEC = WindowSpec(length=T, dequantise=1e-3, history_noise=0.01, pose_dropout=0.5)
+PLAIN = WindowSpec(length=T, dequantise=0.0, pose_dropout=0.0, style_dropout=0.0)
+
+
+@pytest.fixture(scope="module")
+def footage() -> Footage:
+    return Footage(tiny_corpus(), tiny_context())
+
+
+def windows(footage: Footage, spec: WindowSpec = SPEC, **changes: Any) -> Windows:
+    arguments: dict[str, Any] = {"split": "train", "batch": 6, "seed": 1} | changes
+    return Windows(footage, spec, **arguments)
+
+
+def fields(window: Window) -> dict[str, torch.Tensor]:
+    return {name: getattr(window, name) for name in Window.__dataclass_fields__}
+
+
+def cut(footage: Footage, start: int, *, mirror: bool = False, reverse: bool = False) -> tuple[Array, Array]:
+    """Returns poses and controls of one bare window, standardised."""
+    flags = [torch.tensor([flag]) for flag in (mirror, reverse, True)]
+    window = footage.cut(Cuts(torch.tensor([start]), *flags), K, T, L)
+    return window.poses[0].numpy(), window.controls[0].numpy()
+
+
+def test_a_window_is_what_the_corpus_holds(footage: Footage) -> None:
+    corpus, context = tiny_corpus(), tiny_context()
+    poses, controls = cut(footage, 5)
+    np.testing.assert_allclose(poses, context.standardize_pose(corpus.pose[5 : 5 + K + T]), atol=CLOSE)
+    np.testing.assert_allclose(controls, context.standardize_control(corpus.control[5:20]), atol=CLOSE)
+
+
+def test_mirror_and_reverse_are_those_of_the_features(footage: Footage) -> None:
+    corpus, context = tiny_corpus(), tiny_context()
+    stretch = corpus.stretches[0]
+    features, frames = corpus.features(stretch), len(stretch)
+    mirrored = features.mirrored(corpus.encoding)
+    poses, controls = cut(footage, 5, mirror=True)
+    np.testing.assert_allclose(poses, context.standardize_pose(mirrored.pose[5 : 5 + K + T]), atol=CLOSE)
+    np.testing.assert_allclose(controls, context.standardize_control(mirrored.control[5:20]), atol=CLOSE)
+    backward = features.reversed()
+    for start in (0, 5, frames - 15):
+        at = frames - 15 - start  # where the reversed window begins in the reversed clip
+        poses, controls = cut(footage, start, reverse=True)
+        np.testing.assert_allclose(
+            poses, context.standardize_pose(backward.pose[at : at + K + T]), atol=CLOSE
+        )
+        expected = context.standardize_control(backward.control[at : at + 15])
+        np.testing.assert_allclose(controls, expected, atol=CLOSE)
+
+
+def test_context_and_target_are_those_of_single_frames(footage: Footage) -> None:
+    context = tiny_context()
+    window = windows(footage).batch(0)
+    vectors, targets = window.context(footage.context), window.target(footage.context)
+    assert vectors.shape == (6, T, context.size) and targets.shape == (6, T, context.pose_dim)
+    row, t = 2, 4
+    history, controls = window.history[row].numpy(), window.controls[row].numpy()
+    style, shown = window.style[row].numpy(), window.shown[row, t].numpy()
+    one = context.build(history[t : t + K], controls[t : t + K + 1 + L], style, shown)
+    np.testing.assert_allclose(vectors[row, t].numpy(), one, atol=CLOSE)
+    pose = window.poses[row, t + K].numpy()
+    target = context.to_target(pose, history[t + K - 1], controls[t + K])
+    np.testing.assert_allclose(targets[row, t].numpy(), target, atol=1e-3)  # divided by small scales
+
+
+def test_a_batch_is_a_function_of_its_number(footage: Footage) -> None:
+    first, again, other = (windows(footage).batch(n) for n in (3, 3, 4))
+    for name, tensor in fields(first).items():
+        assert torch.equal(tensor, fields(again)[name])
+    assert not torch.equal(first.poses, other.poses)
+    assert not torch.equal(first.poses, windows(footage, seed=2).batch(3).poses)
+
+
+@pytest.mark.parametrize("order", ["shuffled", "consecutive"])
+def test_processes_see_exactly_the_global_batch(footage: Footage, order: str) -> None:
+    spec = replace(SPEC, order=order)
+    whole = windows(footage, spec, batch=4).batch(2)
+    parts = [windows(footage, spec, batch=4, rank=rank, ranks=2).batch(2) for rank in range(2)]
+    for name, tensor in fields(whole).items():
+        assert torch.equal(tensor, torch.cat([fields(part)[name] for part in parts])), name
+    with pytest.raises(TrainingError, match="cannot be shared by 3 processes"):
+        windows(footage, batch=4, ranks=3)
+
+
+def test_epochs_see_every_training_frame_and_no_other(footage: Footage) -> None:
+    corpus = tiny_corpus()
+    order = windows(footage, PLAIN, batch=5).order
+    epochs = 20 * len(windows(footage, PLAIN, batch=5))
+    cuts = [order.cuts(n).start.numpy() for n in range(epochs)]
+    seen = {frame for start in np.concatenate(cuts) for frame in range(start, start + K + T + L)}
+    assert seen == {frame for s in corpus.split("train") for frame in range(s.start, s.stop)}
+    clean = windows(footage, SPEC.clean(), split="val", batch=5)
+    held_out = corpus.split("val")[0]
+    starts = np.concatenate([clean.order.cuts(n).start.numpy() for n in range(len(clean))])
+    assert len(starts) == clean.order.windows == len(set(starts))
+    assert starts.min() == held_out.start and starts.max() + K + T + L == held_out.stop
+
+
+def test_consecutive_rows_go_on_where_they_ended(footage: Footage) -> None:
+    order = windows(footage, replace(PLAIN, order="consecutive"), batch=3).order
+    continued = 0
+    for step in range(12):
+        before, after = order.cuts(step), order.cuts(step + 1)
+        for row in range(3):
+            if after.fresh[row]:
+                continue
+            continued += 1
+            ahead = -T if before.reverse[row] else T
+            assert after.start[row] == before.start[row] + ahead
+            assert after.reverse[row] == before.reverse[row] and after.mirror[row] == before.mirror[row]
+    assert continued > 12
+    assert order.cuts(0).fresh.all()
+    with pytest.raises(TrainingError, match=r"lower training\.batch"):
+        windows(footage, replace(PLAIN, order="consecutive"), batch=1000).batch(0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"length": 9}, {"overlap": 0.2}, {"order": "consecutive"}, {"mirror": False}, {"reverse": False},
+        {"dequantise": 2e-3}, {"history_noise": 0.02}, {"pose_dropout": 0.9}, {"dropout_windows": 0.5},
+        {"dropout_drawn": True}, {"dropout_shared": True}, {"style_dropout": 0.9},
+    ],
+)  # fmt: skip
+def test_no_field_is_dead(footage: Footage, change: dict[str, Any]) -> None:
+    before = fields(windows(footage).batch(0))
+    after = fields(windows(footage, replace(SPEC, **change)).batch(0))
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_dropout_hides_as_often_as_it_says(footage: Footage) -> None:
+    def hidden(**changes: Any) -> torch.Tensor:
+        spec = replace(PLAIN, pose_dropout=0.6, **changes)
+        return 1 - windows(footage, spec, batch=2000).batch(0).shown
+
+    assert hidden().mean().item() == pytest.approx(0.6, abs=0.01)
+    half = hidden(dropout_windows=0.5)
+    assert (half.mean((1, 2)) == 0).float().mean().item() == pytest.approx(0.5, abs=0.05)
+    drawn = hidden(dropout_drawn=True)
+    assert drawn.mean().item() == pytest.approx(0.3, abs=0.02)
+    assert drawn.mean((1, 2)).std() > 0.15
+    shared = hidden(dropout_shared=True)
+    assert torch.equal(shared[:, 1:, 0], shared[:, :-1, 1])  # frame t + 1 at lag k is frame t at lag k − 1
+    assert shared.mean().item() == pytest.approx(0.6, abs=0.01)
+    styles = windows(footage, replace(PLAIN, style_dropout=0.3), batch=2000).batch(0).style
+    assert (styles.sum(1) == 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
+
+
+def test_noise_is_as_large_as_it_says(footage: Footage) -> None:
+    spec = replace(PLAIN, dequantise=0.01, history_noise=0.03)
+    bare, noisy = windows(footage, PLAIN, batch=500).batch(0), windows(footage, spec, batch=500).batch(0)
+    assert (noisy.poses - bare.poses).std().item() == pytest.approx(0.01, rel=0.05)
+    assert (noisy.history - noisy.poses).std().item() == pytest.approx(0.03, rel=0.05)
+
+
+def test_nonsense_is_refused(footage: Footage) -> None:
+    for wrong in (
+        {"length": 0},
+        {"overlap": 1.0},
+        {"order": "random"},
+        {"pose_dropout": 2.0},
+        {"dequantise": -1.0},
+    ):
+        with pytest.raises(ValueError):
+            WindowSpec(**wrong)
+    with pytest.raises(TrainingError, match=r"longest has 71; lower training\.windows\.length"):
+        windows(footage, replace(SPEC, length=70))
+
+
+def test_the_papers_shape() -> None:
+    context = tiny_context(ContextSpec(styles=False))
+    footage = Footage(tiny_corpus(), context)
+    batch = Windows(footage, replace(PLAIN, length=60), split="train", batch=2, seed=1).batch(0)
+    assert batch.context(footage.context).shape == (2, 60, 10 * context.pose_dim + 33)
