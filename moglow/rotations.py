@@ -179,11 +179,15 @@ def euler_to_quat(angles: ArrayLike, order: str) -> Array:
     >>> bool(np.allclose(euler_to_quat([0.3], "Y"), heading_to_quat(0.3)))
     True
     """
-    angles = np.asarray(angles, float)
-    quat = np.broadcast_to(IDENTITY, (*angles.shape[:-1], 4))
-    for i, axis in enumerate(order):
-        quat = quat_multiply(quat, axis_angle_to_quat(np.eye(3)["XYZ".index(axis)], angles[..., i]))
-    return np.array(quat)
+    half = np.moveaxis(np.asarray(angles, float), -1, 0) / 2
+    w, vector = np.ones(half.shape[1:]), [np.zeros(half.shape[1:]) for _ in "XYZ"]
+    for axis, cosine, sine in zip(order, np.cos(half), np.sin(half), strict=True):
+        i = "XYZ".index(axis)
+        j, k = (i + 1) % 3, (i + 2) % 3
+        # The product with (cosine, sine · axis), written out: half of a full product would be noughts.
+        w, vector[i] = w * cosine - vector[i] * sine, vector[i] * cosine + w * sine
+        vector[j], vector[k] = vector[j] * cosine + vector[k] * sine, vector[k] * cosine - vector[j] * sine
+    return np.stack([w, *vector], axis=-1)
 
 
 def quat_to_euler(quat: ArrayLike, order: str) -> Array:
