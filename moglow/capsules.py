@@ -1,0 +1,121 @@
+"""A solid body for any skeleton: one tapered capsule a bone, as a triangle mesh. Floor 2; numpy alone.
+
+Each point belongs to one joint and keeps its place in that joint's frame, so posing the body is one rigid move a
+joint. Thickness follows the roles: a thigh is thicker than a forearm, whatever the rig calls them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from moglow.rotations import Array, quat_between, quat_rotate
+from moglow.skeleton import Skeleton
+
+# Radius in metres at each role's joint on a figure of 1.75 m, sides and fore or hind left out.
+RADII = {
+    "hips": 0.105, "spine": 0.100, "chest": 0.115, "neck": 0.050, "head": 0.085,
+    "clavicle": 0.070, "upper_arm": 0.052, "forearm": 0.040, "hand": 0.032,
+    "thigh": 0.080, "shin": 0.055, "foot": 0.040, "toe": 0.032,
+}  # fmt: skip
+REACH = 1.15  # metres from the hips to the farthest tip, along the bones of that figure
+SHORTEST = 0.02  # metres; a bone shorter than this, on that figure, has no capsule of its own
+SIDES, RINGS = 12, 5  # points around a capsule; rings on each rounded end
+
+
+@dataclass(frozen=True)
+class Body:
+    """Points and normals ``(P, 3)`` in the frame of the joint ``(P,)`` that carries them; ``triangles`` ``(F, 3)``."""
+
+    points: Array
+    normals: Array
+    joints: NDArray[np.int64]
+    triangles: NDArray[np.int64]
+
+    def posed(self, world_positions: Array, world_rotations: Array) -> Array:
+        """Where the points are ``(..., P, 3)`` when the joints are at these world positions and rotations."""
+        turned = quat_rotate(world_rotations[..., self.joints, :], self.points)
+        return turned + world_positions[..., self.joints, :]
+
+
+def capsule_body(skeleton: Skeleton) -> Body:
+    """Returns the body of a skeleton.
+
+    >>> arm = Skeleton(("UpperArm", "Forearm"), (-1, 0), [[0, 0, 0], [0.3, 0, 0]], ((1, (0.25, 0, 0)),))
+    >>> body = capsule_body(arm)
+    >>> len(body.points), sorted(set(body.joints.tolist()))
+    (240, [0, 1])
+    """
+    scale = _reach(skeleton) / REACH or 1.0
+    radii = scale * _radii(skeleton)
+    tips = [(p, skeleton.offsets[j], radii[j]) for j, p in enumerate(skeleton.parents) if p >= 0]
+    tips += [(joint, np.array(tip), 0.9 * radii[joint]) for joint, tip in skeleton.end_sites]
+    bones = [bone for bone in tips if np.linalg.norm(bone[1]) >= SHORTEST * scale]
+    bones = bones or [(0, np.zeros(3), radii[0])]  # a lone joint is a ball
+    shapes = [_capsule(tip, float(radii[joint]), float(radius)) for joint, tip, radius in bones]
+    around = _triangles()
+    count = len(shapes[0][0])
+    return Body(
+        points=np.concatenate([points for points, _ in shapes]),
+        normals=np.concatenate([normals for _, normals in shapes]),
+        joints=np.repeat([joint for joint, _, _ in bones], count),
+        triangles=np.concatenate([around + count * k for k in range(len(bones))]),
+    )
+
+
+def _radii(skeleton: Skeleton) -> Array:
+    """The radius at each joint; one without a role is as thick as its parent, or thinner where nothing follows."""
+    radii: list[float] = []
+    parts = {
+        joint: role.removeprefix("left_").removeprefix("right_").removeprefix("front_")
+        for role, joint in skeleton.anatomy.roles.items()
+    }
+    leading = set()  # joints on the way from the root to one with a role
+    for joint in parts:
+        while joint >= 0 and joint not in leading:
+            leading.add(joint)
+            joint = skeleton.parents[joint]
+    for joint, parent in enumerate(skeleton.parents):
+        inherited = radii[parent] if parent >= 0 else RADII["upper_arm"]
+        thinner = 1.0 if joint in leading or parent < 0 else 0.6  # fingers, toes, ears, tails
+        radii.append(RADII.get(parts.get(joint, ""), thinner * inherited))
+    return np.array(radii)
+
+
+def _reach(skeleton: Skeleton) -> float:
+    """The length of the longest way from the root to a tip, along the bones."""
+    way = skeleton.bone_lengths.copy()
+    for joint, parent in enumerate(skeleton.parents[1:], start=1):
+        way[joint] += way[parent]
+    ends = [way[joint] + float(np.linalg.norm(tip)) for joint, tip in skeleton.end_sites]
+    return float(max([*way, *ends]))
+
+
+def _capsule(tip: ArrayLike, start: float, end: float) -> tuple[Array, Array]:
+    """Points and normals of a capsule from the origin to ``tip``: two balls and the cone that touches both.
+
+    The cone leaves both balls where their normals have the same slope a, sin a = (start − end) / length; so the
+    profile is an arc up to a, a straight line, and an arc from a on.
+    """
+    tip = np.asarray(tip, float)
+    length = float(np.linalg.norm(tip))
+    slope = np.arcsin(np.clip((start - end) / max(length, 1e-9), -0.99, 0.99))
+    slopes = np.concatenate([np.linspace(-np.pi / 2, slope, RINGS), np.linspace(slope, np.pi / 2, RINGS)])
+    ball = np.repeat([start, end], RINGS)
+    along = np.repeat([0.0, length], RINGS) + ball * np.sin(slopes)
+    turns = np.linspace(0, 2 * np.pi, SIDES, endpoint=False)
+    circle = np.stack([np.cos(turns), np.zeros(SIDES), -np.sin(turns)], axis=-1)
+    normals = np.cos(slopes)[:, None, None] * circle + np.sin(slopes)[:, None, None] * [0, 1, 0]
+    points = (ball * np.cos(slopes))[:, None, None] * circle + along[:, None, None] * [0, 1, 0]
+    upright = quat_between([0.0, 1.0, 0.0], tip)
+    return quat_rotate(upright, points.reshape(-1, 3)), quat_rotate(upright, normals.reshape(-1, 3))
+
+
+def _triangles() -> NDArray[np.int64]:
+    """The triangles of a capsule, seen from outside counter-clockwise; at the poles a quad is only one triangle."""
+    corners = np.arange(2 * RINGS * SIDES).reshape(2 * RINGS, SIDES)
+    low, high = corners[:-1], corners[1:]
+    low_next, high_next = np.roll(low, -1, axis=1), np.roll(high, -1, axis=1)
+    upper = np.stack([low, high_next, high], axis=-1)[:-1]
+    lower = np.stack([low, low_next, high_next], axis=-1)[1:]
+    return np.concatenate([upper.reshape(-1, 3), lower.reshape(-1, 3)])
