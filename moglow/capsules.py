@@ -46,12 +46,15 @@ def capsule_body(skeleton: Skeleton) -> Body:
     >>> len(body.points), sorted(set(body.joints.tolist()))
     (240, [0, 1])
     """
-    scale = _reach(skeleton) / REACH or 1.0
+    above = _ways(
+        {skeleton.anatomy.roles.get("hips", 0)}, skeleton
+    )  # a root on the floor is no part of the body
+    scale = _reach(skeleton, above) / REACH or 1.0
     radii = scale * _radii(skeleton)
-    tips = [(p, skeleton.offsets[j], radii[j]) for j, p in enumerate(skeleton.parents) if p >= 0]
+    tips = [(p, skeleton.offsets[j], radii[j]) for j, p in enumerate(skeleton.parents) if j not in above]
     tips += [(joint, np.array(tip), 0.9 * radii[joint]) for joint, tip in skeleton.end_sites]
     bones = [bone for bone in tips if np.linalg.norm(bone[1]) >= SHORTEST * scale]
-    bones = bones or [(0, np.zeros(3), radii[0])]  # a lone joint is a ball
+    bones = bones or [(0, np.zeros(3), float(radii[0]))]  # a lone joint is a ball
     shapes = [_capsule(tip, float(radii[joint]), float(radius)) for joint, tip, radius in bones]
     around = _triangles()
     count = len(shapes[0][0])
@@ -70,11 +73,7 @@ def _radii(skeleton: Skeleton) -> Array:
         joint: role.removeprefix("left_").removeprefix("right_").removeprefix("front_")
         for role, joint in skeleton.anatomy.roles.items()
     }
-    leading = set()  # joints on the way from the root to one with a role
-    for joint in parts:
-        while joint >= 0 and joint not in leading:
-            leading.add(joint)
-            joint = skeleton.parents[joint]
+    leading = _ways(set(parts), skeleton)
     for joint, parent in enumerate(skeleton.parents):
         inherited = radii[parent] if parent >= 0 else RADII["upper_arm"]
         thinner = 1.0 if joint in leading or parent < 0 else 0.6  # fingers, toes, ears, tails
@@ -82,13 +81,23 @@ def _radii(skeleton: Skeleton) -> Array:
     return np.array(radii)
 
 
-def _reach(skeleton: Skeleton) -> float:
-    """The length of the longest way from the root to a tip, along the bones."""
-    way = skeleton.bone_lengths.copy()
-    for joint, parent in enumerate(skeleton.parents[1:], start=1):
-        way[joint] += way[parent]
-    ends = [way[joint] + float(np.linalg.norm(tip)) for joint, tip in skeleton.end_sites]
-    return float(max([*way, *ends]))
+def _ways(joints: set[int], skeleton: Skeleton) -> set[int]:
+    """The joints on the ways from the root to these, both ends with them."""
+    found: set[int] = set()
+    for joint in joints:
+        while joint >= 0 and joint not in found:
+            found.add(joint)
+            joint = skeleton.parents[joint]
+    return found
+
+
+def _reach(skeleton: Skeleton, above: set[int]) -> float:
+    """The length of the longest way from the hips to a tip, along the bones."""
+    way = [0.0] * len(skeleton)
+    for joint, parent in enumerate(skeleton.parents):
+        if joint not in above:
+            way[joint] = way[parent] + float(skeleton.bone_lengths[joint])
+    return max([*way, *(way[joint] + float(np.linalg.norm(tip)) for joint, tip in skeleton.end_sites)])
 
 
 def _capsule(tip: ArrayLike, start: float, end: float) -> tuple[Array, Array]:
