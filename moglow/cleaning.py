@@ -1,0 +1,133 @@
+"""Cleaning that is asked for by name: spikes, gaps, a false frame rate. Floor 3; numpy alone.
+
+Nothing here is done unasked, and what is sound comes back exactly as it was.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from moglow.clip import Clip
+from moglow.contacts import runs
+from moglow.errors import ClipError
+from moglow.faults import JUMP, JumpSpec, find_jumps, likely_fps, turn_steps
+from moglow.rotations import (
+    Array,
+    expmap_to_quat,
+    quat_angle,
+    quat_conjugate,
+    quat_multiply,
+    quat_slerp,
+    quat_to_expmap,
+)
+
+
+def despike(clip: Clip, *, longest: float = 0.1, spec: JumpSpec = JUMP) -> Clip:
+    """Replaces rotations that jump away and come back within ``longest`` seconds, each joint by itself.
+
+    The frames between the two jumps are put on the shortest arc between those outside; at the clip's ends, where there
+    is only one side, they repeat it. A jump that stays is a fault of another kind and is left.
+    """
+    rotations, steps = clip.rotations.copy(), turn_steps(clip)
+    most = max(1, round(longest * clip.fps))
+    jumps: dict[int, list[int]] = {}
+    for jump in find_jumps(clip, spec):
+        if jump.angle:
+            jumps.setdefault(jump.joint, []).append(jump.frame - 1)
+    for joint, at in jumps.items():
+        turns = rotations[:, joint]
+        for start, stop in _excursions(turns, steps[:, joint], at, most):
+            share = np.arange(1, stop - start) / (stop - start)
+            turns[start + 1 : stop] = quat_slerp(turns[start], turns[stop], share)
+            at = [step for step in at if not start <= step < stop]
+        edge = max(1, most // 3)  # one sound side is half the evidence
+        if at and at[0] < edge:
+            turns[: at[0] + 1] = turns[at[0] + 1]
+        if at and len(clip) - 1 - at[-1] <= edge:
+            turns[at[-1] + 1 :] = turns[at[-1]]
+    return replace(clip, rotations=rotations)
+
+
+def _excursions(turns: Array, steps: Array, jumps: list[int], most: int) -> list[tuple[int, int]]:
+    """The sound frames (last before, first after) around each excursion of at most ``most`` frames.
+
+    It begins and ends with a jump, and its ends are nearer to each other than half of either jump.
+    """
+    found: list[tuple[int, int]] = []
+    for start in jumps:
+        if found and start < found[-1][1]:
+            continue
+        returns = [stop + 1 for stop in jumps if start < stop <= start + most]
+        if not returns:
+            continue
+        away = quat_angle(turns[start], turns[returns])
+        stop = returns[int(away.argmin())]
+        if away.min() < 0.5 * min(steps[start], steps[stop - 1]):
+            found.append((start, stop))
+    return found
+
+
+def fill_gaps(clip: Clip, missing: ArrayLike, *, longest: float = 0.25) -> Clip:
+    """Fills the frames ``(T,)``, or joints in frames ``(T, J)``, that are marked as missing.
+
+    A smooth curve leads from the frames before to those after with their speeds; at the clip's ends, the nearest frame
+    is held. Gaps longer than ``longest`` seconds are refused: a curve is no motion.
+    """
+    missing = np.asarray(missing, bool)
+    if missing.shape not in ((len(clip),), (len(clip), len(clip.skeleton))):
+        raise ClipError(
+            f"{clip.name or 'clip'}: missing frames {missing.shape}; expected (T,) or (T, J) of {len(clip)}"
+        )
+    missing = np.broadcast_to(missing.reshape(len(clip), -1), (len(clip), len(clip.skeleton)))
+    positions, rotations = clip.positions.copy(), clip.rotations.copy()
+    for joint, name in enumerate(clip.skeleton.names):
+        for start, stop in runs(missing[:, joint]):
+            if stop - start > longest * clip.fps or stop - start == len(clip):
+                raise ClipError(
+                    f"{clip.name or 'clip'}: {name} misses frames {start} to {stop - 1}, "
+                    f"{(stop - start) / clip.fps:.2f} s; gaps up to {longest} s can be filled, cut the clip there"
+                )
+            _fill(positions[:, joint], rotations[:, joint], start, stop)
+    return replace(clip, positions=positions, rotations=rotations)
+
+
+def _fill(positions: Array, rotations: Array, start: int, stop: int) -> None:
+    """Fills ``start`` to ``stop`` of one joint's ``(T, 3)`` and ``(T, 4)`` in place."""
+    before, after = max(start - 1, 0), min(stop, len(rotations) - 1)
+    if start == 0 or stop == len(rotations):
+        held = stop if start == 0 else start - 1
+        positions[start:stop], rotations[start:stop] = positions[held], rotations[held]
+        return
+    earlier, later = max(before - 1, 0), min(after + 1, len(rotations) - 1)
+    share = (np.arange(start, stop) - before)[:, None] / (after - before)
+    frames = after - before
+    leave, arrive = positions[before] - positions[earlier], positions[later] - positions[after]
+    positions[start:stop] = positions[before] + _curve(
+        positions[after] - positions[before], leave * frames, arrive * frames, share
+    )
+
+    def turn(a: int, b: int) -> Array:
+        return quat_to_expmap(quat_multiply(quat_conjugate(rotations[a]), rotations[b]))
+
+    way = _curve(turn(before, after), turn(earlier, before) * frames, turn(after, later) * frames, share)
+    rotations[start:stop] = quat_multiply(rotations[before], expmap_to_quat(way))
+
+
+def _curve(end: Array, leave: Array, arrive: Array, share: Array) -> Array:
+    """Hermite's cubic from 0 to ``end`` with the given tangents."""
+    return (
+        leave * share * (1 - share) ** 2 + end * share**2 * (3 - 2 * share) + arrive * share**2 * (share - 1)
+    )  # fmt: skip
+
+
+def unmislabel_fps(clip: Clip, fps: float | None = None) -> Clip:
+    """The same frames at another rate: for a file whose frame time is false. Nothing is resampled.
+
+    Without a rate, the one at which the feet swing as feet do (`faults.likely_fps`).
+    """
+    if fps is None:
+        fps = likely_fps(clip)
+        if fps is None:
+            raise ClipError(f"{clip.name or 'clip'}: too few steps to tell the frame rate from; give it")
+    return replace(clip, fps=float(fps))

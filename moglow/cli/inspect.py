@@ -1,0 +1,71 @@
+"""`moglow inspect`: what is in motion files, and what is wrong with them."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EXAMPLE = """\b
+Examples:
+  moglow inspect walk.bvh
+  moglow inspect mocap/ --json > report.json
+  moglow inspect dog.bvh --map dog.toml
+
+\b
+A map file names what was not found, or found wrong:
+  [roles]
+  left_foot = "Ankle_L"
+  [partners]
+  "Antenna_A" = "Antenna_B"
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--map", "map_file", type=click.Path(path_type=Path), help="A TOML file that names roles and partners."
+)
+@click.option("--json", "as_json", is_flag=True, help="Prints the reports as a JSON list.")
+def command(source: Path, map_file: Path | None, as_json: bool) -> None:
+    """Shows what is in SOURCE, a motion file or a folder of them.
+
+    Skeleton and roles (and how sure they are), unit, axes, rate, length, speed, turning, foot slide, and faults:
+    jumps, flips, frozen stretches, repeated frames, a floor off zero, a frame rate at which nobody walks. Exit code 1
+    if a file cannot be used; the others are shown all the same.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from moglow.anatomy import read_map
+    from moglow.cli.reports import overview, sheet
+    from moglow.errors import MoglowError
+    from moglow.inspection import inspect_file, motion_files
+
+    overrides = read_map(map_file) if map_file else {}
+    files = motion_files(source)
+    shown = track(
+        files, "inspect", console=Console(stderr=True), transient=True, disable=as_json or len(files) < 2
+    )
+    reports = [inspect_file(file, overrides) for file in shown]
+    if as_json:
+        click.echo(json.dumps([report.to_json() for report in reports], indent=1))
+    elif source.is_dir():
+        _console().print(overview(reports, str(source)))
+    elif reports[0].error:
+        raise MoglowError(reports[0].error)
+    else:
+        _console().print(sheet(reports[0]))
+    if any(report.error for report in reports):
+        raise click.exceptions.Exit(1)
+
+
+def _console() -> "Console":
+    """As wide as the terminal, or wide enough for the table where there is none."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
