@@ -12,9 +12,9 @@ from moglow import __version__
 from moglow.errors import MoglowError
 
 SECTIONS: dict[str, dict[str, str]] = {
-    "Look at motion": {},
+    "Look at motion": {"inspect": "moglow.cli.inspect"},
     "Convert it": {"export": "moglow.cli.export"},
-    "Learn from it": {},
+    "Learn from it": {"preprocess": "moglow.cli.preprocess"},
 }
 COMMANDS: dict[str, str] = {name: module for section in SECTIONS.values() for name, module in section.items()}
 
