@@ -165,7 +165,7 @@ class Windows:
             raise TrainingError(
                 f"a batch of {batch} cannot be shared by {ranks} processes; make it a multiple"
             )
-        self.footage, self.spec, self.seed = footage, spec, seed
+        self.footage, self.spec, self.seed, self.rank = footage, spec, seed, rank
         self.rows = slice(rank * batch // ranks, (rank + 1) * batch // ranks)
         self.past, self.ahead = footage.context.spec.history, footage.context.spec.lookahead
         frames = self.past + spec.length + self.ahead
@@ -183,27 +183,27 @@ class Windows:
         """How many batches an epoch has, the last one perhaps not full."""
         return -(-self.order.windows // self.order.batch)
 
-    def batch(self, step: int) -> Window:
-        """Returns this process's rows of global batch number `step`, with noise and dropout."""
-        cuts = self.order.cuts(step)
-        bare = self.footage.cut(cuts.rows(self.rows), self.past, self.spec.length, self.ahead)
-        return self._disturbed(bare, len(cuts.start), self.generator(step))
+    def batch(self, step: int, *, whole: bool = False) -> Window:
+        """Returns this process's rows (or the whole) of global batch number `step`, with noise and dropout."""
+        cuts, rows = self.order.cuts(step), slice(None) if whole else self.rows
+        bare = self.footage.cut(cuts.rows(rows), self.past, self.spec.length, self.ahead)
+        return self._disturbed(bare, len(cuts.start), rows, self.generator(step))
 
     def generator(self, step: int, purpose: int = 0) -> Generator:
         """Returns the generator of one batch, on the device; purposes do not disturb each other."""
         seed = np.random.SeedSequence([self.seed, step, purpose]).generate_state(1, np.uint64)[0]
         return Generator(self.footage.device).manual_seed(int(seed >> 1))
 
-    def _disturbed(self, window: Window, size: int, generator: Generator) -> Window:
-        """Returns the windows with noise and dropout, drawn for all `size` rows and cut to this process's."""
+    def _disturbed(self, window: Window, size: int, rows: slice, generator: Generator) -> Window:
+        """Returns the windows with noise and dropout, drawn for all `size` rows of the batch."""
         spec = self.spec
 
         def uniform(*shape: int) -> Tensor:
-            return torch.rand(size, *shape, generator=generator, device=generator.device)[self.rows]
+            return torch.rand(size, *shape, generator=generator, device=generator.device)[rows]
 
         def noise() -> Tensor:
             shape = (size, *window.poses.shape[1:])
-            return torch.randn(shape, generator=generator, device=generator.device)[self.rows]
+            return torch.randn(shape, generator=generator, device=generator.device)[rows]
 
         poses, shown, style = window.poses, window.shown, window.style
         if spec.dequantise:

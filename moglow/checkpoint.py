@@ -1,0 +1,150 @@
+"""A trained model in one file, with everything that generation needs; floor 9, read with numpy alone.
+
+The file is safetensors: the weights as arrays, the rest as JSON in its header. It holds no code, is written
+atomically, and refuses what it does not know in one line.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow import __version__
+from moglow.context import Context
+from moglow.corpus import ControlRange
+from moglow.errors import CheckpointError, FileFormatError, MoglowError
+from moglow.schema import from_table, suggestion, to_table
+from moglow.skeleton import Skeleton
+from moglow.tensorfile import read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from moglow.models.model import MotionModel
+
+FORMAT, VERSION = "moglow-checkpoint", "1"
+BEST = "best.safetensors"
+"""The checkpoint that stands for a run's folder."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A model by name and configuration, its weights, what it sees, and what it was trained on."""
+
+    model: str
+    config: Mapping[str, Any]
+    weights: Mapping[str, NDArray[Any]]
+    context: Context
+    control_range: ControlRange
+    notices: tuple[str, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """Figures and origin, for people: steps, likelihood, roll-out score, recipe, minutes of motion."""
+    version: str = __version__
+
+    @property
+    def skeleton(self) -> Skeleton:
+        return self.context.encoding.skeleton
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learnt."""
+        learnt = (array for array in self.weights.values() if np.issubdtype(array.dtype, np.floating))
+        return sum(array.size for array in learnt)
+
+    def write(self, path: str | Path, *, half: bool = False) -> None:
+        """Writes the checkpoint, atomically; `half` stores the weights in float16, half the size."""
+        arrays, table = self.context.to_parts()
+        weights = {
+            f"weight.{name}": _halved(array) if half else array for name, array in self.weights.items()
+        }
+        about = {
+            "model": self.model,
+            "config": dict(self.config),
+            "context": table,
+            "control_range": to_table(self.control_range),
+            "notices": list(self.notices),
+            "about": dict(self.about),
+            "moglow": self.version,
+        }
+        metadata = {"format": FORMAT, "version": VERSION, "checkpoint": json.dumps(about, sort_keys=True)}
+        write_tensors(path, weights | {f"context.{name}": array for name, array in arrays.items()}, metadata)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Returns the checkpoint of a file, or the best one of a run's folder."""
+        path = Path(path)
+        if path.is_dir():
+            path = path / BEST
+        arrays, metadata = read_parts(path, FORMAT, VERSION)
+        try:
+            about = json.loads(metadata["checkpoint"])
+            return cls(
+                model=about["model"],
+                config=about["config"],
+                weights={name: _whole(array) for name, array in _below("weight.", arrays).items()},
+                context=Context.from_parts(_below("context.", arrays), about["context"], str(path)),
+                control_range=from_table(ControlRange, about["control_range"], f"{path}: control range"),
+                notices=tuple(about["notices"]),
+                about=about["about"],
+                version=about["moglow"],
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, MoglowError) as error:
+            raise CheckpointError(
+                f"{path}: its description is damaged ({error!r}); fetch it again"
+            ) from error
+
+    def to_torch(self, device: str = "cpu") -> "MotionModel":
+        """Returns the model in torch, ready to score and to sample; torch is imported only here."""
+        import torch
+
+        from moglow.models import MODELS
+
+        if self.model not in MODELS:
+            raise CheckpointError(
+                f"the checkpoint's model is {self.model!r}; {suggestion(self.model, MODELS)}"
+            )
+        cls = MODELS[self.model]
+        config = from_table(cls.Config, self.config, f"the checkpoint's {self.model}", CheckpointError)
+        model = cls(config, self.context.pose_dim, self.context.size)
+        weights = {name: torch.tensor(np.array(array)) for name, array in self.weights.items()}
+        try:
+            model.load_state_dict(weights)
+        except RuntimeError as error:
+            raise CheckpointError(f"the checkpoint's weights do not fit its {self.model}: {error}") from error
+        return model.to(device).eval().requires_grad_(False)
+
+    def with_figures(self, **figures: Any) -> Self:
+        """Returns the checkpoint with more figures to show."""
+        return replace(self, about={**self.about, **figures})
+
+
+def read_parts(path: Path, form: str, version: str) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Returns arrays and metadata of a file that must be of a certain form and version."""
+    try:
+        arrays, metadata = read_tensors(path)
+    except FileFormatError as error:
+        raise CheckpointError(str(error)) from error
+    if metadata.get("format") != form:
+        raise CheckpointError(
+            f"{path}: expected a {form}, found {metadata.get('format', 'another kind of file')}"
+        )
+    if metadata.get("version") != version:
+        raise CheckpointError(
+            f"{path}: it is of version {metadata.get('version')}, this moglow reads {version}; use the one that wrote it"
+        )
+    return arrays, metadata
+
+
+def _below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Returns the arrays whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _halved(array: NDArray[Any]) -> NDArray[Any]:
+    return array.astype(np.float16) if array.dtype == np.float32 else array
+
+
+def _whole(array: NDArray[Any]) -> NDArray[Any]:
+    return array.astype(np.float32) if array.dtype == np.float16 else array

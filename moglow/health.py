@@ -1,0 +1,42 @@
+"""What a training run's figures say, in words; floor 9."""
+
+from collections.abc import Sequence
+
+from moglow.validation import Validation
+
+OVERFITTING = 3  # validations in a row above the best before it is called so
+IMPROVING = 0.005  # nats per frame and channel: less is no progress
+
+
+def health(validations: Sequence[Validation]) -> str:
+    """Returns one line on how training goes, from its validations so far.
+
+    >>> health([])
+    'too early to say'
+    """
+    if len(validations) < 2:
+        return "too early to say"
+    losses = [validation.likelihood.per_channel for validation in validations]
+    lowest = min(range(len(losses)), key=losses.__getitem__)
+    last, best = validations[-1], validations[lowest]
+    scores = [validation.rollout_score for validation in validations]
+    choice = validations[min(range(len(scores)), key=scores.__getitem__)]
+    motion = f"best motion at {_steps(choice.step)} (score {choice.rollout_score:.2f})"
+    if scores[-1] == float("inf"):
+        return f"roll-outs blow up: lower training.rate or the carry weights; {motion}"
+    behind = len(losses) - 1 - lowest
+    if behind >= OVERFITTING:
+        since = _steps(last.step - best.step)
+        return f"validation rising for {since} steps: overfitting; best likelihood at {_steps(best.step)}; {motion}"
+    if len(losses) > OVERFITTING and losses[-1 - OVERFITTING] - losses[lowest] < IMPROVING:
+        return f"validation has stopped falling; {motion}"
+    return f"still learning; {motion}"
+
+
+def _steps(count: int) -> str:
+    """Returns a count as people say it.
+
+    >>> _steps(900), _steps(12_000), _steps(1_500)
+    ('900', '12k', '1.5k')
+    """
+    return str(count) if count < 1000 else f"{count / 1000:.1f}".removesuffix(".0") + "k"

@@ -1,0 +1,251 @@
+"""The training loop: it yields a `Report` per step and knows no files; floor 9.
+
+Everything random in step n is drawn from the seed and n, so a run that was saved and resumed, on any number of
+processes, goes on as if it had never stopped.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from moglow.errors import TrainingError
+from moglow.flows.bijection import State, map_state
+from moglow.models.model import MotionModel, Objective
+from moglow.rollout import FreeRunning
+from moglow.windows import Windows, WindowSpec
+
+SCHEDULES: Mapping[str, Callable[[int, "TrainingSpec"], float]] = {
+    "rsqrt": lambda step, spec: math.sqrt(max(spec.warmup, 1) / step),  # ∝ 1/√step, the authors'
+    "cosine": lambda step, spec: (1 + math.cos(math.pi * min(step / spec.steps, 1.0))) / 2,
+    "constant": lambda step, spec: 1.0,
+}
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """How a model is trained; the recipe's [training]."""
+
+    steps: int = 80_000  # the authors' later setting
+    batch: int = 100  # windows a step, over all processes together
+    rate: float = 1e-3  # Adam's, at its peak
+    rate_floor: float = 1e-4  # the schedule never goes below
+    warmup: int = 1000  # steps in which the rate grows from zero
+    schedule: str = "rsqrt"  # or "cosine", "constant"
+    weight_decay: float = 0.0  # decoupled (AdamW)
+    clip: float | None = None  # largest norm of a gradient; a Student-t latent bounds it by itself
+    average: float = 0.999  # share of the running average of the weights that a step keeps; 0 turns it off
+    windows: WindowSpec = field(default_factory=WindowSpec)
+    free_running: FreeRunning = field(default_factory=FreeRunning)
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 1 or self.warmup < 0:
+            raise ValueError(
+                f"steps {self.steps}, batch {self.batch}, warmup {self.warmup}: give positive numbers"
+            )
+        if self.rate <= 0 or not 0 <= self.average < 1:
+            raise ValueError(
+                f"rate {self.rate}, average {self.average}: give a rate above 0, an average below 1"
+            )
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"schedule is {self.schedule!r}; choose one of {', '.join(SCHEDULES)}")
+
+    def rate_at(self, step: int) -> float:
+        """Returns the learning rate of a step, the first being 0.
+
+        >>> spec = TrainingSpec(rate=1e-3, warmup=1000, rate_floor=1e-4)
+        >>> [spec.rate_at(step) for step in (499, 999, 3999, 10**6)]
+        [0.0005, 0.001, 0.0005, 0.0001]
+        """
+        step += 1
+        if step <= self.warmup:
+            return self.rate * step / self.warmup
+        return max(self.rate * SCHEDULES[self.schedule](step, self), min(self.rate_floor, self.rate))
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one step did; `losses` are means over the global batch, by objective."""
+
+    step: int  # how many steps are done, this one included
+    losses: Mapping[str, float]
+    gradient: float  # norm of the last objective's gradient, before clipping
+    rate: float
+    frames: int  # predicted in this step, over all processes
+    seconds: float  # the step's wall clock
+
+
+class Diverged(TrainingError):
+    """A loss or a gradient stopped being a number; the weights are those of the last good step."""
+
+
+class _Loss(nn.Module):
+    """An objective as a module's forward, which is what `DistributedDataParallel` synchronises."""
+
+    def __init__(self, model: MotionModel, objective: Objective) -> None:
+        super().__init__()
+        self.model, self.loss = model, objective.loss
+
+    def forward(self, *arguments: Any, **keywords: Any) -> tuple[Tensor, State]:
+        return self.loss(*arguments, **keywords)
+
+
+class Trainer:
+    """A model in training: `run` makes steps, `state` and `restore` carry it over a stop.
+
+    `average` is the model whose weights are the running average: it is the one to validate and to keep.
+    """
+
+    def __init__(self, model: MotionModel, windows: Windows, spec: TrainingSpec) -> None:
+        self.model, self.windows, self.spec = model, windows, spec
+        self.step, self.memory = 0, model.initial_state()
+        first = windows.batch(0, whole=True)  # the global batch, so that any number of processes starts alike
+        context = windows.footage.context
+        model.initialize(first.target(context), first.context(context))
+        self.average = copy.deepcopy(model).requires_grad_(False) if spec.average else model
+        objectives = model.objectives()
+        self._losses = {
+            objective.name: self._shared(objective, alone=len(objectives) == 1) for objective in objectives
+        }
+        self._parameters = {objective.name: objective.parameters for objective in objectives}
+        self._optimizers = {
+            objective.name: torch.optim.AdamW(
+                objective.parameters, lr=spec.rate, weight_decay=spec.weight_decay, fused=True
+            )
+            for objective in objectives
+        }
+
+    def _shared(self, objective: Objective, *, alone: bool) -> nn.Module:
+        loss = _Loss(self.model, objective)
+        if not distributed.is_initialized():
+            return loss
+        return DistributedDataParallel(loss, broadcast_buffers=False, find_unused_parameters=not alone)
+
+    def run(self, steps: int | None = None) -> Iterator[Report]:
+        """Yields a report after each step, until `steps` (the recipe's number) are done in all."""
+        while self.step < (self.spec.steps if steps is None else steps):
+            yield self._step()
+
+    def _step(self) -> Report:
+        start = time.perf_counter()
+        step, spec, context = self.step, self.spec, self.windows.footage.context
+        window, rate = self.windows.batch(step), spec.rate_at(step)
+        state = self._continued(window.fresh)
+        if spec.free_running.share_at(step):
+            window = spec.free_running.applied(
+                window, self.model, context, state,
+                step=step, size=spec.batch, rows=self.windows.rows, generator=self.windows.generator(step, 1),
+            )  # fmt: skip
+        target, vectors = window.target(context), window.context(context)
+        generator = self.windows.generator(step, 2 + self.windows.rank)  # rows of different ranks differ
+        losses, gradient, after = {}, 0.0, state
+        for name, optimizer in self._optimizers.items():
+            optimizer.zero_grad(set_to_none=True)
+            loss, after = self._losses[name](target, vectors, state, generator=generator)
+            loss.backward()
+            losses[name] = _mean(loss)
+            limit = spec.clip or math.inf
+            gradient = float(nn.utils.clip_grad_norm_(self._parameters[name], limit, foreach=True))
+            if not (math.isfinite(losses[name]) and math.isfinite(gradient)):
+                raise Diverged(
+                    f"step {step + 1}: {name} is {losses[name]:.3g}, its gradient {gradient:.3g}; the weights of step "
+                    f"{step} are kept; lower training.rate, or set training.clip"
+                )
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+        self.memory = map_state(Tensor.detach, after)
+        self.step += 1
+        self._take_average()
+        frames = spec.batch * target.shape[1]
+        return Report(self.step, losses, gradient, rate, frames, time.perf_counter() - start)
+
+    def _continued(self, fresh: Tensor) -> State:
+        """Returns the memory that the rows of this batch start with: zero where a row is fresh."""
+        if self.spec.windows.order != "consecutive":
+            return self.model.initial_state()
+        return map_state(lambda memory: memory * (1 - fresh)[:, None], self.memory)  # (…, B, H)
+
+    @torch.no_grad()
+    def _take_average(self) -> None:
+        if self.average is self.model:
+            return
+        # Early on a shorter average: the first weights are worth nothing.
+        keep = min(self.spec.average, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Returns all that the next step depends on, as arrays and a JSON table; every process must ask for it."""
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
+        for name, optimizer in self._optimizers.items():
+            for index, entries in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer.{name}.{index}.{key}": value for key, value in entries.items()}
+        if self.spec.windows.order == "consecutive":
+            tensors |= {f"memory.{i}": _gathered(leaf) for i, leaf in enumerate(_leaves(self.memory))}
+        arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
+        return arrays, {"step": self.step, "seed": self.windows.seed}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], table: Mapping[str, Any]) -> None:
+        """Takes back what `state` gave; the run then goes on bit for bit."""
+        device = self.windows.footage.device
+        tensors = {name: torch.tensor(np.array(array), device=device) for name, array in arrays.items()}
+        self.step = int(table["step"])
+        self.model.load_state_dict(_below("model.", tensors))
+        self.average.load_state_dict(_below("average.", tensors))
+        for name, optimizer in self._optimizers.items():
+            state: dict[int, dict[str, Tensor]] = {}
+            for key, tensor in _below(f"optimizer.{name}.", tensors).items():
+                index, entry = key.split(".", 1)
+                state.setdefault(int(index), {})[entry] = tensor
+            optimizer.load_state_dict(
+                {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+            )
+        memory = iter([tensors[f"memory.{i}"] for i in range(len(_below("memory.", tensors)))])
+        if self.spec.windows.order == "consecutive":
+            self.memory = map_state(
+                lambda _: next(memory)[..., self.windows.rows, :], self._shape_of_memory()
+            )
+
+    @torch.no_grad()
+    def _shape_of_memory(self) -> State:
+        """Returns a state of the right form; only running the model tells it."""
+        window, context = self.windows.batch(0), self.windows.footage.context
+        return self.model.log_prob(window.target(context)[:, :1], window.context(context)[:, :1])[1]
+
+
+def _mean(loss: Tensor) -> float:
+    """Returns a loss averaged over processes, whose batches are equally large."""
+    loss = loss.detach().clone()
+    if distributed.is_initialized():
+        distributed.all_reduce(loss)
+        loss /= distributed.get_world_size()
+    return loss.item()
+
+
+def _gathered(rows: Tensor) -> Tensor:
+    """Returns the rows (…, B, H) of all processes."""
+    if not distributed.is_initialized():
+        return rows
+    parts = [torch.empty_like(rows) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(parts, rows.contiguous())
+    return torch.cat(parts, dim=-2)
+
+
+def _leaves(state: State) -> list[Tensor]:
+    leaves: list[Tensor] = []
+    map_state(lambda tensor: leaves.append(tensor) or tensor, state)  # type: ignore[func-returns-value]
+    return leaves
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Returns the tensors whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

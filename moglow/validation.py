@@ -1,0 +1,215 @@
+"""How good a model is while it trains: likelihood of held-out motion, and roll-outs on held-out controls; floor 9.
+
+Likelihood does not rank what people see, so checkpoints are chosen by roll-outs: the model walks free for some
+seconds, and its feet, smoothness and distance from the mean pose are held against those of real motion.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from moglow.clip import Clip
+from moglow.contacts import toe_points
+from moglow.context import Context
+from moglow.control import ControlPath
+from moglow.corpus import Corpus
+from moglow.metrics import jerk, toe_slide
+from moglow.models.model import MotionModel
+from moglow.rollout import roll_out
+from moglow.windows import Footage, Windows
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class RolloutSpec:
+    """The motions that checkpoints are judged by; [training.rollouts]."""
+
+    takes: int = 8  # on held-out controls; the synthetic ones come on top
+    seconds: float = 10.0  # each; shorter clips' controls are repeated
+    temperature: float = 1.0  # of the noise
+
+    def __post_init__(self) -> None:
+        if self.takes < 1 or not self.seconds > 0:
+            raise ValueError(f"takes {self.takes}, seconds {self.seconds}: give positive numbers")
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Negative log-likelihood of held-out motion, nothing hidden, in nats per frame."""
+
+    standardized: float  # of poses in deviations
+    physical: float  # of poses in metres and radians
+    channels: int
+    dequantised: float  # deviations of noise that the density includes: without it the figures mean nothing
+
+    @property
+    def per_channel(self) -> float:
+        """Nats per frame and channel, standardised."""
+        return self.standardized / self.channels
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What motion looks like: slide of the lowest toe (m/s), jerk (m/s³), mean square of standardised poses."""
+
+    slide_median: float
+    slide_mean: float
+    jerk: float
+    energy: float
+
+    @classmethod
+    def of(cls, clips: Sequence[Clip], poses: Sequence[NDArray[np.floating]]) -> "Figures":
+        """Returns the means over clips and their standardised poses (T, D)."""
+        slides = [toe_slide(toe_points(clip), clip.fps) for clip in clips]
+        return cls(
+            float(np.mean([slide.median for slide in slides])),
+            float(np.mean([slide.mean for slide in slides])),
+            float(np.mean([jerk(clip.world()[0], clip.fps) for clip in clips])),
+            float(np.mean([np.square(pose).mean() for pose in poses])),
+        )
+
+    def distance(self, real: "Figures") -> float:
+        """Returns how far motion is from real motion, 0 being as good: sliding less than real costs nothing.
+
+        >>> real = Figures(0.05, 0.07, 100.0, 1.0)
+        >>> real.distance(real), round(Figures(0.1, 0.14, 100.0, 0.5).distance(real), 3)
+        (0.0, 1.386)
+        """
+        slide = max(_log_ratio(self.slide_median, real.slide_median), 0.0)
+        slide += max(_log_ratio(self.slide_mean, real.slide_mean), 0.0)
+        return slide / 2 + abs(_log_ratio(self.jerk, real.jerk)) + abs(_log_ratio(self.energy, real.energy))
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What was found after a step."""
+
+    step: int
+    likelihood: Likelihood
+    figures: Figures
+    real: Figures
+
+    @property
+    def rollout_score(self) -> float:
+        """Smaller is better; infinite where the model blew up."""
+        return self.figures.distance(self.real)
+
+
+CHOICES: Mapping[str, Callable[[Validation], float]] = {
+    "rollouts": lambda validation: validation.rollout_score,
+    "likelihood": lambda validation: validation.likelihood.standardized,
+}
+"""What the best checkpoint is chosen by: the smaller, the better."""
+
+
+@torch.no_grad()
+def likelihood(model: MotionModel, windows: Windows, context: Context) -> Likelihood:
+    """Returns the mean likelihood over all windows of a split; `context` is the numpy one, for its scales."""
+    on_device, total, frames = windows.footage.context, 0.0, 0
+    for number in range(len(windows)):
+        window = windows.batch(number)
+        log_prob, _ = model.log_prob(window.target(on_device), window.context(on_device))
+        total, frames = total - float(log_prob.double().sum()), frames + log_prob.numel()
+    standardized = total / frames + context.log_scale
+    physical = standardized + context.log_deviation
+    return Likelihood(standardized, physical, context.pose_dim, windows.spec.dequantise)
+
+
+class Rollouts:
+    """Free-running motions with fixed controls and noise, so that the scores of two checkpoints compare."""
+
+    def __init__(self, footage: Footage, context: Context, spec: RolloutSpec, *, seed: int) -> None:
+        self.footage, self.context, self.spec, self.seed = footage, context, spec, seed
+        corpus, past = footage.corpus, context.spec.history
+        frames = max(2, round(spec.seconds * corpus.fps))
+        span = past + frames + context.spec.lookahead
+        held_out = sorted(corpus.split("val") or corpus.split("train"), key=len, reverse=True)
+        held_out = [stretch for stretch in held_out if len(stretch) > past]
+        starts, controls, styles = [], [], []
+        for take in range(min(spec.takes, len(held_out))):
+            stretch = held_out[take]
+            features = corpus.features(stretch)
+            around = 1 + np.arange(span) % (len(stretch) - 1)
+            starts.append(features.pose[1 : past + 1])
+            controls.append(features.control[around])
+            styles.append(stretch.style)
+        for wanted in synthetic_controls(corpus):
+            features, styles_there = nearest_start(corpus, wanted, past)
+            starts.append(features)
+            controls.append(np.broadcast_to(wanted, (span, 3)))
+            styles.append(styles_there)
+        self.starts, self.controls = np.stack(starts), np.stack(controls).astype(np.float32)
+        self.styles = np.stack([context.style_vector(style if context.styles else None) for style in styles])
+        self.frames = frames
+        shown = held_out[: spec.takes]
+        real = [context.standardize_pose(corpus.features(stretch).pose) for stretch in shown]
+        self.real = Figures.of([corpus.clip(stretch) for stretch in shown], real)
+
+    def figures(self, model: MotionModel) -> Figures:
+        """Returns what the model's motions look like."""
+        device, on_device = self.footage.device, self.footage.context
+        generator = torch.Generator(device).manual_seed(self.seed)
+        noise = model.draw_noise(len(self.starts), self.frames, generator=generator)
+        history, controls, styles = (
+            torch.as_tensor(array, device=device)
+            for array in (
+                self.context.standardize_pose(self.starts),
+                self.context.standardize_control(self.controls),
+                self.styles,
+            )
+        )
+        poses, _ = roll_out(
+            model, on_device, history, controls, styles, noise, temperature=self.spec.temperature
+        )
+        return self._figures(poses.cpu())
+
+    def _figures(self, poses: Tensor) -> Figures:
+        if not torch.isfinite(poses).all() or poses.abs().max() > 1e3:
+            return Figures(math.inf, math.inf, math.inf, math.inf)
+        past, corpus = self.context.spec.history, self.footage.corpus
+        clips = []
+        for pose, control in zip(poses.numpy(), self.controls[:, past : past + self.frames], strict=True):
+            path = ControlPath.from_velocities(control.astype(float), corpus.fps)
+            clips.append(corpus.encoding.decode(self.context.physical_pose(pose), path))
+        return Figures.of(clips, list(poses.numpy()))
+
+
+def synthetic_controls(corpus: Corpus) -> Floats:
+    """Returns constant controls (M, 3) within what the corpus holds: stand, walk, circle, side-step, backward."""
+    reach = corpus.control_range
+    rows = [
+        (0.0, 0.0, 0.0),
+        (0.7 * reach.forward, 0.0, 0.0),
+        (0.6 * reach.forward, 0.0, 0.25 * reach.turn),
+        (0.0, 0.5 * reach.sideways, 0.0),
+        (-0.5 * reach.backward, 0.0, 0.0),
+    ]
+    return np.array(rows, np.float32)
+
+
+def nearest_start(corpus: Corpus, control: Floats, past: int) -> tuple[Floats, str]:
+    """Returns the training poses (K, D) that move most like a constant control, and their style."""
+    best: tuple[float, Floats, str] | None = None
+    for stretch in corpus.split("train"):
+        features = corpus.features(stretch)
+        if len(stretch) < past:
+            continue
+        error = np.square(corpus.control_normalizer.normalize(features.control - control)).sum(1)
+        means = np.convolve(error, np.full(past, 1 / past), "valid")
+        start = int(means.argmin())
+        if best is None or means[start] < best[0]:
+            best = float(means[start]), features.pose[start : start + past], stretch.style
+    assert best is not None, "windows need longer stretches than a history"
+    return best[1], best[2]
+
+
+def _log_ratio(value: float, real: float) -> float:
+    if not math.isfinite(value):
+        return math.inf
+    return math.log(max(value, 1e-6) / max(real, 1e-6))
