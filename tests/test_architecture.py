@@ -1,0 +1,125 @@
+"""The house keeps its floors: imports point down, borders hold, files stay short. Read from the source with ast."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LONGEST_FILE = 300  # lines
+
+# Floor by floor, and in each floor in order: a module imports only what stands before it in this list.
+FLOORS = {
+    0: "errors rotations vocabulary signals schema tensorfile",
+    1: "symmetry limbs body anatomy bearings skeleton",
+    2: "mirroring clip capsules",
+    3: "leg_ik contacts feet control following presets canonical retarget",
+    4: """bvh_columns bvh_numbers bvh_header bvh_frames bvh_read bvh_write metrics faults cleaning inspection
+        normalizer encodings encodings.quat_matrices encodings.reduction encodings.chart encodings.rotation
+        encodings.position encodings.feet_first encodings.encoding""",
+    5: "corpus preprocessing",
+    6: "context window_order windows",
+    7: """flows flows.bijection flows.scales flows.bases flows.actnorm flows.linear flows.nets flows.coupling""",
+    8: "models.model models.moglow models",
+    9: "rollout checkpoint training",
+    10: "recipe numpy_moglow sampling",
+    11: "glb export",
+    12: "cli cli.reports cli.main __main__",
+}
+MODULES = [f"moglow.{name}" for floor in FLOORS.values() for name in floor.split()]
+COMMANDS = "moglow.cli."  # every command is on the top floor and imports no other
+
+# Packages that only some modules may import, wherever in the file.
+BORDERS = {
+    "torch": {f"moglow.{name}" for floor in (6, 7, 8, 9, 10, 11) for name in FLOORS[floor].split()},
+    "bvh": {"moglow.bvh_header"},
+    "click": {"moglow.cli"},
+    "rich": {"moglow.cli"},
+    "pyvista": set[str](),
+    "bpy": set[str](),
+    "safetensors": set[str](),
+}
+
+# From a checkpoint and a control to a file: numpy alone, so that it runs inside Blender and starts at once.
+GENERATING = "feet control presets retarget bvh_write encodings.encoding normalizer context sampling export"
+HEAVY = {"torch", "scipy", "bvh", "pyvista", "click", "rich"}
+
+
+def modules() -> dict[str, Path]:
+    files = sorted((ROOT / "moglow").rglob("*.py"))
+    names = (
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files
+    )
+    return {name: file for name, file in zip(names, files, strict=True) if name != "moglow"}
+
+
+SOURCES = modules()
+every_module = pytest.mark.parametrize("module", SOURCES)
+
+
+def imports(file: Path) -> set[str]:
+    """What a file imports, by full name, wherever it does so; `from a import b` counts as a and as a.b."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, f"{file}:{node.lineno}: imports are absolute"
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def test_the_table_lists_what_there_is() -> None:
+    listed = set(MODULES)
+    there = {name for name in SOURCES if name in listed or not name.startswith(COMMANDS)}
+    assert there - listed == set(), "give the new module a place in FLOORS"
+    assert listed - there == set(), "FLOORS lists a module that is gone"
+    assert len(MODULES) == len(listed)
+
+
+@every_module
+def test_imports_point_down(module: str) -> None:
+    place = MODULES.index(module) if module in MODULES else len(MODULES)
+    for imported in imports(SOURCES[module]) & set(SOURCES) - {module}:
+        assert imported in MODULES, f"{module} imports the command {imported}"
+        assert MODULES.index(imported) < place, f"{module} imports {imported}, which stands above it"
+
+
+@every_module
+def test_borders_hold(module: str) -> None:
+    packages = {name.split(".")[0] for name in imports(SOURCES[module])}
+    for package, allowed in BORDERS.items():
+        if package in packages:
+            assert any(module == a or module.startswith(f"{a}.") for a in allowed), (
+                f"{module} imports {package}"
+            )
+
+
+def test_generating_needs_numpy_alone() -> None:
+    names = [f"moglow.{name}" for name in GENERATING.split()]
+    code = f"import sys, {', '.join(names)}; print(*sorted(set(sys.modules) & {HEAVY}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@every_module
+def test_a_file_is_one_short_noun(module: str) -> None:
+    text = SOURCES[module].read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= LONGEST_FILE
+    assert not {"utils", "util", "common", "helpers", "misc"} & set(module.split("."))
+    assert ast.get_docstring(ast.parse(text)), "the first line says what the file holds"
+
+
+@every_module
+def test_the_library_neither_prints_nor_exits_nor_seeds(module: str) -> None:
+    if module.startswith(("moglow.cli", "moglow.__main__")):
+        return
+    for node in ast.walk(ast.parse(SOURCES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in {"print", "input", "exit", "sys.exit", "breakpoint"}, f"line {node.lineno}"
+            assert not called.endswith(("random.seed", "torch.manual_seed")), (
+                f"line {node.lineno}: a global seed"
+            )
