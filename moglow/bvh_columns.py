@@ -14,7 +14,8 @@ class Columns:
     """Where the frames ``(T, C)`` hold positions and rotations.
 
     Positions ``[:, position_joints, position_axes]`` stand in ``position_columns``. ``rotations`` has, for each
-    order of axes, the joints ``(N,)`` that turn in it and their columns ``(N, len(order))``.
+    order of axes, the joints ``(N,)`` that turn in it and their columns ``(N, len(order))``; the
+    empty order is that of joints that do not turn.
     """
 
     count: int
@@ -43,10 +44,12 @@ def find_columns(channels: Sequence[Sequence[str]]) -> Columns:
             (joint, "XYZ".index(name[0]), place) for place, name in places if name[1:] == "position"
         ]
         turns = [(place, name[0]) for place, name in places if name[1:] == "rotation"]
-        if turns:
-            joints, columns = rotations.setdefault("".join(axis for _, axis in turns), ([], []))
-            joints.append(joint)
-            columns.append([place for place, _ in turns])
+        joints, columns = rotations.setdefault("".join(axis for _, axis in turns), ([], []))
+        joints.append(joint)
+        columns.append([place for place, _ in turns])
     position_joints, position_axes, position_columns = np.array(positions, np.intp).reshape(-1, 3).T
-    turning = {order: (np.array(joints), np.array(columns)) for order, (joints, columns) in rotations.items()}
+    turning = {
+        order: (np.array(joints), np.array(columns, np.intp))
+        for order, (joints, columns) in rotations.items()
+    }
     return Columns(column, position_joints, position_axes, position_columns, turning)

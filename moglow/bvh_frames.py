@@ -39,7 +39,9 @@ def _blocks(file: BinaryIO, rest: bytes, header: Header) -> Iterator[tuple[bytes
         more = file.read(_BLOCK)
         rest += more or b"\n"  # a missing final newline is no fault
         cut = rest.rfind(b"\n") + 1 or rest.rfind(b"\r") + 1
-        text, rest = rest[:cut].replace(b"\r\n", b"\n").replace(b"\r", b"\n"), rest[cut:]
+        text, rest = rest[:cut], rest[cut:]
+        if b"\r" in text:
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if len(rest) > _LONGEST_LINE:
             fail(header.source, line, f"a line of more than {_LONGEST_LINE} bytes; export the file again")
         if text:

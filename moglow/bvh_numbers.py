@@ -47,7 +47,9 @@ def _plain_to_numbers(text: bytes) -> tuple[Array, Counts] | None:
     sign = (codes < ord(".")) & ~blank
     ends = np.flatnonzero(blank[1:] > blank[:-1]) + 1  # just behind each word
     points = np.flatnonzero(codes == ord("."))
-    pointed = np.searchsorted(ends, points)  # the word that each point is in
+    # The word that each point is in: mostly each word has one, and the search is not needed.
+    one_each = len(points) == len(ends) and bool(np.all(points < ends) and np.all(points[1:] > ends[:-1]))
+    pointed = np.arange(len(ends)) if one_each else np.searchsorted(ends, points)
     decimals = np.zeros(len(ends), np.int64)
     decimals[pointed] = ends[pointed] - points - 1
     with warnings.catch_warnings():

@@ -6,10 +6,11 @@ from types import MappingProxyType
 
 import numpy as np
 
-from moglow.bearings import UNITS, find_basis, find_unit
-from moglow.bvh_columns import find_columns
+from moglow.bearings import find_basis, find_unit
+from moglow.bvh_columns import Columns, find_columns
 from moglow.bvh_frames import read_frames
 from moglow.bvh_header import read_header
+from moglow.bvh_portable import unit_to_metres
 from moglow.clip import Clip
 from moglow.errors import BvhError
 from moglow.rotations import IDENTITY, UP, Array, euler_to_quat, quat_between, quat_to_matrix
@@ -24,6 +25,7 @@ UPS = {
 # Rates are whole numbers; a file prints their inverse with five or six digits. 29.97 and 23.976 lie 0.1 % off and stay.
 _RATE_TOLERANCE = 4e-4
 _POSES = 16  # frames that show which way is up
+_BLOCK = 1024  # frames turned into quaternions at once, so that the work stays in the processor's cache
 
 
 def read_bvh(
@@ -54,15 +56,10 @@ def read_bvh(
             frames = read_frames(file, head, header)
     except OSError as error:
         raise BvhError(f"{path}: cannot be read ({error.strerror or error}); check the path") from error
-    rest = header.offsets.copy()
     columns = find_columns(header.channels)
+    rest = header.offsets.copy()
     rest[0, columns.position_axes[columns.position_joints == 0]] = 0.0  # often a leftover place in the world
-    positions = np.broadcast_to(rest, (len(frames), *rest.shape)).copy()
-    positions[:, columns.position_joints, columns.position_axes] = frames[:, columns.position_columns]
-    rotations = np.broadcast_to(IDENTITY, (*positions.shape[:2], 4)).copy()
-    for order, (joints, places) in columns.rotations.items():
-        rotations[:, joints] = euler_to_quat(np.radians(frames[:, places]), order)
-
+    positions, rotations = _frames_to_poses(frames, columns, rest)
     figure = Skeleton(header.names, header.parents, rest)
     metres = _find_unit(figure, unit)
     basis = _find_basis(figure, positions, rotations, up)
@@ -82,16 +79,24 @@ def read_bvh(
     return Clip(skeleton, positions, rotations, _frame_rate(header.frame_time), name=path.stem)
 
 
+def _frames_to_poses(frames: Array, columns: Columns, rest: Array) -> tuple[Array, Array]:
+    """Local positions ``(T, J, 3)`` and rotations ``(T, J, 4)`` of frames ``(T, C)``, in file units and axes."""
+    positions = np.empty((len(frames), *rest.shape))
+    rotations = np.empty((*positions.shape[:2], 4))
+    positions[:], rotations[:] = rest, IDENTITY
+    positions[:, columns.position_joints, columns.position_axes] = frames[:, columns.position_columns]
+    for start in range(0, len(frames), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        for order, (joints, places) in columns.rotations.items():
+            rotations[block, joints] = euler_to_quat(np.radians(frames[block, places]), order)
+    return positions, rotations
+
+
 def _find_unit(figure: Skeleton, unit: str | float | None) -> float:
     """Metres per unit of a figure in file units, as given or found."""
     if unit is None:
         return find_unit(figure.names, figure.parents, figure.rest_positions)[0]
-    if isinstance(unit, str) and unit not in UNITS:
-        raise BvhError(f"unit {unit!r} is unknown, expected {', '.join(UNITS)} or metres per unit")
-    metres = UNITS[unit] if isinstance(unit, str) else float(unit)
-    if not 0 < metres < np.inf:
-        raise BvhError(f"a unit of {metres} m, expected metres above 0, such as 0.01")
-    return metres
+    return unit_to_metres(unit)
 
 
 def _find_basis(figure: Skeleton, positions: Array, rotations: Array, up: str | None) -> Array:

@@ -221,17 +221,25 @@ def euler_continuous(angles: ArrayLike) -> Array:
     """
     angles = np.asarray(angles, float)
     twins = angles * np.array([1.0, -1.0, 1.0]) + np.pi
-    staying = np.abs(wrap_angle(angles[1:] - angles[:-1])).sum(-1)
-    changing = np.abs(wrap_angle(twins[1:] - angles[:-1])).sum(-1)
+    staying = np.abs(wrap_angle(angles[1:] - angles[:-1]))
+    changing = np.abs(wrap_angle(twins[1:] - angles[:-1]))
+    changes = sum(changing[..., i] - staying[..., i] for i in range(3)) < 0
     on_twin = np.zeros(angles.shape[:-1], bool)
-    on_twin[1:] = np.cumsum(changing < staying, axis=0) % 2 == 1
-    return np.unwrap(np.where(on_twin[..., None], twins, angles), axis=0)
+    on_twin[1:] = np.cumsum(changes, axis=0) % 2 == 1
+    return angle_continuous(np.where(on_twin[..., None], twins, angles))
+
+
+def angle_continuous(angles: ArrayLike) -> Array:
+    """Adds whole turns so that neighbours along the first axis differ by half a turn at most (a quick `np.unwrap`)."""
+    angles = np.array(angles, float)
+    angles[1:] -= 2 * np.pi * np.cumsum(np.rint(np.diff(angles, axis=0) / (2 * np.pi)), axis=0)
+    return angles
 
 
 def wrap_angle(angle: ArrayLike) -> Array:
     """The same angle in (−π, π]."""
     angle = np.asarray(angle, float)
-    return np.pi - np.mod(np.pi - angle, 2 * np.pi)
+    return angle - 2 * np.pi * np.ceil(angle / (2 * np.pi) - 0.5)
 
 
 def heading_to_quat(heading: ArrayLike) -> Array:

@@ -1,0 +1,209 @@
+"""Clips and streams of frames as BVH files, verbatim or portable. Floor 4; numpy alone."""
+
+import re
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from moglow.bvh_columns import find_columns
+from moglow.bvh_numbers import numbers_to_text
+from moglow.bvh_portable import SAME_PLACE, portable, portable_layout
+from moglow.clip import Clip
+from moglow.errors import BvhError
+from moglow.rotations import (
+    Array,
+    angle_continuous,
+    euler_continuous,
+    euler_to_quat,
+    is_euler_order,
+    quat_angle,
+    quat_to_euler,
+)
+from moglow.skeleton import Layout, Skeleton
+from moglow.tensorfile import replacing
+
+_SAME_TURN = 1e-6  # radians; 6e-5 degrees
+_BLOCK = 512  # frames printed at once, so that the work stays in the processor's cache
+
+
+def write_bvh(
+    clip: Clip, path: str | Path, *, verbatim: bool | None = None, unit: str | float | None = None
+) -> None:
+    """Writes a clip as a motion file; what was at ``path`` stays until the new file is whole.
+
+    Verbatim is the hierarchy, the names, the channels, the unit and the axes of the file that the skeleton came from.
+    It is the default where there was such a file and its channels can say everything that the clip does. Otherwise the
+    file is `portable`, in centimetres; so it is where ``unit`` asks for one.
+    """
+    obstacle = _obstacle(clip)
+    if verbatim and (obstacle or unit is not None):
+        raise BvhError(f"{path}: cannot be verbatim: {obstacle or 'a unit is asked for'}; write it portable")
+    if verbatim is False or obstacle or unit is not None:
+        clip = portable(clip, unit="cm" if unit is None else unit)
+    with BvhWriter(path, clip.skeleton, clip.fps) as writer:
+        writer.write(clip.positions, clip.rotations)
+
+
+class BvhWriter:
+    """Writes frames as they come, in memory that does not grow; their number is filled in at the end.
+
+    The file is spelled as the skeleton's layout says; without one, with positions on the root alone and in centimetres.
+    Angles run on smoothly in time, also from one block of frames to the next.
+
+    >>> import tempfile
+    >>> figure = Skeleton(("Hips", "Head"), (-1, 0), [[0, 0, 0], [0, 0.7, 0]], ((1, (0, 0.2, 0)),))
+    >>> clip = Clip.at_rest(figure, frames=3)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with BvhWriter(f"{folder}/rest.bvh", figure, fps=30.0) as writer:
+    ...         for frame in range(3):
+    ...             writer.write(clip.positions[frame : frame + 1], clip.rotations[frame : frame + 1])
+    ...     Path(folder, "rest.bvh").read_text().splitlines()[-4]
+    'Frame Time: 0.03333333333333333'
+    """
+
+    def __init__(self, path: str | Path, skeleton: Skeleton, fps: float) -> None:
+        if not 0 < fps < np.inf:
+            raise BvhError(f"{path}: {fps} frames a second, expected a rate above 0")
+        self.path, self.skeleton, self.fps = path, skeleton, fps
+        self.layout = skeleton.layout or portable_layout(len(skeleton))
+        self.frames = 0
+        self._head, self._order = _spell(skeleton, self.layout)
+        self._columns = find_columns([self.layout.channels[joint] for joint in self._order])
+        self._decimals = max(6, int(np.ceil(np.log10(self.layout.unit) + 8)))  # degrees, and 1e-8 m
+        self._last: dict[str, Array] = {}
+
+    def __enter__(self) -> Self:
+        self._replacing = replacing(self.path)
+        self._file = self._replacing.__enter__()
+        self._file.write(f"{self._head}Frames: ".encode("utf-8", "surrogateescape"))
+        self._count_at = self._file.tell()
+        self._file.write(f"{'':10}\nFrame Time: {1.0 / self.fps!r}\n".encode())
+        return self
+
+    def write(self, positions: ArrayLike, rotations: ArrayLike) -> None:
+        """Adds frames: local positions ``(T, J, 3)`` in metres and rotations ``(T, J, 4)``."""
+        positions, rotations = np.asarray(positions, float), np.asarray(rotations, float)
+        for start in range(0, len(positions), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            table = self._table(positions[block][:, self._order], rotations[block][:, self._order])
+            if not np.all(np.abs(table) * 10.0**self._decimals < 2.0**53):
+                raise BvhError(f"{self.path}: a value is not finite or too large to print; mend the motion")
+            self._file.write(numbers_to_text(table, self._decimals))
+            self.frames += len(table)
+
+    def _table(self, positions: Array, rotations: Array) -> Array:
+        """The frames as they stand in the file ``(T, C)``."""
+        columns = self._columns
+        table = np.empty((len(positions), columns.count))
+        places, turns = _to_file(positions, rotations, self.layout)
+        table[:, columns.position_columns] = places[:, columns.position_joints, columns.position_axes]
+        for order, (joints, place) in columns.rotations.items():
+            angles = _quat_to_angles(turns[:, joints], order)
+            last = self._last.get(order, angles[:0])
+            angles = _continuous(np.concatenate([last, angles]), order)[len(last) :]
+            table[:, place] = np.degrees(angles)
+            self._last[order] = angles[-1:]
+        return table
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None and not self.frames:
+            error = BvhError(f"{self.path}: no frames to write; give at least one")
+            self._replacing.__exit__(type(error), error, None)
+            raise error
+        if error is None:
+            self._file.seek(self._count_at)
+            self._file.write(str(self.frames).encode())
+        self._replacing.__exit__(kind, error, trace)
+
+
+def _spell(skeleton: Skeleton, layout: Layout) -> tuple[str, list[int]]:
+    """The text from HIERARCHY to the last brace, and the joints in its order: each followed by all that hangs on it."""
+    to_file = np.array(layout.basis) / layout.unit
+    offsets = skeleton.offsets @ to_file
+    offsets[0] = layout.root_offset
+    lines, order, depth = ["HIERARCHY"], [], [0] * len(skeleton)
+    waiting: list[int | str] = [0]
+    while waiting:  # no recursion: a hierarchy may be deeper than the stack
+        joint = waiting.pop()
+        if isinstance(joint, str):
+            lines.append(joint)
+            continue
+        order.append(joint)
+        tab, channels = "\t" * depth[joint], layout.channels[joint]
+        name = re.sub(r"[{}\r\n]", "_", skeleton.names[joint])
+        lines += [f"{tab}{'JOINT' if joint else 'ROOT'} {name}", f"{tab}{{"]
+        lines += [f"{tab}\tOFFSET {_numbers(offsets[joint])}"]
+        lines += [" ".join([f"{tab}\tCHANNELS {len(channels)}", *channels])]
+        for tip in (np.array(tip) @ to_file for end, tip in skeleton.end_sites if end == joint):
+            lines += [f"{tab}\tEnd Site", f"{tab}\t{{", f"{tab}\t\tOFFSET {_numbers(tip)}", f"{tab}\t}}"]
+        waiting += [f"{tab}}}", *reversed(skeleton.children(joint))]
+        for child in skeleton.children(joint):
+            depth[child] = depth[joint] + 1
+    return "\n".join([*lines, "MOTION\n"]), order
+
+
+def _numbers(vector: Array) -> str:
+    return " ".join(np.format_float_positional(x, precision=9, trim="-") for x in vector.round(9) + 0.0)
+
+
+def _to_file(positions: Array, rotations: Array, layout: Layout) -> tuple[Array, Array]:
+    """Local positions and rotations in the file's unit and axes."""
+    basis = np.array(layout.basis)
+    if not np.array_equal(basis, np.eye(3)):
+        positions = positions @ basis
+        rotations = np.concatenate([rotations[..., :1], rotations[..., 1:] @ basis], axis=-1)
+    return positions / layout.unit, rotations
+
+
+def _quat_to_angles(quat: Array, order: str) -> Array:
+    """Euler angles ``(..., n)`` in an order of three axes or fewer; with fewer, of the rotations that they can say.
+
+    With two axes, q = (cos α/2 + sin α/2 · i)(cos β/2 + sin β/2 · j): then w + qᵢ·i and qⱼ + qₖ·i, taken as complex
+    numbers, both have the argument α/2, and their lengths are cos β/2 and sin β/2.
+    """
+    if is_euler_order(order):
+        return quat_to_euler(quat, order)
+    i, j, *_ = dict.fromkeys(["XYZ".index(axis) for axis in order] + [0, 1, 2])
+    sign = 1.0 if (j - i) % 3 == 1 else -1.0
+    cosine = quat[..., 0] + 1j * quat[..., 1 + i]
+    sine = quat[..., 1 + j] + 1j * sign * quat[..., 1 + 3 - i - j]
+    half = np.angle(np.where(np.abs(cosine) >= np.abs(sine), cosine, sine))
+    back = np.exp(-1j * half)
+    second = 2 * np.arctan2((sine * back).real, (cosine * back).real)
+    return np.stack([2 * half, second], axis=-1)[..., : len(order)]
+
+
+def _continuous(angles: Array, order: str) -> Array:
+    """The angles ``(T, ..., n)`` without jumps of 360°."""
+    return euler_continuous(angles) if is_euler_order(order) else angle_continuous(angles)
+
+
+def _obstacle(clip: Clip) -> str:
+    """Why the layout of the clip's skeleton cannot say what the clip does; empty where it can."""
+    skeleton, layout = clip.skeleton, clip.skeleton.layout
+    if layout is None:
+        return "the skeleton comes from no file"
+    if len(layout.channels) != len(skeleton):
+        return f"its file has {len(layout.channels)} joints, the skeleton {len(skeleton)}"
+    columns = find_columns(layout.channels)
+    basis, rest = np.array(layout.basis), np.array(skeleton.offsets)
+    rest[0] = layout.unit * basis @ layout.root_offset
+    low, high = clip.positions.min(axis=0), clip.positions.max(axis=0)
+    off = np.maximum(np.abs(low - rest), np.abs(high - rest)) @ np.abs(basis)
+    off[columns.position_joints, columns.position_axes] = 0.0
+    moved = off.max(axis=-1)
+    if np.any(moved > SAME_PLACE):
+        return f"joint {skeleton.names[int(np.argmax(moved))]!r} moves, and has no channels for it"
+    for order, (joints, _) in columns.rotations.items():
+        if not is_euler_order(order):
+            turns = _to_file(clip.positions, clip.rotations[:, joints], layout)[1]
+            said = euler_to_quat(_quat_to_angles(turns, order), order)
+            for joint, angle in zip(joints, quat_angle(said, turns).max(axis=0), strict=True):
+                if angle > _SAME_TURN:
+                    return f"joint {skeleton.names[joint]!r} turns, and has no channels for it"
+    return ""
