@@ -61,10 +61,8 @@ class Header:
 
     def column(self, number: int) -> str:
         """What a number of a frame is, for messages."""
-        columns = [
-            f"{c} of {shown(n)}" for n, all in zip(self.names, self.channels, strict=True) for c in all
-        ]
-        return columns[number]
+        joints = zip(self.names, self.channels, strict=True)
+        return [f"{channel} of {shown(name)}" for name, channels in joints for channel in channels][number]
 
 
 class _Statement(NamedTuple):
@@ -91,7 +89,7 @@ def read_header(file: BinaryIO, source: str) -> tuple[Header, bytes]:
     """
     head, found, more = b"", None, b"\n"
     while found is None and more and len(head) < LONGEST_HEADER:
-        more = file.read(1 << 16)
+        more = file.read(max(1 << 16, len(head)))
         head += more or b"\n"  # a missing final newline is no fault
         _check_start(head, source)
         found = _LAST_LINE.search(head)
@@ -115,9 +113,7 @@ def _parse(text: str, source: str) -> Header:
     nodes: list[BvhNode] = []
     parents: list[int] = []
     waiting = [(next(Bvh("\n".join(lines) + "\n").root.filter("ROOT")), -1)]
-    while (
-        waiting
-    ):  # in the order of the file, which is that of the channels; no recursion, however deep the tree
+    while waiting:  # in file order, which is that of the channels; no recursion, however deep the tree
         node, parent = waiting.pop()
         waiting += [(child, len(nodes)) for child in reversed(list(node.filter("JOINT")))]
         nodes.append(node)
@@ -136,9 +132,7 @@ def _parse(text: str, source: str) -> Header:
         lines=text.count("\n") + 1,
     )
     if not any(header.channels):
-        raise BvhError(
-            f"{source}: no joint has channels, so nothing can move; export the file with its animation"
-        )
+        raise BvhError(f"{source}: no joint has channels, so there is no motion; export the file with it")
     return header
 
 
@@ -205,33 +199,30 @@ def to_number(word: str, where: str) -> float:
 def _offset(node: BvhNode, source: str) -> tuple[float, ...]:
     found = list(node.filter("OFFSET"))
     if len(found) != 1:
-        fail(
-            source,
-            int(node.value[-1]),
-            f"this block has {len(found)} OFFSET lines, expected one; mend the hierarchy",
-        )
-    *words, line = found[0].value[1:]
+        line = int(node.value[-1])
+        fail(source, line, f"the block that begins here has {len(found)} OFFSET lines, expected one; mend it")
+    *words, end = found[0].value[1:]
     if len(words) != 3:
-        fail(source, int(line), f"OFFSET has {len(words)} values, expected 3; mend the hierarchy")
-    return tuple(to_number(word, f"{source}: line {line}: OFFSET") for word in words)
+        fail(source, int(end), f"OFFSET has {len(words)} values, expected 3; mend the hierarchy")
+    return tuple(to_number(word, f"{source}: line {end}: OFFSET") for word in words)
 
 
 def _channels(node: BvhNode, source: str) -> tuple[str, ...]:
-    found = list(node.filter("CHANNELS"))
-    if not found:
-        return ()
-    *words, line = found[-1].value[1:]
-    channels = tuple(CHANNELS.get(word.lower(), "") for word in words[1:])
-    if len(found) > 1 or not words or words[0] != str(len(channels)):
-        listed = f"CHANNELS {' '.join(words[:1])} lists {len(channels)} channels"
-        fail(source, int(line), f"{listed}, expected one line with their number first; mend the hierarchy")
-    for word, channel in zip(words[1:], channels, strict=True):
-        if not channel or channels.count(channel) > 1:
+    channels: tuple[str, ...] = ()
+    for found in node.filter("CHANNELS"):
+        number, *words, line = ["", *found.value[1:]] if len(found.value) == 2 else found.value[1:]
+        if number != str(len(words)) or channels:
+            said = f"CHANNELS {number} with {len(words)} names"
             fail(
                 source,
                 int(line),
-                f"channel {shown(word)} is unknown or there twice, expected {', '.join(CHANNELS.values())}",
+                f"{said}, expected their number and then as many, once a joint; mend the hierarchy",
             )
+        channels = tuple(CHANNELS.get(word.lower(), word) for word in words)
+        for channel in channels:
+            if channel not in CHANNELS.values() or channels.count(channel) > 1:
+                known = f"each of {', '.join(CHANNELS.values())} once at most"
+                fail(source, int(line), f"channel {shown(channel)}, expected {known}; mend the hierarchy")
     return channels
 
 
@@ -249,7 +240,7 @@ def _frame_time(text: str, motion: int, source: str) -> float:
         fail(
             source,
             line,
-            f"Frame Time: {shown(word)}, expected seconds above 0, such as 0.0333333 for 30 a second",
+            f"Frame Time: {shown(word)}, expected seconds above 0; write 0.0333333 for 30 a second",
         )
     return seconds
 

@@ -35,13 +35,19 @@ def write_bvh(
     """Writes a clip as a motion file; what was at ``path`` stays until the new file is whole.
 
     Verbatim is the hierarchy, the names, the channels, the unit and the axes of the file that the skeleton came from.
-    It is the default where there was such a file and its channels can say everything that the clip does. Otherwise the
-    file is `portable`, in centimetres; so it is where ``unit`` asks for one.
+    It is the default where there was such a file and its channels can say everything that the clip does. Otherwise,
+    and where a ``unit`` is asked for, the file is `portable`.
     """
-    obstacle = _obstacle(clip)
-    if verbatim and (obstacle or unit is not None):
-        raise BvhError(f"{path}: cannot be verbatim: {obstacle or 'a unit is asked for'}; write it portable")
-    if verbatim is False or obstacle or unit is not None:
+    layout = clip.skeleton.layout
+    if layout is None:
+        obstacle = "the skeleton comes from no file"
+    elif unit is not None:
+        obstacle = "a unit is asked for"
+    else:
+        obstacle = _obstacle(clip.skeleton, layout, clip.positions, clip.rotations)
+    if verbatim and obstacle:
+        raise BvhError(f"{path}: cannot be verbatim, since {obstacle}; write it portable")
+    if verbatim is False or obstacle:
         clip = portable(clip, unit="cm" if unit is None else unit)
     with BvhWriter(path, clip.skeleton, clip.fps) as writer:
         writer.write(clip.positions, clip.rotations)
@@ -50,7 +56,7 @@ def write_bvh(
 class BvhWriter:
     """Writes frames as they come, in memory that does not grow; their number is filled in at the end.
 
-    The file is spelled as the skeleton's layout says; without one, with positions on the root alone and in centimetres.
+    The file is spelled as the skeleton's layout says; without one, in centimetres with positions on the root alone.
     Angles run on smoothly in time, also from one block of frames to the next.
 
     >>> import tempfile
@@ -88,6 +94,9 @@ class BvhWriter:
         positions, rotations = np.asarray(positions, float), np.asarray(rotations, float)
         for start in range(0, len(positions), _BLOCK):
             block = slice(start, start + _BLOCK)
+            obstacle = _obstacle(self.skeleton, self.layout, positions[block], rotations[block])
+            if obstacle:
+                raise BvhError(f"{self.path}: {obstacle}; write it portable")
             table = self._table(positions[block][:, self._order], rotations[block][:, self._order])
             if not np.all(np.abs(table) * 10.0**self._decimals < 2.0**53):
                 raise BvhError(f"{self.path}: a value is not finite or too large to print; mend the motion")
@@ -98,7 +107,8 @@ class BvhWriter:
         """The frames as they stand in the file ``(T, C)``."""
         columns = self._columns
         table = np.empty((len(positions), columns.count))
-        places, turns = _to_file(positions, rotations, self.layout)
+        basis = np.array(self.layout.basis)
+        places, turns = positions @ basis / self.layout.unit, _turn_axes(rotations, basis)
         table[:, columns.position_columns] = places[:, columns.position_joints, columns.position_axes]
         for order, (joints, place) in columns.rotations.items():
             angles = _quat_to_angles(turns[:, joints], order)
@@ -111,14 +121,14 @@ class BvhWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None and not self.frames:
-            error = BvhError(f"{self.path}: no frames to write; give at least one")
-            self._replacing.__exit__(type(error), error, None)
-            raise error
-        if error is None:
+        if error is None and self.frames:
             self._file.seek(self._count_at)
             self._file.write(str(self.frames).encode())
-        self._replacing.__exit__(kind, error, trace)
+        elif error is None:
+            error = BvhError(f"{self.path}: no frames to write; give at least one")
+        self._replacing.__exit__(type(error) if error else None, error, trace)
+        if kind is None and error:
+            raise error
 
 
 def _spell(skeleton: Skeleton, layout: Layout) -> tuple[str, list[int]]:
@@ -151,13 +161,11 @@ def _numbers(vector: Array) -> str:
     return " ".join(np.format_float_positional(x, precision=9, trim="-") for x in vector.round(9) + 0.0)
 
 
-def _to_file(positions: Array, rotations: Array, layout: Layout) -> tuple[Array, Array]:
-    """Local positions and rotations in the file's unit and axes."""
-    basis = np.array(layout.basis)
-    if not np.array_equal(basis, np.eye(3)):
-        positions = positions @ basis
-        rotations = np.concatenate([rotations[..., :1], rotations[..., 1:] @ basis], axis=-1)
-    return positions / layout.unit, rotations
+def _turn_axes(rotations: Array, basis: Array) -> Array:
+    """Rotations in the file's axes, those that ``basis`` turns into ours."""
+    if np.array_equal(basis, np.eye(3)):
+        return rotations
+    return np.concatenate([rotations[..., :1], rotations[..., 1:] @ basis], axis=-1)
 
 
 def _quat_to_angles(quat: Array, order: str) -> Array:
@@ -183,27 +191,23 @@ def _continuous(angles: Array, order: str) -> Array:
     return euler_continuous(angles) if is_euler_order(order) else angle_continuous(angles)
 
 
-def _obstacle(clip: Clip) -> str:
-    """Why the layout of the clip's skeleton cannot say what the clip does; empty where it can."""
-    skeleton, layout = clip.skeleton, clip.skeleton.layout
-    if layout is None:
-        return "the skeleton comes from no file"
+def _obstacle(skeleton: Skeleton, layout: Layout, positions: Array, rotations: Array) -> str:
+    """Why the channels of a layout cannot say these frames; empty where they can."""
     if len(layout.channels) != len(skeleton):
         return f"its file has {len(layout.channels)} joints, the skeleton {len(skeleton)}"
     columns = find_columns(layout.channels)
     basis, rest = np.array(layout.basis), np.array(skeleton.offsets)
     rest[0] = layout.unit * basis @ layout.root_offset
-    low, high = clip.positions.min(axis=0), clip.positions.max(axis=0)
-    off = np.maximum(np.abs(low - rest), np.abs(high - rest)) @ np.abs(basis)
+    off = np.maximum(np.abs(positions.min(axis=0) - rest), np.abs(positions.max(axis=0) - rest)) @ np.abs(
+        basis
+    )
     off[columns.position_joints, columns.position_axes] = 0.0
-    moved = off.max(axis=-1)
-    if np.any(moved > SAME_PLACE):
-        return f"joint {skeleton.names[int(np.argmax(moved))]!r} moves, and has no channels for it"
+    if np.any(off > SAME_PLACE):
+        return f"joint {skeleton.names[int(np.argmax(off.max(axis=-1)))]!r} moves and has no channels for it"
     for order, (joints, _) in columns.rotations.items():
         if not is_euler_order(order):
-            turns = _to_file(clip.positions, clip.rotations[:, joints], layout)[1]
-            said = euler_to_quat(_quat_to_angles(turns, order), order)
-            for joint, angle in zip(joints, quat_angle(said, turns).max(axis=0), strict=True):
-                if angle > _SAME_TURN:
-                    return f"joint {skeleton.names[joint]!r} turns, and has no channels for it"
+            turns = _turn_axes(rotations[:, joints], basis)
+            miss = quat_angle(euler_to_quat(_quat_to_angles(turns, order), order), turns).max(axis=0)
+            if np.any(miss > _SAME_TURN):
+                return f"joint {skeleton.names[joints[np.argmax(miss)]]!r} turns and has no channels for it"
     return ""

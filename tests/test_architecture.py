@@ -16,7 +16,7 @@ FLOORS = {
     1: "symmetry limbs body anatomy bearings skeleton",
     2: "mirroring clip capsules",
     3: "leg_ik contacts feet control following presets canonical retarget",
-    4: """bvh_columns bvh_numbers bvh_header bvh_frames bvh_read bvh_write metrics faults cleaning inspection
+    4: """bvh_columns bvh_numbers bvh_portable bvh_header bvh_frames bvh_read bvh_write metrics faults cleaning inspection
         normalizer encodings encodings.quat_matrices encodings.reduction encodings.chart encodings.rotation
         encodings.position encodings.feet_first encodings.encoding""",
     5: "corpus preprocessing",
