@@ -1,0 +1,71 @@
+"""A clip as a file: the suffix chooses the format. Floor 11; numpy alone.
+
+Adding a format is a function and a line in `EXPORTERS`; what it can be asked for are its keywords.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from inspect import signature
+from pathlib import Path
+
+import numpy as np
+
+from moglow.bvh_write import write_bvh
+from moglow.clip import Clip
+from moglow.errors import ExportError
+from moglow.glb import write_glb
+from moglow.tensorfile import replacing
+
+
+def export(clip: Clip, path: str | Path, **options: object) -> None:
+    """Writes `clip` to `path` in the format of its suffix; ``options`` are the keywords of that format's writer.
+
+    >>> from moglow.skeleton import Skeleton
+    >>> clip = Clip.at_rest(Skeleton(("Hips",), (-1,), [[0.0, 0.9, 0.0]]))
+    >>> export(clip, "walk.fbx")
+    Traceback (most recent call last):
+    moglow.errors.ExportError: walk.fbx: no format for the suffix '.fbx'; use one of .bvh, .csv, .glb, .npz
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in EXPORTERS:
+        known = ", ".join(sorted(EXPORTERS))
+        raise ExportError(f"{path}: no format for the suffix {suffix!r}; use one of {known}")
+    writer = EXPORTERS[suffix]
+    for option in options:
+        if option not in signature(writer).parameters:
+            raise ExportError(f"{path}: a {suffix} file has no option {option!r}; leave it out")
+    writer(clip, path, **options)
+
+
+def write_npz(clip: Clip, path: str | Path) -> None:
+    """Writes local ``positions`` and ``rotations`` (w first), ``fps`` and the skeleton, for `numpy.load`."""
+    arrays: Mapping[str, object] = {
+        "positions": clip.positions,
+        "rotations": clip.rotations,
+        "fps": clip.fps,
+        "names": np.array(clip.skeleton.names),
+        "parents": np.array(clip.skeleton.parents),
+        "offsets": clip.skeleton.offsets,
+    }
+    with replacing(path) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def write_csv(clip: Clip, path: str | Path) -> None:
+    """Writes a row a frame: the time in seconds, then each joint's world position in metres."""
+    header = io.StringIO()
+    columns = [f"{name}_{axis}" for name in clip.skeleton.names for axis in "xyz"]
+    csv.writer(header, lineterminator="\n").writerow(["time", *columns])
+    rows = np.column_stack([clip.times, clip.world()[0].reshape(len(clip), -1)])
+    with replacing(path) as file:
+        file.write(header.getvalue().encode("utf-8", "surrogateescape"))
+        np.savetxt(file, rows, fmt="%.6f", delimiter=",")
+
+
+EXPORTERS: dict[str, Callable[..., None]] = {
+    ".bvh": write_bvh,
+    ".csv": write_csv,
+    ".glb": write_glb,
+    ".npz": write_npz,
+}
