@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-SMALLEST = 1e-3
-"""Metres, radians or their rates: deviations below are taken as this, so that noise is not blown up to size one."""
+SMALLEST = 5e-3
+"""Metres, radians or their rates: deviations below are taken as this, so that noise is not blown up to size one.
+
+Nobody sees 5 mm or a third of a degree of a joint that otherwise keeps still, but at size one it would weigh as much in
+a likelihood as a step, and a clip in which it differs would look like a fault."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -87,6 +87,12 @@ class Skeleton:
     def __hash__(self) -> int:
         return hash((self.names, self.parents, self.offsets.tobytes()))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For other processes: the fields alone, what was derived from them is derived again."""
+        return Skeleton, (
+            self.names, self.parents, self.offsets, self.end_sites, self.layout, dict(self.overrides)
+        )  # fmt: skip
+
     def index(self, name: str) -> int:
         """The number of the joint with this name (the first, where names repeat)."""
         try:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from moglow.clip import Clip
+from moglow.contacts import toe_points
 from moglow.control import ControlPath
 from moglow.encodings.encoding import CHARTS, Encoding, FeatureSpec, reverse_control
 from moglow.encodings.reduction import Reduction
 from moglow.errors import ClipError, MoglowError, SkeletonError
 from moglow.rotations import (
-    Array,
     euler_to_quat,
     expmap_to_quat,
     heading_to_quat,
@@ -117,14 +117,10 @@ def encoding(request: pytest.FixtureRequest, clip: Clip) -> Encoding:
     return FeatureSpec(request.param).fit([clip])
 
 
-def toes(clip: Clip) -> Array:
-    return clip.world()[0][:, [leg.toe for leg in clip.skeleton.anatomy.legs if leg.toe is not None]]
-
-
 def test_decoding_gives_back_the_joints(clip: Clip, encoding: Encoding) -> None:
     path = encoding.spec.path(clip)
     again = encoding.decode(encoding.encode(clip, path), path)
-    assert np.abs(toes(again) - toes(clip)).max() < TOES
+    assert np.abs(toe_points(again) - toe_points(clip)).max() < TOES
     assert np.abs(again.world()[0] - clip.world()[0]).max() < JOINTS
     assert np.abs(again.skeleton.offsets[1:] - again.positions[:, 1:]).max() < EXACT  # bones are rigid
 
@@ -143,7 +139,7 @@ def test_feet_first_keeps_everything_but_twists_of_the_leg(clip: Clip) -> None:
     again = encoding.decode(encoding.encode(clip, path), path)
     bones = [j for leg in clip.skeleton.anatomy.legs for j in (leg.hip, leg.knee)]
     rest = [j for j in range(len(clip.skeleton)) if j not in bones]
-    assert quat_angle(again.world()[1][:, rest], clip.world()[1][:, rest]).max() < TURNS
+    assert quat_angle(again.world()[1][:, rest], clip.world()[1][:, rest]).max() < JOINTS
 
 
 def test_a_frame_decodes_as_in_its_sequence(clip: Clip, encoding: Encoding) -> None:
@@ -189,7 +185,7 @@ def test_carried_feet_stay_where_they_are_in_the_world(clip: Clip) -> None:
     before = encoding.decode(pose, path[:-1])
     after = encoding.decode(carried, path[1:])
     ankles = [leg.ankle for leg in clip.skeleton.anatomy.legs]
-    assert np.abs(toes(after) - toes(before)).max() < EXACT
+    assert np.abs(toe_points(after) - toe_points(before)).max() < EXACT
     assert quat_angle(before.world()[1][:, ankles], after.world()[1][:, ankles]).max() < 1e-7
     assert np.abs(carried - pose)[:, encoding.slice("toe_z")].max() > 0.01
 
@@ -223,9 +219,9 @@ def test_names_and_slices_cover_all_channels_once(clip: Clip, encoding: Encoding
 
 
 def test_what_does_not_move_has_no_channel_and_comes_back() -> None:
-    clip = wander(biped())
+    clip = wander(biped(), frames=600)
     still, hinge = clip.skeleton.index("Neck"), clip.skeleton.index("LeftForeArm")
-    angle = np.sin(np.arange(FRAMES) / 5)[:, None]
+    angle = np.sin(np.arange(600) / 5)[:, None]
     rotations = clip.rotations.copy()
     for name, axis in (("LeftForeArm", (0.6, 0.0, 0.8)), ("RightForeArm", (0.6, 0.0, -0.8))):
         rotations[:, clip.skeleton.index(name)] = expmap_to_quat(angle * np.array(axis))
@@ -244,7 +240,7 @@ def test_reduced_channels_have_full_rank() -> None:
     generator = np.random.default_rng(1)
     free = generator.normal(size=(200, 4))
     values = free @ generator.normal(size=(4, 9)) + 1.0
-    reduction = Reduction.fit(values, np.arange(9), np.zeros(9, bool))
+    reduction = Reduction.fit(values, np.arange(9), np.zeros(9, bool), 1e-9)
     assert len(reduction.kept) == 4
     assert np.abs(reduction.restore(reduction.reduce(values)) - values).max() < 1e-9
 
@@ -351,12 +347,12 @@ def test_real_clips_are_exact_and_slide_as_before(shared_data: Path, file: str) 
     encoding = FeatureSpec().fit([clip])
     path = encoding.spec.path(clip)
     again = encoding.decode(encoding.encode(clip, path), path)
-    assert np.abs(toes(again) - toes(clip)).max() < TOES
+    assert np.abs(toe_points(again) - toe_points(clip)).max() < TOES
     # A knee that bends backwards by up to 8 mm, for a frame or two of a run, comes back bent forwards.
     errors = np.linalg.norm(again.world()[0] - clip.world()[0], axis=-1).max(1)
     assert np.quantile(errors, 0.98) < JOINTS and errors.max() < 0.02
 
     def slide(clip: Clip) -> float:
-        return float(np.linalg.norm(np.diff(toes(clip)[..., [0, 2]], axis=0), axis=-1).mean())
+        return float(np.linalg.norm(np.diff(toe_points(clip)[..., [0, 2]], axis=0), axis=-1).mean())
 
     assert abs(slide(again) / slide(clip) - 1) < 0.01

@@ -14,7 +14,11 @@ from moglow.errors import MoglowError
 SECTIONS: dict[str, dict[str, str]] = {
     "Look at motion": {"inspect": "moglow.cli.inspect"},
     "Convert it": {"export": "moglow.cli.export"},
-    "Learn from it": {"preprocess": "moglow.cli.preprocess"},
+    "Learn from it": {
+        "preprocess": "moglow.cli.preprocess",
+        "train": "moglow.cli.train",
+        "info": "moglow.cli.info",
+    },
 }
 COMMANDS: dict[str, str] = {name: module for section in SECTIONS.values() for name, module in section.items()}
 

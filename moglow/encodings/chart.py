@@ -40,6 +40,9 @@ class Chart(ABC):
     """A pose as ``(F,)`` numbers. The groups that stand on the floor (`PLANTED`) come first."""
 
     kind: ClassVar[str]
+    tolerance: ClassVar[float] = (
+        2e-5  # metres and radians by which a channel may be left out, see `Reduction`
+    )
     skeleton: Skeleton
 
     @classmethod

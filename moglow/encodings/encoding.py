@@ -84,7 +84,7 @@ class FeatureSpec:
         chart = CHARTS[self.encoding].fit(clips, paths)
         values = np.concatenate([chart.encode(clip, path) for clip, path in zip(clips, paths, strict=True)])
         always = np.array([channel.group in PLANTED for channel in chart.channels])
-        return Encoding(self, chart, Reduction.fit(values, chart.mirror[0], always))
+        return Encoding(self, chart, Reduction.fit(values, chart.mirror[0], always, chart.tolerance))
 
 
 @dataclass(frozen=True, eq=False)

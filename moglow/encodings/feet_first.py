@@ -1,7 +1,7 @@
 """The feet-first chart: legs by where the feet stand, everything else as rotation vectors. Floor 4; numpy alone.
 
-A leg is seven numbers: the toe's position in the path's frame (x, z and height), the foot's yaw and tilt, and the
-swivel of the knee about the line from hip to ankle. The ankle follows from the toe, the knee by two-bone IK. Small
+A leg is seven numbers: the toe's position in the path's frame (x, z and height), the foot's yaw, roll and pitch, and
+the swivel of the knee about the line from hip to ankle. The ankle follows from the toe, the knee by two-bone IK. Small
 errors of a model then move a foot by little, where in a rotation chart they add up along the leg, and a foot that
 stands still in the world has three numbers that the path's step alone predicts (see `Encoding.carry`).
 
@@ -24,7 +24,7 @@ from moglow.clip import Clip
 from moglow.control import ControlPath
 from moglow.encodings.chart import Channel, Chart, Sample, to_path_frame
 from moglow.encodings.quat_matrices import apply, left_matrix, product, right_matrix, turning_matrix
-from moglow.encodings.rotation import RotationChart, ancestors, join_yaw, split_yaw
+from moglow.encodings.rotation import RotationChart, ancestors, rotation_to_tilt, tilt_to_rotation
 from moglow.errors import SkeletonError
 from moglow.leg_ik import across_leg, across_part, knee_direction
 from moglow.rotations import (
@@ -50,8 +50,8 @@ GROUPS = (  # name, group and sign in the mirror of a leg's numbers; each group 
     ("z", "toe_z", 1.0),
     ("yaw", "foot_yaw", -1.0),
     ("height", "toe_height", 1.0),
-    ("tilt_x", "foot_tilt_x", 1.0),
-    ("tilt_z", "foot_tilt_z", -1.0),
+    ("roll", "foot_roll", -1.0),
+    ("pitch", "foot_pitch", 1.0),
     ("knee", "knee", -1.0),
 )
 
@@ -66,6 +66,7 @@ class FeetFirstChart(Chart):
     """
 
     kind: ClassVar[str] = "feet_first"
+    tolerance: ClassVar[float] = 1e-3  # moves no joint by a millimetre; feet have no channel that could go
     body: RotationChart
     soles: Array
     feet: Array
@@ -133,7 +134,7 @@ class FeetFirstChart(Chart):
     def encode(self, clip: Clip, path: ControlPath) -> Array:
         positions, rotations = to_path_frame(clip, path.positions, path.headings)
         hip, knee, ankle, frame = self._joints
-        yaw, tilt = split_yaw(quat_multiply(rotations[:, ankle], quat_conjugate(self.feet)))
+        tilt = rotation_to_tilt(quat_multiply(rotations[:, ankle], quat_conjugate(self.feet)))
         toe = positions[:, ankle] + quat_rotate(rotations[:, ankle], self.soles)
         hinge = quat_rotate(rotations[:, hip], self.hinges[0])
         bend = across_part(positions[:, knee] - positions[:, hip], positions[:, ankle] - positions[:, hip])
@@ -145,15 +146,15 @@ class FeetFirstChart(Chart):
         pointing = quat_rotate(quat_between(line, self.lines), quat_rotate(carrying, pointing))
         side = np.cross(self.lines, self.knees)
         swivel = np.arctan2((pointing * side).sum(-1), (pointing * self.knees).sum(-1))
-        columns = [toe[..., 0], toe[..., 2], yaw, toe[..., 1], tilt[..., 0], tilt[..., 1], swivel]
+        columns = [toe[..., 0], toe[..., 2], tilt[..., 0], toe[..., 1], tilt[..., 1], tilt[..., 2], swivel]
         return np.concatenate([*columns, self.body.encode(clip, path)], axis=1)
 
     def decode(self, values: Array, positions: Array, headings: Array) -> tuple[Array, Array]:
         """Local positions and rotations; a foot out of reach is approached along the line from its hip."""
         values = np.asarray(values, float)
         count = len(self.legs)
-        toes, yaw, tilt, half_swivel = (values[..., numbers] for numbers in self._numbers)
-        turned = apply(self._turned_matrix, join_yaw(yaw, tilt))
+        toes, tilt, half_swivel = (values[..., numbers] for numbers in self._numbers)
+        turned = apply(self._turned_matrix, tilt_to_rotation(tilt))
         place, local = self.body.place(values[..., 7 * count :]), self.body.turns(values[..., 7 * count :])
         base, carrying = self._frames(place, turned[..., count, :], local)
         frame = turning_matrix(carrying)
@@ -209,11 +210,11 @@ class FeetFirstChart(Chart):
 
     @cached_property
     def _numbers(self) -> tuple[NDArray[np.intp], ...]:
-        """Which numbers are toes ``(L, 3)``, yaws ``(L+1)``, tilts ``(L+1, 2)``, swivels ``(L, 1)``; hips come last."""
-        x, z, yaw, height, tilt_x, tilt_z, knee = np.arange(7 * len(self.legs)).reshape(7, -1)
-        hips = 7 * len(self.legs) + np.arange(6)  # height, x, z, yaw, tilt
-        tilt = np.stack([np.append(tilt_x, hips[4]), np.append(tilt_z, hips[5])], axis=-1)
-        return np.stack([x, height, z], axis=-1), np.append(yaw, hips[3]), tilt, knee[:, None]
+        """Which numbers are toes ``(L, 3)``, tilts ``(L + 1, 3)`` with the hips' last, and swivels ``(L, 1)``."""
+        x, z, yaw, height, roll, pitch, knee = np.arange(7 * len(self.legs)).reshape(7, -1)
+        hips = 7 * len(self.legs) + np.arange(6)  # height, x, z, yaw, roll, pitch
+        tilt = np.concatenate([np.stack([yaw, roll, pitch], axis=-1), hips[None, 3:]])
+        return np.stack([x, height, z], axis=-1), tilt, knee[:, None]
 
     @cached_property
     def _joints(self) -> tuple[list[int], list[int], list[int], list[int]]:
@@ -258,7 +259,7 @@ class FeetFirstChart(Chart):
 
     @cached_property
     def _turned_matrix(self) -> Array:
-        """From yaw and tilt to the rotation of the feet and, last, the hips."""
+        """From yaw, roll and pitch to the rotation of the feet and, last, the hips."""
         return right_matrix(np.concatenate([self.feet, self.body.means[[self.body.hips]]]))
 
     @cached_property

@@ -1,9 +1,9 @@
 """The rotation chart: hips about the path, other joints as rotation vectors about their means. Floor 4; numpy alone.
 
-The hips have a height, a residual (x, z) about the path, a yaw about the path's heading and a tilt. Every other joint
-is a rotation vector: the turn that leads from the joint's mean rotation to its present one, in the axes of the path's
-frame as they stand when all joints are at their means. There a mirror image only changes signs, whatever axes the
-skeleton's own zero pose has: x (nodding) stays, y (turning) and z (leaning) flip.
+The hips have a height, a residual (x, z) about the path, a yaw about its heading, a roll and a pitch. Every other
+joint is a rotation vector: the turn that leads from the joint's mean rotation to its present one, in the axes of the
+path's frame as they stand when all joints are at their means. There a mirror image only changes signs, whatever axes
+the skeleton's own zero pose has: x (nodding) stays, y (turning) and z (leaning) flip.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,13 +20,12 @@ from moglow.encodings.quat_matrices import apply, expmap_to_quat, left_matrix, p
 from moglow.rotations import (
     IDENTITY,
     Array,
-    heading_to_quat,
     quat_conjugate,
     quat_mean,
     quat_multiply,
     quat_rotate,
+    quat_to_euler,
     quat_to_expmap,
-    quat_to_heading,
 )
 from moglow.skeleton import Skeleton
 
@@ -76,7 +75,7 @@ class RotationChart(Chart):
         names, partners = self.skeleton.names, self.skeleton.anatomy.partners
         hips = names[self.hips]
         body = [("height", "hips_height", 1), ("x", "hips_x", -1), ("z", "hips_z", 1)]
-        body += [("yaw", "hips_yaw", -1), ("tilt_x", "hips_tilt", 1), ("tilt_z", "hips_tilt", -1)]
+        body += [("yaw", "hips_yaw", -1), ("roll", "hips_roll", -1), ("pitch", "hips_pitch", 1)]
         channels = [Channel(f"{hips}.{axis}", group, f"{hips}.{axis}", sign) for axis, group, sign in body]
         for j in self.joints:
             for axis, sign in (("x", 1), ("y", -1), ("z", -1)):
@@ -88,12 +87,12 @@ class RotationChart(Chart):
 
     def encode(self, clip: Clip, path: ControlPath) -> Array:
         positions, rotations = to_path_frame(clip, path.positions, path.headings)
-        yaw, tilt = split_yaw(quat_multiply(rotations[:, self.hips], quat_conjugate(self.means[self.hips])))
+        tilt = rotation_to_tilt(quat_multiply(rotations[:, self.hips], quat_conjugate(self.means[self.hips])))
         joints = list(self.joints)
         turns = quat_to_expmap(quat_multiply(quat_conjugate(self.means[joints]), clip.rotations[:, joints]))
         turns = quat_rotate(self.standing[joints], turns)
         hips = positions[:, self.hips]
-        columns = [hips[:, [1, 0, 2]], yaw[:, None], tilt, turns.reshape(len(clip), -1)]
+        columns = [hips[:, [1, 0, 2]], tilt, turns.reshape(len(clip), -1)]
         return np.concatenate(columns, axis=1)
 
     @cached_property
@@ -117,7 +116,7 @@ class RotationChart(Chart):
 
     def decode(self, values: Array, positions: Array, headings: Array) -> tuple[Array, Array]:
         values = np.asarray(values, float)
-        turned = apply(self._hips_matrix, join_yaw(values[..., 3], values[..., 4:6]))
+        turned = apply(self._hips_matrix, tilt_to_rotation(values[..., 3:6]))
         return self.stand(self.turns(values), self.place(values), turned, positions, headings)
 
     def place(self, values: Array) -> Array:
@@ -177,30 +176,28 @@ def ancestors(skeleton: Skeleton, joint: int) -> list[int]:
     return chain[::-1]
 
 
-def split_yaw(rotation: Array) -> tuple[Array, Array]:
-    """A rotation ``(..., 4)`` as a yaw ``(...)`` after a tilt about a level axis ``(..., 2)`` (its x and z).
+def rotation_to_tilt(rotation: Array) -> Array:
+    """A rotation as ``(..., 3)`` yaw about the vertical, then roll, then pitch about its own sideways axis.
 
-    Turning the rotation about the vertical adds to the yaw and leaves the tilt: that is what makes a planted foot's
-    carry exact. Singular only upside down.
+    Turning the rotation about the vertical adds to the yaw alone: that is what makes the carry of a planted foot exact.
+    Pitch may be anything, a runner's foot points up at the heel's kick; only a roll of 90 degrees is singular.
     """
-    yaw = quat_to_heading(rotation)
-    tilt = quat_to_expmap(quat_multiply(heading_to_quat(-yaw), rotation))
-    return yaw, tilt[..., [0, 2]]
+    return quat_to_euler(rotation, "YZX")
 
 
-def join_yaw(yaw: Array, tilt: Array) -> Array:
-    """The rotation ``(..., 4)`` of a yaw and a tilt; undoes `split_yaw`.
+def tilt_to_rotation(tilt: Array) -> Array:
+    """The rotation ``(..., 4)`` of yaw, roll and pitch; undoes `rotation_to_tilt`.
 
-    >>> yaw, tilt = split_yaw(join_yaw(np.array(0.4), np.array([0.1, -0.2])))
-    >>> yaw.round(6).item(), tilt.round(6).tolist()
-    (0.4, [0.1, -0.2])
+    >>> rotation_to_tilt(tilt_to_rotation(np.array([0.4, -0.2, 2.5]))).round(6).tolist()
+    [0.4, -0.2, 2.5]
     """
-    half = 0.5 * np.sqrt((tilt * tilt).sum(-1)) + 1e-150
-    level = tilt * (np.sin(half) / (2 * half))[..., None]
-    cosine, sine, upright = np.cos(yaw / 2), np.sin(yaw / 2), np.cos(half)
-    out = np.empty((*np.shape(yaw), 4))
-    out[..., 0] = cosine * upright
-    out[..., 1] = cosine * level[..., 0] + sine * level[..., 1]
-    out[..., 2] = sine * upright
-    out[..., 3] = cosine * level[..., 1] - sine * level[..., 0]
+    cosine, sine = np.cos(0.5 * tilt), np.sin(0.5 * tilt)
+    yaw, roll, pitch = cosine[..., 0], cosine[..., 1], cosine[..., 2]
+    yaw_sine, roll_sine, pitch_sine = sine[..., 0], sine[..., 1], sine[..., 2]
+    w, x, y, z = yaw * roll, yaw_sine * roll_sine, yaw_sine * roll, yaw * roll_sine
+    out = np.empty((*tilt.shape[:-1], 4))
+    out[..., 0] = w * pitch - x * pitch_sine
+    out[..., 1] = w * pitch_sine + x * pitch
+    out[..., 2] = y * pitch + z * pitch_sine
+    out[..., 3] = z * pitch - y * pitch_sine
     return out
