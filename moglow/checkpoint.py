@@ -132,7 +132,7 @@ def read_parts(path: Path, form: str, version: str) -> tuple[dict[str, NDArray[A
         )
     if metadata.get("version") != version:
         raise CheckpointError(
-            f"{path}: it is of version {metadata.get('version')}, this moglow reads {version}; use the one that wrote it"
+            f"{path}: its version is {metadata.get('version')}, this moglow reads {version}; use the one that wrote it"
         )
     return arrays, metadata
 

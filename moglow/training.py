@@ -21,6 +21,7 @@ from moglow.errors import TrainingError
 from moglow.flows.bijection import State, map_state
 from moglow.models.model import MotionModel, Objective
 from moglow.rollout import FreeRunning
+from moglow.validation import CHOICES, RolloutSpec
 from moglow.windows import Windows, WindowSpec
 
 SCHEDULES: Mapping[str, Callable[[int, "TrainingSpec"], float]] = {
@@ -43,7 +44,11 @@ class TrainingSpec:
     weight_decay: float = 0.0  # decoupled (AdamW)
     clip: float | None = None  # largest norm of a gradient; a Student-t latent bounds it by itself
     average: float = 0.999  # share of the running average of the weights that a step keeps; 0 turns it off
+    validate_every: int = 500  # steps; this is also how often the run is saved
+    choose: str = "rollouts"  # what the best checkpoint is chosen by; "likelihood" ranks motion worse
+    patience: int | None = None  # validations without a better checkpoint before training stops; None: never
     windows: WindowSpec = field(default_factory=WindowSpec)
+    rollouts: RolloutSpec = field(default_factory=RolloutSpec)
     free_running: FreeRunning = field(default_factory=FreeRunning)
 
     def __post_init__(self) -> None:
@@ -55,8 +60,11 @@ class TrainingSpec:
             raise ValueError(
                 f"rate {self.rate}, average {self.average}: give a rate above 0, an average below 1"
             )
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f"schedule is {self.schedule!r}; choose one of {', '.join(SCHEDULES)}")
+        if self.validate_every < 1 or (self.patience is not None and self.patience < 1):
+            raise ValueError("validate_every and patience are at least 1")
+        for name, choices in (("schedule", SCHEDULES), ("choose", CHOICES)):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}")
 
     def rate_at(self, step: int) -> float:
         """Returns the learning rate of a step, the first being 0.
@@ -107,6 +115,7 @@ class Trainer:
     def __init__(self, model: MotionModel, windows: Windows, spec: TrainingSpec) -> None:
         self.model, self.windows, self.spec = model, windows, spec
         self.step, self.memory = 0, model.initial_state()
+        self._asked_to_stop = self.stopped = False
         first = windows.batch(0, whole=True)  # the global batch, so that any number of processes starts alike
         context = windows.footage.context
         model.initialize(first.target(context), first.context(context))
@@ -131,8 +140,12 @@ class Trainer:
 
     def run(self, steps: int | None = None) -> Iterator[Report]:
         """Yields a report after each step, until `steps` (the recipe's number) are done in all."""
-        while self.step < (self.spec.steps if steps is None else steps):
+        while self.step < (self.spec.steps if steps is None else steps) and not self.stopped:
             yield self._step()
+
+    def stop(self) -> None:
+        """Asks for the end of `run` after a step; all processes then end after the same one."""
+        self._asked_to_stop = True
 
     def _step(self) -> Report:
         start = time.perf_counter()
@@ -151,7 +164,7 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
             loss, after = self._losses[name](target, vectors, state, generator=generator)
             loss.backward()
-            losses[name] = _mean(loss)
+            losses[name] = self._agreed(loss)
             limit = spec.clip or math.inf
             gradient = float(nn.utils.clip_grad_norm_(self._parameters[name], limit, foreach=True))
             if not (math.isfinite(losses[name]) and math.isfinite(gradient)):
@@ -167,6 +180,16 @@ class Trainer:
         self._take_average()
         frames = spec.batch * target.shape[1]
         return Report(self.step, losses, gradient, rate, frames, time.perf_counter() - start)
+
+    def _agreed(self, loss: Tensor) -> float:
+        """Returns a loss averaged over processes, whose batches are equally large, and whether any wants to stop."""
+        values = torch.stack([loss.detach(), loss.new_tensor(float(self._asked_to_stop))])
+        if distributed.is_initialized():
+            distributed.all_reduce(values)
+            values /= distributed.get_world_size()
+        mean, stop = values.tolist()
+        self.stopped = stop > 0
+        return float(mean)
 
     def _continued(self, fresh: Tensor) -> State:
         """Returns the memory that the rows of this batch start with: zero where a row is fresh."""
@@ -220,15 +243,6 @@ class Trainer:
         """Returns a state of the right form; only running the model tells it."""
         window, context = self.windows.batch(0), self.windows.footage.context
         return self.model.log_prob(window.target(context)[:, :1], window.context(context)[:, :1])[1]
-
-
-def _mean(loss: Tensor) -> float:
-    """Returns a loss averaged over processes, whose batches are equally large."""
-    loss = loss.detach().clone()
-    if distributed.is_initialized():
-        distributed.all_reduce(loss)
-        loss /= distributed.get_world_size()
-    return loss.item()
 
 
 def _gathered(rows: Tensor) -> Tensor:

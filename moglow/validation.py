@@ -140,10 +140,10 @@ class Rollouts:
             controls.append(features.control[around])
             styles.append(stretch.style)
         for wanted in synthetic_controls(corpus):
-            features, styles_there = nearest_start(corpus, wanted, past)
-            starts.append(features)
+            poses, style = nearest_start(corpus, wanted, past)
+            starts.append(poses)
             controls.append(np.broadcast_to(wanted, (span, 3)))
-            styles.append(styles_there)
+            styles.append(style)
         self.starts, self.controls = np.stack(starts), np.stack(controls).astype(np.float32)
         self.styles = np.stack([context.style_vector(style if context.styles else None) for style in styles])
         self.frames = frames
