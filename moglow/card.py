@@ -7,7 +7,8 @@ import torch
 
 from moglow.checkpoint import Checkpoint
 from moglow.context import ContextSpec
-from moglow.corpus import ControlRange, Corpus
+from moglow.control_range import ControlRange
+from moglow.corpus import Corpus
 from moglow.errors import RecipeError
 from moglow.models import MODELS
 from moglow.models.model import MotionModel

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from moglow import __version__
 from moglow.context import Context
-from moglow.corpus import ControlRange
+from moglow.control_range import ControlRange
 from moglow.errors import CheckpointError, FileFormatError, MoglowError
 from moglow.schema import from_table, suggestion, to_table
 from moglow.skeleton import Skeleton

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from moglow.clip import Clip
 from moglow.control import ControlPath
+from moglow.control_range import ControlRange
 from moglow.encodings.encoding import Encoding, Features
 from moglow.errors import CorpusError, FileFormatError
 from moglow.normalizer import Floats, Normalizer
@@ -43,28 +44,6 @@ class Stretch:
     @property
     def frames(self) -> slice:
         return slice(self.start, self.stop)
-
-
-@dataclass(frozen=True)
-class ControlRange:
-    """How fast the training motion goes: m/s and rad/s to all but a thousandth; sideways and turn to either side."""
-
-    forward: float
-    backward: float
-    sideways: float
-    turn: float
-
-    @classmethod
-    def of(cls, control: NDArray[Any]) -> Self:
-        """The range of controls ``(N, 3)``.
-
-        >>> ControlRange.of(np.array([[1.0, -0.2, 0.5]]))
-        ControlRange(forward=1.0, backward=0.0, sideways=0.2, turn=0.5)
-        """
-        low, high = np.quantile(control[:, 0], [0.001, 0.999])
-        sideways, turn = np.quantile(np.abs(control[:, 1:]), 0.999, axis=0)
-        values = (max(high, 0.0), max(-low, 0.0), sideways, turn)
-        return cls(*(round(float(value), 4) for value in values))
 
 
 @dataclass(frozen=True, eq=False)

@@ -74,6 +74,7 @@ def round_corners(points: ArrayLike, radius: float) -> tuple[Curve, Array]:
     """
     points = np.asarray(points, float)
     segments = np.diff(points, axis=0)
+    check_length(float(np.linalg.norm(segments, axis=-1).sum()))
     lengths, directions = np.linalg.norm(segments, axis=-1), np.unwrap(vector_to_heading(segments))
     room = lengths / 2
     room[[0, -1]] = lengths[[0, -1]]  # nothing else needs the ends
@@ -104,9 +105,14 @@ def round_corners(points: ArrayLike, radius: float) -> tuple[Curve, Array]:
 
 
 def follow(
-    curve: Curve, *, fps: float, pace: Pace | None = None, facing: ArrayLike | None = None
+    curve: Curve,
+    *,
+    fps: float,
+    pace: Pace | None = None,
+    facing: ArrayLike | None = None,
+    styles: ArrayLike | None = None,
 ) -> ControlPath:
-    """Walks a curve at a pace, facing along it or as ``facing`` ``(N,)`` says for its nodes.
+    """Walks a curve at a pace, facing along it or as ``facing`` ``(N,)`` says for its nodes; ``styles`` too are theirs.
 
     The speed v(s) is the largest with v ≤ pace.speed, v·|bend| ≤ pace.turn and |dv²/ds| ≤ 2·pace.acceleration, zero at
     both ends and where the curve turns on the spot. Time and heading are then smoothed, so that nothing starts with a
@@ -134,7 +140,19 @@ def follow(
     sigma = SMOOTHING * fps
     walked = smooth_gaussian(np.interp(frames, times, arcs), sigma)
     positions = np.stack([np.interp(walked, arcs, axis) for axis in curve.nodes.T], axis=-1)
-    return ControlPath(positions, smooth_gaussian(np.interp(frames, times, headings), sigma), fps)
+    turned = smooth_gaussian(np.interp(frames, times, headings), sigma)
+    if styles is None:
+        return ControlPath(positions, turned, fps)
+    reached = np.minimum(np.searchsorted(arcs, walked + 1e-9, side="right") - 1, len(arcs) - 1)
+    return ControlPath(positions, turned, fps, tuple(np.asarray(styles)[reached].tolist()))
+
+
+def check_length(metres: float) -> None:
+    """Refuses what has no end within a day's walk."""
+    if metres > LONGEST * SPACING:
+        raise ControlError(
+            f"path: {metres / 1000:.0f} km long; ask for at most {LONGEST * SPACING / 1000:.0f} km"
+        )
 
 
 def _frame_count(seconds: float, fps: float) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 
 from moglow.control import ControlPath
 from moglow.errors import ControlError
-from moglow.following import LONGEST, SPACING, Curve, Pace, follow, round_corners
+from moglow.following import LONGEST, SPACING, Curve, Pace, check_length, follow, round_corners
 from moglow.rotations import Array
 
 WALK = Pace().speed
@@ -107,15 +107,16 @@ def parameters(name: str) -> Mapping[str, float]:
     return {key: p.default for key, p in inspect.signature(PRESETS[name]).parameters.items() if key != "fps"}
 
 
-def make_preset(text: str, fps: float) -> ControlPath:
-    """The path that a text such as ``circle:r=2,speed=1`` names.
+def make_preset(text: str, fps: float, *, speed: float | None = None) -> ControlPath:
+    """The path that a text such as ``circle:r=2,speed=1`` names, at ``speed`` where it has one and the text says none.
 
     >>> len(make_preset("stand:seconds=2", fps=30.0))
     61
     """
     name, _, rest = (part.strip() for part in text.partition(":"))
     _known(name, PRESETS, f"{text}: there is no preset {name!r}")
-    known, values = parameters(name), {}
+    known = parameters(name)
+    values = {"speed": speed} if speed and "speed" in known else {}
     for item in filter(None, map(str.strip, rest.split(","))):
         key, _, value = map(str.strip, item.partition("="))
         _known(key, known, f"{text}: {name} has no parameter {key!r}")
@@ -143,10 +144,7 @@ def _positive(name: str, value: float) -> float:
 
 
 def _nodes(length: float) -> int:
-    if length > LONGEST * SPACING:
-        raise ControlError(
-            f"path: {length / 1000:.0f} km; ask for less than {LONGEST * SPACING / 1000:.0f} km"
-        )
+    check_length(length)
     return max(65, ceil(length / SPACING))
 
 
@@ -169,7 +167,7 @@ def _around(lap: Array, fps: float, laps: float, speed: float, seconds: float) -
     """Follows a closed line so often, or for so long."""
     pace, length = Pace(speed), float(Curve.through(lap).arcs[-1])
     laps = _distance(pace, seconds) / length if seconds else _positive("laps", laps)
-    _nodes(laps * length)
+    check_length(laps * length)
     nodes = np.concatenate([np.tile(lap[:-1], (ceil(laps), 1)), lap[-1:]])
     curve = Curve.through(nodes)
     within = curve.arcs <= laps * length + 1e-9
