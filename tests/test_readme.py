@@ -1,0 +1,93 @@
+"""README, help and command line agree: what is shown can be typed."""
+
+import re
+import shlex
+import shutil
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+from moglow.cli.main import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = {
+    name: (ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md", "data/README.md")
+}
+README = PAGES["README.md"]
+
+
+def command_lines(text: str) -> list[str]:
+    """The `moglow …` lines of a text, without prompts, comments, launchers and continuations."""
+    text = text.replace("\\\n", " ")
+    found = re.findall(r"^\s*(?:\$ )?(?:\.venv/bin/|torchrun .*-m )?(moglow .*)$", text, re.MULTILINE)
+    found += re.findall(r"`(moglow [^`\n]*)`", text)
+    return [re.split(r"\s+#|[|>]", line)[0] for line in found]
+
+
+def parse(line: str) -> None:
+    """Parses a line as the command would, but opens no file; fails on an option or word that it does not know."""
+    words = shlex.split(line)[1:]
+    if words == ["--help"]:
+        return
+    assert words[0] in COMMANDS, f"{line}: there is no command {words[0]!r}"
+    command: click.Command = import_module(COMMANDS[words[0]]).command
+    with click.Context(command, info_name=words[0]) as ctx:
+        given, rest, _ = command.make_parser(ctx).parse_args(words[1:])
+        assert not rest, f"{line}: what is {rest}?"
+        for parameter in command.params:
+            if not isinstance(parameter.type, click.Path):
+                parameter.process_value(ctx, given.get(parameter.name or ""))
+            elif parameter.required:
+                assert isinstance(given.get(parameter.name or ""), str), (
+                    f"{line}: {parameter.name} is missing"
+                )
+
+
+IN_PAGES = [(name, line) for name, text in PAGES.items() for line in command_lines(text)]
+IN_HELP = [
+    (name, line)
+    for name, module in COMMANDS.items()
+    for line in command_lines(import_module(module).command.epilog or "")
+]
+
+
+@pytest.mark.parametrize(("place", "line"), IN_PAGES + IN_HELP)
+def test_what_is_shown_can_be_typed(place: str, line: str) -> None:
+    parse(line)
+
+
+@pytest.mark.parametrize(
+    "line", ["moglow exprot a b", "moglow export a", "moglow export a b c", "moglow export a b --fsp 3"]
+)
+def test_a_wrong_line_would_be_noticed(line: str) -> None:
+    with pytest.raises((AssertionError, click.UsageError)):
+        parse(line)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_in_the_readme(name: str) -> None:
+    assert any(line.split()[1] == name for line in command_lines(README))
+
+
+@pytest.mark.parametrize(
+    ("page", "target"),
+    [(page, target) for page, text in PAGES.items() for target in re.findall(r"\]\(([^)#:]+)\)", text)],
+)
+def test_links_lead_somewhere(page: str, target: str) -> None:
+    assert ((ROOT / page).parent / target).exists()
+
+
+def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    shutil.copytree(ROOT / "data" / "samples", tmp_path / "data" / "samples")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+    assert (tmp_path / "mirrored.glb").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("script", ["setup", "check", "demo"])
+def test_scripts_can_be_run(script: str) -> None:
+    path = ROOT / "scripts" / script
+    assert path.stat().st_mode & 0o111 and path.read_text().startswith("#!/usr/bin/env bash\n# ")
