@@ -60,7 +60,7 @@ def read_bvh(
     rest = header.offsets.copy()
     rest[0, columns.position_axes[columns.position_joints == 0]] = 0.0  # often a leftover place in the world
     positions, rotations = _frames_to_poses(frames, columns, rest)
-    figure = Skeleton(header.names, header.parents, rest)
+    figure = Skeleton(header.names, header.parents, rest, overrides=overrides)
     metres = _find_unit(figure, unit)
     basis = _find_basis(figure, positions, rotations, up)
     skeleton = Skeleton(
@@ -95,7 +95,7 @@ def _frames_to_poses(frames: Array, columns: Columns, rest: Array) -> tuple[Arra
 def _find_unit(figure: Skeleton, unit: str | float | None) -> float:
     """Metres per unit of a figure in file units, as given or found."""
     if unit is None:
-        return find_unit(figure.names, figure.parents, figure.rest_positions)[0]
+        return find_unit(figure.names, figure.parents, figure.rest_positions, figure.overrides)[0]
     return unit_to_metres(unit)
 
 
@@ -104,7 +104,7 @@ def _find_basis(figure: Skeleton, positions: Array, rotations: Array, up: str | 
     if up is None:
         some = np.unique(np.linspace(0, len(positions) - 1, _POSES).astype(int))
         poses, _ = figure.forward_kinematics(positions[some], rotations[some])
-        return find_basis(figure.names, figure.parents, figure.rest_positions, poses)[0]
+        return find_basis(figure.names, figure.parents, figure.rest_positions, poses, figure.overrides)[0]
     if up.upper() not in UPS:
         raise BvhError(f"up axis {up!r} is unknown, expected {', '.join(UPS)}")
     return quat_to_matrix(quat_between(UPS[up.upper()], UP)).round()

@@ -3,6 +3,7 @@
 Nothing here is done unasked, and what is sound comes back exactly as it was.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,6 @@ from moglow.rotations import (
     quat_angle,
     quat_conjugate,
     quat_multiply,
-    quat_slerp,
     quat_to_expmap,
 )
 
@@ -26,8 +26,8 @@ from moglow.rotations import (
 def despike(clip: Clip, *, longest: float = 0.1, spec: JumpSpec = JUMP) -> Clip:
     """Replaces rotations that jump away and come back within ``longest`` seconds, each joint by itself.
 
-    The frames between the two jumps are put on the shortest arc between those outside; at the clip's ends, where there
-    is only one side, they repeat it. A jump that stays is a fault of another kind and is left.
+    The frames between the two jumps are filled as by `fill_gaps`; at the clip's ends, where there is only one side,
+    they repeat it. A jump that stays is a fault of another kind and is left.
     """
     rotations, steps = clip.rotations.copy(), turn_steps(clip)
     most = max(1, round(longest * clip.fps))
@@ -38,8 +38,7 @@ def despike(clip: Clip, *, longest: float = 0.1, spec: JumpSpec = JUMP) -> Clip:
     for joint, at in jumps.items():
         turns = rotations[:, joint]
         for start, stop in _excursions(turns, steps[:, joint], at, most):
-            share = np.arange(1, stop - start) / (stop - start)
-            turns[start + 1 : stop] = quat_slerp(turns[start], turns[stop], share)
+            turns[start + 1 : stop] = _turns_between(turns, start, stop, min(stop + 1, len(clip) - 1))
             at = [step for step in at if not start <= step < stop]
         edge = max(1, most // 3)  # one sound side is half the evidence
         if at and at[0] < edge:
@@ -52,7 +51,7 @@ def despike(clip: Clip, *, longest: float = 0.1, spec: JumpSpec = JUMP) -> Clip:
 def _excursions(turns: Array, steps: Array, jumps: list[int], most: int) -> list[tuple[int, int]]:
     """The sound frames (last before, first after) around each excursion of at most ``most`` frames.
 
-    It begins and ends with a jump, and its ends are nearer to each other than half of either jump.
+    It begins and ends with a jump, and its ends are nearer to each other than either jump is long.
     """
     found: list[tuple[int, int]] = []
     for start in jumps:
@@ -63,7 +62,7 @@ def _excursions(turns: Array, steps: Array, jumps: list[int], most: int) -> list
             continue
         away = quat_angle(turns[start], turns[returns])
         stop = returns[int(away.argmin())]
-        if away.min() < 0.5 * min(steps[start], steps[stop - 1]):
+        if away.min() < min(steps[start], steps[stop - 1]):
             found.append((start, stop))
     return found
 
@@ -88,37 +87,46 @@ def fill_gaps(clip: Clip, missing: ArrayLike, *, longest: float = 0.25) -> Clip:
                     f"{clip.name or 'clip'}: {name} misses frames {start} to {stop - 1}, "
                     f"{(stop - start) / clip.fps:.2f} s; gaps up to {longest} s can be filled, cut the clip there"
                 )
-            _fill(positions[:, joint], rotations[:, joint], start, stop)
+            sound_after = stop + 1 < len(clip) and not missing[stop + 1, joint]
+            _fill(positions[:, joint], rotations[:, joint], start, stop, stop + sound_after)
     return replace(clip, positions=positions, rotations=rotations)
 
 
-def _fill(positions: Array, rotations: Array, start: int, stop: int) -> None:
-    """Fills ``start`` to ``stop`` of one joint's ``(T, 3)`` and ``(T, 4)`` in place."""
-    before, after = max(start - 1, 0), min(stop, len(rotations) - 1)
+def _fill(positions: Array, rotations: Array, start: int, stop: int, later: int) -> None:
+    """Fills ``start`` to ``stop`` of one joint's ``(T, 3)`` and ``(T, 4)`` in place; ``later`` is as in `_way`."""
     if start == 0 or stop == len(rotations):
         held = stop if start == 0 else start - 1
         positions[start:stop], rotations[start:stop] = positions[held], rotations[held]
         return
-    earlier, later = max(before - 1, 0), min(after + 1, len(rotations) - 1)
-    share = (np.arange(start, stop) - before)[:, None] / (after - before)
-    frames = after - before
-    leave, arrive = positions[before] - positions[earlier], positions[later] - positions[after]
-    positions[start:stop] = positions[before] + _curve(
-        positions[after] - positions[before], leave * frames, arrive * frames, share
-    )
+
+    def move(a: int, b: int) -> Array:
+        way: Array = positions[b] - positions[a]
+        return way
+
+    positions[start:stop] = positions[start - 1] + _way(move, start - 1, stop, later)
+    rotations[start:stop] = _turns_between(rotations, start - 1, stop, later)
+
+
+def _turns_between(rotations: Array, before: int, after: int, later: int) -> Array:
+    """Rotations for the frames between two sound ones of ``(T, 4)``."""
 
     def turn(a: int, b: int) -> Array:
         return quat_to_expmap(quat_multiply(quat_conjugate(rotations[a]), rotations[b]))
 
-    way = _curve(turn(before, after), turn(earlier, before) * frames, turn(after, later) * frames, share)
-    rotations[start:stop] = quat_multiply(rotations[before], expmap_to_quat(way))
+    return quat_multiply(rotations[before], expmap_to_quat(_way(turn, before, after, later)))
 
 
-def _curve(end: Array, leave: Array, arrive: Array, share: Array) -> Array:
-    """Hermite's cubic from 0 to ``end`` with the given tangents."""
-    return (
-        leave * share * (1 - share) ** 2 + end * share**2 * (3 - 2 * share) + arrive * share**2 * (share - 1)
-    )  # fmt: skip
+def _way(change: Callable[[int, int], Array], before: int, after: int, later: int) -> Array:
+    """The way from ``before``, for each frame up to ``after``: Hermite's cubic with the speeds outside.
+
+    ``change`` gives the way from one frame to another; ``later`` is the frame next to ``after``, or itself if there is
+    no sound one.
+    """
+    share: Array = (np.arange(before + 1, after) - before)[:, None] / (after - before)
+    leave = change(max(before - 1, 0), before) * (after - before)
+    arrive = change(after, later) * (after - before)
+    way: Array = leave * share * (1 - share) ** 2 + arrive * share**2 * (share - 1)
+    return way + change(before, after) * share**2 * (3 - 2 * share)
 
 
 def unmislabel_fps(clip: Clip, fps: float | None = None) -> Clip:

@@ -40,12 +40,12 @@ class Jump:
 
 def find_jumps(clip: Clip, spec: JumpSpec = JUMP) -> list[Jump]:
     """Joints that turn, and hips that move, far more from one frame to the next than around it; in order of time."""
-    turns = turn_steps(clip)
-    turned = _outliers(turns, spec.angle + spec.speed / clip.fps, spec)
+    turns, moving = turn_steps(clip), ~repeated_frames(clip)
+    turned = _outliers(turns, spec.angle + spec.speed / clip.fps, moving, spec)
     jumps = [Jump(int(t) + 1, int(j), angle=float(turns[t, j])) for t, j in turned]
     hips = clip.skeleton.anatomy.roles.get("hips", 0)
     moves = np.linalg.norm(np.diff(clip.world()[0][:, [hips]], axis=0), axis=-1)
-    moved = _outliers(moves, spec.distance + spec.pace / clip.fps, spec)
+    moved = _outliers(moves, spec.distance + spec.pace / clip.fps, moving, spec)
     jumps += [Jump(int(t) + 1, hips, distance=float(moves[t, 0])) for t, _ in moved]
     return sorted(jumps, key=lambda jump: jump.frame)
 
@@ -55,12 +55,13 @@ def turn_steps(clip: Clip) -> Array:
     return quat_angle(clip.rotations[1:], clip.rotations[:-1])
 
 
-def _outliers(steps: Array, least: float, spec: JumpSpec) -> list[tuple[int, int]]:
-    """Places in ``(T - 1, J)`` above ``least`` and above ``spec.ratio`` times the median around them."""
+def _outliers(steps: Array, least: float, moving: Flags, spec: JumpSpec) -> list[tuple[int, int]]:
+    """Places in ``(T - 1, J)`` above ``least`` and ``spec.ratio`` times the median around them, of steps that are
+    ``moving``: repeated frames are a fault of their own."""
     found = []
     for t, j in np.argwhere(steps > least):
-        around = steps[max(0, t - spec.around) : t + spec.around + 1, j]
-        if steps[t, j] > spec.ratio * np.median(around):
+        around = slice(max(0, t - spec.around), t + spec.around + 1)
+        if steps[t, j] > spec.ratio * np.median(steps[around, j][moving[around]]):
             found.append((int(t), int(j)))
     return found
 
@@ -88,7 +89,7 @@ USUAL_SWING = 0.38
 of grown people, 0.17 in the quickest turns. Legs are pendulums; they know the time."""
 _SWINGS = (0.15, 0.76)  # beyond it, time runs at another rate
 _LEAST_SWINGS = 3
-_RATES = (24.0, 25.0, 30.0, 48.0, 50.0, 60.0, 90.0, 100.0, 120.0, 200.0, 240.0)
+_RATES = (15.0, 30.0, 60.0, 120.0, 240.0)  # legs tell no 24 from 30
 
 
 def swing_times(clip: Clip) -> Array:

@@ -98,10 +98,9 @@ class Report:
 def inspect_file(path: str | Path, overrides: Mapping[str, str] = _NONE) -> Report:
     """Reads a file and says what is in it; a file that cannot be used becomes a report with its error."""
     try:
-        clip = read_bvh(path, overrides=overrides)
+        return inspect_clip(read_bvh(path, overrides=overrides), str(path))
     except MoglowError as error:
         return Report(str(path), error=" ".join(str(error).split()))
-    return inspect_clip(clip, str(path))
 
 
 def inspect_folder(path: str | Path, overrides: Mapping[str, str] = _NONE) -> Iterator[Report]:
@@ -178,7 +177,8 @@ def find_faults(clip: Clip) -> list[Fault]:
 
 def _jumps(clip: Clip) -> Iterator[Fault]:
     names = clip.skeleton.names
-    jumps = find_jumps(clip)
+    thawed = {stop for _, stop in find_frozen(clip)}  # after a frozen stretch the motion has gone on
+    jumps = [jump for jump in find_jumps(clip) if jump.frame not in thawed]
     for jump in jumps:
         if jump.distance:
             yield Fault(

@@ -87,3 +87,9 @@ def lay_along_x(rig: Rig) -> np.ndarray:
         sign = -1.0 if rig.names[joint].endswith("_R") and rig.names[parent].endswith("_R") else 1.0
         rest[joint] = rest[parent] + [sign * length, 0.0, 0.0]
     return rest
+
+
+def test_the_users_map_is_followed() -> None:
+    rig, legless = RIGS["snu"], {"left_foot": "", "right_foot": "", "head": ""}
+    assert find_unit(rig.names, rig.parents, rig.rest, legless)[1] <= 0.5
+    assert find_basis(rig.names, rig.parents, rig.rest, overrides=legless)[1] == 0.0
