@@ -115,7 +115,10 @@ def _waypoints(table: Table, fps: float, pace: Pace) -> ControlPath:
         raise ControlError(
             f"{table.source}: all waypoints are one place; give a second one, or the preset stand:seconds=4"
         )
-    curve, marks = round_corners(points[apart], pace.speed / pace.turn)
+    try:
+        curve, marks = round_corners(points[apart], pace.speed / pace.turn)
+    except ControlError as error:
+        raise ControlError(f"{table.source}: {error}") from error
     facing = None
     if "heading" in table.columns:
         headings = np.unwrap(np.radians(table.columns["heading"][apart]))

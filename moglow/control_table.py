@@ -110,9 +110,6 @@ def _check_header(path: str | Path, line: int, names: list[str]) -> list[str]:
     place = f"{path}: line {line}"
     while names and not names[-1]:
         names.pop()
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ControlError(f"{place}: column {repeated[0]} is there twice")
     for name in names:
         if name not in UNITS and name != "style":
             near = get_close_matches(name, [*UNITS, "style"], n=1)
@@ -122,6 +119,9 @@ def _check_header(path: str | Path, line: int, names: list[str]) -> list[str]:
                 else f"the first row names columns of {', '.join(UNITS)}, style"
             )
             raise ControlError(f"{place}: unknown column {name!r}; {hint}")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ControlError(f"{place}: column {repeated[0]} is there twice")
     kinds = [kind for kind in LAYOUTS if set(kind) <= set(names)]
     if not kinds:
         raise ControlError(

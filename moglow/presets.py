@@ -150,7 +150,11 @@ def _nodes(length: float) -> int:
 
 def _distance(pace: Pace, seconds: float) -> float:
     """Metres walked when starting, walking and stopping take so many seconds."""
-    walking = max(seconds - 2 * pace.pause, 0.0)
+    walking = seconds - 2 * pace.pause
+    if walking <= 0:
+        raise ControlError(
+            f"path: seconds {seconds:g}; it takes more than {2 * pace.pause:g} s to start and stop"
+        )
     ramp = min(pace.speed / pace.acceleration, walking / 2)
     return pace.acceleration * ramp * (walking - ramp)
 
