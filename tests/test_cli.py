@@ -1,5 +1,6 @@
 """The command line: help everywhere, errors in one line, answers on stdout."""
 
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -87,6 +88,13 @@ def test_python_m_moglow_is_the_same_command() -> None:
         .stdout.strip()
         .endswith(__version__)
     )
+
+
+def test_a_terminal_that_cannot_show_a_sign_stops_nothing(walk_file: Path) -> None:
+    command = [sys.executable, "-m", "moglow", "inspect", walk_file]
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=ascii_only)
+    assert "fps" in done.stdout and done.stderr == ""
 
 
 @pytest.mark.parametrize(

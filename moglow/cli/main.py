@@ -4,6 +4,8 @@ A command lives in a file of its own as the attribute `command`; it parses, call
 It imports what it calls inside its body, so that `moglow --help` is there at once.
 """
 
+import io
+import sys
 from importlib import import_module
 
 import click
@@ -106,4 +108,9 @@ def cli() -> None:
 
 def main() -> None:
     """Runs the command line; the console script `moglow` points here."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                errors="replace"
+            )  # a terminal that cannot show a "°" or a name is no reason to stop
     cli()
