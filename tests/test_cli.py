@@ -91,7 +91,7 @@ def test_python_m_moglow_is_the_same_command() -> None:
 
 
 def test_a_terminal_that_cannot_show_a_sign_stops_nothing(walk_file: Path) -> None:
-    command = [sys.executable, "-m", "moglow", "inspect", walk_file]
+    command = [sys.executable, "-m", "moglow", "inspect", str(walk_file)]
     ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=ascii_only)
     assert "fps" in done.stdout and done.stderr == ""
