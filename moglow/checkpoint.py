@@ -112,7 +112,10 @@ class Checkpoint:
         try:
             model.load_state_dict(weights)
         except RuntimeError as error:
-            raise CheckpointError(f"the checkpoint's weights do not fit its {self.model}: {error}") from error
+            reason = " ".join(str(error).split())[:200]
+            raise CheckpointError(
+                f"the checkpoint's weights do not fit its {self.model}: {reason}"
+            ) from error
         return model.to(device).eval().requires_grad_(False)
 
     def with_figures(self, **figures: Any) -> Self:

@@ -65,7 +65,9 @@ class FreeRunning:
         >>> FreeRunning(share=0.5, start=100, ramp=100).share_at(150)
         0.25
         """
-        return self.share * min(max((step - self.start) / max(self.ramp, 1), 0.0), 1.0)
+        if step >= self.start + self.ramp:
+            return self.share
+        return self.share * max(step - self.start, 0) / self.ramp
 
     @torch.no_grad()
     def applied(

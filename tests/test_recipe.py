@@ -42,7 +42,7 @@ def test_settings_read_as_toml_else_as_text_and_leave_the_original() -> None:
 
 @pytest.mark.parametrize("setting", ["steps=1", "training.steps", "training.=1", "=", ""])
 def test_a_setting_that_is_none_is_refused(setting: str) -> None:
-    with pytest.raises(RecipeError, match="section.key=value"):
+    with pytest.raises(RecipeError, match=r"section\.key=value"):
         Recipe("r.toml", {}).overridden([setting])
 
 

@@ -1,7 +1,8 @@
-"""A corpus of a few walks, small enough to be made in every test run, and a context fitted to it."""
+"""A corpus of a few walks, small enough to be made in every test run, a context and a recipe for it."""
 
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from moglow.context import Context, ContextSpec
 from moglow.control import ControlPath
 from moglow.corpus import Corpus
 from moglow.encodings.encoding import FeatureSpec
+from moglow.recipe import Recipe
 from tests.rigs import RIGS
 from tests.walking import skeleton_of, walk
 
@@ -43,3 +45,19 @@ def tiny_context(spec: ContextSpec | None = None) -> Context:
     """Returns a context of three past poses with the carry, or the one of `spec`."""
     spec = spec or ContextSpec(history=3, lookahead=2, flags=True, carry=CARRY)
     return Context.of_corpus(spec, tiny_corpus())
+
+
+def tiny_recipe(**training: object) -> Recipe:
+    """Returns a recipe for `tiny_corpus` whose steps take some milliseconds."""
+    windows = {"length": 10, "pose_dropout": 0.5, "history_noise": 0.01}
+    tables: dict[str, Any] = {
+        "features": {"encoding": "feet_first"},
+        "context": {"history": 3, "lookahead": 2, "flags": True, "carry": CARRY},
+        "model": {"name": "moglow", "preset": "compact", "steps": 2, "hidden": 8, "encoder": [8]},
+        "training": {
+            "steps": 12, "batch": 4, "rate": 3e-3, "warmup": 4, "validate_every": 4, "windows": windows,
+            "rollouts": {"takes": 1, "seconds": 1.0},
+        },
+    }  # fmt: skip
+    tables["training"] |= training
+    return Recipe("tiny.toml", tables)
