@@ -16,7 +16,7 @@ from moglow.errors import BvhError
 from moglow.rotations import Array
 
 # Bounds that no real file comes near, so that garbage of any size is refused after a short look.
-LONGEST_HEADER = 1 << 22  # bytes
+LONGEST_HEADER = 1 << 21  # bytes
 MOST_JOINTS = 4096
 LARGEST_NUMBER = 1e9  # in file units or degrees
 
@@ -170,11 +170,15 @@ def _normalise(text: str, source: str) -> tuple[list[str], list[str], int]:
             blocks.append(statement)
         elif keyword == "}":
             blocks.pop()
-        lines.append(keyword if keyword in "{}" else f"{keyword} {value} {line}")
+        lines.append(keyword if keyword in "{}" else f"{keyword} {' '.join(value.split())} {line}")
         expected = (
             ("{",) if keyword in _INSIDE else _INSIDE[blocks[-1].keyword] if blocks else _OUTSIDE[keyword]
         )
-    fail(source, text.count("\n") + 1, f"the header ends {_place(blocks, expected)}; is the file cut off?")
+    fail(
+        source,
+        text.rstrip().count("\n") + 1,
+        f"the header ends {_place(blocks, expected)}; is the file cut off?",
+    )
 
 
 def _place(blocks: list[_Statement], expected: tuple[str, ...]) -> str:
@@ -212,7 +216,7 @@ def _channels(node: BvhNode, source: str) -> tuple[str, ...]:
     for found in node.filter("CHANNELS"):
         number, *words, line = ["", *found.value[1:]] if len(found.value) == 2 else found.value[1:]
         if number != str(len(words)) or channels:
-            said = f"CHANNELS {number} with {len(words)} names"
+            said = f"CHANNELS {shown(number)} with {len(words)} names"
             fail(
                 source,
                 int(line),
@@ -249,5 +253,5 @@ def _after(pattern: re.Pattern[str], title: str, text: str, motion: int, source:
     """What stands behind a title below MOTION, and its line."""
     found = pattern.search(text, motion)
     if found is None:
-        fail(source, text.count("\n") + 1, f"no line {title} after MOTION; is the file cut off?")
+        fail(source, text.rstrip().count("\n") + 1, f"no line {title} after MOTION; is the file cut off?")
     return found[1].strip(), text.count("\n", 0, found.start(1)) + 1

@@ -4,8 +4,6 @@ Motion is millions of short decimal numbers. Reading and printing them one by on
 together, so both ways go through whole numbers: the point is taken out, or put in, for all of them at once.
 """
 
-import warnings
-
 import numpy as np
 import numpy.typing as npt
 
@@ -52,15 +50,13 @@ def _plain_to_numbers(text: bytes) -> tuple[Array, Counts] | None:
     pointed = np.arange(len(ends)) if one_each else np.searchsorted(ends, points)
     decimals = np.zeros(len(ends), np.int64)
     decimals[pointed] = ends[pointed] - points - 1
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DeprecationWarning)  # numpy is going to raise a ValueError instead
-        try:
-            digits = np.fromstring(text.translate(None, b"."), np.int64, sep=" ")
-        except (DeprecationWarning, ValueError):
-            return None
-    one_number_a_word = len(digits) == len(ends) and not np.any(sign[1:] & ~blank[:-1])
-    too_long = np.any(np.abs(digits) > 10**_DIGITS) or np.any(decimals > _DIGITS)
-    if not one_number_a_word or np.any(np.diff(pointed) == 0) or too_long:
+    # A word is a number if it has a digit at its end, or before a point there, one point at most and no sign inside.
+    digit_last = (codes[ends - 1] >= ord("0")) | (codes[ends - 2] >= ord("0"))
+    if not digit_last.all() or np.any(np.diff(pointed) == 0) or np.any(sign[1:] & ~blank[:-1]):
+        return None
+    # Only now: `fromstring` takes a lone sign for 0.
+    digits = np.fromstring(text.translate(None, b"."), np.int64, sep=" ") if len(ends) else decimals
+    if np.any(np.abs(digits) > 10**_DIGITS) or np.any(decimals > _DIGITS):
         return None
     newlines = np.flatnonzero(codes == ord("\n"))
     counts = np.diff(np.searchsorted(ends, newlines, side="right"), prepend=0)

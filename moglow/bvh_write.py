@@ -26,6 +26,7 @@ from moglow.skeleton import Layout, Skeleton
 from moglow.tensorfile import replacing
 
 _SAME_TURN = 1e-6  # radians; 6e-5 degrees
+_DEEPEST_INDENT = 32
 _BLOCK = 512  # frames printed at once, so that the work stays in the processor's cache
 
 
@@ -144,7 +145,7 @@ def _spell(skeleton: Skeleton, layout: Layout) -> tuple[str, list[int]]:
             lines.append(joint)
             continue
         order.append(joint)
-        tab, channels = "\t" * depth[joint], layout.channels[joint]
+        tab, channels = "\t" * min(depth[joint], _DEEPEST_INDENT), layout.channels[joint]
         name = re.sub(r"[{}\r\n]", "_", skeleton.names[joint])
         lines += [f"{tab}{'JOINT' if joint else 'ROOT'} {name}", f"{tab}{{"]
         lines += [f"{tab}\tOFFSET {_numbers(offsets[joint])}"]
