@@ -45,11 +45,20 @@ def legs_of(skeleton: Skeleton) -> tuple[Leg, ...]:
 
 
 def leg_lengths(skeleton: Skeleton) -> Array:
-    """Length ``(L,)`` of thigh and shin in the zero pose."""
-    rest = skeleton.rest_positions
-    joints = np.array([(leg.hip, leg.knee, leg.ankle) for leg in legs_of(skeleton)])
-    lengths: Array = np.linalg.norm(np.diff(rest[joints], axis=1), axis=-1).sum(-1)
-    return lengths
+    """Length ``(L,)`` of thigh and shin: of all bones between hip and ankle, whatever the zero pose."""
+    lengths = []
+    for leg in legs_of(skeleton):
+        joint, length = leg.ankle, 0.0
+        while joint != leg.hip:
+            length += skeleton.bone_lengths[joint]
+            joint = skeleton.parents[joint]
+            if joint < 0:
+                raise SkeletonError(
+                    f"{skeleton.names[leg.ankle]} is not below {skeleton.names[leg.hip]}, so they are no leg; "
+                    "name other joints in the map file"
+                )
+        lengths.append(length)
+    return np.array(lengths)
 
 
 def toe_points(clip: Clip) -> Array:

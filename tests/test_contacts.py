@@ -85,6 +85,13 @@ def test_no_legs_is_said_in_one_line() -> None:
         contacts(Clip.at_rest(Skeleton(("Root", "Tip"), (-1, 0), np.eye(3)[:2])))
 
 
+def test_a_foot_on_another_branch_is_no_leg() -> None:
+    skeleton = skeleton_of(RIGS["snu"])
+    crossed = replace(skeleton, overrides={"left_foot": "RightFoot", "right_foot": "LeftFoot"})
+    with pytest.raises(SkeletonError, match="is not below"):
+        contacts(Clip.at_rest(crossed))
+
+
 def test_runs_cover_exactly_the_true_values() -> None:
     flags = np.random.default_rng(0).random(50) < 0.5
     again = np.zeros(50, bool)

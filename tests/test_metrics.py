@@ -1,11 +1,13 @@
 """Laws of `moglow.metrics`: what is known of made motion is measured, and turning or reversing time changes nothing."""
 
 from dataclasses import astuple, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.linalg
 
+from moglow.bvh_read import read_bvh
 from moglow.clip import Clip
 from moglow.contacts import toe_points
 from moglow.control import ControlPath
@@ -170,3 +172,15 @@ def test_drift_tells_where_it_gets_worse() -> None:
     assert drift(both, seconds=10.0, known=body_positions(bad))[1].pose_distance == pytest.approx(
         0.0, abs=TIGHT
     )
+
+
+@pytest.mark.parametrize(
+    ("folder", "median", "mean"), [("open_snu_walk", 0.013, 0.034), ("open_cmu69", 0.048, 0.070)]
+)
+def test_real_motion_slides_as_its_readme_says(
+    folder: str, median: float, mean: float, shared_data: Path
+) -> None:
+    """The mean over clips, within 2 mm/s, in metres a second; every other file will do."""
+    clips = [read_bvh(path) for path in sorted((shared_data / "locomotion" / folder).glob("*.bvh"))[::2]]
+    slides = np.array([astuple(toe_slide(toe_points(clip), clip.fps)) for clip in clips])
+    np.testing.assert_allclose(slides.mean(0), (median, mean), atol=0.002)

@@ -1,5 +1,7 @@
 """A walking figure on any rig of `tests.rigs`, with exactly known contacts, for tests of feet and retargeting."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,20 +48,23 @@ def walk(
         hip = rest[leg.hip] + shift
         ankle = rest[leg.ankle] + np.stack([0 * time, lift, way], axis=-1)
         thigh, shin = rest[leg.knee] - rest[leg.hip], rest[leg.ankle] - rest[leg.knee]
-        knee, ankle = solve_leg(
-            hip, ankle, np.linalg.norm(thigh), np.linalg.norm(shin), np.array([0.0, 0, 1])
-        )
+        ahead = np.array([0.0, 0.0, -1.0 if leg.front else 1.0])
+        knee, ankle = solve_leg(hip, ankle, np.linalg.norm(thigh), np.linalg.norm(shin), ahead)
         upper, lower = aim(IDENTITY, thigh, knee - hip), aim(IDENTITY, shin, ankle - knee)
         rotations[:, leg.hip] = upper
         rotations[:, leg.knee] = quat_multiply(quat_conjugate(upper), lower)
         rotations[:, leg.ankle] = quat_conjugate(lower)
-        arm = anatomy.roles[f"{leg.side}_upper_arm"]
-        down = 1.2 if leg.side == "right" else -1.2
-        swinging = 0.4 * np.sin(2 * np.pi * (time + 0.5 * k))
-        rotations[:, arm] = euler_to_quat(np.stack([swinging, np.full_like(time, down)], axis=-1), "XZ")
-        bend = np.stack([np.full_like(time, -0.5 if leg.side == "left" else 0.5)], axis=-1)
-        rotations[:, anatomy.roles[f"{leg.side}_forearm"]] = euler_to_quat(bend, "Y")
+        if f"{leg.side}_upper_arm" in anatomy.roles:
+            _swing_arm(rotations, anatomy.roles, leg.side, 0.4 * np.sin(2 * np.pi * (time + 0.5 * k)))
     return Clip(skeleton, positions, rotations, fps), planted
+
+
+def _swing_arm(rotations: Array, roles: Mapping[str, int], side: str, swing: Array) -> None:
+    """Lets a hanging arm swing, its elbow bent."""
+    sign = 1.0 if side == "right" else -1.0
+    down, bent = np.full_like(swing, 1.2 * sign), np.full_like(swing, 0.5 * sign)
+    rotations[:, roles[f"{side}_upper_arm"]] = euler_to_quat(np.stack([swing, down], axis=-1), "XZ")
+    rotations[:, roles[f"{side}_forearm"]] = euler_to_quat(bent[:, None], "Y")
 
 
 def rebased(clip: Clip, turns: Array) -> Clip:

@@ -1,0 +1,171 @@
+"""A clip of one skeleton put on another: by roles, in the canonical pose, feet where they stood. Floor 3."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from moglow.canonical import canonical_rotations
+from moglow.clip import Clip
+from moglow.contacts import Flags, contacts, leg_lengths, legs_of, runs, toe_floor, toe_points
+from moglow.errors import SkeletonError
+from moglow.feet import carrying_joint, move_feet
+from moglow.rotations import (
+    IDENTITY,
+    UP,
+    Array,
+    heading_to_quat,
+    quat_conjugate,
+    quat_multiply,
+    quat_rotate,
+    quat_slerp,
+)
+from moglow.skeleton import Skeleton, descendants
+
+FORWARD = np.array([0.0, 0.0, 1.0])
+
+LOW, HIGH = 0.01, 0.06
+"""Shares of the leg's length: below the one toes follow the source's toes, above the other legs its legs."""
+
+
+def retarget(
+    clip: Clip,
+    skeleton: Skeleton,
+    *,
+    like: Clip | None = None,
+    keep_feet: bool = True,
+    keep_path: bool = False,
+) -> Clip:
+    """Puts the motion of a clip on another skeleton.
+
+    Each joint that has a role in both figures turns away from the canonical pose as its counterpart does; the joints
+    of a longer spine share out what lies between, all others (fingers, twist bones, helpers) stay at rest. The body is
+    scaled by the length of the legs, and toes follow the scaled toes of the source, so that what stood still stands
+    still. The result has the target's hierarchy and layout as they are.
+
+    Args:
+        clip: the motion.
+        skeleton: the figure that is to move like it.
+        like: a motion of that figure. Worth giving where its zero pose is no pose at all, or shows no flat feet.
+        keep_feet: whether toes are put in their places by inverse kinematics, rather than only legs turned alike.
+        keep_path: whether the way over the ground keeps its length, rather than growing with the legs.
+    """
+    source = clip.skeleton
+    if len(legs_of(skeleton)) != len(legs_of(source)):
+        raise SkeletonError(
+            f"{clip.name or 'clip'}: {len(legs_of(source))} legs were found, in the target {len(legs_of(skeleton))}; "
+            "retarget between figures of one kind, or name the legs in a map file"
+        )
+    if like is None and skeleton == source:
+        like = clip
+    pose, target_pose = canonical_rotations(source, clip), canonical_rotations(skeleton, like)
+    body = _in_pose(skeleton, _world_rotations(clip, pose, skeleton, target_pose), clip.fps, clip.name)
+    scale = float(leg_lengths(skeleton).mean() / leg_lengths(source).mean())
+    scales = np.array([1.0, scale, 1.0]) if keep_path else np.full(3, scale)
+    toes, floor = toe_points(clip), toe_floor(toe_points(clip))
+    toes, middle = toes - floor[:, None] * UP, _middle(clip) - floor.mean() * UP
+    # Feet are built differently: where a flat foot's toe is, seen from the ankle, decides where the hips are over it.
+    standing = _in_pose(skeleton, target_pose[None])
+    foot = scales * _feet(_in_pose(source, pose[None])) - _feet(standing)
+    ahead = quat_rotate(heading_to_quat(clip.headings()), foot.mean(0) * (UP + FORWARD))
+    sole = _sole(standing) * UP
+    body = _shifted(body, scales * middle + ahead + sole - _middle(body))
+    if not keep_feet:
+        return body
+    height = toes[..., 1] / leg_lengths(source)
+    return move_feet(body, _while_low(scales * toes + sole - toe_points(body), height, contacts(clip)))
+
+
+def _while_low(shifts: Array, height: Array, planted: Flags) -> Array:
+    """The shifts (T, L, 3) where feet stand or are low, and a smooth way from one stance to the next where they are up.
+
+    A longer foot that strikes with its heel has its toe higher: to follow toes in flight would pull the hips down.
+    """
+    smooth = np.zeros_like(shifts)
+    for leg, stands in enumerate(planted.T):
+        for start, stop in runs(~stands):
+            ends = [shifts[frame, leg] for frame in (start - 1, stop) if 0 <= frame < len(shifts)]
+            if ends:
+                share = np.linspace(0, 1, stop - start + 2)[1:-1, None]
+                smooth[start:stop, leg] = ends[0] + share**2 * (3 - 2 * share) * (ends[-1] - ends[0])
+    up = np.where(planted, 0.0, np.clip((height - LOW) / (HIGH - LOW), 0, 1))[..., None]
+    mixed: Array = shifts + up**2 * (3 - 2 * up) * (smooth - shifts)
+    return mixed
+
+
+def _world_rotations(clip: Clip, pose: Array, skeleton: Skeleton, target_pose: Array) -> Array:
+    """World rotations (T, J, 4) of the target's joints, each turned away from its canonical pose like the source's."""
+    roles, source_roles = skeleton.anatomy.roles, clip.skeleton.anatomy.roles
+    turned = quat_multiply(clip.world()[1], quat_conjugate(pose))
+    driven = {joint: turned[:, source_roles[role]] for role, joint in roles.items() if role in source_roles}
+    driven |= _shared_out(skeleton, driven)
+    rotations = np.empty((len(clip), len(skeleton), 4))
+    for joint, parent in enumerate(skeleton.parents):
+        if joint in driven:
+            rotations[:, joint] = quat_multiply(driven[joint], target_pose[joint])
+        elif parent < 0:
+            rotations[:, joint] = IDENTITY
+        else:
+            rest = quat_multiply(quat_conjugate(target_pose[parent]), target_pose[joint])
+            rotations[:, joint] = quat_multiply(rotations[:, parent], rest)
+    return rotations
+
+
+def _shared_out(skeleton: Skeleton, driven: dict[int, Array]) -> dict[int, Array]:
+    """The turns of joints of the spine and neck that the source has not: between those below and above."""
+    roles = skeleton.anatomy.roles
+    path = [next(roles[role] for role in ("head", "neck", "chest", "spine", "hips") if role in roles)]
+    while skeleton.parents[path[0]] >= 0:
+        path.insert(0, skeleton.parents[path[0]])
+    lengths = skeleton.bone_lengths[path]
+    middle = np.cumsum(lengths) + np.append(lengths[1:], 0.0) / 2  # of the bone that a joint turns
+    shared = {}
+    for low, high in pairwise(k for k, joint in enumerate(path) if joint in driven):
+        for k in range(low + 1, high):
+            share = (middle[k] - middle[low]) / max(middle[high] - middle[low], 1e-9)
+            shared[path[k]] = quat_slerp(driven[path[low]], driven[path[high]], np.full(1, share))
+    return shared
+
+
+def _in_pose(skeleton: Skeleton, rotations: Array, fps: float = 1.0, name: str = "") -> Clip:
+    """A clip at the skeleton's rest place with the given world rotations (T, J, 4)."""
+    local = rotations.copy()
+    for joint, parent in enumerate(skeleton.parents[1:], start=1):
+        local[:, joint] = quat_multiply(quat_conjugate(rotations[:, parent]), rotations[:, joint])
+    positions = np.tile(skeleton.offsets, (len(local), 1, 1))
+    return Clip(skeleton, positions, local, fps, name)
+
+
+def _shifted(clip: Clip, offsets: Array) -> Clip:
+    """The body moved by offsets (T, 3) in the world."""
+    carrier, positions = carrying_joint(clip.skeleton), clip.positions.copy()
+    parent = clip.skeleton.parents[carrier]
+    if parent >= 0:
+        offsets = quat_rotate(quat_conjugate(clip.world()[1][:, parent]), offsets)
+    positions[:, carrier] += offsets
+    return replace(clip, positions=positions)
+
+
+def _middle(clip: Clip) -> Array:
+    """The middle (T, 3) between the hip joints: hips themselves lie above or behind it, each skeleton its own way."""
+    middle: Array = clip.world()[0][:, [leg.hip for leg in legs_of(clip.skeleton)]].mean(1)
+    return middle
+
+
+def _feet(standing: Clip) -> Array:
+    """From ankle to toe (L, 3) in the one frame of a standing figure."""
+    ankles = standing.world()[0][0, [leg.ankle for leg in legs_of(standing.skeleton)]]
+    feet: Array = toe_points(standing)[0] - ankles
+    return feet
+
+
+def _sole(standing: Clip) -> float:
+    """How high the toe joints are over the lowest point of their feet in the one frame of a standing figure."""
+    skeleton, heights = standing.skeleton, standing.world()[0][0, :, 1]
+    tips = [joint for joint, _ in skeleton.end_sites]
+    soles = []
+    for leg, toe in zip(legs_of(skeleton), toe_points(standing)[0, :, 1], strict=True):
+        foot = [leg.ankle, *descendants(skeleton, leg.ankle)]
+        lowest = [*heights[foot], *standing.end_positions()[0, np.isin(tips, foot), 1]]
+        soles.append(toe - min(toe, *lowest))
+    return float(np.mean(soles))
