@@ -73,7 +73,7 @@ def checkpoint_card(path: Path) -> Card:
         "checkpoint": str(path),
         "model": checkpoint.model,
         "config": dict(checkpoint.config),
-        **sizes(checkpoint.parameters, context.pose_dim, context.size),
+        **sizes(about.pop("parameters", 0), context.pose_dim, context.size),
         "moglow": checkpoint.version,
         "skeleton": f"{len(checkpoint.skeleton)} joints, {checkpoint.skeleton.names[0]} first",
         "encoding": context.encoding.spec.encoding,

@@ -47,12 +47,6 @@ class Checkpoint:
     def skeleton(self) -> Skeleton:
         return self.context.encoding.skeleton
 
-    @property
-    def parameters(self) -> int:
-        """How many numbers were learnt."""
-        learnt = (array for array in self.weights.values() if np.issubdtype(array.dtype, np.floating))
-        return sum(array.size for array in learnt)
-
     def write(self, path: str | Path, *, half: bool = False) -> None:
         """Writes the checkpoint, atomically; `half` stores the weights in float16, half the size."""
         arrays, table = self.context.to_parts()

@@ -65,9 +65,9 @@ class FreeRunning:
         >>> FreeRunning(share=0.5, start=100, ramp=100).share_at(150)
         0.25
         """
-        if step >= self.start + self.ramp:
-            return self.share
-        return self.share * max(step - self.start, 0) / self.ramp
+        if step < self.start:
+            return 0.0
+        return self.share * (1.0 if step >= self.start + self.ramp else (step - self.start) / self.ramp)
 
     @torch.no_grad()
     def applied(

@@ -171,6 +171,7 @@ class TrainingRun:
         weights = {name: tensor.cpu().numpy() for name, tensor in self.trainer.average.state_dict().items()}
         train = sum(map(len, self.corpus.split("train")))
         about = {
+            "parameters": sum(parameter.numel() for parameter in self.trainer.model.parameters()),
             "steps": self.trainer.step,
             "seconds": round(self.seconds, 1),
             "seed": self.seed,

@@ -50,7 +50,7 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     before = checkpoint()
     before.write(tmp_path / BEST)
     after = Checkpoint.read(tmp_path)  # a folder stands for its best
-    for name in ("model", "config", "control_range", "notices", "about", "version", "parameters"):
+    for name in ("model", "config", "control_range", "notices", "about", "version"):
         assert getattr(after, name) == getattr(before, name)
     assert after.skeleton == before.skeleton == tiny_corpus().encoding.skeleton
     assert after.context.spec == before.context.spec and after.context.styles == ("brisk", "calm")

@@ -55,8 +55,11 @@ class Reduction:
             pair = sorted({int(channel), int(partners[channel])})
             if not moving[channel] or matrix[:, channel].any():
                 continue
-            said = frames >= FRAMES_A_CAUSE * len(kept) and all(
-                np.abs(_news(values[:, i], basis)).max() <= tolerance for i in pair
+            # A planted channel stays even if nothing in the data moves it: `carry` needs it to be there.
+            said = (
+                not always[channel]
+                and frames >= FRAMES_A_CAUSE * len(kept)
+                and all(np.abs(_news(values[:, i], basis)).max() <= tolerance for i in pair)
             )
             shares = [_shares(values, kept, i) for i in pair] if said else []
             if said and max(np.abs(share[:-1]).max(initial=0.0) for share in shares) <= LARGEST_SHARE:
