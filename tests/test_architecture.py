@@ -23,12 +23,12 @@ FLOORS = {
         metrics faults cleaning inspection normalizer
         encodings encodings.quat_matrices encodings.reduction encodings.chart encodings.rotation
         encodings.position encodings.feet_first encodings.encoding""",
-    5: "corpus preprocessing recipe",
+    5: "sources trimming corpus summary preprocessing recipe",
     6: "context window_order windows",
     7: "flows flows.bijection flows.scales flows.bases flows.actnorm flows.linear flows.nets flows.coupling",
     8: "models.model models.moglow models",
     9: "rollout validation health training checkpoint training_run processes card",
-    10: "numpy_moglow sampling",
+    10: "numpy_moglow torch_steps sampling",
     11: "glb export",
     12: "cli cli.reports cli.training_corpus cli.training_screen cli.main __main__",
 }

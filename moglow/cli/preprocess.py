@@ -41,9 +41,10 @@ def command(
     from rich.progress import Progress
 
     from moglow.encodings.encoding import FeatureSpec
-    from moglow.preprocessing import DataSpec, describe, preprocess
+    from moglow.preprocessing import preprocess
     from moglow.recipe import Recipe, read_recipe
     from moglow.schema import to_table
+    from moglow.sources import DataSpec
 
     recipe = (
         Recipe(str(source), {}).overridden(settings) if source.is_dir() else read_recipe(source, settings)
@@ -62,6 +63,6 @@ def command(
         for step in steps:
             bar.update(task, completed=step.done, total=step.total, description=step.doing[-40:])
     assert step.summary is not None, "preprocess ended without a summary"
-    click.echo(json.dumps(to_table(step.summary)) if as_json else describe(step.summary))
+    click.echo(json.dumps(to_table(step.summary)) if as_json else str(step.summary))
     if not as_json:
         click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB")

@@ -6,9 +6,10 @@ from pathlib import Path
 from moglow.corpus import Corpus
 from moglow.encodings.encoding import FeatureSpec
 from moglow.errors import CorpusError
-from moglow.preprocessing import DataSpec, preprocess
+from moglow.preprocessing import preprocess
 from moglow.processes import first_alone
 from moglow.recipe import Recipe
+from moglow.sources import DataSpec
 from moglow.training_run import Place
 
 

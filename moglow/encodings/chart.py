@@ -5,7 +5,7 @@ the same step walked anywhere, in any direction, has the same numbers, and the r
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -14,15 +14,11 @@ import numpy as np
 
 from moglow.clip import Clip
 from moglow.control import ControlPath
-from moglow.mirroring import Mirror, find_mirror
-from moglow.rotations import Array, heading_to_quat, quat_multiply, quat_rotate
+from moglow.rotations import Array, quat_conjugate, quat_multiply, quat_rotate
 from moglow.skeleton import Skeleton
 
 PLANTED = ("toe_x", "toe_z", "foot_yaw")
 """Groups of a foot that stands: the path's step alone says what they become. A chart may have none of them."""
-
-FIT_FRAMES = 20_000
-"""Frames that a fit looks at, evenly spread over the clips; means do not change with more."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +43,8 @@ class Chart(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, clips: Sequence[Clip], paths: Sequence[ControlPath]) -> Self:
-        """Finds what the chart needs to know (means, bones) from clips of one skeleton and their paths."""
+    def fit(cls, clip: Clip, path: ControlPath) -> Self:
+        """Finds what the chart needs to know (means, bones) from typical frames, whose order does not matter."""
 
     @property
     @abstractmethod
@@ -89,41 +85,9 @@ class Chart(ABC):
         return partners, np.array([channel.sign for channel in self.channels])
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Frames of many clips side by side, seen from their paths' frames, for fitting a chart."""
-
-    skeleton: Skeleton
-    positions: Array  # (N, J, 3) local
-    rotations: Array  # (N, J, 4) local
-    world_positions: Array  # (N, J, 3) in the path's frame
-    world_rotations: Array  # (N, J, 4) in the path's frame
-    mirror: Mirror
-
-    @classmethod
-    def of(cls, clips: Sequence[Clip], paths: Sequence[ControlPath]) -> Self:
-        """Every n-th frame of the clips, so that about `FIT_FRAMES` remain."""
-        stride = max(1, sum(map(len, clips)) // FIT_FRAMES)
-        picked = [
-            (clip[::stride], path.positions[::stride], path.headings[::stride])
-            for clip, path in zip(clips, paths, strict=True)
-        ]
-        seen = [to_path_frame(clip, positions, headings) for clip, positions, headings in picked]
-        skeleton = clips[0].skeleton
-        world_rotations = np.concatenate([rotations for _, rotations in seen])
-        return cls(
-            skeleton,
-            np.concatenate([clip.positions for clip, _, _ in picked]),
-            np.concatenate([clip.rotations for clip, _, _ in picked]),
-            np.concatenate([positions for positions, _ in seen]),
-            world_rotations,
-            find_mirror(skeleton, world_rotations, np.zeros(len(world_rotations))),
-        )
-
-
-def to_path_frame(clip: Clip, positions: Array, headings: Array) -> tuple[Array, Array]:
+def to_path_frame(clip: Clip, path: ControlPath) -> tuple[Array, Array]:
     """World positions ``(T, J, 3)`` and rotations ``(T, J, 4)`` of a clip, seen from the path's frame."""
     world_positions, world_rotations = clip.world()
-    back = heading_to_quat(-headings)[:, None]
-    origin = np.stack([positions[:, 0], np.zeros(len(positions)), positions[:, 1]], axis=-1)
-    return quat_rotate(back, world_positions - origin[:, None]), quat_multiply(back, world_rotations)
+    origins, headings = path.frames()
+    back = quat_conjugate(headings)[:, None]
+    return quat_rotate(back, world_positions - origins[:, None]), quat_multiply(back, world_rotations)

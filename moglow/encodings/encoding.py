@@ -10,7 +10,7 @@ The control's row t is the step from frame t−1 to t, which is why its reversal
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -35,6 +35,9 @@ CHARTS: dict[str, type[Chart]] = {
     "rotations": RotationChart,
     "positions": PositionChart,
 }
+
+FIT_FRAMES = 20_000
+"""Frames that a fit looks at; more change no mean and find no further dependence."""
 
 CONTROL_MIRROR = np.array([1.0, -1.0, -1.0])
 """Forward stays, sideways and turn change sides."""
@@ -80,11 +83,25 @@ class FeatureSpec:
         """The encoding for clips like these, all of one skeleton; give the training clips only."""
         if not clips:
             raise ClipError("features: no clip to fit on; give at least one training clip")
-        paths = [self.path(clip) for clip in clips]
-        chart = CHARTS[self.encoding].fit(clips, paths)
-        values = np.concatenate([chart.encode(clip, path) for clip, path in zip(clips, paths, strict=True)])
+        clip, path = self._sample(clips)
+        chart = CHARTS[self.encoding].fit(clip, path)
         always = np.array([channel.group in PLANTED for channel in chart.channels])
+        values = chart.encode(clip, path)
         return Encoding(self, chart, Reduction.fit(values, chart.mirror[0], always, chart.tolerance))
+
+    def _sample(self, clips: Sequence[Clip]) -> tuple[Clip, ControlPath]:
+        """About `FIT_FRAMES` frames, evenly spread over the clips, as one clip, with their places on the paths."""
+        stride = max(1, sum(map(len, clips)) // FIT_FRAMES)
+        paths = [self.path(clip)[::stride] for clip in clips]
+        together = replace(
+            clips[0],
+            positions=np.concatenate([clip.positions[::stride] for clip in clips]),
+            rotations=np.concatenate([clip.rotations[::stride] for clip in clips]),
+        )
+        positions = np.concatenate([path.positions for path in paths])
+        return together, ControlPath(
+            positions, np.concatenate([path.headings for path in paths]), together.fps
+        )
 
 
 @dataclass(frozen=True, eq=False)

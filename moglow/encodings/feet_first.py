@@ -11,7 +11,7 @@ the noise of a stretched leg does by some millimetres: it would turn its directi
 bent forwards.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 from moglow.anatomy import Leg
 from moglow.clip import Clip
 from moglow.control import ControlPath
-from moglow.encodings.chart import Channel, Chart, Sample, to_path_frame
+from moglow.encodings.chart import Channel, Chart, to_path_frame
 from moglow.encodings.quat_matrices import apply, left_matrix, product, right_matrix, turning_matrix
 from moglow.encodings.rotation import RotationChart, ancestors, rotation_to_tilt, tilt_to_rotation
 from moglow.errors import SkeletonError
 from moglow.leg_ik import across_leg, across_part, knee_direction
+from moglow.mirroring import find_mirror
 from moglow.rotations import (
     IDENTITY,
     Array,
@@ -75,18 +76,16 @@ class FeetFirstChart(Chart):
     hinges: Array
 
     @classmethod
-    def fit(cls, clips: Sequence[Clip], paths: Sequence[ControlPath]) -> Self:
-        sample = Sample.of(clips, paths)
-        skeleton = sample.skeleton
-        legs = skeleton.anatomy.legs
+    def fit(cls, clip: Clip, path: ControlPath) -> Self:
+        skeleton, legs = clip.skeleton, clip.skeleton.anatomy.legs
         if not legs:
             raise SkeletonError(
                 "feet first needs legs, none were found; name them in a map file or use the encoding 'rotations'"
             )
         solved = {j for leg in legs for j in leg_joints(skeleton, leg)}
-        body = RotationChart.of_sample(sample, [j for j in range(len(skeleton)) if j not in solved])
+        body = RotationChart.of_joints(clip, path, [j for j in range(len(skeleton)) if j not in solved])
 
-        world, turned = sample.world_positions, sample.world_rotations
+        world, turned = to_path_frame(clip, path)
         hip, knee, ankle = ([getattr(leg, part) for leg in legs] for part in ("hip", "knee", "ankle"))
         carrying = quat_conjugate(turned[:, [skeleton.parents[j] for j in hip]])
         line = quat_rotate(carrying, unit(world[:, ankle] - world[:, hip]))
@@ -95,7 +94,7 @@ class FeetFirstChart(Chart):
         bend -= (bend * line).sum(-1, keepdims=True) * line
 
         twins = _twins(skeleton)
-        reflections = sample.mirror.reflections
+        reflections = find_mirror(skeleton, turned, np.zeros(len(turned))).reflections
         frames = [skeleton.parents[j] for j in hip]
         lines = _symmetric(line.mean(0), twins, reflections[frames])
         ahead = quat_rotate(
@@ -132,7 +131,7 @@ class FeetFirstChart(Chart):
         return (*channels, *self.body.channels)
 
     def encode(self, clip: Clip, path: ControlPath) -> Array:
-        positions, rotations = to_path_frame(clip, path.positions, path.headings)
+        positions, rotations = to_path_frame(clip, path)
         hip, knee, ankle, frame = self._joints
         tilt = rotation_to_tilt(quat_multiply(rotations[:, ankle], quat_conjugate(self.feet)))
         toe = positions[:, ankle] + quat_rotate(rotations[:, ankle], self.soles)

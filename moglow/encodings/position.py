@@ -5,7 +5,7 @@ chart is here for comparison. Decoding turns every bone of the skeleton to where
 twists about a bone stay at their means.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -37,8 +37,8 @@ class PositionChart(Chart):
     body: RotationChart
 
     @classmethod
-    def fit(cls, clips: Sequence[Clip], paths: Sequence[ControlPath]) -> Self:
-        return cls(clips[0].skeleton, RotationChart.fit(clips, paths))
+    def fit(cls, clip: Clip, path: ControlPath) -> Self:
+        return cls(clip.skeleton, RotationChart.fit(clip, path))
 
     @cached_property
     def order(self) -> list[int]:
@@ -62,7 +62,7 @@ class PositionChart(Chart):
         return (*planted, *(channel(j, axis, "joints") for j in self.order[toes:] for axis in "xyz"))
 
     def encode(self, clip: Clip, path: ControlPath) -> Array:
-        positions, _ = to_path_frame(clip, path.positions, path.headings)
+        positions, _ = to_path_frame(clip, path)
         toes, rest = np.split(positions[:, self.order], [len(self.skeleton.anatomy.legs)], axis=1)
         columns = [toes[..., 0], toes[..., 2], toes[..., 1], rest.reshape(len(clip), -1)]
         return np.concatenate(columns, axis=1)

@@ -15,8 +15,9 @@ import numpy as np
 
 from moglow.clip import Clip
 from moglow.control import ControlPath
-from moglow.encodings.chart import Channel, Chart, Sample, to_path_frame
+from moglow.encodings.chart import Channel, Chart, to_path_frame
 from moglow.encodings.quat_matrices import apply, expmap_to_quat, left_matrix, product, right_matrix
+from moglow.mirroring import find_mirror
 from moglow.rotations import (
     IDENTITY,
     Array,
@@ -42,24 +43,25 @@ class RotationChart(Chart):
     joints: tuple[int, ...]
 
     @classmethod
-    def fit(cls, clips: Sequence[Clip], paths: Sequence[ControlPath]) -> Self:
-        sample = Sample.of(clips, paths)
-        return cls.of_sample(sample, range(len(sample.skeleton)))
+    def fit(cls, clip: Clip, path: ControlPath) -> Self:
+        return cls.of_joints(clip, path, range(len(clip.skeleton)))
 
     @classmethod
-    def of_sample(cls, sample: Sample, joints: Sequence[int]) -> Self:
+    def of_joints(cls, clip: Clip, path: ControlPath, joints: Sequence[int]) -> Self:
         """The chart of the given joints; the hips and what is above them never have a rotation vector."""
-        skeleton, hips = sample.skeleton, hips_of(sample.skeleton)
+        skeleton, hips = clip.skeleton, hips_of(clip.skeleton)
         trunk = ancestors(skeleton, hips)
-        spread = [float(np.ptp(sample.positions[:, j], axis=0).max()) for j in trunk]
-        means = quat_mean(sample.rotations)
-        means[hips] = quat_mean(sample.world_rotations[:, hips])
+        spread = [float(np.ptp(clip.positions[:, j], axis=0).max()) for j in trunk]
+        _, seen = to_path_frame(clip, path)
+        means = quat_mean(clip.rotations)
+        means[hips] = quat_mean(seen[:, hips])
         means[trunk[:-1]] = IDENTITY
-        means = quat_mean(np.stack([means, sample.mirror.rotations(means)]))
+        means = quat_mean(
+            np.stack([means, find_mirror(skeleton, seen, np.zeros(len(clip))).rotations(means)])
+        )
         carrier = trunk[int(np.argmax(spread))] if max(spread) > 1e-6 else 0
-        bones = np.median(sample.positions, axis=0)
-        moving = tuple(j for j in joints if j not in trunk)
-        return cls(skeleton, bones, means, carrier, moving)
+        bones = np.median(clip.positions, axis=0)
+        return cls(skeleton, bones, means, carrier, tuple(j for j in joints if j not in trunk))
 
     @cached_property
     def hips(self) -> int:
@@ -86,7 +88,7 @@ class RotationChart(Chart):
         return tuple(channels)
 
     def encode(self, clip: Clip, path: ControlPath) -> Array:
-        positions, rotations = to_path_frame(clip, path.positions, path.headings)
+        positions, rotations = to_path_frame(clip, path)
         tilt = rotation_to_tilt(quat_multiply(rotations[:, self.hips], quat_conjugate(self.means[self.hips])))
         joints = list(self.joints)
         turns = quat_to_expmap(quat_multiply(quat_conjugate(self.means[joints]), clip.rotations[:, joints]))
