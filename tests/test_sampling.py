@@ -1,0 +1,96 @@
+"""The sampler: equal to torch, one stream of noise whatever the chunks, and a figure that follows its path."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+
+from moglow.checkpoint import Checkpoint
+from moglow.context import ContextSpec
+from moglow.control import ControlPath
+from moglow.corpus import ControlRange
+from moglow.models.moglow import MoGlow
+from moglow.numpy_moglow import NumpyMoGlow
+from moglow.sampling import Sampler
+from tests.tiny import CARRY, tiny_context
+
+ROUNDING = 2e-5
+
+
+def make_checkpoint(lookahead: int = 0, **config: object) -> Checkpoint:
+    """A small model with random weights everywhere, so that nothing is the identity."""
+    context = tiny_context(ContextSpec(history=3, lookahead=lookahead, flags=True, carry=CARRY))
+    chosen = MoGlow.Config(**{"steps": 3, "hidden": 8, "encoder": (8, 6), **config})  # type: ignore[arg-type]
+    model = MoGlow(chosen, context.pose_dim, context.size)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "head" in name or "actnorm" in name:
+                parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    return Checkpoint("moglow", asdict(chosen), weights, context, ControlRange(1.5, 0.5, 0.5, 1.0))
+
+
+@pytest.mark.parametrize("latent", ["normal", "student"])
+@pytest.mark.parametrize("scale", ["paper", "bounded"])
+@pytest.mark.parametrize(("encoder", "layers"), [((), 2), ((8,), 1), ((8, 6), 2)])
+def test_numpy_draws_what_torch_draws(latent: str, scale: str, encoder: tuple[int, ...], layers: int) -> None:
+    checkpoint = make_checkpoint(latent=latent, scale=scale, encoder=encoder, layers=layers)
+    ours, theirs = NumpyMoGlow(checkpoint.config, checkpoint.weights), checkpoint.to_torch()
+    generator = np.random.default_rng(0)
+    state, memory = ours.initial_state(2), theirs.initial_state()
+    for _ in range(12):
+        context = generator.normal(size=(2, checkpoint.context.size)).astype(np.float32)
+        noise = ours.draw_noise(2, generator=generator)
+        drawn, state = ours.step(context, state, noise, temperature=0.8)
+        expected, memory = theirs.step(
+            torch.as_tensor(context), memory, torch.as_tensor(noise), temperature=0.8
+        )
+        assert np.allclose(drawn, expected.numpy(), atol=ROUNDING, rtol=ROUNDING)
+
+
+@pytest.mark.parametrize("lookahead", [0, 2])
+def test_the_same_seed_gives_the_same_motion_however_it_is_asked_for(lookahead: int) -> None:
+    sampler = Sampler.of(make_checkpoint(lookahead))
+    path = ControlPath.from_velocities(np.tile([1.0, 0.1, 0.3], (30, 1)), sampler.fps)
+    whole = np.stack(list(sampler.stream(path.velocities(), seed=3, take=1)))
+    live = sampler.stream(iter(path.velocities()), seed=3, take=1)
+    piece = np.stack([next(live) for _ in range(30 - lookahead)])
+    assert len(whole) == 30
+    assert np.array_equal(piece, whole[: len(piece)])
+    assert not np.allclose(whole, np.stack(list(sampler.stream(path.velocities(), seed=3, take=2))))
+    assert not np.allclose(whole, np.stack(list(sampler.stream(path.velocities(), seed=4, take=1))))
+
+
+def test_a_control_is_obeyed_when_it_comes() -> None:
+    """With no lookahead the pose of frame t depends on the controls up to t and on no later one."""
+    sampler = Sampler.of(make_checkpoint())
+    calm, turning = np.tile([1.0, 0, 0], (20, 1)), np.tile([1.0, 0, 0], (20, 1))
+    turning[12:] = [0.5, 0.3, 1.0]
+    a, b = (np.stack(list(sampler.stream(velocities))) for velocities in (calm, turning))
+    assert np.array_equal(a[:12], b[:12])
+    assert not np.allclose(a[12:], b[12:])
+
+
+def test_temperature_zero_draws_the_same_pose_for_every_seed() -> None:
+    sampler = Sampler.of(make_checkpoint(), temperature=0.0)
+    velocities = np.tile([1.0, 0, 0], (10, 1))
+    a, b = (np.stack(list(sampler.stream(velocities, seed=seed))) for seed in (0, 1))
+    assert np.array_equal(a, b)
+
+
+def test_the_hips_go_where_the_path_goes() -> None:
+    sampler = Sampler.of(make_checkpoint())
+    path = ControlPath.from_velocities(np.tile([1.0, 0, 0.4], (60, 1)), 30.0, start=(2.0, -1.0, 0.5))
+    clip = sampler.generate(path, name="arc")
+    assert clip.fps == sampler.fps and abs(clip.duration - path.duration) < 1 / sampler.fps
+    asked = path.resample(clip.fps).positions
+    assert np.linalg.norm(clip.ground_positions() - asked, axis=-1).max() < 1.0
+
+
+def test_other_conditioners_sample_through_torch() -> None:
+    sampler = Sampler.of(make_checkpoint(conditioner="gru"))
+    poses = np.stack(list(sampler.stream(np.tile([1.0, 0, 0], (5, 1)), seed=0)))
+    again = np.stack(list(sampler.stream(np.tile([1.0, 0, 0], (5, 1)), seed=0)))
+    assert np.isfinite(poses).all() and np.array_equal(poses, again)
