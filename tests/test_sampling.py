@@ -9,7 +9,7 @@ import torch
 from moglow.checkpoint import Checkpoint
 from moglow.context import ContextSpec
 from moglow.control import ControlPath
-from moglow.corpus import ControlRange
+from moglow.control_range import ControlRange
 from moglow.models.moglow import MoGlow
 from moglow.numpy_moglow import NumpyMoGlow
 from moglow.sampling import Sampler
