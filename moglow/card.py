@@ -1,4 +1,4 @@
-"""What a model is, in numbers for people and programs: the rows that `moglow info` shows; floor 11."""
+"""What a model is, in numbers for people and programs: the rows that `moglow info` shows; floor 9."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a model sees and what it predicts: the context vector and the target, one code for both uses; floor 5.
+"""What a model sees and what it predicts: the context vector and the target, one code for both uses; floor 6.
 
 Training calls it with torch tensors of whole windows, generation with numpy arrays of one frame. Leading axes are
 free, so both are the same few lines. Poses and controls are standardised here; D pose channels, K past poses,

@@ -1,4 +1,4 @@
-"""The processes that train together under `torchrun`: joining them, and leaving; floor 10."""
+"""The processes that train together under `torchrun`: joining them, and leaving; floor 9."""
 
 import os
 from collections.abc import Iterator

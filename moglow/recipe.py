@@ -1,4 +1,4 @@
-"""A recipe: one TOML file with the sections data, features, context, model and training; floor 10.
+"""A recipe: one TOML file with the sections data, features, context, model and training; floor 5.
 
 Each section is the frozen dataclass of the part it configures, so a key is explained where it is used. A command
 reads the sections it needs: preprocessing asks for [data] and [features] and never meets torch.

@@ -1,4 +1,4 @@
-"""A training run in a folder: log, best and last checkpoint, the state that a resumed run goes on from; floor 10."""
+"""A training run in a folder: log, best and last checkpoint, the state that a resumed run goes on from; floor 9."""
 
 import json
 import time

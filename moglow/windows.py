@@ -1,4 +1,4 @@
-"""Windows of motion, cut on the device when they are needed; floor 7, torch begins here.
+"""Windows of motion, cut on the device when they are needed; floor 6, torch begins here.
 
 A corpus is gathered by index, mirrored and reversed by linear maps: nothing is materialised, so memory is the
 corpus (29 MB an hour) plus one batch. Batch number n is a *function of n* and a seed: there is no generator state
