@@ -85,7 +85,7 @@ def lock_stream(
 ) -> Iterator[Clip]:
     """Locks feet while frames arrive in blocks of any size; joined, the same as `lock_feet` makes of the whole.
 
-    Works on overlapping stretches: a frame leaves about 0.8 s after it came, is kept only as long as it matters, and
+    Works on overlapping stretches: a frame leaves about 0.9 s after it came, is kept only as long as it matters, and
     a contact that has begun keeps its place. ``floor`` is the height ``(L,)`` of standing toes, from `toe_floor` of
     real motion, since a stream has no end to find it from; ``spec.settle`` must be finite.
     """

@@ -127,6 +127,16 @@ def test_the_body_sinks_at_the_joint_that_a_file_can_move() -> None:
     assert steps(lock_feet(clip))[contacts(clip)[1:] & contacts(clip)[:-1]].max() < EXACT
 
 
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_the_shortest_clips_come_through(frames: int) -> None:
+    clip, _ = walk(skeleton_of(RIGS["cmu"]), slip=0.2)
+    short = clip[3 : 3 + frames]
+    assert len(lock_feet(short)) == frames
+    (streamed,) = lock_stream([short], floor=toe_floor(toe_points(clip)))
+    assert np.isfinite(streamed.rotations).all()
+    assert steps(streamed).max(initial=0.0) <= steps(short).max(initial=0.0) + EXACT
+
+
 @pytest.mark.parametrize("block", [1, 7, 50])
 def test_a_stream_gives_the_same_as_the_whole(block: int) -> None:
     clip, _ = walk(skeleton_of(RIGS["snu"]), seconds=5.0, fps=20.0, slip=0.2)

@@ -172,6 +172,14 @@ def test_dogs_walk_like_dogs_and_not_like_people() -> None:
         retarget(clip, skeleton_of(RIGS["cmu"]))
 
 
+def test_a_single_frame_will_do() -> None:
+    clip, _ = walk(skeleton_of(RIGS["cmu"]))
+    result = retarget(clip[7:8], skeleton_of(RIGS["mixamo"]))
+    np.testing.assert_allclose(
+        directions(result), directions(retarget(clip, result.skeleton)[7:8]), atol=0.05
+    )
+
+
 SOURCES = {
     "cmu": "open_cmu69/69_14_1.bvh",
     "snu": "open_snu_walk/woddy2_walk_normal_left_90.bvh",
