@@ -201,10 +201,9 @@ def _named(body: Body, role: str, joints: Iterable[int]) -> int | None:
 
 def _top(body: Body, chest: int, hips: int) -> int | None:
     """The end of the longest mid-line chain that leaves the chest away from the hips."""
-    ends = [j for j in range(len(body.parents)) if body.in_middle(j) and chest in body.path(j)[:-1]]
-    ends = [
-        j
-        for j in ends
-        if hips == chest or hips not in body.path(j) or body.path(j).index(hips) < body.path(j).index(chest)
-    ]
-    return max(ends, key=lambda j: float(body.lengths[_between(body, chest, j)].sum()), default=None)
+    to_hips, away = set(body.path(hips)), {chest: 0.0}
+    for j, parent in enumerate(body.parents):
+        if parent in away and body.in_middle(j) and j not in to_hips:
+            away[j] = away[parent] + float(body.lengths[j])
+    del away[chest]
+    return max(away, key=away.__getitem__, default=None)

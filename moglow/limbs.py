@@ -5,6 +5,7 @@ order is tried, and the one wins whose names and proportions fit best. Names out
 among equal names (twist segments) and where names say nothing.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ from moglow.vocabulary import Word
 _NAME_WEIGHT = 5.0
 _ABSENT = 0.8  # cost of a part that is left out
 _LONGEST = 14  # joints along a limb that are looked at; ropes and tentacles go on
+_MOST = 64  # chains of a limb that are looked at, the longest; hands have five
 _HAND_BRANCHES = 0.4  # what it is worth that a hand is where the fingers part
 
 
@@ -44,14 +46,19 @@ class Body:
         )
 
     @cached_property
-    def leaves(self) -> list[int]:
-        """Joints without children."""
-        return sorted(set(range(len(self.parents))) - set(self.parents))
-
-    @cached_property
     def branches(self) -> set[int]:
         """Joints with more than one child."""
-        return {p for p in self.parents if list(self.parents).count(p) > 1}
+        return {joint for joint, children in Counter(self.parents).items() if children > 1}
+
+    @cached_property
+    def chains(self) -> dict[int, set[tuple[int, ...]]]:
+        """Of each joint the chains that leave it towards the leaves, as far as they are looked at."""
+        chains: dict[int, set[tuple[int, ...]]] = defaultdict(set)
+        for leaf in set(range(len(self.parents))) - set(self.parents):
+            path = tuple(self.path(leaf))
+            for i, joint in enumerate(path):
+                chains[joint].add(path[i : i + _LONGEST])
+        return chains
 
     def path(self, joint: int) -> list[int]:
         """From the root to the joint."""
@@ -129,20 +136,23 @@ def find_limb(kind: Kind, root: int, body: Body, fixed: Mapping[str, int]) -> Li
 
     ``fixed`` is what the user has said (part -> joint). Where that fits no chain, the other parts are found without it.
     """
-    below = [joint for joint in range(len(body.parents)) if root in body.path(joint)]
-    here = any(joint in below or body.partners[joint] in below for joint in fixed.values())
+    said = [*fixed.values(), *(body.partners[joint] for joint in fixed.values())]
+    here = any(root in body.path(joint) for joint in said)
     return _best_limb(kind, root, body, fixed) or (_best_limb(kind, root, body, {}) if here else None)
 
 
 def _best_limb(kind: Kind, root: int, body: Body, fixed: Mapping[str, int]) -> Limb | None:
-    paths = [path[path.index(root) :][:_LONGEST] for path in map(body.path, body.leaves) if root in path]
-    reach = max(float(body.lengths[path[1:]].sum()) for path in paths)
+    paths = sorted(body.chains[root], key=lambda path: (-float(body.lengths[list(path[1:])].sum()), path))[
+        :_MOST
+    ]
+    reach = float(body.lengths[list(paths[0][1:])].sum())
     best: tuple[float, Limb] | None = None
     for path in paths:
-        along = np.cumsum([0.0, *body.lengths[path[1:]]])
+        along = np.cumsum([0.0, *body.lengths[list(path[1:])]])
         speaks = {part: [_evidence(kind, part, j, body, fixed) for j in path] for part in kind.parts}
+        open_ = _candidates(kind, speaks)
         for parts in _choices(kind):
-            for places in combinations(range(len(path)), len(parts)):
+            for places in combinations(open_, len(parts)):
                 evidence = {part: speaks[part][i] for part, i in zip(parts, places, strict=True)}
                 if min(evidence.values()) < 0:
                     continue
@@ -162,6 +172,16 @@ def _evidence(kind: Kind, part: str, joint: int, body: Body, fixed: Mapping[str,
     spellings = [part, kind.synonyms.get(part, part)]
     pair = (joint, body.partners[joint])
     return float(np.mean([max(body.words[j].speaks_for(name) for name in spellings) for j in pair]))
+
+
+def _candidates(kind: Kind, speaks: Mapping[str, list[float]]) -> list[int]:
+    """The places along a path that are tried: where names tell every part that must be there, those that are named
+    and the ones next to them; else all."""
+    everywhere = range(len(speaks[kind.parts[0]]))
+    if any(max(speaks[part]) <= 0 for part in kind.parts if part not in kind.optional):
+        return list(everywhere)
+    named = [i for i in everywhere if max(speaks[part][i] for part in kind.parts) > 0]
+    return sorted({max(named[0] - 1, 0), *named, min(named[-1] + 1, everywhere[-1])})
 
 
 def _choices(kind: Kind) -> list[tuple[str, ...]]:

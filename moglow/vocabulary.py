@@ -23,7 +23,7 @@ _HELPERS = re.compile(
 # decides.
 _SPEAKS = {
     "hips": "hips pelvis hip:0.9 下半身:0.9 root:0.2",
-    "spine": "spine 上半身 abdomen:0.9 waist:0.9 ab:0.9 torso:0.7 back:0.7 lowerback:0.6",
+    "spine": "spine 上半身 abdomen waist ab:0.9 torso:0.7 back:0.7 lowerback:0.6",
     "chest": "chest upperchest thorax upperback:0.9 ribcage:0.9 ribs:0.8",
     "neck": "neck 首",
     "head": "head 頭 skull:0.8",

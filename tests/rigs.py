@@ -375,6 +375,113 @@ Root | floor
    *LowerLeg | shin
     *Foot | foot
 """
+DAZ = """
+hip | hips | -
+ pelvis | hips
+  *ThighBend | thigh
+   *ThighTwist | thigh_middle
+    *Shin | shin
+     *Foot | foot
+      *Metatarsals | heel
+       *Toe | toe
+        *BigToe | toe_tip
+ abdomenLower | spine
+  abdomenUpper | spine2
+   chestLower | spine3
+    chestUpper | chest
+     *Collar | clavicle
+      *ShldrBend | upper_arm
+       *ShldrTwist | upper_arm_middle
+        *ForearmBend | forearm
+         *ForearmTwist | forearm_middle
+          *Hand | hand
+           *Thumb1 | thumb
+           *Index1 | finger
+            *Index2 | finger2
+     *Pectoral | breast
+     neckLower | neck
+      neckUpper | neck2
+       head | head
+"""
+ADVANCED_SKELETON = """
+Root_M | hips
+ Hip_* | thigh
+  HipPart1_* | thigh_middle
+   Knee_* | shin
+    Ankle_* | foot
+     Toes_* | toe
+      ToesEnd_* | toe_tip
+ Spine1_M | spine
+  Spine2_M | spine2
+   Chest_M | chest
+    Scapula_* | clavicle
+     Shoulder_* | upper_arm
+      ShoulderPart1_* | upper_arm_middle
+       Elbow_* | forearm
+        Wrist_* | hand
+         IndexFinger1_* | finger
+         ThumbFinger1_* | thumb
+    Neck_M | neck
+     Head_M | head
+"""
+VRM = """
+Root | floor
+ J_Bip_C_Hips | hips
+  J_Bip_C_Spine | spine
+   J_Bip_C_Chest | spine2
+    J_Bip_C_UpperChest | chest
+     J_Bip_*_Shoulder | clavicle
+      J_Bip_*_UpperArm | upper_arm
+       J_Bip_*_LowerArm | forearm
+        J_Bip_*_Hand | hand
+         J_Bip_*_Index1 | finger
+     J_Bip_C_Neck | neck
+      J_Bip_C_Head | head
+       J_Adj_*_FaceEye | eye
+  J_Bip_*_UpperLeg | thigh
+   J_Bip_*_LowerLeg | shin
+    J_Bip_*_Foot | foot
+     J_Bip_*_ToeBase | toe
+"""
+CHARACTER_CREATOR = """
+CC_Base_BoneRoot | floor
+ CC_Base_Hip | hips | -
+  CC_Base_Pelvis | hips
+   CC_Base_*_Thigh | thigh
+    CC_Base_*_ThighTwist01 | thigh_middle
+    CC_Base_*_Calf | shin
+     CC_Base_*_CalfTwist01 | shin_middle
+     CC_Base_*_Foot | foot
+      CC_Base_*_ToeBase | toe
+       CC_Base_*_BigToe1 | toe_tip
+  CC_Base_Waist | spine
+   CC_Base_Spine01 | spine2
+    CC_Base_Spine02 | chest
+     CC_Base_NeckTwist01 | neck
+      CC_Base_NeckTwist02 | neck2
+       CC_Base_Head | head
+     CC_Base_*_Clavicle | clavicle
+      CC_Base_*_Upperarm | upper_arm
+       CC_Base_*_UpperarmTwist01 | upper_arm_middle
+       CC_Base_*_Forearm | forearm
+        CC_Base_*_Hand | hand
+         CC_Base_*_Index1 | finger
+"""
+OPTITRACK = """
+Hips | hips
+ Ab | spine
+  Chest | chest
+   Neck | neck
+    Head | head
+   *Shoulder | clavicle
+    *UArm | upper_arm
+     *FArm | forearm
+      *Hand | hand
+ *Thigh | thigh
+  *Shin | shin
+   *Foot | foot
+    *Toe | toe
+"""
 DOG_AS_BIPED = """
 Hips | hips
  Spine | spine
@@ -424,6 +531,13 @@ RIGS = {
     "smpl": _rig(SMPL, "L", "R"),
     "asf": _rig(ASF, "l", "r"),
     "no toes, no collar bones": _rig(NO_TOES_NO_COLLAR, "Left", "Right"),
+}
+MORE_RIGS = {
+    "daz": _rig(DAZ, "l", "r"),
+    "advanced skeleton": _rig(ADVANCED_SKELETON, "L", "R"),
+    "vrm": _rig(VRM, "L", "R"),
+    "character creator": _rig(CHARACTER_CREATOR, "L", "R"),
+    "optitrack": _rig(OPTITRACK, "L", "R"),
 }
 DOGS = {
     "named like a biped": _rig(DOG_AS_BIPED, "Left", "Right", DOG),

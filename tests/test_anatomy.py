@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from moglow.anatomy import MIDDLE, ROLES, Anatomy, find_anatomy, read_map
 from moglow.errors import MoglowError
-from tests.rigs import DOGS, RIGS, Rig
+from tests.rigs import DOGS, MORE_RIGS, RIGS, Rig
 
-ALL = RIGS | {f"dog, {name}": dog for name, dog in DOGS.items()}
-# What shape alone cannot tell: a joint on top of the head from the head, a doubled hips joint from a spine joint.
+ALL = RIGS | MORE_RIGS | {f"dog, {name}": dog for name, dog in DOGS.items()}
+# What shape alone cannot tell: the top of the head from the head, doubled hips from a spine, an ankle from an instep.
 UNTELLABLE = {
     "mixamo": {"head"},
     "cmu": {"spine"},
+    "daz": {"left_foot", "right_foot"},
     "biped": {"chest", "neck"},
     "biped, thighs on the spine": set(MIDDLE),
 }
