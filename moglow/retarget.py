@@ -24,7 +24,7 @@ from moglow.skeleton import Skeleton, descendants
 
 FORWARD = np.array([0.0, 0.0, 1.0])
 
-LOW, HIGH = 0.01, 0.06
+LOW, HIGH = 0.02, 0.06
 """Shares of the leg's length: below the one toes follow the source's toes, above the other legs its legs."""
 
 
