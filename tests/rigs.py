@@ -1,17 +1,20 @@
 """The joint lists of public rigs on a standing figure, for tests that should hold for anybody's skeleton.
 
-A rig is a tree by indentation, one joint a line: name, the place of the body where it sits, and the role it plays if
-that is not the place's own ("-" for none). ``*`` in a name is where the rig writes the side; such joints come twice,
-left then right.
+Each file in `trees` is a rig: how it writes left and right, then a tree by indentation, one joint a line: its name, the
+place of the body where it sits, and the role it plays if that is not the place's own ("-" for none). ``*`` in a name is
+where the rig writes the side; such joints come twice, left then right.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from moglow.anatomy import ROLES
 from moglow.rotations import Array
+
+TREES = Path(__file__).parent / "trees"
 
 # Metres, facing +Z, left is +X.
 PLACES = {
@@ -84,8 +87,10 @@ class Rig:
         return replace(self, names=tuple(f"q{j}x" for j in range(len(self.names))))
 
 
-def _rig(tree: str, left: str, right: str, places: dict[str, tuple[float, float, float]] = PLACES) -> Rig:
-    lines = [line for line in tree.splitlines() if line.strip()]
+def _rig(name: str, places: dict[str, tuple[float, float, float]] = PLACES) -> Rig:
+    text = (TREES / f"{name.replace(', ', '_').replace(' ', '_')}.txt").read_text(encoding="utf-8")
+    left, right = text.splitlines()[0].split()[-2:]
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
     names: list[str] = []
     parents: list[int] = []
     rest: list[Array] = []
@@ -120,426 +125,25 @@ def _rig(tree: str, left: str, right: str, places: dict[str, tuple[float, float,
     return Rig(tuple(names), tuple(parents), np.array(rest), roles, tuple(partners))
 
 
-CMU = """
-Hips | hips
- *HipJoint | hips | -
-  *UpLeg | thigh
-   *Leg | shin
-    *Foot | foot
-     *ToeBase | toe
- LowerBack | hips | -
-  Spine | spine
-   Spine1 | chest
-    Neck | neck
-     Neck1 | neck2
-      Head | head
-    *Shoulder | chest | clavicle
-     *Arm | upper_arm
-      *ForeArm | forearm
-       *Hand | hand
-        *FingerBase | finger
-         *HandIndex1 | finger2
-        *Thumb | hand | -
-"""
-BANDAI = """
-joint_Root | floor
- Hips | hips
-  Spine | spine
-   Chest | chest
-    Neck | neck
-     Head | head
-    Shoulder_* | clavicle
-     UpperArm_* | upper_arm
-      LowerArm_* | forearm
-       Hand_* | hand
-  UpperLeg_* | thigh
-   LowerLeg_* | shin
-    Foot_* | foot
-     Toes_* | toe
-"""
-SNU = """
-Hips | hips
- *UpLeg | thigh
-  *Leg | shin
-   *Foot | foot
-    *Toes | toe
- Spine | spine
-  Spine1 | chest
-   HEad | head
-   *Shoulder | clavicle
-    *Arm | upper_arm
-     *ForeArm | forearm
-      *Hand | hand
-"""
-MIXAMO = """
-mixamorig:Hips | hips
- mixamorig:Spine | spine
-  mixamorig:Spine1 | spine2
-   mixamorig:Spine2 | chest
-    mixamorig:Neck | neck
-     mixamorig:Head | head
-      mixamorig:HeadTop_End | crown
-      mixamorig:*Eye | eye
-    mixamorig:*Shoulder | clavicle
-     mixamorig:*Arm | upper_arm
-      mixamorig:*ForeArm | forearm
-       mixamorig:*Hand | hand
-        mixamorig:*HandThumb1 | thumb
-        mixamorig:*HandIndex1 | finger
-         mixamorig:*HandIndex2 | finger2
-          mixamorig:*HandIndex3 | finger3
- mixamorig:*UpLeg | thigh
-  mixamorig:*Leg | shin
-   mixamorig:*Foot | foot
-    mixamorig:*ToeBase | toe
-     mixamorig:*Toe_End | toe_tip
-"""
-RIGIFY = """
-DEF-spine | hips
- DEF-pelvis.* | pelvis
- DEF-thigh.* | thigh
-  DEF-thigh.*.001 | thigh_middle
-   DEF-shin.* | shin
-    DEF-shin.*.001 | shin_middle
-     DEF-foot.* | foot
-      DEF-toe.* | toe
- DEF-spine.001 | spine
-  DEF-spine.002 | spine2
-   DEF-spine.003 | chest
-    DEF-spine.004 | neck
-     DEF-spine.005 | neck2
-      DEF-spine.006 | head
-    DEF-breast.* | breast
-    DEF-shoulder.* | clavicle
-     DEF-upper_arm.* | upper_arm
-      DEF-upper_arm.*.001 | upper_arm_middle
-       DEF-forearm.* | forearm
-        DEF-forearm.*.001 | forearm_middle
-         DEF-hand.* | hand
-          DEF-palm.01.* | palm
-          DEF-f_index.01.* | finger
-           DEF-f_index.02.* | finger2
-          DEF-thumb.01.* | thumb
-"""
-UNREAL = """
-root | floor
- pelvis | hips
-  spine_01 | spine
-   spine_02 | spine2
-    spine_03 | spine3
-     spine_05 | chest
-      clavicle_* | clavicle
-       upperarm_* | upper_arm
-        lowerarm_* | forearm
-         lowerarm_twist_01_* | forearm_middle
-         hand_* | hand
-          index_metacarpal_* | palm
-           index_01_* | finger
-            index_02_* | finger2
-          thumb_01_* | thumb
-        upperarm_twist_01_* | upper_arm_middle
-      neck_01 | neck
-       neck_02 | neck2
-        head | head
-  thigh_* | thigh
-   calf_* | shin
-    calf_twist_01_* | shin_middle
-    foot_* | foot
-     ball_* | toe
-   thigh_twist_01_* | thigh_middle
- ik_foot_root | floor
-  ik_foot_* | foot | -
- ik_hand_root | floor
-  ik_hand_gun | floor
-   ik_hand_* | hand | -
-"""
-XSENS = """
-Hips | hips
- Chest | spine
-  Chest2 | spine2
-   Chest3 | spine3
-    Chest4 | chest
-     Neck | neck
-      Head | head
-     *Collar | clavicle
-      *Shoulder | upper_arm
-       *Elbow | forearm
-        *Wrist | hand
- *Hip | thigh
-  *Knee | shin
-   *Ankle | foot
-    *Toe | toe
-"""
-XSENS_MVN = """
-Pelvis | hips
- L5 | spine
-  L3 | spine2
-   T12 | spine3
-    T8 | chest
-     Neck | neck
-      Head | head
-     * Shoulder | clavicle
-      * Upper Arm | upper_arm
-       * Forearm | forearm
-        * Hand | hand
- * Upper Leg | thigh
-  * Lower Leg | shin
-   * Foot | foot
-    * Toe | toe
-"""
-BIPED = """
-Bip01 | hips | -
- Bip01 Pelvis | hips
-  Bip01 Spine | spine
-   Bip01 Spine1 | spine2
-    Bip01 Spine2 | chest
-     Bip01 Neck | neck
-      Bip01 Head | head
-      Bip01 * Clavicle | clavicle
-       Bip01 * UpperArm | upper_arm
-        Bip01 * Forearm | forearm
-         Bip01 * Hand | hand
-          Bip01 * Finger0 | thumb
-          Bip01 * Finger1 | finger
-           Bip01 * Finger11 | finger2
-  Bip01 * Thigh | thigh
-   Bip01 * Calf | shin
-    Bip01 * Foot | foot
-     Bip01 * Toe0 | toe
-"""
-# Without "triangle pelvis" 3ds Max hangs the thighs on the first joint of the spine.
-BIPED_THIGHS_ON_SPINE = """
-Bip01 | floor
- Bip01 Pelvis | hips
-  Bip01 Spine | hips | spine
-   Bip01 Spine1 | chest
-    Bip01 Neck | neck
-     Bip01 Head | head
-     Bip01 * Clavicle | clavicle
-      Bip01 * UpperArm | upper_arm
-       Bip01 * Forearm | forearm
-        Bip01 * Hand | hand
-   Bip01 * Thigh | thigh
-    Bip01 * Calf | shin
-     Bip01 * Foot | foot
-      Bip01 * Toe0 | toe
-"""
-SMPL = """
-Pelvis | hips
- *_Hip | thigh
-  *_Knee | shin
-   *_Ankle | foot
-    *_Foot | toe
- Spine1 | spine
-  Spine2 | spine2
-   Spine3 | chest
-    Neck | neck
-     Head | head
-    *_Collar | clavicle
-     *_Shoulder | upper_arm
-      *_Elbow | forearm
-       *_Wrist | hand
-        *_Hand | finger
-"""
-ASF = """
-root | hips
- *hipjoint | hips | -
-  *femur | thigh
-   *tibia | shin
-    *foot | foot
-     *toes | toe
- lowerback | spine
-  upperback | spine2
-   thorax | chest
-    lowerneck | neck
-     upperneck | neck2
-      head | head
-    *clavicle | clavicle
-     *humerus | upper_arm
-      *radius | forearm
-       *wrist | hand
-        *hand | palm
-         *fingers | finger
-        *thumb | thumb
-"""
-NO_TOES_NO_COLLAR = """
-Root | floor
- Pelvis | hips
-  Torso | spine
-   Chest | chest
-    Head | head
-    *UpperArm | upper_arm
-     *LowerArm | forearm
-      *Hand | hand
-  *UpperLeg | thigh
-   *LowerLeg | shin
-    *Foot | foot
-"""
-DAZ = """
-hip | hips | -
- pelvis | hips
-  *ThighBend | thigh
-   *ThighTwist | thigh_middle
-    *Shin | shin
-     *Foot | foot
-      *Metatarsals | heel
-       *Toe | toe
-        *BigToe | toe_tip
- abdomenLower | spine
-  abdomenUpper | spine2
-   chestLower | spine3
-    chestUpper | chest
-     *Collar | clavicle
-      *ShldrBend | upper_arm
-       *ShldrTwist | upper_arm_middle
-        *ForearmBend | forearm
-         *ForearmTwist | forearm_middle
-          *Hand | hand
-           *Thumb1 | thumb
-           *Index1 | finger
-            *Index2 | finger2
-     *Pectoral | breast
-     neckLower | neck
-      neckUpper | neck2
-       head | head
-"""
-ADVANCED_SKELETON = """
-Root_M | hips
- Hip_* | thigh
-  HipPart1_* | thigh_middle
-   Knee_* | shin
-    Ankle_* | foot
-     Toes_* | toe
-      ToesEnd_* | toe_tip
- Spine1_M | spine
-  Spine2_M | spine2
-   Chest_M | chest
-    Scapula_* | clavicle
-     Shoulder_* | upper_arm
-      ShoulderPart1_* | upper_arm_middle
-       Elbow_* | forearm
-        Wrist_* | hand
-         IndexFinger1_* | finger
-         ThumbFinger1_* | thumb
-    Neck_M | neck
-     Head_M | head
-"""
-VRM = """
-Root | floor
- J_Bip_C_Hips | hips
-  J_Bip_C_Spine | spine
-   J_Bip_C_Chest | spine2
-    J_Bip_C_UpperChest | chest
-     J_Bip_*_Shoulder | clavicle
-      J_Bip_*_UpperArm | upper_arm
-       J_Bip_*_LowerArm | forearm
-        J_Bip_*_Hand | hand
-         J_Bip_*_Index1 | finger
-     J_Bip_C_Neck | neck
-      J_Bip_C_Head | head
-       J_Adj_*_FaceEye | eye
-  J_Bip_*_UpperLeg | thigh
-   J_Bip_*_LowerLeg | shin
-    J_Bip_*_Foot | foot
-     J_Bip_*_ToeBase | toe
-"""
-CHARACTER_CREATOR = """
-CC_Base_BoneRoot | floor
- CC_Base_Hip | hips | -
-  CC_Base_Pelvis | hips
-   CC_Base_*_Thigh | thigh
-    CC_Base_*_ThighTwist01 | thigh_middle
-    CC_Base_*_Calf | shin
-     CC_Base_*_CalfTwist01 | shin_middle
-     CC_Base_*_Foot | foot
-      CC_Base_*_ToeBase | toe
-       CC_Base_*_BigToe1 | toe_tip
-  CC_Base_Waist | spine
-   CC_Base_Spine01 | spine2
-    CC_Base_Spine02 | chest
-     CC_Base_NeckTwist01 | neck
-      CC_Base_NeckTwist02 | neck2
-       CC_Base_Head | head
-     CC_Base_*_Clavicle | clavicle
-      CC_Base_*_Upperarm | upper_arm
-       CC_Base_*_UpperarmTwist01 | upper_arm_middle
-       CC_Base_*_Forearm | forearm
-        CC_Base_*_Hand | hand
-         CC_Base_*_Index1 | finger
-"""
-OPTITRACK = """
-Hips | hips
- Ab | spine
-  Chest | chest
-   Neck | neck
-    Head | head
-   *Shoulder | clavicle
-    *UArm | upper_arm
-     *FArm | forearm
-      *Hand | hand
- *Thigh | thigh
-  *Shin | shin
-   *Foot | foot
-    *Toe | toe
-"""
-DOG_AS_BIPED = """
-Hips | hips
- Spine | spine
-  Spine1 | chest
-   Neck | neck
-    Head | head
-   *Shoulder | front_clavicle
-    *Arm | front_thigh
-     *ForeArm | front_shin
-      *Hand | front_foot
- *UpLeg | thigh
-  *Leg | shin
-   *Foot | foot
- Tail | tail
-  Tail1 | tail2
-"""
-DOG_RIGIFY = """
-DEF-spine | hips
- DEF-tail | tail
-  DEF-tail.001 | tail2
- DEF-thigh.* | thigh
-  DEF-shin.* | shin
-   DEF-foot.* | foot
-    DEF-toe.* | toe
- DEF-spine.001 | spine
-  DEF-spine.002 | chest
-   DEF-spine.003 | neck
-    DEF-head | head
-   DEF-shoulder.* | front_clavicle
-    DEF-front_thigh.* | front_thigh
-     DEF-front_shin.* | front_shin
-      DEF-front_foot.* | front_foot
-       DEF-front_toe.* | front_toe
-"""
-
 RIGS = {
-    "cmu": _rig(CMU, "Left", "Right"),
-    "bandai": _rig(BANDAI, "L", "R"),
-    "snu": _rig(SNU, "Left", "Right"),
-    "mixamo": _rig(MIXAMO, "Left", "Right"),
-    "rigify": _rig(RIGIFY, "L", "R"),
-    "unreal": _rig(UNREAL, "l", "r"),
-    "xsens": _rig(XSENS, "Left", "Right"),
-    "xsens mvn": _rig(XSENS_MVN, "Left", "Right"),
-    "biped": _rig(BIPED, "L", "R"),
-    "biped, thighs on the spine": _rig(BIPED_THIGHS_ON_SPINE, "L", "R"),
-    "smpl": _rig(SMPL, "L", "R"),
-    "asf": _rig(ASF, "l", "r"),
-    "no toes, no collar bones": _rig(NO_TOES_NO_COLLAR, "Left", "Right"),
+    name: _rig(name)
+    for name in (
+        "cmu",
+        "bandai",
+        "snu",
+        "mixamo",
+        "rigify",
+        "unreal",
+        "xsens",
+        "xsens mvn",
+        "biped",
+        "biped, thighs on the spine",
+        "smpl",
+        "asf",
+        "no toes, no collar bones",
+    )
 }
 MORE_RIGS = {
-    "daz": _rig(DAZ, "l", "r"),
-    "advanced skeleton": _rig(ADVANCED_SKELETON, "L", "R"),
-    "vrm": _rig(VRM, "L", "R"),
-    "character creator": _rig(CHARACTER_CREATOR, "L", "R"),
-    "optitrack": _rig(OPTITRACK, "L", "R"),
+    name: _rig(name) for name in ("daz", "advanced skeleton", "vrm", "character creator", "optitrack")
 }
-DOGS = {
-    "named like a biped": _rig(DOG_AS_BIPED, "Left", "Right", DOG),
-    "rigify": _rig(DOG_RIGIFY, "L", "R", DOG),
-}
+DOGS = {name: _rig(f"dog, {name}", DOG) for name in ("named like a biped", "rigify")}
