@@ -136,7 +136,7 @@ class Trainer:
         loss = _Loss(self.model, objective)
         if not distributed.is_initialized():
             return loss
-        return DistributedDataParallel(loss, broadcast_buffers=False, find_unused_parameters=not alone)
+        return DistributedDataParallel(loss, find_unused_parameters=not alone)
 
     def run(self, steps: int | None = None) -> Iterator[Report]:
         """Yields a report after each step, until `steps` (the recipe's number) are done in all."""

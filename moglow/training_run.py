@@ -52,9 +52,13 @@ class Plan:
         context, training = recipe.section("context", ContextSpec), recipe.section("training", TrainingSpec)
         return cls(model, config, context, training, to_table(recipe.tables))
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self, corpus: Corpus) -> dict[str, Any]:
         """Returns what must stay the same when a run is resumed; the number of steps, say, may change."""
-        return {"model": {"name": self.model, **to_table(self.config)}, "context": to_table(self.context)}
+        return {
+            "model": {"name": self.model, **to_table(self.config)},
+            "context": to_table(self.context),
+            "corpus": {"frames": len(corpus.pose), "channels": len(corpus.encoding), "fps": corpus.fps},
+        }
 
 
 def chosen_model(recipe: Recipe) -> tuple[str, MotionModel.Config]:
@@ -200,7 +204,7 @@ class TrainingRun:
         table |= {
             "seconds": self.seconds,
             "validations": to_table(self.validations),
-            "plan": self.plan.identity(),
+            "plan": self.plan.identity(self.corpus),
         }
         metadata = {"format": FORMAT, "version": VERSION, "training": json.dumps(table)}
         write_tensors(self.folder / STATE, arrays, metadata)
@@ -227,14 +231,14 @@ class TrainingRun:
         arrays, metadata = read_parts(path, FORMAT, VERSION)
         try:
             table = json.loads(metadata["training"])
-            before, now = table["plan"], self.plan.identity()
+            before, now = table["plan"], self.plan.identity(self.corpus)
         except (KeyError, ValueError, TypeError) as error:
             raise CheckpointError(f"{path}: its description is damaged ({error!r})") from error
         for section in now:
             for key in sorted({*before[section], *now[section]}):
                 if before[section].get(key) != now[section].get(key):
                     raise CheckpointError(
-                        f"{path}: was begun with {section}.{key} = {before[section].get(key)}, the recipe now says "
+                        f"{path}: was begun with {section}.{key} = {before[section].get(key)}, now it is "
                         f"{now[section].get(key)}; set it back or start a new run"
                     )
         self._forget_after(int(table["step"]))

@@ -126,7 +126,7 @@ def test_a_run_is_not_written_over_and_not_resumed_as_another(tmp_path: Path) ->
     with pytest.raises(TrainingError, match="holds a training run already"):
         run(tmp_path / "a")
     other = tiny_recipe().overridden(["model.hidden=9"])
-    with pytest.raises(CheckpointError, match=r"begun with model.hidden = 8, the recipe now says 9"):
+    with pytest.raises(CheckpointError, match=r"begun with model.hidden = 8, now it is 9"):
         TrainingRun(tmp_path / "a", Plan.of(other), tiny_corpus(), seed=3, resume=True)
 
 
