@@ -69,5 +69,5 @@ def test_errors_name_the_file_and_the_nearest_word(tmp_path: Path) -> None:
         read_recipe(path)
     with pytest.raises(RecipeError, match="cannot be read"):
         read_recipe(tmp_path / "none.toml")
-    with pytest.raises(RecipeError, match="'a' is a value in r.toml, no table"):
+    with pytest.raises(RecipeError, match=r"'a' is a value in r.toml, no table"):
         Recipe("r.toml", {"data": {"a": 1}}).overridden(["data.a.b=1"])
