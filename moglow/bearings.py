@@ -140,13 +140,14 @@ def _length(leg: Leg, rest: Array) -> float:
 
 
 def _facing(anatomy: Anatomy, rest: Array) -> Array:
-    """The quarter turn about Y after which left is +X, as long as left lies near one of the axes."""
+    """The quarter turn about Y after which left is +X: as long as left lies near one of the axes, and unless toes
+    would point backwards (some rigs mean the viewer's left)."""
     lefts = [rest[leg.hip] - rest[anatomy.partners[leg.hip]] for leg in anatomy.legs if leg.side == "left"]
     left = np.sum(lefts, axis=0) if lefts else np.zeros(3)
-    if not left.any():
-        return np.eye(3)
     axis = 0 if abs(left[0]) >= abs(left[2]) else 2
-    if abs(left[axis]) < 0.9 * np.linalg.norm(left):
+    if not left.any() or abs(left[axis]) < 0.9 * np.linalg.norm(left):
         return np.eye(3)
     x, z = (np.sign(left[0]), 0.0) if axis == 0 else (0.0, np.sign(left[2]))
-    return np.array([[x, 0.0, z], [0.0, 1.0, 0.0], [-z, 0.0, x]])
+    turn = np.array([[x, 0.0, z], [0.0, 1.0, 0.0], [-z, 0.0, x]])
+    toes = [turn @ (rest[leg.toe] - rest[leg.ankle]) for leg in anatomy.legs if leg.toe is not None]
+    return turn if not toes or np.sum(toes, axis=0)[2] >= 0 else np.eye(3)

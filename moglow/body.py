@@ -1,6 +1,7 @@
 """The whole body: which limbs are legs, which arms, and the mid-line from hips to head. Floor 1; numpy alone."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,92 +14,69 @@ _NAMED = 1.0  # from this much evidence on, names say what a limb is
 _SHORTEST = 0.4  # a pair shorter than this share of the longest is no limb but ears, eyes or a pony tail
 
 
+@dataclass(frozen=True)
+class _Pair:
+    """Left and right limb, as every kind that they could be; ``kind`` is what their names say, if they say it."""
+
+    limbs: Mapping[Kind, Limb]
+    kind: Kind | None
+    length: float  # of the two main bones
+    depth: int  # joints from the root
+    height: float  # of the foot or hand
+
+
 def find_limbs(body: Body, fixed: Mapping[Kind, Mapping[str, int]]) -> list[Limb]:
-    """The legs and the arms or fore legs, at most one pair of each; ``fixed`` is what the user has said."""
-    roots = [j for j, p in enumerate(body.parents) if p >= 0 and body.in_middle(p) and body.partners[j] > j]
-    tried = [
-        {kind: find_limb(kind, root, body, fixed[kind]) for kind in (LEG, ARM, FORE_LEG)} for root in roots
-    ]
-    pairs = [{kind: limb for kind, limb in pair.items() if limb} for pair in tried if any(pair.values())]
-    reach = max((_length(body, limb) for pair in pairs for limb in pair.values()), default=0.0)
-    named: dict[Kind, list[Limb]] = {LEG: [], ARM: [], FORE_LEG: []}
-    unnamed: list[dict[Kind, Limb]] = []
-    for pair in pairs:
-        claims = {kind: limb.named for kind, limb in pair.items()}
-        if FORE_LEG in claims and not fixed[FORE_LEG] and not _is_front(body, pair[FORE_LEG]):
-            del claims[FORE_LEG]
-        kind = max(claims, key=lambda kind: (claims[kind], kind is FORE_LEG), default=None)
-        if kind is not None and claims[kind] >= _NAMED:
-            named[kind].append(pair[kind])
-        elif max(_length(body, limb) for limb in pair.values()) >= _SHORTEST * reach:
-            unnamed.append(pair)
-    return _sort(body, named, unnamed, {limb.root: pair for pair in pairs for limb in pair.values()})
-
-
-def _sort(
-    body: Body,
-    named: Mapping[Kind, list[Limb]],
-    unnamed: list[dict[Kind, Limb]],
-    pairs: Mapping[int, dict[Kind, Limb]],
-) -> list[Limb]:
-    """Chooses the legs, then whether the other pair are arms or fore legs.
+    """The legs, then the arms or fore legs, at most one pair of each; ``fixed`` is what the user has said.
 
     Where names are silent, the legs are the pair that leaves the mid-line nearest to the root, and the lowest of those.
     """
-
-    def from_root(limb: Limb) -> tuple[float, float]:
-        return len(body.path(limb.root)), body.rest[limb.tip, 1]
-
-    legs = sorted(named[LEG], key=from_root)
-    others = [*named[FORE_LEG], *legs[1:], *sorted(named[ARM], key=lambda limb: -limb.named)]
-    silent = sorted((pair for pair in unnamed if LEG in pair), key=lambda pair: from_root(pair[LEG]))
-    if not legs and silent:
-        legs = [silent[0][LEG]]
-    if not others:
-        others = [
-            next(iter(pair.values())) for pair in unnamed if not legs or legs[0].root not in _roots(pair)
-        ]
-        others.sort(key=lambda limb: -_length(body, limb))
-    limbs = legs[:1]
-    for other in others[:1]:
-        pair = pairs[other.root]
-        fore = (
-            other in named[FORE_LEG]
-            or other in named[LEG]
-            or (bool(legs) and _reaches_floor(body, legs[0], other))
-        )
-        kind = FORE_LEG if fore and FORE_LEG in pair else ARM
-        limbs += [pair[kind]] if kind in pair else []
+    roots = [j for j, p in enumerate(body.parents) if p >= 0 and body.in_middle(p) and body.partners[j] > j]
+    pairs = [pair for root in roots if (pair := _find_pair(body, root, fixed))]
+    reach = max((pair.length for pair in pairs), default=0.0)
+    pairs = [pair for pair in pairs if pair.kind or pair.length >= _SHORTEST * reach]
+    legs = [pair for pair in pairs if pair.kind is LEG] or [p for p in pairs if not p.kind and LEG in p.limbs]
+    legs = sorted(legs, key=lambda pair: (pair.depth, pair.height))[:1]
+    limbs = [pair.limbs[LEG] for pair in legs]
+    others = [pair for pair in pairs if pair not in legs]
+    if others:
+        other = max(others, key=lambda pair: (pair.kind is not None, pair.kind is not ARM, pair.length))
+        fore = other.kind in (LEG, FORE_LEG) or bool(limbs and _reaches_floor(body, limbs[0], other.height))
+        limbs += [other.limbs[kind] for kind in [FORE_LEG if fore else ARM] if kind in other.limbs]
     return limbs
 
 
-def _roots(pair: Mapping[Kind, Limb]) -> set[int]:
-    return {limb.root for limb in pair.values()}
-
-
-def _length(body: Body, limb: Limb) -> float:
-    """Length of the two main bones."""
+def _find_pair(body: Body, root: int, fixed: Mapping[Kind, Mapping[str, int]]) -> _Pair | None:
+    found = {kind: find_limb(kind, root, body, fixed[kind]) for kind in (LEG, ARM, FORE_LEG)}
+    limbs = {kind: limb for kind, limb in found.items() if limb}
+    if not limbs:
+        return None
+    # An arm is named like a fore leg; only "front", "fore" or the user make it one.
+    front = FORE_LEG in limbs and any(body.words[j].front for j in limbs[FORE_LEG].joints.values())
+    claims = {
+        kind: limb.named for kind, limb in limbs.items() if kind is not FORE_LEG or front or fixed[FORE_LEG]
+    }
+    kind = max(claims, key=lambda kind: (claims[kind], kind is FORE_LEG), default=None)
+    if kind is None or claims[kind] < _NAMED:
+        kind = None
+    limb = limbs[kind] if kind else next(iter(limbs.values()))
     path = body.path(limb.tip)
-    start = limb.joints[limb.kind.main[0]]
-    return float(body.lengths[path[path.index(start) + 1 :]].sum())
-
-
-def _is_front(body: Body, limb: Limb) -> bool:
-    return any(body.words[j].front for j in limb.joints.values())
+    length = float(body.lengths[path[path.index(limb.joints[limb.kind.main[0]]) + 1 :]].sum())
+    return _Pair(limbs, kind, length, len(body.path(root)), float(body.rest[limb.tip, 1]))
 
 
 def _stands(body: Body, legs: Limb) -> bool:
     """Whether the rest pose is one in which the figure stands; in Bandai's, bones lie along X."""
-    drop = body.rest[legs.joints["thigh"], 1] - body.rest[legs.tip, 1]
-    return bool(drop > 0.6 * _length(body, legs))
+    thigh, shin, foot = (body.rest[legs.joints[part]] for part in ("thigh", "shin", "foot"))
+    length = np.linalg.norm(thigh - shin) + np.linalg.norm(shin - foot)
+    return bool(thigh[1] - foot[1] > 0.6 * length)
 
 
-def _reaches_floor(body: Body, legs: Limb, other: Limb) -> bool:
-    """Whether the other limbs stand on the floor too; where the rest pose does not tell, a tail does."""
+def _reaches_floor(body: Body, legs: Limb, height: float) -> bool:
+    """Whether hands at this height stand on the floor too; where the rest pose does not tell, a tail does."""
     if not _stands(body, legs):
         return any(word.stem.startswith("tail") for word in body.words)
-    hips, foot, hand = (body.rest[j, 1] for j in (body.parents[legs.root], legs.tip, other.tip))
-    return bool(hips - hand > 0.6 * (hips - foot))
+    hips, foot = body.rest[body.parents[legs.root], 1], body.rest[legs.tip, 1]
+    return bool(hips - height > 0.6 * (hips - foot))
 
 
 def limb_roles(body: Body, limbs: Sequence[Limb]) -> Found:

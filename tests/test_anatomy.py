@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moglow.anatomy import MIDDLE, ROLES, Anatomy, find_anatomy, read_map
+from moglow.bvh_read import read_bvh
 from moglow.errors import MoglowError
 from tests.rigs import DOGS, MORE_RIGS, RIGS, Rig
 
@@ -160,3 +161,18 @@ def test_any_tree_has_partners_that_are_mutual_and_roles_within_it(
     assert all(anatomy.partners[partner] == joint for joint, partner in enumerate(anatomy.partners))
     assert all(0 <= joint < len(names) for joint in anatomy.roles.values())
     assert all(0 <= value <= 1 for value in anatomy.confidence.values())
+
+
+@pytest.mark.parametrize("subset", ["open_cmu69", "open_cmu_120fps", "open_snu_walk", "nc_bandai2"])
+def test_real_skeletons_are_understood_without_their_names(shared_data: Path, subset: str) -> None:
+    """Also Bandai's, whose zero pose is no pose: there only left and right are a guess, and said to be one."""
+    file = min((shared_data / "locomotion" / subset).glob("*.bvh"), key=lambda path: path.stat().st_size)
+    skeleton = read_bvh(file).skeleton
+    nameless = find_anatomy(
+        [f"q{j}x" for j in range(len(skeleton))], skeleton.parents, skeleton.rest_positions
+    )
+    limbs = {role: joint for role, joint in skeleton.anatomy.roles.items() if role not in MIDDLE}
+    assert {role: joint for role, joint in nameless.roles.items() if role not in MIDDLE} == limbs
+    assert nameless.partners == skeleton.anatomy.partners
+    if subset == "nc_bandai2":
+        assert nameless.confidence["left_thigh"] < 0.3

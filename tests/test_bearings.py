@@ -79,6 +79,12 @@ def test_where_bones_lie_along_x_the_poses_tell_what_is_up() -> None:
     assert find_basis(rig.names, rig.parents, lying)[1] < 0.3
 
 
+def test_toes_are_believed_rather_than_names_of_sides() -> None:
+    rig = RIGS["snu"]
+    swapped = tuple(rig.names[partner] for partner in rig.partners)
+    assert np.array_equal(find_basis(swapped, rig.parents, rig.rest)[0], np.eye(3))
+
+
 def lay_along_x(rig: Rig) -> np.ndarray:
     """The zero pose of Bandai's rig: every bone along X, on the right along −X."""
     rest = np.zeros_like(rig.rest)
