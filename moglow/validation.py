@@ -25,6 +25,8 @@ from moglow.windows import Footage, Windows
 
 Floats = NDArray[np.float32]
 
+UNSEEN = 0.01  # m/s: nobody sees a slide below; procedural feet slide by none at all
+
 
 @dataclass(frozen=True)
 class RolloutSpec:
@@ -81,8 +83,8 @@ class Figures:
         >>> real.distance(real), round(Figures(0.1, 0.14, 100.0, 0.5).distance(real), 3)
         (0.0, 1.386)
         """
-        slide = max(_log_ratio(self.slide_median, real.slide_median), 0.0)
-        slide += max(_log_ratio(self.slide_mean, real.slide_mean), 0.0)
+        slide = max(_log_ratio(self.slide_median, real.slide_median, UNSEEN), 0.0)
+        slide += max(_log_ratio(self.slide_mean, real.slide_mean, UNSEEN), 0.0)
         return slide / 2 + abs(_log_ratio(self.jerk, real.jerk)) + abs(_log_ratio(self.energy, real.energy))
 
 
@@ -209,7 +211,7 @@ def nearest_start(corpus: Corpus, control: Floats, past: int) -> tuple[Floats, s
     return best[1], best[2]
 
 
-def _log_ratio(value: float, real: float) -> float:
+def _log_ratio(value: float, real: float, least: float = 1e-6) -> float:
     if not math.isfinite(value):
         return math.inf
-    return math.log(max(value, 1e-6) / max(real, 1e-6))
+    return math.log(max(value, least) / max(real, least))
