@@ -5,21 +5,26 @@ height). The toe joint is the ball of the foot, 2 cm above the sole. The root ha
 the hips `STANDING_HEIGHT` above the floor.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from moglow.clip import Clip
 from moglow.skeleton import Skeleton
 
+Point = tuple[float, float, float]
+Joints = Mapping[str, tuple[str, Point]]
+
 STANDING_HEIGHT = 0.95
 
-MIDDLE = {
+MIDDLE: Joints = {
     "Hips": ("", (0.0, 0.0, 0.0)),
     "Spine": ("Hips", (0.0, 0.11, -0.01)),
     "Chest": ("Spine", (0.0, 0.16, 0.0)),
     "Neck": ("Chest", (0.0, 0.24, -0.01)),
     "Head": ("Neck", (0.0, 0.09, 0.02)),
 }
-LIMBS = {  # of the left side, +X; the right one is its mirror image
+LIMBS: Joints = {  # of the left side, +X; the right one is its mirror image
     "Shoulder": ("Chest", (0.03, 0.18, -0.01)),
     "Arm": ("*Shoulder", (0.15, 0.0, 0.0)),
     "ForeArm": ("*Arm", (0.28, 0.0, 0.0)),
@@ -29,7 +34,7 @@ LIMBS = {  # of the left side, +X; the right one is its mirror image
     "Foot": ("*Leg", (0.0, -0.41, 0.0)),
     "ToeBase": ("*Foot", (0.0, -0.06, 0.13)),
 }
-TIPS = {"Head": (0.0, 0.17, 0.0), "Hand": (0.17, 0.0, 0.0), "ToeBase": (0.0, 0.0, 0.07)}
+TIPS: Mapping[str, Point] = {"Head": (0.0, 0.17, 0.0), "Hand": (0.17, 0.0, 0.0), "ToeBase": (0.0, 0.0, 0.07)}
 
 
 def make_figure() -> Skeleton:
@@ -39,18 +44,7 @@ def make_figure() -> Skeleton:
     >>> len(figure), round(float(figure.rest_positions[figure.index("LeftToeBase"), 1] + STANDING_HEIGHT), 3)
     (21, 0.02)
     """
-    joints = dict(MIDDLE)
-    for side, sign in (("Left", 1.0), ("Right", -1.0)):
-        for part, (parent, offset) in LIMBS.items():
-            joints[side + part] = (parent.replace("*", side), _mirrored(offset, sign))
-    names = tuple(joints)
-    parents = tuple(names.index(parent) if parent else -1 for parent, _ in joints.values())
-    ends = []
-    for joint, name in enumerate(names):
-        part = name.removeprefix("Left").removeprefix("Right")
-        if part in TIPS:
-            ends.append((joint, _mirrored(TIPS[part], -1.0 if name.startswith("Right") else 1.0)))
-    return Skeleton(names, parents, np.array([offset for _, offset in joints.values()]), tuple(ends))
+    return joined(MIDDLE, LIMBS, TIPS)
 
 
 def make_rest_clip() -> Clip:
@@ -58,5 +52,21 @@ def make_rest_clip() -> Clip:
     return Clip.at_rest(make_figure()).moved((0.0, STANDING_HEIGHT, 0.0))
 
 
-def _mirrored(offset: tuple[float, float, float], sign: float) -> tuple[float, float, float]:
+def joined(middle: Joints, limbs: Joints, tips: Mapping[str, Point]) -> Skeleton:
+    """A symmetric skeleton: joints of the mid-line, limbs as on the left; ``*`` in a parent stands for the side."""
+    joints = dict(middle)
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        for part, (parent, offset) in limbs.items():
+            joints[side + part] = (parent.replace("*", side), _mirrored(offset, sign))
+    names = tuple(joints)
+    parents = tuple(names.index(parent) if parent else -1 for parent, _ in joints.values())
+    ends = []
+    for joint, name in enumerate(names):
+        part = name.removeprefix("Left").removeprefix("Right")
+        if part in tips:
+            ends.append((joint, _mirrored(tips[part], -1.0 if name.startswith("Right") else 1.0)))
+    return Skeleton(names, parents, np.array([offset for _, offset in joints.values()]), tuple(ends))
+
+
+def _mirrored(offset: Point, sign: float) -> Point:
     return (offset[0] * sign, offset[1], offset[2])

@@ -1,0 +1,134 @@
+#!/usr/bin/env python
+"""Makes motion of our own, with feet that do not slide and contacts that are known exactly.
+
+scripts/make_samples.py                             the few clips of data/samples and their paths in data/controls
+scripts/make_samples.py --out DIR --minutes 10      as much as wanted: strolls, runs, turns, side-steps and stands
+
+Each clip NAME.bvh has its contacts in NAME.contacts.json (first and last frame of every stand of every toe) and the
+path that it was made for in controls/NAME.csv. The same seed makes the same files.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from procedural.figure import make_rest_clip
+from procedural.gaits import Manner
+from procedural.hound import trot
+from procedural.recording import Recording
+from procedural.walker import walk
+from procedural.wandering import wander
+
+from moglow.bvh_write import write_bvh
+from moglow.control import ControlPath
+from moglow.control_file import write_control
+from moglow.following import Pace, follow, round_corners
+from moglow.presets import make_preset
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+FPS = 30.0
+DECIMALS = 4
+"""Of the centimetres and degrees in the files: half a micrometre, and a toe that keeps its place to a few."""
+CLIP_SECONDS = 30.0
+MANNERS = {
+    "usual": Manner(),
+    "brisk": Manner(cadence=1.08, arms=1.35, bounce=1.3, lean=0.04, elbow=0.2),
+    "tired": Manner(cadence=0.92, arms=0.55, roll=0.75, lean=0.09, crouch=0.015, sway=1.2, elbow=-0.1),
+    "proud": Manner(arms=1.15, lean=-0.05, bounce=1.2, toe_out=0.16, sway=0.7),
+    "stealthy": Manner(cadence=0.97, width=1.3, crouch=0.07, lean=0.14, arms=0.6, roll=0.6, elbow=0.5),
+}
+
+Mover = Callable[..., Recording]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Who goes where."""
+
+    mover: Mover
+    path: ControlPath
+    seed: int
+
+
+def make_committed() -> Iterator[tuple[str, Recording]]:
+    """The clips of data/samples."""
+    samples = {
+        "walk": Sample(walk, _along([(0, 0), (0, 2.2), (2.0, 4.0)], 1.2), 1),
+        "run": Sample(walk, make_preset("line:speed=3,length=9", FPS), 2),
+        "turns": Sample(walk, _along([(0, 0), (0, 1.8), (1.8, 1.8), (1.8, 3.6)], 1.1), 3),
+        "spin": Sample(walk, make_preset("turn:angle=200", FPS), 4),
+        "sidestep": Sample(walk, make_preset("side:length=1.2", FPS), 5),
+        "backward": Sample(walk, make_preset("back:length=2.4", FPS), 6),
+        "stop": Sample(walk, make_preset("line:length=2", FPS).then(make_preset("line:length=2", FPS)), 7),
+        "trot": Sample(trot, _along([(0, 0), (0, 3.2), (2.2, 5.4)], 1.6), 8),
+    }
+    for name, sample in samples.items():
+        yield name, sample.mover(sample.path, generator=np.random.default_rng(sample.seed))
+
+
+def make_many(minutes: float, seed: int) -> Iterator[tuple[str, Recording]]:
+    """Wanderings in every manner, one of the figure a clip; a clip depends on its own number alone."""
+    for number in range(max(1, round(minutes * 60 / CLIP_SECONDS))):
+        generator = np.random.default_rng([seed, number])
+        path = wander(min(CLIP_SECONDS, minutes * 60), fps=FPS, generator=generator)
+        manner = list(MANNERS)[number % len(MANNERS)]
+        yield f"{manner}_{number:04d}", walk(path, MANNERS[manner], generator=generator)
+
+
+def write_recording(name: str, recording: Recording, samples: Path, controls: Path) -> None:
+    """Writes a clip, its contacts and its path."""
+    write_bvh(recording.clip, samples / f"{name}.bvh")
+    shorten(samples / f"{name}.bvh")
+    contacts = {"fps": recording.clip.fps, "frames": len(recording.clip), "contacts": recording.intervals()}
+    (samples / f"{name}.contacts.json").write_text(
+        json.dumps(contacts) + "\n", encoding="utf-8", newline="\n"
+    )
+    write_control(recording.path, controls / f"{name}.csv")
+
+
+def shorten(file: Path) -> None:
+    """Leaves `DECIMALS` decimals of every number in a motion block."""
+    head, mark, motion = file.read_text(encoding="utf-8").partition("Frame Time: ")
+    rate, *rows = motion.splitlines()
+    short = [" ".join(_short(float(value)) for value in row.split()) for row in rows]
+    file.write_text("\n".join([head + mark + rate, *short, ""]), encoding="utf-8", newline="\n")
+
+
+def _short(value: float) -> str:
+    text = f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def _along(points: list[tuple[float, float]], speed: float) -> ControlPath:
+    pace = Pace(speed)
+    return follow(round_corners(points, speed / pace.turn)[0], fps=FPS, pace=pace).at_origin()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--out", type=Path, help="the folder to fill; without it, data/samples and data/controls"
+    )
+    parser.add_argument("--minutes", type=float, default=10.0, help="how much to make (default: 10)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed makes other motion (default: 0)")
+    options = parser.parse_args()
+    samples = options.out or DATA / "samples"
+    controls = samples / "controls" if options.out else DATA / "controls"
+    for folder in (samples, controls):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not options.out:
+        write_bvh(make_rest_clip(), samples / "figure.bvh")
+        shorten(samples / "figure.bvh")
+    recordings = make_many(options.minutes, options.seed) if options.out else make_committed()
+    for name, recording in recordings:
+        write_recording(name, recording, samples, controls)
+        print(f"{samples / name}.bvh: {recording.clip.duration:.1f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""What a procedural mover gives: a clip and the exact contacts of its toes; and the path with a rest at either end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.clip import Clip
+from moglow.control import ControlPath
+from moglow.rotations import Array
+from moglow.signals import smooth_gaussian
+
+LEAD = 2.0
+"""Seconds that are walked before a path begins and after it ends, so that it may begin and end in full stride."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A clip, the path it follows and ``contacts`` ``(T, L)``: which of the ``toes`` stand still, exactly."""
+
+    clip: Clip
+    path: ControlPath
+    toes: tuple[str, ...]
+    contacts: NDArray[np.bool_]
+
+    def cut(self, start: int, stop: int) -> "Recording":
+        """Some of the frames."""
+        clip, path = self.clip[start:stop], self.path[start:stop]
+        return replace(self, clip=clip, path=path, contacts=self.contacts[start:stop])
+
+    def intervals(self) -> dict[str, list[list[int]]]:
+        """First and last frame of every contact of every toe."""
+        out: dict[str, list[list[int]]] = {}
+        for toe, stands in zip(self.toes, self.contacts.T, strict=True):
+            edges = np.flatnonzero(np.diff(np.concatenate([[0], stands.astype(int), [0]])))
+            out[toe] = [[int(first), int(after) - 1] for first, after in edges.reshape(-1, 2)]
+        return out
+
+
+def with_lead(path: ControlPath) -> tuple[ControlPath, int]:
+    """The path led on at both ends with the velocities it has there, and by how many frames."""
+    frames = round(LEAD * path.fps)
+    velocities = path.velocities()
+    onward = ControlPath.from_velocities(np.repeat(velocities[-1:], frames + 1, axis=0), path.fps)
+    inward = ControlPath.from_velocities(np.repeat(velocities[:1], frames + 1, axis=0), path.fps)
+    plain = replace(path, styles=None)
+    backward = plain.reversed().then(inward.reversed()).reversed()
+    return backward.then(onward), frames
+
+
+def drift(shape: Sequence[int], *, seconds: float, fps: float, generator: np.random.Generator) -> Array:
+    """Aimless slow motion ``(T, ...)`` of about unit size: nobody is ever quite still."""
+    noise = smooth_gaussian(generator.normal(size=tuple(shape)), seconds * fps)
+    out: Array = noise * np.sqrt(2 * np.sqrt(np.pi) * seconds * fps)
+    return out

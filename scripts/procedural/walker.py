@@ -1,0 +1,112 @@
+"""The figure walks, runs, steps aside, turns and stands along a path, on feet that never slide."""
+
+import numpy as np
+
+from moglow.control import ControlPath
+from moglow.rotations import Array, euler_to_quat, heading_to_quat, quat_multiply, quat_slerp
+from moglow.signals import smooth_gaussian
+from moglow.skeleton import Skeleton
+from procedural.feet import Sole, move_foot
+from procedural.figure import make_figure
+from procedural.gaits import BipedGait, Manner, effort, running
+from procedural.legs import LegBones, hip_position, pitched, rolled, stand_on
+from procedural.recording import Recording, drift, with_lead
+from procedural.steps import Foothold, plan_steps
+
+HIPS_HEIGHT = 0.942
+"""Of a standing figure, whose knees are a little bent."""
+AHEAD = 0.035
+"""Metres by which the balls of the feet stand before the hips."""
+SOLE = Sole(height=0.02, ankle=(0.06, -0.13), heel=(-0.02, -0.18))
+SIDES = ("Left", "Right")
+
+
+def walk(path: ControlPath, manner: Manner | None = None, *, generator: np.random.Generator) -> Recording:
+    """The figure on its way along a path."""
+    manner, gait, figure = manner or Manner(), BipedGait(), make_figure()
+    whole, lead = with_lead(path)
+    velocities = whole.velocities()
+    holds = [Foothold((0.062, AHEAD), 0), Foothold((-0.062, AHEAD), 1)]
+    plan = plan_steps(whole, holds, gait, manner, generator=generator)
+    feet = [move_foot(whole.times, stances, SOLE, gait, velocities) for stances in plan.stances]
+    hips, world = _pose_trunk(figure, whole, plan.phase, manner, generator)
+    legs = [_leg_bones(figure, side) for side in SIDES]
+    joints = [hip_position(figure, leg, hips, world[:, 0]) for leg in legs]
+    clip = stand_on(figure, whole, legs, feet, hips, joints, world)
+    toes = tuple(f"{side}ToeBase" for side in SIDES)
+    contacts = np.stack([foot.planted for foot in feet], axis=-1)
+    return Recording(clip, whole, toes, contacts).cut(lead, lead + len(path))
+
+
+def _leg_bones(figure: Skeleton, side: str) -> LegBones:
+    hip, knee, ankle, toe = (figure.index(side + part) for part in ("UpLeg", "Leg", "Foot", "ToeBase"))
+    return LegBones(hip, knee, ankle, toe, SOLE)
+
+
+def _pose_trunk(
+    figure: Skeleton, path: ControlPath, phase: Array, manner: Manner, generator: np.random.Generator
+) -> tuple[Array, Array]:
+    """Hips ``(T, 3)`` and world rotations ``(T, J, 4)`` with all but the legs filled in.
+
+    Signs: a positive turn takes the left side back, a positive roll lifts it; in the middle of a left swing
+    ``left_swing`` is +1, where the left foot is furthest ahead ``left_ahead`` is +1.
+    """
+    fps, frames = path.fps, len(path)
+    velocities = path.velocities()
+    smooth = smooth_gaussian(velocities, 0.2 * fps)
+    liveliness = np.clip(effort(smooth) / 1.3, 0, 1.3)
+    direction = np.clip(smooth[:, 0] / 0.4, -1, 1) * np.clip(np.abs(smooth[:, 0]) / 1.3, 0, 1.2)
+    stepping = np.clip(3 * liveliness + np.abs(smooth[:, 2]), 0, 1)
+    ran = running(smooth)
+    left_swing, left_ahead = np.cos(np.pi * (phase - 0.5)), -np.cos(np.pi * phase)
+    idle = drift((frames, 8), seconds=0.8, fps=fps, generator=generator)
+
+    height = HIPS_HEIGHT - manner.crouch - 0.022 * liveliness - 0.03 * ran
+    bob = manner.bounce * (0.006 * liveliness * (1 - ran) - 0.032 * ran) * np.cos(2 * np.pi * (phase - 0.5))
+    sway = -0.022 * manner.sway * stepping * (1 - 0.6 * ran) * left_swing
+    left = np.stack([np.cos(path.headings), -np.sin(path.headings)], axis=-1)
+    ground = path.positions + (sway + 0.005 * idle[:, 0])[:, None] * left + 0.004 * idle[:, 1:3]
+    hips = np.stack([ground[:, 0], height + bob + 0.002 * idle[:, 3], ground[:, 1]], axis=-1)
+
+    surge = np.gradient(smooth[:, 0]) * fps
+    lean = manner.lean + np.radians(
+        2 + 2 * direction + 7 * ran + 2.5 * np.clip(surge, -2, 2) + 0.5 * idle[:, 4]
+    )
+    bank = -0.5 * np.arctan(smooth[:, 0] * smooth[:, 2] / 9.81)
+    twist = -np.radians(6.0) * (1 - 0.3 * ran) * direction * left_ahead
+    roll = -np.radians(3.5) * manner.sway * stepping * left_swing
+    facing = heading_to_quat(path.headings)
+    world: Array = np.zeros((frames, len(figure), 4))
+    world[:, 0] = _turned(facing, twist, 0.4 * lean, roll + 0.5 * bank)
+    chest = _turned(facing, -0.9 * twist, lean, 0.8 * bank - 0.4 * roll)
+    breath = np.radians(0.8) * np.sin(2 * np.pi * 0.25 * path.times + generator.uniform(0, 6))
+    world[:, figure.index("Spine")] = quat_slerp(world[:, 0], chest, np.array(0.5))
+    world[:, figure.index("Chest")] = quat_multiply(chest, pitched(breath))
+    soon = np.interp(path.times + 0.4, path.times, path.headings) - path.headings
+    look = smooth_gaussian(np.clip(soon, -0.9, 0.9), 0.15 * fps) + 0.05 * idle[:, 5]
+    head = _turned(facing, look, 0.3 * lean + 0.02 * idle[:, 6], 0.3 * bank)
+    world[:, figure.index("Neck")] = quat_slerp(world[:, figure.index("Chest")], head, np.array(0.4))
+    world[:, figure.index("Head")] = head
+
+    for side, sign in zip(SIDES, (1.0, -1.0), strict=True):
+        swing = -sign * left_ahead * direction * manner.arms  # arms go against the legs
+        forward = np.radians(22 + 8 * ran) * swing + np.radians(3 + 8 * ran) + 0.03 * idle[:, 7]
+        bend = np.radians(16 + 8 * liveliness + 58 * ran) + 0.3 * np.maximum(swing, -0.3) + manner.elbow
+        drop = np.radians(78 - 4 * liveliness)
+        parts = {
+            "Shoulder": euler_to_quat(np.stack([np.radians(-3.0) * np.ones(frames), -0.1 * swing], -1), "ZY"),
+            "Arm": euler_to_quat(np.stack([-forward, -drop, np.radians(8) * np.ones(frames)], -1), "XZX"),
+            "ForeArm": euler_to_quat(np.stack([-bend, np.radians(10) * np.ones(frames)], -1), "YX"),
+            "Hand": euler_to_quat(np.stack([-0.1 * np.ones(frames), 0.1 * swing], -1), "ZY"),
+        }
+        parent = world[:, figure.index("Chest")]
+        for part, turn in parts.items():
+            parent = quat_multiply(parent, turn * np.array([1.0, 1.0, sign, sign]))  # mirrored on the right
+            world[:, figure.index(side + part)] = parent
+    return hips, world
+
+
+def _turned(facing: Array, turn: Array, lean: Array, roll: Array) -> Array:
+    return quat_multiply(
+        facing, quat_multiply(quat_multiply(heading_to_quat(turn), pitched(-lean)), rolled(roll))
+    )
