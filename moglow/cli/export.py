@@ -82,4 +82,4 @@ def command(
     clip = clip.in_place() if in_place else clip
     asked = {"unit": unit, "verbatim": verbatim}
     export(clip, out, **{name: value for name, value in asked.items() if value is not None})
-    click.echo(f"{out}: {len(clip)} frames at {clip.fps:g} fps, {clip.duration:.2f} s")
+    click.echo(f"{out}: {len(clip)} frames at {clip.fps:g} fps, {len(clip) / clip.fps:.2f} s")
