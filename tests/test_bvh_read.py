@@ -414,6 +414,20 @@ def test_any_number_reads_as_python_reads_it(lines: list[list[str]]) -> None:
     np.testing.assert_allclose(numbers, [float(word) for line in lines for word in line], rtol=3e-16)
 
 
+@pytest.mark.parametrize(
+    "word", ["1-2", "1+2", "-", "+", ".", "-.", "1 -", "1 .", "1.2.3", "--1", "1-", ".-1", "1e", "0x1"]
+)
+def test_words_that_only_look_like_numbers_are_refused(word: str) -> None:
+    with pytest.raises(ValueError):
+        text_to_numbers(f"{word}\n".encode())
+
+
+def test_very_small_and_very_long_numbers_are_read() -> None:
+    words = ["0.00000000000000000000012", "12345678901234567890", "3." + "14" * 20, "-" + "0" * 30 + "5"]
+    for word in words:
+        assert text_to_numbers(f"{word}\n".encode())[0].tolist() == [float(word)]
+
+
 @given(st.lists(st.text("0123456789.+-e ", max_size=6), max_size=6).map(" ".join))
 def test_text_that_is_no_number_never_passes_for_one(text: str) -> None:
     try:

@@ -127,12 +127,13 @@ def test_a_joint_that_moves_in_its_parent_keeps_its_positions(tmp_path: Path) ->
 
 
 def test_joints_in_any_order_are_written(tmp_path: Path) -> None:
-    by_level = Skeleton(("Hips", "L", "R", "L2", "R2"), (-1, 0, 0, 1, 2), np.eye(5, 3))
+    by_level = Skeleton(("Hips", "L", "R", "L2", "R2"), (-1, 0, 0, 1, 2), np.arange(15.0).reshape(5, 3) / 10)
     clip = dance(by_level)
     back = again(clip, tmp_path)
     order = [clip.skeleton.index(name) for name in back.skeleton.names]
     assert order == [0, 1, 3, 2, 4]
     np.testing.assert_allclose(back.world()[0], clip.world()[0][:, order], atol=2e-5)
+    assert quat_angle(back.world()[1], clip.world()[1][:, order]).max() < 10 * ANGLE
 
 
 HINGES = "HIERARCHY\nROOT A\n{{\nOFFSET 0 9 0\nCHANNELS {}\n}}\nMOTION\nFrames: 1\nFrame Time: 1\n{}\n"
