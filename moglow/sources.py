@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 from moglow.errors import RecipeError
@@ -18,6 +19,8 @@ class SourceSpec:
     """Below the data root."""
     pattern: str = "**/*.bvh"
     """Which files of it."""
+    skip: tuple[str, ...] = ()
+    """Patterns of file names to leave out."""
     style: str = ""
     """The label of all its clips; else the group of `style_from`; else the name of the sub-folder."""
     style_from: str = ""
@@ -95,6 +98,8 @@ def find_sources(data: DataSpec, base: Path) -> list[Source]:
         if not folder.is_dir():
             raise RecipeError(f"{folder}: no such folder; get the data, or say where they lie with --data")
         for path in folder.glob(spec.pattern):
+            if any(fnmatch(path.name, skipped) for skipped in spec.skip):
+                continue
             found.setdefault(path.relative_to(root).as_posix(), (path, _style(spec, path, folder)))
     if not found:
         patterns = ", ".join(f"{spec.folder}/{spec.pattern}" for spec in data.sources)

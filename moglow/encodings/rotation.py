@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moglow.clip import Clip
 from moglow.control import ControlPath
@@ -98,6 +99,10 @@ class RotationChart(Chart):
         return np.concatenate(columns, axis=1)
 
     @cached_property
+    def _moving(self) -> NDArray[np.intp]:
+        return np.array(self.joints, np.intp)
+
+    @cached_property
     def _turn_matrices(self) -> Array:
         """Constant maps ``(K, 4, 4)`` from a turn in the path's axes to a joint's local rotation."""
         joints = list(self.joints)
@@ -130,7 +135,7 @@ class RotationChart(Chart):
         local = np.empty((*values.shape[:-1], len(self.skeleton), 4))
         local[...] = self.means
         turns = expmap_to_quat(values[..., 6:].reshape(*values.shape[:-1], len(self.joints), 3))
-        local[..., list(self.joints), :] = apply(self._turn_matrices, turns)
+        local[..., self._moving, :] = apply(self._turn_matrices, turns)
         return local
 
     def stand(
@@ -188,18 +193,28 @@ def rotation_to_tilt(rotation: Array) -> Array:
 
 
 def tilt_to_rotation(tilt: Array) -> Array:
-    """The rotation ``(..., 4)`` of yaw, roll and pitch; undoes `rotation_to_tilt`.
+    """The rotation ``(..., 4)`` of yaw, roll and pitch ``(..., 3)``; undoes `rotation_to_tilt`.
 
     >>> rotation_to_tilt(tilt_to_rotation(np.array([0.4, -0.2, 2.5]))).round(6).tolist()
     [0.4, -0.2, 2.5]
     """
-    cosine, sine = np.cos(0.5 * tilt), np.sin(0.5 * tilt)
-    yaw, roll, pitch = cosine[..., 0], cosine[..., 1], cosine[..., 2]
-    yaw_sine, roll_sine, pitch_sine = sine[..., 0], sine[..., 1], sine[..., 2]
-    w, x, y, z = yaw * roll, yaw_sine * roll_sine, yaw_sine * roll, yaw * roll_sine
-    out = np.empty((*tilt.shape[:-1], 4))
-    out[..., 0] = w * pitch - x * pitch_sine
-    out[..., 1] = w * pitch_sine + x * pitch
-    out[..., 2] = y * pitch + z * pitch_sine
-    out[..., 3] = z * pitch - y * pitch_sine
-    return out
+    rotation: Array = tilt_factors(tilt) @ TILT_MATRIX
+    return rotation
+
+
+def tilt_factors(tilt: Array) -> Array:
+    """Products ``(..., 8)`` of the cosines and sines of half of yaw, roll and pitch: the rotation is linear in them."""
+    half = 0.5 * tilt
+    waves = np.empty((*tilt.shape, 2))
+    waves[..., 0], waves[..., 1] = np.cos(half), np.sin(half)
+    yaw, roll, pitch = (
+        waves[..., 0, :, None, None],
+        waves[..., 1, None, :, None],
+        waves[..., 2, None, None, :],
+    )
+    return (yaw * roll * pitch).reshape(*tilt.shape[:-1], 8)
+
+
+_YAW, _ROLL, _PITCH = np.eye(4)[[0, 2]], np.eye(4)[[0, 3]], np.eye(4)[[0, 1]]
+TILT_MATRIX = quat_multiply(quat_multiply(_YAW[:, None, None], _ROLL[:, None]), _PITCH).reshape(8, 4)
+"""From the factors of a tilt to its rotation."""

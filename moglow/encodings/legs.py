@@ -1,0 +1,153 @@
+"""The legs of the feet-first chart: what is constant about them, and their numbers in a pose. Floor 4; numpy alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.anatomy import Leg
+from moglow.encodings.rotation import RotationChart, ancestors, rotation_to_tilt
+from moglow.leg_ik import across_leg, across_part, knee_direction
+from moglow.mirroring import Mirror
+from moglow.rotations import (
+    IDENTITY,
+    Array,
+    matrix_to_quat,
+    quat_between,
+    quat_conjugate,
+    quat_mean,
+    quat_multiply,
+    quat_rotate,
+)
+from moglow.skeleton import Skeleton
+
+STRAIGHT = 0.005
+"""Metres off the line from hip to ankle below which a knee points where its thigh's hinge does, not where it is.
+
+At 5 mm the direction of the knee is mostly measuring noise; a wrong direction there moves the knee by under 1 mm.
+"""
+
+_FLIP = matrix_to_quat(np.diag([1.0, -1.0, -1.0]))  # the mirror plane's, as in `mirroring`
+
+
+@dataclass(frozen=True, eq=False)
+class Legs:
+    """Constants of the ``L`` legs below a body's hips.
+
+    ``soles`` ``(L, 3)`` the toe in the foot's frame, ``feet`` ``(L, 4)`` mean foot rotations in the path's frame;
+    ``lines`` and ``knees`` ``(L, 3)`` mean directions from hip to ankle and across it to the knee, in the frame that
+    carries the leg; ``hinges`` ``(2, L, 3)`` that knee direction in the frames of thigh and shin.
+    """
+
+    body: RotationChart
+    soles: Array
+    feet: Array
+    lines: Array
+    knees: Array
+    hinges: Array
+
+    @classmethod
+    def fit(cls, body: RotationChart, positions: Array, rotations: Array, mirror: Mirror) -> Self:
+        """Finds the constants from frames in the path's frame, ``(N, J, 3)`` and ``(N, J, 4)``; symmetric ones."""
+        skeleton = body.skeleton
+        hip, knee, ankle, frame = joints_of(skeleton)
+        back = quat_conjugate(rotations[:, frame])
+        line = quat_rotate(back, unit(positions[:, ankle] - positions[:, hip]))
+        # A knee that never bends points forward; one that does outweighs that.
+        ahead = np.array([0.0, 0.0, 1e-6])
+        bend = quat_rotate(
+            back,
+            across_part(positions[:, knee] - positions[:, hip], positions[:, ankle] - positions[:, hip])
+            + ahead,
+        )
+
+        twins, reflections = twins_of(skeleton), mirror.reflections
+        lines = _symmetric(line.mean(0), twins, reflections[frame])
+        bent = quat_rotate(quat_between(line, lines), bend).mean(0)
+        knees = across_leg(lines, _symmetric(bent, twins, reflections[frame]))
+        hinges = [
+            _symmetric(
+                quat_rotate(
+                    quat_conjugate(rotations[:, joints]), quat_rotate(rotations[:, frame], bend)
+                ).mean(0),
+                twins,
+                reflections[joints],
+            )
+            for joints in (hip, knee)
+        ]
+        feet = quat_mean(rotations[:, ankle])
+        mirrored = quat_multiply(quat_multiply(_FLIP, feet[twins]), matrix_to_quat(-reflections[ankle]))
+        soles = np.stack([_sole(body, leg) for leg in skeleton.anatomy.legs])
+        return cls(body, soles, quat_mean(np.stack([feet, mirrored])), lines, knees, np.stack(hinges))
+
+    def encode(self, positions: Array, rotations: Array) -> Array:
+        """Toe x, toe z, foot yaw, toe height, foot roll, foot pitch and knee swivel ``(T, 7 L)`` of posed joints."""
+        hip, knee, ankle, frame = joints_of(self.body.skeleton)
+        tilt = rotation_to_tilt(quat_multiply(rotations[:, ankle], quat_conjugate(self.feet)))
+        toe = positions[:, ankle] + quat_rotate(rotations[:, ankle], self.soles)
+        leg = positions[:, ankle] - positions[:, hip]
+        hinge = quat_rotate(rotations[:, hip], self.hinges[0])
+        bend = across_part(positions[:, knee] - positions[:, hip], leg)
+        bent = positions[:, knee] - np.minimum((bend * hinge).sum(-1, keepdims=True), 0.0) * hinge
+        pointing = knee_direction(positions[:, hip], bent, positions[:, ankle], hinge, width=STRAIGHT)
+        back = quat_conjugate(rotations[:, frame])
+        pointing = quat_rotate(quat_between(quat_rotate(back, leg), self.lines), quat_rotate(back, pointing))
+        side = np.cross(self.lines, self.knees)
+        swivel = np.arctan2((pointing * side).sum(-1), (pointing * self.knees).sum(-1))
+        columns = [toe[..., 0], toe[..., 2], tilt[..., 0], toe[..., 1], tilt[..., 1], tilt[..., 2], swivel]
+        return np.concatenate(columns, axis=1)
+
+    def to_json(self) -> dict[str, Any]:
+        """The constants as plain lists, without the body."""
+        return {name: getattr(self, name).tolist() for name in ("soles", "feet", "lines", "knees", "hinges")}
+
+    @classmethod
+    def from_json(cls, body: RotationChart, data: Mapping[str, Any]) -> Self:
+        """The legs that `to_json` wrote."""
+        return cls(body, *(np.array(data[name]) for name in ("soles", "feet", "lines", "knees", "hinges")))
+
+
+def joints_of(skeleton: Skeleton) -> tuple[NDArray[np.intp], ...]:
+    """Hips, knees, ankles and carrying joints ``(L,)`` of the legs."""
+    legs = skeleton.anatomy.legs
+    rows = [(leg.hip, leg.knee, leg.ankle, skeleton.parents[leg.hip]) for leg in legs]
+    return tuple(np.array(rows, np.intp).T.copy())
+
+
+def twins_of(skeleton: Skeleton) -> list[int]:
+    """For each leg the number of the leg on the other side, its own where there is none."""
+    legs = skeleton.anatomy.legs
+    place = {leg.ankle: i for i, leg in enumerate(legs)}
+    return [place.get(skeleton.anatomy.partners[leg.ankle], i) for i, leg in enumerate(legs)]
+
+
+def unit(vector: Array) -> Array:
+    """Vectors scaled to length one; zero stays zero."""
+    scaled: Array = vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-12)
+    return scaled
+
+
+def _symmetric(directions: Array, twins: list[int], reflections: Array) -> Array:
+    """The mean of each leg's direction ``(L, 3)`` and its twin's mirrored; reflections lead to the twin's frame."""
+    mirrored = np.einsum("lba,lb->la", reflections, directions[twins])
+    return unit(unit(directions) + unit(mirrored))
+
+
+def reach(body: RotationChart, start: int, end: int) -> tuple[Array, Array]:
+    """Where joint ``end`` lies in the frame of ``start``, and how its parent is turned there, at the means."""
+    place, turn, before = np.zeros(3), IDENTITY, IDENTITY
+    chain = ancestors(body.skeleton, end)
+    for j in chain[chain.index(start) + 1 :]:
+        place = place + quat_rotate(turn, body.bones[j])
+        turn, before = quat_multiply(turn, body.means[j]), turn
+    return place, before
+
+
+def _sole(body: RotationChart, leg: Leg) -> Array:
+    """The point of the foot that should not slide, in the foot's frame: toe joint, else end site, else the ankle."""
+    if leg.toe is not None:
+        return reach(body, leg.ankle, leg.toe)[0]
+    tips = [tip for joint, tip in body.skeleton.end_sites if joint == leg.ankle]
+    return np.array(tips[0] if tips else (0.0, 0.0, 0.0))
