@@ -7,11 +7,11 @@ seconds, and its feet, smoothness and distance from the mean pose are held again
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from moglow.clip import Clip
 from moglow.contacts import toe_points
@@ -25,6 +25,7 @@ from moglow.windows import Footage, Windows
 
 Floats = NDArray[np.float32]
 
+WALK = 1.2  # m/s, a comfortable walk
 UNSEEN = 0.01  # m/s: nobody sees a slide below; procedural feet slide by none at all
 
 
@@ -155,6 +156,10 @@ class Rollouts:
 
     def figures(self, model: MotionModel) -> Figures:
         """Returns what the model's motions look like."""
+        return self.figures_over_time(model, 1)[0]
+
+    def figures_over_time(self, model: MotionModel, parts: int) -> list[Figures]:
+        """Returns what equal parts of the motions look like, from their beginning to their end."""
         device, on_device = self.footage.device, self.footage.context
         generator = torch.Generator(device).manual_seed(self.seed)
         noise = model.draw_noise(len(self.starts), self.frames, generator=generator)
@@ -169,26 +174,36 @@ class Rollouts:
         poses, _ = roll_out(
             model, on_device, history, controls, styles, noise, temperature=self.spec.temperature
         )
-        return self._figures(poses.cpu())
-
-    def _figures(self, poses: Tensor) -> Figures:
         if not torch.isfinite(poses).all() or poses.abs().max() > 1e3:
-            return Figures(math.inf, math.inf, math.inf, math.inf)
+            return [Figures(math.inf, math.inf, math.inf, math.inf)] * parts
+        whole = poses.cpu().numpy()
+        clips = self._clips(whole)
+        ends = np.linspace(0, self.frames, parts + 1).astype(int)
+        return [
+            Figures.of([clip[start:stop] for clip in clips], list(whole[:, start:stop]))
+            for start, stop in pairwise(ends)
+        ]
+
+    def _clips(self, poses: Floats) -> list[Clip]:
         past, corpus = self.context.spec.history, self.footage.corpus
         clips = []
-        for pose, control in zip(poses.numpy(), self.controls[:, past : past + self.frames], strict=True):
+        for pose, control in zip(poses, self.controls[:, past : past + self.frames], strict=True):
             path = ControlPath.from_velocities(control.astype(float), corpus.fps)
             clips.append(corpus.encoding.decode(self.context.physical_pose(pose), path))
-        return Figures.of(clips, list(poses.numpy()))
+        return clips
 
 
 def synthetic_controls(corpus: Corpus) -> Floats:
-    """Returns constant controls (M, 3) within what the corpus holds: stand, walk, circle, side-step, backward."""
+    """Returns constant controls (M, 3) within what the corpus holds: stand, walk, circle, side-step, backward.
+
+    Nobody runs here: a runner's feet fly, and their speed would hide how those of the others slide.
+    """
     reach = corpus.control_range
+    walking = min(0.7 * reach.forward, WALK)
     rows = [
         (0.0, 0.0, 0.0),
-        (0.7 * reach.forward, 0.0, 0.0),
-        (0.6 * reach.forward, 0.0, 0.25 * reach.turn),
+        (walking, 0.0, 0.0),
+        (0.8 * walking, 0.0, 0.25 * reach.turn),
         (0.0, 0.5 * reach.sideways, 0.0),
         (-0.5 * reach.backward, 0.0, 0.0),
     ]

@@ -1,0 +1,183 @@
+"""What each choice is worth: the same small model trained once per choice, by the same steps, and let walk.
+
+    python scripts/ablate.py run --corpora DIR --results docs/ablation.jsonl [--only NAME …] [--seeds 0 1 2]
+    python scripts/ablate.py table docs/ablation.jsonl > docs/ablation.md
+
+DIR holds feet_first.corpus, rotations.corpus and positions.corpus, made from the recipe data/open with
+`moglow preprocess data/open/recipe.toml -o DIR/NAME.corpus --set features.encoding=NAME`.
+A run that the results already hold is not made again, so it may be stopped at any time.
+"""
+
+import argparse
+import json
+import platform
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from moglow.corpus import Corpus
+from moglow.recipe import Recipe, read_recipe
+from moglow.schema import to_table
+from moglow.training_run import Plan, TrainingRun
+from moglow.validation import Rollouts, RolloutSpec
+
+BASE = (
+    *("model.preset=compact", "model.hidden=128", "model.layers=1", "model.latent=normal"),
+    *("training.steps=600", "training.batch=32", "training.rate=2e-3", "training.warmup=60"),
+    *("training.schedule=cosine", "training.average=0.99", "training.validate_every=600"),
+    *("training.windows.length=40", "training.windows.pose_dropout=0", "training.windows.history_noise=0.01"),
+    *("training.rollouts.takes=8", "training.rollouts.seconds=10", "training.rollouts.temperature=0.7"),
+    "context.carry={toe_x=1.0,toe_z=1.0,foot_yaw=1.0,toe_height=0.7,others=0.9}",
+)
+PAST = "training.windows"
+CHOICES: dict[str, tuple[str, ...]] = {
+    "base": (),
+    "encoding: rotations": ("features.encoding=rotations", "context.carry={others=0.9}"),
+    "encoding: positions": ("features.encoding=positions", "context.carry={others=0.9}"),
+    "carry: none (the pose itself)": ("context.carry={}",),
+    "carry: 1 everywhere": ("context.carry={others=1.0}",),
+    "carry: toes 0.9 too": ("context.carry={others=0.9}",),
+    "pose dropout: 0.95 (paper)": (f"{PAST}.pose_dropout=0.95",),
+    "pose dropout: 0.95, no flags": (f"{PAST}.pose_dropout=0.95", "context.flags=false"),
+    "pose dropout: 0.7": (f"{PAST}.pose_dropout=0.7",),
+    "pose dropout: 0.5 in half the windows": (f"{PAST}.pose_dropout=0.5", f"{PAST}.dropout_windows=0.5"),
+    "pose dropout: drawn per window": (f"{PAST}.pose_dropout=1.0", f"{PAST}.dropout_drawn=true"),
+    "history noise: none": (f"{PAST}.history_noise=0",),
+    "history noise: 0.05": (f"{PAST}.history_noise=0.05",),
+    "dequantise: 1e-2": (f"{PAST}.dequantise=1e-2",),
+    "dequantise: 3e-4": (f"{PAST}.dequantise=3e-4",),
+    "latent: student": ("model.latent=student",),
+    "scale: paper": ("model.scale=paper",),
+    "conditioner: gru": ("model.conditioner=gru",),
+    "conditioner: mlp": ("model.conditioner=mlp", "model.layers=2"),
+    "no shared encoder": ("model.encoder=[]",),
+    "no average of weights": ("training.average=0",),
+    "context dropout 0.2": ("model.dropout=0.2",),
+    "weight decay 0.1": ("training.weight_decay=0.1",),
+    "free running: half the batches": ("training.free_running.share=0.5", "training.free_running.start=300"),
+    "windows: memory carried over": (f"{PAST}.order=consecutive",),
+    "windows: 80 frames, batch 16": (f"{PAST}.length=80", "training.batch=16"),
+    "contact channels": ("features.contacts=true",),
+    "no style labels": ("context.styles=false",),
+}
+LONG = 60.0  # seconds of the roll-outs that drift is read from
+
+
+def recipe_of(name: str) -> Recipe:
+    """Returns the recipe of a choice."""
+    return read_recipe("data/open/recipe.toml", [*BASE, *CHOICES[name]])
+
+
+def measure(name: str, seed: int, corpora: Path) -> dict[str, Any]:
+    """Trains a choice with a seed and returns its figures."""
+    recipe = recipe_of(name)
+    features = recipe.tables["features"]
+    suffix = "_contacts" if features.get("contacts") else ""
+    corpus = Corpus.open(corpora / f"{features['encoding']}{suffix}.corpus")
+    with tempfile.TemporaryDirectory() as folder:
+        run = TrainingRun(Path(folder), Plan.of(recipe), corpus, seed=seed)
+        start = time.perf_counter()
+        for _ in run.events():
+            pass
+        seconds = time.perf_counter() - start
+    validation, model = run.validations[-1], run.trainer.average
+    spec = RolloutSpec(takes=8, seconds=LONG, temperature=0.7)
+    thirds = Rollouts(run.trainer.windows.footage, run.context, spec, seed=1).figures_over_time(model, 3)
+    return {
+        "choice": name,
+        "seed": seed,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "seconds": round(seconds),
+        "nats": validation.likelihood.standardized,
+        "figures": to_table(validation.figures),
+        "real": to_table(validation.real),
+        "first_third": to_table(thirds[0]),
+        "last_third": to_table(thirds[-1]),
+        "machine": f"{platform.processor() or platform.machine()}, torch {torch.__version__}",
+    }
+
+
+def run_all(corpora: Path, results: Path, only: list[str], seeds: list[int]) -> None:
+    """Makes the runs that are missing and writes a line for each."""
+    for seed in seeds:
+        for name in only or CHOICES:
+            made = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+            if any(row["choice"] == name and row["seed"] == seed for row in made):
+                continue
+            row = measure(name, seed, corpora)
+            with results.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            print(f"{name}, seed {seed}: {row['nats']:.2f} nats, {row['figures']}", flush=True)
+
+
+def cell(values: list[float], form: str = ".1f") -> str:
+    """Returns a mean, with its deviation where there are several seeds."""
+    text = format(float(np.mean(values)), form)
+    return f"{text} ± {format(float(np.std(values, ddof=1)), form.lstrip('+'))}" if len(values) > 1 else text
+
+
+COLUMNS = ("choice", "seeds", "M parameters", "nats a frame", "slide median", "slide mean", "jerk", "energy")
+DRIFT = ("slide drifts", "jerk drifts")
+
+
+def looks(rows: list[dict[str, Any]], part: str) -> list[str]:
+    """Returns the cells of a part's figures: slide in cm/s, jerk in m/s³, energy in square deviations."""
+    asked = (
+        ("slide_median", 100, ".1f"),
+        ("slide_mean", 100, ".1f"),
+        ("jerk", 1, ".0f"),
+        ("energy", 1, ".2f"),
+    )
+    return [cell([scale * row[part][figure] for row in rows], form) for figure, scale, form in asked]
+
+
+def drifts(rows: list[dict[str, Any]]) -> list[str]:
+    """Returns the cells of what changes from the first third of a minute to the last."""
+    figures = ("slide_mean", "jerk")
+    return [
+        cell([row["last_third"][figure] / row["first_third"][figure] - 1 for row in rows], "+.0%")
+        for figure in figures
+    ]
+
+
+def table(results: Path) -> str:
+    """Returns the table in Markdown, least slide first."""
+    runs: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for line in results.read_text().splitlines():
+        row = json.loads(line)
+        runs[row["choice"]].append(row)
+    lines = [(*COLUMNS, *DRIFT), ("---",) * 10]
+    lines.append(
+        ("**held-out real motion**", "", "", "", *looks(next(iter(runs.values()))[:1], "real"), "", "")
+    )
+    for name, rows in sorted(runs.items(), key=lambda item: item[1][0]["figures"]["slide_mean"]):
+        size, nats = f"{rows[0]['parameters'] / 1e6:.2f}", cell([row["nats"] for row in rows])
+        lines.append((name, str(len(rows)), size, nats, *looks(rows, "figures"), *drifts(rows)))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    runner = commands.add_parser("run")
+    runner.add_argument("--corpora", type=Path, required=True)
+    runner.add_argument("--results", type=Path, required=True)
+    runner.add_argument("--only", nargs="*", default=[], choices=CHOICES)
+    runner.add_argument("--seeds", nargs="*", type=int, default=[0])
+    commands.add_parser("table").add_argument("results", type=Path)
+    arguments = parser.parse_args()
+    if arguments.command == "table":
+        print(table(arguments.results))
+    else:
+        run_all(arguments.corpora, arguments.results, arguments.only, arguments.seeds)
+
+
+if __name__ == "__main__":
+    main()
