@@ -13,7 +13,7 @@ from moglow.bvh_header import read_header
 from moglow.bvh_portable import unit_to_metres
 from moglow.clip import Clip
 from moglow.errors import BvhError
-from moglow.rotations import IDENTITY, UP, Array, euler_to_quat, quat_between, quat_to_matrix
+from moglow.rotations import UP, Array, euler_to_quat, quat_between, quat_to_matrix
 from moglow.skeleton import Layout, Skeleton
 
 UPS = {
@@ -83,7 +83,7 @@ def _frames_to_poses(frames: Array, columns: Columns, rest: Array) -> tuple[Arra
     """Local positions ``(T, J, 3)`` and rotations ``(T, J, 4)`` of frames ``(T, C)``, in file units and axes."""
     positions = np.empty((len(frames), *rest.shape))
     rotations = np.empty((*positions.shape[:2], 4))
-    positions[:], rotations[:] = rest, IDENTITY
+    positions[:] = rest
     positions[:, columns.position_joints, columns.position_axes] = frames[:, columns.position_columns]
     for start in range(0, len(frames), _BLOCK):
         block = slice(start, start + _BLOCK)
@@ -102,7 +102,7 @@ def _find_unit(figure: Skeleton, unit: str | float | None) -> float:
 def _find_basis(figure: Skeleton, positions: Array, rotations: Array, up: str | None) -> Array:
     """The rotation from the file's axes to ours, as given or found from some of the poses."""
     if up is None:
-        some = np.unique(np.linspace(0, len(positions) - 1, _POSES).astype(int))
+        some = np.linspace(0, len(positions) - 1, _POSES).astype(int)
         poses, _ = figure.forward_kinematics(positions[some], rotations[some])
         return find_basis(figure.names, figure.parents, figure.rest_positions, poses, figure.overrides)[0]
     if up.upper() not in UPS:
