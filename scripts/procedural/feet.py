@@ -18,8 +18,8 @@ LOADING, ROLLING = 0.13, 0.40
 """Seconds, at most, from heel strike to flat foot, and from flat foot to lift-off."""
 
 
-FOLLOW_THROUGH = np.radians(170.0)
-"""The most that a heel may go on rising after lift-off, were it not for the ankle: about a seventh of it is seen."""
+FOLLOW_THROUGH = np.radians(120.0)
+"""The most that a heel may go on rising after lift-off, were it not for the ankle: a seventh of it is seen."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Sole:
     height: float  # of the ball over the floor
     ankle: tuple[float, float]
     heel: tuple[float, float]
+    toes: float  # their length
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +105,11 @@ def _swinging(
     pitch = (
         before.leaving + (after.landing - before.leaving) * _ease(share) + rising * share * (1 - share) ** 2
     )
-    pitch = pitch - gait.tuck(velocity) * np.sin(np.pi * share**0.65) ** 2
+    pitch = pitch - gait.tuck(velocity) * np.sin(np.pi * share**0.8) ** 2
     heading = before.heading + wrap_angle(after.heading - before.heading) * _ease(share)
-    toes = np.maximum(-before.leaving, 0.0) * (1 - _ease(share * 2.5))
+    toes = np.maximum(-before.leaving, 0.0) * (1 - _ease(share * 1.6))
+    room = np.arcsin(np.clip((ball[:, 1] - sole.height) / sole.toes, 0.0, 1.0))
+    toes = np.maximum(toes, -pitch - room)  # the floor bends them back
     return FootMotion(ball, heading, pitch, toes, np.zeros(len(times), bool))
 
 

@@ -58,14 +58,20 @@ def joined(middle: Joints, limbs: Joints, tips: Mapping[str, Point]) -> Skeleton
     for side, sign in (("Left", 1.0), ("Right", -1.0)):
         for part, (parent, offset) in limbs.items():
             joints[side + part] = (parent.replace("*", side), _mirrored(offset, sign))
-    names = tuple(joints)
-    parents = tuple(names.index(parent) if parent else -1 for parent, _ in joints.values())
+    names = tuple(_branch("Hips", joints))  # as a file lists them
+    parents = tuple(names.index(joints[name][0]) if joints[name][0] else -1 for name in names)
     ends = []
     for joint, name in enumerate(names):
         part = name.removeprefix("Left").removeprefix("Right")
         if part in tips:
             ends.append((joint, _mirrored(tips[part], -1.0 if name.startswith("Right") else 1.0)))
-    return Skeleton(names, parents, np.array([offset for _, offset in joints.values()]), tuple(ends))
+    return Skeleton(names, parents, np.array([joints[name][1] for name in names]), tuple(ends))
+
+
+def _branch(name: str, joints: Joints) -> list[str]:
+    """A joint and all below it, each followed by what hangs on it."""
+    children = (child for child, (parent, _) in joints.items() if parent == name)
+    return [name, *(joint for child in children for joint in _branch(child, joints))]
 
 
 def _mirrored(offset: Point, sign: float) -> Point:

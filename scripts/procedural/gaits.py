@@ -105,7 +105,7 @@ class BipedGait(Gait):
 
     def lead(self, velocity: Array) -> float:
         walk = 0.055 * np.clip(velocity[0] / 1.3, -0.6, 1.1)
-        return float(walk * (1 - running(velocity)) - 0.05 * running(velocity))
+        return float(walk * (1 - running(velocity)) - 0.08 * running(velocity))
 
     def landing(self, velocity: Array) -> float:
         walk = np.radians(20.0) * np.clip(velocity[0] / 1.3, -0.8, 1.1)
@@ -122,7 +122,7 @@ class BipedGait(Gait):
         return float(0.42 + 0.12 * running(velocity))
 
     def braking(self, velocity: Array) -> float:
-        return float(0.13 - 0.04 * running(velocity))
+        return float(0.13 - 0.03 * running(velocity))
 
     def tuck(self, velocity: Array) -> float:
         return float(running(velocity) * np.radians(45.0))
@@ -151,7 +151,7 @@ class TrotGait(Gait):
         return float(-np.radians(22.0) * np.clip(velocity[0] / 1.5, 0.2, 1.0))
 
     def clearance(self, velocity: Array) -> float:
-        return float(0.05 + 0.02 * np.minimum(effort(velocity), 2.0))
+        return float(0.035 + 0.015 * np.minimum(effort(velocity), 2.0))
 
     def crest(self, velocity: Array) -> float:
         return 0.5
@@ -160,7 +160,7 @@ class TrotGait(Gait):
         return 0.2
 
     def tuck(self, velocity: Array) -> float:
-        return float(np.radians(25.0) * np.clip(velocity[0] / 1.5, 0.2, 1.0))
+        return float(np.radians(15.0) * np.clip(velocity[0] / 1.5, 0.2, 1.0))
 
 
 def _step(value: Array, low: float, high: float) -> Array:

@@ -47,8 +47,8 @@ TIPS = {
     "FrontToe": (0.0, 0.0, 0.05),
 }
 SOLES = {
-    "Hind": Sole(height=0.02, ankle=(0.14, -0.03), heel=(-0.02, -0.04)),
-    "Front": Sole(height=0.02, ankle=(0.08, -0.03), heel=(-0.02, -0.04)),
+    "Hind": Sole(height=0.02, ankle=(0.14, -0.03), heel=(-0.02, -0.04), toes=0.05),
+    "Front": Sole(height=0.02, ankle=(0.08, -0.03), heel=(-0.02, -0.04), toes=0.05),
 }
 BEATS = {"LeftFront": 0, "RightHind": 0, "RightFront": 1, "LeftHind": 1}
 """In a trot the diagonal legs swing together."""
@@ -115,7 +115,7 @@ def _pose_trunk(
     swing = np.cos(np.pi * (phase - 0.5))  # +1 while the legs of beat 0, left fore and right hind, swing
     bob = -0.012 * manner.bounce * liveliness * np.cos(2 * np.pi * (phase - 0.5))
     idle = drift((frames, 6), seconds=0.8, fps=fps, generator=generator)
-    height = HIPS_HEIGHT - manner.crouch + bob - 0.025 * liveliness + 0.002 * idle[:, 0]
+    height = HIPS_HEIGHT - manner.crouch + bob - 0.045 * liveliness + 0.002 * idle[:, 0]
     hips = np.stack([path.positions[:, 0], height, path.positions[:, 1]], axis=-1)
     soon = np.interp(path.times + 0.25, path.times, path.headings) - path.headings
     bend = smooth_gaussian(np.clip(soon, -0.5, 0.5), 0.1 * fps)

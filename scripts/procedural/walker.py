@@ -17,7 +17,7 @@ HIPS_HEIGHT = 0.942
 """Of a standing figure, whose knees are a little bent."""
 AHEAD = 0.035
 """Metres by which the balls of the feet stand before the hips."""
-SOLE = Sole(height=0.02, ankle=(0.06, -0.13), heel=(-0.02, -0.18))
+SOLE = Sole(height=0.02, ankle=(0.06, -0.13), heel=(-0.02, -0.18), toes=0.07)
 SIDES = ("Left", "Right")
 
 

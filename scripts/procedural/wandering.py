@@ -33,7 +33,7 @@ def wander(seconds: float, *, fps: float, generator: np.random.Generator) -> Con
     (601, False)
     """
     frames = round(seconds * fps) + 1
-    rest = round(4 * CHANGE * fps)
+    rest = round(5 * CHANGE * fps)
     chances = np.array([chance for chance, _ in ACTIVITIES.values()])
     draws = [draw for _, draw in ACTIVITIES.values()]
     wanted: Array = np.zeros((frames, 3))
