@@ -1,6 +1,6 @@
 """From a drawn line to a path that a person can walk: corners rounded, speed from the bends, a stand at both ends.
 
-Floor 4, on `control`. A line says where to go but not when. Whoever walks it starts and stops gently, slows down in
+Floor 3, on `control`. A line says where to go but not when. Whoever walks it starts and stops gently, slows down in
 bends, and where a corner is too sharp for any bend stops, turns on the spot and goes on.
 """
 

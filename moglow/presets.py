@@ -1,4 +1,4 @@
-"""Paths by name: `circle:r=2,laps=3`, `square:side=4`, `stand:seconds=5`. Floor 5, on `following`.
+"""Paths by name: `circle:r=2,laps=3`, `square:side=4`, `stand:seconds=5`. Floor 3, on `following`.
 
 Every preset is a function whose keywords are the parameters of its name: numbers in metres, seconds and degrees. All
 paths begin at the origin, facing +Z, and begin and end at rest. Left is positive: a negative radius, side, speed or

@@ -1,8 +1,11 @@
 """Laws of control paths: velocities integrate back, reversal and mirroring are linear in them."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from moglow.bvh_read import read_bvh
 from moglow.clip import Clip
 from moglow.control import ControlPath
 from moglow.errors import ControlError
@@ -146,3 +149,17 @@ def test_broken_paths_are_refused(
 ) -> None:
     with pytest.raises(ControlError, match=message):
         ControlPath(positions, headings, fps, styles)
+
+
+@pytest.mark.parametrize("subset", ["open_cmu69", "open_cmu_120fps", "open_snu_walk", "nc_bandai2"])
+def test_the_controls_of_real_clips_integrate_back(shared_data: Path, subset: str) -> None:
+    """The longest clip of each source, through float32 as a corpus stores it."""
+    file = max((shared_data / "locomotion" / subset).glob("*.bvh"), key=lambda path: path.stat().st_size)
+    clip = read_bvh(file)
+    path = ControlPath.from_clip(clip)
+    start = (float(path.positions[0, 0]), float(path.positions[0, 1]), float(path.headings[0]))
+    back = ControlPath.from_velocities(path.velocities().astype(np.float32), path.fps, start=start)
+    assert positions_apart(back, path) < MILLIMETRE
+    assert np.linalg.norm(path.positions - clip.ground_positions(), axis=-1).mean() < 0.05
+    backwards = ControlPath.from_clip(clip.reversed())
+    assert positions_apart(backwards, path.reversed()) < EXACT
