@@ -25,12 +25,13 @@ FLOORS = {
         encodings.position encodings.legs encodings.leg_solver encodings.feet_first encodings.encoding""",
     5: "sources trimming corpus summary preprocessing recipe",
     6: "context window_order windows",
-    7: "flows flows.bijection flows.scales flows.bases flows.actnorm flows.linear flows.nets flows.coupling",
+    7: """flows flows.bijection flows.scales flows.bases flows.actnorm flows.linear flows.nets flows.coupling
+        flows.glow flows.deferred flows.diagonal flows.schedules""",
     8: "models.model models.moglow models",
     9: "rollout validation health training checkpoint training_run processes card",
     10: "numpy_moglow torch_steps sampling",
-    11: "glb export",
-    12: "cli cli.reports cli.training_corpus cli.training_screen cli.main __main__",
+    11: "glb export generation",
+    12: "cli cli.reports cli.training_corpus cli.training_screen cli.takes cli.main __main__",
 }
 MODULES = [f"moglow.{name}" for floor in FLOORS.values() for name in floor.split()]
 TOP = set(COMMANDS.values())  # every command is on the top floor and imports no other
@@ -49,7 +50,7 @@ BORDERS = {
 
 # From a checkpoint and a control to a file: numpy alone, so that it runs inside Blender and starts at once.
 GENERATING = (
-    "feet control control_file retarget bvh_write encodings.encoding normalizer context sampling export"
+    "feet control control_file retarget bvh_write encodings.encoding normalizer context sampling export generation"
 )
 HEAVY = {"torch", "scipy", "bvh", "pyvista", "click", "rich"}
 

@@ -66,12 +66,13 @@ class Chain(Bijection):
         """The bijections in the order of the forward pass."""
         return tuple(link for link in self.children() if isinstance(link, Bijection))
 
-    def _states(self, state: State) -> tuple[State, ...]:
+    def states(self, state: State) -> tuple[State, ...]:
+        """Returns the state of each link."""
         return state if isinstance(state, tuple) else (None,) * len(self.links)
 
     def forward(self, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, Tensor, State]:
         ladj, after = x.new_zeros(x.shape[:-1]), []
-        for link, before in zip(self.links, self._states(state), strict=True):
+        for link, before in zip(self.links, self.states(state), strict=True):
             x, gain, memory = link(x, context, before)
             ladj = ladj + gain
             after.append(memory)
@@ -79,7 +80,7 @@ class Chain(Bijection):
 
     def inverse(self, z: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
         after = []
-        for link, before in zip(reversed(self.links), reversed(self._states(state)), strict=True):
+        for link, before in zip(reversed(self.links), reversed(self.states(state)), strict=True):
             z, memory = link.inverse(z, context, before)
             after.append(memory)
         return z, tuple(reversed(after))

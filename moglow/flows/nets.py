@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor, nn
 
-from moglow.flows.bijection import State
+from moglow.flows.bijection import State, map_state
 
 
 def fan_in_uniform(module: nn.Module, fan_in: int, *, generator: Generator) -> None:
@@ -64,6 +64,8 @@ class Recurrent(Conditioner, ABC):
     """A stack of recurrent layers over [x, context], then a dense layer."""
 
     cell: ClassVar[type[nn.LSTM] | type[nn.GRU]]
+    precision: torch.dtype | None = None
+    """What the recurrent products are computed in; None is what the weights are kept in."""
 
     def __init__(
         self, inputs: int, context: int, outputs: int, *, hidden: int, layers: int, generator: Generator
@@ -71,13 +73,14 @@ class Recurrent(Conditioner, ABC):
         super().__init__(inputs, context, outputs, hidden=hidden, layers=layers, generator=generator)
         # Made on the meta device: torch's own draw would come from the global generator.
         cell = self.cell(inputs + context, hidden, layers, batch_first=True, device="meta")
-        self.recurrent = cell.to_empty(device="cpu")
+        self.recurrent: nn.RNNBase = cell.to_empty(device="cpu")
         fan_in_uniform(self.recurrent, hidden, generator=generator)
         self.head = zero_linear(hidden, outputs)
 
     def forward(self, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
-        hidden, state = self.recurrent(torch.cat([x, context], dim=-1), state)
-        return self.head(hidden), state
+        with torch.autocast(x.device.type, self.precision, enabled=self.precision is not None):
+            hidden, state = self.recurrent(torch.cat([x, context], dim=-1), state)
+        return self.head(hidden.to(x.dtype)), map_state(lambda memory: memory.to(x.dtype), state)
 
 
 class LSTM(Recurrent):
@@ -104,6 +107,30 @@ class MLP(Conditioner):
 
     def forward(self, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
         return self.head(self.body(torch.cat([x, context], dim=-1))), state
+
+
+def compute_recurrent_in(precision: torch.dtype | None, model: nn.Module) -> None:
+    """Sets what the recurrent products of a model are computed in: None, or bfloat16 where the hardware has it.
+
+    Nothing but these products: flow variables, matrices and log-determinants in half precision give wrong likelihoods.
+    """
+    for module in model.modules():
+        if isinstance(module, Recurrent):
+            module.precision = precision
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Returns whether a device multiplies matrices faster in bfloat16 than in float32.
+
+    >>> has_fast_bfloat16(torch.device("meta"))
+    False
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    if device.type == "cpu":  # torch before 2.11 cannot say
+        can: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+        return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
+    return False
 
 
 CONDITIONERS: Mapping[str, type[Conditioner]] = {"lstm": LSTM, "gru": GRU, "mlp": MLP}

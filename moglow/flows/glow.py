@@ -1,0 +1,17 @@
+"""One step of Glow: normalise the channels, mix them, couple them. Stands on `actnorm`, `linear`, `coupling`."""
+
+from moglow.flows.actnorm import ActNorm
+from moglow.flows.bijection import Chain
+from moglow.flows.coupling import AffineCoupling
+from moglow.flows.linear import InvertibleLinear
+
+
+class GlowStep(Chain):
+    """ActNorm → invertible matrix → affine coupling, the step of which MoGlow's flow has K."""
+
+    actnorm: ActNorm
+    linear: InvertibleLinear
+    coupling: AffineCoupling
+
+    def __init__(self, *, actnorm: ActNorm, linear: InvertibleLinear, coupling: AffineCoupling) -> None:
+        super().__init__(actnorm=actnorm, linear=linear, coupling=coupling)

@@ -1,0 +1,138 @@
+"""Every schedule gives what the plain one gives, gradients too, from any state to the next one."""
+
+import warnings
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from moglow.errors import RecipeError
+from moglow.flows.actnorm import ActNorm
+from moglow.flows.bijection import Chain, State, map_state
+from moglow.flows.coupling import AffineCoupling
+from moglow.flows.glow import GlowStep
+from moglow.flows.linear import InvertibleLinear
+from moglow.flows.nets import CONDITIONERS, compute_recurrent_in
+from moglow.flows.scales import bounded_scale
+from moglow.flows.schedules import SCHEDULES, Schedule, fastest, plain
+
+B, D, C = 3, 5, 4
+SHAPES = {
+    "usual": (3, 6, 2),
+    "short": (4, 2, 2),
+    "one frame": (3, 1, 2),
+    "one step": (1, 4, 2),
+    "one layer": (2, 4, 1),
+}
+SINGLE = 1e-5  # float32, as a share of the largest number of a tensor
+
+
+def build(steps: int, layers: int, net: str = "lstm") -> Chain:
+    """Returns a flow of Glow steps in double precision whose every parameter has moved away from its start."""
+    generator = Generator().manual_seed(1)
+
+    def step() -> GlowStep:
+        conditioner = CONDITIONERS[net](D // 2, C, D + 1, hidden=6, layers=layers, generator=generator)
+        return GlowStep(
+            actnorm=ActNorm(D),
+            linear=InvertibleLinear(D, generator=generator),
+            coupling=AffineCoupling(D, conditioner, bounded_scale),
+        )
+
+    flow = Chain(**{f"step{k}": step() for k in range(steps)}).double()
+    with torch.no_grad():
+        for parameter in flow.parameters():
+            parameter.add_(0.2 * torch.randn(parameter.shape, dtype=torch.float64, generator=generator))
+    return flow
+
+
+def windows(frames: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    generator = Generator().manual_seed(2)
+    pose = torch.randn(B, frames, D, dtype=torch.float64, generator=generator).to(dtype).requires_grad_()
+    context = torch.randn(B, frames, C, dtype=torch.float64, generator=generator).to(dtype).requires_grad_()
+    return pose, context
+
+
+def everything(schedule: Schedule, flow: Chain, x: Tensor, context: Tensor, state: State) -> list[Tensor]:
+    """Returns all results of a schedule, and the gradients of a number that depends on all of them."""
+    z, ladj, after = schedule(flow, x, context, state)
+    leaves = _leaves(after)
+    loss = z.square().sum() - ladj.sum() + torch.stack([leaf.sin().sum() for leaf in leaves]).sum()
+    parameters = (x, context, *flow.parameters(), *_leaves(state))
+    return [z, ladj, *leaves, *torch.autograd.grad(loss, parameters)]
+
+
+@pytest.mark.parametrize("carried", [False, True], ids=["from the start", "state carried over"])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", [name for name in SCHEDULES if name != "plain"])
+def test_every_schedule_agrees_with_the_plain_one(name: str, shape: str, carried: bool) -> None:
+    steps, frames, layers = SHAPES[shape]
+    for dtype, tolerance in ((torch.float64, 1e-13), (torch.float32, SINGLE)):
+        flow = build(steps, layers).to(dtype)
+        x, context = windows(frames, dtype)
+        state = (
+            map_state(lambda memory: memory.detach().requires_grad_(), flow(x, context)[2])
+            if carried
+            else None
+        )
+        expected = everything(plain, flow, x, context, state)
+        found = everything(SCHEDULES[name], flow, x, context, state)
+        for a, b in zip(found, expected, strict=True):
+            torch.testing.assert_close(a, b, rtol=0, atol=tolerance * max(1.0, b.abs().max().item()))
+
+
+def test_the_diagonal_leaves_out_a_gradient_that_nobody_asks_for() -> None:
+    flow, (x, context) = build(3, 2), windows(4, torch.float64)
+    z, ladj, _ = SCHEDULES["diagonal"](flow, x.detach(), context.detach(), None)
+    gradients = torch.autograd.grad(z.square().sum() - ladj.sum(), tuple(flow.parameters()))
+    expected, gain, _ = plain(flow, x.detach(), context.detach(), None)
+    for a, b in zip(
+        gradients,
+        torch.autograd.grad(expected.square().sum() - gain.sum(), tuple(flow.parameters())),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
+
+
+def test_the_diagonal_refuses_nets_it_does_not_know() -> None:
+    with pytest.raises(RecipeError, match="expected Glow steps with LSTM nets"):
+        SCHEDULES["diagonal"](build(2, 1, net="gru"), *windows(3, torch.float64), None)
+
+
+def test_the_fastest_is_one_of_those_asked() -> None:
+    x, context = windows(3, torch.float32)
+    assert fastest(build(2, 1).float(), x.detach(), context.detach(), rounds=1) in SCHEDULES
+    assert (
+        fastest(build(2, 1).float(), x.detach(), context.detach(), among=["recomputed"], rounds=1)
+        == "recomputed"
+    )
+
+
+@pytest.fixture
+def without_onednn() -> Iterator[None]:
+    """Lets any processor run an LSTM in bfloat16, slowly: oneDNN refuses where the hardware cannot."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # torch reads a setting of GPUs that this one lacks
+        with torch.backends.mkldnn.flags(enabled=False):
+            yield
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_bfloat16_in_the_recurrent_products_stays_close(name: str, without_onednn: None) -> None:
+    flow = build(3, 2).float()
+    x, context = windows(6, torch.float32)
+    exact = everything(plain, flow, x, context, None)
+    compute_recurrent_in(torch.bfloat16, flow)
+    rounded = everything(SCHEDULES[name], flow, x, context, None)
+    assert all(tensor.dtype is torch.float32 for tensor in rounded)
+    for a, b in zip(rounded, exact, strict=True):
+        worst = (a - b).abs().max() / b.abs().max()
+        assert worst < 0.03  # bfloat16 keeps 8 bits: 0.004 a product, through three steps and six frames
+    assert not torch.equal(rounded[0], exact[0])
+
+
+def _leaves(state: State) -> list[Tensor]:
+    if isinstance(state, tuple):
+        return [leaf for part in state for leaf in _leaves(part)]
+    return [] if state is None else [state]
