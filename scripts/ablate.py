@@ -151,7 +151,7 @@ def table(results: Path) -> str:
     for line in results.read_text().splitlines():
         row = json.loads(line)
         runs[row["choice"]].append(row)
-    lines = [(*COLUMNS, *DRIFT), ("---",) * 10]
+    lines: list[tuple[str, ...]] = [(*COLUMNS, *DRIFT), ("---",) * 10]
     lines.append(
         ("**held-out real motion**", "", "", "", *looks(next(iter(runs.values()))[:1], "real"), "", "")
     )

@@ -14,6 +14,7 @@ from moglow import __version__
 from moglow.errors import MoglowError
 
 SECTIONS: dict[str, dict[str, str]] = {
+    "Make motion": {"generate": "moglow.cli.generate"},
     "Look at motion": {"inspect": "moglow.cli.inspect"},
     "Convert it": {"export": "moglow.cli.export"},
     "Learn from it": {
@@ -26,7 +27,7 @@ COMMANDS: dict[str, str] = {name: module for section in SECTIONS.values() for na
 
 EXAMPLE = """\b
 Example:
-  moglow export walk.bvh walk.glb
+  moglow generate --control path.csv -o walk.bvh
 """
 
 
