@@ -74,6 +74,7 @@ class NumpyMoGlow:
         self._kept = self.pose_dim // 2
         self._hidden: int = config["hidden"]
         self._steps, given, given_bias = [], [], []
+        bias: Floats | float
         for k in range(config["steps"]):
             part = {
                 name.removeprefix(f"flow.step{k:02d}."): w
@@ -109,7 +110,7 @@ class NumpyMoGlow:
     @staticmethod
     def covers(config: Mapping[str, Any]) -> bool:
         """Whether this sampler knows the conditioner of a configuration."""
-        return config["conditioner"] == "lstm"
+        return bool(config["conditioner"] == "lstm")
 
     @property
     def noise_dim(self) -> int:

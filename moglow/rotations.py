@@ -31,7 +31,8 @@ def quat_normalize(quat: ArrayLike) -> Array:
 
 def quat_conjugate(quat: ArrayLike) -> Array:
     """The inverse of a unit quaternion."""
-    return np.asarray(quat, float) * np.array([1.0, -1.0, -1.0, -1.0])
+    conjugate: Array = np.asarray(quat, float) * np.array([1.0, -1.0, -1.0, -1.0])
+    return conjugate
 
 
 def quat_multiply(a: ArrayLike, b: ArrayLike) -> Array:
@@ -69,7 +70,8 @@ def quat_rotate(quat: ArrayLike, vector: ArrayLike) -> Array:
 def quat_angle(a: ArrayLike, b: ArrayLike) -> Array:
     """The angle in [0, π] of the rotation that leads from ``a`` to ``b``."""
     difference = quat_multiply(quat_conjugate(a), b)
-    return 2 * np.arctan2(np.linalg.norm(difference[..., 1:], axis=-1), np.abs(difference[..., 0]))
+    angle: Array = 2 * np.arctan2(np.linalg.norm(difference[..., 1:], axis=-1), np.abs(difference[..., 0]))
+    return angle
 
 
 def quat_between(a: ArrayLike, b: ArrayLike) -> Array:
@@ -261,7 +263,8 @@ def heading_to_vector(heading: ArrayLike) -> Array:
 def vector_to_heading(vector: ArrayLike) -> Array:
     """The heading of ground directions ``(..., 2)`` as (x, z)."""
     vector = np.asarray(vector, float)
-    return np.arctan2(vector[..., 0], vector[..., 1])
+    heading: Array = np.arctan2(vector[..., 0], vector[..., 1])
+    return heading
 
 
 def is_euler_order(order: Sequence[str]) -> bool:
