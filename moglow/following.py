@@ -22,6 +22,8 @@ SHARPEST = 0.15
 """Metres: a corner that leaves room only for a smaller radius is turned on the spot, if it is a real corner …"""
 CORNER = np.radians(60.0)
 """… which it is from this angle on."""
+CUT = np.sqrt(2) - 1
+"""Times the radius: no corner is missed by more than a full arc misses a right angle by."""
 LONGEST = 1_000_000
 """Frames: nine hours at 30 a second; more is a slip of the pen, and would only fill the memory."""
 
@@ -68,9 +70,9 @@ class Curve:
 
 
 def round_corners(points: ArrayLike, radius: float) -> tuple[Curve, Array]:
-    """The polygon through ``points`` ``(N, 2)`` with every corner an arc of ``radius`` or what has room.
+    """The polygon through ``points`` ``(N, 2)`` with every corner an arc, and each point's node: the middle of its arc.
 
-    Neighbouring points must differ. Also returns each point's node: the middle of its arc.
+    An arc has ``radius``, or what short segments and a sharp corner leave room for. Neighbouring points must differ.
     """
     points = np.asarray(points, float)
     segments = np.diff(points, axis=0)
@@ -84,8 +86,9 @@ def round_corners(points: ArrayLike, radius: float) -> tuple[Curve, Array]:
         points[1:-1], directions[:-1], directions[1:], np.minimum(room[:-1], room[1:]), strict=True
     ):
         angle = after - before
-        bend = np.tan(min(abs(angle), np.pi - 1e-9) / 2)
-        fitting = min(radius, space / max(bend, 1e-12))
+        half = min(abs(angle), np.pi - 1e-9) / 2
+        bend, past = np.tan(half), 1 / np.cos(half) - 1  # times the radius: before the corner, and beside it
+        fitting = min(radius, space / max(bend, 1e-12), CUT * radius / max(past, 1e-12))
         if fitting < SHARPEST and abs(angle) > CORNER:
             fitting = 0.0
         straight = _between(start, corner - fitting * bend * heading_to_vector(before))

@@ -2,14 +2,17 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from moglow.control import ControlPath
 from moglow.errors import ControlError
-from moglow.following import Pace, follow, round_corners
+from moglow.following import CUT, Pace, follow, round_corners
 from moglow.presets import PRESETS, make_preset, parameters
 from moglow.rotations import wrap_angle
 
 MILLIMETRE = 1e-3
+BETWEEN_FRAMES = 0.02  # metres: the nearest point may lie between two frames
 AT_REST = 0.01  # m/s and rad/s
 every_preset = pytest.mark.parametrize("name", PRESETS)
 
@@ -135,3 +138,22 @@ def test_a_drawn_line_with_jitter_is_not_crept_along() -> None:
     points = np.stack([generator.normal(0, 0.004, 120), np.linspace(0, 12, 120)], axis=-1)
     speed = follow(round_corners(points, 0.75)[0], fps=30.0).velocities()[:, 0]
     assert np.median(speed) > 1.0
+
+
+COORDINATES = st.integers(-40, 40).map(lambda decimetres: decimetres / 10)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.tuples(COORDINATES, COORDINATES), min_size=2, max_size=8, unique=True), st.floats(0.4, 3.5)
+)
+def test_any_polygon_can_be_walked(points: list[tuple[float, float]], speed: float) -> None:
+    path = walk(points, speed)
+    velocities = path.velocities()
+    assert np.allclose(path.positions[[0, -1]], [points[0], points[-1]], atol=MILLIMETRE)
+    assert np.abs(velocities[[0, -1]]).max() < 0.05
+    assert velocities[:, 0].max() <= 1.01 * speed
+    assert np.linalg.norm(velocities[:, :2], axis=-1).max() <= 1.05 * speed
+    assert np.abs(velocities[:, 2]).max() <= 1.5 * Pace().turn
+    reach = [np.linalg.norm(path.positions - point, axis=-1).min() for point in points]
+    assert max(reach) <= CUT * speed / Pace().turn + BETWEEN_FRAMES
