@@ -99,12 +99,12 @@ def _bouts(
     rate = gait.rate(velocities) * manner.cadence * unevenness
     first = 0
     for start, stop in joined:
-        stop = min(stop + 1, len(path)) if stop - start > 1 else min(start + 2, len(path))
+        stop = min(stop + 1, len(path))  # up to the first frame of the rest
+        if stop - start < 2:
+            continue
         counted = np.concatenate(
             [[0.0], np.cumsum((rate[start : stop - 1] + rate[start + 1 : stop]) / (2 * fps))]
         )
-        if stop - start < 2:
-            continue
         count = max(2, round(counted[-1]))
         leftward = float(np.mean(velocities[start : start + round(fps), 1:].sum(-1)))
         leader = int(generator.integers(2)) if abs(leftward) < 0.1 else int(leftward < 0)
