@@ -49,9 +49,8 @@ BORDERS = {
 }
 
 # From a checkpoint and a control to a file: numpy alone, so that it runs inside Blender and starts at once.
-GENERATING = (
-    "feet control control_file retarget bvh_write encodings.encoding normalizer context sampling export generation"
-)
+GENERATING = """feet control control_file retarget bvh_write encodings.encoding normalizer context
+    sampling generation export"""
 HEAVY = {"torch", "scipy", "bvh", "pyvista", "click", "rich"}
 
 
