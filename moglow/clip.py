@@ -14,17 +14,15 @@ from moglow.mirroring import find_mirror
 from moglow.rotations import (
     IDENTITY,
     Array,
-    expmap_to_quat,
     heading_to_quat,
-    quat_conjugate,
     quat_continuous,
     quat_multiply,
     quat_normalize,
     quat_rotate,
-    quat_to_expmap,
     quat_to_heading,
     vector_to_heading,
 )
+from moglow.signals import low_pass, sample_cubic, sample_turns
 from moglow.skeleton import Skeleton
 
 
@@ -127,12 +125,12 @@ class Clip:
             return replace(self, fps=float(fps))
         positions, rotations = self.positions, quat_continuous(self.rotations)
         if fps < self.fps:
-            positions = _low_pass(positions, fps / self.fps)
-            rotations = quat_normalize(_low_pass(rotations, fps / self.fps))
+            positions = low_pass(positions, fps / self.fps)
+            rotations = quat_normalize(low_pass(rotations, fps / self.fps))
         frames = int(np.floor(self.duration * fps + 1e-6)) + 1
         at = np.minimum(np.arange(frames) * (self.fps / fps), len(self) - 1)
         return replace(
-            self, positions=_cubic(positions, at), rotations=_cubic_turn(rotations, at), fps=float(fps)
+            self, positions=sample_cubic(positions, at), rotations=sample_turns(rotations, at), fps=float(fps)
         )
 
     def mirrored(self) -> "Clip":
@@ -173,51 +171,3 @@ class Clip:
     def on_floor(self) -> "Clip":
         """Shifted vertically so that the floor is at height 0."""
         return self.moved((0.0, -self.floor_height(), 0.0))
-
-
-def _low_pass(values: Array, share: float, lobes: int = 4) -> Array:
-    """Removes what lies above ``share`` of the band along the first axis: a Hann-windowed sinc, ends reflected odd."""
-    reach = min(int(np.ceil(lobes / share)), len(values) - 1)
-    taps = np.arange(-reach, reach + 1)
-    kernel = np.sinc(taps * share) * (1 + np.cos(np.pi * taps / (reach + 1)))
-    kernel /= kernel.sum()
-    before, after = 2 * values[0] - values[reach:0:-1], 2 * values[-1] - values[-2 : -reach - 2 : -1]
-    padded = np.concatenate([before, values, after])
-    filtered = np.zeros_like(values)
-    for k, weight in enumerate(kernel):  # one pass a tap: a windowed view would copy the clip once for each
-        filtered += weight * padded[k : k + len(values)]
-    return filtered
-
-
-def _knots(at: Array, frames: int) -> tuple[list[Array], Array]:
-    """The four frames around each time (clamped at the ends) and the position between the middle two."""
-    base = np.minimum(at.astype(int), max(frames - 2, 0))
-    return [np.clip(base + k, 0, frames - 1) for k in (-1, 0, 1, 2)], at - base
-
-
-def _hermite(before: Array, start: Array, end: Array, after: Array, share: Array) -> Array:
-    """Catmull and Rom's cubic between ``start`` and ``end``."""
-    s = share.reshape(-1, *(1,) * (start.ndim - 1))
-    tangent, next_tangent = (end - before) / 2, (after - start) / 2
-    return (
-        start * (1 + 2 * s) * (1 - s) ** 2
-        + tangent * s * (1 - s) ** 2
-        + end * s**2 * (3 - 2 * s)
-        + next_tangent * s**2 * (s - 1)
-    )
-
-
-def _cubic(values: Array, at: Array) -> Array:
-    knots, share = _knots(at, len(values))
-    before, start, end, after = (values[k] for k in knots)
-    return _hermite(before, start, end, after, share)
-
-
-def _cubic_turn(rotations: Array, at: Array) -> Array:
-    """The same cubic in the tangent space of the frame before, so it stays on the sphere and meets every frame."""
-    knots, share = _knots(at, len(rotations))
-    base = rotations[knots[1]]
-    before, start, end, after = (
-        quat_to_expmap(quat_multiply(quat_conjugate(base), rotations[k])) for k in knots
-    )
-    return quat_multiply(base, expmap_to_quat(_hermite(before, start, end, after, share)))

@@ -1,9 +1,9 @@
 """Signals sampled in time: smoothing and interpolation along the first axis. Ground floor; numpy alone."""
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from moglow.rotations import Array
+from moglow.rotations import Array, expmap_to_quat, quat_conjugate, quat_multiply, quat_to_expmap
 
 
 def smooth_gaussian(values: ArrayLike, sigma: float, *, reach: float = 4.0) -> Array:
@@ -15,15 +15,32 @@ def smooth_gaussian(values: ArrayLike, sigma: float, *, reach: float = 4.0) -> A
     >>> smooth_gaussian([0.0, 1.0, 2.0, 3.0, 4.0], sigma=1.0).tolist()
     [0.0, 1.0, 2.0, 3.0, 4.0]
     """
+    taps = int(np.ceil(reach * sigma))
+    return _filtered(values, np.exp(-0.5 * (np.arange(-taps, taps + 1) / max(sigma, 1e-9)) ** 2))
+
+
+def low_pass(values: ArrayLike, share: float, *, lobes: int = 4) -> Array:
+    """Removes from ``(T, ...)`` what lies above ``share`` of the band: a Hann-windowed sinc, ends as above.
+
+    >>> bool(np.abs(low_pass(np.tile([1.0, -1.0], 50), share=0.5)[20:80]).max() < 0.01)
+    True
+    """
+    taps = int(np.ceil(lobes / share))
+    at = np.arange(-taps, taps + 1)
+    return _filtered(values, np.sinc(at * share) * (1 + np.cos(np.pi * at / (taps + 1))))
+
+
+def _filtered(values: ArrayLike, kernel: Array) -> Array:
+    """Convolves ``(T, ...)`` with an odd kernel, scaled to sum to one and cut where the signal is shorter than it."""
     values = np.asarray(values, float)
-    taps = min(int(np.ceil(reach * sigma)), len(values) - 1)
-    if taps < 1 or sigma <= 0:
+    middle = len(kernel) // 2
+    taps = min(middle, len(values) - 1)
+    if taps < 1:
         return values.copy()
-    kernel = np.exp(-0.5 * (np.arange(-taps, taps + 1) / sigma) ** 2)
-    kernel /= kernel.sum()
+    kernel = kernel[middle - taps : middle + taps + 1]
     before, after = 2 * values[0] - values[taps:0:-1], 2 * values[-1] - values[-2 : -taps - 2 : -1]
     padded = np.concatenate([before, values, after]).reshape(len(values) + 2 * taps, -1)
-    smooth = np.stack([np.convolve(column, kernel, "valid") for column in padded.T], axis=-1)
+    smooth = np.stack([np.convolve(column, kernel / kernel.sum(), "valid") for column in padded.T], axis=-1)
     return smooth.reshape(values.shape)
 
 
@@ -36,13 +53,34 @@ def sample_cubic(values: ArrayLike, at: ArrayLike) -> Array:
     [1.0, 2.25, 9.0]
     """
     values = np.asarray(values, float)
-    times: Array = np.clip(np.asarray(at, float), 0, len(values) - 1)
+    base, s = _place(at, len(values))
     if len(values) == 1:
-        return np.repeat(values, len(times), axis=0)
+        return values[base]
     padded = np.concatenate([2 * values[:1] - values[1:2], values, 2 * values[-1:] - values[-2:-1]])
-    base = np.minimum(times.astype(int), len(values) - 2)
-    before, start, end, after = (padded[base + k] for k in range(4))
-    s: Array = (times - base).reshape(-1, *(1,) * (values.ndim - 1))
+    return _catmull_rom(*(padded[base + k] for k in range(4)), s)
+
+
+def sample_turns(quats: ArrayLike, at: ArrayLike) -> Array:
+    """The same for rotations ``(T, ..., 4)``: the cubic lies in the tangent space of the frame before, so the sphere
+    is never left."""
+    quats = np.asarray(quats, float)
+    base, s = _place(at, len(quats))
+    origin = quats[base]
+    knots = (np.clip(base + k, 0, len(quats) - 1) for k in (-1, 0, 1, 2))
+    turns = [quat_to_expmap(quat_multiply(quat_conjugate(origin), quats[knot])) for knot in knots]
+    return quat_multiply(origin, expmap_to_quat(_catmull_rom(*turns, s)))
+
+
+def _place(at: ArrayLike, frames: int) -> tuple[NDArray[np.intp], Array]:
+    """The frame before each time (never the last one, if there are two) and the share of the way to the next."""
+    times = np.clip(np.asarray(at, float), 0, frames - 1)
+    base = np.minimum(times.astype(np.intp), max(frames - 2, 0))
+    return base, times - base
+
+
+def _catmull_rom(before: Array, start: Array, end: Array, after: Array, share: Array) -> Array:
+    """The cubic from ``start`` to ``end`` whose slopes are those of the chords around them."""
+    s = share.reshape(-1, *(1,) * (start.ndim - 1))
     return _hermite(start, end, (end - before) / 2, (after - start) / 2, s)
 
 
