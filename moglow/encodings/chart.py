@@ -23,12 +23,16 @@ PLANTED = ("toe_x", "toe_z", "foot_yaw")
 
 @dataclass(frozen=True)
 class Channel:
-    """One number of a pose: what it is called, its group, and which number it becomes in a mirror, with which sign."""
+    """One number of a pose: what it is called, its group, and which number it becomes in a mirror, with which sign.
+
+    ``joint`` is the one whose rotation vector it is part of, −1 if it is of none.
+    """
 
     name: str
     group: str
     partner: str
     sign: float
+    joint: int = -1
 
 
 @dataclass(frozen=True, eq=False)

@@ -86,8 +86,14 @@ class FeatureSpec:
         clip, path = self._sample(clips)
         chart = CHARTS[self.encoding].fit(clip, path)
         always = np.array([channel.group in PLANTED for channel in chart.channels])
-        values = chart.encode(clip, path)
-        return Encoding(self, chart, Reduction.fit(values, chart.mirror[0], always, chart.tolerance))
+        reduction = Reduction.fit(
+            chart.encode(clip, path),
+            chart.mirror[0],
+            tolerance=chart.tolerance,
+            always=always,
+            joints=np.array([channel.joint for channel in chart.channels]),
+        )
+        return Encoding(self, chart, reduction)
 
     def _sample(self, clips: Sequence[Clip]) -> tuple[Clip, ControlPath]:
         """About `FIT_FRAMES` frames, evenly spread over the clips, as one clip, with their places on the paths."""

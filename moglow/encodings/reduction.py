@@ -1,17 +1,19 @@
 """Which channels of a chart really move: the others are left out and restored. Floor 4; numpy alone.
 
-A density needs as many numbers as there are degrees of freedom. A joint that never turns gives constant channels; a
-hinge gives three channels that are multiples of one. Both would let a likelihood run away to infinity, so they are
-found on the data: what the kept channels say anyway, to within a tolerance in metres or radians, goes.
+A density needs as many numbers as there are degrees of freedom. A joint that never turns gives constant channels, a
+hinge three that are multiples of one, two hinges three on a curved surface. Each would let a likelihood run away to
+infinity, so they are found on the data: what the kept channels say anyway, to within a tolerance in metres or radians,
+goes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from moglow.encodings.curves import Curves
 from moglow.rotations import Array
 
 FRAMES_A_CAUSE = 10
@@ -23,39 +25,68 @@ LARGEST_SHARE = 20.0
 
 @dataclass(frozen=True, eq=False)
 class Reduction:
-    """``kept`` ``(D,)`` channel numbers; all ``F`` values are ``poses @ matrix + constant``."""
+    """``kept`` ``(D,)`` channel numbers; all ``F`` values are ``[poses, curves] @ matrix + constant``."""
 
     kept: NDArray[np.intp]
-    matrix: Array  # (D, F)
+    matrix: Array  # (D + M, F), with M curves
     constant: Array  # (F,)
+    curves: Curves
 
     @classmethod
     def fit(
-        cls, values: Array, partners: NDArray[np.intp], always: NDArray[np.bool_], tolerance: float
+        cls,
+        values: Array,
+        partners: NDArray[np.intp],
+        *,
+        tolerance: float,
+        always: NDArray[np.bool_] | None = None,
+        joints: NDArray[np.intp] | None = None,
     ) -> Self:
         """Finds the reduction of chart values ``(N, F)``; channels that mirror each other stay or go together.
 
-        Channels are tried from the most to the least moving, so what is kept is what moves most.
+        Args:
+            values: typical frames.
+            partners: for each channel ``(F,)`` its mirror image.
+            tolerance: the largest error at which a channel counts as restored.
+            always: channels that stay even if nothing moves them.
+            joints: channels with the same number belong to one joint, which may have two hinges; −1 for the others.
 
         >>> swing = np.random.default_rng(0).normal(size=(50, 2))
         >>> values = np.stack([swing[:, 0], 3 + 0 * swing[:, 0], swing[:, 1], 0.5 * swing[:, 0]], axis=1)
-        >>> Reduction.fit(values, np.arange(4), np.zeros(4, bool), 1e-6).kept
+        >>> Reduction.fit(values, np.arange(4), tolerance=1e-6).kept
         array([0, 2])
         """
+        always = np.zeros(len(partners), bool) if always is None else always
+        # First from the most to the least moving; then once more, those last that the others nearly say.
+        first = cls._select(values, partners, tolerance, always, values.std(0))
+        own = np.zeros(values.shape[1])
+        own[first.kept] = _own_deviations(values[:, first.kept])
+        reduction = cls._select(values, partners, tolerance, always, own)
+        return reduction if joints is None else reduction._curved(values, partners, tolerance, joints)
+
+    @classmethod
+    def _select(
+        cls,
+        values: Array,
+        partners: NDArray[np.intp],
+        tolerance: float,
+        always: NDArray[np.bool_],
+        weight: Array,
+    ) -> Self:
+        """Keeps channels in the order of their weight, unless those kept before say them."""
         frames, channels = values.shape
         moving = (np.ptp(values, axis=0) > 2 * tolerance) | always
         moving |= moving[partners]
-        spread = values.std(0) + np.where(always, np.inf, 0.0)
+        weight = weight + np.where(always, np.inf, 0.0)
         constant = np.where(moving, 0.0, (values.max(0) + values.min(0)) / 2)
         matrix = np.zeros((channels, channels))
         # What the kept channels and a constant can say, orthonormal columns.
         basis = np.full((frames, 1), frames**-0.5)
         kept: list[int] = []
-        for channel in np.argsort(-np.maximum(spread, spread[partners]), kind="stable"):
+        for channel in np.argsort(-np.maximum(weight, weight[partners]), kind="stable"):
             pair = sorted({int(channel), int(partners[channel])})
             if not moving[channel] or matrix[:, channel].any():
                 continue
-            # A planted channel stays even if nothing in the data moves it: `carry` needs it to be there.
             said = (
                 not always[channel]
                 and frames >= FRAMES_A_CAUSE * len(kept)
@@ -74,7 +105,38 @@ class Reduction:
                     basis = np.column_stack([basis, new / length])
             kept += pair
         order = np.array(sorted(kept), np.intp)
-        return cls(order, matrix[order], constant)
+        return cls(order, matrix[order], constant, Curves.none())
+
+    def _curved(
+        self, values: Array, partners: NDArray[np.intp], tolerance: float, joints: NDArray[np.intp]
+    ) -> Self:
+        """Leaves out the least moving of a joint's three channels where the other two say it."""
+        spread = values.std(0)
+        candidates = [
+            min(
+                (int(i) for i in self.kept if joints[i] == joint),
+                key=lambda i: (spread[i] + spread[partners[i]], i),
+            )
+            for joint in np.unique(joints[self.kept])
+            if joint >= 0 and np.sum(joints[self.kept] == joint) == 3
+        ]
+        causes = {
+            i: [int(k) for k in self.kept if joints[k] == joints[i] and k != i] for i in sorted(candidates)
+        }
+        curves = Curves.fit(values, list(causes), list(causes.values()))
+        errors = np.abs(curves.values(values) - values[:, curves.channels]).max(0, initial=0.0)
+        exact = {i for i, error in zip(causes, errors, strict=True) if error <= tolerance}
+        gone = sorted(i for i in exact if int(partners[i]) in exact)
+        stay = [int(i) for i in self.kept if i not in gone]
+        rows = [self.kept.tolist().index(i) for i in (*stay, *gone)]
+        curves = Curves.fit(values, gone, [causes[i] for i in gone])
+        numbers = np.array([[stay.index(k) for k in causes[i]] for i in gone], np.intp).reshape(-1, 2)
+        return replace(
+            self,
+            kept=np.array(stay, np.intp),
+            matrix=self.matrix[rows],
+            curves=replace(curves, causes=numbers),
+        )
 
     def reduce(self, values: Array) -> Array:
         """Poses ``(..., D)`` of chart values ``(..., F)``."""
@@ -82,18 +144,26 @@ class Reduction:
 
     def restore(self, poses: Array) -> Array:
         """Chart values ``(..., F)`` of poses ``(..., D)``."""
-        return poses @ self.matrix + self.constant
+        if len(self.curves):
+            poses = np.concatenate([poses, self.curves.values(poses)], axis=-1)
+        values: Array = poses @ self.matrix + self.constant
+        return values
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        """Plain lists; curves only where there are any."""
+        plain = {
             "kept": self.kept.tolist(),
             "matrix": self.matrix.tolist(),
             "constant": self.constant.tolist(),
         }
+        return plain | ({"curves": self.curves.to_json()} if len(self.curves) else {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        return cls(np.array(data["kept"], np.intp), np.array(data["matrix"]), np.array(data["constant"]))
+        """The reduction that `to_json` wrote."""
+        curves = Curves.from_json(data["curves"]) if "curves" in data else Curves.none()
+        matrix, constant = np.array(data["matrix"]), np.array(data["constant"])
+        return cls(np.array(data["kept"], np.intp), matrix, constant, curves)
 
 
 def _news(column: Array, basis: Array) -> Array:
@@ -107,3 +177,10 @@ def _shares(values: Array, kept: list[int], channel: int) -> Array:
     """Least squares of a channel on the kept ones and a constant, which comes last."""
     causes = np.column_stack([values[:, kept], np.ones(len(values))])
     return np.linalg.lstsq(causes, values[:, channel], rcond=None)[0]
+
+
+def _own_deviations(values: Array) -> Array:
+    """Of each channel ``(D,)`` the deviation that is left when all others are known."""
+    covariance = np.cov(values.T).reshape(values.shape[1], -1) + 1e-14 * np.eye(values.shape[1])
+    own: Array = np.sqrt(1.0 / np.maximum(np.diag(np.linalg.inv(covariance)), 1e-300))
+    return own

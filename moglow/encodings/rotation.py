@@ -83,9 +83,8 @@ class RotationChart(Chart):
         for j in self.joints:
             for axis, sign in (("x", 1), ("y", -1), ("z", -1)):
                 partner = partners[j] if partners[j] in self.joints else j
-                channels.append(
-                    Channel(f"{names[j]}.turn_{axis}", "joints", f"{names[partner]}.turn_{axis}", sign)
-                )
+                name, twin = f"{names[j]}.turn_{axis}", f"{names[partner]}.turn_{axis}"
+                channels.append(Channel(name, "joints", twin, sign, j))
         return tuple(channels)
 
     def encode(self, clip: Clip, path: ControlPath) -> Array:

@@ -1,0 +1,78 @@
+"""Channels that follow from two others along a curved surface, as two hinges in one joint make. Floor 4; numpy.
+
+A joint that turns about two axes only has three numbers in a rotation vector, the third a smooth function of the other
+two. A polynomial of the fifth degree says it to a thousandth of a radian over the range of an elbow.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.rotations import Array
+
+DEGREE = 5
+_EXPONENTS = np.arange(DEGREE + 1)
+_TERMS = np.argwhere(_EXPONENTS[:, None] + _EXPONENTS <= DEGREE)  # those of the polynomial, (21, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """``M`` channels by number, the two pose channels that each follows from, these' ranges, and its polynomial."""
+
+    channels: NDArray[np.intp]  # (M,)
+    causes: NDArray[np.intp]  # (M, 2)
+    lowest: Array  # (M, 2)
+    highest: Array  # (M, 2)
+    coefficients: Array  # (M, 6, 6)
+
+    @classmethod
+    def none(cls) -> Self:
+        """No channel at all."""
+        pairs, numbers = np.zeros((0, 2)), np.zeros((0, 2), np.intp)
+        return cls(numbers[:, 0], numbers, pairs, pairs, np.zeros((0, DEGREE + 1, DEGREE + 1)))
+
+    @classmethod
+    def fit(cls, values: Array, channels: Sequence[int], causes: Sequence[Sequence[int]]) -> Self:
+        """The best polynomials for columns of ``values`` ``(N, F)``; causes are column numbers here."""
+        coefficients = np.zeros((len(channels), DEGREE + 1, DEGREE + 1))
+        for i, (channel, pair) in enumerate(zip(channels, causes, strict=True)):
+            powers = np.prod(values[:, None, pair] ** _TERMS, axis=-1)
+            coefficients[i][tuple(_TERMS.T)] = np.linalg.lstsq(powers, values[:, channel], rcond=None)[0]
+        numbers = np.array(causes, np.intp).reshape(-1, 2)
+        ranges = values[:, numbers]
+        return cls(np.array(channels, np.intp), numbers, ranges.min(0), ranges.max(0), coefficients)
+
+    def __len__(self) -> int:
+        return len(self.channels)
+
+    def values(self, poses: Array) -> Array:
+        """The channels ``(..., M)`` of poses ``(..., D)``; beyond the range that was seen they stay as at its border.
+
+        >>> swing = np.random.default_rng(0).uniform(-1, 1, size=(200, 2))
+        >>> values = np.column_stack([swing, swing[:, 0] * swing[:, 1]])
+        >>> Curves.fit(values, [2], [(0, 1)]).values(np.array([0.5, -0.5])).round(6)
+        array([-0.25])
+        """
+        known = np.clip(poses[..., self.causes], self.lowest, self.highest)
+        powers = known[..., None] ** _EXPONENTS
+        terms = powers[..., 0, :, None] * powers[..., 1, None, :] * self.coefficients
+        values: Array = terms.sum((-1, -2))
+        return values
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists."""
+        return {
+            name: getattr(self, name).tolist()
+            for name in ("channels", "causes", "lowest", "highest", "coefficients")
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The curves that `to_json` wrote."""
+        channels, causes = np.array(data["channels"], np.intp), np.array(data["causes"], np.intp)
+        return cls(
+            channels, causes, *(np.array(data[name]) for name in ("lowest", "highest", "coefficients"))
+        )
