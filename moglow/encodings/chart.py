@@ -40,9 +40,8 @@ class Chart(ABC):
     """A pose as ``(F,)`` numbers. The groups that stand on the floor (`PLANTED`) come first."""
 
     kind: ClassVar[str]
-    tolerance: ClassVar[float] = (
-        2e-5  # metres and radians by which a channel may be left out, see `Reduction`
-    )
+    tolerance: ClassVar[float] = 2e-5
+    """Metres and radians by which a channel may be off that is left out, see `Reduction`."""
     skeleton: Skeleton
 
     @classmethod

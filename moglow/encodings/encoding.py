@@ -17,11 +17,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from moglow.anatomy import Leg
 from moglow.clip import Clip
 from moglow.contacts import contacts
 from moglow.control import ControlPath
 from moglow.encodings.chart import PLANTED, Chart
 from moglow.encodings.feet_first import FeetFirstChart
+from moglow.encodings.legs import twins_of
 from moglow.encodings.position import PositionChart
 from moglow.encodings.reduction import Reduction
 from moglow.encodings.rotation import RotationChart
@@ -63,11 +65,12 @@ class Features:
 class FeatureSpec:
     """How clips become numbers; the recipe's ``[features]``."""
 
-    encoding: str = "feet_first"  # one of CHARTS
-    contacts: bool = (
-        False  # one more channel a leg: 1 while the foot stands (it costs the density a hard edge)
-    )
-    smoothing: float = 0.25  # seconds; the path is the hips' way with steps and sway smoothed out
+    encoding: str = "feet_first"
+    """One of `CHARTS`."""
+    contacts: bool = False
+    """One more channel a leg, 1 while the foot stands; it costs the density a hard edge."""
+    smoothing: float = 0.25
+    """Seconds; the path is the hips' way with steps and sway smoothed out."""
 
     def __post_init__(self) -> None:
         if self.encoding not in CHARTS:
@@ -112,7 +115,20 @@ class FeatureSpec:
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
-    """Clips of one skeleton as poses ``(T, D)`` along a path, and back; ``pose[..., encoding.slice("toe_x")]``."""
+    """Clips of one skeleton as poses ``(T, D)`` along a path, and back.
+
+    >>> names = ("Hips", *(f"{s}{j}" for s in ("Left", "Right") for j in ("UpLeg", "Leg", "Foot", "Toe")))
+    >>> leg = [[0.1, 0, 0], [0, -0.4, 0], [0, -0.4, 0], [0, -0.1, 0.15]]
+    >>> offsets = [[0, 0.9, 0], *leg, *(np.array(leg) * [-1, 1, 1])]
+    >>> still = Clip.at_rest(Skeleton(names, (-1, 0, 1, 2, 3, 0, 5, 6, 7), offsets), frames=20)
+    >>> encoding = FeatureSpec().fit([still])
+    >>> encoding.names[:4]
+    ('LeftFoot.x', 'RightFoot.x', 'LeftFoot.z', 'RightFoot.z')
+    >>> pose = encoding.features(still).pose[0]
+    >>> carried = encoding.carry(pose, np.array([0.1, 0.0, 0.0]))  # the path goes 10 cm ahead, the feet stay
+    >>> pose[encoding.slice("toe_z")].round(3).tolist(), carried[encoding.slice("toe_z")].round(3).tolist()
+    ([0.15, 0.15], [0.05, 0.05])
+    """
 
     spec: FeatureSpec
     chart: Chart
@@ -131,13 +147,12 @@ class Encoding:
     @cached_property
     def slices(self) -> dict[str, slice]:
         """The slice of each group of channels, in order; a group of which nothing was kept is absent."""
-        groups = [self.chart.channels[i].group for i in self.reduction.kept] + ["contact"] * len(
-            self._contact_legs
-        )
+        groups = [self.chart.channels[i].group for i in self.reduction.kept]
+        groups += ["contact"] * len(self._contact_legs)
         return {name: slice(groups.index(name), groups.index(name) + groups.count(name)) for name in groups}
 
     @cached_property
-    def _contact_legs(self) -> tuple[Any, ...]:
+    def _contact_legs(self) -> tuple[Leg, ...]:
         return self.skeleton.anatomy.legs if self.spec.contacts else ()
 
     def __len__(self) -> int:
@@ -206,12 +221,8 @@ class Encoding:
         partners, signs = self.chart.mirror
         place = {int(channel): i for i, channel in enumerate(self.reduction.kept)}
         own = [place[int(partners[i])] for i in self.reduction.kept]
-        legs = {leg.ankle: i for i, leg in enumerate(self._contact_legs)}
-        twins = [legs.get(self.skeleton.anatomy.partners[ankle], i) for ankle, i in legs.items()]
-        return (
-            np.array(own + [len(own) + twin for twin in twins], np.intp),
-            np.concatenate([signs[self.reduction.kept], np.ones(len(twins))]),
-        )
+        twins = [len(own) + twin for twin in twins_of(self.skeleton)] if self.spec.contacts else []
+        return np.array(own + twins, np.intp), np.append(signs[self.reduction.kept], np.ones(len(twins)))
 
     @cached_property
     def mirror(self) -> Array:
