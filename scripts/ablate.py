@@ -28,8 +28,8 @@ from moglow.validation import Rollouts, RolloutSpec
 
 BASE = (
     *("model.preset=compact", "model.hidden=128", "model.layers=1", "model.latent=normal"),
-    *("training.steps=600", "training.batch=32", "training.rate=2e-3", "training.warmup=60"),
-    *("training.schedule=cosine", "training.average=0.99", "training.validate_every=600"),
+    *("training.steps=400", "training.batch=32", "training.rate=2e-3", "training.warmup=60"),
+    *("training.schedule=cosine", "training.average=0.99", "training.validate_every=400"),
     *("training.windows.length=40", "training.windows.pose_dropout=0", "training.windows.history_noise=0.01"),
     *("training.rollouts.takes=8", "training.rollouts.seconds=10", "training.rollouts.temperature=0.7"),
     "context.carry={toe_x=1.0,toe_z=1.0,foot_yaw=1.0,toe_height=0.7,others=0.9}",
@@ -57,9 +57,10 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "conditioner: mlp": ("model.conditioner=mlp", "model.layers=2"),
     "no shared encoder": ("model.encoder=[]",),
     "no average of weights": ("training.average=0",),
+    "lookahead: 12 frames": ("context.lookahead=12",),
     "context dropout 0.2": ("model.dropout=0.2",),
     "weight decay 0.1": ("training.weight_decay=0.1",),
-    "free running: half the batches": ("training.free_running.share=0.5", "training.free_running.start=300"),
+    "free running: half the batches": ("training.free_running.share=0.5", "training.free_running.start=200"),
     "windows: memory carried over": (f"{PAST}.order=consecutive",),
     "windows: 80 frames, batch 16": (f"{PAST}.length=80", "training.batch=16"),
     "contact channels": ("features.contacts=true",),
