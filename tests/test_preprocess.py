@@ -145,6 +145,11 @@ def test_styles_come_from_names_too(folder: Path) -> None:
     assert styles == {"brisk/c.bvh": "fast", "brisk/d.bvh": "fast", "calm/a.bvh": "a", "calm/b.bvh": "b"}
 
 
+def test_patterns_pick_and_skip(folder: Path) -> None:
+    spec = DataSpec(sources=(SourceSpec(pattern="*/*.bvh", skip=("[ab].bvh",)),))
+    assert [source.name for source in find_sources(spec, folder)] == ["brisk/c.bvh", "brisk/d.bvh"]
+
+
 def test_a_draw_holds_out_some_files_and_moves_little() -> None:
     names = [f"{i}.bvh" for i in range(100)]
     draw = draw_splits(names, 0.1)
