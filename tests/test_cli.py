@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from moglow.bvh_write import write_bvh
 from moglow.cli.main import COMMANDS, SECTIONS, cli
 from moglow.clip import Clip
 from moglow.errors import MoglowError
+from moglow.rotations import expmap_to_quat, quat_angle, quat_multiply
 from tests.rigs import RIGS
 from tests.walking import skeleton_of, walk
 
@@ -194,3 +196,15 @@ def test_export_verbatim_and_portable(walk_file: Path, tmp_path: Path) -> None:
     assert "Yrotation Xrotation Zrotation" in (tmp_path / "out.bvh").read_text()
     exported(odd, tmp_path, "--portable")
     assert (tmp_path / "out.bvh").read_text().split("MOTION")[0] == text.split("MOTION")[0]
+
+
+def test_export_mends_what_is_asked_for_by_name(walk_file: Path, tmp_path: Path) -> None:
+    sound = read_bvh(walk_file)
+    rotations, joint = sound.rotations.copy(), sound.skeleton.role("left_forearm")
+    rotations[20, joint] = quat_multiply(rotations[20, joint], expmap_to_quat([1.5, 0.0, 0.0]))
+    write_bvh(replace(sound, rotations=rotations), tmp_path / "spike.bvh")
+    kept = exported(tmp_path / "spike.bvh", tmp_path)
+    mended = exported(tmp_path / "spike.bvh", tmp_path, "--despike", "--recorded-at", 2 * sound.fps)
+    assert quat_angle(kept.rotations[20, joint], sound.rotations[20, joint]) > 1.0
+    assert quat_angle(mended.rotations[20, joint], sound.rotations[20, joint]) < 0.1
+    assert mended.fps == 2 * sound.fps and len(mended) == len(sound)

@@ -9,6 +9,7 @@ Examples:
   moglow export walk.bvh walk.glb
   moglow export walk.bvh game.bvh --fps 60 --unit m --in-place
   moglow export walk.bvh mine.bvh --skeleton my_rig.bvh
+  moglow export raw.bvh clean.bvh --despike --recorded-at 120
   moglow export long.bvh step.csv --frames 120:180 --at-origin
 """
 
@@ -37,6 +38,13 @@ def read_frames(ctx: click.Context, option: click.Parameter, text: str | None) -
     "--map", "source_map", type=click.Path(path_type=Path), help="Names the roles of IN's joints (TOML)."
 )
 @click.option("--skeleton-map", type=click.Path(path_type=Path), help="The same for --skeleton.")
+@click.option("--despike", is_flag=True, help="Mends rotations that jump away and come back within 0.1 s.")
+@click.option(
+    "--recorded-at",
+    type=click.FloatRange(0, min_open=True),
+    metavar="FPS",
+    help="The true rate of IN, where its frame time is wrong; moglow inspect finds it.",
+)
 @click.option(
     "--fps", type=click.FloatRange(0, min_open=True), help="Resamples to this many frames a second."
 )
@@ -57,6 +65,8 @@ def command(
     skeleton: Path | None,
     source_map: Path | None,
     skeleton_map: Path | None,
+    despike: bool,
+    recorded_at: float | None,
     fps: float | None,
     at_origin: bool,
     in_place: bool,
@@ -70,10 +80,14 @@ def command(
     """
     from moglow.anatomy import read_map
     from moglow.bvh_read import read_bvh
+    from moglow.cleaning import despike as despiked
+    from moglow.cleaning import unmislabel_fps
     from moglow.export import export
     from moglow.retarget import retarget
 
     clip = read_bvh(source, overrides=read_map(source_map) if source_map else {})[frames]
+    clip = unmislabel_fps(clip, recorded_at) if recorded_at else clip
+    clip = despiked(clip) if despike else clip
     if skeleton:
         rig = read_bvh(skeleton, overrides=read_map(skeleton_map) if skeleton_map else {})
         clip = retarget(clip, rig.skeleton, like=rig)
