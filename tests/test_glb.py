@@ -19,12 +19,14 @@ from moglow.clip import Clip
 from moglow.glb import write_glb
 from moglow.rotations import Array, expmap_to_quat
 from moglow.skeleton import Skeleton
+from tests.conftest import SHARED_DATA
 from tests.rigs import DOGS, RIGS
 from tests.walking import skeleton_of
 
 SINGLE = 5e-6  # metres; what single precision leaves of a figure a few metres from the origin
 CLOSE = 1e-3  # metres; what other programs may differ by
 
+SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 SKELETONS = {
     "lone joint": Skeleton(("Root",), (-1,), np.eye(3)[1:2]),
     "repeated, broken names": Skeleton(("a", "a", "\udcff"), (-1, 0, 1), np.eye(3)),
@@ -206,3 +208,25 @@ def test_the_validator_and_three_agree_on_mocap(
     clips = [read_bvh(path)[:60] for path in sorted((shared_data / "tiny").glob("*/*.bvh"))]
     assert len(clips) == 10
     assert np.max(agrees_with_three(clips, tmp_path, node_modules)) < CLOSE
+
+
+@pytest.mark.blender
+def test_blender_agrees(tmp_path: Path) -> None:
+    interpreter = shutil.which(os.environ.get("MOGLOW_BPY_PYTHON", ""))
+    if not interpreter:
+        pytest.skip("needs MOGLOW_BPY_PYTHON=…/bin/python, a Python with bpy")
+    paths = sorted(SAMPLES.glob("*.bvh")) + sorted((SHARED_DATA / "tiny").glob("*/*.bvh"))
+    clips = {str(tmp_path / f"{path.stem}.glb"): read_bvh(path)[:24] for path in paths}
+    for glb, clip in clips.items():
+        write_glb(clip, glb)
+    script, out = Path(__file__).parent / "oracles" / "glb_blender.py", tmp_path / "found.json"
+    rates = json.dumps({glb: round(clip.fps) for glb, clip in clips.items()})
+    subprocess.run([interpreter, script, out, rates], check=True, capture_output=True, timeout=300)
+    said = json.loads(out.read_text())
+    assert said.keys() == clips.keys()
+    for glb, clip in clips.items():
+        joints = [clip.skeleton.index(name) for name in said[glb]["names"]]
+        body = capsule_body(clip.skeleton).posed(*clip.world())[:, ::100]
+        assert sorted(joints) == list(range(len(clip.skeleton)))
+        np.testing.assert_allclose(said[glb]["joints"], clip.world()[0][:, joints], atol=CLOSE, err_msg=glb)
+        np.testing.assert_allclose(said[glb]["points"], body, atol=CLOSE, err_msg=glb)
