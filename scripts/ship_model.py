@@ -1,0 +1,131 @@
+"""Puts a trained run into the package: half-precision weights and a model card with figures measured now.
+
+    python scripts/ship_model.py runs/locomotion --corpus open.corpus --recipe data/open/recipe.toml
+
+Writes moglow/pretrained/locomotion.safetensors and locomotion.md. The card's figures come from the file as shipped.
+"""
+
+import argparse
+import hashlib
+import platform
+from pathlib import Path
+
+import numpy as np
+
+from moglow.checkpoint import Checkpoint
+from moglow.clip import Clip
+from moglow.contacts import toe_points
+from moglow.control import ControlPath
+from moglow.control_file import read_control
+from moglow.corpus import Corpus
+from moglow.generation import PRETRAINED, TEMPERATURE, generate
+from moglow.metrics import jerk, toe_slide
+
+CONTROLS = (
+    *("stand", "turn:angle=360", "line:length=8,speed=0.8", "line:length=12,speed=1.2", "side", "back"),
+    *("circle:r=2", "figure8", "square:side=3", "line:length=30,speed=2.5"),
+)
+SEEDS = range(5)
+HEAD = ("control", "slide, drawn", "slide, feet locked", "jerk")
+
+
+def row(name: str, drawn: list[Clip], locked: list[Clip]) -> str:
+    """Returns a line of the table: median / mean slide of the lowest toe in cm/s, jerk in m/s³."""
+
+    def slide(clips: list[Clip]) -> str:
+        slides = [toe_slide(toe_points(clip), clip.fps) for clip in clips]
+        return " / ".join(
+            f"{100 * np.mean(values):.1f}"
+            for values in ([s.median for s in slides], [s.mean for s in slides])
+        )
+
+    jerks = np.mean([jerk(clip.world()[0], clip.fps) for clip in drawn])
+    return f"| {name} | {slide(drawn)} | {slide(locked) if locked else ''} | {jerks:.0f} |"
+
+
+def takes(checkpoint: Checkpoint, path: ControlPath, *, foot_lock: bool) -> list[Clip]:
+    """Returns one take for each seed."""
+    return [next(generate(checkpoint, path, seed=seed, foot_lock=foot_lock)).clip for seed in SEEDS]
+
+
+def table(checkpoint: Checkpoint, corpus: Corpus) -> str:
+    """Returns the figures, held-out real motion first, then motion on its controls, then on presets."""
+    held_out = sorted(corpus.split("val"), key=len, reverse=True)[:8]
+    real = [corpus.clip(stretch)[:600] for stretch in held_out]
+    paths = [corpus.path(stretch)[:600] for stretch in held_out]
+    lines = [f"| {' | '.join(HEAD)} |", "|" + "---|" * len(HEAD), row("**held-out real motion**", real, [])]
+
+    def drawn(paths: list[ControlPath], foot_lock: bool) -> list[Clip]:
+        return [clip for path in paths for clip in takes(checkpoint, path, foot_lock=foot_lock)]
+
+    lines.append(row("its controls", drawn(paths, False), drawn(paths, True)))
+    for control in CONTROLS:
+        path = read_control(control, fps=checkpoint.context.fps)
+        lines.append(row(f"`{control}`", drawn([path], False), drawn([path], True)))
+    return "\n".join(lines)
+
+
+def card(checkpoint: Checkpoint, file: Path, corpus: Corpus, recipe: Path) -> str:
+    """Returns the model card in Markdown."""
+    about, seen = checkpoint.about, checkpoint.control_range
+    notices = "\n".join(f"* {notice}" for notice in checkpoint.notices)
+    nll = about["validation"]["likelihood"]
+    held_out = sum(map(len, corpus.split("val"))) / corpus.fps / 60
+    millions, megabytes = about["parameters"] / 1e6, file.stat().st_size / 1e6
+    step, minutes = about["validation"]["step"], about["seconds"] / 60
+    styles = ", ".join(checkpoint.context.styles) or "none"
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    joints, fps = len(checkpoint.skeleton), checkpoint.context.fps
+    return f"""# locomotion
+
+A `{checkpoint.model}` with {millions:.2f} million parameters, in float16: {megabytes:.1f} MB.
+It walks, turns, stops, side-steps and goes backwards along a path, at {fps:g} frames a second,
+on the {joints}-joint figure of `data/samples/figure.bvh`.
+
+**Trained again by**
+```
+moglow train {recipe.as_posix()} -o runs/locomotion --seed {about["seed"]}
+python scripts/ship_model.py runs/locomotion --corpus CORPUS --recipe {recipe.as_posix()}
+```
+These weights: step {step} of a run of {minutes:.0f} minutes on one thread of a shared CPU.
+
+**Data**: {about["minutes_of_motion"]:.1f} minutes to train on, {held_out:.1f} minutes held out, split by file.
+{notices}
+
+**Seen**: forward up to {seen.forward:.1f}, backward {seen.backward:.1f}, sideways {seen.sideways:.1f} m/s,
+turning {np.degrees(seen.turn):.0f} deg/s; most of it slower than 1.3 m/s. Styles: {styles}.
+
+**Likelihood** of held-out motion: {nll["standardized"]:.2f} nats a frame in standardised coordinates
+({nll["standardized"] / nll["channels"]:.3f} a channel), {nll["physical"]:.2f} in metres and radians,
+with dequantisation noise of {nll["dequantised"]:g} deviations in the density.
+
+**Motion**: {len(SEEDS)} seeds for each control at temperature {TEMPERATURE}.
+Slide of the lowest toe, median / mean, in cm/s; jerk in m/s³.
+
+{table(checkpoint, corpus)}
+
+**Limits**: little running was seen, and its feet slide. Starts of fast walks from a stand drag a step.
+Paths faster than what was seen give poor motion; `moglow generate` warns of them.
+
+sha256 {digest}; figures measured on {platform.machine()}, {platform.system()}.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--recipe", type=Path, required=True)
+    arguments = parser.parse_args()
+    PRETRAINED.parent.mkdir(exist_ok=True)
+    Checkpoint.read(arguments.run).write(PRETRAINED, half=True)
+    shipped, corpus = Checkpoint.read(PRETRAINED), Corpus.open(arguments.corpus)
+    text = card(shipped, PRETRAINED, corpus, arguments.recipe)
+    PRETRAINED.with_suffix(".md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
