@@ -27,15 +27,21 @@ def export(clip: Clip, path: str | Path, **options: object) -> None:
     Traceback (most recent call last):
     moglow.errors.ExportError: walk.fbx: no format for the suffix '.fbx'; use one of .bvh, .csv, .glb, .npz
     """
+    writer = writer_for(path)
+    for option in options:
+        if option not in signature(writer).parameters:
+            kind = Path(path).suffix.lower()
+            raise ExportError(f"{path}: a {kind} file has no option {option!r}; leave it out")
+    writer(clip, path, **options)
+
+
+def writer_for(path: str | Path) -> Callable[..., None]:
+    """The writer of a file's format, or an error that names the formats there are."""
     suffix = Path(path).suffix.lower()
     if suffix not in EXPORTERS:
         known = ", ".join(sorted(EXPORTERS))
         raise ExportError(f"{path}: no format for the suffix {suffix!r}; use one of {known}")
-    writer = EXPORTERS[suffix]
-    for option in options:
-        if option not in signature(writer).parameters:
-            raise ExportError(f"{path}: a {suffix} file has no option {option!r}; leave it out")
-    writer(clip, path, **options)
+    return EXPORTERS[suffix]
 
 
 def write_npz(clip: Clip, path: str | Path) -> None:

@@ -10,7 +10,7 @@ from moglow.bvh_read import read_bvh
 from moglow.checkpoint import Checkpoint
 from moglow.clip import Clip
 from moglow.control_file import read_control
-from moglow.export import export
+from moglow.export import export, writer_for
 from moglow.generation import PRETRAINED, TEMPERATURE, Take, generate, ranked, styled, within_range
 from moglow.retarget import retarget
 from moglow.tensorfile import replacing
@@ -35,6 +35,7 @@ def make_takes(
     strict: bool,
 ) -> Iterator[str]:
     """Writes the takes and yields a line for each file, and for each warning."""
+    writer_for(out)  # a wrong suffix is told before the work, not after it
     file = checkpoint or PRETRAINED
     model = Checkpoint.read(file)
     path = styled(read_control(control, fps=model.context.fps), style)
