@@ -57,7 +57,7 @@ def sample_cubic(values: ArrayLike, at: ArrayLike) -> Array:
     if len(values) == 1:
         return values[base]
     padded = np.concatenate([2 * values[:1] - values[1:2], values, 2 * values[-1:] - values[-2:-1]])
-    return _catmull_rom(*(padded[base + k] for k in range(4)), s)
+    return _catmull_rom(*(padded[base + k] for k in range(4)), share=s)
 
 
 def sample_turns(quats: ArrayLike, at: ArrayLike) -> Array:
@@ -68,7 +68,7 @@ def sample_turns(quats: ArrayLike, at: ArrayLike) -> Array:
     origin = quats[base]
     knots = (np.clip(base + k, 0, len(quats) - 1) for k in (-1, 0, 1, 2))
     turns = [quat_to_expmap(quat_multiply(quat_conjugate(origin), quats[knot])) for knot in knots]
-    return quat_multiply(origin, expmap_to_quat(_catmull_rom(*turns, s)))
+    return quat_multiply(origin, expmap_to_quat(_catmull_rom(*turns, share=s)))
 
 
 def _place(at: ArrayLike, frames: int) -> tuple[NDArray[np.intp], Array]:
