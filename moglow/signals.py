@@ -1,5 +1,7 @@
 """Signals sampled in time: smoothing and interpolation along the first axis. Ground floor; numpy alone."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -57,7 +59,7 @@ def sample_cubic(values: ArrayLike, at: ArrayLike) -> Array:
     if len(values) == 1:
         return values[base]
     padded = np.concatenate([2 * values[:1] - values[1:2], values, 2 * values[-1:] - values[-2:-1]])
-    return _catmull_rom(*(padded[base + k] for k in range(4)), share=s)
+    return _catmull_rom([padded[base + k] for k in range(4)], s)
 
 
 def sample_turns(quats: ArrayLike, at: ArrayLike) -> Array:
@@ -68,7 +70,7 @@ def sample_turns(quats: ArrayLike, at: ArrayLike) -> Array:
     origin = quats[base]
     knots = (np.clip(base + k, 0, len(quats) - 1) for k in (-1, 0, 1, 2))
     turns = [quat_to_expmap(quat_multiply(quat_conjugate(origin), quats[knot])) for knot in knots]
-    return quat_multiply(origin, expmap_to_quat(_catmull_rom(*turns, share=s)))
+    return quat_multiply(origin, expmap_to_quat(_catmull_rom(turns, s)))
 
 
 def _place(at: ArrayLike, frames: int) -> tuple[NDArray[np.intp], Array]:
@@ -78,8 +80,9 @@ def _place(at: ArrayLike, frames: int) -> tuple[NDArray[np.intp], Array]:
     return base, times - base
 
 
-def _catmull_rom(before: Array, start: Array, end: Array, after: Array, share: Array) -> Array:
-    """The cubic from ``start`` to ``end`` whose slopes are those of the chords around them."""
+def _catmull_rom(knots: Sequence[Array], share: Array) -> Array:
+    """The cubic between the middle two of four knots, whose slopes there are those of the chords around them."""
+    before, start, end, after = knots
     s = share.reshape(-1, *(1,) * (start.ndim - 1))
     return _hermite(start, end, (end - before) / 2, (after - start) / 2, s)
 
