@@ -114,21 +114,13 @@ class NumpyMoGlow:
 
     @property
     def noise_dim(self) -> int:
-        return self.pose_dim + (self._degrees > 0)
+        """How many standard normals one frame takes."""
+        return self.pose_dim + self._degrees
 
     def initial_state(self, batch: int = 1) -> State:
         """All memory zero."""
         zero = np.zeros((batch, self._hidden), self._dtype)
         return ((zero, zero),) * sum(len(step.layers) for step in self._steps)
-
-    def draw_noise(self, *shape: int, generator: np.random.Generator) -> Floats:
-        """Noise ``(*shape, noise_dim)``: standard normals and, for a Student-t, one χ²; frame by frame or all at once
-        it is the same stream."""
-        normals = generator.standard_normal((*shape, self.pose_dim + self._degrees))
-        if not self._degrees:
-            return normals.astype(self._dtype)
-        chi_square = np.square(normals[..., self.pose_dim :]).sum(-1, keepdims=True)
-        return np.concatenate([normals[..., : self.pose_dim], chi_square], axis=-1).astype(self._dtype)
 
     def step(
         self, context: Floats, state: State, noise: Floats, *, temperature: float = 1.0
@@ -142,7 +134,8 @@ class NumpyMoGlow:
         given += self._given_bias
         x = noise[..., : self.pose_dim] * self._dtype(temperature)
         if self._degrees:
-            x = x * np.sqrt(self._degrees / noise[..., self.pose_dim :])
+            chi_square = np.square(noise[..., self.pose_dim :]).sum(-1, keepdims=True)
+            x = x * np.sqrt(self._degrees / chi_square)
         after: list[tuple[Floats, Floats]] = []
         width, deep = 4 * self._hidden, len(self._steps[0].layers)
         for k in range(len(self._steps) - 1, -1, -1):

@@ -32,7 +32,8 @@ class StepModel(Protocol):
 
     def initial_state(self, batch: int = 1) -> Any: ...
 
-    def draw_noise(self, *shape: int, generator: np.random.Generator) -> NDArray[Any]: ...
+    @property
+    def noise_dim(self) -> int: ...
 
     def step(
         self, context: NDArray[Any], state: Any, noise: NDArray[Any], *, temperature: float = 1.0
@@ -95,7 +96,7 @@ class Sampler:
             held[:, : spec.history],
             self.model.initial_state(),
         )
-        noise = self.model.draw_noise(frames, 1, generator=generator)
+        noise = self._noise(frames, generator)
         # The last frames look ahead to the real controls, so that the first step comes as no surprise.
         coming = np.concatenate([held[:, :frames], controls[None]], axis=1)
         for t in range(frames):
@@ -124,9 +125,13 @@ class Sampler:
                 continue
             controls, label = np.stack([control for control, _ in coming]), coming[0][1]
             past = self.start(controls, label, warm) if past is None else past
-            past, pose = self.step(past, controls[None], self.model.draw_noise(1, generator=live), label)
+            past, pose = self.step(past, controls[None], self._noise(1, live)[0], label)
             yield pose[0]
             coming.popleft()
+
+    def _noise(self, frames: int, generator: np.random.Generator) -> NDArray[Any]:
+        """Standard normals ``(frames, 1, noise_dim)``, the same stream frame by frame or all at once."""
+        return generator.standard_normal((frames, 1, self.model.noise_dim), dtype=np.float32)
 
     def _padded(
         self, velocities: Iterable[Array], styles: Iterable[str | None]

@@ -11,7 +11,7 @@ from moglow.models.model import MotionModel
 
 
 class TorchSteps:
-    """What `Sampler` asks of a model, answered by torch; noise comes from the numpy generator all the same."""
+    """What `Sampler` asks of a model, answered by torch."""
 
     def __init__(self, model: MotionModel) -> None:
         self.model = model
@@ -19,15 +19,14 @@ class TorchSteps:
     def initial_state(self, batch: int = 1) -> State:
         return self.model.initial_state()
 
-    def draw_noise(self, *shape: int, generator: np.random.Generator) -> NDArray[Any]:
-        seed = int(generator.integers(2**63))
-        return self.model.draw_noise(*shape, generator=torch.Generator().manual_seed(seed)).numpy()
+    @property
+    def noise_dim(self) -> int:
+        return self.model.noise_dim
 
     @torch.no_grad()
     def step(
         self, context: NDArray[Any], state: State, noise: NDArray[Any], *, temperature: float = 1.0
     ) -> tuple[NDArray[Any], State]:
-        inputs = (torch.as_tensor(np.asarray(array, np.float32)) for array in (context, noise))
-        vector, numbers = inputs
+        vector, numbers = (torch.as_tensor(np.asarray(array, np.float32)) for array in (context, noise))
         pose, state = self.model.step(vector, state, numbers, temperature=temperature)
         return pose.numpy(), state

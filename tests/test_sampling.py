@@ -42,7 +42,7 @@ def test_numpy_draws_what_torch_draws(latent: str, scale: str, encoder: tuple[in
     state, memory = ours.initial_state(2), theirs.initial_state()
     for _ in range(12):
         context = generator.normal(size=(2, checkpoint.context.size)).astype(np.float32)
-        noise = ours.draw_noise(2, generator=generator)
+        noise = generator.standard_normal((2, ours.noise_dim), dtype=np.float32)
         drawn, state = ours.step(context, state, noise, temperature=0.8)
         expected, memory = theirs.step(
             torch.as_tensor(context), memory, torch.as_tensor(noise), temperature=0.8

@@ -1,7 +1,7 @@
 """The distributions a flow starts from, and the noise they are made of. Used by the models.
 
-A latent is a function of plain noise, so that the numpy sampler, the torch model and a GPU can share one stream of
-numbers: `draw` makes the noise, `from_noise` turns it into a sample.
+A latent is a function of plain noise, which is always standard normals, so that numpy, torch and a GPU can share one
+stream of numbers: `noise_dim` says how many a sample takes, `from_noise` turns them into it.
 """
 
 import math
@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 
 class Latent(ABC):
@@ -21,15 +21,11 @@ class Latent(ABC):
     @property
     @abstractmethod
     def noise_dim(self) -> int:
-        """How many numbers of noise one sample takes."""
+        """How many standard normals one sample takes."""
 
     @abstractmethod
     def log_prob(self, z: Tensor) -> Tensor:
         """Returns the log-density in nats, (…)."""
-
-    @abstractmethod
-    def draw(self, *shape: int, generator: Generator) -> Tensor:
-        """Returns noise (*shape, noise_dim) in float32 on the generator's device."""
 
     @abstractmethod
     def from_noise(self, noise: Tensor) -> Tensor:
@@ -50,9 +46,6 @@ class StandardNormal(Latent):
     def log_prob(self, z: Tensor) -> Tensor:
         return -0.5 * (z.square().sum(dim=-1) + self.dim * math.log(2 * math.pi))
 
-    def draw(self, *shape: int, generator: Generator) -> Tensor:
-        return torch.randn(*shape, self.dim, generator=generator, device=generator.device)
-
     def from_noise(self, noise: Tensor) -> Tensor:
         return noise
 
@@ -60,8 +53,8 @@ class StandardNormal(Latent):
 class StudentT(Latent):
     """The multivariate Student-t with ν degrees of freedom and unit scale (*Studentising flows*, 2020).
 
-    Its score is bounded, so that an outlier cannot throw training off. Its noise is D standard normals n and, last,
-    one χ² of ν degrees: z = n · √(ν / χ²). ν is a whole number, so that χ² is a sum of ν squared normals.
+    Its score is bounded, so that an outlier cannot throw training off. Its noise is D normals n and ν
+    more, whose squares sum to a χ²: z = n · √(ν / χ²). So ν is a whole number.
 
     >>> round(StudentT(1, degrees=50).log_prob(torch.zeros(1)).item(), 4)
     -0.9239
@@ -73,7 +66,7 @@ class StudentT(Latent):
 
     @property
     def noise_dim(self) -> int:
-        return self.dim + 1
+        return self.dim + self.degrees
 
     def log_prob(self, z: Tensor) -> Tensor:
         both = 0.5 * (self.degrees + self.dim)
@@ -84,14 +77,9 @@ class StudentT(Latent):
         )
         return at_zero - both * torch.log1p(z.square().sum(dim=-1) / self.degrees)
 
-    def draw(self, *shape: int, generator: Generator) -> Tensor:
-        normals = torch.randn(*shape, self.dim + self.degrees, generator=generator, device=generator.device)
-        noise, squares = normals.tensor_split((self.dim,), dim=-1)
-        return torch.cat([noise, squares.square().sum(dim=-1, keepdim=True)], dim=-1)
-
     def from_noise(self, noise: Tensor) -> Tensor:
-        normals, chi_square = noise.tensor_split((self.dim,), dim=-1)
-        return normals * (self.degrees / chi_square).sqrt()
+        normals, others = noise.tensor_split((self.dim,), dim=-1)
+        return normals * (self.degrees / others.square().sum(dim=-1, keepdim=True)).sqrt()
 
 
 LATENTS: Mapping[str, type[Latent]] = {"normal": StandardNormal, "student": StudentT}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+import torch
 from torch import Generator, Tensor, nn
 
 from moglow.flows.bijection import State
@@ -58,7 +59,7 @@ class MotionModel(nn.Module, ABC):
     @property
     @abstractmethod
     def noise_dim(self) -> int:
-        """How many numbers of noise one frame takes."""
+        """How many standard normals one frame takes."""
 
     @abstractmethod
     def initialize(self, pose: Tensor, context: Tensor) -> None:
@@ -81,9 +82,9 @@ class MotionModel(nn.Module, ABC):
     ) -> tuple[Tensor, State]:
         """Returns the next pose (B, D) for a context (B, C) and noise (B, noise_dim), and the state after it."""
 
-    @abstractmethod
     def draw_noise(self, *shape: int, generator: Generator) -> Tensor:
         """Returns noise (*shape, noise_dim) on the generator's device."""
+        return torch.randn(*shape, self.noise_dim, generator=generator, device=generator.device)
 
     def initial_state(self) -> State:
         """The state before the first frame: None, which stands for zeros."""

@@ -135,6 +135,3 @@ class MoGlow(MotionModel):
         z = temperature * self.latent.from_noise(noise)
         pose, state = self.flow.inverse(z[:, None], self.encoder(context)[:, None], state)
         return pose[:, 0], state
-
-    def draw_noise(self, *shape: int, generator: Generator) -> Tensor:
-        return self.latent.draw(*shape, generator=generator)
