@@ -46,11 +46,7 @@ def capsule_body(skeleton: Skeleton) -> Body:
     >>> len(body.points), sorted(set(body.joints.tolist()))
     (240, [0, 1])
     """
-    above = _ways(
-        {skeleton.anatomy.roles.get("hips", 0)}, skeleton
-    )  # a root on the floor is no part of the body
-    scale = _reach(skeleton, above) / REACH or 1.0
-    radii = scale * _radii(skeleton)
+    above, scale, radii = _above_body(skeleton), _scale(skeleton), joint_radii(skeleton)
     tips = [(p, skeleton.offsets[j], radii[j]) for j, p in enumerate(skeleton.parents) if j not in above]
     tips += [(joint, np.array(tip), 0.9 * radii[joint]) for joint, tip in skeleton.end_sites]
     bones = [bone for bone in tips if np.linalg.norm(bone[1]) >= SHORTEST * scale]
@@ -64,6 +60,20 @@ def capsule_body(skeleton: Skeleton) -> Body:
         joints=np.repeat([joint for joint, _, _ in bones], count),
         triangles=np.concatenate([around + count * k for k in range(len(bones))]),
     )
+
+
+def _above_body(skeleton: Skeleton) -> set[int]:
+    """The joints from the root to the hips, both with it: a root on the floor is no part of the body."""
+    return _ways({skeleton.anatomy.roles.get("hips", 0)}, skeleton)
+
+
+def joint_radii(skeleton: Skeleton) -> Array:
+    """How thick the body is at each joint: radii ``(J,)`` in metres."""
+    return _scale(skeleton) * _radii(skeleton)
+
+
+def _scale(skeleton: Skeleton) -> float:
+    return _reach(skeleton, _above_body(skeleton)) / REACH or 1.0
 
 
 def _radii(skeleton: Skeleton) -> Array:
