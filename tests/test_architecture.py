@@ -33,7 +33,12 @@ FLOORS = {
     11: "glb export generation",
     12: "cli cli.reports cli.training_corpus cli.training_screen cli.takes cli.main __main__",
 }
-MODULES = [f"moglow.{name}" for floor in FLOORS.values() for name in floor.split()]
+VIEWER = [
+    "moglow_viewer",
+    "moglow_viewer.figures",
+    "moglow_viewer.page",
+]  # above it all: only commands import it
+MODULES = [f"moglow.{name}" for floor in FLOORS.values() for name in floor.split()] + VIEWER
 TOP = set(COMMANDS.values())  # every command is on the top floor and imports no other
 
 # Packages that only some modules may import, wherever in the file.
@@ -45,6 +50,7 @@ BORDERS = {
     "rich": {"moglow.cli"},
     "pyvista": set[str](),
     "bpy": set[str](),
+    "moglow_viewer": {"moglow_viewer"} | TOP,
     "safetensors": set[str](),
 }
 
@@ -55,11 +61,13 @@ HEAVY = {"torch", "scipy", "bvh", "pyvista", "click", "rich"}
 
 
 def modules() -> dict[str, Path]:
-    files = sorted((ROOT / "moglow").rglob("*.py"))
-    names = (
-        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files
-    )
-    return {name: file for name, file in zip(names, files, strict=True) if name != "moglow"}
+    packages = (ROOT / "moglow", ROOT / "viewer" / "moglow_viewer")
+    files = [(package.parent, file) for package in packages for file in sorted(package.rglob("*.py"))]
+    named = {
+        ".".join(file.relative_to(base).with_suffix("").parts).removesuffix(".__init__"): file
+        for base, file in files
+    }
+    return {name: file for name, file in named.items() if name != "moglow"}
 
 
 SOURCES = modules()

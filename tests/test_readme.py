@@ -40,9 +40,8 @@ def parse(line: str) -> None:
             if not isinstance(parameter.type, click.Path):
                 parameter.process_value(ctx, given.get(parameter.name or ""))
             elif parameter.required:
-                assert isinstance(given.get(parameter.name or ""), str), (
-                    f"{line}: {parameter.name} is missing"
-                )
+                said = given.get(parameter.name or "")  # a tuple, where any number may be given
+                assert said and isinstance(said, str | tuple), f"{line}: {parameter.name} is missing"
 
 
 IN_PAGES = [(name, line) for name, text in PAGES.items() for line in command_lines(text)]
@@ -59,7 +58,14 @@ def test_what_is_shown_can_be_typed(place: str, line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["moglow exprot a b", "moglow export a", "moglow export a b c", "moglow export a b --fsp 3"]
+    "line",
+    [
+        "moglow exprot a b",
+        "moglow export a",
+        "moglow export a b c",
+        "moglow export a b --fsp 3",
+        "moglow view --html a",
+    ],
 )
 def test_a_wrong_line_would_be_noticed(line: str) -> None:
     with pytest.raises((AssertionError, click.UsageError)):

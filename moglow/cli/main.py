@@ -15,7 +15,7 @@ from moglow.errors import MoglowError
 
 SECTIONS: dict[str, dict[str, str]] = {
     "Make motion": {"generate": "moglow.cli.generate"},
-    "Look at motion": {"inspect": "moglow.cli.inspect"},
+    "Look at motion": {"inspect": "moglow.cli.inspect", "view": "moglow.cli.view"},
     "Convert it": {"export": "moglow.cli.export"},
     "Learn from it": {
         "preprocess": "moglow.cli.preprocess",

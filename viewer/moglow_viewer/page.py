@@ -1,0 +1,205 @@
+"""One self-contained HTML page on which clips play in any browser: no server, no network, no dependency.
+
+Stands above the library; numpy alone. `page.html` is filled with `page.css`, three scripts and the motion. Positions
+travel as whole millimetres: second differences in time, as 16-bit numbers, deflated, in base64.
+"""
+
+import hashlib
+import json
+import zlib
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from moglow.capsules import joint_radii
+from moglow.clip import Clip
+from moglow.contacts import contacts, ground_speed, toe_points
+from moglow.control import ControlPath
+from moglow.errors import ClipError, ExportError
+from moglow.rotations import Array, heading_to_vector
+from moglow.skeleton import Skeleton
+from moglow.tensorfile import replacing
+from moglow_viewer.figures import figure_table, measure
+
+SCRIPTS = ("motion.js", "scene.js", "player.js")
+UNIT = 0.001
+"""Metres: positions are rounded to the nearest of these, so they are off by half of it along an axis at most."""
+ARROW = 0.35
+"""Metres: how far the arrow that shows an asked heading reaches."""
+STILL, FASTEST = 255, 254
+"""A foot's byte in a frame: its speed in cm/s up to `FASTEST`, or `STILL` lifted: not on the ground."""
+
+
+def write_page(
+    clips: Sequence[Clip],
+    path: str | Path,
+    *,
+    control: ControlPath | None = None,
+    figures: Sequence[Mapping[str, Any]] | None = None,
+    title: str | None = None,
+) -> None:
+    """Writes a page that plays the clips in sync over the path that was asked for.
+
+    ``figures`` are one mapping a clip, as its sidecar holds them; what they do not say is measured. The same input
+    gives the same bytes.
+
+    >>> import tempfile
+    >>> clip = Clip.at_rest(Skeleton(("Hips",), (-1,), [[0.0, 0.9, 0.0]]))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_page([clip], f"{folder}/still.html")
+    ...     "default-src 'none'" in Path(folder, "still.html").read_text("utf-8")
+    True
+    """
+    if not clips:
+        raise ClipError(f"{path}: no clip to show; give at least one")
+    if Path(path).suffix.lower() not in {".html", ".htm"}:
+        raise ExportError(f"{path}: a page ends in .html; name it so")
+    with replacing(path) as file:
+        file.write(make_page(clips, control=control, figures=figures, title=title).encode())
+
+
+def make_page(
+    clips: Sequence[Clip],
+    *,
+    control: ControlPath | None = None,
+    figures: Sequence[Mapping[str, Any]] | None = None,
+    title: str | None = None,
+) -> str:
+    """The page as text; see `write_page`."""
+    names = [clip.name or f"take {k}" for k, clip in enumerate(clips, start=1)]
+    said = figures or [{}] * len(clips)
+    motion = {
+        "takes": [_take(clip, name) for clip, name in zip(clips, names, strict=True)],
+        "path": _path(control) if control else None,
+        "figures": figure_table(
+            [{**measure(clip, control), **each} for clip, each in zip(clips, said, strict=True)]
+        ),
+        "warnings": sorted({str(line) for each in said for line in each.get("warnings", ())}),
+    }
+    style, script = _part("page.css"), "\n".join(_part(name) for name in SCRIPTS)
+    return Template(_part("page.html")).substitute(
+        title=escape(title or " · ".join(names[:3])),
+        policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; "
+        f"style-src '{_fingerprint(style)}'; script-src '{_fingerprint(script)}'",
+        style=style,
+        script=script,
+        motion=json.dumps(motion, separators=(",", ":")).replace("<", "\\u003c"),  # a name may be "</script>"
+    )
+
+
+def pack_points(points: Array) -> dict[str, Any]:
+    """Points ``(T, P, 3)`` in metres, ready for JSON; `motion.js` unpacks them.
+
+    Motion is smooth, so that second differences are small; zigzag keeps them positive, and low bytes stand apart
+    from the high ones, which are nearly all zero.
+    """
+    frames, count, _ = points.shape
+    origin = points[0].mean(0).round(3) if count else np.zeros(3)
+    unit = UNIT
+    while (steps := np.abs(_second_differences(points - origin, unit))).max(initial=0) > 32767:
+        unit *= float(steps.max()) / 32000  # a leap of metres between frames, or a giant: coarser, but whole
+    steps = _second_differences(points - origin, unit)
+    zigzag = np.where(steps < 0, -2 * steps - 1, 2 * steps).astype("<u2").reshape(frames, -1).T
+    low_then_high = np.ascontiguousarray(zigzag).view("u1").reshape(-1, 2).T
+    packed = pack_bytes(low_then_high)
+    return {"frames": frames, "points": count, "unit": unit, "origin": origin.tolist(), "data": packed}
+
+
+def pack_bytes(values: Array) -> str:
+    """Bytes of any shape, deflated, in base64."""
+    return b64encode(zlib.compress(np.ascontiguousarray(values, "u1").tobytes(), 9)).decode()
+
+
+def _second_differences(points: Array, unit: float) -> Array:
+    whole = np.rint(points / unit).astype(np.int64)
+    before = np.zeros((2, *whole.shape[1:]), np.int64)
+    return np.diff(np.concatenate([before, whole]), n=2, axis=0)
+
+
+def _take(clip: Clip, name: str) -> dict[str, Any]:
+    legs = clip.skeleton.anatomy.legs
+    toes = toe_points(clip) if legs else np.zeros((len(clip), 0, 3))
+    speed = ground_speed(toes, clip.fps) * 100
+    planted = contacts(clip) if legs else np.zeros(toes.shape[:2], bool)
+    return {
+        "name": name,
+        "fps": clip.fps,
+        **pack_points(np.concatenate([clip.world()[0], clip.end_positions()], axis=1)),
+        "bones": _bones(clip.skeleton),
+        "hips": clip.skeleton.anatomy.roles.get("hips", 0),
+        "toes": _toes(clip.skeleton),
+        "feet": pack_bytes(np.where(planted, np.minimum(speed, FASTEST).round(), STILL)),
+        "slide": pack_bytes(np.minimum(lowest_speed(toes, clip.fps) * 100, FASTEST).round()),
+        "heading": round(float(clip.headings()[0]), 3),
+    }
+
+
+def lowest_speed(toes: Array, fps: float) -> Array:
+    """Horizontal speed ``(T,)`` of the toe that is lowest on each step to a frame: what is called foot slide."""
+    if toes.shape[0] < 2 or not toes.shape[1]:
+        return np.zeros(len(toes))
+    lowest = (toes[1:] + toes[:-1])[..., 1].argmin(1)
+    step = np.diff(toes, axis=0)[np.arange(len(toes) - 1), lowest]
+    speed = np.linalg.norm(step[:, [0, 2]], axis=-1) * fps
+    return np.concatenate([speed[:1], speed])
+
+
+def _toes(skeleton: Skeleton) -> list[int]:
+    """Which point is each leg's toe, as `toe_points` has it: a joint, the foot's end site, or the ankle."""
+    ends = {joint: len(skeleton) + end for end, (joint, _) in reversed([*enumerate(skeleton.end_sites)])}
+    return [ends.get(leg.ankle, leg.ankle) if leg.toe is None else leg.toe for leg in skeleton.anatomy.legs]
+
+
+def _bones(skeleton: Skeleton) -> list[list[float]]:
+    """Each bone as its two points, the radii there in millimetres, and its side: 1 left, −1 right, 0 the middle.
+
+    Only what hangs from the hips is body: a root on the floor is none, nor are the IK handles that hang from it.
+    """
+    radii, sides = joint_radii(skeleton) * 1000, _sides(skeleton)
+    body = {skeleton.anatomy.roles.get("hips", 0)}
+    for joint, parent in enumerate(skeleton.parents):
+        if parent in body:
+            body.add(joint)
+    bones = [
+        [parent, joint, radii[parent], radii[joint], sides[parent]]
+        for joint, parent in enumerate(skeleton.parents)
+        if parent in body
+    ]
+    bones += [
+        [joint, len(skeleton) + end, radii[joint], 0.9 * radii[joint], sides[joint]]
+        for end, (joint, _) in enumerate(skeleton.end_sites)
+        if joint in body
+    ]
+    bones = bones or [[0, 0, radii[0], radii[0], 0]]  # a lone joint is a ball
+    return [[round(float(number)) for number in bone] for bone in bones]
+
+
+def _sides(skeleton: Skeleton) -> list[int]:
+    """The side of each joint: that of its role, else its parent's."""
+    said = {joint: role.partition("_")[0] for role, joint in skeleton.anatomy.roles.items()}
+    sides: list[int] = []
+    for joint, parent in enumerate(skeleton.parents):
+        inherited = sides[parent] if parent >= 0 else 0
+        sides.append({"left": 1, "right": -1}.get(said.get(joint, ""), inherited))
+    return sides
+
+
+def _path(control: ControlPath) -> dict[str, Any]:
+    """The asked path as two points a frame: where to be, and the tip of an arrow that shows the heading."""
+    ahead = control.positions + ARROW * heading_to_vector(control.headings)
+    points = np.stack([control.positions, ahead], axis=1)  # (T, 2, 2)
+    return {"fps": control.fps, **pack_points(np.insert(points, 1, 0.0, axis=-1))}
+
+
+def _part(name: str) -> str:
+    return files("moglow_viewer").joinpath(name).read_text("utf-8").strip()
+
+
+def _fingerprint(text: str) -> str:
+    return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,247 @@
+"use strict";
+// The player of a page: time, keys, buttons and pointers. `window.moglow` shows what it is doing. Last of the scripts.
+
+const $ = (selector) => document.querySelector(selector);
+const SPEEDS = [0.25, 0.5, 1, 2, 4];
+
+async function start() {
+  const { takes: packed, path, figures, warnings } = JSON.parse($("#motion").textContent);
+  const takes = await Promise.all(packed.map(async (take) => new Take(
+    take, await unpack(take), await inflate(take.feet), await inflate(take.slide))));
+  const asked = path && new Track(path, await unpack(path));
+  const fps = takes[0].fps;
+  const frames = Math.max(...takes.map((take) => Math.floor(((take.frames - 1) / take.fps) * fps + 1e-4) + 1));
+  const lastTime = (frames - 1) / fps;
+
+  const state = { time: 0, playing: false, speed: 1, loop: true, help: false, drawn: 0 };
+  const camera = { mode: "follow", yaw: takes[0].heading + 0.65, pitch: 0.26, zoom: 1, distance: 0 };
+  const turned = { yaw: camera.yaw, pitch: camera.pitch }; // what `top` comes back to
+  let anchor = null; // the wall clock and the time shown when playing began: frames may drop, time never slows
+  let stale = true; // something changed since the last drawing
+  let colours = readColours();
+
+  function readColours() {
+    const style = getComputedStyle(document.documentElement);
+    const rgb = (text) => [1, 3, 5].map((k) => parseInt(text.trim().slice(k, k + 2), 16));
+    const names = ["ground", "ink", "soft", "grid", "shadow", "asked", "accent", "body", "left", "right",
+      "still", "sliding", "skating"];
+    const read = Object.fromEntries(names.map((name) => [name, rgb(style.getPropertyValue(`--${name}`))]));
+    read.takes = style.getPropertyValue("--takes").trim().split(/\s+/).map(rgb);
+    return read;
+  }
+
+  // ---- time ----
+
+  const frame = () => clamp(Math.floor(state.time * fps + 1e-4), 0, frames - 1);
+  function setTime(seconds) {
+    state.time = clamp(seconds, 0, lastTime);
+    anchor = null;
+    stale = true;
+  }
+  const setFrame = (number) => setTime(clamp(number, 0, frames - 1) / fps);
+  function play(playing) {
+    if (playing && !state.loop && frame() === frames - 1) setTime(0);
+    state.playing = playing && frames > 1;
+    setTime(state.playing ? state.time : frame() / fps);
+  }
+  function advance(now) {
+    anchor = anchor || { now, time: state.time };
+    const time = anchor.time + ((now - anchor.now) / 1000) * state.speed;
+    if (!state.loop && time >= lastTime) return setFrame(frames - 1), play(false);
+    state.time = Math.min(time % (frames / fps), lastTime); // the last frame lasts as long as the others
+    stale = true;
+  }
+
+  // ---- keys, buttons, pointers ----
+
+  function changeSpeed(by) {
+    state.speed = SPEEDS[clamp(SPEEDS.indexOf(state.speed) + by, 0, SPEEDS.length - 1)];
+    setTime(state.time);
+  }
+  function look(mode) {
+    if (camera.mode !== "top") Object.assign(turned, { yaw: camera.yaw, pitch: camera.pitch });
+    // From above +Z points up the screen and +X, the left of who looks along +Z, to the left.
+    Object.assign(camera, mode === "top" ? { yaw: Math.PI, pitch: Math.PI / 2 } : turned, { mode, zoom: 1 });
+  }
+  const step = (by) => { const next = frame() + by; play(false); setFrame(next); };
+  const actions = {
+    " ": () => play(!state.playing),
+    ArrowLeft: () => step(-1),
+    ArrowRight: () => step(1),
+    Home: () => setFrame(0),
+    End: () => setFrame(frames - 1),
+    l: () => { state.loop = !state.loop; setTime(state.time); },
+    "[": () => changeSpeed(-1),
+    "]": () => changeSpeed(1),
+    f: () => look("follow"),
+    o: () => look("orbit"),
+    t: () => look("top"),
+    "?": () => { state.help = !state.help; },
+    Escape: () => { state.help = false; },
+  };
+  takes.slice(0, 9).forEach((take, k) => { actions[k + 1] = () => { take.shown = !take.shown; drawChart(); }; });
+  function act(key) {
+    if (!actions[key]) return false;
+    actions[key]();
+    showState();
+    return (stale = true);
+  }
+
+  window.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const pressing = event.target.closest("button, summary") && [" ", "Enter"].includes(event.key);
+    if (!pressing && act(event.key.length === 1 ? event.key.toLowerCase() : event.key)) event.preventDefault();
+  });
+  if (takes.length > 1) {
+    takes.slice(0, 9).forEach((take, k) => {
+      const button = $("#takes").appendChild(document.createElement("button"));
+      button.dataset.key = k + 1;
+      button.append(document.createElement("i"), take.name);
+    });
+  }
+  for (const button of document.querySelectorAll("[data-key]")) {
+    button.addEventListener("click", (event) => {
+      act(button.dataset.key);
+      if (event.detail) button.blur(); // a click leaves Space to play and pause; who tabs keeps the place
+    });
+  }
+  $("#scrub").max = frames - 1;
+  $("#scrub").addEventListener("input", (event) => { setFrame(Number(event.target.value)); });
+
+  const view = $("#view"), pointers = new Map();
+  const spread = () => {
+    const [a, b] = [...pointers.values()];
+    return Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY) || 1;
+  };
+  const zoom = (factor) => { camera.zoom = clamp(camera.zoom * factor, 0.1, 12); stale = true; };
+  view.addEventListener("pointerdown", (event) => {
+    view.setPointerCapture(event.pointerId);
+    pointers.set(event.pointerId, event);
+  });
+  view.addEventListener("pointermove", (event) => {
+    const before = pointers.get(event.pointerId);
+    if (!before) return;
+    const apart = pointers.size === 2 ? spread() : 0;
+    pointers.set(event.pointerId, event);
+    if (apart) return zoom(spread() / apart);
+    camera.yaw -= (event.clientX - before.clientX) * 0.008;
+    if (camera.mode !== "top") {
+      camera.pitch = clamp(camera.pitch + (event.clientY - before.clientY) * 0.006, -0.05, Math.PI / 2);
+    }
+    stale = true;
+  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    view.addEventListener(end, (event) => pointers.delete(event.pointerId));
+  }
+  view.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    zoom(Math.exp(-event.deltaY * 0.0015));
+  }, { passive: false });
+
+  // ---- drawing ----
+
+  const scene = new Scene(view, takes, asked, camera);
+  function fit(canvas) {
+    const ratio = window.devicePixelRatio || 1, { width, height } = canvas.getBoundingClientRect();
+    canvas.width = Math.max(1, Math.round(width * ratio));
+    canvas.height = Math.max(1, Math.round(height * ratio));
+    canvas.getContext("2d").setTransform(ratio, 0, 0, ratio, 0, 0);
+  }
+  function refit() {
+    fit(view);
+    fit($("#chart"));
+    drawChart();
+    stale = true;
+  }
+  function drawChart() { // foot slide over time, a line a take
+    const chart = $("#chart"), pen = chart.getContext("2d"), { width, height } = chart.getBoundingClientRect();
+    const top = Math.max(20, ...takes.map((take) => take.slide.slice().sort()[Math.floor(0.98 * (take.frames - 1))]));
+    pen.clearRect(0, 0, width, height);
+    takes.forEach((take, k) => {
+      if (!take.shown || !take.toes.length) return;
+      pen.beginPath();
+      pen.moveTo(0, height);
+      take.slide.forEach((speed, frame) => {
+        const x = 1.5 + ((width - 3) * frame * fps) / take.fps / Math.max(frames - 1, 1);
+        pen.lineTo(x, height - 1 - (height - 15) * Math.min(speed / top, 1));
+      });
+      const colour = takes.length > 1 ? colours.takes[k % 9] : colours.soft;
+      pen.strokeStyle = css(colour, 0.9);
+      pen.lineWidth = 1.25;
+      pen.stroke();
+      pen.lineTo(width, height);
+      pen.fillStyle = css(colour, 0.12);
+      pen.fill();
+    });
+    $("#scale").textContent = takes.some((take) => take.toes.length) ? `foot slide, up to ${top} cm/s` : "";
+  }
+  function showState() {
+    $("#help").hidden = !state.help;
+    $("#play").textContent = state.playing ? "❚❚" : "▶";
+    $("#speed").textContent = `${state.speed}×`;
+    const pressed = { loop: state.loop, help: state.help, [camera.mode]: true };
+    for (const button of document.querySelectorAll("[data-state]")) {
+      button.setAttribute("aria-pressed", Boolean(pressed[button.dataset.state]));
+    }
+    [...$("#takes").children].forEach((button, k) => {
+      button.setAttribute("aria-pressed", takes[k].shown);
+      button.firstChild.style.background = css(colours.takes[k % 9]);
+    });
+  }
+  function showFigures() {
+    const rows = takes.length > 1 ? [["", ...takes.map((take) => take.name)], ...figures] : figures;
+    for (const [label, ...values] of rows) {
+      const row = $("#figures table").insertRow();
+      row.append(Object.assign(document.createElement("th"), { textContent: label }));
+      for (const value of values) row.insertCell().textContent = value;
+    }
+    for (const warning of warnings) {
+      $("#figures ul").append(Object.assign(document.createElement("li"), { textContent: warning }));
+    }
+    $("#figures").open = window.innerWidth > 640;
+  }
+  function tick(now) {
+    requestAnimationFrame(tick);
+    if (state.playing) advance(now);
+    if (!stale) return;
+    stale = false;
+    scene.draw(state.time, colours);
+    state.drawn += 1;
+    $("#scrub").value = frame();
+    $("#time").innerHTML = `<b>${state.time.toFixed(2)}</b> / ${lastTime.toFixed(2)} s · ` +
+      `frame <b>${frame() + 1}</b> / ${frames} · ${Number(fps.toFixed(2))} fps`;
+  }
+
+  window.moglow = {
+    get frame() { return frame(); },
+    get visible() { return takes.map((take) => take.shown); },
+    get time() { return state.time; },
+    get playing() { return state.playing; },
+    get speed() { return state.speed; },
+    get loop() { return state.loop; },
+    get help() { return state.help; },
+    get drawn() { return state.drawn; },
+    get camera() { return { ...camera }; },
+    frames, fps,
+    points: (take, number) => [...takes[take].values.subarray(
+      number * takes[take].columns, (number + 1) * takes[take].columns)],
+  };
+
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    colours = readColours();
+    showState();
+    refit();
+  });
+  new ResizeObserver(refit).observe(view);
+  refit();
+  showFigures();
+  play(!window.matchMedia("(prefers-reduced-motion: reduce)").matches);
+  showState();
+  requestAnimationFrame(tick);
+}
+
+start().catch((error) => {
+  $("#notice").textContent = window.DecompressionStream
+    ? `This page cannot be shown: ${error.message}`
+    : "This browser is too old for this page; one from 2023 or later shows it.";
+});
