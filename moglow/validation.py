@@ -26,6 +26,7 @@ from moglow.windows import Footage, Windows
 Floats = NDArray[np.float32]
 
 WALK = 1.2  # m/s, a comfortable walk
+STOP_AND_GO = 8.0  # seconds from one stop to the next
 UNSEEN = 0.01  # m/s: nobody sees a slide below; procedural feet slide by none at all
 
 
@@ -142,10 +143,10 @@ class Rollouts:
             starts.append(features.pose[1 : past + 1])
             controls.append(features.control[around])
             styles.append(stretch.style)
-        for wanted in synthetic_controls(corpus):
-            poses, style = nearest_start(corpus, wanted, past)
+        for wanted in synthetic_controls(corpus, span):
+            poses, style = nearest_start(corpus, wanted[0], past)
             starts.append(poses)
-            controls.append(np.broadcast_to(wanted, (span, 3)))
+            controls.append(wanted)
             styles.append(style)
         self.starts, self.controls = np.stack(starts), np.stack(controls).astype(np.float32)
         self.styles = np.stack([context.style_vector(style if context.styles else None) for style in styles])
@@ -193,9 +194,10 @@ class Rollouts:
         return clips
 
 
-def synthetic_controls(corpus: Corpus) -> Floats:
-    """Returns constant controls (M, 3) within what the corpus holds: stand, walk, circle, side-step, backward.
+def synthetic_controls(corpus: Corpus, frames: int) -> Floats:
+    """Returns controls (M, frames, 3) that the corpus holds: stand, walk, circle, side-step, backward, stop and go.
 
+    The last is the hardest: a model that goes on with what it did, whatever it is told, looks well on all others.
     Nobody runs here: a runner's feet fly, and their speed would hide how those of the others slide.
     """
     reach = corpus.control_range
@@ -207,7 +209,11 @@ def synthetic_controls(corpus: Corpus) -> Floats:
         (0.0, 0.5 * reach.sideways, 0.0),
         (-0.5 * reach.backward, 0.0, 0.0),
     ]
-    return np.array(rows, np.float32)
+    steady = np.repeat(np.array(rows, np.float32)[:, None], frames, axis=1)
+    wave = -np.cos(2 * np.pi * np.arange(frames) / (STOP_AND_GO * corpus.fps))
+    going = np.zeros((1, frames, 3), np.float32)
+    going[0, :, 0] = walking * np.clip(0.5 + wave, 0.0, 1.0)
+    return np.concatenate([steady, going])
 
 
 def nearest_start(corpus: Corpus, control: Floats, past: int) -> tuple[Floats, str]:

@@ -67,7 +67,7 @@ def test_the_likelihood_counts_every_held_out_frame_once(footage: Footage) -> No
 
 def test_rollouts_are_the_same_for_the_same_model(footage: Footage) -> None:
     rollouts = Rollouts(footage, tiny_context(), SPEC, seed=1)
-    assert len(rollouts.starts) == 1 + len(synthetic_controls(tiny_corpus()))
+    assert len(rollouts.starts) == 1 + len(synthetic_controls(tiny_corpus(), 10))
     first = rollouts.figures(model())
     assert first == rollouts.figures(model())
     assert first != rollouts.figures(model(0.1))
@@ -149,3 +149,11 @@ def test_checkpoints_can_be_chosen_by_either() -> None:
     rows = history([0.5, 0.6], [2.0, 1.0])
     assert min(rows, key=CHOICES["rollouts"]).step == 2000
     assert min(rows, key=CHOICES["likelihood"]).step == 1000
+
+
+def test_one_of_the_synthetic_controls_stops_and_goes() -> None:
+    corpus = tiny_corpus()
+    controls = synthetic_controls(corpus, round(8 * corpus.fps))
+    forward = controls[-1, :, 0]
+    assert forward[0] == 0 and forward.max() == controls[1, 0, 0]
+    assert all((np.ptp(control, axis=0) == 0).all() for control in controls[:-1])
