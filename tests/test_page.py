@@ -298,6 +298,24 @@ def test_mouse_and_wheel_do_as_they_should(page: Page) -> None:
 
 
 @pytest.mark.render
+def test_two_fingers_zoom_and_one_turns(page: Page) -> None:
+    def touch(kind: str, *fingers: tuple[int, int]) -> None:
+        points = [{"x": x, "y": y, "id": k} for k, (x, y) in enumerate(fingers)]
+        page.browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    before = page.camera
+    touch("touchStart", (500, 300), (600, 300))
+    touch("touchMove", (450, 300), (650, 300))
+    touch("touchEnd")
+    pinched = page.camera
+    assert pinched["zoom"] > 1.5 * before["zoom"] and pinched["yaw"] == before["yaw"]
+    touch("touchStart", (500, 300))
+    touch("touchMove", (600, 300))
+    touch("touchEnd")
+    assert page.camera["yaw"] < pinched["yaw"] and page.camera["zoom"] == pinched["zoom"]
+
+
+@pytest.mark.render
 def test_time_goes_by_the_wall_clock_though_frames_drop(page: Page) -> None:
     page.press("\ue011")
     page.browser.execute_script(

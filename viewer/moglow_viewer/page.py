@@ -32,8 +32,8 @@ UNIT = 0.001
 """Metres: positions are rounded to the nearest of these, so they are off by half of it along an axis at most."""
 ARROW = 0.35
 """Metres: how far the arrow that shows an asked heading reaches."""
-STILL, FASTEST = 255, 254
-"""A foot's byte in a frame: its speed in cm/s up to `FASTEST`, or `STILL` lifted: not on the ground."""
+LIFTED, FASTEST = 255, 254
+"""A foot's byte in a frame: its speed in cm/s up to `FASTEST` where it stands, else `LIFTED`."""
 
 
 def write_page(
@@ -134,7 +134,7 @@ def _take(clip: Clip, name: str) -> dict[str, Any]:
         "bones": _bones(clip.skeleton),
         "hips": clip.skeleton.anatomy.roles.get("hips", 0),
         "toes": _toes(clip.skeleton),
-        "feet": pack_bytes(np.where(planted, np.minimum(speed, FASTEST).round(), STILL)),
+        "feet": pack_bytes(np.where(planted, np.minimum(speed, FASTEST).round(), LIFTED)),
         "slide": pack_bytes(np.minimum(lowest_speed(toes, clip.fps) * 100, FASTEST).round()),
         "heading": round(float(clip.headings()[0]), 3),
     }
