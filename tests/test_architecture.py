@@ -14,7 +14,7 @@ LONGEST_FILE = 300  # lines
 
 # Floor by floor, and in each floor in order: a module imports only what stands before it in this list.
 FLOORS = {
-    0: "errors rotations vocabulary signals schema tensorfile",
+    0: "errors heap rotations vocabulary signals schema tensorfile",
     1: "symmetry limbs body anatomy bearings skeleton",
     2: "mirroring clip capsules",
     3: """leg_ik contacts feet canonical retarget

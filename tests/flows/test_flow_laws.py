@@ -1,5 +1,6 @@
 """Every bijection × every law, in double precision. A new bijection earns its tests with one line in BIJECTIONS."""
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -185,6 +186,14 @@ def test_couplings_start_as_the_papers_scale_and_as_the_identity(x: Tensor, cont
     paper = _coupling("lstm", "paper", generator).double()(x, context)[0]
     torch.testing.assert_close(paper[..., D // 2 :], x[..., D // 2 :] * 0.880798, rtol=0, atol=1e-5)
     assert torch.equal(_coupling("lstm", "bounded", generator).double()(x, context)[0], x)
+
+
+def test_scales_stay_within_their_bounds() -> None:
+    said = torch.tensor([-1e4, 0.0, 1e4], dtype=torch.float64)
+    start = 1 / (1 + math.exp(-2))
+    expected = {"paper": [1e-6, start + 1e-6, 1 + 1e-6], "bounded": [1 - start, 1.0, 2 - start]}
+    for name, scale in SCALES.items():
+        torch.testing.assert_close(scale(said).tolist(), expected[name], rtol=0, atol=1e-12)
 
 
 def _leaves(state: State) -> list[Tensor]:

@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from moglow.errors import RecipeError
+from moglow.flows.schedules import SCHEDULES
 from moglow.models.moglow import MoGlow
 
 D, C = 5, 4
@@ -66,6 +67,35 @@ def test_log_prob_explains_what_step_makes(latent: str) -> None:
     torch.testing.assert_close(z, sampled, rtol=0, atol=1e-9)
     log_prob, _ = model.log_prob(torch.stack(poses, dim=1), context)
     torch.testing.assert_close(log_prob, model.latent.log_prob(sampled) + ladj, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_schedule_gives_the_same_loss(name: str) -> None:
+    pose, context = windows()
+    model = MoGlow(SMALL, D, C).double()
+    expected, _ = model.loss(pose.double(), context.double(), generator=Generator().manual_seed(6))
+    model.schedule = name
+    found, _ = model.loss(pose.double(), context.double(), generator=Generator().manual_seed(6))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
+
+
+def test_dropout_is_drawn_from_the_generator_and_keeps_the_mean() -> None:
+    """The mean over many masks of what the flow sees is the context, and the likelihood itself drops nothing."""
+    model = MoGlow(dataclasses.replace(SMALL, dropout=0.5), D, C)
+    seen: list[Tensor] = []
+    model.flow.register_forward_pre_hook(lambda flow, inputs: seen.append(inputs[1]))
+    pose, context = windows(batch=2)
+    generator = Generator().manual_seed(7)
+    losses = [model.loss(pose, context, generator=generator)[0] for _ in range(400)]
+    dropped = torch.stack(seen)
+    torch.testing.assert_close(dropped.mean(dim=0), context, rtol=0.3, atol=0.05)
+    assert (
+        (dropped == 0).all(dim=-2) == (dropped == 0).any(dim=-2)
+    ).all()  # for a whole window or not at all
+    assert torch.equal(losses[0], model.loss(pose, context, generator=Generator().manual_seed(7))[0])
+    seen.clear()
+    model.log_prob(pose, context)
+    assert torch.equal(seen[0], context)
 
 
 CHANGES: dict[str, Any] = {
