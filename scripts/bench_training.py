@@ -131,10 +131,17 @@ def work(arguments: argparse.Namespace) -> None:
         start, cpu = time.perf_counter(), time.process_time()
         step()
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-        peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        if arguments.device == "cuda":
-            peak = torch.cuda.max_memory_allocated()
+        peak = torch.cuda.max_memory_allocated() if arguments.device == "cuda" else peak_memory()
         print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak}), flush=True)
+
+
+def peak_memory() -> int:
+    """The most memory this process ever held, in bytes; not its parent's, which getrusage counts on Linux."""
+    try:
+        with open("/proc/self/status", encoding="utf-8") as file:
+            return next(1024 * int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+    except OSError:
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def configured(arguments: argparse.Namespace) -> MoGlow.Config:

@@ -95,6 +95,57 @@ class GRU(Recurrent):
     cell = nn.GRU
 
 
+def scan(keep: Tensor, enter: Tensor) -> Tensor:
+    """Returns h (B, T, H) with hₜ = keepₜ · hₜ₋₁ + enterₜ and h₋₁ = 0, in log₂ T rounds over all frames.
+
+    After a round, entry t speaks for twice as many frames up to t (Hillis and Steele, 1986).
+
+    >>> scan(torch.full((1, 4, 1), 0.5), torch.ones(1, 4, 1)).flatten()
+    tensor([1.0000, 1.5000, 1.7500, 1.8750])
+    """
+    reach = 1
+    while reach < keep.shape[1]:
+        earlier_keep, earlier = (
+            nn.functional.pad(part[:, :-reach], (0, 0, reach, 0)) for part in (keep, enter)
+        )
+        enter = enter + keep * earlier
+        keep = keep * earlier_keep
+        reach *= 2
+    return enter
+
+
+class MinGRU(Conditioner):
+    """Gates that see the frame but not the memory, so that all frames are one scan (arXiv 2410.01201).
+
+    Per layer hₜ = (1 − zₜ) · hₜ₋₁ + zₜ · nₜ with z = σ(dense) and n = dense; its state is h (layers, B, hidden).
+    """
+
+    def __init__(
+        self, inputs: int, context: int, outputs: int, *, hidden: int, layers: int, generator: Generator
+    ) -> None:
+        super().__init__(inputs, context, outputs, hidden=hidden, layers=layers, generator=generator)
+        widths = (inputs + context, *(hidden,) * (layers - 1))
+        self.gates = nn.ModuleList(linear(width, 2 * hidden, generator=generator) for width in widths)
+        self.head = zero_linear(hidden, outputs)
+
+    def forward(self, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        said = torch.cat([x, context], dim=-1)
+        before = (
+            state
+            if isinstance(state, Tensor)
+            else said.new_zeros(len(self.gates), len(x), self.head.in_features)
+        )
+        after = []
+        for gates, memory in zip(self.gates, before, strict=True):
+            z, new = gates(said).chunk(2, dim=-1)
+            keep = torch.sigmoid(-z)  # 1 − σ(z), without the cancellation
+            enter = torch.sigmoid(z) * new
+            first = enter[:, :1] + keep[:, :1] * memory[:, None]
+            said = scan(keep, torch.cat([first, enter[:, 1:]], dim=1))
+            after.append(said[:, -1])
+        return self.head(said), torch.stack(after)
+
+
 class MLP(Conditioner):
     """Dense layers without memory; its state is None."""
 
@@ -133,4 +184,4 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     return False
 
 
-CONDITIONERS: Mapping[str, type[Conditioner]] = {"lstm": LSTM, "gru": GRU, "mlp": MLP}
+CONDITIONERS: Mapping[str, type[Conditioner]] = {"lstm": LSTM, "gru": GRU, "mingru": MinGRU, "mlp": MLP}

@@ -47,7 +47,7 @@ class MoGlow(MotionModel):
         conditioner: str = "lstm"  # the paper's; "gru" is a quarter smaller, "mlp" has no memory
         encoder: tuple[
             int, ...
-        ] = ()  # widths of a net on the context that all steps share; the paper has none
+        ] = ()  # widths of a net on the context, shared by all steps; none in the paper
         scale: str = "paper"  # "bounded" starts at the identity and cannot collapse a channel
         latent: str = "normal"  # "student" bounds the pull of outliers
         dropout: float = 0.0  # share of the (encoded) context's channels left out, drawn per window

@@ -136,7 +136,7 @@ def test_each_field_of_the_config_matters(field: str) -> None:
     [
         (
             {"conditioner": "lstn"},
-            "moglow: conditioner is 'lstn', expected one of lstm, gru, mlp; choose one",
+            "moglow: conditioner is 'lstn', expected one of lstm, gru, mingru, mlp; choose one",
         ),
         ({"steps": 0}, "moglow: steps is 0, expected at least 1; raise it"),
         ({"dropout": 1.0}, "moglow: dropout is 1.0, expected 0 ≤ dropout < 1; lower it"),
