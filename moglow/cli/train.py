@@ -47,6 +47,7 @@ def command(
     """
     from moglow.cli.training_corpus import corpus_of
     from moglow.cli.training_screen import Screen
+    from moglow.heap import keep_freed_memory
     from moglow.processes import joined
     from moglow.recipe import read_recipe
     from moglow.training_run import Plan, TrainingRun
@@ -54,6 +55,7 @@ def command(
     extra = [] if steps is None else [f"training.steps={steps}"]
     recipe = read_recipe(recipe_file, [*settings, *extra])
     plan = Plan.of(recipe)
+    keep_freed_memory()  # an eighth to a seventh of each step on a CPU
     with joined(device) as place:
         corpus = corpus_of(recipe, corpus_file or default_corpus(recipe_file, output), data, place)
         run = TrainingRun(output, plan, corpus, seed=seed, resume=resume, place=place)
