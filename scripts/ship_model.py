@@ -18,14 +18,16 @@ from moglow.contacts import toe_points
 from moglow.control import ControlPath
 from moglow.control_file import read_control
 from moglow.corpus import Corpus
-from moglow.generation import PRETRAINED, TEMPERATURE, generate
+from moglow.feet import lock_feet
+from moglow.generation import PRETRAINED, TEMPERATURE
 from moglow.metrics import jerk, toe_slide
+from moglow.sampling import Sampler
 
 CONTROLS = (
     *("stand", "turn:angle=360", "line:length=8,speed=0.8", "line:length=12,speed=1.2", "side", "back"),
     *("circle:r=2", "figure8", "square:side=3", "line:length=30,speed=2.5"),
 )
-SEEDS = range(5)
+SEEDS = range(3)
 HEAD = ("control", "slide, drawn", "slide, feet locked", "jerk")
 
 
@@ -43,11 +45,6 @@ def row(name: str, drawn: list[Clip], locked: list[Clip]) -> str:
     return f"| {name} | {slide(drawn)} | {slide(locked) if locked else ''} | {jerks:.0f} |"
 
 
-def takes(checkpoint: Checkpoint, path: ControlPath, *, foot_lock: bool) -> list[Clip]:
-    """Returns one take for each seed."""
-    return [next(generate(checkpoint, path, seed=seed, foot_lock=foot_lock)).clip for seed in SEEDS]
-
-
 def table(checkpoint: Checkpoint, corpus: Corpus) -> str:
     """Returns the figures, held-out real motion first, then motion on its controls, then on presets."""
     held_out = sorted(corpus.split("val"), key=len, reverse=True)[:8]
@@ -55,17 +52,19 @@ def table(checkpoint: Checkpoint, corpus: Corpus) -> str:
     paths = [corpus.path(stretch)[:600] for stretch in held_out]
     lines = [f"| {' | '.join(HEAD)} |", "|" + "---|" * len(HEAD), row("**held-out real motion**", real, [])]
 
-    def drawn(paths: list[ControlPath], foot_lock: bool) -> list[Clip]:
-        return [clip for path in paths for clip in takes(checkpoint, path, foot_lock=foot_lock)]
+    sampler = Sampler.of(checkpoint, temperature=TEMPERATURE)
 
-    lines.append(row("its controls", drawn(paths, False), drawn(paths, True)))
+    def add(name: str, paths: list[ControlPath]) -> None:
+        drawn = [sampler.generate(path, seed=seed) for path in paths for seed in SEEDS]
+        lines.append(row(name, drawn, [lock_feet(clip) for clip in drawn]))
+
+    add("its controls", paths)
     for control in CONTROLS:
-        path = read_control(control, fps=checkpoint.context.fps)
-        lines.append(row(f"`{control}`", drawn([path], False), drawn([path], True)))
+        add(f"`{control}`", [read_control(control, fps=sampler.fps)])
     return "\n".join(lines)
 
 
-def card(checkpoint: Checkpoint, file: Path, corpus: Corpus, recipe: Path) -> str:
+def card(checkpoint: Checkpoint, file: Path, corpus: Corpus, recipe: Path, note: str) -> str:
     """Returns the model card in Markdown."""
     about, seen = checkpoint.about, checkpoint.control_range
     notices = "\n".join(f"* {notice}" for notice in checkpoint.notices)
@@ -87,7 +86,7 @@ on the {joints}-joint figure of `data/samples/figure.bvh`.
 moglow train {recipe.as_posix()} -o runs/locomotion --seed {about["seed"]}
 python scripts/ship_model.py runs/locomotion --corpus CORPUS --recipe {recipe.as_posix()}
 ```
-These weights: step {step} of a run of {minutes:.0f} minutes on one thread of a shared CPU.
+These weights: step {step} of a run of {minutes:.0f} minutes on one thread of a shared CPU. {note}
 
 **Data**: {about["minutes_of_motion"]:.1f} minutes to train on, {held_out:.1f} minutes held out, split by file.
 {notices}
@@ -118,11 +117,12 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--recipe", type=Path, required=True)
+    parser.add_argument("--note", default="", help="what else there is to say of how the run was made")
     arguments = parser.parse_args()
     PRETRAINED.parent.mkdir(exist_ok=True)
     Checkpoint.read(arguments.run).write(PRETRAINED, half=True)
     shipped, corpus = Checkpoint.read(PRETRAINED), Corpus.open(arguments.corpus)
-    text = card(shipped, PRETRAINED, corpus, arguments.recipe)
+    text = card(shipped, PRETRAINED, corpus, arguments.recipe, arguments.note)
     PRETRAINED.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
 
