@@ -103,7 +103,8 @@ Slide of the lowest toe, median / mean, in cm/s; jerk in m/s³.
 
 {table(checkpoint, corpus)}
 
-**Limits**: little running was seen, and its feet slide. Starts of fast walks from a stand drag a step.
+**Limits**: little running was seen, and its feet slide. Side-steps need their style (`--style cmu69`): without one
+a take may begin in the manner of a walker who never made any, and lose its feet. That style in turn walks slowly.
 Paths faster than what was seen give poor motion; `moglow generate` warns of them.
 
 sha256 {digest}; figures measured on {platform.machine()}, {platform.system()}.
