@@ -15,18 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from procedural.figure import make_rest_clip
-from procedural.gaits import Manner
-from procedural.hound import trot
-from procedural.recording import Recording
-from procedural.walker import walk
-from procedural.wandering import wander
 
 from moglow.bvh_write import write_bvh
 from moglow.control import ControlPath
 from moglow.control_file import write_control
 from moglow.following import Pace, follow, round_corners
 from moglow.presets import make_preset
+from procedural.figure import make_rest_clip
+from procedural.gaits import Manner
+from procedural.hound import trot
+from procedural.recording import Recording
+from procedural.walker import walk
+from procedural.wandering import wander
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 FPS = 30.0

@@ -3,15 +3,10 @@
 import json
 from pathlib import Path
 
-import make_samples
 import numpy as np
 import pytest
-from procedural.figure import make_figure
-from procedural.gaits import Manner
-from procedural.hound import trot
-from procedural.recording import Recording
-from procedural.walker import walk
 
+import make_samples
 from moglow.bvh_read import read_bvh
 from moglow.clip import Clip
 from moglow.contacts import Flags, contacts, legs_of, toe_points
@@ -19,6 +14,11 @@ from moglow.control import ControlPath
 from moglow.control_file import read_control
 from moglow.presets import PRESETS, make_preset
 from moglow.rotations import Array, quat_rotate
+from procedural.figure import make_figure
+from procedural.gaits import Manner
+from procedural.hound import trot
+from procedural.recording import Recording
+from procedural.walker import walk
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES, CONTROLS = ROOT / "data" / "samples", ROOT / "data" / "controls"
