@@ -57,7 +57,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "conditioner: mlp": ("model.conditioner=mlp", "model.layers=2"),
     "no shared encoder": ("model.encoder=[]",),
     "no average of weights": ("training.average=0",),
-    "lookahead: 12 frames": ("context.lookahead=12",),
+    "lookahead: none": ("context.lookahead=0",),
     "context dropout 0.2": ("model.dropout=0.2",),
     "weight decay 0.1": ("training.weight_decay=0.1",),
     "free running: half the batches": ("training.free_running.share=0.5", "training.free_running.start=200"),
