@@ -36,6 +36,7 @@ def joined(device: str = "auto") -> Iterator[Place]:
     distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     try:
         yield Place(device, distributed.get_rank(), ranks)
+        distributed.barrier()  # who leaves first takes the connections of the others down
     finally:
         distributed.destroy_process_group()
 
