@@ -267,5 +267,6 @@ class TrainingRun:
 
 def fitting(spec: WindowSpec, corpus: Corpus, context: Context, split: str) -> WindowSpec:
     """Returns windows no longer than the longest clip of a split: held-out clips may all be shorter than a window."""
-    longest = max(map(len, corpus.split(split))) - context.spec.history - context.spec.lookahead
-    return replace(spec, length=max(1, min(spec.length, longest)))
+    longest = max(map(len, corpus.split(split))) - context.spec.history
+    length = max(1, min(spec.length, longest))
+    return replace(spec, length=length, short=min(spec.short, length - 1))

@@ -6,6 +6,7 @@ to save, a resumed run sees what an unbroken one would have seen, and each of se
 of the same global batch, whatever their number.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from moglow.context import Context
-from moglow.corpus import Corpus
+from moglow.corpus import Corpus, Stretch
 from moglow.encodings.encoding import CONTROL_MIRROR
 from moglow.errors import TrainingError
 from moglow.window_order import ORDERS, Cuts
@@ -26,6 +27,10 @@ class WindowSpec:
     """How windows are cut and what is done to them; the recipe's [training.windows]. The defaults are the paper's."""
 
     length: int = 70  # frames predicted; with the ten before them the paper's 80
+    short: int = (
+        0  # frames predicted in clips too short for `length`: a run is over in a second; 0 leaves these out
+    )
+    short_share: float = 0.1  # of the batches, where there are such clips; a batch has windows of one length
     overlap: float = 0.5  # of two neighbouring windows; with carried state they always lie end to end
     order: str = "shuffled"  # or "consecutive": each row of a batch goes on where it ended, with its memory
     mirror: bool = True  # every window is also seen with left and right exchanged
@@ -49,7 +54,11 @@ class WindowSpec:
             )
         if self.order not in ORDERS:
             raise ValueError(f"order is {self.order!r}; choose one of {', '.join(ORDERS)}")
-        for name in ("pose_dropout", "dropout_windows", "style_dropout"):
+        if not 0 <= self.short < self.length:
+            raise ValueError(f"short is {self.short}; give fewer frames than length {self.length}, or 0")
+        if self.short and self.order == "consecutive":
+            raise ValueError("short windows cannot be consecutive, their clips are over; set short = 0")
+        for name in ("pose_dropout", "dropout_windows", "style_dropout", "short_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; a probability lies between 0 and 1")
         if self.dequantise < 0 or self.history_noise < 0:
@@ -109,11 +118,11 @@ class Footage:
         self.context = context.mapped(self._tensor, torch)
         self.pose, self.control = self._tensor(corpus.pose), self._tensor(corpus.control)
         labels = np.zeros((len(corpus.pose), len(context.styles)), np.float32)
-        ends = np.zeros(len(corpus.pose), np.int64)
+        first, last = np.zeros(len(corpus.pose), np.int64), np.zeros(len(corpus.pose), np.int64)
         for stretch in corpus.stretches:
             labels[stretch.frames] = context.style_vector(stretch.style if context.styles else None)
-            ends[stretch.frames] = stretch.stop
-        self.style, self.end = self._tensor(labels), self._tensor(ends)
+            first[stretch.frames], last[stretch.frames] = stretch.start, stretch.stop - 1
+        self.style, self.first, self.last = self._tensor(labels), self._tensor(first), self._tensor(last)
         partners, signs = corpus.encoding.mirror_signs
         self.partners, self.signs = self._tensor(partners), self._tensor(signs.astype(np.float32))
         self.control_signs = self._tensor(CONTROL_MIRROR.astype(np.float32))
@@ -123,14 +132,17 @@ class Footage:
         return torch.as_tensor(np.array(array), device=self.device)
 
     def cut(self, cuts: Cuts, past: int, length: int, ahead: int) -> Window:
-        """Returns bare windows: nothing hidden, no noise."""
+        """Returns bare windows: nothing hidden, no noise.
+
+        A lookahead that reaches past its clip holds the last control, as generation does at the end of a path.
+        """
         cuts = cuts.to(self.device)
-        frames = past + length + ahead
-        step = torch.arange(frames, device=self.device)
-        forward = cuts.start[:, None] + step  # (B, K + T + L)
-        backward = cuts.start[:, None] + (frames - 1) - step
+        step = torch.arange(past + length + ahead, device=self.device)
+        first, last = self.first[cuts.start][:, None], self.last[cuts.start][:, None]
+        forward = torch.minimum(cuts.start[:, None] + step, last)  # (B, K + T + L)
+        backward = torch.maximum(cuts.start[:, None] + (past + length - 1) - step, first)
         # Row t of a control is the step to frame t, so a reversed window needs the row after it.
-        after = torch.minimum(backward + 1, self.end[cuts.start][:, None] - 1)
+        after = torch.minimum(backward + 1, last)
         turned = cuts.reverse[:, None]
         poses = self.pose[torch.where(turned, backward, forward)[:, : past + length]]
         controls = self.control[torch.where(turned, after, forward)]
@@ -168,26 +180,47 @@ class Windows:
         self.footage, self.spec, self.seed, self.rank = footage, spec, seed, rank
         self.rows = slice(rank * batch // ranks, (rank + 1) * batch // ranks)
         self.past, self.ahead = footage.context.spec.history, footage.context.spec.lookahead
-        frames = self.past + spec.length + self.ahead
         stretches = footage.corpus.split(split)
-        usable = [stretch for stretch in stretches if len(stretch) >= frames]
-        if not usable:
+        fits = {length: self._lasting(stretches, length) for length in (spec.length, spec.short) if length}
+        if spec.short:
+            fits[spec.short] = [stretch for stretch in fits[spec.short] if stretch not in fits[spec.length]]
+        used = [stretch for fitting in fits.values() for stretch in fitting]
+        if not used:
             raise TrainingError(
-                f"{split}: no clip holds a window of {self.past} + {spec.length} + {self.ahead} frames, the longest "
-                f"has {max(map(len, stretches), default=0)}; lower training.windows.length"
+                f"{split}: no clip holds a window of {self.past} + {min(fits)} frames, the longest has "
+                f"{max(map(len, stretches), default=0)}; lower training.windows.length"
             )
-        self.used, self.total = sum(map(len, usable)), sum(map(len, stretches))
-        self.order = ORDERS[spec.order](usable, frames, spec, batch, seed)
+        self.used, self.total = sum(map(len, used)), sum(map(len, stretches))
+        self.orders = {
+            length: ORDERS[spec.order](fitting, self.past + length, spec, batch, seed)
+            for length, fitting in fits.items()
+            if fitting
+        }
+
+    def _lasting(self, stretches: Sequence[Stretch], length: int) -> list[Stretch]:
+        return [stretch for stretch in stretches if len(stretch) >= self.past + length]
 
     def __len__(self) -> int:
-        """How many batches an epoch has, the last one perhaps not full."""
-        return -(-self.order.windows // self.order.batch)
+        """How many batches show every window once, the last one of each length perhaps not full."""
+        return sum(-(-order.windows // order.batch) for order in self.orders.values())
 
     def batch(self, step: int, *, whole: bool = False) -> Window:
         """Returns this process's rows (or the whole) of global batch number `step`, with noise and dropout."""
-        cuts, rows = self.order.cuts(step), slice(None) if whole else self.rows
-        bare = self.footage.cut(cuts.rows(rows), self.past, self.spec.length, self.ahead)
+        length, number = self._place(step)
+        cuts, rows = self.orders[length].cuts(number), slice(None) if whole else self.rows
+        bare = self.footage.cut(cuts.rows(rows), self.past, length, self.ahead)
         return self._disturbed(bare, len(cuts.start), rows, self.generator(step))
+
+    def _place(self, step: int) -> tuple[int, int]:
+        """Returns the length of a batch's windows and its number among the batches of that length."""
+        first, *others = self.orders
+        if not others:
+            return first, step
+        if self.spec.order == "listed":
+            count = -(-self.orders[first].windows // self.orders[first].batch)
+            return (first, step) if step < count else (others[0], step - count)
+        before, after = int(step * self.spec.short_share), int((step + 1) * self.spec.short_share)
+        return (others[0], before) if after > before else (first, step - before)
 
     def generator(self, step: int, purpose: int = 0) -> Generator:
         """Returns the generator of one batch, on the device; purposes do not disturb each other."""
@@ -205,7 +238,7 @@ class Windows:
             shape = (size, *window.poses.shape[1:])
             return torch.randn(shape, generator=generator, device=generator.device)[rows]
 
-        poses, shown, style = window.poses, window.shown, window.style
+        poses, shown, style, length = window.poses, window.shown, window.style, window.shown.shape[1]
         if spec.dequantise:
             poses = poses + spec.dequantise * noise()
         history = poses + spec.history_noise * noise() if spec.history_noise else poses
@@ -214,9 +247,9 @@ class Windows:
             if spec.dropout_drawn:
                 probability = probability * uniform(1, 1)
             if spec.dropout_shared:
-                chance = uniform(self.past + spec.length - 1).unfold(1, self.past, 1)
+                chance = uniform(self.past + length - 1).unfold(1, self.past, 1)
             else:
-                chance = uniform(spec.length, self.past)
+                chance = uniform(length, self.past)
             shown = (chance >= probability).float()
         if spec.style_dropout:
             style = style * (uniform(1) >= spec.style_dropout)

@@ -57,8 +57,8 @@ def test_mirror_and_reverse_are_those_of_the_features(footage: Footage) -> None:
     np.testing.assert_allclose(poses, context.standardize_pose(mirrored.pose[5 : 5 + K + T]), atol=CLOSE)
     np.testing.assert_allclose(controls, context.standardize_control(mirrored.control[5:20]), atol=CLOSE)
     backward = features.reversed()
-    for start in (0, 5, frames - 15):
-        at = frames - 15 - start  # where the reversed window begins in the reversed clip
+    for start in (2, 5, frames - K - T):
+        at = frames - K - T - start  # where the reversed window begins in the reversed clip
         poses, controls = cut(footage, start, reverse=True)
         np.testing.assert_allclose(
             poses, context.standardize_pose(backward.pose[at : at + K + T]), atol=CLOSE
@@ -103,20 +103,45 @@ def test_processes_see_exactly_the_global_batch(footage: Footage, order: str) ->
 
 def test_epochs_see_every_training_frame_and_no_other(footage: Footage) -> None:
     corpus = tiny_corpus()
-    order = windows(footage, PLAIN, batch=5).order
+    order = windows(footage, PLAIN, batch=5).orders[T]
     epochs = 20 * len(windows(footage, PLAIN, batch=5))
     cuts = [order.cuts(n).start.numpy() for n in range(epochs)]
-    seen = {frame for start in np.concatenate(cuts) for frame in range(start, start + K + T + L)}
+    seen = {frame for start in np.concatenate(cuts) for frame in range(start, start + K + T)}
     assert seen == {frame for s in corpus.split("train") for frame in range(s.start, s.stop)}
     clean = windows(footage, SPEC.clean(), split="val", batch=5)
     held_out = corpus.split("val")[0]
-    starts = np.concatenate([clean.order.cuts(n).start.numpy() for n in range(len(clean))])
-    assert len(starts) == clean.order.windows == len(set(starts))
-    assert starts.min() == held_out.start and starts.max() + K + T + L == held_out.stop
+    listed = clean.orders[T]
+    starts = np.concatenate([listed.cuts(n).start.numpy() for n in range(len(clean))])
+    assert len(starts) == listed.windows == len(set(starts))
+    assert starts.min() == held_out.start and starts.max() + K + T == held_out.stop
+
+
+def test_a_lookahead_past_its_clip_holds_the_last_control(footage: Footage) -> None:
+    stretch = tiny_corpus().stretches[0]
+    for start, reverse in ((stretch.stop - K - T, False), (stretch.start, True)):
+        _, controls = cut(footage, start, reverse=reverse)
+        np.testing.assert_array_equal(controls[K + T :], np.repeat(controls[K + T - 1 : K + T], L, axis=0))
+
+
+def test_clips_too_short_for_a_window_come_in_batches_of_their_own(footage: Footage) -> None:
+    corpus = tiny_corpus()
+    long, *others = corpus.split("train")
+    brief = replace(long, stop=long.start + K + 6)
+    footage = Footage(replace(corpus, stretches=(brief, *others)), tiny_context())
+    spec = replace(PLAIN, length=T, short=6, short_share=0.25)
+    cutting = windows(footage, spec)
+    assert cutting.used == cutting.total > windows(footage, replace(spec, short=0)).used
+    frames = [cutting.batch(step).shown.shape[1] for step in range(8)]
+    assert frames == 2 * [spec.length, spec.length, spec.length, spec.short]
+    listed = windows(footage, replace(spec, order="listed"))
+    frames = [listed.batch(step).shown.shape[1] for step in range(len(listed))]
+    assert frames == sorted(frames, reverse=True) and set(frames) == {spec.length, spec.short}
+    with pytest.raises(ValueError, match="set short = 0"):
+        replace(spec, order="consecutive")
 
 
 def test_consecutive_rows_go_on_where_they_ended(footage: Footage) -> None:
-    order = windows(footage, replace(PLAIN, order="consecutive"), batch=3).order
+    order = windows(footage, replace(PLAIN, order="consecutive"), batch=3).orders[T]
     continued = 0
     for step in range(12):
         before, after = order.cuts(step), order.cuts(step + 1)
