@@ -26,52 +26,67 @@ from moglow.schema import to_table
 from moglow.training_run import Plan, TrainingRun
 from moglow.validation import Rollouts, RolloutSpec
 
-BASE = (
-    *("model.preset=compact", "model.hidden=128", "model.layers=1", "model.latent=normal"),
-    *("training.steps=400", "training.batch=32", "training.rate=2e-3", "training.warmup=60"),
-    *("training.schedule=cosine", "training.average=0.99", "training.validate_every=400"),
-    *("training.windows.length=40", "training.windows.pose_dropout=0", "training.windows.history_noise=0.01"),
-    *("training.rollouts.takes=8", "training.rollouts.seconds=10", "training.rollouts.temperature=0.7"),
-    "context.carry={toe_x=1.0,toe_z=1.0,foot_yaw=1.0,toe_height=0.7,others=0.9}",
+BRIEF = (
+    *("training.steps=600", "training.warmup=60", "training.average=0.99", "training.validate_every=600"),
+    *("training.rollouts.takes=8", "training.rollouts.seconds=10"),
 )
+"""A brief training by the recipe that ships; each choice changes one thing in it."""
+
+CARRY = "context.carry={toe_x=%s,toe_z=%s,foot_yaw=%s,toe_height=%s,others=%s}"
 PAST = "training.windows"
 CHOICES: dict[str, tuple[str, ...]] = {
-    "base": (),
+    "as shipped": (),
     "encoding: rotations": ("features.encoding=rotations", "context.carry={others=0.9}"),
     "encoding: positions": ("features.encoding=positions", "context.carry={others=0.9}"),
     "carry: none (the pose itself)": ("context.carry={}",),
-    "carry: 1 everywhere": ("context.carry={others=1.0}",),
-    "carry: toes 0.9 too": ("context.carry={others=0.9}",),
-    "pose dropout: 0.95 (paper)": (f"{PAST}.pose_dropout=0.95",),
-    "pose dropout: 0.95, no flags": (f"{PAST}.pose_dropout=0.95", "context.flags=false"),
-    "pose dropout: 0.7": (f"{PAST}.pose_dropout=0.7",),
-    "pose dropout: 0.5 in half the windows": (f"{PAST}.pose_dropout=0.5", f"{PAST}.dropout_windows=0.5"),
-    "pose dropout: drawn per window": (f"{PAST}.pose_dropout=1.0", f"{PAST}.dropout_drawn=true"),
+    "carry: 1 everywhere": (CARRY % (1.0, 1.0, 1.0, 1.0, 1.0),),
+    "carry: 0.9 everywhere": (CARRY % (0.9, 0.9, 0.9, 0.9, 0.9),),
+    "poses hidden: never": (f"{PAST}.pose_dropout=0",),
+    "poses hidden: 0.95, lag by lag (paper)": (
+        *(f"{PAST}.pose_dropout=0.95", f"{PAST}.dropout_windows=1", f"{PAST}.dropout_shared=false"),
+        "context.flags=false",
+    ),
+    "poses hidden: 0.95, lag by lag, flags": (
+        *(f"{PAST}.pose_dropout=0.95", f"{PAST}.dropout_windows=1", f"{PAST}.dropout_shared=false"),
+    ),
+    "poses hidden: 0.7 in all windows": (f"{PAST}.pose_dropout=0.7", f"{PAST}.dropout_windows=1"),
+    "poses hidden: lag by lag": (f"{PAST}.dropout_shared=false",),
+    "poses hidden: share drawn per window": (
+        *(f"{PAST}.pose_dropout=1.0", f"{PAST}.dropout_drawn=true", f"{PAST}.dropout_windows=1"),
+    ),
     "history noise: none": (f"{PAST}.history_noise=0",),
+    "history noise: 0.01": (f"{PAST}.history_noise=0.01",),
     "history noise: 0.05": (f"{PAST}.history_noise=0.05",),
+    "dequantise: 2e-3": (f"{PAST}.dequantise=2e-3",),
     "dequantise: 1e-2": (f"{PAST}.dequantise=1e-2",),
-    "dequantise: 3e-4": (f"{PAST}.dequantise=3e-4",),
-    "latent: student": ("model.latent=student",),
+    "latent: normal (paper)": ("model.latent=normal",),
     "scale: paper": ("model.scale=paper",),
     "conditioner: gru": ("model.conditioner=gru",),
+    "conditioner: mingru": ("model.conditioner=mingru",),
     "conditioner: mlp": ("model.conditioner=mlp", "model.layers=2"),
-    "no shared encoder": ("model.encoder=[]",),
+    "two layers": ("model.layers=2",),
+    "twice as wide": ("model.hidden=256",),
+    "twice the steps of flow": ("model.steps=16",),
+    "no shared encoder (paper)": ("model.encoder=[]",),
     "no average of weights": ("training.average=0",),
-    "lookahead: none": ("context.lookahead=0",),
-    "context dropout 0.2": ("model.dropout=0.2",),
+    "lookahead: none (paper)": ("context.lookahead=0",),
+    "lookahead: 6": ("context.lookahead=6",),
+    "context dropout: none": ("model.dropout=0",),
     "weight decay 0.1": ("training.weight_decay=0.1",),
     "free running: half the batches": ("training.free_running.share=0.5", "training.free_running.start=200"),
-    "windows: memory carried over": (f"{PAST}.order=consecutive",),
+    "windows: memory carried over": (f"{PAST}.order=consecutive", f"{PAST}.short=0"),
     "windows: 80 frames, batch 16": (f"{PAST}.length=80", "training.batch=16"),
+    "windows: no short ones": (f"{PAST}.short=0",),
     "contact channels": ("features.contacts=true",),
-    "no style labels": ("context.styles=false",),
+    "styles: none": ("context.styles=false",),
+    "styles: hidden in 0.1 of the windows": (f"{PAST}.style_dropout=0.1",),
 }
 LONG = 60.0  # seconds of the roll-outs that drift is read from
 
 
 def recipe_of(name: str) -> Recipe:
     """Returns the recipe of a choice."""
-    return read_recipe("data/open/recipe.toml", [*BASE, *CHOICES[name]])
+    return read_recipe("data/open/recipe.toml", [*BRIEF, *CHOICES[name]])
 
 
 def measure(name: str, seed: int, corpora: Path) -> dict[str, Any]:
