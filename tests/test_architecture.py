@@ -18,7 +18,7 @@ FLOORS = {
     1: "symmetry limbs body anatomy bearings skeleton",
     2: "mirroring clip capsules",
     3: """leg_ik contacts feet canonical retarget
-        control following presets control_table control_file control_range""",
+        control following presets control_table control_file control_range steering""",
     4: """bvh_columns bvh_numbers bvh_header bvh_frames bvh_portable bvh_read bvh_write
         metrics faults cleaning inspection normalizer
         encodings encodings.quat_matrices encodings.curves encodings.reduction encodings.chart encodings.rotation
