@@ -7,10 +7,13 @@ reading the weights is the cost (each is read once a frame):
 * the context's share of the first layers of all steps is one product, done before the flow starts;
 * each LSTM layer is one product of [input, memory] and one tanh: σ(x) = (tanh(x / 2) + 1) / 2, with the halves folded
   into the weights.
+
+The likelihood of what is drawn comes in passing: the scales are known on the way, the rest of log|det| is a constant.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import lgamma, log, pi
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -74,6 +77,7 @@ class NumpyMoGlow:
         self._kept = self.pose_dim // 2
         self._hidden: int = config["hidden"]
         self._steps, given, given_bias = [], [], []
+        self._log_det = 0.0  # of the affine maps of all steps
         bias: Floats | float
         for k in range(config["steps"]):
             part = {
@@ -93,7 +97,8 @@ class NumpyMoGlow:
                         np.concatenate([w_in, w_hh], axis=1).T.astype(dtype, order="C"), _cast(bias, dtype)
                     )
                 )
-            unmix, shift = _unmix(part)
+            unmix, shift, log_det = _unmix(part)
+            self._log_det += log_det
             self._steps.append(
                 _Step(
                     tuple(layers),
@@ -124,8 +129,11 @@ class NumpyMoGlow:
 
     def step(
         self, context: Floats, state: State, noise: Floats, *, temperature: float = 1.0
-    ) -> tuple[Floats, State]:
-        """The next pose ``(B, D)`` for a context ``(B, C)`` and noise ``(B, noise_dim)``, and the state after it."""
+    ) -> tuple[Floats, Floats, State]:
+        """The next pose ``(B, D)`` for a context ``(B, C)`` and noise ``(B, noise_dim)``, and the state after it.
+
+        Between them its log-density ``(B,)`` in nats, that of temperature 1 whatever it was drawn at.
+        """
         encoded = context.astype(self._dtype, copy=False)
         for weight, bias in self._encoder:
             encoded = encoded @ weight + bias
@@ -136,7 +144,9 @@ class NumpyMoGlow:
         if self._degrees:
             chi_square = np.square(noise[..., self.pose_dim :]).sum(-1, keepdims=True)
             x = x * np.sqrt(self._degrees / chi_square)
+        log_prob = self._latent_log_prob(x) + self._log_det
         after: list[tuple[Floats, Floats]] = []
+        scales: list[Floats] = []
         width, deep = 4 * self._hidden, len(self._steps[0].layers)
         for k in range(len(self._steps) - 1, -1, -1):
             step = self._steps[k]
@@ -151,12 +161,24 @@ class NumpyMoGlow:
             said += step.head_bias
             moved = self.pose_dim - self._kept
             scale = 1 / (1 + np.exp(-2 - said[..., moved:])) + self._dtype(self._scale_floor)
+            scales.append(scale)
             y = np.concatenate(
                 [x[..., : self._kept], x[..., self._kept :] / scale - said[..., :moved]], axis=-1
             )
             x = y @ step.unmix
             x -= step.shift
-        return x, tuple(after)
+        log_prob += np.log(np.concatenate(scales, axis=-1)).sum(-1, dtype=np.float64)
+        return x, log_prob, tuple(after)
+
+    def _latent_log_prob(self, z: Floats) -> Floats:
+        """The log-density ``(B,)`` of `moglow.flows.bases`, in double: it is a sum of many terms."""
+        dim, degrees = self.pose_dim, self._degrees
+        square = np.square(z).sum(-1, dtype=np.float64)
+        if not degrees:
+            return np.asarray(-0.5 * (square + dim * log(2 * pi)))
+        both = 0.5 * (degrees + dim)
+        at_zero = lgamma(both) - lgamma(degrees / 2) - dim / 2 * log(degrees * pi)
+        return np.asarray(at_zero - both * np.log1p(square / degrees))
 
 
 def _gates(part: Mapping[str, Floats], depth: int) -> tuple[Floats, Floats, Floats]:
@@ -173,8 +195,11 @@ def _gates(part: Mapping[str, Floats], depth: int) -> tuple[Floats, Floats, Floa
     return w_in[order] * half[:, None], w_hh[order] * half[:, None], (b_in + b_hh)[order] * half
 
 
-def _unmix(part: Mapping[str, Floats]) -> tuple[Floats, Floats]:
-    """The matrix and shift that undo the invertible linear map and ActNorm, for rows: x = y @ matrix − shift."""
+def _unmix(part: Mapping[str, Floats]) -> tuple[Floats, Floats, float]:
+    """The matrix and shift that undo the invertible linear map and ActNorm, for rows: x = y @ matrix − shift.
+
+    The number is the log|det| of the two maps themselves.
+    """
     lower, upper, log_scale, permutation, sign, bias, log_norm = (
         np.asarray(part[name], np.float64)
         for name in (
@@ -184,7 +209,8 @@ def _unmix(part: Mapping[str, Floats]) -> tuple[Floats, Floats]:
     )
     unit_lower = np.tril(lower, -1) + np.eye(len(sign))
     weight = permutation @ unit_lower @ (np.triu(upper, 1) + np.diag(sign * np.exp(log_scale)))
-    return np.linalg.inv(weight).T * np.exp(-log_norm), bias
+    log_det = float(log_scale.sum() + log_norm.sum())
+    return np.linalg.inv(weight).T * np.exp(-log_norm), bias, log_det
 
 
 def _cast(value: Floats | float, dtype: Any) -> Floats | float:

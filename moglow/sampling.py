@@ -37,7 +37,9 @@ class StepModel(Protocol):
 
     def step(
         self, context: NDArray[Any], state: Any, noise: NDArray[Any], *, temperature: float = 1.0
-    ) -> tuple[NDArray[Any], Any]: ...
+    ) -> tuple[NDArray[Any], NDArray[Any], Any]:
+        """The target ``(B, D)``, its log-density ``(B,)`` in nats, that of temperature 1, and the state after it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,11 @@ class Sampler:
 
     def step(
         self, past: Past, controls: NDArray[Any], noise: NDArray[Any], style: NDArray[Any]
-    ) -> tuple[Past, NDArray[Any]]:
-        """The past after one more frame, and that frame's pose ``(B, D)`` in metres and radians.
+    ) -> tuple[Past, NDArray[Any], NDArray[Any]]:
+        """The past after one more frame, that frame's pose ``(B, D)`` in metres and radians, and its likelihood.
+
+        The likelihood ``(B,)`` is in nats, of the pose in standardised coordinates, by the model as it is: at a lower
+        temperature motion is drawn from where this is high.
 
         ``controls`` ``(B, 1 + L, 3)`` are the step to this frame and, for a model that looks ahead, the L after it,
         standardised; ``noise`` ``(B, noise_dim)`` decides which of the possible poses is taken, ``style`` ``(B, S)``
@@ -82,10 +87,11 @@ class Sampler:
         """
         seen = np.concatenate([past.controls, controls], axis=1)
         vector = self.context.build(past.poses, seen, style)
-        target, memory = self.model.step(vector, past.memory, noise, temperature=self.temperature)
+        target, nats, memory = self.model.step(vector, past.memory, noise, temperature=self.temperature)
         pose = self.context.from_target(target, past.poses[:, -1], controls[:, 0])
         poses = np.concatenate([past.poses[:, 1:], pose[:, None]], axis=1)
-        return Past(poses, seen[:, 1 : 1 + past.controls.shape[1]], memory), self.context.physical_pose(pose)
+        after = Past(poses, seen[:, 1 : 1 + past.controls.shape[1]], memory)
+        return after, self.context.physical_pose(pose), nats - self.context.log_scale
 
     def start(self, controls: NDArray[Any], style: NDArray[Any], generator: np.random.Generator) -> Past:
         """The past of a figure that has been following the first of these controls ``(1 + L, 3)`` for a while."""
@@ -100,7 +106,7 @@ class Sampler:
         # The last frames look ahead to the real controls, so that the first step comes as no surprise.
         coming = np.concatenate([held[:, :frames], controls[None]], axis=1)
         for t in range(frames):
-            past, _ = self.step(past, coming[:, t : t + 1 + spec.lookahead], noise[t], style)
+            past, *_ = self.step(past, coming[:, t : t + 1 + spec.lookahead], noise[t], style)
         return past
 
     def stream(
@@ -125,7 +131,7 @@ class Sampler:
                 continue
             controls, label = np.stack([control for control, _ in coming]), coming[0][1]
             past = self.start(controls, label, warm) if past is None else past
-            past, pose = self.step(past, controls[None], self._noise(1, live)[0], label)
+            past, pose, _ = self.step(past, controls[None], self._noise(1, live)[0], label)
             yield pose[0]
             coming.popleft()
 

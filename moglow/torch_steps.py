@@ -26,7 +26,8 @@ class TorchSteps:
     @torch.no_grad()
     def step(
         self, context: NDArray[Any], state: State, noise: NDArray[Any], *, temperature: float = 1.0
-    ) -> tuple[NDArray[Any], State]:
+    ) -> tuple[NDArray[Any], NDArray[Any], State]:
         vector, numbers = (torch.as_tensor(np.asarray(array, np.float32)) for array in (context, noise))
-        pose, state = self.model.step(vector, state, numbers, temperature=temperature)
-        return pose.numpy(), state
+        pose, after = self.model.step(vector, state, numbers, temperature=temperature)
+        log_prob, _ = self.model.log_prob(pose[:, None], vector[:, None], state)
+        return pose.numpy(), log_prob[:, 0].double().numpy(), after

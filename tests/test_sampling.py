@@ -1,6 +1,6 @@
 """The sampler: equal to torch, one stream of noise whatever the chunks, and a figure that follows its path."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -16,6 +16,8 @@ from moglow.sampling import Sampler
 from tests.tiny import CARRY, tiny_context
 
 ROUNDING = 2e-5
+NATS = 1e-3
+"""Of a sum of some hundred logarithms in float32."""
 
 
 def make_checkpoint(lookahead: int = 0, **config: object) -> Checkpoint:
@@ -43,11 +45,32 @@ def test_numpy_draws_what_torch_draws(latent: str, scale: str, encoder: tuple[in
     for _ in range(12):
         context = generator.normal(size=(2, checkpoint.context.size)).astype(np.float32)
         noise = generator.standard_normal((2, ours.noise_dim), dtype=np.float32)
-        drawn, state = ours.step(context, state, noise, temperature=0.8)
-        expected, memory = theirs.step(
-            torch.as_tensor(context), memory, torch.as_tensor(noise), temperature=0.8
-        )
+        drawn, nats, state = ours.step(context, state, noise, temperature=0.8)
+        vector, numbers = torch.as_tensor(context), torch.as_tensor(noise)
+        log_prob, _ = theirs.log_prob(torch.as_tensor(drawn)[:, None], vector[:, None], memory)
+        expected, memory = theirs.step(vector, memory, numbers, temperature=0.8)
         assert np.allclose(drawn, expected.numpy(), atol=ROUNDING, rtol=ROUNDING)
+        assert nats.shape == (2,) and np.allclose(nats, log_prob[:, 0].numpy(), atol=NATS)
+
+
+@pytest.mark.parametrize("conditioner", ["lstm", "gru"])
+def test_the_likelihood_is_that_of_the_standardised_pose(conditioner: str) -> None:
+    """What a sampler says of a frame is torch's log_prob of its target, less the scale of targets."""
+    checkpoint = make_checkpoint(conditioner=conditioner)
+    sampler, model = Sampler.of(checkpoint, temperature=0.7), checkpoint.to_torch()
+    generator, context = np.random.default_rng(0), checkpoint.context
+    controls = generator.normal(size=(1, 3)).astype(np.float32)
+    past, memory = sampler.start(controls, context.style_vector(None)[None], generator), None
+    past = replace(past, memory=sampler.model.initial_state())
+    for _ in range(5):
+        seen = np.concatenate([past.controls, controls[None]], axis=1)
+        vector = torch.as_tensor(context.build(past.poses, seen, context.style_vector(None)[None]))
+        noise = generator.standard_normal((1, sampler.model.noise_dim), dtype=np.float32)
+        before = past
+        past, _, nats = sampler.step(past, controls[None], noise, context.style_vector(None)[None])
+        target = context.to_target(past.poses[:, -1], before.poses[:, -1], controls[:1])
+        log_prob, memory = model.log_prob(torch.as_tensor(target)[:, None], vector[:, None].float(), memory)
+        assert nats[0] == pytest.approx(float(log_prob) - context.log_scale, abs=10 * NATS)
 
 
 @pytest.mark.parametrize("lookahead", [0, 2])
