@@ -1,4 +1,4 @@
-"""Measures of motion: feet, path, smoothness, likeness to real motion. Floor 4; pure functions, numpy alone.
+"""Measures of one motion: feet, path, smoothness. Floor 4; pure functions, numpy alone.
 
 SI units throughout: metres, seconds, radians. A figure says little by itself: print it beside that of real motion.
 Toes are ``(T, L, 3)`` world positions as `contacts.toe_points` gives them.
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from moglow.clip import Clip
-from moglow.contacts import legs_of, runs, toe_points
-from moglow.rotations import Array, heading_to_quat, quat_rotate, wrap_angle
+from moglow.contacts import legs_of, runs
+from moglow.rotations import Array, wrap_angle
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,14 @@ class ToeHeight:
 
     median: float
     p95: float
+
+
+TOLERANCES: tuple[float, ...] = tuple(np.geomspace(0.01, 2.0, 100).tolist())
+"""Heel speeds (m/s) at which steps are counted."""
+SHORTEST_STEP = 0.1
+"""Seconds that a step lasts at least; what is shorter is flicker."""
+WALKING = 0.2
+"""Mean speed (m/s) from which on a path says something about how fast feet should walk."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +71,6 @@ class Penetration:
 
     mean: float
     deepest: float
-
-
-@dataclass(frozen=True)
-class Drift:
-    """What a stretch of a long clip looks like: its start (s), foot slide, jerk and distance to known poses (m)."""
-
-    start: float
-    slide: float
-    jerk: float
-    pose_distance: float
 
 
 def toe_slide(toes: Array, fps: float) -> Slide:
@@ -111,20 +109,35 @@ def heel_points(clip: Clip) -> Array:
     return clip.world()[0][:, [leg.ankle for leg in legs_of(clip.skeleton)]]
 
 
-def footsteps(heels: Array, fps: float, *, shortest: float = 0.1) -> Footsteps:
+def step_durations(heels: Array, fps: float) -> list[list[float]]:
+    """Seconds that each step lasts, for each speed of `TOLERANCES` below which a heel counts as standing.
+
+    How many there are, over that speed, is MoGlow's footstep curve. Stretches below `SHORTEST_STEP`, which MoGlow
+    counts, are flicker: with them real walks would have twice the steps that anyone sees.
+
+    >>> heels = np.zeros((31, 1, 3))
+    >>> [len(durations) for durations in step_durations(heels, 30.0)] == [1] * len(TOLERANCES)
+    True
+    """
+    speed = np.linalg.norm(np.diff(heels, axis=0), axis=-1) * fps  # (T - 1, L)
+    curve = []
+    for tolerance in TOLERANCES:
+        frames = [stop - start for leg in speed.T for start, stop in runs(leg < tolerance)]
+        curve.append([each / fps for each in frames if each >= SHORTEST_STEP * fps])
+    return curve
+
+
+def footsteps(heels: Array, fps: float) -> Footsteps:
     """Counts steps without a threshold: for a tolerance v a step is a stretch in which a heel is slower than v.
 
     Too small a v misses steps and too large a v joins them, so the greatest count over all v is the estimate. Which v
-    reaches it says how still feet stand. Stretches below ``shortest`` seconds, which MoGlow counts, are flicker: with
-    them real walks would have twice the steps that anyone sees.
+    reaches 95 % of it says how still feet stand.
     """
-    speed = np.linalg.norm(np.diff(heels, axis=0), axis=-1) * fps  # (T - 1, L)
-    curve: list[tuple[float, list[float]]] = []
-    for tolerance in np.geomspace(0.01, 2.0, 100).tolist():
-        steps = [stop - start for leg in speed.T for start, stop in runs(leg < tolerance)]
-        curve.append((tolerance, [frames / fps for frames in steps if frames >= shortest * fps]))
-    count = max(len(durations) for _, durations in curve)
-    tolerance, durations = next(point for point in curve if len(point[1]) >= 0.95 * count)
+    curve = step_durations(heels, fps)
+    count = max(map(len, curve))
+    tolerance, durations = next(
+        point for point in zip(TOLERANCES, curve, strict=True) if len(point[1]) >= 0.95 * count
+    )
     return Footsteps(count, tolerance, float(np.mean(durations or 0)), float(np.std(durations or 0)))
 
 
@@ -172,18 +185,24 @@ def stance_velocity(toes: Array, path: Array, headings: Array, fps: float) -> Ar
     return np.concatenate([velocity[:1], velocity])
 
 
+def stance_share(implied: Array, asked: Array) -> float:
+    """How much of the asked velocity ``(T, 2)`` the planted foot walks: 1 is all, less is feet that slide along.
+
+    The slope Σ implied · asked / Σ asked² of a line through the origin; not a number where the path hardly moves.
+
+    >>> stance_share(np.full((5, 2), 0.9), np.full((5, 2), 1.0))
+    0.9
+    """
+    if not len(asked) or np.linalg.norm(asked, axis=-1).mean() < WALKING:
+        return float("nan")
+    return float((implied * asked).sum() / np.square(asked).sum())
+
+
 def _lowest_steps(toes: Array) -> Array:
     """The step (T - 1, 3) of the toe that is lowest on average over it: the same seen from both its ends."""
     lowest = (toes[1:] + toes[:-1])[..., 1].argmin(-1)
     steps: Array = np.diff(toes, axis=0)[np.arange(len(toes) - 1), lowest]
     return steps
-
-
-def body_positions(clip: Clip) -> Array:
-    """Joint positions ``(T, J, 3)`` seen from the figure: from the ground below the hips, facing +Z."""
-    positions = clip.world()[0].copy()
-    positions[..., [0, 2]] -= clip.ground_positions()[:, None]
-    return quat_rotate(heading_to_quat(-clip.headings())[:, None], positions)
 
 
 def jerk(positions: Array, fps: float) -> float:
@@ -199,79 +218,3 @@ def bone_stretch(clip: Clip) -> float:
     # Joints that carry the body, such as hips below a root, move by being placed.
     bones = (usual > 1e-3) & (np.arange(1, len(clip.skeleton)) != clip.skeleton.anatomy.roles.get("hips", 0))
     return float(np.abs(lengths[:, bones] / usual[bones] - 1).max()) if bones.any() else 0.0
-
-
-def motion_windows(clip: Clip, *, seconds: float = 1.0, samples: int = 4, hop: float = 0.25) -> Array:
-    """Features ``(N, F)`` of overlapping windows: joint positions and velocities, seen from the figure half way.
-
-    ``samples`` frames are taken from each window of ``seconds``, windows begin every ``hop`` seconds. Clips shorter
-    than a window give none.
-    """
-    world, headings = clip.world()[0], clip.headings()
-    velocity = np.gradient(world, 1 / clip.fps, axis=0) if len(clip) > 1 else np.zeros_like(world)
-    starts = np.arange(0.0, clip.duration - seconds + 1e-9, hop) * clip.fps
-    frames = np.round(starts[:, None] + np.linspace(0, seconds * clip.fps, samples)).astype(
-        int
-    )  # (N, samples)
-    middle = np.round(starts + seconds * clip.fps / 2).astype(int)
-    turn = heading_to_quat(-headings[middle])[:, None, None]
-    origin = np.zeros((len(starts), 1, 1, 3))
-    origin[..., [0, 2]] = clip.ground_positions()[middle][:, None, None]
-    places = quat_rotate(turn, world[frames] - origin)
-    features = np.concatenate([places, quat_rotate(turn, velocity[frames])], axis=-1)
-    return features.reshape(len(starts), samples * len(clip.skeleton) * 6)
-
-
-def frechet_distance(a: Array, b: Array) -> float:
-    """Fréchet distance between normal distributions fitted to features ``(N, F)`` and ``(M, F)``.
-
-    |μ₁ − μ₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½); the last trace is the nuclear norm of C₁^½ C₂^½, so no root of a matrix
-    that is not symmetric is needed. With fewer windows than features it is biased: compare equal numbers only.
-
-    >>> a = np.array([[0.0], [2.0]])
-    >>> round(frechet_distance(a, a + 3.0), 9)
-    9.0
-    """
-    shift = np.sum((a.mean(0) - b.mean(0)) ** 2)
-    spread = a.var(0, ddof=1).sum() + b.var(0, ddof=1).sum()
-    shared = np.linalg.norm(_root_covariance(a) @ _root_covariance(b), "nuc")
-    return max(float(shift + spread - 2 * shared), 0.0)
-
-
-def _root_covariance(features: Array) -> Array:
-    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(features, rowvar=False)))
-    root: Array = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
-    return root
-
-
-def diversity(takes: Array) -> float:
-    """Mean distance (m) between corresponding joints of two takes, over all pairs of ``(K, T, J, 3)``."""
-    first, second = np.triu_indices(len(takes), 1)
-    pairs = zip(first, second, strict=True)
-    return float(np.mean([np.linalg.norm(takes[i] - takes[j], axis=-1).mean() for i, j in pairs]))
-
-
-def drift(clip: Clip, *, seconds: float = 10.0, known: Array | None = None) -> list[Drift]:
-    """Slide, jerk and distance to known poses per stretch of a long clip.
-
-    The distance is the mean over frames of the mean joint distance to the nearest of the ``known`` poses
-    ``(N, J, 3)``, as `body_positions` gives them of real motion; by default to those of the first stretch.
-    """
-    length = max(2, round(seconds * clip.fps))
-    stretches = [clip[start : start + length] for start in range(0, max(len(clip) - length // 2, 1), length)]
-    known = body_positions(stretches[0]) if known is None else known
-    known = known[:: max(1, len(known) // 1000)]
-    return [
-        Drift(
-            start=k * length / clip.fps,
-            slide=toe_slide(toe_points(stretch), clip.fps).median,
-            jerk=jerk(stretch.world()[0], clip.fps),
-            pose_distance=_distance_to(body_positions(stretch), known),
-        )
-        for k, stretch in enumerate(stretches)
-    ]
-
-
-def _distance_to(poses: Array, known: Array) -> float:
-    nearest = [np.linalg.norm(known - pose, axis=-1).mean(-1).min() for pose in poses]
-    return float(np.mean(nearest))

@@ -1,4 +1,4 @@
-"""Laws of `moglow.metrics`: what is known of made motion is measured, and turning or reversing time changes nothing."""
+"""Laws of `moglow.metrics` and `moglow.likeness`: what is known is measured, turning and reversing change nothing."""
 
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -11,20 +11,27 @@ from moglow.bvh_read import read_bvh
 from moglow.clip import Clip
 from moglow.contacts import toe_points
 from moglow.control import ControlPath
-from moglow.metrics import (
+from moglow.likeness import (
+    WindowSpace,
+    activity,
     body_positions,
-    bone_stretch,
     diversity,
     drift,
-    footsteps,
     frechet_distance,
+    motion_windows,
+)
+from moglow.metrics import (
+    TOLERANCES,
+    bone_stretch,
+    footsteps,
     heading_error,
     heel_points,
     jerk,
-    motion_windows,
     path_error,
     penetration,
+    stance_share,
     stance_velocity,
+    step_durations,
     toe_height,
     toe_skate,
     toe_slide,
@@ -89,6 +96,26 @@ def test_footsteps_are_counted() -> None:
     assert slipping.tolerance > 0.28 > 2 * steps.tolerance
 
 
+def test_the_footstep_curve_rises_where_feet_stand_and_joins_steps_beyond() -> None:
+    clip = walking(seconds=8.0, slip=0.1, speed=0.4)
+    counts = [len(durations) for durations in step_durations(heel_points(clip), clip.fps)]
+    assert counts[0] == 0 and counts[-1] < max(counts)
+    first = TOLERANCES[int(np.flatnonzero(counts)[0])]
+    assert first == pytest.approx(0.1, rel=0.07)
+    turned = step_durations(heel_points(clip.moved(heading=np.pi / 2)), clip.fps)
+    assert [len(durations) for durations in turned] == counts
+
+
+@pytest.mark.parametrize("heading", [0.0, np.pi / 2])
+@pytest.mark.parametrize("slip", [0.0, 0.2])
+def test_the_stance_walks_what_the_slip_leaves(slip: float, heading: float) -> None:
+    clip = walking(slip=slip, speed=1.0, seconds=8.0).moved(heading=heading)
+    asked = ControlPath.from_clip(clip, smoothing=0.0)
+    implied = stance_velocity(toe_points(clip), clip.ground_positions(), clip.headings(), clip.fps)
+    assert stance_share(implied, asked.velocities()[:, :2]) == pytest.approx(1.0 - slip, abs=0.06)
+    assert np.isnan(stance_share(implied, 0.1 * asked.velocities()[:, :2]))
+
+
 def test_stance_velocity_is_what_the_feet_walk() -> None:
     """Seen from feet that slip, the body walks slower than it moves; in any direction and heading."""
     for slip in (0.0, 0.2):
@@ -148,6 +175,30 @@ def test_frechet_distance_of_few_windows() -> None:
     a = np.random.default_rng(1).normal(size=(6, 40))
     assert frechet_distance(a, a) == pytest.approx(0.0, abs=1e-6)
     assert frechet_distance(a, 2 * a) > 1.0
+
+
+def test_a_space_of_windows_knows_no_place_no_unit_and_keeps_what_varies() -> None:
+    generator = np.random.default_rng(2)
+    real = generator.normal(size=(300, 3)) @ generator.normal(size=(3, 20)) + 5.0
+    space = WindowSpace.fit(real, dimensions=3)
+    points = space(real)
+    assert points.shape == (300, 3)
+    np.testing.assert_allclose(points.mean(0), 0.0, atol=TIGHT)
+    assert points.var() * 3 == pytest.approx(((real - real.mean(0)) / real.std(0)).var() * 20)  # all of it
+    unit = WindowSpace.fit(100 * real, dimensions=3)
+    assert frechet_distance(unit(100 * real), unit(101 * real)) == pytest.approx(
+        frechet_distance(points, space(1.01 * real))
+    )
+
+
+def test_activity_tells_a_frozen_figure_from_a_walking_one() -> None:
+    walked = walking(seconds=4.0)
+    still = np.repeat(walked.rotations[:1], len(walked), axis=0)
+    gliding = replace(walked, rotations=still)
+    active = activity(walked)
+    assert len(active) == 4 and active.min() > 0.2
+    assert activity(gliding).max() < 0.1  # the hips bob
+    np.testing.assert_allclose(activity(walked.moved((1.0, 0.0, 2.0), heading=np.pi / 2)), active, atol=TIGHT)
 
 
 def test_diversity_is_the_mean_over_pairs() -> None:

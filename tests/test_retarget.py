@@ -12,7 +12,8 @@ from moglow.clip import Clip
 from moglow.contacts import leg_lengths, toe_points
 from moglow.errors import SkeletonError
 from moglow.feet import carrying_joint
-from moglow.metrics import body_positions, toe_slide
+from moglow.likeness import body_positions
+from moglow.metrics import toe_slide
 from moglow.retarget import retarget
 from moglow.rotations import Array, euler_to_quat, quat_angle, quat_normalize, wrap_angle
 from moglow.skeleton import Layout
