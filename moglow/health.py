@@ -1,5 +1,6 @@
 """What a training run's figures say, in words; floor 9."""
 
+import math
 from collections.abc import Sequence
 
 from moglow.validation import Validation
@@ -16,15 +17,16 @@ def health(validations: Sequence[Validation]) -> str:
     """
     if len(validations) < 2:
         return "too early to say"
-    losses = [validation.likelihood.per_channel for validation in validations]
-    lowest = min(range(len(losses)), key=losses.__getitem__)
-    last, best = validations[-1], validations[lowest]
-    scores = [validation.rollout_score for validation in validations]
+    last, scores = validations[-1], [validation.rollout_score for validation in validations]
     choice = validations[min(range(len(scores)), key=scores.__getitem__)]
     motion = f"best motion at {_steps(choice.step)} (score {choice.rollout_score:.2f})"
     if scores[-1] == float("inf"):
         return f"roll-outs blow up: lower training.rate or the carry weights; {motion}"
-    behind = len(losses) - 1 - lowest
+    if math.isnan(last.likelihood.standardized):
+        return f"the model has no likelihood; {motion}"
+    losses = [validation.likelihood.per_channel for validation in validations]
+    lowest = min(range(len(losses)), key=losses.__getitem__)
+    behind, best = len(losses) - 1 - lowest, validations[lowest]
     if behind >= OVERFITTING:
         since = _steps(last.step - best.step)
         return f"validation rising for {since} steps: overfitting; best likelihood at {_steps(best.step)}; {motion}"

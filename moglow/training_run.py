@@ -1,6 +1,7 @@
 """A training run in a folder: log, best and last checkpoint, the state that a resumed run goes on from; floor 9."""
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -152,6 +153,10 @@ class TrainingRun:
     def _validate(self) -> Validation:
         start, model = time.perf_counter(), self.trainer.average.eval()
         found = likelihood(model, self.clean, self.context)
+        if math.isnan(found.standardized) and self.plan.training.choose == "likelihood":
+            raise TrainingError(
+                f"a {self.plan.model} has no likelihood to choose by; set training.choose=rollouts"
+            )
         validation = Validation(self.trainer.step, found, self.rollouts.figures(model), self.rollouts.real)
         self.trainer.model.train()
         self.validations.append(validation)

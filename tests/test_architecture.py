@@ -27,7 +27,7 @@ FLOORS = {
     6: "context window_order windows",
     7: """flows flows.bijection flows.scales flows.bases flows.actnorm flows.linear flows.nets flows.coupling
         flows.glow flows.deferred flows.diagonal flows.schedules""",
-    8: "models.model models.moglow models",
+    8: "models.model models.moglow models.regression models",
     9: "rollout validation health training checkpoint training_run processes card",
     10: "numpy_moglow torch_steps sampling",
     11: "glb export generation",

@@ -71,13 +71,19 @@ class Screen:
         self.recent.append(report)
         seconds = sum(step.seconds for step in self.recent)
         loss = sum(sum(step.losses.values()) for step in self.recent) / len(self.recent)
-        nats, channels = self.run.nats(loss), self.run.context.pose_dim
         speed = sum(step.frames for step in self.recent) / max(seconds, 1e-9)
-        text = f"{nats:8.2f} nats/frame  {nats / channels:6.3f}/dim  {speed:,.0f} frames/s"
-        self.progress.update(self.task, completed=report.step, description=text)
+        said, loss = self._said(report, loss)
+        self.progress.update(self.task, completed=report.step, description=f"{said}  {speed:,.0f} frames/s")
         self._scalar(
-            report.step, loss=nats, gradient=report.gradient, rate=report.rate, frames_per_second=speed
+            report.step, loss=loss, gradient=report.gradient, rate=report.rate, frames_per_second=speed
         )
+
+    def _said(self, report: Report, loss: float) -> tuple[str, float]:
+        """Returns the loss in words and as a number: a likelihood as one of standardised poses, another as it is."""
+        if set(report.losses) != {"nll"}:
+            return f"{', '.join(report.losses)} {loss:8.4f}", loss
+        nats = self.run.nats(loss)
+        return f"{nats:8.2f} nats/frame  {nats / self.run.context.pose_dim:6.3f}/dim", nats
 
     def _validation(self, found: Validation) -> None:
         like, figures, real = found.likelihood, found.figures, found.real

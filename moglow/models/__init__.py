@@ -4,5 +4,6 @@ from collections.abc import Mapping
 
 from moglow.models.model import MotionModel
 from moglow.models.moglow import MoGlow
+from moglow.models.regression import Regression
 
-MODELS: Mapping[str, type[MotionModel]] = {"moglow": MoGlow}
+MODELS: Mapping[str, type[MotionModel]] = {"moglow": MoGlow, "regression": Regression}

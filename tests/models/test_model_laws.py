@@ -13,7 +13,10 @@ from moglow.models.model import MotionModel, Objective
 
 B, T, D, C = 3, 5, 5, 4
 EXACT = 1e-10
-SMALL: dict[str, dict[str, Any]] = {"moglow": {"steps": 3, "hidden": 8, "encoder": (6, 6)}}
+SMALL: dict[str, dict[str, Any]] = {
+    "moglow": {"steps": 3, "hidden": 8, "encoder": (6, 6)},
+    "regression": {"hidden": 8, "layers": 1},
+}
 
 
 def build(name: str, seed: int = 1, **changes: Any) -> MotionModel:
@@ -51,7 +54,13 @@ def test_log_prob_of_a_sequence_is_that_of_its_frames(model: MotionModel) -> Non
     for t in range(T):
         log_prob, state = model.log_prob(pose[:, t : t + 1], context[:, t : t + 1], state)
         parts.append(log_prob)
-    torch.testing.assert_close(torch.cat(parts, dim=1), whole, rtol=0, atol=EXACT)
+    torch.testing.assert_close(torch.cat(parts, dim=1), whole, rtol=0, atol=EXACT, equal_nan=True)
+
+
+def test_log_prob_is_a_number_where_there_is_a_density_and_nowhere_else(model: MotionModel) -> None:
+    """A model that draws nothing puts all its weight on one pose."""
+    log_prob, _ = model.log_prob(*windows())
+    assert torch.equal(log_prob.isfinite(), torch.full((B, T), model.noise_dim > 0))
 
 
 def test_log_prob_sees_no_later_frame(model: MotionModel) -> None:
@@ -59,22 +68,38 @@ def test_log_prob_sees_no_later_frame(model: MotionModel) -> None:
     later_pose, later_context = windows(seed=3)
     cut = torch.arange(T)[:, None] < 2
     other, _ = model.log_prob(torch.where(cut, pose, later_pose), torch.where(cut, context, later_context))
-    assert torch.equal(other[:, :2], model.log_prob(pose, context)[0][:, :2])
+    before, _ = model.log_prob(pose, context)
+    torch.testing.assert_close(other[:, :2], before[:, :2], rtol=0, atol=0, equal_nan=True)
 
 
-def test_steps_depend_on_context_state_noise_and_temperature(model: MotionModel) -> None:
+def test_steps_follow_the_contexts_of_a_sequence(model: MotionModel) -> None:
+    """What a model has seen of a sequence it has seen frame by frame: the next pose is the same."""
+    pose, context = windows()
+    noise = model.draw_noise(T, B, generator=Generator().manual_seed(4)).double()
+    _, state = model.log_prob(pose[:, :-1], context[:, :-1])
+    stepwise = model.initial_state()
+    for t in range(T - 1):
+        _, stepwise = model.log_prob(pose[:, t : t + 1], context[:, t : t + 1], stepwise)
+    ends = [model.step(context[:, -1], each, noise[-1])[0] for each in (state, stepwise)]
+    torch.testing.assert_close(*ends, rtol=0, atol=EXACT)
+
+
+def test_steps_depend_on_context_and_state_and_what_is_drawn(model: MotionModel) -> None:
     _, context = windows()
     noise = model.draw_noise(2, B, generator=Generator().manual_seed(4)).double()
     pose, state = model.step(context[:, 0], model.initial_state(), noise[0])
     assert pose.shape == (B, D) and pose.isfinite().all()
     again, _ = model.step(context[:, 1], state, noise[1])
-    for changed in (
+    for other, _ in (
         model.step(context[:, 2], state, noise[1]),
         model.step(context[:, 1], model.initial_state(), noise[1]),
+    ):
+        assert not torch.allclose(other, again)
+    for drawn, _ in (
         model.step(context[:, 1], state, noise[0]),
         model.step(context[:, 1], state, noise[1], temperature=0.5),
     ):
-        assert not torch.allclose(changed[0], again)
+        assert torch.allclose(drawn, again) == (model.noise_dim == 0)
 
 
 def test_passing_the_state_leaves_it_untouched(model: MotionModel) -> None:
@@ -82,7 +107,8 @@ def test_passing_the_state_leaves_it_untouched(model: MotionModel) -> None:
     _, state = model.log_prob(pose, context)
     copy = map_state(Tensor.clone, state)
     first, _ = model.log_prob(pose, context, state)
-    torch.testing.assert_close(model.log_prob(pose, context, copy)[0], first, rtol=0, atol=0)
+    again, _ = model.log_prob(pose, context, copy)
+    torch.testing.assert_close(again, first, rtol=0, atol=0, equal_nan=True)
 
 
 def test_losses_fall_and_reach_every_parameter_they_name(model: MotionModel) -> None:
@@ -123,7 +149,11 @@ def test_saved_is_loaded_without_initialising_again(name: str) -> None:
     saved, loaded = build(name, seed=1), build(name, seed=2)
     loaded.load_state_dict(saved.state_dict())
     loaded.initialize(2 * pose, context)
-    assert torch.equal(loaded.log_prob(pose, context)[0], saved.log_prob(pose, context)[0])
+    noise = saved.draw_noise(B, generator=Generator().manual_seed(4)).double()
+    before, after = (each.step(context[:, 0], each.initial_state(), noise)[0] for each in (saved, loaded))
+    assert torch.equal(before, after)
+    before, after = (each.log_prob(pose, context)[0] for each in (saved, loaded))
+    torch.testing.assert_close(before, after, rtol=0, atol=0, equal_nan=True)
 
 
 @pytest.mark.parametrize("name", MODELS)

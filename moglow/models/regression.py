@@ -1,0 +1,95 @@
+"""Regression: an LSTM that says one pose and no other, the baseline of every paper on motion. Stands on `model`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from moglow.errors import RecipeError
+from moglow.flows.bijection import State
+from moglow.flows.nets import LSTM
+from moglow.models.model import MotionModel, Objective
+
+
+class Regression(MotionModel):
+    """x = f(c, past), made by mean squared error; the net is the one that a MoGlow has sixteen of.
+
+    It draws nothing: noise and temperature change no pose, and all its weight lies on a point. So it has no density,
+    and `log_prob` is not a number. (Squared error is the likelihood of a Gaussian of fixed width, but nobody samples
+    from that one: its figure would speak of motion that this model does not make.)
+
+    >>> model = Regression(Regression.PRESETS["compact"], pose_dim=4, context_dim=6)
+    >>> pose, state = model.step(torch.zeros(2, 6), model.initial_state(), torch.zeros(2, 0))
+    >>> pose.shape, model.noise_dim
+    (torch.Size([2, 4]), 0)
+    """
+
+    @dataclass(frozen=True)
+    class Config(MotionModel.Config):
+        """What a Regression is built from."""
+
+        hidden: int = 512  # width of each recurrent layer, as in the paper's MoGlow
+        layers: int = 2  # recurrent layers, as in the paper's MoGlow
+        dropout: float = 0.0  # share of the context's channels left out, drawn per window
+
+        def __post_init__(self) -> None:
+            for field, value in (("hidden", self.hidden), ("layers", self.layers)):
+                if value < 1:
+                    raise RecipeError(f"regression: {field} is {value}, expected at least 1; raise it")
+            if not 0.0 <= self.dropout < 1.0:
+                raise RecipeError(
+                    f"regression: dropout is {self.dropout}, expected 0 ≤ dropout < 1; lower it"
+                )
+
+    PRESETS: ClassVar[Mapping[str, MotionModel.Config]] = {
+        "paper": Config(),
+        "compact": Config(hidden=256),  # 1.5 M parameters on our own context, as many as the compact MoGlow
+    }
+
+    config: Config
+
+    def __init__(
+        self, config: Config, pose_dim: int, context_dim: int, *, generator: Generator | None = None
+    ) -> None:
+        """Builds the model with weights drawn from the generator (seeded with 0 when there is none)."""
+        super().__init__(config, pose_dim, context_dim)
+        generator = generator or Generator().manual_seed(0)
+        self.net = LSTM(
+            0, context_dim, pose_dim, hidden=config.hidden, layers=config.layers, generator=generator
+        )
+
+    @property
+    def noise_dim(self) -> int:
+        return 0
+
+    def initialize(self, pose: Tensor, context: Tensor) -> None:
+        """Does nothing: targets are standardised, and the net says their mean before it has learnt anything."""
+
+    def objectives(self) -> tuple[Objective, ...]:
+        return (Objective("squared_error", tuple(self.parameters()), self.loss),)
+
+    def predict(self, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Returns the pose (B, T, D) of each context (B, T, C), and the state after the last."""
+        return self.net(context[..., :0], context, state)  # type: ignore[no-any-return]
+
+    def loss(
+        self, pose: Tensor, context: Tensor, state: State = None, *, generator: Generator
+    ) -> tuple[Tensor, State]:
+        """Returns the mean squared error per channel, and the state after the last frame."""
+        kept = 1.0 - self.config.dropout
+        mask = context.new_empty(len(context), 1, context.shape[-1]).bernoulli_(kept, generator=generator)
+        predicted, state = self.predict(context * (mask / kept), state)
+        return (predicted - pose).square().mean(), state
+
+    def log_prob(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Returns what is not a number (B, T), and the state after the last frame."""
+        _, state = self.predict(context, state)
+        return pose.new_full(pose.shape[:-1], torch.nan), state
+
+    def step(
+        self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0
+    ) -> tuple[Tensor, State]:
+        pose, state = self.predict(context[:, None], state)
+        return pose[:, 0], state

@@ -1,0 +1,47 @@
+"""The baselines' recipes: read without complaint, say all that matters, learn from the same motion as ours."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from moglow.encodings.encoding import FeatureSpec
+from moglow.recipe import read_recipe
+from moglow.sources import DataSpec
+from moglow.training_run import Plan
+from moglow.windows import WindowSpec
+
+OPEN = Path(__file__).resolve().parents[1] / "data" / "open"
+BASELINES = sorted((OPEN / "baselines").glob("*.toml"))
+FRAMES = 18_000 * 32 * 40
+"""That our own recipe sees in training."""
+
+
+@pytest.mark.parametrize("path", BASELINES, ids=lambda path: path.stem)
+def test_a_baseline_sees_the_same_motion_for_as_long(path: Path) -> None:
+    recipe, ours = read_recipe(path), read_recipe(OPEN / "recipe.toml")
+    plan = Plan.of(recipe)
+    assert recipe.section("features", FeatureSpec).encoding in path.stem or plan.model == "regression"
+    data, our_data = (each.section("data", DataSpec) for each in (recipe, ours))
+    assert (data.sources, data.fps) == (our_data.sources, our_data.fps)
+    assert (path.parent / data.root).resolve() == (OPEN / our_data.root).resolve()
+    spec = plan.training
+    assert spec.steps * spec.batch * spec.windows.length == pytest.approx(FRAMES, rel=0.01)
+
+
+@pytest.mark.parametrize("path", BASELINES, ids=lambda path: path.stem)
+def test_a_baseline_leaves_nothing_about_its_model_and_context_to_defaults(path: Path) -> None:
+    recipe = read_recipe(path)
+    plan = Plan.of(recipe)
+    assert {field.name for field in fields(plan.config)} == set(recipe.tables["model"]) - {"name"}
+    assert {field.name for field in fields(plan.context)} == set(recipe.tables["context"])
+    said = set(recipe.tables["training"]["windows"])
+    noises = {
+        "pose_dropout",
+        "dropout_windows",
+        "dropout_shared",
+        "history_noise",
+        "dequantise",
+        "style_dropout",
+    }
+    assert noises | {"length"} <= said <= {field.name for field in fields(WindowSpec)}
