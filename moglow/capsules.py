@@ -21,6 +21,8 @@ RADII = {
 REACH = 1.15  # metres from the hips to the farthest tip, along the bones of that figure
 SHORTEST = 0.02  # metres; a bone shorter than this, on that figure, has no capsule of its own
 SIDES, RINGS = 12, 5  # points around a capsule; rings on each rounded end
+INSIDE = 0.94  # of the radius where the next bone begins: two surfaces in one place would flicker
+STICK, BALL = 0.012, 0.026  # metres on that figure: radius of a bone drawn as a stick, and of its joints
 
 
 @dataclass(frozen=True)
@@ -38,27 +40,57 @@ class Body:
         return turned + world_positions[..., self.joints, :]
 
 
-def capsule_body(skeleton: Skeleton) -> Body:
-    """Returns the body of a skeleton.
+def capsule_body(skeleton: Skeleton, *, around: int = SIDES) -> Body:
+    """Returns the body of a skeleton, its capsules with so many points around.
 
     >>> arm = Skeleton(("UpperArm", "Forearm"), (-1, 0), [[0, 0, 0], [0.3, 0, 0]], ((1, (0.25, 0, 0)),))
     >>> body = capsule_body(arm)
     >>> len(body.points), sorted(set(body.joints.tolist()))
     (240, [0, 1])
     """
-    above, scale, radii = _above_body(skeleton), _scale(skeleton), joint_radii(skeleton)
-    tips = [(p, skeleton.offsets[j], radii[j]) for j, p in enumerate(skeleton.parents) if j not in above]
-    tips += [(joint, np.array(tip), 0.9 * radii[joint]) for joint, tip in skeleton.end_sites]
-    bones = [bone for bone in tips if np.linalg.norm(bone[1]) >= SHORTEST * scale]
-    bones = bones or [(0, np.zeros(3), float(radii[0]))]  # a lone joint is a ball
-    shapes = [_capsule(tip, float(radii[joint]), float(radius)) for joint, tip, radius in bones]
-    around = _triangles()
+    radii = joint_radii(skeleton)
+    tips = [
+        (p, tip, radii[p], 0.9 * radii[p] if j is None else INSIDE * radii[j])
+        for p, tip, j in _bones(skeleton)
+    ]
+    return _body(tips or [(0, np.zeros(3), radii[0], radii[0])], around)  # a lone joint is a ball
+
+
+def stick_body(skeleton: Skeleton, *, around: int = SIDES) -> Body:
+    """Returns the bones of a skeleton as thin sticks with a ball at each joint.
+
+    >>> arm = Skeleton(("UpperArm", "Forearm"), (-1, 0), [[0, 0, 0], [0.3, 0, 0]], ((1, (0.25, 0, 0)),))
+    >>> sorted(set(stick_body(arm).joints.tolist()))
+    [0, 1]
+    """
+    stick, ball = STICK * _scale(skeleton), BALL * _scale(skeleton)
+    bones = _bones(skeleton)
+    hips = skeleton.anatomy.roles.get("hips", 0)
+    joints = sorted({hips} | {p for p, _, _ in bones} | {j for _, _, j in bones if j is not None})
+    shapes = [(joint, np.zeros(3), ball, ball) for joint in joints]
+    return _body(shapes + [(p, tip, stick, stick) for p, tip, _ in bones], around)
+
+
+def _bones(skeleton: Skeleton) -> list[tuple[int, Array, int | None]]:
+    """The bones long enough to see: the joint that carries it, its tip there, the joint at the tip or no one."""
+    above, shortest = _above_body(skeleton), SHORTEST * _scale(skeleton)
+    bones: list[tuple[int, Array, int | None]] = [
+        (p, skeleton.offsets[j], j) for j, p in enumerate(skeleton.parents) if j not in above
+    ]
+    bones += [(joint, np.array(tip), None) for joint, tip in skeleton.end_sites]
+    return [bone for bone in bones if np.linalg.norm(bone[1]) >= shortest]
+
+
+def _body(tips: list[tuple[int, Array, float, float]], around: int) -> Body:
+    """A body of capsules: the joint that carries each, its tip there, its radii at both ends."""
+    shapes = [_capsule(tip, float(start), float(end), around) for _, tip, start, end in tips]
+    triangles = _triangles(around)
     count = len(shapes[0][0])
     return Body(
         points=np.concatenate([points for points, _ in shapes]),
         normals=np.concatenate([normals for _, normals in shapes]),
-        joints=np.repeat([joint for joint, _, _ in bones], count),
-        triangles=np.concatenate([around + count * k for k in range(len(bones))]),
+        joints=np.repeat([joint for joint, *_ in tips], count),
+        triangles=np.concatenate([triangles + count * k for k in range(len(tips))]),
     )
 
 
@@ -110,7 +142,7 @@ def _reach(skeleton: Skeleton, above: set[int]) -> float:
     return max([*way, *(way[joint] + float(np.linalg.norm(tip)) for joint, tip in skeleton.end_sites)])
 
 
-def _capsule(tip: ArrayLike, start: float, end: float) -> tuple[Array, Array]:
+def _capsule(tip: ArrayLike, start: float, end: float, around: int) -> tuple[Array, Array]:
     """Points and normals of a capsule from the origin to ``tip``: two balls and the cone that touches both.
 
     The cone leaves both balls where their normals have the same slope a, sin a = (start − end) / length; so the
@@ -122,17 +154,17 @@ def _capsule(tip: ArrayLike, start: float, end: float) -> tuple[Array, Array]:
     slopes = np.concatenate([np.linspace(-np.pi / 2, slope, RINGS), np.linspace(slope, np.pi / 2, RINGS)])
     ball = np.repeat([start, end], RINGS)
     along = np.repeat([0.0, length], RINGS) + ball * np.sin(slopes)
-    turns = np.linspace(0, 2 * np.pi, SIDES, endpoint=False)
-    circle = np.stack([np.cos(turns), np.zeros(SIDES), -np.sin(turns)], axis=-1)
+    turns = np.linspace(0, 2 * np.pi, around, endpoint=False)
+    circle = np.stack([np.cos(turns), np.zeros(around), -np.sin(turns)], axis=-1)
     normals = np.cos(slopes)[:, None, None] * circle + np.sin(slopes)[:, None, None] * [0, 1, 0]
     points = (ball * np.cos(slopes))[:, None, None] * circle + along[:, None, None] * [0, 1, 0]
     upright = quat_between([0.0, 1.0, 0.0], tip)
     return quat_rotate(upright, points.reshape(-1, 3)), quat_rotate(upright, normals.reshape(-1, 3))
 
 
-def _triangles() -> NDArray[np.int64]:
+def _triangles(around: int) -> NDArray[np.int64]:
     """The triangles of a capsule, seen from outside counter-clockwise; at the poles a quad is only one triangle."""
-    corners = np.arange(2 * RINGS * SIDES).reshape(2 * RINGS, SIDES)
+    corners = np.arange(2 * RINGS * around).reshape(2 * RINGS, around)
     low, high = corners[:-1], corners[1:]
     low_next, high_next = np.roll(low, -1, axis=1), np.roll(high, -1, axis=1)
     upper = np.stack([low, high_next, high], axis=-1)[:-1]

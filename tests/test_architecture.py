@@ -31,14 +31,13 @@ FLOORS = {
     9: "rollout validation health training checkpoint training_run processes card",
     10: "numpy_moglow torch_steps sampling",
     11: "glb export generation",
-    12: "cli cli.reports cli.training_corpus cli.training_screen cli.takes cli.main __main__",
+    12: "cli cli.reports cli.training_corpus cli.training_screen cli.takes cli.looking cli.main __main__",
 }
-VIEWER = [
-    "moglow_viewer",
-    "moglow_viewer.figures",
-    "moglow_viewer.page",
-]  # above it all: only commands import it
-MODULES = [f"moglow.{name}" for floor in FLOORS.values() for name in floor.split()] + VIEWER
+VIEWER = """figures motion page palette camera scene strips lettering shadow graphics meshes figure floor marks stage
+    reels film sheet"""
+MODULES = [f"moglow.{name}" for floor in range(12) for name in FLOORS[floor].split()]
+MODULES += ["moglow_viewer", *(f"moglow_viewer.{name}" for name in VIEWER.split())]  # only commands import it
+MODULES += [f"moglow.{name}" for name in FLOORS[12].split()]
 TOP = set(COMMANDS.values())  # every command is on the top floor and imports no other
 
 # Packages that only some modules may import, wherever in the file.
@@ -48,9 +47,12 @@ BORDERS = {
     "bvh": {"moglow.bvh_header"},
     "click": {"moglow.cli"},
     "rich": {"moglow.cli"},
-    "pyvista": set[str](),
+    "pyvista": {"moglow_viewer"},
+    "vtkmodules": {"moglow_viewer"},
+    "PIL": {"moglow_viewer"},
+    "imageio_ffmpeg": {"moglow_viewer"},
     "bpy": set[str](),
-    "moglow_viewer": {"moglow_viewer"} | TOP,
+    "moglow_viewer": {"moglow_viewer", "moglow.cli"},
     "safetensors": set[str](),
 }
 

@@ -24,7 +24,8 @@ from moglow.errors import ClipError, ExportError, FileFormatError
 from moglow.rotations import Array
 from moglow.skeleton import Skeleton
 from moglow_viewer.figures import figure_table, measure, read_figures
-from moglow_viewer.page import lowest_speed, make_page, pack_points, write_page
+from moglow_viewer.motion import lowest_speed
+from moglow_viewer.page import make_page, pack_points, write_page
 from tests.rigs import RIGS
 from tests.walking import skeleton_of, walk
 

@@ -1,4 +1,4 @@
-"""`moglow view`: motion to look at, as a page that any browser plays."""
+"""`moglow view`: motion to look at, as pictures, films, and a page that any browser plays."""
 
 from pathlib import Path
 
@@ -8,31 +8,51 @@ EXAMPLE = """\b
 Examples:
   moglow view walk.bvh --html walk.html
   moglow view take_1.bvh take_2.bvh --control path.csv --html takes.html
+  moglow view walk.bvh --sheet walk.png
+  moglow view walk.bvh --record walk.mp4
+  moglow view walk.bvh --screenshot walk.png --at 1.5
 """
+
+
+def read_size(ctx: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    """A size as people write it: ``1280x720``."""
+    try:
+        width, height = (int(side) for side in text.lower().split("x")) if text else (0, 0)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no size; write it as 1280x720") from None
+    return (width, height) if text else None
 
 
 @click.command(epilog=EXAMPLE)
 @click.argument("clips", metavar="CLIP...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--html", type=click.Path(path_type=Path), help="Writes one page that needs nothing else.")
+@click.option("--record", type=click.Path(path_type=Path), help="Writes a film: .mp4 or .gif.")
+@click.option("--screenshot", type=click.Path(path_type=Path), help="Writes one picture, a .png.")
+@click.option(
+    "--at", type=click.FloatRange(0), default=0.0, metavar="SECONDS", help="When, for --screenshot."
+)
+@click.option(
+    "--sheet", type=click.Path(path_type=Path), help="Writes all of it on one .png: moments, trails, figures."
+)
 @click.option(
     "--control", metavar="FILE|PRESET", help="Draws the path that was asked for, as generate reads it."
 )
-def command(clips: tuple[Path, ...], html: Path | None, control: str | None) -> None:
-    """Shows motion files, several in sync, on a page for any browser.
+@click.option(
+    "--real", multiple=True, type=click.Path(path_type=Path), help="A recording, shown in grey with the rest."
+)
+@click.option("--beside", is_flag=True, help="Puts several clips side by side; else they lie as they are.")
+@click.option("--bones", is_flag=True, help="Draws sticks instead of bodies.")
+@click.option("--size", metavar="WxH", callback=read_size, help="Pixels of --record and --screenshot.")
+def command(
+    clips: tuple[Path, ...], control: str | None, real: tuple[Path, ...], beside: bool, **options: object
+) -> None:
+    """Shows motion files, several in sync: on a page for any browser, as a film, a picture or a contact sheet.
 
-    Play, scrub, turn and zoom; steps coloured by how much the foot slides; figures from the .json beside each file.
+    Steps are coloured by how much the foot slides; figures come from the .json beside each file. Films and pictures
+    need no display.
     """
-    from moglow.bvh_read import read_bvh
-    from moglow.control_file import read_control
-    from moglow.errors import ExportError
-    from moglow_viewer.figures import read_figures
-    from moglow_viewer.page import write_page
+    from moglow.cli.looking import look
+    from moglow_viewer.scene import Sources
 
-    if html is None:
-        raise ExportError(
-            "view: what there is to look at is a page; add --html walk.html and open it in a browser"
-        )
-    shown = [read_bvh(file) for file in clips]
-    path = read_control(control, fps=shown[0].fps) if control else None
-    write_page(shown, html, control=path, figures=[read_figures(file) for file in clips])
-    click.echo(f"{html}: {html.stat().st_size / 1000:.0f} kB, open it in any browser")
+    for line in look(Sources(clips, control, real, beside), **options):  # type: ignore[arg-type]
+        click.echo(line)

@@ -17,15 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from moglow.capsules import joint_radii
 from moglow.clip import Clip
-from moglow.contacts import contacts, ground_speed, toe_points
 from moglow.control import ControlPath
 from moglow.errors import ClipError, ExportError
 from moglow.rotations import Array, heading_to_vector
 from moglow.skeleton import Skeleton
 from moglow.tensorfile import replacing
 from moglow_viewer.figures import figure_table, measure
+from moglow_viewer.motion import Motion
 
 SCRIPTS = ("motion.js", "scene.js", "player.js")
 UNIT = 0.001
@@ -123,71 +122,28 @@ def _second_differences(points: Array, unit: float) -> Array:
 
 
 def _take(clip: Clip, name: str) -> dict[str, Any]:
-    legs = clip.skeleton.anatomy.legs
-    toes = toe_points(clip) if legs else np.zeros((len(clip), 0, 3))
-    speed = ground_speed(toes, clip.fps) * 100
-    planted = contacts(clip) if legs else np.zeros(toes.shape[:2], bool)
+    motion = Motion(clip)
+    feet = np.where(motion.planted, np.minimum(motion.foot_speed * 100, FASTEST).round(), LIFTED)
     return {
         "name": name,
         "fps": clip.fps,
         **pack_points(np.concatenate([clip.world()[0], clip.end_positions()], axis=1)),
-        "bones": _bones(clip.skeleton),
-        "hips": clip.skeleton.anatomy.roles.get("hips", 0),
+        "bones": [
+            [bone.start, bone.end, round(1000 * bone.start_radius), round(1000 * bone.end_radius), bone.side]
+            for bone in motion.bones
+        ],
+        "hips": motion.hips,
         "toes": _toes(clip.skeleton),
-        "feet": pack_bytes(np.where(planted, np.minimum(speed, FASTEST).round(), LIFTED)),
-        "slide": pack_bytes(np.minimum(lowest_speed(toes, clip.fps) * 100, FASTEST).round()),
+        "feet": pack_bytes(feet),
+        "slide": pack_bytes(np.minimum(motion.slide * 100, FASTEST).round()),
         "heading": round(float(clip.headings()[0]), 3),
     }
-
-
-def lowest_speed(toes: Array, fps: float) -> Array:
-    """Horizontal speed ``(T,)`` of the toe that is lowest on each step to a frame: what is called foot slide."""
-    if toes.shape[0] < 2 or not toes.shape[1]:
-        return np.zeros(len(toes))
-    lowest = (toes[1:] + toes[:-1])[..., 1].argmin(1)
-    step = np.diff(toes, axis=0)[np.arange(len(toes) - 1), lowest]
-    speed = np.linalg.norm(step[:, [0, 2]], axis=-1) * fps
-    return np.concatenate([speed[:1], speed])
 
 
 def _toes(skeleton: Skeleton) -> list[int]:
     """Which point is each leg's toe, as `toe_points` has it: a joint, the foot's end site, or the ankle."""
     ends = {joint: len(skeleton) + end for end, (joint, _) in reversed([*enumerate(skeleton.end_sites)])}
     return [ends.get(leg.ankle, leg.ankle) if leg.toe is None else leg.toe for leg in skeleton.anatomy.legs]
-
-
-def _bones(skeleton: Skeleton) -> list[list[float]]:
-    """Each bone as its two points, the radii there in millimetres, and its side: 1 left, −1 right, 0 the middle.
-
-    Only what hangs from the hips is body: a root on the floor is none, nor are the IK handles that hang from it.
-    """
-    radii, sides = joint_radii(skeleton) * 1000, _sides(skeleton)
-    body = {skeleton.anatomy.roles.get("hips", 0)}
-    for joint, parent in enumerate(skeleton.parents):
-        if parent in body:
-            body.add(joint)
-    bones = [
-        [parent, joint, radii[parent], radii[joint], sides[parent]]
-        for joint, parent in enumerate(skeleton.parents)
-        if parent in body
-    ]
-    bones += [
-        [joint, len(skeleton) + end, radii[joint], 0.9 * radii[joint], sides[joint]]
-        for end, (joint, _) in enumerate(skeleton.end_sites)
-        if joint in body
-    ]
-    bones = bones or [[0, 0, radii[0], radii[0], 0]]  # a lone joint is a ball
-    return [[round(float(number)) for number in bone] for bone in bones]
-
-
-def _sides(skeleton: Skeleton) -> list[int]:
-    """The side of each joint: that of its role, else its parent's."""
-    said = {joint: role.partition("_")[0] for role, joint in skeleton.anatomy.roles.items()}
-    sides: list[int] = []
-    for joint, parent in enumerate(skeleton.parents):
-        inherited = sides[parent] if parent >= 0 else 0
-        sides.append({"left": 1, "right": -1}.get(said.get(joint, ""), inherited))
-    return sides
 
 
 def _path(control: ControlPath) -> dict[str, Any]:

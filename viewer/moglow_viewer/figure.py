@@ -1,0 +1,93 @@
+"""A figure on the stage: a body whose points move with its motion and are never built anew, and its soft shadow."""
+
+from typing import Any
+
+import numpy as np
+import pyvista as pv
+from vtkmodules.vtkRenderingCore import vtkActor
+
+from moglow.capsules import Body, capsule_body, stick_body
+from moglow.rotations import Array, quat_rotate
+from moglow_viewer.meshes import actor_of, mesh_of
+from moglow_viewer.motion import Motion, joint_sides
+from moglow_viewer.palette import colour
+from moglow_viewer.shadow import CELLS, Shadow
+
+SHADOW_HEIGHT = 0.002  # metres over the floor, below all other marks
+
+
+class Surface:
+    """A `Body` as PolyData."""
+
+    def __init__(self, body: Body, colours: Array, sides: list[int]) -> None:
+        self.body = body
+        self.mesh = mesh_of(body.points, body.triangles)
+        painted = (255 * colours[[sides[joint] for joint in body.joints]]).astype(np.uint8)
+        self.mesh.point_data.set_scalars(painted, "colour")
+        self.mesh.point_data.active_normals = body.normals.astype(np.float32)
+        self.normals = self.mesh.point_data.active_normals
+        self.actor = actor_of(self.mesh, lit=True)
+        look = self.actor.GetProperty()
+        look.SetInterpolationToPhong()
+        look.SetAmbient(0.32)
+        look.SetDiffuse(0.78)
+        look.SetSpecular(0.12)
+        look.SetSpecularPower(18)
+
+    def pose(self, positions: Array, rotations: Array) -> None:
+        """Moves the points to where the joints carry them."""
+        self.mesh.points[:] = self.body.posed(positions, rotations)
+        self.normals[:] = quat_rotate(rotations[self.body.joints], self.body.normals)
+        self.mesh.GetPoints().Modified()
+        self.mesh.GetPointData().GetNormals().Modified()
+
+
+class Figure:
+    """One motion's body, as capsules and as bones, and its shadow; ``offset`` ``(3,)`` is where its world lies."""
+
+    def __init__(self, motion: Motion, colours: Array, offset: Array) -> None:
+        self.motion = motion
+        sides = joint_sides(motion.clip.skeleton)
+        self.looks = {
+            "capsules": Surface(capsule_body(motion.clip.skeleton, around=20), colours, sides),
+            "bones": Surface(stick_body(motion.clip.skeleton), colours, sides),
+        }
+        self.shadow = Shadow(motion.bones, reach=motion.size)
+        self.square = mesh_of(np.zeros((4, 3)), np.arange(4)[None])
+        self.square.active_texture_coordinates = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+        self.shade = np.empty((CELLS, CELLS, 4), np.uint8)
+        self.shade[...] = (255 * np.append(colour("shadow"), 0.0)).astype(np.uint8)
+        self.texture: Any = pv.Texture(self.shade)  # type: ignore[no-untyped-call]
+        self.texture.InterpolateOn()
+        self.shadow_actor = actor_of(self.square)
+        self.shadow_actor.SetTexture(self.texture)
+        self.shadow_actor.ForceTranslucentOn()
+        for actor in self.actors:
+            actor.SetPosition(*offset)
+
+    @property
+    def actors(self) -> list[vtkActor]:
+        return [self.shadow_actor, *(surface.actor for surface in self.looks.values())]
+
+    def pose(self, seconds: float, *, look: str, shown: bool) -> None:
+        """Shows the figure at a time, in one of its looks."""
+        for name, surface in self.looks.items():
+            surface.actor.SetVisibility(shown and name == look)
+        self.shadow_actor.SetVisibility(shown)
+        if not shown:
+            return
+        positions, rotations = self.motion.at(seconds)
+        self.looks[look].pose(positions, rotations)
+        ends = self.motion.clip.skeleton.end_positions(positions[None], rotations[None])[0]
+        self._cast(np.concatenate([positions, ends]))
+
+    def _cast(self, points: Array) -> None:
+        corner, dark = self.shadow.cast(points)
+        low, high = corner, corner + self.shadow.side
+        across, along = [low[0], high[0], high[0], low[0]], [low[1], low[1], high[1], high[1]]
+        self.square.points = np.stack([across, [SHADOW_HEIGHT] * 4, along], axis=-1).astype(np.float32)
+        image = self.texture.GetInput()
+        pixels = pv.wrap(image).point_data.active_scalars
+        pixels[:, 3] = (255 * dark).astype(np.uint8).reshape(-1)
+        image.GetPointData().GetScalars().Modified()
+        image.Modified()

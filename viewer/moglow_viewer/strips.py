@@ -1,0 +1,79 @@
+"""What is plotted along time under a motion: foot slide, path error, and likelihood where the sidecar has it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from moglow.control import ControlPath
+from moglow.errors import FileFormatError
+from moglow.rotations import Array
+from moglow_viewer.motion import Motion
+from moglow_viewer.palette import colour
+from moglow_viewer.scene import Scene
+
+LIKELIHOOD = "nats_per_frame"
+"""Key of a sidecar: minus the log-likelihood of each frame given those before, a list as long as the clip."""
+
+
+@dataclass(frozen=True, eq=False)
+class Strip:
+    """Values ``(T,)`` over time, in the unit shown, and the range from the bottom to the top."""
+
+    label: str
+    unit: str
+    values: Array
+    fps: float
+    low: float
+    high: float
+    ink: Array
+
+
+def strips(scene: Scene) -> list[Strip]:
+    """The strips of a scene: one of each kind for each motion.
+
+    >>> from moglow.clip import Clip
+    >>> from moglow.skeleton import Skeleton
+    >>> still = Motion(Clip.at_rest(Skeleton(("Hips",), (-1,), [[0.0, 0.9, 0.0]]), frames=31))
+    >>> [strip.label for strip in strips(Scene((still,), ControlPath.standing(31, 30.0)))]
+    ['path error']
+    """
+    found = []
+    for number, motion in enumerate(scene.motions):
+        tint, fps = scene.tint(number), motion.clip.fps
+        ink = colour("soft") if tint is None else tint
+        if motion.toes.shape[1]:
+            slide = 100 * motion.slide
+            found.append(Strip("foot slide", "cm/s", slide, fps, 0.0, _top(slide, 20.0), ink))
+        if scene.asked:
+            error = 100 * path_errors(motion, scene.asked)
+            found.append(Strip("path error", "cm", error, fps, 0.0, _top(error, 10.0), ink))
+        if LIKELIHOOD in motion.figures:
+            nats = _likelihood(motion)
+            low, high = float(np.quantile(nats, 0.02)), float(np.quantile(nats, 0.98))
+            found.append(Strip("surprise", "nats a frame", nats, fps, low, max(high, low + 1.0), ink))
+    return sorted(found, key=lambda strip: ("foot slide", "path error", "surprise").index(strip.label))
+
+
+def path_errors(motion: Motion, asked: ControlPath) -> Array:
+    """How far (m) the hips are from where they were asked to be, for the frames ``(T,)`` that both have."""
+    wanted, gone = asked.resample(motion.clip.fps).positions, motion.clip.ground_positions()
+    both = min(len(wanted), len(gone))
+    away: Array = np.linalg.norm(gone[:both] - wanted[:both], axis=-1)
+    return away
+
+
+def _likelihood(motion: Motion) -> Array:
+    try:
+        values = np.asarray(motion.figures[LIKELIHOOD], float)
+    except (TypeError, ValueError):
+        values = np.zeros(0)
+    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
+        raise FileFormatError(
+            f"{motion.clip.name}.json: {LIKELIHOOD} should be a list of finite numbers, one a frame; remove it"
+        )
+    return values
+
+
+def _top(values: Array, least: float) -> float:
+    """Where the scale ends: one step in a hundred may be cut off, so that a jump does not flatten the rest."""
+    return max(least, float(np.quantile(values, 0.99))) if len(values) else least
