@@ -4,11 +4,8 @@ import base64
 import hashlib
 import json
 import re
-import shutil
 import time
 import zlib
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ from moglow.skeleton import Skeleton
 from moglow_viewer.figures import figure_table, measure, read_figures
 from moglow_viewer.motion import lowest_speed
 from moglow_viewer.page import make_page, pack_points, write_page
+from tests.browsing import OUTSIDE, Page
 from tests.rigs import RIGS
 from tests.walking import skeleton_of, walk
 
@@ -102,7 +100,7 @@ def test_the_page_asks_for_nothing_and_may_run_only_itself(samples: Path) -> Non
         (text,) = re.findall(rf"<{element}>(.*?)</{element}>", page, re.DOTALL)
         fingerprint = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert f"{kind} 'sha256-{fingerprint}'" in policy
-    assert not re.search(r"https?:|//\w+\.|\bsrc=|\bhref=|url\(|@import|\bfetch\(|style=|\son\w+=", page)
+    assert not OUTSIDE.search(page)
 
 
 def test_the_same_clips_give_the_same_bytes(samples: Path, tmp_path: Path) -> None:
@@ -188,59 +186,6 @@ def test_the_command_writes_a_page_or_says_that_there_is_one(samples: Path, tmp_
 
 
 # ---- in a browser ----
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A headless Chromium with a fresh profile."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install selenium")
-    chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("needs chromium and chromedriver; on Debian: apt install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    words = "headless no-sandbox disable-gpu disable-background-networking no-first-run window-size=1280,800"
-    for word in [*words.split(), f"user-data-dir={tmp_path_factory.mktemp('profile')}"]:
-        options.add_argument(f"--{word}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield chrome
-    chrome.quit()
-
-
-class Page:
-    """A page in a browser, and the hands of who looks at it."""
-
-    def __init__(self, browser: Any, file: Path) -> None:
-        self.browser = browser
-        browser.get_log("browser")  # what the page before it said
-        browser.get(file.as_uri())
-        self.wait("drawn > 0")
-
-    def __getattr__(self, name: str) -> Any:
-        return self.browser.execute_script(f"return window.moglow && window.moglow.{name}")
-
-    def wait(self, condition: str) -> None:
-        for _ in range(200):
-            with suppress(Exception):
-                if self.browser.execute_script(f"return window.moglow.{condition}"):
-                    return
-            time.sleep(0.05)
-        pytest.fail(f"never was {condition}: {self.browser.get_log('browser')}")
-
-    def press(self, *keys: str) -> None:
-        from selenium.webdriver.common.action_chains import ActionChains
-
-        for key in keys:
-            ActionChains(self.browser).send_keys(key).perform()
-
-    def find(self, selector: str) -> Any:
-        return self.browser.find_element("css selector", selector)
-
-    def drag(self, selector: str, x: int, y: int = 0) -> None:
-        from selenium.webdriver.common.action_chains import ActionChains
-
-        ActionChains(self.browser).drag_and_drop_by_offset(self.find(selector), x, y).perform()
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 "use strict";
-// The motion of a page: takes and paths as points that move. Metres, seconds; Y up. First of three scripts made one.
+// The motion of a page: takes and paths as points that move. Metres, seconds; Y up. First of the scripts made one.
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const LIFTED = 255; // a foot's byte while it is in the air
@@ -31,11 +31,13 @@ class Track {
     Object.assign(this, packed, { values, columns: 3 * packed.points });
     this.pose = new Float32Array(this.columns);
   }
+  get first() { return 0; } // the first frame that is still known
+  offset(frame) { return frame * this.columns; }
   frameAt(seconds) {
     return clamp(Math.floor(seconds * this.fps + 1e-4), 0, this.frames - 1);
   }
   point(frame, k) {
-    const start = frame * this.columns + 3 * k;
+    const start = this.offset(frame) + 3 * k;
     return this.values.subarray(start, start + 3);
   }
   ends(frame) { // of an arrow
@@ -44,7 +46,7 @@ class Track {
   at(seconds) {
     const frame = this.frameAt(seconds), next = Math.min(frame + 1, this.frames - 1);
     const share = clamp(seconds * this.fps - frame, 0, 1);
-    const a = frame * this.columns, b = next * this.columns;
+    const a = this.offset(frame), b = this.offset(next);
     for (let k = 0; k < this.columns; k++) {
       this.pose[k] = this.values[a + k] + (this.values[b + k] - this.values[a + k]) * share;
     }
@@ -67,6 +69,7 @@ class Take extends Track {
     this.track = smoothed(this);
     this.prints = footprints(this);
   }
+  foot(frame, leg) { return this.feet[frame * this.toes.length + leg]; }
   trackAt(seconds) {
     const frame = this.frameAt(seconds), next = Math.min(frame + 1, this.frames - 1);
     const share = clamp(seconds * this.fps - frame, 0, 1);
@@ -99,7 +102,7 @@ function footprints(take) {
   for (let leg = 0; leg < take.toes.length; leg++) {
     let print = null;
     for (let frame = 0; frame < take.frames; frame++) {
-      const speed = take.feet[frame * take.toes.length + leg];
+      const speed = take.foot(frame, leg);
       if (speed === LIFTED) { print = null; continue; }
       if (!print) prints.push((print = { leg, start: frame, stop: frame, x: 0, z: 0, speed: 0 }));
       const [x, , z] = take.point(frame, take.toes[leg]), count = frame - print.start + 1;

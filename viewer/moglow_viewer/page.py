@@ -1,32 +1,25 @@
 """One self-contained HTML page on which clips play in any browser: no server, no network, no dependency.
 
-Stands above the library; numpy alone. `page.html` is filled with `page.css`, three scripts and the motion. Positions
+Stands above the library; numpy alone. `page.html` is filled with `page.css`, `SCRIPTS` and the motion. Positions
 travel as whole millimetres: second differences in time, as 16-bit numbers, deflated, in base64.
 """
 
-import hashlib
-import json
-import zlib
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
 
 from moglow.clip import Clip
 from moglow.control import ControlPath
-from moglow.errors import ClipError, ExportError
+from moglow.errors import ClipError
 from moglow.rotations import Array, heading_to_vector
 from moglow.skeleton import Skeleton
-from moglow.tensorfile import replacing
 from moglow_viewer.figures import figure_table, measure
-from moglow_viewer.motion import Motion
+from moglow_viewer.motion import Motion, bones
+from moglow_viewer.single_page import fill_page, pack_bytes, save_page
 
-SCRIPTS = ("motion.js", "scene.js", "player.js")
+STYLES, SCRIPTS = ("page.css",), ("motion.js", "scene.js", "look.js", "player.js")
 UNIT = 0.001
 """Metres: positions are rounded to the nearest of these, so they are off by half of it along an axis at most."""
 ARROW = 0.35
@@ -57,10 +50,7 @@ def write_page(
     """
     if not clips:
         raise ClipError(f"{path}: no clip to show; give at least one")
-    if Path(path).suffix.lower() not in {".html", ".htm"}:
-        raise ExportError(f"{path}: a page ends in .html; name it so")
-    with replacing(path) as file:
-        file.write(make_page(clips, control=control, figures=figures, title=title).encode())
+    save_page(make_page(clips, control=control, figures=figures, title=title), path)
 
 
 def make_page(
@@ -81,14 +71,8 @@ def make_page(
         ),
         "warnings": sorted({str(line) for each in said for line in each.get("warnings", ())}),
     }
-    style, script = _part("page.css"), "\n".join(_part(name) for name in SCRIPTS)
-    return Template(_part("page.html")).substitute(
-        title=escape(title or " · ".join(names[:3])),
-        policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; "
-        f"style-src '{_fingerprint(style)}'; script-src '{_fingerprint(script)}'",
-        style=style,
-        script=script,
-        motion=json.dumps(motion, separators=(",", ":")).replace("<", "\\u003c"),  # a name may be "</script>"
+    return fill_page(
+        "page.html", title=title or " · ".join(names[:3]), styles=STYLES, scripts=SCRIPTS, data=motion
     )
 
 
@@ -110,11 +94,6 @@ def pack_points(points: Array) -> dict[str, Any]:
     return {"frames": frames, "points": count, "unit": unit, "origin": origin.tolist(), "data": packed}
 
 
-def pack_bytes(values: Array) -> str:
-    """Bytes of any shape, deflated, in base64."""
-    return b64encode(zlib.compress(np.ascontiguousarray(values, "u1").tobytes(), 9)).decode()
-
-
 def _second_differences(points: Array, unit: float) -> Array:
     whole = np.rint(points / unit).astype(np.int64)
     before = np.zeros((2, *whole.shape[1:]), np.int64)
@@ -128,19 +107,24 @@ def _take(clip: Clip, name: str) -> dict[str, Any]:
         "name": name,
         "fps": clip.fps,
         **pack_points(np.concatenate([clip.world()[0], clip.end_positions()], axis=1)),
-        "bones": [
-            [bone.start, bone.end, round(1000 * bone.start_radius), round(1000 * bone.end_radius), bone.side]
-            for bone in motion.bones
-        ],
+        "bones": bones_of(clip.skeleton),
         "hips": motion.hips,
-        "toes": _toes(clip.skeleton),
+        "toes": toes_of(clip.skeleton),
         "feet": pack_bytes(feet),
         "slide": pack_bytes(np.minimum(motion.slide * 100, FASTEST).round()),
         "heading": round(float(clip.headings()[0]), 3),
     }
 
 
-def _toes(skeleton: Skeleton) -> list[int]:
+def bones_of(skeleton: Skeleton) -> list[list[int]]:
+    """Each bone as its two points, the radii there in millimetres, and its side."""
+    return [
+        [bone.start, bone.end, round(1000 * bone.start_radius), round(1000 * bone.end_radius), bone.side]
+        for bone in bones(skeleton)
+    ]
+
+
+def toes_of(skeleton: Skeleton) -> list[int]:
     """Which point is each leg's toe, as `toe_points` has it: a joint, the foot's end site, or the ankle."""
     ends = {joint: len(skeleton) + end for end, (joint, _) in reversed([*enumerate(skeleton.end_sites)])}
     return [ends.get(leg.ankle, leg.ankle) if leg.toe is None else leg.toe for leg in skeleton.anatomy.legs]
@@ -151,11 +135,3 @@ def _path(control: ControlPath) -> dict[str, Any]:
     ahead = control.positions + ARROW * heading_to_vector(control.headings)
     points = np.stack([control.positions, ahead], axis=1)  # (T, 2, 2)
     return {"fps": control.fps, **pack_points(np.insert(points, 1, 0.0, axis=-1))}
-
-
-def _part(name: str) -> str:
-    return files("moglow_viewer").joinpath(name).read_text("utf-8").strip()
-
-
-def _fingerprint(text: str) -> str:
-    return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

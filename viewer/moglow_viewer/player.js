@@ -1,7 +1,6 @@
 "use strict";
 // The player of a page: time, keys, buttons and pointers. `window.moglow` shows what it is doing. Last of the scripts.
 
-const $ = (selector) => document.querySelector(selector);
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
 
 async function start() {
@@ -15,20 +14,10 @@ async function start() {
 
   const state = { time: 0, playing: false, speed: 1, loop: true, help: false, drawn: 0 };
   const camera = { mode: "follow", yaw: takes[0].heading + 0.65, pitch: 0.26, zoom: 1, distance: 0 };
-  const turned = { yaw: camera.yaw, pitch: camera.pitch }; // what `top` comes back to
   let anchor = null; // the wall clock and the time shown when playing began: frames may drop, time never slows
   let stale = true; // something changed since the last drawing
   let colours = readColours();
-
-  function readColours() {
-    const style = getComputedStyle(document.documentElement);
-    const rgb = (text) => [1, 3, 5].map((k) => parseInt(text.trim().slice(k, k + 2), 16));
-    const names = ["ground", "ink", "soft", "grid", "shadow", "asked", "accent", "body", "left", "right",
-      "still", "sliding", "skating"];
-    const read = Object.fromEntries(names.map((name) => [name, rgb(style.getPropertyValue(`--${name}`))]));
-    read.takes = style.getPropertyValue("--takes").trim().split(/\s+/).map(rgb);
-    return read;
-  }
+  const view = $("#view"), look = new Look(view, camera, { changed: () => { stale = true; } });
 
   // ---- time ----
 
@@ -58,11 +47,6 @@ async function start() {
     state.speed = SPEEDS[clamp(SPEEDS.indexOf(state.speed) + by, 0, SPEEDS.length - 1)];
     setTime(state.time);
   }
-  function look(mode) {
-    if (camera.mode !== "top") Object.assign(turned, { yaw: camera.yaw, pitch: camera.pitch });
-    // From above +Z points up the screen and +X, the left of who looks along +Z, to the left.
-    Object.assign(camera, mode === "top" ? { yaw: Math.PI, pitch: Math.PI / 2 } : turned, { mode, zoom: 1 });
-  }
   const step = (by) => { const next = frame() + by; play(false); setFrame(next); };
   const actions = {
     " ": () => play(!state.playing),
@@ -73,9 +57,9 @@ async function start() {
     l: () => { state.loop = !state.loop; setTime(state.time); },
     "[": () => changeSpeed(-1),
     "]": () => changeSpeed(1),
-    f: () => look("follow"),
-    o: () => look("orbit"),
-    t: () => look("top"),
+    f: () => look.from("follow"),
+    o: () => look.from("orbit"),
+    t: () => look.from("top"),
     "?": () => { state.help = !state.help; },
     Escape: () => { state.help = false; },
   };
@@ -108,45 +92,9 @@ async function start() {
   $("#scrub").max = frames - 1;
   $("#scrub").addEventListener("input", (event) => { setFrame(Number(event.target.value)); });
 
-  const view = $("#view"), pointers = new Map();
-  const spread = () => {
-    const [a, b] = [...pointers.values()];
-    return Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY) || 1;
-  };
-  const zoom = (factor) => { camera.zoom = clamp(camera.zoom * factor, 0.1, 12); stale = true; };
-  view.addEventListener("pointerdown", (event) => {
-    view.setPointerCapture(event.pointerId);
-    pointers.set(event.pointerId, event);
-  });
-  view.addEventListener("pointermove", (event) => {
-    const before = pointers.get(event.pointerId);
-    if (!before) return;
-    const apart = pointers.size === 2 ? spread() : 0;
-    pointers.set(event.pointerId, event);
-    if (apart) return zoom(spread() / apart);
-    camera.yaw -= (event.clientX - before.clientX) * 0.008;
-    if (camera.mode !== "top") {
-      camera.pitch = clamp(camera.pitch + (event.clientY - before.clientY) * 0.006, -0.05, Math.PI / 2);
-    }
-    stale = true;
-  });
-  for (const end of ["pointerup", "pointercancel"]) {
-    view.addEventListener(end, (event) => pointers.delete(event.pointerId));
-  }
-  view.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    zoom(Math.exp(-event.deltaY * 0.0015));
-  }, { passive: false });
-
   // ---- drawing ----
 
   const scene = new Scene(view, takes, asked, camera);
-  function fit(canvas) {
-    const ratio = window.devicePixelRatio || 1, { width, height } = canvas.getBoundingClientRect();
-    canvas.width = Math.max(1, Math.round(width * ratio));
-    canvas.height = Math.max(1, Math.round(height * ratio));
-    canvas.getContext("2d").setTransform(ratio, 0, 0, ratio, 0, 0);
-  }
   function refit() {
     fit(view);
     fit($("#chart"));

@@ -95,6 +95,13 @@ class Scene {
     this.pen.moveTo(from.x, from.y);
     this.pen.lineTo(to.x, to.y);
   }
+  // The place [x, z] on the floor that is seen at a point of the screen; null above the horizon.
+  floorAt(px, py) {
+    const right = (px - this.width / 2) / this.focal, up = (this.height / 2 - py) / this.focal;
+    const way = this.ahead.map((part, axis) => part + right * this.right[axis] + up * this.up[axis]);
+    const eye = this.target.map((part, axis) => part - this.ahead[axis] * this.camera.distance);
+    return way[1] < -1e-3 ? [0, 2].map((axis) => eye[axis] - (way[axis] * eye[1]) / way[1]) : null;
+  }
   stroke(colour, alpha, width) {
     Object.assign(this.pen, { strokeStyle: css(colour, alpha), lineWidth: width });
     this.pen.stroke();
@@ -165,7 +172,7 @@ class Scene {
   // Where the hips went, strong up to now.
   drawWay({ take, tints }) {
     const { pen } = this, step = Math.max(1, Math.round(take.fps / 15)), now = take.frameAt(this.time);
-    for (const [from, to, alpha] of [[0, now, 0.9], [now, take.frames - 1, 0.35]]) {
+    for (const [from, to, alpha] of [[take.first, now, 0.9], [now, take.frames - 1, 0.35]]) {
       pen.beginPath();
       for (let frame = from; frame < to; frame += step) {
         const a = take.point(frame, take.hips), b = take.point(Math.min(frame + step, to), take.hips);
@@ -180,7 +187,7 @@ class Scene {
     const { pen, time } = this, now = take.frameAt(time), pose = take.at(time);
     for (const print of take.prints) {
       const standing = print.start <= now && now <= print.stop, toe = 3 * take.toes[print.leg];
-      const speed = standing ? take.feet[now * take.toes.length + print.leg] : print.speed;
+      const speed = standing ? take.foot(now, print.leg) : print.speed;
       pen.beginPath();
       this.disc(standing ? pose.subarray(toe, toe + 3) : [print.x, 0, print.z], take.size * (standing ? 0.1 : 0.05));
       pen.fillStyle = css(this.slideColour(speed), standing ? 0.8 : 0.35);
