@@ -77,7 +77,7 @@ class BvhWriter:
         self.path, self.skeleton, self.fps = path, skeleton, fps
         self.layout = skeleton.layout or portable_layout(len(skeleton))
         self.frames = 0
-        self._head, self._order = _spell(skeleton, self.layout)
+        self._head, self._order = spell(skeleton, self.layout)
         self._columns = find_columns([self.layout.channels[joint] for joint in self._order])
         self._decimals = max(6, int(np.ceil(np.log10(self.layout.unit) + 8)))  # degrees, and 1e-8 m
         self._last: dict[str, Array] = {}
@@ -132,7 +132,7 @@ class BvhWriter:
             raise error
 
 
-def _spell(skeleton: Skeleton, layout: Layout) -> tuple[str, list[int]]:
+def spell(skeleton: Skeleton, layout: Layout) -> tuple[str, list[int]]:
     """The text from HIERARCHY to the last brace, and the joints in its order: each followed by all that hangs on it."""
     to_file = np.array(layout.basis) / layout.unit
     offsets = skeleton.offsets @ to_file

@@ -122,6 +122,36 @@ class NumpyMoGlow:
         """How many standard normals one frame takes."""
         return self.pose_dim + self._degrees
 
+    def folded(self) -> dict[str, Floats]:
+        """All that `step` multiplies by, a row for each output, and adds: for samplers elsewhere.
+
+        Each ``….weight`` is one of the model's, each ``….matrix`` was folded of several.
+        """
+        arrays = {"given.weight": self._given.T, "given.bias": self._given_bias}
+        for i, (weight, bias) in enumerate(self._encoder):
+            arrays |= {f"encoder{i}.weight": weight.T, f"encoder{i}.bias": bias}
+        for k, step in enumerate(self._steps):
+            for depth, layer in enumerate(step.layers):
+                bias = np.broadcast_to(np.asarray(layer.bias, self._dtype), layer.weight.shape[1:])
+                arrays |= {f"step{k}.layer{depth}.weight": layer.weight.T, f"step{k}.layer{depth}.bias": bias}
+            arrays |= {f"step{k}.head.weight": step.head.T, f"step{k}.head.bias": step.head_bias}
+            arrays |= {f"step{k}.unmix.matrix": step.unmix.T, f"step{k}.unmix.bias": -step.shift}
+        return arrays
+
+    @property
+    def facts(self) -> dict[str, float]:
+        """The numbers that `step` needs beside its `folded` arrays."""
+        return {
+            "pose_dim": self.pose_dim,
+            "kept": self._kept,
+            "hidden": self._hidden,
+            "encoders": len(self._encoder),
+            "steps": len(self._steps),
+            "layers": len(self._steps[0].layers),
+            "degrees": self._degrees,
+            "scale_floor": float(self._scale_floor),
+        }
+
     def initial_state(self, batch: int = 1) -> State:
         """All memory zero."""
         zero = np.zeros((batch, self._hidden), self._dtype)

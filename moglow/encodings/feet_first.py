@@ -83,6 +83,18 @@ class FeetFirstChart(Chart):
         self._solver.solve(local, toes, swivel, turned, place)
         return self.body.stand(local, place, turned[..., -1, :], positions, headings)
 
+    def constants(self) -> dict[str, NDArray[Any]]:
+        """All that `decode` multiplies by and looks up, by name: for decoders elsewhere."""
+        toes, tilt, swivel = self._numbers
+        return {
+            **self.body.constants(),
+            **self._solver.constants(),
+            "toe_numbers": toes,
+            "tilt_numbers": tilt,
+            "swivel_numbers": swivel,
+            "turned_matrix": self._turned_matrix,
+        }
+
     @cached_property
     def _solver(self) -> LegSolver:
         return LegSolver(self.legs)

@@ -6,6 +6,7 @@ sines, what does not change is one matrix, made once, and what is left is a hand
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,20 @@ class LegSolver:
             self._knee_matrix, _sum_of_angles(angles[..., 0, :, :], angles[..., 1, :, :])
         )
         local[..., ankles, :] = apply(self._ankle_matrix, product(above, feet))
+
+    def constants(self) -> dict[str, NDArray[Any]]:
+        """All that `solve` multiplies by and looks up, by name: for solvers elsewhere."""
+        return {
+            "soles": self.legs.soles,
+            "leg_joints": np.stack(self._joints),
+            "trunk": np.array(self._trunk, np.intp),
+            "sockets": self._sockets,
+            "lengths": self._lengths,
+            "swing_matrix": self._swing_matrix,
+            "bone_matrix": self._bone_matrix,
+            "knee_matrix": self._knee_matrix,
+            "ankle_matrix": self._ankle_matrix,
+        }
 
     def _frames(self, place: Array, turned: Array, matrix: Array, local: Array) -> tuple[Array, Array, Array]:
         """Positions ``(..., L, 3)``, rotations ``(..., L, 4)`` and matrices of the joints that carry the legs."""

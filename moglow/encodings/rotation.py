@@ -125,6 +125,18 @@ class RotationChart(Chart):
         turned = apply(self._hips_matrix, tilt_to_rotation(values[..., 3:6]))
         return self.stand(self.turns(values), self.place(values), turned, positions, headings)
 
+    def constants(self) -> dict[str, NDArray[Any]]:
+        """All that `turns` and `stand` multiply by and look up, by name: for decoders elsewhere."""
+        return {
+            "bones": self.bones,
+            "means": self.means,
+            "moving": self._moving,
+            "turn_matrices": self._turn_matrices,
+            "lift": self._lift,
+            "hips": np.array([self.hips]),
+            "carrier": np.array([self.carrier]),
+        }
+
     def place(self, values: Array) -> Array:
         """Position ``(..., 3)`` of the hips in the path's frame."""
         return values[..., [1, 0, 2]]

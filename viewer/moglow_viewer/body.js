@@ -1,0 +1,133 @@
+"use strict";
+// The body of a page: a pose -> rotations -> points. As `moglow.encodings.feet_first` and its leg solver have it.
+
+// Quaternions are w first; matrices are rows one after the other.
+const turned = ([aw, ax, ay, az], [bw, bx, by, bz]) => [ // first b, then a
+  aw * bw - ax * bx - ay * by - az * bz,
+  aw * bx + ax * bw + ay * bz - az * by,
+  aw * by - ax * bz + ay * bw + az * bx,
+  aw * bz + ax * by - ay * bx + az * bw,
+];
+const back = ([w, x, y, z]) => [w, -x, -y, -z];
+const plus = (a, b) => [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
+const minus = (a, b) => [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
+function rotated([w, x, y, z], [vx, vy, vz]) {
+  const tx = 2 * (y * vz - z * vy), ty = 2 * (z * vx - x * vz), tz = 2 * (x * vy - y * vx);
+  return [vx + w * tx + y * tz - z * ty, vy + w * ty + z * tx - x * tz, vz + w * tz + x * ty - y * tx];
+}
+function vectorToTurn([x, y, z]) {
+  const half = 0.5 * Math.sqrt(x * x + y * y + z * z) + 1e-150, scale = Math.sin(half) / (2 * half);
+  return [Math.cos(half), x * scale, y * scale, z * scale];
+}
+const headingToTurn = (heading) => [Math.cos(heading / 2), 0, Math.sin(heading / 2), 0];
+
+class Body {
+  constructor(arrays, { parents, ends }) {
+    Object.assign(this, { arrays, parents, ends, legs: arrays.swivel_numbers.length });
+    this.points = parents.length + ends.length;
+    for (const name of ["hips", "carrier"]) this[name] = arrays[name][0];
+    const triples = (name) => Array.from({ length: arrays[name].length / 3 }, (_, k) => [...arrays[name].subarray(3 * k, 3 * k + 3)]);
+    for (const name of ["bones", "soles", "sockets", "toe_numbers", "tilt_numbers"]) this[name] = triples(name);
+    this.means = parents.map((_, joint) => [...arrays.means.subarray(4 * joint, 4 * joint + 4)]);
+    // Hips, knees, ankles and carrying joints of the legs, a row each.
+    this.legJoints = [0, 1, 2, 3].map((row) => [...arrays.leg_joints.subarray(row * this.legs, (row + 1) * this.legs)]);
+  }
+
+  // The k-th of constant maps to `rows` numbers, times a vector. Not `product`: that one stays fast by one kind of array.
+  mapped(name, k, vector, rows = 4) {
+    const matrix = this.arrays[name], out = [];
+    for (let row = 0, at = rows * vector.length * k; row < rows; row++) {
+      let sum = 0;
+      for (let column = 0; column < vector.length; column++, at++) sum += matrix[at] * vector[column];
+      out.push(sum);
+    }
+    return out;
+  }
+
+  // A pose on the path at [x, z, heading]: local rotations of all joints, and where the carrying joint is.
+  decode(pose, [x, z, heading]) {
+    const values = this.restored(pose), numbers = (places) => Array.from(places, (place) => values[place]);
+    const start = 7 * this.legs, place = [values[start + 1], values[start], values[start + 2]];
+    const turns = this.means.slice();
+    this.arrays.moving.forEach((joint, k) => {
+      const turn = vectorToTurn(values.slice(start + 6 + 3 * k, start + 9 + 3 * k));
+      turns[joint] = this.mapped("turn_matrices", k, turn);
+    });
+    const tilts = this.tilt_numbers.map((places, k) => this.mapped("turned_matrix", k, tiltFactors(numbers(places))));
+    const hips = tilts[this.legs], carrying = this.carrying(place, hips, turns);
+    for (let leg = 0; leg < this.legs; leg++) {
+      const swivel = values[this.arrays.swivel_numbers[leg]];
+      this.solveLeg(leg, turns, carrying(this.legJoints[3][leg]), numbers(this.toe_numbers[leg]), tilts[leg], swivel);
+    }
+    const facing = headingToTurn(heading);
+    turns[this.hips] = turned(facing, hips);
+    const moved = rotated(facing, place);
+    return { turns, at: minus([moved[0] + x, moved[1], moved[2] + z], this.arrays.lift) };
+  }
+
+  // All numbers of the chart, from those that the model has: the others follow from them.
+  restored(pose) {
+    const { kept, curve_causes: causes, lowest, highest, coefficients, constant } = this.arrays;
+    const known = [...pose.subarray(0, kept.length)];
+    for (let curve = 0; curve < causes.length / 2; curve++) {
+      const [a, b] = [2 * curve, 2 * curve + 1].map((k) => clamp(pose[causes[k]], lowest[k], highest[k]));
+      let sum = 0;
+      for (let i = 0; i < 6; i++) for (let j = 0; j < 6; j++) sum += coefficients[36 * curve + 6 * i + j] * a ** i * b ** j;
+      known.push(sum);
+    }
+    return this.mapped("restoring", 0, known, constant.length).map((value, k) => value + constant[k]);
+  }
+
+  // Where the joints that carry legs are, and how turned, in the path's frame: the hips, or what hangs from them.
+  carrying(place, hips, turns) {
+    const at = { [this.hips]: { place, turn: hips } };
+    for (const joint of this.arrays.trunk) {
+      const above = at[this.parents[joint]];
+      at[joint] = { place: plus(above.place, rotated(above.turn, this.bones[joint])), turn: turned(above.turn, turns[joint]) };
+    }
+    return (joint) => at[joint];
+  }
+
+  // Two-bone inverse kinematics; a foot out of reach is approached along the line from its hip.
+  solveLeg(leg, turns, carrying, toe, foot, swivel) {
+    const ankle = minus(toe, rotated(foot, this.soles[leg]));
+    const line = minus(rotated(back(carrying.turn), minus(ankle, carrying.place)), this.sockets[leg]);
+    const distance = Math.hypot(...line), [thigh, shin] = [0, 1].map((bone) => this.arrays.lengths[bone * this.legs + leg]);
+    const reach = clamp(distance, Math.abs(thigh - shin) + 1e-9, thigh + shin);
+    // The mean line of the leg turned to this one, after swivelling the knee about it.
+    const way = [1 + 1e-9, ...line.map((part) => part / (distance + 1e-12))];
+    const halves = [Math.cos(swivel / 2), Math.sin(swivel / 2)];
+    const unscaled = this.mapped("swing_matrix", leg, halves.flatMap((half) => way.map((part) => half * part)));
+    const swing = unscaled.map((part) => part / Math.hypot(...unscaled));
+    // Cosine and sine of half the angles at hip and ankle, by the cosine rule in the form exact at a straight leg.
+    const corner = (own, other) => [(own + reach) ** 2 - other ** 2, other ** 2 - (own - reach) ** 2]
+      .map((part) => Math.sqrt(Math.max(part, 0) / (4 * own * reach)));
+    const [a, b] = [corner(thigh, shin), corner(shin, thigh)];
+    const lower = turned(swing, this.mapped("bone_matrix", this.legs + leg, b));
+    const [hip, knee, ankleJoint] = this.legJoints.map((row) => row[leg]);
+    turns[hip] = turned(swing, this.mapped("bone_matrix", leg, a));
+    turns[knee] = this.mapped("knee_matrix", leg, [a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]]);
+    turns[ankleJoint] = this.mapped("ankle_matrix", leg, turned(back(turned(carrying.turn, lower)), foot));
+  }
+
+  // Points of joints, then of end sites, in the world: forward kinematics.
+  stand({ turns, at }) {
+    const places = [], facing = [], out = new Float32Array(3 * this.points);
+    this.parents.forEach((parent, joint) => {
+      const local = joint === this.carrier ? at : this.bones[joint];
+      places[joint] = parent < 0 ? local : plus(places[parent], rotated(facing[parent], local));
+      facing[joint] = parent < 0 ? turns[joint] : turned(facing[parent], turns[joint]);
+      out.set(places[joint], 3 * joint);
+    });
+    this.ends.forEach(([joint, tip], k) => {
+      out.set(plus(places[joint], rotated(facing[joint], tip)), 3 * (this.parents.length + k));
+    });
+    return out;
+  }
+}
+
+// Products of the cosines and sines of half of yaw, roll and pitch: the rotation is linear in them.
+function tiltFactors(tilt) {
+  const [yaw, roll, pitch] = tilt.map((angle) => [Math.cos(angle / 2), Math.sin(angle / 2)]);
+  return yaw.flatMap((a) => roll.flatMap((b) => pitch.map((c) => a * b * c)));
+}

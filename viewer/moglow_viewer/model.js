@@ -1,0 +1,186 @@
+"use strict";
+// The model of a page: past poses, controls and noise -> a pose. As `moglow.numpy_moglow` and `moglow.sampling` have it.
+
+const KINDS = { f2: Uint16Array, f4: Float32Array, f8: Float64Array, i4: Int32Array };
+const WARM_UP = 2; // seconds of standing before the first frame, so that nothing starts from a mean
+
+// The arrays of a page by name, from the bytes of all of them one after the other; halves become singles.
+function unpackArrays(described, bytes) {
+  const arrays = {};
+  let start = 0;
+  for (const [name, kind, count] of described) {
+    const end = start + count * KINDS[kind].BYTES_PER_ELEMENT, values = new KINDS[kind](bytes.slice(start, end).buffer);
+    arrays[name] = kind === "f2" ? halvesToSingles(values) : values;
+    start = end;
+  }
+  return arrays;
+}
+
+function halvesToSingles(bits) {
+  const scales = Array.from({ length: 32 }, (_, exponent) => 2 ** (Math.max(exponent, 1) - 25));
+  return Float32Array.from(bits, (half) => {
+    const exponent = (half >> 10) & 31, size = ((half & 1023) + (exponent ? 1024 : 0)) * scales[exponent];
+    return half & 32768 ? -size : size;
+  });
+}
+
+// Rows of a matrix times a vector, plus a bias. Four sums at once keep the processor busy.
+function product(matrix, vector, bias, out = new Float32Array(bias.length)) {
+  const width = vector.length;
+  for (let row = 0, k = 0; row < out.length; row++) {
+    let a = 0, b = 0, c = 0, d = 0, column = 0;
+    for (; column + 3 < width; column += 4, k += 4) {
+      a += matrix[k] * vector[column];
+      b += matrix[k + 1] * vector[column + 1];
+      c += matrix[k + 2] * vector[column + 2];
+      d += matrix[k + 3] * vector[column + 3];
+    }
+    for (; column < width; column++, k++) a += matrix[k] * vector[column];
+    out[row] = bias[row] + (a + b + (c + d));
+  }
+  return out;
+}
+
+const joined = (a, b) => { const out = new Float32Array(a.length + b.length); out.set(a); out.set(b, a.length); return out; };
+const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+
+// The flow, inverted, step by step. Its memory is a value that `step` takes and gives.
+class Flow {
+  constructor(arrays, facts) {
+    Object.assign(this, facts, { arrays, noiseSize: facts.pose_dim + facts.degrees });
+  }
+  initial() {
+    const zero = new Float32Array(this.hidden);
+    return Array.from({ length: this.steps * this.layers }, () => ({ h: zero, c: zero }));
+  }
+  affine(name, vector, matrix = "weight") {
+    return product(this.arrays[`${name}.${matrix}`], vector, this.arrays[`${name}.bias`]);
+  }
+
+  step(context, memory, noise, temperature) {
+    let encoded = context;
+    for (let k = 0; k < this.encoders; k++) encoded = this.affine(`encoder${k}`, encoded).map((x) => x * sigmoid(x));
+    const given = this.affine("given", encoded), width = 4 * this.hidden, after = new Array(memory.length);
+    let x = this.latent(noise, temperature);
+    for (let k = this.steps - 1; k >= 0; k--) {
+      let said = x.subarray(0, this.kept), share = given.subarray(k * width, (k + 1) * width);
+      for (let depth = 0; depth < this.layers; depth++) {
+        const cell = k * this.layers + depth;
+        after[cell] = this.lstm(`step${k}.layer${depth}`, said, memory[cell], share);
+        said = after[cell].h;
+        share = null;
+      }
+      x = this.affine(`step${k}.unmix`, this.uncoupled(x, this.affine(`step${k}.head`, said)), "matrix");
+    }
+    return { pose: x, memory: after };
+  }
+
+  latent(noise, temperature) {
+    let square = 0;
+    for (let k = this.pose_dim; k < noise.length; k++) square += noise[k] ** 2;
+    const size = temperature * (this.degrees ? Math.sqrt(this.degrees / square) : 1);
+    return Float32Array.from(noise.subarray(0, this.pose_dim), (z) => size * z);
+  }
+  // Gates in the order input, forget, output, new; half of a sigmoid's argument is in its weights.
+  lstm(name, x, { h, c }, share) {
+    const gates = this.affine(name, joined(x, h)), size = this.hidden;
+    const next = { h: new Float32Array(size), c: new Float32Array(size) };
+    if (share) for (let k = 0; k < gates.length; k++) gates[k] += share[k];
+    const open = (k) => 0.5 * Math.tanh(gates[k]) + 0.5;
+    for (let k = 0; k < size; k++) {
+      next.c[k] = open(size + k) * c[k] + open(k) * Math.tanh(gates[3 * size + k]);
+      next.h[k] = open(2 * size + k) * Math.tanh(next.c[k]);
+    }
+    return next;
+  }
+  uncoupled(x, said) { // `said` are shifts, then scales
+    const out = x.slice(), moved = this.pose_dim - this.kept;
+    for (let k = 0; k < moved; k++) {
+      const scale = sigmoid(2 + said[moved + k]) + this.scale_floor;
+      out[this.kept + k] = x[this.kept + k] / scale - said[k];
+    }
+    return out;
+  }
+}
+
+// Poses frame by frame. A past is the last poses and controls, standardised, and the flow's memory.
+class Sampler {
+  constructor(arrays, facts) {
+    Object.assign(this, facts, { arrays, flow: new Flow(arrays, facts.flow) });
+  }
+  standardized(values, of) {
+    const mean = this.arrays[`${of}_mean`], deviation = this.arrays[`${of}_deviation`];
+    return Float32Array.from(values, (value, k) => (value - mean[k]) / deviation[k]);
+  }
+  physical(values, of) {
+    const mean = this.arrays[`${of}_mean`], deviation = this.arrays[`${of}_deviation`];
+    return Float32Array.from(values, (value, k) => value * deviation[k] + mean[k]);
+  }
+  style(name) { // all zeros for a name that is none: any style
+    return Float32Array.from(this.styles, (style) => Number(style === name));
+  }
+
+  // The pose after a past, in metres and radians. `velocities`: those of this step and of the lookahead, 3 each.
+  step(past, velocities, noise, style, temperature) {
+    const coming = velocities.map((each) => this.standardized(each, "control"));
+    const context = this.context(past.poses, [...past.controls, ...coming], style);
+    const { pose: target, memory } = this.flow.step(context, past.memory, noise, temperature);
+    const { weights, scale } = this.arrays, carried = this.carried(past.poses[past.poses.length - 1], coming[0]);
+    const pose = target.map((value, k) => value * scale[k] + weights[k] * carried[k]);
+    return {
+      past: { poses: [...past.poses.slice(1), pose], controls: [...past.controls.slice(1), coming[0]], memory },
+      pose: this.physical(pose, "pose"),
+    };
+  }
+  context(poses, controls, style) {
+    const parts = [...poses, ...controls, this.flags ? new Float32Array(this.history).fill(1) : [], style];
+    const out = new Float32Array(parts.reduce((size, part) => size + part.length, 0));
+    let at = 0;
+    for (const part of parts) { out.set(part, at); at += part.length; }
+    return out;
+  }
+  // The pose that the path's step alone would give: feet stay where they are in the world.
+  carried(before, control) {
+    const [forward, sideways, turn] = this.physical(control, "control").map((rate) => rate / this.fps);
+    const pose = this.physical(before, "pose"), out = pose.slice(), legs = this.planted;
+    const [cosine, sine, half, halfSine] = [Math.cos(turn), Math.sin(turn), Math.cos(turn / 2), Math.sin(turn / 2)];
+    for (let k = 0; k < legs; k++) {
+      const x = pose[k], z = pose[legs + k];
+      out[k] = cosine * x - sine * z - (half * sideways - halfSine * forward);
+      out[legs + k] = sine * x + cosine * z - (halfSine * sideways + half * forward);
+      out[2 * legs + k] -= turn;
+    }
+    return this.standardized(out, "pose");
+  }
+
+  // The past of a figure that has been standing for a while; `draw` gives the noise of a frame.
+  start(draw, style, temperature) {
+    const still = Array.from({ length: 1 + this.lookahead }, () => [0, 0, 0]);
+    const pose = new Float32Array(this.flow.pose_dim), control = this.standardized(still[0], "control");
+    let past = { poses: Array(this.history).fill(pose), controls: Array(this.history).fill(control), memory: this.flow.initial() };
+    for (let frame = 0; frame < WARM_UP * this.fps; frame++) {
+      ({ past } = this.step(past, still, draw(), style, temperature));
+    }
+    return past;
+  }
+}
+
+// Standard normals from a seed: the same again and again. Mulberry's integers, Box and Muller's normals.
+class Dice {
+  constructor(seed) { this.seed = (seed * 0x9e3779b9) >>> 0; }
+  uniform() {
+    this.seed = (this.seed + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(this.seed ^ (this.seed >>> 15), 1 | this.seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return (((t ^ (t >>> 14)) >>> 0) + 0.5) / 4294967296;
+  }
+  normals(count) {
+    const out = new Float32Array(count);
+    for (let k = 0; k < count; k += 2) {
+      const size = Math.sqrt(-2 * Math.log(this.uniform())), angle = 2 * Math.PI * this.uniform();
+      out[k] = size * Math.cos(angle);
+      if (k + 1 < count) out[k + 1] = size * Math.sin(angle);
+    }
+    return out;
+  }
+}

@@ -1,0 +1,37 @@
+"use strict";
+// From a stick to velocities, and where they lead. As `moglow.steering` has it: critically damped springs, in closed form.
+
+class Steering {
+  constructor(facts) { Object.assign(this, facts); } // seen, fps, response, walk, back, side, turn
+
+  // What a stick asks for, -1 to 1 along each axis, left positive: forward and sideways in m/s, turn in rad/s.
+  wanted({ forward, sideways, turn, hurry = 1 }) {
+    const length = Math.max(1, Math.hypot(forward, sideways)), pace = forward > 0 ? this.walk : this.back;
+    return this.clamped([(hurry * pace * forward) / length, (hurry * this.side * sideways) / length, this.turn * turn]);
+  }
+  clamped([forward, sideways, turn]) {
+    const { seen } = this;
+    return [clamp(forward, -seen.backward, seen.forward), clamp(sideways, -seen.sideways, seen.sideways), clamp(turn, -seen.turn, seen.turn)];
+  }
+  step(moving, wanted) { return this.held(moving, wanted, 1 / this.fps); }
+  ahead(moving, wanted, frames) {
+    return Array.from({ length: frames }, (_, k) => this.held(moving, wanted, (k + 1) / this.fps).velocities);
+  }
+  held({ velocities, accelerations }, wanted, seconds) {
+    const goal = this.clamped(wanted), fading = Math.exp(-this.response * seconds);
+    const away = velocities.map((velocity, k) => velocity - goal[k]);
+    const pull = accelerations.map((acceleration, k) => acceleration + this.response * away[k]);
+    return {
+      velocities: goal.map((wish, k) => wish + (away[k] + pull[k] * seconds) * fading),
+      accelerations: accelerations.map((acceleration, k) => (acceleration - this.response * seconds * pull[k]) * fading),
+    };
+  }
+}
+
+const RESTING = { velocities: [0, 0, 0], accelerations: [0, 0, 0] };
+
+// The place [x, z, heading] a frame after another one.
+function walked([x, z, heading], [forward, sideways, turn], fps) {
+  const middle = heading + turn / fps / 2, sine = Math.sin(middle), cosine = Math.cos(middle);
+  return [x + (forward * sine + sideways * cosine) / fps, z + (forward * cosine - sideways * sine) / fps, heading + turn / fps];
+}
