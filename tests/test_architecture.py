@@ -33,8 +33,8 @@ FLOORS = {
     11: "glb export generation",
     12: "cli cli.reports cli.training_corpus cli.training_screen cli.takes cli.looking cli.main __main__",
 }
-VIEWER = """figures motion single_page page palette camera scene strips lettering shadow graphics meshes figure floor marks stage
-    reels film sheet"""
+VIEWER = """figures motion single_page page packed_model play_page palette camera scene strips lettering shadow graphics
+    meshes figure floor marks stage reels film sheet"""
 MODULES = [f"moglow.{name}" for floor in range(12) for name in FLOORS[floor].split()]
 MODULES += ["moglow_viewer", *(f"moglow_viewer.{name}" for name in VIEWER.split())]  # only commands import it
 MODULES += [f"moglow.{name}" for name in FLOORS[12].split()]

@@ -14,7 +14,7 @@ from moglow import __version__
 from moglow.errors import MoglowError
 
 SECTIONS: dict[str, dict[str, str]] = {
-    "Make motion": {"generate": "moglow.cli.generate"},
+    "Make motion": {"generate": "moglow.cli.generate", "play": "moglow.cli.play"},
     "Look at motion": {"inspect": "moglow.cli.inspect", "view": "moglow.cli.view"},
     "Convert it": {"export": "moglow.cli.export"},
     "Learn from it": {

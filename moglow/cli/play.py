@@ -1,0 +1,42 @@
+"""`moglow play`: a figure that walks under your hands."""
+
+from pathlib import Path
+
+import click
+
+EXAMPLE = """\b
+Examples:
+  moglow play --html play.html
+  moglow play --html slow.html --style snu --temperature 0.5
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.option("--html", type=click.Path(path_type=Path), help="Writes one page that needs nothing else.")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
+@click.option("--temperature", type=click.FloatRange(0, 2), help="0 is the calmest, 1 as varied as the data.")
+@click.option("--style", help="A style the model was trained with; moglow info names them.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="The same seed and hands, the same motion.",
+)
+def command(
+    html: Path | None, checkpoint: Path | None, temperature: float | None, style: str | None, seed: int
+) -> None:
+    """Walks under your hands: keys, mouse, touch or a gamepad; or along a path that you draw on the floor.
+
+    The page holds the model and runs in any browser, without a network.
+    """
+    from moglow.checkpoint import Checkpoint
+    from moglow.errors import ExportError
+    from moglow.generation import PRETRAINED, TEMPERATURE
+    from moglow_viewer.play_page import write_play_page
+
+    if html is None:
+        raise ExportError("play: it is played on a page; add --html play.html and open it in a browser")
+    heat = TEMPERATURE if temperature is None else temperature
+    write_play_page(Checkpoint.read(checkpoint or PRETRAINED), html, temperature=heat, style=style, seed=seed)
+    click.echo(f"{html}: {html.stat().st_size / 1e6:.1f} MB, open it in any browser and walk")

@@ -1,0 +1,73 @@
+"use strict";
+// A figure while it is made: what `Scene` asks of a take, for the last minute; and the path it walks, if one was drawn.
+
+const KEPT = 60; // seconds
+const FLOOR = 3; // seconds in which a toe was once as low as it stands
+
+class LiveTake extends Track {
+  constructor(fps, figure) {
+    super({ fps, points: figure.points, frames: 0 }, new Float32Array(KEPT * fps * 3 * figure.points));
+    Object.assign(this, figure, { shown: true, prints: [], standing: figure.toes.map(() => null), kept: KEPT * fps });
+    this.feet = new Uint8Array(this.kept * this.toes.length);
+    this.track = [];
+  }
+  get first() { return Math.max(0, this.frames - this.kept); }
+  offset(frame) { return (frame % this.kept) * this.columns; }
+  foot(frame, leg) { return this.feet[(frame % this.kept) * this.toes.length + leg]; }
+
+  add(points, [x, z]) {
+    const frame = this.frames++;
+    this.values.set(points, this.offset(frame));
+    const height = points[3 * this.hips + 1], before = this.track[this.track.length - 1];
+    this.track.push([x, before ? before[1] + (height - before[1]) / this.fps : height, z]);
+    if (this.track.length > this.kept) this.track.shift();
+    this.toes.forEach((_, leg) => this.plant(frame, leg));
+    if (this.prints.length && this.prints[0].stop < this.first) this.prints.shift();
+  }
+  trackAt(seconds) {
+    const frame = this.frameAt(seconds), next = Math.min(frame + 1, this.frames - 1), share = clamp(seconds * this.fps - frame, 0, 1);
+    const [a, b] = [frame, next].map((each) => this.track[each - this.first]);
+    return this.held || a.map((value, k) => value + (b[k] - value) * share);
+  }
+  speed(frame, point) { // over the floor, m/s
+    const [a, b] = [Math.max(frame - 1, this.first), frame].map((each) => this.point(each, point));
+    return Math.hypot(b[0] - a[0], b[2] - a[2]) * this.fps;
+  }
+
+  // Whether a foot stands: it lands low and slow and leaves high or fast, as in `moglow.contacts`.
+  plant(frame, leg) {
+    const toe = this.toes[leg], [x, height, z] = this.point(frame, toe), { low, high, slow, fast, body } = this.contact;
+    let floor = height;
+    for (let k = Math.max(this.first, frame - FLOOR * this.fps); k < frame; k++) floor = Math.min(floor, this.point(k, toe)[1]);
+    const speed = this.speed(frame, toe), size = this.lengths[leg], own = speed - body * this.speed(frame, this.hips);
+    const stood = this.standing[leg], rise = height - floor;
+    const stands = frame > 0 && rise < (stood ? high : low) * size && own < (stood ? fast : slow) * size;
+    this.feet[(frame % this.kept) * this.toes.length + leg] = stands ? Math.min(Math.round(100 * speed), LIFTED - 1) : LIFTED;
+    if (!stands) { this.standing[leg] = null; return; }
+    const print = stood || { leg, start: frame, stop: frame, x: 0, z: 0, speed: 0 };
+    if (!stood) this.prints.push((this.standing[leg] = print));
+    const count = frame - print.start + 1;
+    print.stop = frame;
+    print.x += (x - print.x) / count;
+    print.z += (z - print.z) / count;
+    print.speed += (100 * speed - print.speed) / count;
+  }
+}
+
+// The path that was drawn, walked from frame `began` on; until then its beginning waits.
+class DrawnPath extends Track {
+  constructor(fps, path) {
+    const frames = path.headings.length, values = new Float32Array(6 * frames);
+    path.positions.forEach(([x, z], k) => {
+      const heading = path.headings[k];
+      values.set([x, 0, z, x + 0.35 * Math.sin(heading), 0, z + 0.35 * Math.cos(heading)], 6 * k);
+    });
+    super({ fps, points: 2, frames }, values);
+    Object.assign(this, { velocities: velocitiesOf(path, fps), began: 0 });
+  }
+  frameAt(seconds) { return super.frameAt(seconds - this.began / this.fps); }
+  // The velocities of a step and of those that follow it; the end is at rest.
+  ahead(step, count) {
+    return Array.from({ length: count }, (_, k) => this.velocities[step + k] || [0, 0, 0]);
+  }
+}

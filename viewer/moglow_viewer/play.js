@@ -1,0 +1,305 @@
+"use strict";
+// The page on which a figure is steered: time, hands, drawing, recording. `window.moglow` shows what it does. Last script.
+
+const LATE = 5; // frames made at once at most; who falls further behind lets time go slower
+const STILL = 0.02; // m/s and rad/s: slower is at rest
+
+async function start() {
+  const facts = JSON.parse($("#data").textContent), { model, figure, pace, bvh } = facts;
+  const arrays = unpackArrays(model.arrays, await inflate(model.data));
+  const sampler = new Sampler(arrays, model), body = new Body(arrays, figure), steering = new Steering(facts.steering);
+  const fps = model.fps, size = sampler.flow.noiseSize;
+  const view = $("#view"), hands = new Hands(view, [$("#walk"), $("#turn")]);
+  const camera = { mode: "follow", yaw: Math.PI + 0.35, pitch: 0.3, zoom: 0.72, distance: 0 };
+  const look = new Look(view, camera, { taken: (event) => state.drawing || hands.turns(event) });
+  const state = {
+    style: facts.style, temperature: facts.temperature, drawing: false, recording: false, paused: false, help: false, drawn: 0,
+  };
+  let dice, past, place, moving, shown, take, scene; // the figure
+  let asked = null, before = null, step = 0; // the drawn path, all there was before it, and how far it is walked
+  let sketch = null, recording = new Recording(fps), takes = 0;
+  let facing = 0, lastTurn = 0; // what the camera follows
+  let clock = null, cost = 0, colours = readColours(), rate = { since: 0, frames: 0, shown: 0 };
+
+  const noise = () => dice.normals(size);
+  function begin() {
+    dice = new Dice(facts.seed);
+    past = sampler.start(noise, sampler.style(state.style), state.temperature);
+    [place, moving, asked, before, sketch] = [[0, 0, 0], RESTING, null, null, null];
+    take = new LiveTake(fps, figure);
+    scene = new LiveScene(view, [take], null, camera);
+    Object.assign(state, { drawing: false, recording: false });
+    Object.assign(camera, { yaw: camera.yaw - facing });
+    [clock, facing] = [null, 0];
+    advance();
+  }
+
+  // ---- one frame of the model ----
+
+  function controls() {
+    const count = 1 + model.lookahead;
+    if (asked && step < asked.frames - 1) {
+      if (hands.idle) return asked.ahead(++step, count);
+      leave();
+    } else if (state.recording && recording === asked?.recording) stopRecording();
+    const wanted = waiting() ? [0, 0, 0] : steering.wanted(hands.stick());
+    const coming = steering.ahead(moving, wanted, count);
+    moving = steering.step(moving, wanted);
+    return coming;
+  }
+  const waiting = () => state.drawing || Boolean(sketch);
+  function leave() { // the stick takes over from a path, at the velocities that it has
+    const [now, last] = [asked.ahead(step, 1)[0], asked.ahead(step - 1, 1)[0]];
+    moving = { velocities: now, accelerations: now.map((velocity, k) => (velocity - last[k]) * fps) };
+    step = asked.frames;
+  }
+  function advance() {
+    const began = performance.now(), coming = controls(), style = sampler.style(state.style);
+    const made = sampler.step(past, coming, noise(), style, state.temperature);
+    past = made.past;
+    place = walked(place, coming[0], fps);
+    hands.turned(coming[0][2] / fps);
+    shown = body.decode(made.pose, place);
+    take.add(body.stand(shown), place);
+    if (state.recording) recording.add(shown.turns, shown.at, place, state.style);
+    if (sketch?.done && moving.velocities.every((velocity) => Math.abs(velocity) < STILL)) walkSketch();
+    cost += 0.05 * (performance.now() - began - cost);
+    rate.frames += 1;
+  }
+
+  // ---- paths ----
+
+  function walkSketch() {
+    const curve = curveFrom(place, sketch.points);
+    sketch = null;
+    if (!curve) return;
+    asked = new DrawnPath(fps, follow(curve, fps, pace));
+    before = { past, place, points: body.stand(shown) };
+    takes = 0;
+    walkPath();
+  }
+  function walkPath() {
+    moving = RESTING;
+    step = 0;
+    asked.began = take.frames - 1;
+    scene.asked = asked;
+    recording = asked.recording = new Recording(fps);
+    state.recording = true;
+    showState();
+  }
+  function again() { // the same path from the same past, with other noise
+    if (!before) return;
+    ({ past, place } = before);
+    dice = new Dice(facts.seed + 1000 * ++takes);
+    take = scene.takes[0] = new LiveTake(fps, figure);
+    take.add(before.points, place);
+    walkPath();
+  }
+  function stopRecording() {
+    state.recording = false;
+    showState();
+  }
+  const floorAt = (event) => {
+    const { left, top } = view.getBoundingClientRect();
+    return scene.floorAt(event.clientX - left, event.clientY - top);
+  };
+  view.addEventListener("pointerdown", (event) => {
+    if (!state.drawing || event.button) return;
+    const point = floorAt(event);
+    if (!point) return;
+    view.setPointerCapture(event.pointerId);
+    sketch = { points: [point], pointer: event.pointerId };
+  });
+  view.addEventListener("pointermove", (event) => {
+    if (!sketch || sketch.done || event.pointerId !== sketch.pointer) return;
+    for (const each of event.getCoalescedEvents?.() || [event]) {
+      const point = floorAt(each);
+      if (point && lengthOf(point, place) < 50) sketch.points.push(point);
+    }
+  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    view.addEventListener(end, (event) => {
+      if (!sketch || event.pointerId !== sketch.pointer) return;
+      sketch.done = true;
+      draw(false);
+    });
+  }
+  function draw(drawing) {
+    if (drawing === state.drawing) return;
+    if (drawing) {
+      Object.assign(look, { usual: { pitch: camera.pitch, zoom: camera.zoom } });
+      if (camera.mode === "follow") Object.assign(camera, { pitch: 0.95, zoom: 0.3 });
+      take.held = take.trackAt(time());
+      scene.asked = null;
+    } else {
+      if (camera.mode === "follow") Object.assign(camera, look.usual);
+      take.held = null;
+    }
+    state.drawing = drawing;
+    showState();
+  }
+
+  // ---- files ----
+
+  function save(name, text) {
+    const link = Object.assign(document.createElement("a"), {
+      href: URL.createObjectURL(new Blob([text], { type: "text/plain" })), download: name,
+    });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  }
+  function record() {
+    if (state.recording) return stopRecording();
+    recording = new Recording(fps);
+    state.recording = true;
+  }
+
+  // ---- keys and buttons ----
+
+  const actions = {
+    p: () => draw(!state.drawing),
+    n: again,
+    r: record,
+    b: () => { if (recording.frames.length) save("moglow.bvh", recording.toBvh(bvh)); },
+    c: () => { if (recording.frames.length) save("moglow.csv", recording.toCsv()); },
+    f: () => look.from("follow"),
+    o: () => look.from("orbit"),
+    t: () => look.from("top"),
+    " ": () => { state.paused = !state.paused; clock = null; },
+    Home: begin,
+    "?": () => { state.help = !state.help; },
+    Escape: () => { state.help = false; sketch = null; draw(false); },
+  };
+  function act(key) {
+    if (!actions[key]) return false;
+    actions[key]();
+    showState();
+    return true;
+  }
+  window.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    const pressing = event.target.closest("button, summary") && [" ", "Enter"].includes(event.key);
+    if (!pressing && act(event.key.length === 1 ? event.key.toLowerCase() : event.key)) event.preventDefault();
+  });
+  for (const style of [null, ...model.styles]) {
+    const button = $("#styles").appendChild(document.createElement("button"));
+    Object.assign(button, { textContent: style || "any style", value: style || "" });
+    button.dataset.state = "style";
+    button.addEventListener("click", () => { state.style = style; showState(); });
+  }
+  for (const button of document.querySelectorAll("button")) {
+    button.addEventListener("click", (event) => {
+      if (button.dataset.key) act(button.dataset.key);
+      if (event.detail) button.blur(); // a click leaves Space to pause; who tabs keeps the place
+    });
+  }
+  $("#temperature").addEventListener("input", (event) => { state.temperature = Number(event.target.value); showState(); });
+  window.addEventListener("pointerdown", (event) => {
+    if (event.pointerType === "touch") document.body.classList.add("touched");
+  });
+
+  function showState() {
+    $("#help").hidden = !state.help;
+    view.classList.toggle("drawing", state.drawing);
+    const pressed = { ...state, [camera.mode]: true };
+    for (const button of document.querySelectorAll("[data-state]")) {
+      button.setAttribute("aria-pressed", Boolean(pressed[button.dataset.state]));
+    }
+    for (const button of $("#styles").children) {
+      button.setAttribute("aria-pressed", button.value === (state.style || ""));
+    }
+    $("#styles").hidden = !model.styles.length;
+    $("#again").disabled = !before;
+    for (const button of document.querySelectorAll(".save")) button.disabled = !recording.frames.length;
+    $("#temperature").value = state.temperature;
+    $("#degree").textContent = state.temperature.toFixed(2);
+    $("#hint").textContent = state.drawing
+      ? "Draw on the floor with the mouse or a finger, and let go."
+      : "W A S D or arrows walk, Q and E turn. P draws a path.";
+  }
+  const figures = ["forward", "sideways", "turn", "frames", "a frame"].map((label) => {
+    const row = $("#panel table").insertRow();
+    row.append(Object.assign(document.createElement("th"), { textContent: label }));
+    return row.insertCell();
+  });
+  function showFigures(now) {
+    if (now - rate.since < 500) return;
+    const [forward, sideways, turn] = (asked && step < asked.frames ? asked.ahead(step, 1)[0] : moving.velocities);
+    const seconds = (now - rate.since) / 1000;
+    Object.assign(rate, { made: rate.frames / seconds, seen: rate.shown / seconds, since: now, frames: 0, shown: 0 });
+    const texts = [`${forward.toFixed(2)} m/s`, `${sideways.toFixed(2)} m/s`, `${(turn * DEGREES).toFixed(0)} °/s`,
+      `${rate.made.toFixed(0)} made, ${rate.seen.toFixed(0)} shown /s`, `${cost.toFixed(1)} ms`];
+    figures.forEach((cell, k) => { cell.textContent = texts[k]; });
+    $("#recorded").textContent = recording.frames.length ? `${recording.seconds.toFixed(1)} s` : "";
+    for (const button of document.querySelectorAll(".save")) button.disabled = !recording.frames.length;
+  }
+
+  // ---- time ----
+
+  // What is shown lies between the last two frames: a hand is seen one frame after it moved.
+  const time = () => Math.max(0, (take.frames - 2 + (clock ? clock.share : 1)) / fps);
+  function tick(now) {
+    requestAnimationFrame(tick);
+    if (!state.paused) {
+      clock = clock || { now, share: 1 };
+      clock.share += ((now - clock.now) / 1000) * fps;
+      clock.now = now;
+      for (let made = 0; clock.share > 1 && made < LATE; made++, clock.share--) advance();
+      clock.share = Math.min(clock.share, 1);
+    }
+    if (camera.mode === "follow" && !state.drawing) turnCamera(now);
+    scene.sketch = sketch;
+    scene.draw(time(), colours);
+    state.drawn += 1;
+    rate.shown += 1;
+    showFigures(now);
+  }
+  function turnCamera(now) { // gently behind the figure as it turns
+    const share = 1 - Math.exp((lastTurn - now) / 350), turn = (place[2] - facing) * share;
+    lastTurn = now;
+    facing += turn;
+    camera.yaw += turn;
+  }
+
+  window.moglow = {
+    get place() { return [...place]; },
+    get velocities() { return [...moving.velocities]; },
+    get frames() { return take.frames; },
+    get drawn() { return state.drawn; },
+    get state() { return { ...state }; },
+    get camera() { return { ...camera }; },
+    get recorded() { return recording.frames.length; },
+    get walking() { return Boolean(asked) && step < asked.frames - 1; },
+    get path() { return asked && { frames: asked.frames, end: [...asked.point(asked.frames - 1, 0)] }; },
+    get rate() { return { ...rate, cost }; },
+    get files() { return { bvh: recording.toBvh(bvh), csv: recording.toCsv() }; },
+    points: () => [...take.at((take.frames - 1) / fps)],
+    advance: (frames) => { for (let k = 0; k < frames; k++) advance(); },
+    screen: (x, z) => { const { x: px, y: py } = scene.project(scene.seen(x, 0, z)); return [px, py]; },
+    sampler, body,
+  };
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { colours = readColours(); });
+  new ResizeObserver(() => fit(view)).observe(view);
+  fit(view);
+  $("#panel").open = window.innerWidth > 640;
+  begin();
+  showState();
+  requestAnimationFrame(tick);
+}
+
+// The scene with a line that is being drawn.
+class LiveScene extends Scene {
+  drawGrid() {
+    super.drawGrid();
+    if (!this.sketch) return;
+    this.pen.beginPath();
+    this.sketch.points.forEach(([x, z], k, all) => { if (k) this.floorLine(...all[k - 1], x, z); });
+    this.stroke(this.colours.asked, 0.9, 3);
+  }
+}
+
+start().catch((error) => {
+  $("#notice").textContent = window.DecompressionStream
+    ? `This page cannot be played: ${error.message}`
+    : "This browser is too old for this page; one from 2023 or later plays it.";
+});
