@@ -152,9 +152,9 @@ class NumpyMoGlow:
             "scale_floor": float(self._scale_floor),
         }
 
-    def initial_state(self, batch: int = 1) -> State:
-        """All memory zero."""
-        zero = np.zeros((batch, self._hidden), self._dtype)
+    def initial_state(self, *lead: int) -> State:
+        """All memory zero, for contexts ``(*lead, C)``; without a lead for one row."""
+        zero = np.zeros((*(lead or (1,)), self._hidden), self._dtype)
         return ((zero, zero),) * sum(len(step.layers) for step in self._steps)
 
     def step(

@@ -2,10 +2,13 @@
 
 A `Sampler` holds what does not change; a `Past` is all that a frame needs to know of the frames before it, a value
 that ``step`` takes and returns. Streaming, batches of takes and a game loop are the same few lines around ``step``.
+
+A motion is the same to the last bit whatever is drawn beside it. How a library multiplies, and so rounds, depends on
+how many rows there are; so in numpy each row's products are its own, and torch always gets as many rows.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, Protocol, Self
@@ -23,37 +26,88 @@ from moglow.rotations import Array
 NUMPY_MODELS: Mapping[str, type[NumpyMoGlow]] = {"moglow": NumpyMoGlow}
 """Models with a sampler of their own in numpy; the others sample through torch."""
 
+AHEAD = 64
+"""Frames for which noise is drawn at once; the stream of numbers is the same."""
+
 WARM_UP = 2.0
 """Seconds walked on the path's first velocity before frame 0, so that motion starts in stride and not from a mean."""
 
 
 class StepModel(Protocol):
-    """What the sampler asks of a model: the numpy one, or a torch one seen through arrays."""
+    """What the sampler asks of a model: the numpy one, or a torch one that works on tensors on its device."""
 
-    def initial_state(self, batch: int = 1) -> Any: ...
+    rows: tuple[int, int]
+    """How few and how many motions are drawn at once."""
 
     @property
     def noise_dim(self) -> int: ...
 
+    def array(self, values: NDArray[np.float32]) -> Any:
+        """Numbers as the model takes them."""
+        ...
+
+    def numpy(self, values: Any) -> NDArray[Any]:
+        """What the model gives, as numbers."""
+        ...
+
+    def initial_state(self, batch: int = 1) -> Any: ...
+
+    def step(self, context: Any, state: Any, noise: Any, *, temperature: float = 1.0) -> tuple[Any, Any, Any]:
+        """The target ``(B, D)``, its log-density ``(B,)`` in nats, that of temperature 1, and the state after it."""
+        ...
+
+
+class RowByRow:
+    """The numpy model with an axis between rows and channels: a product of each row, with nothing else in it."""
+
+    rows = (1, 16)
+
+    def __init__(self, model: NumpyMoGlow) -> None:
+        self.model = model
+
+    @property
+    def noise_dim(self) -> int:
+        return self.model.noise_dim
+
+    def array(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return values
+
+    def numpy(self, values: NDArray[Any]) -> NDArray[Any]:
+        return values
+
+    def initial_state(self, batch: int = 1) -> Any:
+        return self.model.initial_state(batch, 1)
+
     def step(
         self, context: NDArray[Any], state: Any, noise: NDArray[Any], *, temperature: float = 1.0
     ) -> tuple[NDArray[Any], NDArray[Any], Any]:
-        """The target ``(B, D)``, its log-density ``(B,)`` in nats, that of temperature 1, and the state after it."""
-        ...
+        target, nats, after = self.model.step(
+            context[:, None], state, noise[:, None], temperature=temperature
+        )
+        return target[:, 0], nats[:, 0], after
 
 
 @dataclass(frozen=True)
 class Past:
     """The last K poses ``(B, K, D)`` and controls ``(B, K, 3)``, standardised, and the model's memory."""
 
-    poses: NDArray[Any]
-    controls: NDArray[Any]
+    poses: Any
+    controls: Any
     memory: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """A motion to draw: the path, at the sampler's rate, and which of all motions along it."""
+
+    path: ControlPath
+    seed: int = 0
+    take: int = 0
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """Draws poses from a model: ``past, pose = sampler.step(past, controls, noise)``."""
+    """Draws poses from a model: ``past, pose, nats = sampler.step(past, controls, noise, style)``."""
 
     context: Context
     model: StepModel
@@ -64,49 +118,47 @@ class Sampler:
         return self.context.fps
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, *, temperature: float = 1.0) -> Self:
-        """The sampler of a checkpoint: in numpy where the model has such a sampler, else through torch."""
+    def of(cls, checkpoint: Checkpoint, *, temperature: float = 1.0, device: str = "cpu") -> Self:
+        """The sampler of a checkpoint: in numpy where the model has such a sampler, else, or elsewhere, in torch."""
         made = NUMPY_MODELS.get(checkpoint.model)
-        if made is None or not made.covers(checkpoint.config):
-            from moglow.torch_steps import TorchSteps
+        if device == "cpu" and made is not None and made.covers(checkpoint.config):
+            return cls(checkpoint.context, RowByRow(made(checkpoint.config, checkpoint.weights)), temperature)
+        from moglow.torch_steps import TorchSteps, on_device
 
-            return cls(checkpoint.context, TorchSteps(checkpoint.to_torch()), temperature)
-        return cls(checkpoint.context, made(checkpoint.config, checkpoint.weights), temperature)
+        return cls(
+            on_device(checkpoint.context, device),
+            TorchSteps(checkpoint.to_torch(device), device),
+            temperature,
+        )
 
-    def step(
-        self, past: Past, controls: NDArray[Any], noise: NDArray[Any], style: NDArray[Any]
-    ) -> tuple[Past, NDArray[Any], NDArray[Any]]:
+    def step(self, past: Past, controls: Any, noise: Any, style: Any) -> tuple[Past, Any, Any]:
         """The past after one more frame, that frame's pose ``(B, D)`` in metres and radians, and its likelihood.
-
-        The likelihood ``(B,)`` is in nats, of the pose in standardised coordinates, by the model as it is: at a lower
-        temperature motion is drawn from where this is high.
 
         ``controls`` ``(B, 1 + L, 3)`` are the step to this frame and, for a model that looks ahead, the L after it,
         standardised; ``noise`` ``(B, noise_dim)`` decides which of the possible poses is taken, ``style`` ``(B, S)``
-        is a label or zeros.
+        is a label or zeros. The likelihood ``(B,)`` is in nats, of the pose in standardised coordinates, by the model
+        as it is: at a lower temperature motion is drawn from where this is high.
         """
-        seen = np.concatenate([past.controls, controls], axis=1)
+        xp = self.context.xp
+        seen = xp.concatenate([past.controls, controls], 1)
         vector = self.context.build(past.poses, seen, style)
         target, nats, memory = self.model.step(vector, past.memory, noise, temperature=self.temperature)
         pose = self.context.from_target(target, past.poses[:, -1], controls[:, 0])
-        poses = np.concatenate([past.poses[:, 1:], pose[:, None]], axis=1)
+        poses = xp.concatenate([past.poses[:, 1:], pose[:, None]], 1)
         after = Past(poses, seen[:, 1 : 1 + past.controls.shape[1]], memory)
         return after, self.context.physical_pose(pose), nats - self.context.log_scale
 
-    def start(self, controls: NDArray[Any], style: NDArray[Any], generator: np.random.Generator) -> Past:
-        """The past of a figure that has been following the first of these controls ``(1 + L, 3)`` for a while."""
-        spec, frames = self.context.spec, round(WARM_UP * self.fps)
-        held = np.repeat(controls[None, :1], max(spec.history, frames + 1), axis=1)
-        past = Past(
-            np.zeros((1, spec.history, self.context.pose_dim), np.float32),
-            held[:, : spec.history],
-            self.model.initial_state(),
-        )
-        noise = self._noise(frames, generator)
+    def start(self, controls: Any, style: Any, generators: Sequence[np.random.Generator]) -> Past:
+        """The past of figures that have followed the first of their controls ``(B, 1 + L, 3)`` for a while."""
+        spec, frames, xp = self.context.spec, round(WARM_UP * self.fps), self.context.xp
+        held = xp.concatenate([controls[:, :1]] * max(spec.history, frames + 1), 1)
+        poses = np.zeros((len(held), spec.history, self.context.pose_dim), np.float32)
+        past = Past(self.model.array(poses), held[:, : spec.history], self.model.initial_state(len(held)))
+        noise = self._noise(generators)
         # The last frames look ahead to the real controls, so that the first step comes as no surprise.
-        coming = np.concatenate([held[:, :frames], controls[None]], axis=1)
+        coming = xp.concatenate([held[:, :frames], controls], 1)
         for t in range(frames):
-            past, *_ = self.step(past, coming[:, t : t + 1 + spec.lookahead], noise[t], style)
+            past, *_ = self.step(past, coming[:, t : t + 1 + spec.lookahead], next(noise), style)
         return past
 
     def stream(
@@ -122,36 +174,79 @@ class Sampler:
         One pose for each velocity; a model with a lookahead of L answers L frames late and holds the last velocity at
         the end. The same seed and take give the same motion, whatever else is drawn and however it is chunked.
         """
-        warm, live = (np.random.default_rng([seed, take, part]) for part in (0, 1))
-        coming: deque[tuple[NDArray[Any], NDArray[Any]]] = deque()
+        rows = (
+            (np.asarray(velocity, np.float32)[None], self.context.style_vector(style)[None])
+            for velocity, style in zip(velocities, styles, strict=False)
+        )
+        yield from (pose[0] for pose, _ in self._run(rows, [(seed, take)]))
+
+    def draw(self, tracks: Sequence[Track]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        """Poses ``(B, D)`` and likelihoods ``(B,)`` of many motions, frame by frame until the longest ends.
+
+        Rows of motions that have ended go on standing, or whatever their last velocity is.
+        """
+        paths = [track.path for track in tracks]
+        frames = max(map(len, paths))
+        names = {name for path in paths for name in path.styles or ()}
+        labels = {name: self.context.style_vector(name) for name in names}
+        plain = self.context.style_vector(None)
+        velocities = []
+        for path in paths:
+            rows = path.velocities().astype(np.float32)
+            velocities.append(np.pad(rows, ((0, frames - len(rows)), (0, 0)), mode="edge"))
+
+        def rows_of(frame: int) -> tuple[NDArray[Any], NDArray[Any]]:
+            styles = [path.styles[min(frame, len(path) - 1)] if path.styles else None for path in paths]
+            chosen = [plain if style is None else labels[style] for style in styles]
+            return np.stack([rows[frame] for rows in velocities]), np.stack(chosen)
+
+        yield from self._run(map(rows_of, range(frames)), [(track.seed, track.take) for track in tracks])
+
+    def _run(
+        self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]], seeds: Sequence[tuple[int, int]]
+    ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        """Poses and likelihoods for velocities ``(B, 3)`` and styles ``(B, S)``, each row with its seed and take."""
+        xp, asked = self.context.xp, len(seeds)
+        missing = max(0, self.model.rows[0] - asked)
+        seeds = [*seeds, *[seeds[-1]] * missing]
+        warm, live = ([np.random.default_rng([*pair, part]) for pair in seeds] for part in (0, 1))
+        noise = self._noise(live)
+        coming: deque[tuple[Any, Any]] = deque()
         past: Past | None = None
-        for control, style in self._padded(velocities, styles):
-            coming.append((control, style))
+        for row in self._held(rows, missing):
+            coming.append(row)
             if len(coming) <= self.context.spec.lookahead:
                 continue
-            controls, label = np.stack([control for control, _ in coming]), coming[0][1]
+            controls, label = xp.stack([control for control, _ in coming], 1), coming[0][1]
             past = self.start(controls, label, warm) if past is None else past
-            past, pose, _ = self.step(past, controls[None], self._noise(1, live)[0], label)
-            yield pose[0]
+            past, pose, nats = self.step(past, controls, next(noise), label)
+            yield self.model.numpy(pose)[:asked], self.model.numpy(nats)[:asked]
             coming.popleft()
 
-    def _noise(self, frames: int, generator: np.random.Generator) -> NDArray[Any]:
-        """Standard normals ``(frames, 1, noise_dim)``, the same stream frame by frame or all at once."""
-        return generator.standard_normal((frames, 1, self.model.noise_dim), dtype=np.float32)
+    def _noise(self, generators: Sequence[np.random.Generator]) -> Iterator[Any]:
+        """Standard normals ``(B, noise_dim)`` for one frame after the other, each row from its own generator."""
+        while True:
+            shape = (AHEAD, self.model.noise_dim)
+            yield from self.model.array(
+                np.stack([each.standard_normal(shape, dtype=np.float32) for each in generators], axis=1)
+            )
 
-    def _padded(
-        self, velocities: Iterable[Array], styles: Iterable[str | None]
-    ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        """Standardised controls and style vectors, the last ones repeated for the lookahead."""
+    def _held(
+        self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]], missing: int
+    ) -> Iterator[tuple[Any, Any]]:
+        """Standardised controls and style vectors; last rows repeat for those missing, the end for the lookahead."""
         last = None
-        for velocity, style in zip(velocities, styles, strict=False):
-            control = self.context.standardize_control(np.asarray(velocity, np.float32))
-            last = control, self.context.style_vector(style)[None]
+        for velocities, styles in rows:
+            values, labels = (
+                self.model.array(np.concatenate([each, *[each[-1:]] * missing]))
+                for each in (velocities, styles)
+            )
+            last = self.context.standardize_control(values), labels
             yield last
         yield from repeat(last, self.context.spec.lookahead) if last else ()
 
     def generate(self, path: ControlPath, *, seed: int = 0, take: int = 0, name: str = "") -> Clip:
         """A clip of the whole path, at the model's rate."""
         path = path.resample(self.fps)
-        poses = list(self.stream(path.velocities(), seed=seed, take=take, styles=path.styles or repeat(None)))
+        poses = [pose[0] for pose, _ in self.draw([Track(path, seed, take)])]
         return self.context.encoding.decode(np.stack(poses), path, name)

@@ -1,6 +1,7 @@
 """The sampler: equal to torch, one stream of noise whatever the chunks, and a figure that follows its path."""
 
 from dataclasses import asdict, replace
+from itertools import repeat
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from moglow.control import ControlPath
 from moglow.control_range import ControlRange
 from moglow.models.moglow import MoGlow
 from moglow.numpy_moglow import NumpyMoGlow
-from moglow.sampling import Sampler
+from moglow.sampling import Sampler, Track
 from tests.tiny import CARRY, tiny_context
 
 ROUNDING = 2e-5
@@ -60,17 +61,48 @@ def test_the_likelihood_is_that_of_the_standardised_pose(conditioner: str) -> No
     sampler, model = Sampler.of(checkpoint, temperature=0.7), checkpoint.to_torch()
     generator, context = np.random.default_rng(0), checkpoint.context
     controls = generator.normal(size=(1, 3)).astype(np.float32)
-    past, memory = sampler.start(controls, context.style_vector(None)[None], generator), None
+    coming, style = sampler.model.array(controls[None]), sampler.model.array(context.style_vector(None)[None])
+    past, memory = sampler.start(coming, style, [generator]), None
     past = replace(past, memory=sampler.model.initial_state())
     for _ in range(5):
-        seen = np.concatenate([past.controls, controls[None]], axis=1)
-        vector = torch.as_tensor(context.build(past.poses, seen, context.style_vector(None)[None]))
+        seen = np.concatenate([past.controls, coming], axis=1)
+        vector = torch.as_tensor(
+            context.build(np.asarray(past.poses), seen, context.style_vector(None)[None])
+        )
         noise = generator.standard_normal((1, sampler.model.noise_dim), dtype=np.float32)
         before = past
-        past, _, nats = sampler.step(past, controls[None], noise, context.style_vector(None)[None])
-        target = context.to_target(past.poses[:, -1], before.poses[:, -1], controls[:1])
+        past, _, nats = sampler.step(past, coming, sampler.model.array(noise), style)
+        poses = np.asarray(past.poses[:, -1]), np.asarray(before.poses[:, -1])
+        target = context.to_target(*poses, controls[:1])
         log_prob, memory = model.log_prob(torch.as_tensor(target)[:, None], vector[:, None].float(), memory)
         assert nats[0] == pytest.approx(float(log_prob) - context.log_scale, abs=10 * NATS)
+
+
+def test_what_is_drawn_beside_a_motion_changes_no_bit_of_it() -> None:
+    """Whatever the batch: other paths, other lengths, other takes, in any order."""
+    sampler = Sampler.of(make_checkpoint(lookahead=2, hidden=32), temperature=0.8)
+    wanted = [(1.0, 0.3, 30, ""), (0.5, 0.0, 12, "calm"), (0.0, 1.0, 19, "brisk")]
+    paths = [
+        ControlPath.from_velocities(
+            np.tile([speed, 0.1, turn], (frames, 1)), sampler.fps, styles=(style and [style] * frames) or None
+        )
+        for speed, turn, frames, style in wanted
+    ]
+    tracks = [Track(path, seed=5, take=take) for path in paths for take in range(3)]
+    together, fewer = list(sampler.draw(tracks)), list(sampler.draw(tracks[::-1][:7]))
+    assert len(together) == 30
+    for row, track in enumerate(tracks):
+        alone = list(sampler.draw([track]))
+        live = sampler.stream(
+            track.path.velocities(), seed=5, take=track.take, styles=track.path.styles or repeat(None)
+        )
+        assert len(alone) == len(track.path)
+        assert np.array_equal(np.stack(list(live)), np.stack([pose[0] for pose, _ in alone]))
+        for batch, place in ((together, row), (fewer, 8 - row)):
+            for (pose, nats), (mine, its_nats) in zip(batch, alone, strict=False):
+                assert place >= len(pose) or (
+                    np.array_equal(pose[place], mine[0]) and nats[place] == its_nats[0]
+                )
 
 
 @pytest.mark.parametrize("lookahead", [0, 2])
