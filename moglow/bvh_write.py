@@ -1,6 +1,8 @@
 """Clips and streams of frames as BVH files, verbatim or portable. Floor 4; numpy alone."""
 
 import re
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -39,19 +41,41 @@ def write_bvh(
     It is the default where there was such a file and its channels can say everything that the clip does. Otherwise,
     and where a ``unit`` is asked for, the file is `portable`.
     """
-    layout = clip.skeleton.layout
+    write_bvh_blocks([clip], path, verbatim=verbatim, unit=unit)
+
+
+def write_bvh_blocks(
+    blocks: Iterable[Clip],
+    path: str | Path,
+    *,
+    verbatim: bool | None = None,
+    unit: str | float | None = None,
+) -> None:
+    """Writes a clip that comes in blocks, and keeps none of them; the first one decides about the form."""
+    blocks = iter(blocks)
+    first = next(blocks, None)
+    if first is None:
+        raise BvhError(f"{path}: no frames to write; give at least one")
+    layout = first.skeleton.layout
     if layout is None:
         obstacle = "the skeleton comes from no file"
     elif unit is not None:
         obstacle = "a unit is asked for"
     else:
-        obstacle = _obstacle(clip.skeleton, layout, clip.positions, clip.rotations)
+        obstacle = _obstacle(first.skeleton, layout, first.positions, first.rotations)
     if verbatim and obstacle:
         raise BvhError(f"{path}: cannot be verbatim, since {obstacle}; write it portable")
-    if verbatim is False or obstacle:
-        clip = portable(clip, unit="cm" if unit is None else unit)
-    with BvhWriter(path, clip.skeleton, clip.fps) as writer:
-        writer.write(clip.positions, clip.rotations)
+    convert = verbatim is False or bool(obstacle)
+
+    def formed(block: Clip) -> Clip:
+        return portable(block, unit="cm" if unit is None else unit) if convert else block
+
+    begun = formed(first)
+    with BvhWriter(path, begun.skeleton, begun.fps) as writer:
+        for block in chain([begun], map(formed, blocks)):
+            if block.skeleton.layout != writer.layout:
+                raise BvhError(f"{path}: a joint begins to move in its parent; write the clip as a whole")
+            writer.write(block.positions, block.rotations)
 
 
 class BvhWriter:

@@ -121,14 +121,21 @@ class Clip:
             raise ClipError(
                 f"{self.name or 'clip'}: cannot resample to {fps} frames a second; give a positive rate"
             )
+        frames = int(np.floor(self.duration * fps + 1e-6)) + 1
+        return self.sampled(np.arange(frames) * (self.fps / fps), fps)
+
+    def sampled(self, at: ArrayLike, fps: float) -> "Clip":
+        """The motion at fractional frames ``(N,)``, as a clip of ``fps`` frames a second."""
         if fps == self.fps or len(self) == 1:
-            return replace(self, fps=float(fps))
+            frames = np.round(np.asarray(at, float)).astype(int)
+            return replace(
+                self, positions=self.positions[frames], rotations=self.rotations[frames], fps=float(fps)
+            )
         positions, rotations = self.positions, quat_continuous(self.rotations)
         if fps < self.fps:
             positions = low_pass(positions, fps / self.fps)
             rotations = quat_normalize(low_pass(rotations, fps / self.fps))
-        frames = int(np.floor(self.duration * fps + 1e-6)) + 1
-        at = np.minimum(np.arange(frames) * (self.fps / fps), len(self) - 1)
+        at = np.clip(np.asarray(at, float), 0, len(self) - 1)
         return replace(
             self, positions=sample_cubic(positions, at), rotations=sample_turns(rotations, at), fps=float(fps)
         )

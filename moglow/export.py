@@ -5,14 +5,15 @@ Adding a format is a function and a line in `EXPORTERS`; what it can be asked fo
 
 import csv
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from inspect import signature
 from pathlib import Path
 
 import numpy as np
 
-from moglow.bvh_write import write_bvh
+from moglow.bvh_write import write_bvh, write_bvh_blocks
 from moglow.clip import Clip
+from moglow.clip_stream import joined
 from moglow.errors import ExportError
 from moglow.glb import write_glb
 from moglow.tensorfile import replacing
@@ -27,12 +28,27 @@ def export(clip: Clip, path: str | Path, **options: object) -> None:
     Traceback (most recent call last):
     moglow.errors.ExportError: walk.fbx: no format for the suffix '.fbx'; use one of .bvh, .csv, .glb, .npz
     """
+    check_options(path, options)
+    writer_for(path)(clip, path, **options)
+
+
+def export_blocks(blocks: Iterable[Clip], path: str | Path, **options: object) -> None:
+    """Writes a clip that comes in blocks: at once where the format allows it, else when all have come."""
+    check_options(path, options)
+    at_once = BLOCKWISE.get(Path(path).suffix.lower())
+    if at_once:
+        at_once(blocks, path, **options)
+    else:
+        export(joined(blocks), path, **options)
+
+
+def check_options(path: str | Path, options: Iterable[str]) -> None:
+    """Refuses a suffix without a format, and an option that its format does not have."""
     writer = writer_for(path)
     for option in options:
         if option not in signature(writer).parameters:
             kind = Path(path).suffix.lower()
             raise ExportError(f"{path}: a {kind} file has no option {option!r}; leave it out")
-    writer(clip, path, **options)
 
 
 def writer_for(path: str | Path) -> Callable[..., None]:
@@ -75,3 +91,5 @@ EXPORTERS: dict[str, Callable[..., None]] = {
     ".glb": write_glb,
     ".npz": write_npz,
 }
+BLOCKWISE: dict[str, Callable[..., None]] = {".bvh": write_bvh_blocks}
+"""Formats that need not know the end of a clip to write its beginning; the same options."""

@@ -1,21 +1,30 @@
 """From a checkpoint and a path to finished takes with their figures. Floor 11; numpy alone.
 
-`Sampler` draws poses; here they become clips a person would keep: feet held, put on a rig, scored, ranked.
+`Sampler` draws poses; here they become clips a person would keep: feet held, measured, ranked. Motion passes through in
+blocks of some seconds, so that its length costs no memory; whoever wants a clip joins them.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from moglow.checkpoint import Checkpoint
 from moglow.clip import Clip
-from moglow.contacts import toe_points
+from moglow.clip_stream import joined
+from moglow.contacts import toe_floor, toe_points
 from moglow.control import ControlPath
 from moglow.errors import ControlError
-from moglow.feet import lock_feet
-from moglow.metrics import Slide, jerk, path_error, toe_slide
-from moglow.sampling import Sampler
+from moglow.feet import LockSpec, lock_stream
+from moglow.metrics import Slide
+from moglow.ranking import REAL_SLIDE, scores
+from moglow.sampling import Sampler, Track
+from moglow.tally import Measured, Tally
 
 PRETRAINED = Path(__file__).parent / "pretrained" / "locomotion.safetensors"
 """The model inside the package."""
@@ -23,38 +32,48 @@ PRETRAINED = Path(__file__).parent / "pretrained" / "locomotion.safetensors"
 TEMPERATURE = 0.7
 """Below 1 motion is calmer and feet hold better; at 1 it is as varied, and as restless, as the data."""
 
+BLOCK = 10.0
+"""Seconds that pass at once; the first block is also where the height of standing toes is found."""
+LOCK = LockSpec(settle=0.5)
+"""How feet are held; a toe is held where it is on average in the first half second of its contact."""
+WAITING = 250_000
+"""Frames of drawn poses that may wait for their turn, 60 MB of them: long motions are drawn fewer at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """A motion on its way: blocks of it pass once, then `measured` knows what there is to say about it."""
+
+    track: Track
+    blocks: Iterator[Clip]
+    tally: Tally
+
+    def measured(self) -> Measured:
+        return self.tally.measured(self.track.path)
+
 
 @dataclass(frozen=True, eq=False)
 class Take:
-    """One motion along a path: the clip, which take of which seed, and what there is to say about it."""
+    """One motion along a path: the clip, which take of which seed, and its figures."""
 
     clip: Clip
     seed: int
     number: int
     path: ControlPath
-    slide_before: Slide
-    slide: Slide
+    measured: Measured
+
+    @property
+    def slide_before(self) -> Slide:
+        return self.measured.slide_before
+
+    @property
+    def slide(self) -> Slide:
+        return self.measured.slide
 
     @property
     def figures(self) -> dict[str, Any]:
-        """The figures as plain numbers: metres and seconds."""
-        error = path_error(self.clip.ground_positions(), self.path.positions)
-        return {
-            "take": self.number,
-            "path_error_m": {
-                "mean": round(error.mean, 4),
-                "p95": round(error.p95, 4),
-                "worst": round(error.worst, 4),
-            },
-            "foot_slide_m_s": {
-                "sampled": {
-                    "median": round(self.slide_before.median, 4),
-                    "mean": round(self.slide_before.mean, 4),
-                },
-                "written": {"median": round(self.slide.median, 4), "mean": round(self.slide.mean, 4)},
-            },
-            "jerk_m_s3": round(jerk(self.clip.world()[0], self.clip.fps), 1),
-        }
+        """The figures as plain numbers: metres, seconds, nats."""
+        return {"take": self.number, **self.measured.figures}
 
 
 def generate(
@@ -70,16 +89,129 @@ def generate(
     """Yields takes of a path, one after the other; the same seed and number give the same motion."""
     sampler = Sampler.of(checkpoint, temperature=temperature)
     path = path.resample(sampler.fps)
-    for number in range(takes):
-        drawn = sampler.generate(path, seed=seed, take=number, name=name)
-        clip = lock_feet(drawn) if foot_lock else drawn
-        before, after = (toe_slide(toe_points(each), each.fps) for each in (drawn, clip))
-        yield Take(clip, seed, number, path, before, after)
+    tracks = [Track(path, seed, number) for number in range(takes)]
+    for motion in motions(sampler, checkpoint, tracks, foot_lock=foot_lock):
+        clip = joined(motion.blocks, name)
+        yield Take(clip, seed, motion.track.take, path, motion.measured())
 
 
-def ranked(takes: Sequence[Take]) -> list[Take]:
-    """The takes, best first: those whose feet slid least when they were drawn, since a lock hides it only so far."""
-    return sorted(takes, key=lambda take: (take.slide_before.mean, take.number))
+def motions(
+    sampler: Sampler, checkpoint: Checkpoint, tracks: Sequence[Track], *, foot_lock: bool = True
+) -> Iterator[Motion]:
+    """The motions of some tracks in their order, many drawn at once; each is to be used up before the next."""
+    for batch in batches([len(track.path) for track in tracks], sampler.model.rows[1]):
+        together = [tracks[number] for number in batch]
+        for track, drawn in zip(together, _drawn(sampler, together), strict=True):
+            tally = Tally()
+            yield Motion(track, _finished(checkpoint, track, drawn, tally, foot_lock), tally)
+
+
+def batches(frames: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Which motions are drawn together: neighbours, at most so many, and no more than may wait for their turn.
+
+    >>> list(batches([300, 300, 300, 200_000, 200_000], most=2))
+    [[0, 1], [2], [3], [4]]
+    """
+    batch: list[int] = []
+    for number, length in enumerate(frames):
+        longest = max([length, *(frames[each] for each in batch)])
+        if batch and (len(batch) == most or len(batch) * longest > WAITING):
+            yield batch
+            batch = []
+        batch.append(number)
+    yield from [batch] if batch else []
+
+
+def _drawn(sampler: Sampler, tracks: Sequence[Track]) -> list[Iterator[tuple[NDArray[Any], NDArray[Any]]]]:
+    """For each track its poses ``(T, D)`` and likelihoods ``(T,)`` in blocks; whoever is first draws for all."""
+    size, frames = round(BLOCK * sampler.fps), sampler.draw(tracks)
+    waiting: list[deque[tuple[NDArray[Any], NDArray[Any]]]] = [deque() for _ in tracks]
+
+    def draw_block(start: int) -> None:
+        stop = min(start + size, max(len(track.path) for track in tracks))
+        poses, nats = (
+            np.stack(part) for part in zip(*(next(frames) for _ in range(start, stop)), strict=True)
+        )
+        for row, (track, queue) in enumerate(zip(tracks, waiting, strict=True)):
+            own = max(0, min(len(track.path), stop) - start)
+            queue.append((poses[:own, row].copy(), nats[:own, row].copy()))
+
+    def blocks(row: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        for start in range(0, len(tracks[row].path), size):
+            if not waiting[row]:
+                draw_block(start)
+            yield waiting[row].popleft()
+
+    return [blocks(row) for row in range(len(tracks))]
+
+
+def _finished(
+    checkpoint: Checkpoint,
+    track: Track,
+    drawn: Iterator[tuple[NDArray[Any], NDArray[Any]]],
+    tally: Tally,
+    foot_lock: bool,
+) -> Iterator[Clip]:
+    """The blocks of a track as clips, feet held, counted as they pass."""
+
+    def decoded() -> Iterator[Clip]:
+        start = 0
+        for poses, nats in drawn:
+            clip = checkpoint.context.encoding.decode(poses, track.path[start : start + len(poses)])
+            tally.drawn(clip, nats)
+            start += len(poses)
+            yield clip
+
+    clips = decoded()
+    if foot_lock:
+        first = next(clips)
+        clips = lock_stream(chain([first], clips), floor=toe_floor(toe_points(first)), spec=LOCK)
+    for clip in clips:
+        tally.written(clip)
+        yield clip
+
+
+def ranked(takes: Sequence[Take], checkpoint: Checkpoint) -> list[Take]:
+    """The takes, best first by `ranking.scores`."""
+    measured = [take.measured for take in takes]
+    values = scores(
+        [each.path.mean for each in measured],
+        [each.slide_before.mean for each in measured],
+        [float(each.nats.mean()) for each in measured],
+        channels=checkpoint.context.pose_dim,
+        real_slide=real_slide(checkpoint),
+    )
+    return [takes[k] for k in np.argsort(values, kind="stable")]
+
+
+def real_slide(checkpoint: Checkpoint) -> float:
+    """Mean slide (m/s) of the lowest toe in the real motion that the checkpoint was validated on."""
+    return float(checkpoint.about.get("validation", {}).get("real", {}).get("slide_mean", REAL_SLIDE))
+
+
+def real_figures(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The same figures of held-out real motion, as far as the checkpoint says them."""
+    said = checkpoint.about.get("validation", {})
+    real, likelihood = said.get("real", {}), said.get("likelihood", {})
+    out: dict[str, Any] = {}
+    if real:
+        out["foot_slide_m_s"] = {
+            "median": round(real["slide_median"], 4),
+            "mean": round(real["slide_mean"], 4),
+        }
+        out["jerk_m_s3"] = round(real["jerk"], 1)
+    if likelihood:
+        out["log_likelihood_nats"] = {"mean": round(-likelihood["standardized"], 2)}
+    return out
+
+
+def likelihood_terms(checkpoint: Checkpoint) -> str:
+    """What a likelihood of this model means."""
+    noise = checkpoint.about.get("validation", {}).get("likelihood", {}).get("dequantised")
+    density = f", density with dequantisation noise of {noise:g} deviations" if noise is not None else ""
+    return (
+        f"natural log, {checkpoint.context.pose_dim} standardised channels a frame{density}, at temperature 1"
+    )
 
 
 def within_range(

@@ -1,12 +1,15 @@
 """A clip of one skeleton put on another: by roles, in the canonical pose, feet where they stood. Floor 3."""
 
-from dataclasses import replace
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, pairwise
+from typing import Self
 
 import numpy as np
 
 from moglow.canonical import canonical_rotations
 from moglow.clip import Clip
+from moglow.clip_stream import stretches
 from moglow.contacts import Flags, contacts, leg_lengths, legs_of, runs, toe_floor, toe_points
 from moglow.errors import SkeletonError
 from moglow.feet import carrying_joint, move_feet
@@ -26,6 +29,9 @@ FORWARD = np.array([0.0, 0.0, 1.0])
 
 LOW, HIGH = 0.02, 0.06
 """Shares of the leg's length: below the one toes follow the source's toes, above the other legs its legs."""
+
+AROUND = 2.0
+"""Seconds to both sides that a block in a stream sees: a foot in the air stands before and after it."""
 
 
 def retarget(
@@ -50,30 +56,74 @@ def retarget(
         keep_feet: whether toes are put in their places by inverse kinematics, rather than only legs turned alike.
         keep_path: whether the way over the ground keeps its length, rather than growing with the legs.
     """
-    source = clip.skeleton
-    if len(legs_of(skeleton)) != len(legs_of(source)):
-        raise SkeletonError(
-            f"{clip.name or 'clip'}: {len(legs_of(source))} legs were found, in the target {len(legs_of(skeleton))}; "
-            "retarget between figures of one kind, or name the legs in a map file"
-        )
-    if like is None and skeleton == source:
-        like = clip
-    pose, target_pose = canonical_rotations(source, clip), canonical_rotations(skeleton, like)
-    body = _in_pose(skeleton, _world_rotations(clip, pose, skeleton, target_pose), clip.fps, clip.name)
-    scale = float(leg_lengths(skeleton).mean() / leg_lengths(source).mean())
-    scales = np.array([1.0, scale, 1.0]) if keep_path else np.full(3, scale)
-    toes, floor = toe_points(clip), toe_floor(toe_points(clip))
-    toes, middle = toes - floor[:, None] * UP, _middle(clip) - floor.mean() * UP
-    # Feet are built differently: where a flat foot's toe is, seen from the ankle, decides where the hips are over it.
-    standing = _in_pose(skeleton, target_pose[None])
-    foot = scales * _feet(_in_pose(source, pose[None])) - _feet(standing)
-    ahead = quat_rotate(heading_to_quat(clip.headings()), foot.mean(0) * (UP + FORWARD))
-    sole = _sole(standing) * UP
-    body = _shifted(body, scales * middle + ahead + sole - _middle(body))
-    if not keep_feet:
-        return body
-    height = toes[..., 1] / leg_lengths(source)
-    return move_feet(body, _while_low(scales * toes + sole - toe_points(body), height, contacts(clip)))
+    moved = Retargeting.of(clip, skeleton, like=like, keep_path=keep_path)
+    return moved.feet_kept(clip) if keep_feet else moved.body(clip)
+
+
+def retarget_blocks(
+    blocks: Iterable[Clip], skeleton: Skeleton, *, like: Clip | None = None, keep_path: bool = False
+) -> Iterator[Clip]:
+    """The same for a clip that comes in blocks, the first of which shows how its figure stands."""
+    blocks = iter(blocks)
+    for first in blocks:
+        moved = Retargeting.of(first, skeleton, like=like, keep_path=keep_path)
+        around = stretches(chain([first], blocks), margin=round(AROUND * first.fps))
+        yield from (moved.feet_kept(clip)[own] for clip, own in around)
+
+
+@dataclass(frozen=True, eq=False)
+class Retargeting:
+    """What is known of two figures before any frame: their canonical poses, sizes and soles."""
+
+    skeleton: Skeleton
+    pose: Array
+    """World rotations ``(J, 4)`` of the source's joints in the canonical pose."""
+    target_pose: Array
+    scales: Array
+    """Times ``(3,)`` the source's lengths."""
+    floor: Array
+    """Height ``(L,)`` of the source's standing toes."""
+    ahead: Array
+    """Where the source's toe is, seen from its ankle, more than the target's ``(3,)``."""
+    sole: Array
+    """From the lowest point of the target's feet to their toe joints ``(3,)``."""
+
+    @classmethod
+    def of(cls, clip: Clip, skeleton: Skeleton, *, like: Clip | None, keep_path: bool) -> Self:
+        """Looks at both figures, at the source's where a clip of it shows it; see `retarget`."""
+        source = clip.skeleton
+        if len(legs_of(skeleton)) != len(legs_of(source)):
+            raise SkeletonError(
+                f"{clip.name or 'clip'}: {len(legs_of(source))} legs were found, in the target "
+                f"{len(legs_of(skeleton))}; retarget between figures of one kind, or name the legs in a map file"
+            )
+        if like is None and skeleton == source:
+            like = clip
+        pose, target_pose = canonical_rotations(source, clip), canonical_rotations(skeleton, like)
+        scale = float(leg_lengths(skeleton).mean() / leg_lengths(source).mean())
+        scales = np.array([1.0, scale, 1.0]) if keep_path else np.full(3, scale)
+        # Feet are built differently: where a flat foot's toe is, seen from the ankle, decides where the hips are
+        # over it.
+        standing = _in_pose(skeleton, target_pose[None])
+        foot = scales * _feet(_in_pose(source, pose[None])) - _feet(standing)
+        floor = toe_floor(toe_points(clip))
+        ahead = foot.mean(0) * (UP + FORWARD)
+        return cls(skeleton, pose, target_pose, scales, floor, ahead, _sole(standing) * UP)
+
+    def body(self, clip: Clip) -> Clip:
+        """The motion of a clip with legs turned alike, the hips where the feet want them."""
+        turns = _world_rotations(clip, self.pose, self.skeleton, self.target_pose)
+        body = _in_pose(self.skeleton, turns, clip.fps, clip.name)
+        ahead = quat_rotate(heading_to_quat(clip.headings()), self.ahead)
+        middle = _middle(clip) - self.floor.mean() * UP
+        return _shifted(body, self.scales * middle + ahead + self.sole - _middle(body))
+
+    def feet_kept(self, clip: Clip) -> Clip:
+        """The same with toes in their places."""
+        body, toes = self.body(clip), toe_points(clip) - self.floor[:, None] * UP
+        height = toes[..., 1] / leg_lengths(clip.skeleton)
+        shifts = self.scales * toes + self.sole - toe_points(body)
+        return move_feet(body, _while_low(shifts, height, contacts(clip, floor=self.floor)))
 
 
 def _while_low(shifts: Array, height: Array, planted: Flags) -> Array:

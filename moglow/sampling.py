@@ -118,13 +118,18 @@ class Sampler:
         return self.context.fps
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, *, temperature: float = 1.0, device: str = "cpu") -> Self:
-        """The sampler of a checkpoint: in numpy where the model has such a sampler, else, or elsewhere, in torch."""
-        made = NUMPY_MODELS.get(checkpoint.model)
-        if device == "cpu" and made is not None and made.covers(checkpoint.config):
-            return cls(checkpoint.context, RowByRow(made(checkpoint.config, checkpoint.weights)), temperature)
-        from moglow.torch_steps import TorchSteps, on_device
+    def of(cls, checkpoint: Checkpoint, *, temperature: float = 1.0, device: str = "auto") -> Self:
+        """The sampler of a checkpoint, in numpy or in torch.
 
+        "auto" is numpy where the model has such a sampler, since one motion is drawn fastest there; else the GPU if
+        there is one. The same seed gives the same motion on the same device, on another one it rounds differently.
+        """
+        made = NUMPY_MODELS.get(checkpoint.model)
+        if device in ("auto", "cpu") and made is not None and made.covers(checkpoint.config):
+            return cls(checkpoint.context, RowByRow(made(checkpoint.config, checkpoint.weights)), temperature)
+        from moglow.torch_steps import TorchSteps, find_device, on_device
+
+        device = find_device(device)
         return cls(
             on_device(checkpoint.context, device),
             TorchSteps(checkpoint.to_torch(device), device),

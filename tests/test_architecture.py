@@ -16,11 +16,11 @@ LONGEST_FILE = 300  # lines
 FLOORS = {
     0: "errors heap rotations vocabulary signals schema tensorfile",
     1: "symmetry limbs body anatomy bearings skeleton",
-    2: "mirroring clip capsules",
+    2: "mirroring clip clip_stream capsules",
     3: """leg_ik contacts feet canonical retarget
         control following presets control_table control_file control_range steering""",
     4: """bvh_columns bvh_numbers bvh_header bvh_frames bvh_portable bvh_read bvh_write
-        metrics likeness faults cleaning inspection normalizer
+        metrics likeness tally ranking faults cleaning inspection normalizer
         encodings encodings.quat_matrices encodings.curves encodings.reduction encodings.chart encodings.rotation
         encodings.position encodings.legs encodings.leg_solver encodings.feet_first encodings.encoding""",
     5: "sources trimming corpus summary preprocessing recipe",
@@ -31,7 +31,8 @@ FLOORS = {
     9: "rollout validation health training checkpoint training_run processes card",
     10: "numpy_moglow torch_steps sampling",
     11: "glb export generation",
-    12: "cli cli.reports cli.training_corpus cli.training_screen cli.takes cli.looking cli.main __main__",
+    12: """cli cli.reports cli.training_corpus cli.training_screen cli.jobs cli.takes cli.looking
+        cli.main __main__""",
 }
 VIEWER = """figures motion single_page page packed_model play_page palette camera scene strips lettering shadow graphics
     meshes figure floor marks stage reels film sheet"""

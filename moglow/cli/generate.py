@@ -1,31 +1,40 @@
 """`moglow generate`: a path in, motion out."""
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 EXAMPLE = """\b
 Examples:
+  moglow generate
   moglow generate --control path.csv -o walk.bvh
   moglow generate --control circle:r=2 -o circle.glb --takes 4 --rank
   moglow generate --control path.csv -o mine.bvh --skeleton my_rig.bvh
+  moglow generate --control paths/ -o takes/ --takes 10 --shard 1/4
 """
 
 
 @click.command(epilog=EXAMPLE)
 @click.option(
     "--control",
-    default="figure8",
-    show_default=True,
-    metavar="FILE|PRESET",
-    help="The path: a CSV file (t,x,z[,heading][,style]; x,z; forward,sideways,turn) or a preset such as circle:r=2.",
+    "controls",
+    multiple=True,
+    metavar="FILE|FOLDER|PRESET",
+    help="The path: a CSV file (t,x,z[,heading][,style]; x,z; forward,sideways,turn), a folder of them or a preset "
+    "such as circle:r=2; may be given again for more paths. A figure of eight if not given.",
 )
 @click.option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path), help=".bvh, .glb, .npz or .csv, by suffix."
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help=".bvh, .glb, .npz or .csv, by suffix; for several paths a folder, or a pattern such as 'takes/{}.glb'. "
+    "Named after the path if not given.",
 )
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
 @click.option("--takes", type=click.IntRange(1), default=1, show_default=True, help="How many motions.")
-@click.option("--rank", is_flag=True, help="Numbers the takes by quality, the best first.")
+@click.option("--rank", is_flag=True, help="Numbers the takes by path, feet and likelihood, the best first.")
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed, the same motion."
 )
@@ -42,12 +51,53 @@ Examples:
 @click.option("--in-place", is_flag=True, help="Holds the hips above the origin.")
 @click.option("--fit", is_flag=True, help="Slows a path down where it is faster than the model has seen.")
 @click.option("--strict", is_flag=True, help="Refuses such a path.")
-def command(control: str, out: Path, checkpoint: Path | None, rank: bool, **options: object) -> None:
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="auto is the CPU, which starts at once; a GPU is for hundreds of motions.",
+)
+@click.option(
+    "--shard", metavar="I/N", help="Makes only part I of N; under torchrun each process takes its own."
+)
+@click.option("--overwrite", is_flag=True, help="Makes again what is there, with the same settings, already.")
+def command(controls: tuple[str, ...], out: Path | None, **options: Any) -> None:
     """Makes motion that follows a path, beside it a .json with its figures.
 
-    Without --control it walks a figure of eight.
+    Without --control it walks a figure of eight, and without -o into a file named after the path: figure8.bvh.
+    Several paths go to a folder, takes/. What is there already, made with the same settings, is not made again, so an
+    interrupted batch goes on where it was.
     """
-    from moglow.cli.takes import make_takes
+    from moglow.cli.takes import Wish, make_takes
 
-    for line in make_takes(control, out, checkpoint, rank=rank, **options):  # type: ignore[arg-type]
-        click.echo(line)
+    with Passing(sys.stderr.isatty()) as passing:
+        for line in make_takes(controls or ("figure8",), out, Wish(**options), passing.passed):
+            click.echo(line)
+
+
+class Passing:
+    """A progress bar on a terminal, and nothing elsewhere."""
+
+    def __init__(self, shown: bool) -> None:
+        self.bar: Any = None
+        if shown:
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self.bar = Progress(transient=True, console=Console(stderr=True))
+
+    def __enter__(self) -> "Passing":
+        if self.bar:
+            self.bar.start()
+            self.task = self.bar.add_task("generate", total=None)
+        return self
+
+    def passed(self, before: int, total: int, frames: int) -> None:
+        """Shows how many of all frames are done."""
+        if self.bar:
+            self.bar.update(self.task, completed=before + frames, total=total)
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar:
+            self.bar.stop()

@@ -2,82 +2,257 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
 
 from moglow import __version__
 from moglow.bvh_read import read_bvh
 from moglow.checkpoint import Checkpoint
+from moglow.cli.jobs import Job, find_share, plan, share
 from moglow.clip import Clip
+from moglow.clip_stream import resampled
+from moglow.control import ControlPath
 from moglow.control_file import read_control
-from moglow.export import export, writer_for
-from moglow.generation import PRETRAINED, TEMPERATURE, Take, generate, ranked, styled, within_range
-from moglow.retarget import retarget
+from moglow.export import check_options, export_blocks
+from moglow.generation import (
+    PRETRAINED,
+    TEMPERATURE,
+    likelihood_terms,
+    motions,
+    real_figures,
+    real_slide,
+    styled,
+    within_range,
+)
+from moglow.ranking import scores
+from moglow.retarget import retarget_blocks
+from moglow.sampling import Sampler, Track
 from moglow.tensorfile import replacing
+
+Passed: TypeAlias = Callable[[int, int, int], None]
+"""Is told the frames of finished motions, those of all, and those of the motion that is being made."""
+THERE = "is there already, made with the same settings (--overwrite makes it again)"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The options of `moglow generate` that are the same for all of its motions."""
+
+    checkpoint: Path | None
+    takes: int
+    rank: bool
+    seed: int
+    temperature: float | None
+    style: str | None
+    fps: float | None
+    unit: str | None
+    skeleton: Path | None
+    foot_lock: bool
+    in_place: bool
+    fit: bool
+    strict: bool
+    device: str
+    shard: str | None
+    overwrite: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """A take to make: its path, its file, and the settings by which a finished one is known."""
+
+    path: ControlPath
+    take: int
+    target: Path
+    settings: Mapping[str, Any]
+    warnings: tuple[str, ...]
 
 
 def make_takes(
-    control: str,
-    out: Path,
-    checkpoint: Path | None,
-    *,
-    takes: int,
-    rank: bool,
-    seed: int,
-    temperature: float | None,
-    style: str | None,
-    fps: float | None,
-    unit: str | None,
-    skeleton: Path | None,
-    foot_lock: bool,
-    in_place: bool,
-    fit: bool,
-    strict: bool,
+    controls: Sequence[str],
+    out: Path | None,
+    wish: Wish,
+    passed: Passed = lambda *_: None,
 ) -> Iterator[str]:
-    """Writes the takes and yields a line for each file, and for each warning."""
-    writer_for(out)  # a wrong suffix is told before the work, not after it
-    file = checkpoint or PRETRAINED
-    model = Checkpoint.read(file)
-    path = styled(read_control(control, fps=model.context.fps), style)
-    path, warnings = within_range(model, path, fit=fit, strict=strict)
-    yield from (f"warning: {each}" for each in warnings)
-    temperature = TEMPERATURE if temperature is None else temperature
-    made = generate(
-        model, path, seed=seed, takes=takes, temperature=temperature, foot_lock=foot_lock, name=out.stem
+    """Writes the takes and yields a line for each file, and for each warning; tells ``passed`` how far it is."""
+    jobs = share(plan(controls, out, wish.takes), *find_share(wish.shard), whole=wish.rank)
+    options = {"unit": wish.unit} if wish.unit else {}
+    for job in jobs:
+        check_options(job.target, options)  # a mistake is told before the work, not after it
+    model = Checkpoint.read(wish.checkpoint or PRETRAINED)
+    sampler = Sampler.of(
+        model, temperature=TEMPERATURE if wish.temperature is None else wish.temperature, device=wish.device
     )
-    rig = read_bvh(skeleton) if skeleton else None
-    about = {
+    rig = read_bvh(wish.skeleton) if wish.skeleton else None
+    common = _settings(wish, sampler)
+    orders: list[Order] = []
+    for job in jobs:
+        for order in _orders(job, wish, model, common):
+            done = None if wish.overwrite else _finished_file(order, job, ranked=wish.rank)
+            if done and not wish.rank:
+                yield f"{done}: {THERE}"
+            elif not done:
+                orders.append(order)
+                if order.take == job.takes[0]:
+                    yield from (f"warning: {job.control}: {each}" for each in order.warnings)
+    orders.sort(key=lambda order: len(order.path))
+    tracks = [Track(order.path, wish.seed, order.take) for order in orders]
+    total, so_far = sum(map(len, (track.path for track in tracks))), 0
+    about = {"real_motion": real_figures(model), "likelihood_is": likelihood_terms(model)}
+    for order, motion in zip(orders, motions(sampler, model, tracks, foot_lock=wish.foot_lock), strict=True):
+        counted = _Counted(_as_wished(motion.blocks, rig, wish), partial(passed, so_far, total))
+        order.target.parent.mkdir(parents=True, exist_ok=True)
+        sidecar = order.target.with_suffix(".json")
+        sidecar.unlink(missing_ok=True)  # whoever finds one may trust the file beside it
+        export_blocks(counted, order.target, **options)
+        so_far += len(order.path)
+        figures = {
+            **order.settings,
+            "warnings": list(order.warnings),
+            "fps": counted.fps,
+            "frames": counted.frames,
+            "bytes": order.target.stat().st_size,
+            **motion.measured().figures,
+            **about,
+        }
+        _write_json(sidecar, figures)
+        if not wish.rank:
+            yield _line(order.target, figures)
+    if wish.rank:
+        for job in jobs:
+            yield from _rank(job, {order.take: order for order in _orders(job, wish, model, common)}, model)
+
+
+def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
+    """What decides about the bytes of a motion, apart from its path and its take."""
+    file = wish.checkpoint or PRETRAINED
+    file = file / "best.safetensors" if file.is_dir() else file
+    return {
         "moglow": __version__,
         "model": file.name,
-        "model_sha256": hashlib.sha256(Path(file).read_bytes()).hexdigest() if file.is_file() else None,
-        "control": control,
-        "seed": seed,
-        "temperature": temperature,
-        "style": style,
-        "foot_lock": foot_lock,
+        "model_sha256": _sha256(file.read_bytes()),
+        "device": getattr(sampler.model, "device", "numpy"),
+        "seed": wish.seed,
+        "temperature": sampler.temperature,
+        "style": wish.style,
+        "foot_lock": wish.foot_lock,
+        "in_place": wish.in_place,
+        "asked_fps": wish.fps,
+        "skeleton": wish.skeleton and str(wish.skeleton),
+        "skeleton_sha256": wish.skeleton and _sha256(wish.skeleton.read_bytes()),
         "axes": "Y up, +Z forward",
-        "unit": "m" if out.suffix != ".bvh" else unit or "cm",
-        "warnings": warnings,
     }
-    for place, take in enumerate(ranked(list(made)) if rank else made, start=1):
-        target = out if takes == 1 else out.with_stem(f"{out.stem}_{place:0{len(str(takes))}d}")
-        clip = _finished(take.clip, rig, fps=fps, in_place=in_place)
-        export(clip, target, **({"unit": unit} if unit else {}))
-        sidecar = {**about, "fps": clip.fps, "frames": len(clip), **take.figures}
-        with replacing(target.with_suffix(".json")) as written:
-            written.write(json.dumps(sidecar, indent=2).encode())
-        yield _line(target, take, clip)
 
 
-def _finished(clip: Clip, rig: Clip | None, *, fps: float | None, in_place: bool) -> Clip:
-    clip = retarget(clip, rig.skeleton, like=rig, keep_path=True) if rig else clip
-    clip = clip.resample(fps) if fps else clip
-    return clip.in_place() if in_place else clip
+def _orders(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) -> list[Order]:
+    path = styled(read_control(job.control, fps=model.context.fps), wish.style).resample(model.context.fps)
+    path, warnings = within_range(model, path, fit=wish.fit, strict=wish.strict)
+    content = [path.positions.tobytes(), path.headings.tobytes(), repr(path.styles).encode()]
+    settings = {
+        **common,
+        "control": job.control,
+        "control_sha256": _sha256(b"".join(content)),
+        "unit": "m" if job.target.suffix != ".bvh" else wish.unit or ("the rig's" if wish.skeleton else "cm"),
+    }
+    return [
+        Order(
+            path,
+            take,
+            job.waiting(take) if wish.rank else job.place(take),
+            {**settings, "take": take},
+            tuple(warnings),
+        )
+        for take in job.takes
+    ]
 
 
-def _line(target: Path, take: Take, clip: Clip) -> str:
-    error = take.figures["path_error_m"]["mean"]
-    return (
-        f"{target}: {clip.duration:.1f} s at {clip.fps:g} fps, path error {100 * error:.1f} cm, "
-        f"foot slide {100 * take.slide.mean:.1f} cm/s ({100 * take.slide_before.mean:.1f} before the foot lock)"
+def _finished_file(order: Order, job: Job, *, ranked: bool) -> Path | None:
+    """Where this take lies already, whole and made with the same settings."""
+    places = [order.target, *(job.place(number) for number in range(job.of) if ranked)]
+    return next((place for place in places if _matches(place, order.settings)), None)
+
+
+def _matches(file: Path, settings: Mapping[str, Any]) -> bool:
+    try:
+        said = json.loads(file.with_suffix(".json").read_text("utf-8"))
+        same = all(said.get(key) == value for key, value in settings.items())
+        return same and said["bytes"] == file.stat().st_size
+    except (OSError, ValueError, KeyError, AttributeError):
+        return False
+
+
+def _rank(job: Job, orders: Mapping[int, Order], model: Checkpoint) -> Iterator[str]:
+    """Numbers the takes of a path by their scores, the best first."""
+    files = [_finished_file(order, job, ranked=True) for order in orders.values()]
+    found = [file for file in files if file is not None]
+    said = [json.loads(file.with_suffix(".json").read_text("utf-8")) for file in found]
+    values = scores(
+        [each["path_error_m"]["mean"] for each in said],
+        [each["foot_slide_m_s"]["sampled"]["mean"] for each in said],
+        [each["log_likelihood_nats"]["mean"] or np.nan for each in said],
+        channels=model.context.pose_dim,
+        real_slide=real_slide(model),
     )
+    order = np.argsort(values, kind="stable")
+    if all(found[k] == job.place(place) and "score" in said[k] for place, k in enumerate(order)):
+        yield from (f"{job.place(place)}: {THERE}" for place in range(len(order)))
+        return
+    for file, figures, value in zip(found, said, values, strict=True):
+        waiting = job.waiting(figures["take"])
+        file.replace(waiting)
+        if file != waiting:
+            file.with_suffix(".json").unlink()
+        _write_json(waiting.with_suffix(".json"), figures | {"score": round(float(value), 3)})
+    for place, k in enumerate(order):
+        target, waiting = job.place(place), job.waiting(said[k]["take"])
+        target.with_suffix(".json").unlink(missing_ok=True)
+        waiting.replace(target)
+        waiting.with_suffix(".json").replace(target.with_suffix(".json"))
+        yield f"{_line(target, said[k])}, score {values[k]:.2f}"
+
+
+def _as_wished(blocks: Iterator[Clip], rig: Clip | None, wish: Wish) -> Iterator[Clip]:
+    if rig:
+        blocks = retarget_blocks(blocks, rig.skeleton, like=rig, keep_path=True)
+    if wish.fps:
+        blocks = resampled(blocks, wish.fps)
+    return (block.in_place() for block in blocks) if wish.in_place else blocks
+
+
+class _Counted:
+    """Blocks that are counted as they pass."""
+
+    def __init__(self, blocks: Iterable[Clip], passed: Callable[[int], None]) -> None:
+        self._blocks, self._passed = blocks, passed
+        self.frames, self.fps = 0, 0.0
+
+    def __iter__(self) -> Iterator[Clip]:
+        for block in self._blocks:
+            self.frames, self.fps = self.frames + len(block), block.fps
+            self._passed(self.frames)
+            yield block
+
+
+def _line(target: Path, figures: Mapping[str, Any]) -> str:
+    slide, nats = figures["foot_slide_m_s"], figures["log_likelihood_nats"]["mean"]
+    return (
+        f"{target}: {(figures['frames'] - 1) / figures['fps']:.1f} s at {figures['fps']:g} fps, "
+        f"path error {100 * figures['path_error_m']['mean']:.1f} cm, foot slide "
+        f"{100 * slide['written']['mean']:.1f} cm/s ({100 * slide['sampled']['mean']:.1f} before the foot lock)"
+        + (f", {nats:.0f} nats a frame" if nats is not None else "")
+    )
+
+
+def _write_json(file: Path, figures: Mapping[str, Any]) -> None:
+    """Writes a line for each entry: long lists stay on one."""
+    lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in figures.items())
+    with replacing(file) as written:
+        written.write(f"{{\n{lines}\n}}\n".encode())
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
