@@ -104,6 +104,16 @@ def joint_radii(skeleton: Skeleton) -> Array:
     return _scale(skeleton) * _radii(skeleton)
 
 
+def joint_sides(skeleton: Skeleton) -> list[int]:
+    """The side of each joint, 1 left, −1 right, 0 the middle: that of its role, else its parent's."""
+    said = {joint: role.partition("_")[0] for role, joint in skeleton.anatomy.roles.items()}
+    sides: list[int] = []
+    for joint, parent in enumerate(skeleton.parents):
+        inherited = sides[parent] if parent >= 0 else 0
+        sides.append({"left": 1, "right": -1}.get(said.get(joint, ""), inherited))
+    return sides
+
+
 def _scale(skeleton: Skeleton) -> float:
     return _reach(skeleton, _above_body(skeleton)) / REACH or 1.0
 

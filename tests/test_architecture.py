@@ -30,14 +30,18 @@ FLOORS = {
     8: "models.model models.moglow models.regression models",
     9: "rollout validation health training checkpoint training_run processes card",
     10: "numpy_moglow torch_steps sampling",
-    11: "glb export generation",
-    12: """cli cli.reports cli.training_corpus cli.training_screen cli.jobs cli.takes cli.looking
+    11: "glb export generation blender_program blender_scene",
+    12: """cli cli.reports cli.training_corpus cli.training_screen cli.jobs cli.takes cli.looking cli.scenes
         cli.main __main__""",
 }
 VIEWER = """figures motion single_page page packed_model play_page palette camera scene strips lettering shadow graphics
     meshes figure floor marks stage reels film sheet"""
+BLENDER = (
+    "axes rig action body stage render files build scene"  # runs inside Blender; the library never imports it
+)
 MODULES = [f"moglow.{name}" for floor in range(12) for name in FLOORS[floor].split()]
 MODULES += ["moglow_viewer", *(f"moglow_viewer.{name}" for name in VIEWER.split())]  # only commands import it
+MODULES += ["moglow_blender", *(f"moglow_blender.{name}" for name in BLENDER.split())]
 MODULES += [f"moglow.{name}" for name in FLOORS[12].split()]
 TOP = set(COMMANDS.values())  # every command is on the top floor and imports no other
 
@@ -52,7 +56,8 @@ BORDERS = {
     "vtkmodules": {"moglow_viewer"},
     "PIL": {"moglow_viewer"},
     "imageio_ffmpeg": {"moglow_viewer"},
-    "bpy": set[str](),
+    "bpy": {"moglow_blender"},
+    "moglow_blender": {"moglow_blender"},
     "moglow_viewer": {"moglow_viewer", "moglow.cli"},
     "safetensors": set[str](),
 }
@@ -64,7 +69,7 @@ HEAVY = {"torch", "scipy", "bvh", "pyvista", "click", "rich"}
 
 
 def modules() -> dict[str, Path]:
-    packages = (ROOT / "moglow", ROOT / "viewer" / "moglow_viewer")
+    packages = (ROOT / "moglow", ROOT / "viewer" / "moglow_viewer", ROOT / "blender" / "moglow_blender")
     files = [(package.parent, file) for package in packages for file in sorted(package.rglob("*.py"))]
     named = {
         ".".join(file.relative_to(base).with_suffix("").parts).removesuffix(".__init__"): file

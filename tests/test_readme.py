@@ -13,7 +13,8 @@ from moglow.cli.main import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {
-    name: (ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md", "data/README.md")
+    name: (ROOT / name).read_text("utf-8")
+    for name in ("README.md", "CONTRIBUTING.md", "data/README.md", "docs/blender.md")
 }
 README = PAGES["README.md"]
 
@@ -36,6 +37,8 @@ def parse(line: str) -> None:
     with click.Context(command, info_name=words[0]) as ctx:
         given, rest, _ = command.make_parser(ctx).parse_args(words[1:])
         assert not rest, f"{line}: what is {rest}?"
+        if any(parameter.is_eager and given.get(parameter.name or "") for parameter in command.params):
+            return  # it ends there, and needs no more words
         for parameter in command.params:
             if not isinstance(parameter.type, click.Path):
                 parameter.process_value(ctx, given.get(parameter.name or ""))

@@ -6,10 +6,10 @@ import numpy as np
 import pyvista as pv
 from vtkmodules.vtkRenderingCore import vtkActor
 
-from moglow.capsules import Body, capsule_body, stick_body
+from moglow.capsules import Body, capsule_body, joint_sides, stick_body
 from moglow.rotations import Array, quat_rotate
 from moglow_viewer.meshes import actor_of, mesh_of
-from moglow_viewer.motion import Motion, joint_sides
+from moglow_viewer.motion import Motion
 from moglow_viewer.palette import colour
 from moglow_viewer.shadow import CELLS, Shadow
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moglow.capsules import joint_radii
+from moglow.capsules import joint_radii, joint_sides
 from moglow.clip import Clip
 from moglow.contacts import contacts, ground_speed, runs, toe_points
 from moglow.rotations import Array, quat_continuous, quat_normalize
@@ -183,13 +183,3 @@ def bones(skeleton: Skeleton) -> tuple[Bone, ...]:
         if joint in body
     ]
     return tuple(found) or (Bone(0, 0, radii[0], radii[0], 0),)  # a lone joint is a ball
-
-
-def joint_sides(skeleton: Skeleton) -> list[int]:
-    """The side of each joint: that of its role, else its parent's."""
-    said = {joint: role.partition("_")[0] for role, joint in skeleton.anatomy.roles.items()}
-    sides: list[int] = []
-    for joint, parent in enumerate(skeleton.parents):
-        inherited = sides[parent] if parent >= 0 else 0
-        sides.append({"left": 1, "right": -1}.get(said.get(joint, ""), inherited))
-    return sides
