@@ -10,7 +10,8 @@
     ├── SkeletonError            a skeleton without the part that the work needs (legs, a partner, a role)
     ├── ClipError                motion that cannot be used as asked (empty, wrong shape, not finite)
     ├── TrainingError            training that cannot go on (divergence, no data)
-    └── ExportError              an output that cannot be written
+    ├── ExportError              an output that cannot be written
+    └── DeviceError              a GPU, a compiler or a processor that was asked for and is not there
 
 A message names the place, what was expected, what was found and what to do next, in one line:
 ``walk.bvh: frame 17 has 68 values, the hierarchy declares 69 channels; re-export the file``.
@@ -59,3 +60,7 @@ class TrainingError(MoglowError):
 
 class ExportError(MoglowError):
     """An output that cannot be written."""
+
+
+class DeviceError(MoglowError):
+    """Hardware, or a compiler for it, that was asked for and is not there."""

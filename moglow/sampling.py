@@ -20,7 +20,7 @@ from moglow.checkpoint import Checkpoint
 from moglow.clip import Clip
 from moglow.context import Context
 from moglow.control import ControlPath
-from moglow.numpy_moglow import NumpyMoGlow
+from moglow.numpy_moglow import Arithmetic, NumpyMoGlow
 from moglow.rotations import Array
 
 NUMPY_MODELS: Mapping[str, type[NumpyMoGlow]] = {"moglow": NumpyMoGlow}
@@ -118,21 +118,32 @@ class Sampler:
         return self.context.fps
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, *, temperature: float = 1.0, device: str = "auto") -> Self:
+    def of(
+        cls,
+        checkpoint: Checkpoint,
+        *,
+        temperature: float = 1.0,
+        device: str = "auto",
+        arithmetic: Arithmetic | None = None,
+    ) -> Self:
         """The sampler of a checkpoint, in numpy or in torch.
 
         "auto" is numpy where the model has such a sampler, since one motion is drawn fastest there; else the GPU if
         there is one. The same seed gives the same motion on the same device, on another one it rounds differently.
+        A sampler in numpy can multiply with another arithmetic (`moglow.arithmetics`).
         """
         made = NUMPY_MODELS.get(checkpoint.model)
         if device in ("auto", "cpu") and made is not None and made.covers(checkpoint.config):
-            return cls(checkpoint.context, RowByRow(made(checkpoint.config, checkpoint.weights)), temperature)
-        from moglow.torch_steps import TorchSteps, find_device, on_device
+            rows = RowByRow(made(checkpoint.config, checkpoint.weights, arithmetic))
+            return cls(checkpoint.context, rows, temperature)
+        from moglow.torch_steps import DeviceMoGlow, TorchArithmetic, TorchSteps, find_device, on_device
 
-        device = find_device(device)
+        device, model = find_device(device), None
+        if made is not None and made.covers(checkpoint.config):
+            model = DeviceMoGlow(checkpoint.config, checkpoint.weights, TorchArithmetic(device))
         return cls(
             on_device(checkpoint.context, device),
-            TorchSteps(checkpoint.to_torch(device), device),
+            model or TorchSteps(checkpoint.to_torch(device), device),
             temperature,
         )
 

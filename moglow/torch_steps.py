@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from moglow.context import Context
-from moglow.errors import MoglowError
+from moglow.errors import DeviceError
 from moglow.flows.bijection import State
+from moglow.folded import Floats
 from moglow.models.model import MotionModel
+from moglow.numpy_moglow import NumpyMoGlow
 
 
 class TorchSteps:
@@ -47,6 +49,47 @@ class TorchSteps:
         return pose, log_prob[:, 0], after
 
 
+class TorchArithmetic:
+    """Torch as an `Arithmetic`: for batches, where its products are faster than numpy's, and for a GPU.
+
+    Products may be computed in bfloat16, twice as fast where the hardware has it; the flow's variables stay float32.
+    """
+
+    xp: Any = torch
+
+    def __init__(self, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
+        self.device, self.precision = torch.device(device), precision
+        # oneDNN's product on weights in its own order; torch's product of float32 on the CPU is MKL's, which is
+        # slower on some processors. The operators are torch's own but not for the public, so they may be missing.
+        packed = torch.ops.mkldnn if self.device.type == "cpu" else None
+        self._packed = packed if hasattr(packed, "_linear_pointwise") else None
+
+    def array(self, values: Any) -> Tensor:
+        return torch.as_tensor(values, dtype=torch.float32, device=self.device)
+
+    def matrix(self, weight: Floats) -> Tensor:
+        rows = torch.as_tensor(np.ascontiguousarray(weight.T)).to(self.device, self.precision)
+        packed: Tensor = self._packed._reorder_linear_weight(rows) if self._packed else rows
+        return packed
+
+    def product(self, x: Tensor, matrix: Tensor) -> Tensor:
+        x = x.to(self.precision)
+        if self._packed:
+            made: Tensor = self._packed._linear_pointwise(x, matrix, None, "none", [], "")
+        else:
+            made = torch.nn.functional.linear(x, matrix)
+        return made.to(torch.float32)
+
+    def numpy(self, values: Tensor) -> Floats:
+        return np.asarray(values.cpu().numpy())
+
+
+class DeviceMoGlow(NumpyMoGlow):
+    """MoGlow's fast sampler, multiplied by torch: always as many motions at once, for the reason of `TorchSteps`."""
+
+    rows = (256, 256)
+
+
 def on_device(context: Context, device: str) -> Context:
     """The context whose arrays are tensors on a device."""
     return context.mapped(lambda array: torch.as_tensor(np.array(array, np.float32), device=device), torch)
@@ -58,5 +101,5 @@ def find_device(device: str) -> str:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
-        raise MoglowError(f"--device {device}: torch sees no CUDA GPU here; use --device cpu")
+        raise DeviceError(f"--device {device}: torch sees no CUDA GPU here; use --device cpu")
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" else device

@@ -29,7 +29,7 @@ FLOORS = {
         flows.glow flows.deferred flows.diagonal flows.schedules""",
     8: "models.model models.moglow models.regression models",
     9: "rollout validation health training checkpoint training_run processes card",
-    10: "numpy_moglow torch_steps sampling",
+    10: "folded numpy_moglow int16 torch_steps arithmetics sampling",
     11: "glb export generation blender_program blender_scene",
     12: """cli cli.reports cli.training_corpus cli.training_screen cli.jobs cli.takes cli.looking cli.scenes
         cli.main __main__""",

@@ -15,7 +15,7 @@ from moglow.context import ARRAYS
 from moglow.encodings.feet_first import FeetFirstChart
 from moglow.encodings.reduction import Reduction
 from moglow.errors import CheckpointError
-from moglow.numpy_moglow import NumpyMoGlow
+from moglow.folded import Folded
 from moglow.sampling import NUMPY_MODELS
 from moglow_viewer.single_page import pack_bytes
 
@@ -33,7 +33,7 @@ def pack_model(checkpoint: Checkpoint) -> dict[str, Any]:
         raise CheckpointError(
             f"a page decodes the encoding 'feet_first', this checkpoint has {chart.kind!r}; train one with feet_first"
         )
-    flow = made(checkpoint.config, checkpoint.weights)
+    flow = Folded.of(checkpoint.config, checkpoint.weights)
     arrays = _flow_arrays(flow) | {name: np.asarray(getattr(context, name), "<f4") for name in ARRAYS}
     arrays |= _body_arrays(chart.constants() | _restoring(context.encoding.reduction))
     return {
@@ -49,8 +49,8 @@ def pack_model(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def _flow_arrays(flow: NumpyMoGlow) -> dict[str, NDArray[Any]]:
-    folded = flow.folded().items()
+def _flow_arrays(flow: Folded) -> dict[str, NDArray[Any]]:
+    folded = flow.arrays().items()
     return {name: array.astype("<f2" if name.endswith(".weight") else "<f4") for name, array in folded}
 
 
