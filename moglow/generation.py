@@ -22,7 +22,8 @@ from moglow.control import ControlPath
 from moglow.errors import ControlError
 from moglow.feet import LockSpec, lock_stream
 from moglow.metrics import Slide
-from moglow.ranking import REAL_SLIDE, scores
+from moglow.ranking import scores
+from moglow.real import real_slide
 from moglow.sampling import Sampler, Track
 from moglow.tally import Measured, Tally
 
@@ -50,6 +51,11 @@ class Motion:
 
     def measured(self) -> Measured:
         return self.tally.measured(self.track.path)
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The figures as plain numbers, for a sidecar."""
+        return self.measured().figures
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,36 +188,6 @@ def ranked(takes: Sequence[Take], checkpoint: Checkpoint) -> list[Take]:
         real_slide=real_slide(checkpoint),
     )
     return [takes[k] for k in np.argsort(values, kind="stable")]
-
-
-def real_slide(checkpoint: Checkpoint) -> float:
-    """Mean slide (m/s) of the lowest toe in the real motion that the checkpoint was validated on."""
-    return float(checkpoint.about.get("validation", {}).get("real", {}).get("slide_mean", REAL_SLIDE))
-
-
-def real_figures(checkpoint: Checkpoint) -> dict[str, Any]:
-    """The same figures of held-out real motion, as far as the checkpoint says them."""
-    said = checkpoint.about.get("validation", {})
-    real, likelihood = said.get("real", {}), said.get("likelihood", {})
-    out: dict[str, Any] = {}
-    if real:
-        out["foot_slide_m_s"] = {
-            "median": round(real["slide_median"], 4),
-            "mean": round(real["slide_mean"], 4),
-        }
-        out["jerk_m_s3"] = round(real["jerk"], 1)
-    if likelihood:
-        out["log_likelihood_nats"] = {"mean": round(-likelihood["standardized"], 2)}
-    return out
-
-
-def likelihood_terms(checkpoint: Checkpoint) -> str:
-    """What a likelihood of this model means."""
-    noise = checkpoint.about.get("validation", {}).get("likelihood", {}).get("dequantised")
-    density = f", density with dequantisation noise of {noise:g} deviations" if noise is not None else ""
-    return (
-        f"natural log, {checkpoint.context.pose_dim} standardised channels a frame{density}, at temperature 1"
-    )
 
 
 def within_range(

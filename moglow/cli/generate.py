@@ -11,6 +11,7 @@ Examples:
   moglow generate
   moglow generate --control path.csv -o walk.bvh
   moglow generate --control circle:r=2 -o circle.glb --takes 4 --rank
+  moglow generate --control line -o cycle.glb --loop --in-place --takes 4 --rank
   moglow generate --control path.csv -o mine.bvh --skeleton my_rig.bvh
   moglow generate --control paths/ -o takes/ --takes 10 --shard 1/4
 """
@@ -47,6 +48,11 @@ Examples:
 )
 @click.option(
     "--foot-lock/--no-foot-lock", default=True, show_default=True, help="Holds planted feet in place."
+)
+@click.option(
+    "--loop",
+    is_flag=True,
+    help="Closes the motion on itself: its last frame is its first, it may play for ever.",
 )
 @click.option("--in-place", is_flag=True, help="Holds the hips above the origin.")
 @click.option("--fit", is_flag=True, help="Slows a path down where it is faster than the model has seen.")

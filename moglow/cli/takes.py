@@ -1,7 +1,5 @@
 """What `moglow generate` does with its options: takes as files, each with a sidecar of figures. Top floor."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,27 +10,20 @@ import numpy as np
 
 from moglow import __version__
 from moglow.bvh_read import read_bvh
-from moglow.checkpoint import Checkpoint
+from moglow.checkpoint import BEST, Checkpoint
 from moglow.cli.jobs import Job, find_share, plan, share
+from moglow.cli.sidecars import describe, digest, matches, read_sidecar, write_sidecar
 from moglow.clip import Clip
 from moglow.clip_stream import resampled
 from moglow.control import ControlPath
 from moglow.control_file import read_control
 from moglow.export import check_options, export_blocks
-from moglow.generation import (
-    PRETRAINED,
-    TEMPERATURE,
-    likelihood_terms,
-    motions,
-    real_figures,
-    real_slide,
-    styled,
-    within_range,
-)
+from moglow.generation import LOCK, PRETRAINED, TEMPERATURE, Motion, motions, styled, within_range
+from moglow.looping import Loop, make_loop
 from moglow.ranking import scores
+from moglow.real import likelihood_terms, real_figures, real_slide
 from moglow.retarget import retarget_blocks
 from moglow.sampling import Sampler, Track
-from moglow.tensorfile import replacing
 
 Passed: TypeAlias = Callable[[int, int, int], None]
 """Is told the frames of finished motions, those of all, and those of the motion that is being made."""
@@ -53,6 +44,7 @@ class Wish:
     unit: str | None
     skeleton: Path | None
     foot_lock: bool
+    loop: bool
     in_place: bool
     fit: bool
     strict: bool
@@ -84,9 +76,8 @@ def make_takes(
     for job in jobs:
         check_options(job.target, options)  # a mistake is told before the work, not after it
     model = Checkpoint.read(wish.checkpoint or PRETRAINED)
-    sampler = Sampler.of(
-        model, temperature=TEMPERATURE if wish.temperature is None else wish.temperature, device=wish.device
-    )
+    temperature = TEMPERATURE if wish.temperature is None else wish.temperature
+    sampler = Sampler.of(model, temperature=temperature, device=wish.device)
     rig = read_bvh(wish.skeleton) if wish.skeleton else None
     common = _settings(wish, sampler)
     orders: list[Order] = []
@@ -99,51 +90,59 @@ def make_takes(
                 orders.append(order)
                 if order.take == job.takes[0]:
                     yield from (f"warning: {job.control}: {each}" for each in order.warnings)
-    orders.sort(key=lambda order: len(order.path))
-    tracks = [Track(order.path, wish.seed, order.take) for order in orders]
-    total, so_far = sum(map(len, (track.path for track in tracks))), 0
+    orders.sort(key=lambda order: len(order.path))  # those drawn together are best as long as each other
+    total, so_far = sum(len(order.path) for order in orders), 0
     about = {"real_motion": real_figures(model), "likelihood_is": likelihood_terms(model)}
-    for order, motion in zip(orders, motions(sampler, model, tracks, foot_lock=wish.foot_lock), strict=True):
-        counted = _Counted(_as_wished(motion.blocks, rig, wish), partial(passed, so_far, total))
+    for order, (blocks, made) in zip(orders, _made(orders, wish, sampler, model, rig), strict=True):
+        counted = _Counted(blocks, partial(passed, so_far, total))
         order.target.parent.mkdir(parents=True, exist_ok=True)
         sidecar = order.target.with_suffix(".json")
         sidecar.unlink(missing_ok=True)  # whoever finds one may trust the file beside it
         export_blocks(counted, order.target, **options)
         so_far += len(order.path)
-        figures = {
-            **order.settings,
-            "warnings": list(order.warnings),
-            "fps": counted.fps,
-            "frames": counted.frames,
-            "bytes": order.target.stat().st_size,
-            **motion.measured().figures,
-            **about,
-        }
-        _write_json(sidecar, figures)
+        size = order.target.stat().st_size
+        length = {"fps": counted.fps, "frames": counted.frames, "bytes": size}
+        figures = {**order.settings, "warnings": list(order.warnings), **length, **made.figures, **about}
+        write_sidecar(sidecar, figures)
         if not wish.rank:
-            yield _line(order.target, figures)
+            yield describe(order.target, figures)
     if wish.rank:
         for job in jobs:
             yield from _rank(job, {order.take: order for order in _orders(job, wish, model, common)}, model)
 
 
+def _made(
+    orders: Sequence[Order], wish: Wish, sampler: Sampler, model: Checkpoint, rig: Clip | None
+) -> Iterator[tuple[Iterator[Clip], Motion | Loop]]:
+    """For each order the blocks of its motion, and who knows its figures once they have passed."""
+    tracks = [Track(order.path, wish.seed, order.take) for order in orders]
+    if not wish.loop:
+        for motion in motions(sampler, model, tracks, foot_lock=wish.foot_lock):
+            yield _placed(_as_wished(motion.blocks, rig, wish), wish), motion
+        return
+    for track in tracks:
+        loop = make_loop(sampler, model, track, spec=LOCK, foot_lock=wish.foot_lock)
+        yield _placed(iter([loop.finished(rig, wish.fps)]), wish), loop
+
+
 def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
     """What decides about the bytes of a motion, apart from its path and its take."""
     file = wish.checkpoint or PRETRAINED
-    file = file / "best.safetensors" if file.is_dir() else file
+    file = file / BEST if file.is_dir() else file
     return {
         "moglow": __version__,
         "model": file.name,
-        "model_sha256": _sha256(file.read_bytes()),
+        "model_sha256": digest(file.read_bytes()),
         "device": getattr(sampler.model, "device", "numpy"),
         "seed": wish.seed,
         "temperature": sampler.temperature,
         "style": wish.style,
         "foot_lock": wish.foot_lock,
+        "loop": wish.loop,
         "in_place": wish.in_place,
         "asked_fps": wish.fps,
         "skeleton": wish.skeleton and str(wish.skeleton),
-        "skeleton_sha256": wish.skeleton and _sha256(wish.skeleton.read_bytes()),
+        "skeleton_sha256": wish.skeleton and digest(wish.skeleton.read_bytes()),
         "axes": "Y up, +Z forward",
     }
 
@@ -155,7 +154,7 @@ def _orders(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) 
     settings = {
         **common,
         "control": job.control,
-        "control_sha256": _sha256(b"".join(content)),
+        "control_sha256": digest(b"".join(content)),
         "unit": "m" if job.target.suffix != ".bvh" else wish.unit or ("the rig's" if wish.skeleton else "cm"),
     }
     return [
@@ -173,23 +172,14 @@ def _orders(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) 
 def _finished_file(order: Order, job: Job, *, ranked: bool) -> Path | None:
     """Where this take lies already, whole and made with the same settings."""
     places = [order.target, *(job.place(number) for number in range(job.of) if ranked)]
-    return next((place for place in places if _matches(place, order.settings)), None)
-
-
-def _matches(file: Path, settings: Mapping[str, Any]) -> bool:
-    try:
-        said = json.loads(file.with_suffix(".json").read_text("utf-8"))
-        same = all(said.get(key) == value for key, value in settings.items())
-        return same and said["bytes"] == file.stat().st_size
-    except (OSError, ValueError, KeyError, AttributeError):
-        return False
+    return next((place for place in places if matches(place, order.settings)), None)
 
 
 def _rank(job: Job, orders: Mapping[int, Order], model: Checkpoint) -> Iterator[str]:
     """Numbers the takes of a path by their scores, the best first."""
     files = [_finished_file(order, job, ranked=True) for order in orders.values()]
     found = [file for file in files if file is not None]
-    said = [json.loads(file.with_suffix(".json").read_text("utf-8")) for file in found]
+    said = [read_sidecar(file) for file in found]
     values = scores(
         [each["path_error_m"]["mean"] for each in said],
         [each["foot_slide_m_s"]["sampled"]["mean"] for each in said],
@@ -206,20 +196,22 @@ def _rank(job: Job, orders: Mapping[int, Order], model: Checkpoint) -> Iterator[
         file.replace(waiting)
         if file != waiting:
             file.with_suffix(".json").unlink()
-        _write_json(waiting.with_suffix(".json"), figures | {"score": round(float(value), 3)})
+        write_sidecar(waiting.with_suffix(".json"), figures | {"score": round(float(value), 3)})
     for place, k in enumerate(order):
         target, waiting = job.place(place), job.waiting(said[k]["take"])
         target.with_suffix(".json").unlink(missing_ok=True)
         waiting.replace(target)
         waiting.with_suffix(".json").replace(target.with_suffix(".json"))
-        yield f"{_line(target, said[k])}, score {values[k]:.2f}"
+        yield f"{describe(target, said[k])}, score {values[k]:.2f}"
 
 
 def _as_wished(blocks: Iterator[Clip], rig: Clip | None, wish: Wish) -> Iterator[Clip]:
     if rig:
         blocks = retarget_blocks(blocks, rig.skeleton, like=rig, keep_path=True)
-    if wish.fps:
-        blocks = resampled(blocks, wish.fps)
+    return resampled(blocks, wish.fps) if wish.fps else blocks
+
+
+def _placed(blocks: Iterator[Clip], wish: Wish) -> Iterator[Clip]:
     return (block.in_place() for block in blocks) if wish.in_place else blocks
 
 
@@ -235,24 +227,3 @@ class _Counted:
             self.frames, self.fps = self.frames + len(block), block.fps
             self._passed(self.frames)
             yield block
-
-
-def _line(target: Path, figures: Mapping[str, Any]) -> str:
-    slide, nats = figures["foot_slide_m_s"], figures["log_likelihood_nats"]["mean"]
-    return (
-        f"{target}: {(figures['frames'] - 1) / figures['fps']:.1f} s at {figures['fps']:g} fps, "
-        f"path error {100 * figures['path_error_m']['mean']:.1f} cm, foot slide "
-        f"{100 * slide['written']['mean']:.1f} cm/s ({100 * slide['sampled']['mean']:.1f} before the foot lock)"
-        + (f", {nats:.0f} nats a frame" if nats is not None else "")
-    )
-
-
-def _write_json(file: Path, figures: Mapping[str, Any]) -> None:
-    """Writes a line for each entry: long lists stay on one."""
-    lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in figures.items())
-    with replacing(file) as written:
-        written.write(f"{{\n{lines}\n}}\n".encode())
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
