@@ -117,6 +117,11 @@ class Sampler:
     def fps(self) -> float:
         return self.context.fps
 
+    @property
+    def device(self) -> str:
+        """Where it draws: "numpy", or torch's "cpu" or "cuda"."""
+        return "numpy" if self.context.xp is np else str(self.context.weights.device.type)
+
     @classmethod
     def of(
         cls,

@@ -133,7 +133,7 @@ def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
         "moglow": __version__,
         "model": file.name,
         "model_sha256": digest(file.read_bytes()),
-        "device": getattr(sampler.model, "device", "numpy"),
+        "device": sampler.device,
         "seed": wish.seed,
         "temperature": sampler.temperature,
         "style": wish.style,
