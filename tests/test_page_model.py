@@ -1,6 +1,6 @@
 """What a page computes against what it is a port of: sampler, body, steering, paths and files, in node."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -34,24 +34,33 @@ ROUNDING = 2e-5  # standard deviations, metres, radians: singles against doubles
 PRINTED = 2e-6  # radians and metres of what is printed with six digits
 TURNS = ([[1.0, 0, 0]] * 40 + [[0.4, 0.3, 1.0]] * 40 + [[-0.5, 0, 0]] * 20, "cmu69")
 
-SAMPLE = """
+UNPACK = """
     const { model } = input, arrays = unpackArrays(model.arrays, await inflate(model.data));
     const sampler = new Sampler(arrays, model), body = new Body(arrays, input.figure);
-    const steering = new Steering(input.steering);
+"""
+SAMPLE = """
     const zeros = new Float32Array(sampler.flow.pose_dim), rest = new Float32Array(3);
-    const poses = Array(model.history).fill(zeros), controls = Array(model.history).fill(rest);
-    let past = { poses, controls, memory: sampler.flow.initial() };
-    let moving = RESTING, place = [0, 0, 0];
+    const steering = new Steering(input.steering);
+    const poses = Array(sampler.history).fill(zeros), controls = Array(sampler.history).fill(rest);
+    let past = { poses, controls, memory: sampler.flow.initial() }, moving = RESTING, place = [0, 0, 0];
     return input.wanted.map((wanted, frame) => {
-        const ahead = steering.ahead(moving, wanted, 1 + model.lookahead);
+        const ahead = steering.ahead(moving, wanted, 1 + sampler.lookahead);
         moving = steering.step(moving, wanted);
-        place = walked(place, moving.velocities, model.fps);
+        place = walked(place, moving.velocities, sampler.fps);
         const noise = Float32Array.from(input.noise[frame]);
         const made = sampler.step(past, ahead, noise, sampler.style(input.style), 0.7);
         past = made.past;
-        return { pose: made.pose, points: body.stand(body.decode(made.pose, place)), place };
+        return [made.pose, body.stand(body.decode(made.pose, place)), place].map((values) => [...values]);
     });
 """
+
+
+def in_node(checkpoint: Checkpoint, **given: Any) -> Any:
+    """What a page's scripts answer to `SAMPLE` without a page."""
+    chart = checkpoint.context.encoding.chart
+    assert isinstance(chart, FeetFirstChart)
+    model, figure = pack_model(checkpoint), figure_facts(chart)
+    return ask("motion model body steering", UNPACK + SAMPLE, model=model, figure=figure, **given)
 
 
 def halved(checkpoint: Checkpoint) -> Checkpoint:
@@ -63,17 +72,15 @@ def halved(checkpoint: Checkpoint) -> Checkpoint:
     return replace(checkpoint, weights=weights)
 
 
-def compared(checkpoint: Checkpoint, wanted: Sequence[Any], style: str | None) -> tuple[Array, Array, Array]:
-    """The largest differences (3 times) of poses, points and places ``(T,)`` between a page's model and ours."""
+def compared(
+    checkpoint: Checkpoint, wanted: Sequence[Any], style: str | None, answer: Callable[..., Any] = in_node
+) -> tuple[Array, Array, Array]:
+    """The largest differences of poses, points and places ``(T,)`` between a page's model and ours."""
     context, sampler = checkpoint.context, Sampler.of(checkpoint, temperature=0.7)
-    chart, steering = context.encoding.chart, Steering(checkpoint.control_range, context.fps)
-    assert isinstance(chart, FeetFirstChart)
+    steering = Steering(checkpoint.control_range, context.fps)
     noise = np.random.default_rng(0).standard_normal((len(wanted), 1, sampler.model.noise_dim), np.float32)
-    answers = ask(
-        "motion model body steering", SAMPLE,
-        model=pack_model(checkpoint), figure=figure_facts(chart), steering=asdict(steering),
-        wanted=wanted, noise=noise[:, 0], style=style,
-    )  # fmt: skip
+    given = {"steering": asdict(steering), "wanted": wanted, "noise": noise[:, 0].tolist(), "style": style}
+    answers = answer(checkpoint, **given)
     history, label = context.spec.history, context.style_vector(style)[None]
     past = Past(
         np.zeros((1, history, context.pose_dim), np.float32),
@@ -82,7 +89,7 @@ def compared(checkpoint: Checkpoint, wanted: Sequence[Any], style: str | None) -
     )
     moving, rows = Moving(), []
     place: Array = np.zeros(3)
-    for wish, dice, answer in zip(wanted, noise, answers, strict=True):
+    for wish, dice, theirs in zip(wanted, noise, answers, strict=True):
         coming = steering.ahead(moving, wish, 1 + context.spec.lookahead)
         moving = steering.step(moving, wish)
         place = walked(place, moving.velocities, context.fps)
@@ -92,7 +99,7 @@ def compared(checkpoint: Checkpoint, wanted: Sequence[Any], style: str | None) -
         world = checkpoint.skeleton.forward_kinematics(*local)
         points = np.concatenate([world[0], checkpoint.skeleton.end_positions(*world)])
         ours = (pose[0] / context.pose_deviation, points.ravel(), place)
-        theirs = (np.array(answer["pose"]) / context.pose_deviation, answer["points"], answer["place"])
+        theirs = (np.array(theirs[0]) / context.pose_deviation, *theirs[1:])
         rows.append([np.abs(a - np.array(b)).max() for a, b in zip(ours, theirs, strict=True)])
     poses, points, places = np.array(rows).T
     return poses, points, places
@@ -168,22 +175,30 @@ def test_a_stick_steers_alike() -> None:
         dict(zip(("forward", "sideways", "turn", "hurry"), stick, strict=True))
         for stick in np.random.default_rng(0).uniform(-1, 2, (30, 4)).round(3).tolist()
     ]
-    theirs = ask(
+    answers = ask(
         "motion steering",
         """const steering = new Steering(input.steering); let moving = RESTING;
            return input.sticks.map((stick) => {
                const wanted = steering.wanted(stick), coming = steering.ahead(moving, wanted, 4);
                moving = steering.step(moving, wanted);
-               return [wanted, ...coming, moving.velocities, moving.accelerations];
+               let coasting = moving, coasted = 0;
+               for (let k = 0; k < 2000; k++) {
+                   coasting = steering.held(coasting, [0, 0, 0], 0.005);
+                   coasted += 0.005 * coasting.velocities[2];
+               }
+               const coast = steering.coast(moving)[2];
+               return [[wanted, ...coming, moving.velocities, moving.accelerations], coast, coasted];
            });""",
         steering=asdict(steering), sticks=sticks,
     )  # fmt: skip
     moving = Moving()
-    for stick, answer in zip(sticks, theirs, strict=True):
+    for stick, (theirs, coast, coasted) in zip(sticks, answers, strict=True):
         wanted = steering.wanted(**stick)
         coming = steering.ahead(moving, wanted, 4)
         moving = steering.step(moving, wanted)
-        assert np.allclose(answer, [wanted, *coming, moving.velocities, moving.accelerations], atol=1e-12)
+        ours = [wanted, *coming, moving.velocities, moving.accelerations]
+        assert np.allclose(theirs, ours, atol=1e-12)
+        assert coast == pytest.approx(coasted, abs=0.01)
 
 
 @needs_node

@@ -6,7 +6,7 @@ const KEYS = { // by place on the keyboard, so that they lie alike on every layo
   KeyA: ["sideways", 1], KeyD: ["sideways", -1],
   KeyQ: ["turn", 1], ArrowLeft: ["turn", 1], KeyE: ["turn", -1], ArrowRight: ["turn", -1],
 };
-const HURRY = 1.5; // times the walking pace, with Shift or a gamepad's trigger
+const HURRY = 1.35; // times the walking pace, with Shift or a gamepad's trigger
 const DEAD = 0.15; // of a gamepad's stick: less is its middle
 const RADIANS_A_PIXEL = 0.01; // of the mouse, when it turns the figure
 const EAGER = 2.5; // how quickly the figure turns to where the mouse wants it, per second
@@ -30,14 +30,14 @@ class Hands {
   }
   turns(event) { return event.pointerType === "mouse" && Boolean(event.buttons & 2); }
 
-  // What all of them ask for together, -1 to 1 along each axis.
-  stick() {
+  // What all of them ask for together, -1 to 1 along each axis; `coast` is how far the figure turns anyway, in radians.
+  stick(coast = 0) {
     const asked = { forward: 0, sideways: 0, turn: 0 };
     for (const code of this.held) { const [axis, sign] = KEYS[code]; asked[axis] += sign; }
     const [walking, turning] = this.pads, pad = gamepad();
     asked.forward += pad.forward - walking.y;
     asked.sideways += pad.sideways - walking.x;
-    asked.turn += pad.turn - turning.x + this.owed * EAGER;
+    asked.turn += pad.turn - turning.x + (this.owed && (this.owed - coast) * EAGER);
     for (const axis of Object.keys(asked)) asked[axis] = clamp(asked[axis], -1, 1);
     return { ...asked, hurry: this.shift || pad.hurry ? HURRY : 1 };
   }
@@ -45,8 +45,9 @@ class Hands {
     const { forward, sideways, turn } = this.stick();
     return Math.abs(forward) + Math.abs(sideways) + Math.abs(turn) < 0.05;
   }
-  turned(radians) { // so much of what the mouse asked for is done
-    this.owed = Math.abs(this.owed) < 0.01 || this.owed * (this.owed - radians) < 0 ? 0 : this.owed - radians;
+  turned(radians, coast) { // so much of what the mouse asked for is done; once the rest comes by itself it is let go
+    if (this.owed) this.owed -= radians;
+    if (Math.abs(this.owed - coast) < 0.01) this.owed = 0;
   }
 }
 

@@ -42,7 +42,7 @@ async function start() {
       if (hands.idle) return asked.ahead(++step, count);
       leave();
     } else if (state.recording && recording === asked?.recording) stopRecording();
-    const wanted = waiting() ? [0, 0, 0] : steering.wanted(hands.stick());
+    const wanted = waiting() ? [0, 0, 0] : steering.wanted(hands.stick(steering.coast(moving)[2]));
     const coming = steering.ahead(moving, wanted, count);
     moving = steering.step(moving, wanted);
     return coming;
@@ -58,7 +58,7 @@ async function start() {
     const made = sampler.step(past, coming, noise(), style, state.temperature);
     past = made.past;
     place = walked(place, coming[0], fps);
-    hands.turned(coming[0][2] / fps);
+    hands.turned(coming[0][2] / fps, steering.coast(moving)[2]);
     shown = body.decode(made.pose, place);
     take.add(body.stand(shown), place);
     if (state.recording) recording.add(shown.turns, shown.at, place, state.style);
@@ -195,8 +195,12 @@ async function start() {
   }
   $("#temperature").addEventListener("input", (event) => { state.temperature = Number(event.target.value); showState(); });
   window.addEventListener("pointerdown", (event) => {
-    if (event.pointerType === "touch") document.body.classList.add("touched");
+    if (event.pointerType === "touch") touched();
   });
+  function touched() {
+    document.body.classList.add("touched");
+    showState();
+  }
 
   function showState() {
     $("#help").hidden = !state.help;
@@ -215,9 +219,11 @@ async function start() {
     $("#degree").textContent = state.temperature.toFixed(2);
     $("#hint").textContent = state.drawing
       ? "Draw on the floor with the mouse or a finger, and let go."
-      : "W A S D or arrows walk, Q and E turn. P draws a path.";
+      : document.body.classList.contains("touched")
+        ? "The left thumb walks, the right one turns. A finger draws a path."
+        : "W A S D or arrows walk, Q and E turn. P draws a path.";
   }
-  const figures = ["forward", "sideways", "turn", "frames", "a frame"].map((label) => {
+  const figures = ["forward", "sideways", "turn", "frames"].map((label) => {
     const row = $("#panel table").insertRow();
     row.append(Object.assign(document.createElement("th"), { textContent: label }));
     return row.insertCell();
@@ -228,7 +234,7 @@ async function start() {
     const seconds = (now - rate.since) / 1000;
     Object.assign(rate, { made: rate.frames / seconds, seen: rate.shown / seconds, since: now, frames: 0, shown: 0 });
     const texts = [`${forward.toFixed(2)} m/s`, `${sideways.toFixed(2)} m/s`, `${(turn * DEGREES).toFixed(0)} °/s`,
-      `${rate.made.toFixed(0)} made, ${rate.seen.toFixed(0)} shown /s`, `${cost.toFixed(1)} ms`];
+      `${rate.made.toFixed(0)} /s, ${cost.toFixed(1)} ms each`];
     figures.forEach((cell, k) => { cell.textContent = texts[k]; });
     $("#recorded").textContent = recording.frames.length ? `${recording.seconds.toFixed(1)} s` : "";
     for (const button of document.querySelectorAll(".save")) button.disabled = !recording.frames.length;
@@ -273,7 +279,7 @@ async function start() {
     get path() { return asked && { frames: asked.frames, end: [...asked.point(asked.frames - 1, 0)] }; },
     get rate() { return { ...rate, cost }; },
     get files() { return { bvh: recording.toBvh(bvh), csv: recording.toCsv() }; },
-    points: () => [...take.at((take.frames - 1) / fps)],
+    get points() { return [...take.at((take.frames - 1) / fps)]; },
     advance: (frames) => { for (let k = 0; k < frames; k++) advance(); },
     screen: (x, z) => { const { x: px, y: py } = scene.project(scene.seen(x, 0, z)); return [px, py]; },
     sampler, body,
@@ -283,7 +289,8 @@ async function start() {
   fit(view);
   $("#panel").open = window.innerWidth > 640;
   begin();
-  showState();
+  if (window.matchMedia("(pointer: coarse)").matches) touched();
+  else showState();
   requestAnimationFrame(tick);
 }
 

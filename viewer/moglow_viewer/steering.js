@@ -17,6 +17,10 @@ class Steering {
   ahead(moving, wanted, frames) {
     return Array.from({ length: frames }, (_, k) => this.held(moving, wanted, (k + 1) / this.fps).velocities);
   }
+  // How far the figure still goes along each axis if the stick is let go: the area under the spring.
+  coast({ velocities, accelerations }) {
+    return velocities.map((velocity, k) => (2 * velocity + accelerations[k] / this.response) / this.response);
+  }
   held({ velocities, accelerations }, wanted, seconds) {
     const goal = this.clamped(wanted), fading = Math.exp(-this.response * seconds);
     const away = velocities.map((velocity, k) => velocity - goal[k]);
