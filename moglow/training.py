@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from moglow.errors import TrainingError
 from moglow.flows.bijection import State, map_state
+from moglow.flows.nets import faster_precision, recurrent_products_in
 from moglow.models.model import MotionModel, Objective
 from moglow.rollout import FreeRunning
 from moglow.validation import CHOICES, RolloutSpec
@@ -28,6 +29,12 @@ SCHEDULES: Mapping[str, Callable[[int, "TrainingSpec"], float]] = {
     "rsqrt": lambda step, spec: math.sqrt(max(spec.warmup, 1) / step),  # ∝ 1/√step, the authors'
     "cosine": lambda step, spec: (1 + math.cos(math.pi * min(step / spec.steps, 1.0))) / 2,
     "constant": lambda step, spec: 1.0,
+}
+
+PRECISIONS: Mapping[str, Callable[[MotionModel, torch.device], torch.dtype | None]] = {
+    "auto": faster_precision,
+    "float32": lambda model, device: None,
+    "bfloat16": lambda model, device: torch.bfloat16,
 }
 
 
@@ -44,6 +51,7 @@ class TrainingSpec:
     weight_decay: float = 0.0  # decoupled (AdamW)
     clip: float | None = None  # largest norm of a gradient; a Student-t latent bounds it by itself
     average: float = 0.999  # share of the running average of the weights that a step keeps; 0 turns it off
+    precision: str = "auto"  # of the LSTMs in a step: "bfloat16", "float32", or what is faster on this device
     validate_every: int = 500  # steps; this is also how often the run is saved
     choose: str = "rollouts"  # what the best checkpoint is chosen by; "likelihood" ranks motion worse
     patience: int | None = None  # validations without a better checkpoint before training stops; None: never
@@ -62,7 +70,11 @@ class TrainingSpec:
             )
         if self.validate_every < 1 or (self.patience is not None and self.patience < 1):
             raise ValueError("validate_every and patience are at least 1")
-        for name, choices in (("schedule", SCHEDULES), ("choose", CHOICES)):
+        for name, choices in (
+            ("schedule", SCHEDULES),
+            ("precision", PRECISIONS),
+            ("choose", CHOICES),
+        ):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}")
 
@@ -116,6 +128,7 @@ class Trainer:
         self.model, self.windows, self.spec = model, windows, spec
         self.step, self.memory = 0, model.initial_state()
         self._asked_to_stop = self.stopped = False
+        self.precision = PRECISIONS[spec.precision](model, windows.footage.device)
         first = windows.batch(0, whole=True)  # the global batch, so that any number of processes starts alike
         context = windows.footage.context
         model.initialize(first.target(context), first.context(context))
@@ -162,8 +175,9 @@ class Trainer:
         losses, gradient, after = {}, 0.0, state
         for name, optimizer in self._optimizers.items():
             optimizer.zero_grad(set_to_none=True)
-            loss, after = self._losses[name](target, vectors, state, generator=generator)
-            loss.backward()
+            with recurrent_products_in(self.precision, self.model):
+                loss, after = self._losses[name](target, vectors, state, generator=generator)
+                loss.backward()
             losses[name] = self._agreed(loss)
             limit = spec.clip or math.inf
             gradient = float(nn.utils.clip_grad_norm_(self._parameters[name], limit, foreach=True))

@@ -23,7 +23,7 @@ from typing import IO, Any
 import torch
 from torch import Generator, Tensor, nn
 
-from moglow.flows.nets import compute_recurrent_in, has_fast_bfloat16
+from moglow.flows.nets import has_fast_bfloat16, recurrent_products_in
 from moglow.heap import keep_freed_memory
 from moglow.models.moglow import MoGlow
 
@@ -37,6 +37,7 @@ WAYS = {
     "recomputed+heap": "the same, freed memory kept",
     "diagonal": "schedule diagonal, fused Adam",
     "diagonal+heap": "the same, freed memory kept",
+    "diagonal+heap+bf16": "the same, recurrent products in bfloat16",
 }
 
 
@@ -99,21 +100,22 @@ def training_step(
         port = Port(config).to(device)
         optimizer = torch.optim.Adam(port.parameters(), lr=1e-4)
 
-        def loss() -> Tensor:
-            return port.loss(pose, context)
+        def gradients() -> None:
+            torch.autograd.backward(port.loss(pose, context))
     else:
         model = MoGlow(config, POSE, CONTEXT).to(device)
+        precision = torch.bfloat16 if "bf16" in extras else None
         model.schedule = name
-        compute_recurrent_in(torch.bfloat16 if "bf16" in extras else None, model)
         (objective,) = model.objectives()
         optimizer = torch.optim.AdamW(objective.parameters, lr=1e-4, weight_decay=0.0, fused=True)
 
-        def loss() -> Tensor:
-            return objective.loss(pose, context, generator=generator)[0]
+        def gradients() -> None:
+            with recurrent_products_in(precision, model):
+                torch.autograd.backward(objective.loss(pose, context, generator=generator)[0])
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss())
+        gradients()
         optimizer.step()
         if device == "cuda":
             torch.cuda.synchronize()

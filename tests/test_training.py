@@ -136,7 +136,7 @@ def test_asking_to_stop_ends_after_the_step(footage: Footage) -> None:
 def test_nonsense_is_refused() -> None:
     for wrong in (
         {"steps": 0}, {"rate": 0.0}, {"average": 1.0}, {"schedule": "linear"}, {"choose": "loss"},
-        {"validate_every": 0}, {"patience": 0},
+        {"validate_every": 0}, {"patience": 0}, {"precision": "half"},
     ):  # fmt: skip
         with pytest.raises(ValueError):
             TrainingSpec(**wrong)

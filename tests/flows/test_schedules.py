@@ -13,7 +13,7 @@ from moglow.flows.bijection import Chain, State, map_state
 from moglow.flows.coupling import AffineCoupling
 from moglow.flows.glow import GlowStep
 from moglow.flows.linear import InvertibleLinear
-from moglow.flows.nets import CONDITIONERS, compute_recurrent_in
+from moglow.flows.nets import CONDITIONERS, recurrent_products_in
 from moglow.flows.scales import bounded_scale
 from moglow.flows.schedules import SCHEDULES, Schedule, fastest, plain
 
@@ -123,8 +123,8 @@ def test_bfloat16_in_the_recurrent_products_stays_close(name: str, without_onedn
     flow = build(3, 2).float()
     x, context = windows(6, torch.float32)
     exact = everything(plain, flow, x, context, None)
-    compute_recurrent_in(torch.bfloat16, flow)
-    rounded = everything(SCHEDULES[name], flow, x, context, None)
+    with recurrent_products_in(torch.bfloat16, flow):
+        rounded = everything(SCHEDULES[name], flow, x, context, None)
     assert all(tensor.dtype is torch.float32 for tensor in rounded)
     for a, b in zip(rounded, exact, strict=True):
         worst = (a - b).abs().max() / b.abs().max()
