@@ -36,8 +36,12 @@ def learned(hidden: int) -> tuple[MoGlow, Trainer]:
 
 
 @fast
+@pytest.mark.parametrize("unrolled", [False, True], ids=["the library's", "unrolled"])
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_loss_and_gradient_are_those_of_float32(schedule: str) -> None:
+def test_loss_and_gradient_are_those_of_float32(
+    schedule: str, unrolled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moglow.flows.nets.UNROLLED_FROM", 1 if unrolled else 10**9)
     model, trainer = learned(BFLOAT16_PAYS_FROM)
     context = trainer.windows.footage.context
     window = trainer.windows.batch(0)
@@ -81,7 +85,11 @@ def test_an_interrupted_step_leaves_float32_behind() -> None:
 
 
 @fast
-def test_a_resumed_run_in_bfloat16_is_one_that_never_stopped(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unrolled_from", [1, 512])
+def test_a_resumed_run_in_bfloat16_is_one_that_never_stopped(
+    unrolled_from: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moglow.flows.nets.UNROLLED_FROM", unrolled_from)
     halves(tmp_path, 10, validate_every=10, precision="bfloat16")
 
 

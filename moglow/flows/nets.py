@@ -4,12 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Generator, Tensor, nn
 
 from moglow.flows.bijection import State, map_state
+from moglow.flows.recurrence import unrolled_lstm
 
 
 def fan_in_uniform(module: nn.Module, fan_in: int, *, generator: Generator) -> None:
@@ -42,6 +43,10 @@ def dense(widths: tuple[int, ...], *, generator: Generator) -> nn.Sequential:
     """
     layers = [(linear(a, b, generator=generator), nn.SiLU()) for a, b in pairwise(widths)]
     return nn.Sequential(*[layer for pair in layers for layer in pair])
+
+
+UNROLLED_FROM = 512
+"""Width of an LSTM from which `recurrence` is faster in bfloat16 than the library's: its products are then large."""
 
 
 class Conditioner(nn.Module, ABC):
@@ -88,6 +93,13 @@ class LSTM(Recurrent):
     """Long short-term memory, the paper's net; its state is the pair (h, c), each (layers, B, hidden)."""
 
     cell = nn.LSTM
+
+    def forward(self, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        net = cast(nn.LSTM, self.recurrent)
+        if self.precision is None or x.device.type != "cpu" or net.hidden_size < UNROLLED_FROM:
+            return super().forward(x, context, state)
+        hidden, state = unrolled_lstm(net, x, context, state, precision=self.precision)
+        return self.head(hidden), state
 
 
 class GRU(Recurrent):
