@@ -35,7 +35,7 @@ FLOORS = {
         cli.scenes cli.main __main__""",
 }
 VIEWER = """figures motion single_page page packed_model play_page palette camera scene strips lettering shadow graphics
-    meshes figure floor marks stage reels film sheet"""
+    meshes figure floor marks stage reels film sheet player viewing overlay dashboard window"""
 BLENDER = (
     "axes rig action body stage render files build scene"  # runs inside Blender; the library never imports it
 )

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from moglow.errors import ExportError
 from moglow_viewer.scene import Scene, Sources
 
 
@@ -18,8 +17,11 @@ def look(
     bones: bool,
     size: tuple[int, int] | None,
 ) -> Iterator[str]:
-    """Writes what was asked for and yields a line for each file; without any, opens a window."""
-    scene, look = sources.read(), "bones" if bones else "capsules"
+    """Writes what was asked for and yields a line for each file; where nothing was, opens a window."""
+    look = "bones" if bones else "capsules"
+    if not (html or record or screenshot or sheet):
+        return _window(sources, look, size)
+    scene = sources.read()
     if html:
         yield _page(scene, html)
     if screenshot:
@@ -28,10 +30,13 @@ def look(
         yield _sheet(scene, sheet, look)
     if record:
         yield _film(scene, record, look, size)
-    if not (html or record or screenshot or sheet):
-        raise ExportError(
-            "view: name what to write: --html walk.html, --record walk.mp4, --screenshot walk.png or --sheet walk.png"
-        )
+    return None
+
+
+def _window(sources: Sources, look: str, size: tuple[int, int] | None) -> None:
+    from moglow_viewer.window import SIZE, Window
+
+    Window(sources, look=look, size=size or SIZE).open()
 
 
 def _page(scene: Scene, path: Path) -> str:

@@ -1,4 +1,4 @@
-"""`moglow view`: motion to look at, as pictures, films, and a page that any browser plays."""
+"""`moglow view`: motion to look at, in a window, as pictures and films, and on a page that any browser plays."""
 
 from pathlib import Path
 
@@ -6,6 +6,8 @@ import click
 
 EXAMPLE = """\b
 Examples:
+  moglow view walk.bvh
+  moglow view take_1.bvh take_2.bvh --control path.csv --real recording.bvh
   moglow view walk.bvh --html walk.html
   moglow view take_1.bvh take_2.bvh --control path.csv --html takes.html
   moglow view walk.bvh --sheet walk.png
@@ -46,10 +48,11 @@ def read_size(ctx: click.Context, option: click.Parameter, text: str | None) -> 
 def command(
     clips: tuple[Path, ...], control: str | None, real: tuple[Path, ...], beside: bool, **options: object
 ) -> None:
-    """Shows motion files, several in sync: on a page for any browser, as a film, a picture or a contact sheet.
+    """Shows motion files, several in sync: in a window, on a page for any browser, as a film or a picture.
 
-    Steps are coloured by how much the foot slides; figures come from the .json beside each file. Films and pictures
-    need no display.
+    Steps are coloured by how much the foot slides; figures come from the .json beside each file. The window opens
+    where no file to write is named: Space plays, ? lists the keys, and it follows its files when they change. Pages,
+    films and pictures need no display.
     """
     from moglow.cli.looking import look
     from moglow_viewer.scene import Sources

@@ -33,6 +33,7 @@ class Surface:
         look.SetDiffuse(0.78)
         look.SetSpecular(0.12)
         look.SetSpecularPower(18)
+        look.BackfaceCullingOn()  # nobody looks into a body, and half of the triangles need no paint
 
     def pose(self, positions: Array, rotations: Array) -> None:
         """Moves the points to where the joints carry them."""
@@ -49,7 +50,7 @@ class Figure:
         self.motion = motion
         sides = joint_sides(motion.clip.skeleton)
         self.looks = {
-            "capsules": Surface(capsule_body(motion.clip.skeleton, around=20), colours, sides),
+            "capsules": Surface(capsule_body(motion.clip.skeleton, around=16), colours, sides),
             "bones": Surface(stick_body(motion.clip.skeleton), colours, sides),
         }
         self.shadow = Shadow(motion.bones, reach=motion.size)
@@ -82,8 +83,8 @@ class Figure:
         self._cast(np.concatenate([positions, ends]))
 
     def _cast(self, points: Array) -> None:
-        corner, dark = self.shadow.cast(points)
-        low, high = corner, corner + self.shadow.side
+        low, side, dark = self.shadow.cast(points)
+        high = low + side
         across, along = [low[0], high[0], high[0], low[0]], [low[1], low[1], high[1], high[1]]
         self.square.points = np.stack([across, [SHADOW_HEIGHT] * 4, along], axis=-1).astype(np.float32)
         image = self.texture.GetInput()

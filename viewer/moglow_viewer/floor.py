@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from moglow.rotations import Array
 from moglow_viewer.camera import View
 from moglow_viewer.meshes import actor_of, mesh_of
 from moglow_viewer.palette import colour
@@ -12,17 +13,17 @@ WIDE = 40.0  # metres seen: from here on there is a line every five metres, and 
 # How much of a pixel lies under a line: lines are as wide as a pixel, however far they are, and fade where they would
 # come closer than that.
 LINES = """
-float lines(vec2 place, float metres) {
-  vec2 cell = place / metres;
-  vec2 pixel = fwidth(cell);
+float lines(vec2 cell, vec2 pixel) {
   vec2 away = abs(fract(cell - 0.5) - 0.5);
-  vec2 ink = (1.0 - smoothstep(vec2(0.0), 1.2 * pixel, away)) / (1.0 + 6.0 * pixel);
+  vec2 ink = clamp(0.95 - away / pixel, 0.0, 1.0) / (1.0 + 6.0 * pixel);
   return max(ink.x, ink.y);
 }
 """
 PAINT = """
-  float fade = clamp(1.0 - distance(place.xz, middle.xz) / radius, 0.0, 1.0);
-  float ink = max(0.36 * lines(place.xz, spacing), 0.75 * lines(place.xz, 5.0 * spacing)) * fade;
+  vec2 cell = place.xz / spacing;
+  vec2 pixel = fwidth(cell);
+  float ink = max(0.36 * lines(cell, pixel), 0.75 * lines(0.2 * cell, 0.2 * pixel));
+  ink *= clamp(1.0 - distance(place.xz, middle.xz) / radius, 0.0, 1.0);
   gl_FragData[0] = vec4(mix(ground, line, ink), 1.0);
 """
 
@@ -47,9 +48,13 @@ class Floor:
         self.values = code.GetFragmentCustomUniforms()
         self.values.SetUniform3f("ground", colour("ground").tolist())
         self.values.SetUniform3f("line", colour("grid").tolist())
+        self._light(np.zeros(3), 8.0)  # each must be there before the first drawing
 
     def aim(self, view: View) -> None:
         """Puts the bright part of the grid where the camera looks."""
-        self.values.SetUniform3f("middle", np.asarray(view.target).tolist())
-        self.values.SetUniformf("radius", view.radius)
-        self.values.SetUniformf("spacing", 5.0 if view.radius > WIDE else 1.0)
+        self._light(view.target, view.radius)
+
+    def _light(self, middle: Array, radius: float) -> None:
+        self.values.SetUniform3f("middle", middle.tolist())
+        self.values.SetUniformf("radius", radius)
+        self.values.SetUniformf("spacing", 5.0 if radius > WIDE else 1.0)

@@ -8,7 +8,7 @@ import pyvista as pv
 from numpy.typing import NDArray
 
 from moglow.rotations import Array
-from moglow_viewer.camera import LENS, Camera
+from moglow_viewer.camera import LENS, Camera, View
 from moglow_viewer.figure import Figure
 from moglow_viewer.floor import Floor
 from moglow_viewer.graphics import need_drawing
@@ -85,8 +85,9 @@ class Stage:
         look: str = "capsules",
         hidden: Sequence[int] = (),
         paths: bool = True,
+        below: int = 0,
     ) -> None:
-        """Moves everything to where it is at a time; draws nothing yet."""
+        """Moves everything to where it is at a time; draws nothing yet. So many pixels at the bottom are covered."""
         scene = self.scene
         for number, (figure, marks) in enumerate(zip(self.figures, self.marks, strict=True)):
             figure.pose(seconds, look=look, shown=number not in hidden)
@@ -104,12 +105,23 @@ class Stage:
             [scene.motions[k] for k in seen],
             [self.offsets[k] for k in seen],
             seconds,
-            width / height,
+            width / max(height - below, 1),
             scene.asked,
         )
-        eye = self.plotter.camera
+        self._aim(view, below)
+
+    def show_floor(self, camera: Camera) -> None:
+        """Shows the bare floor, where there is no scene to show."""
+        self._aim(
+            View(np.array([3.0, 1.9, 5.0]), np.array([0.0, 0.9, 0.0]), np.array([0.0, 1.0, 0.0]), 14.0), 0
+        )
+
+    def _aim(self, view: View, below: int) -> None:
+        eye, height = self.plotter.camera, self.plotter.window_size[1]
         eye.position, eye.focal_point, eye.up = view.eye.tolist(), view.target.tolist(), view.up.tolist()
-        eye.view_angle = float(np.degrees(LENS))
+        free = max(height - below, 1) / height
+        eye.view_angle = float(np.degrees(2 * np.arctan(np.tan(LENS / 2) / free)))
+        eye.SetWindowCenter(0.0, free - 1.0)  # the middle of what is free
         away = float(np.linalg.norm(view.eye - view.target))
         eye.clipping_range = (max(0.05, away / 20), away + 1.5 * view.radius)
         self.floor.aim(view)
