@@ -68,9 +68,12 @@ def test_strips_are_slide_path_error_and_likelihood(samples: Path) -> None:
     clip = read_bvh(samples / "walk.bvh")
     nats = np.linspace(-5, 5, len(clip)).tolist()
     asked = read_control("line:length=3", fps=clip.fps)
-    found = strips(Scene((Motion(clip, {"nats_per_frame": nats}),), asked))
-    assert [strip.label for strip in found] == ["foot slide", "path error", "surprise"]
+    found = strips(Scene((Motion(clip, {"log_likelihood_nats": {"mean": 0.0, "per_frame": nats}}),), asked))
+    assert [strip.label for strip in found] == ["foot slide", "path error", "likelihood"]
     assert np.allclose(found[2].values, nats)
+    for broken in (None, 3, {"mean": 1.0}, {"per_frame": ["a"]}, {"per_frame": [1.0, None]}):
+        scene = Scene((Motion(clip, {"log_likelihood_nats": broken}),), asked)
+        assert [strip.label for strip in strips(scene)] == ["foot slide", "path error"]
 
 
 def test_without_a_display_it_offers_what_needs_none(samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:

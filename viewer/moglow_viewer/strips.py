@@ -5,14 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from moglow.control import ControlPath
-from moglow.errors import FileFormatError
 from moglow.rotations import Array
 from moglow_viewer.motion import Motion
 from moglow_viewer.palette import colour
 from moglow_viewer.scene import Scene
 
-LIKELIHOOD = "nats_per_frame"
-"""Key of a sidecar: minus the log-likelihood of each frame given those before, a list as long as the clip."""
+LIKELIHOOD = "log_likelihood_nats"
+"""Key of a sidecar: how likely the model found the motion, and under `per_frame` each frame after those before it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +46,12 @@ def strips(scene: Scene) -> list[Strip]:
         if scene.asked:
             error = 100 * path_errors(motion, scene.asked)
             found.append(Strip("path error", "cm", error, fps, 0.0, _top(error, 10.0), ink))
-        if LIKELIHOOD in motion.figures:
-            nats = _likelihood(motion)
+        nats = _likelihoods(motion)
+        if len(nats) > 1:
             low, high = float(np.quantile(nats, 0.02)), float(np.quantile(nats, 0.98))
-            found.append(Strip("surprise", "nats a frame", nats, fps, low, max(high, low + 1.0), ink))
-    return sorted(found, key=lambda strip: ("foot slide", "path error", "surprise").index(strip.label))
+            pace = (len(nats) - 1) / motion.clip.duration if motion.clip.duration else fps  # the model's own
+            found.append(Strip("likelihood", "nats a frame", nats, pace, low, max(high, low + 1.0), ink))
+    return sorted(found, key=lambda strip: ("foot slide", "path error", "likelihood").index(strip.label))
 
 
 def path_errors(motion: Motion, asked: ControlPath) -> Array:
@@ -62,16 +62,14 @@ def path_errors(motion: Motion, asked: ControlPath) -> Array:
     return away
 
 
-def _likelihood(motion: Motion) -> Array:
+def _likelihoods(motion: Motion) -> Array:
+    """The log-likelihood of each frame, as the sidecar has it; none where it has none, or not as numbers."""
+    said = motion.figures.get(LIKELIHOOD)
     try:
-        values = np.asarray(motion.figures[LIKELIHOOD], float)
+        values = np.asarray(said.get("per_frame", ()) if isinstance(said, dict) else (), float)
     except (TypeError, ValueError):
         values = np.zeros(0)
-    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
-        raise FileFormatError(
-            f"{motion.clip.name}.json: {LIKELIHOOD} should be a list of finite numbers, one a frame; remove it"
-        )
-    return values
+    return values if values.ndim == 1 and np.isfinite(values).all() else np.zeros(0)
 
 
 def _top(values: Array, least: float) -> float:
