@@ -20,14 +20,19 @@ from moglow.checkpoint import Checkpoint
 from moglow.clip import Clip
 from moglow.context import Context
 from moglow.control import ControlPath
+from moglow.endings import best_ending, can_settle, ending_start
 from moglow.numpy_moglow import Arithmetic, NumpyMoGlow
 from moglow.rotations import Array
+from moglow.row_by_row import RowByRow
 
 NUMPY_MODELS: Mapping[str, type[NumpyMoGlow]] = {"moglow": NumpyMoGlow}
 """Models with a sampler of their own in numpy; the others sample through torch."""
 
 AHEAD = 64
 """Frames for which noise is drawn at once; the stream of numbers is the same."""
+
+ENDINGS = 16
+"""Of so many the best is taken."""
 
 WARM_UP = 2.0
 """Seconds walked on the path's first velocity before frame 0, so that motion starts in stride and not from a mean."""
@@ -55,36 +60,6 @@ class StepModel(Protocol):
     def step(self, context: Any, state: Any, noise: Any, *, temperature: float = 1.0) -> tuple[Any, Any, Any]:
         """The target ``(B, D)``, its log-density ``(B,)`` in nats, that of temperature 1, and the state after it."""
         ...
-
-
-class RowByRow:
-    """The numpy model with an axis between rows and channels: a product of each row, with nothing else in it."""
-
-    rows = (1, 16)
-
-    def __init__(self, model: NumpyMoGlow) -> None:
-        self.model = model
-
-    @property
-    def noise_dim(self) -> int:
-        return self.model.noise_dim
-
-    def array(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return values
-
-    def numpy(self, values: NDArray[Any]) -> NDArray[Any]:
-        return values
-
-    def initial_state(self, batch: int = 1) -> Any:
-        return self.model.initial_state(batch, 1)
-
-    def step(
-        self, context: NDArray[Any], state: Any, noise: NDArray[Any], *, temperature: float = 1.0
-    ) -> tuple[NDArray[Any], NDArray[Any], Any]:
-        target, nats, after = self.model.step(
-            context[:, None], state, noise[:, None], temperature=temperature
-        )
-        return target[:, 0], nats[:, 0], after
 
 
 @dataclass(frozen=True)
@@ -199,12 +174,13 @@ class Sampler:
             (np.asarray(velocity, np.float32)[None], self.context.style_vector(style)[None])
             for velocity, style in zip(velocities, styles, strict=False)
         )
-        yield from (pose[0] for pose, _ in self._run(rows, [(seed, take)]))
+        yield from (pose[0] for _, pose, _ in self._run(rows, [(seed, take)]))
 
     def draw(self, tracks: Sequence[Track]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         """Poses ``(B, D)`` and likelihoods ``(B,)`` of many motions, frame by frame until the longest ends.
 
-        Rows of motions that have ended go on standing, or whatever their last velocity is.
+        Rows of motions that have ended go on standing, or whatever their last velocity is. Where a path comes to a
+        stand, several endings are drawn in numpy and the best is taken: a step with time to think, unlike `stream`.
         """
         paths = [track.path for track in tracks]
         frames = max(map(len, paths))
@@ -221,27 +197,65 @@ class Sampler:
             chosen = [plain if style is None else labels[style] for style in styles]
             return np.stack([rows[frame] for rows in velocities]), np.stack(chosen)
 
-        yield from self._run(map(rows_of, range(frames)), [(track.seed, track.take) for track in tracks])
+        parting = [ending_start(path) if self._settles else None for path in paths]
+        endings: dict[int, list[tuple[NDArray[Any], NDArray[Any]]]] = {}
+        for frame, (past, pose, nats) in enumerate(
+            self._run(map(rows_of, range(frames)), [(track.seed, track.take) for track in tracks])
+        ):
+            for row in (row for row, start in enumerate(parting) if start == frame):
+                controls = [
+                    tuple(each[[row] * ENDINGS] for each in rows_of(later))
+                    for later in range(frame, len(paths[row]))
+                ]
+                endings[row] = self._ending(tracks[row], past, row, controls)[::-1]
+            for row, rest in endings.items():
+                if rest:
+                    pose[row], nats[row] = rest.pop()
+            yield pose, nats
+
+    @property
+    def _settles(self) -> bool:
+        """Whether several endings can be drawn at once: in numpy, where rows are free to be more or fewer."""
+        least, most = self.model.rows
+        return (
+            isinstance(self.model, RowByRow)
+            and least <= ENDINGS <= most
+            and can_settle(self.context.encoding)
+        )
+
+    def _ending(
+        self, track: Track, past: Past, row: int, controls: Sequence[tuple[NDArray[Any], ...]]
+    ) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+        """The best of some endings from a row's past on, as its poses ``(D,)`` and likelihoods."""
+        rows = [row] * ENDINGS
+        memory = tuple(tuple(part[rows] for part in layer) for layer in past.memory)
+        begin = Past(past.poses[rows], past.controls[rows], memory)
+        seeds = [(track.seed, track.take, ending) for ending in range(ENDINGS)]
+        drawn = [(pose, nats) for _, pose, nats in self._run(controls, seeds, begin)]  # type: ignore[arg-type]
+        best = best_ending(self.context.encoding, np.stack([pose for pose, _ in drawn], axis=1), self.fps)
+        return [(pose[best], nats[best]) for pose, nats in drawn]
 
     def _run(
-        self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]], seeds: Sequence[tuple[int, int]]
-    ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        """Poses and likelihoods for velocities ``(B, 3)`` and styles ``(B, S)``, each row with its seed and take."""
+        self,
+        rows: Iterable[tuple[NDArray[Any], NDArray[Any]]],
+        seeds: Sequence[tuple[int, ...]],
+        past: Past | None = None,
+    ) -> Iterator[tuple[Past, NDArray[Any], NDArray[Any]]]:
+        """What was before each frame, its poses and likelihoods, for velocities ``(B, 3)`` and styles ``(B, S)``."""
         xp, asked = self.context.xp, len(seeds)
         missing = max(0, self.model.rows[0] - asked)
         seeds = [*seeds, *[seeds[-1]] * missing]
-        warm, live = ([np.random.default_rng([*pair, part]) for pair in seeds] for part in (0, 1))
+        warm, live = ([np.random.default_rng([*each, part]) for each in seeds] for part in (0, 1))
         noise = self._noise(live)
         coming: deque[tuple[Any, Any]] = deque()
-        past: Past | None = None
         for row in self._held(rows, missing):
             coming.append(row)
             if len(coming) <= self.context.spec.lookahead:
                 continue
             controls, label = xp.stack([control for control, _ in coming], 1), coming[0][1]
-            past = self.start(controls, label, warm) if past is None else past
-            past, pose, nats = self.step(past, controls, next(noise), label)
-            yield self.model.numpy(pose)[:asked], self.model.numpy(nats)[:asked]
+            before = self.start(controls, label, warm) if past is None else past
+            past, pose, nats = self.step(before, controls, next(noise), label)
+            yield before, self.model.numpy(pose)[:asked], self.model.numpy(nats)[:asked]
             coming.popleft()
 
     def _noise(self, generators: Sequence[np.random.Generator]) -> Iterator[Any]:

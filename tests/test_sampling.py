@@ -11,8 +11,10 @@ from moglow.checkpoint import Checkpoint
 from moglow.context import ContextSpec
 from moglow.control import ControlPath
 from moglow.control_range import ControlRange
+from moglow.endings import ending_start
 from moglow.models.moglow import MoGlow
 from moglow.numpy_moglow import NumpyMoGlow
+from moglow.presets import make_preset
 from moglow.sampling import Sampler, Track
 from tests.tiny import CARRY, tiny_context
 
@@ -88,17 +90,21 @@ def test_what_is_drawn_beside_a_motion_changes_no_bit_of_it() -> None:
         )
         for speed, turn, frames, style in wanted
     ]
+    paths.append(make_preset("line:length=0.3", sampler.fps))  # comes to a stand
+    parting = [ending_start(path) for path in paths]
+    assert [start is None for start in parting] == [True, True, True, False]
     tracks = [Track(path, seed=5, take=take) for path in paths for take in range(3)]
     together, fewer = list(sampler.draw(tracks)), list(sampler.draw(tracks[::-1][:7]))
-    assert len(together) == 30
+    assert len(together) == max(map(len, paths))
     for row, track in enumerate(tracks):
         alone = list(sampler.draw([track]))
         live = sampler.stream(
             track.path.velocities(), seed=5, take=track.take, styles=track.path.styles or repeat(None)
         )
         assert len(alone) == len(track.path)
-        assert np.array_equal(np.stack(list(live)), np.stack([pose[0] for pose, _ in alone]))
-        for batch, place in ((together, row), (fewer, 8 - row)):
+        same = slice(0, ending_start(track.path))
+        assert np.array_equal(np.stack(list(live))[same], np.stack([pose[0] for pose, _ in alone])[same])
+        for batch, place in ((together, row), (fewer, len(tracks) - 1 - row)):
             for (pose, nats), (mine, its_nats) in zip(batch, alone, strict=False):
                 assert place >= len(pose) or (
                     np.array_equal(pose[place], mine[0]) and nats[place] == its_nats[0]
