@@ -135,7 +135,7 @@ class Rollouts:
         span = past + frames + context.spec.lookahead
         held_out = sorted(corpus.split("val") or corpus.split("train"), key=len, reverse=True)
         held_out = [stretch for stretch in held_out if len(stretch) > past]
-        starts, controls, styles = [], [], []
+        starts, controls, styles = [], [], list[str | None]()
         for take in range(min(spec.takes, len(held_out))):
             stretch = held_out[take]
             features = corpus.features(stretch)
@@ -144,10 +144,9 @@ class Rollouts:
             controls.append(features.control[around])
             styles.append(stretch.style)
         for wanted in synthetic_controls(corpus, span):
-            poses, style = nearest_start(corpus, wanted[0], past)
-            starts.append(poses)
+            starts.append(nearest_start(corpus, wanted[0], past))
             controls.append(wanted)
-            styles.append(style)
+            styles.append(None)  # as most people ask
         self.starts, self.controls = np.stack(starts), np.stack(controls).astype(np.float32)
         self.styles = np.stack([context.style_vector(style if context.styles else None) for style in styles])
         self.frames = frames
@@ -195,7 +194,7 @@ class Rollouts:
 
 
 def synthetic_controls(corpus: Corpus, frames: int) -> Floats:
-    """Returns controls (M, frames, 3) that the corpus holds: stand, walk, circle, side-step, backward, stop and go.
+    """Returns controls (M, frames, 3) that the corpus holds: stand, walk, circle, side-steps, backward, stop and go.
 
     The last is the hardest: a model that goes on with what it did, whatever it is told, looks well on all others.
     Nobody runs here: a runner's feet fly, and their speed would hide how those of the others slide.
@@ -207,6 +206,7 @@ def synthetic_controls(corpus: Corpus, frames: int) -> Floats:
         (walking, 0.0, 0.0),
         (0.8 * walking, 0.0, 0.25 * reach.turn),
         (0.0, 0.5 * reach.sideways, 0.0),
+        (0.0, -0.5 * reach.sideways, 0.0),
         (-0.5 * reach.backward, 0.0, 0.0),
     ]
     steady = np.repeat(np.array(rows, np.float32)[:, None], frames, axis=1)
@@ -216,9 +216,9 @@ def synthetic_controls(corpus: Corpus, frames: int) -> Floats:
     return np.concatenate([steady, going])
 
 
-def nearest_start(corpus: Corpus, control: Floats, past: int) -> tuple[Floats, str]:
-    """Returns the training poses (K, D) that move most like a constant control, and their style."""
-    best: tuple[float, Floats, str] | None = None
+def nearest_start(corpus: Corpus, control: Floats, past: int) -> Floats:
+    """Returns the training poses (K, D) that move most like a constant control."""
+    best: tuple[float, Floats] | None = None
     for stretch in corpus.split("train"):
         features = corpus.features(stretch)
         if len(stretch) < past:
@@ -227,9 +227,9 @@ def nearest_start(corpus: Corpus, control: Floats, past: int) -> tuple[Floats, s
         means = np.convolve(error, np.full(past, 1 / past), "valid")
         start = int(means.argmin())
         if best is None or means[start] < best[0]:
-            best = float(means[start]), features.pose[start : start + past], stretch.style
+            best = float(means[start]), features.pose[start : start + past]
     assert best is not None, "windows need longer stretches than a history"
-    return best[1], best[2]
+    return best[1]
 
 
 def _log_ratio(value: float, real: float, least: float = 1e-6) -> float:
