@@ -37,6 +37,8 @@ class Stretch:
     split: str
     start: int
     stop: int
+    again: bool = False
+    """Whether it repeats a recording along a smoother path."""
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -93,12 +95,17 @@ class Corpus:
         *,
         fps: float,
         notices: Sequence[str] = (),
+        again: int = 0,
     ) -> Self:
-        """The corpus of encoded clips, each with its name, style and split; normalised by those of split "train"."""
+        """The corpus of encoded clips, each with its name, style and split; normalised by those of split "train".
+
+        The last ``again`` of them repeat recordings along smoother paths.
+        """
         ends = np.cumsum([len(each.pose) for each in features]).tolist()
         starts = [0, *ends[:-1]]
         stretches = tuple(
-            Stretch(*label, start, stop) for label, start, stop in zip(labels, starts, ends, strict=True)
+            Stretch(*label, start, stop, again=number >= len(features) - again)
+            for number, (label, start, stop) in enumerate(zip(labels, starts, ends, strict=True))
         )
         pose = np.concatenate([each.pose for each in features]).astype(np.float32)
         control = np.concatenate([each.control for each in features]).astype(np.float32)

@@ -122,7 +122,16 @@ class _Run:
         yield self.progress("encoding")
         labels = [(source.name, source.style, source.split) for source, _ in self.clips]
         encoded = [encoding.features(clip) for _, clip in self.clips]
-        self.corpus = Corpus.build(encoding, encoded, labels, fps=self.data.fps, notices=self.data.notices)
+        again = [
+            (encoding.features(clip, smoothing=smoothing), label)
+            for smoothing in self.data.smoother
+            for (source, clip), label in zip(self.clips, labels, strict=True)
+            if source.split == "train"
+        ]
+        encoded, labels = encoded + [each for each, _ in again], labels + [label for _, label in again]
+        self.corpus = Corpus.build(
+            encoding, encoded, labels, fps=self.data.fps, notices=self.data.notices, again=len(again)
+        )
 
     @property
     def training(self) -> list[Clip]:

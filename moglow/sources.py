@@ -54,6 +54,9 @@ class DataSpec:
     """Enough for feet, and half the work of 60."""
     despike: bool = True
     """Mends rotations that jump away and back within a tenth of a second, before resampling smears them."""
+    smoother: tuple[float, ...] = ()
+    """Seconds: training clips are seen again along paths smoothed by these. A recorded path sways with each step, and a
+    model that learns to read its steps from there is lost on a path that somebody drew."""
     shortest: float = 1.0
     """Seconds; less teaches a model with a history nothing."""
     outlier: float = 15.0
@@ -66,6 +69,8 @@ class DataSpec:
             raise ValueError(f"fps is {self.fps}; give a positive rate")
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out is {self.held_out}; give a share from 0 to below 1")
+        if not all(0 < seconds < 10 for seconds in self.smoother):
+            raise ValueError(f"smoother is {list(self.smoother)}; give seconds above 0 and below 10")
         if not self.outlier > 3:
             raise ValueError(f"outlier is {self.outlier}; below 3 deviations sound motion would go too")
 

@@ -178,7 +178,7 @@ class TrainingRun:
     def checkpoint(self, validation: Validation | None = None) -> Checkpoint:
         """Returns the averaged model as it is now, with all that generation needs."""
         weights = {name: tensor.cpu().numpy() for name, tensor in self.trainer.average.state_dict().items()}
-        train = sum(map(len, self.corpus.split("train")))
+        train = sum(len(stretch) for stretch in self.corpus.split("train") if not stretch.again)
         about = {
             "parameters": sum(parameter.numel() for parameter in self.trainer.model.parameters()),
             "steps": self.trainer.step,

@@ -162,9 +162,9 @@ class Encoding:
         """The slice of a group; empty where the encoding has none of it."""
         return self.slices.get(group, slice(0, 0))
 
-    def features(self, clip: Clip) -> Features:
-        """A clip along its own smoothed path."""
-        path = self.spec.path(clip)
+    def features(self, clip: Clip, *, smoothing: float | None = None) -> Features:
+        """A clip along its own path, smoothed as the spec says or by other seconds."""
+        path = self.spec.path(clip) if smoothing is None else ControlPath.from_clip(clip, smoothing)
         return Features(self.encode(clip, path), path.velocities())
 
     def encode(self, clip: Clip, path: ControlPath) -> Array:
