@@ -65,4 +65,5 @@ class Summary:
 
 
 def _minutes(stretches: Sequence[Stretch], fps: float) -> float:
-    return round(sum(map(len, stretches)) / fps / 60, 2)
+    """Minutes of recorded motion: what is seen twice counts once."""
+    return round(sum(len(stretch) for stretch in stretches if not stretch.again) / fps / 60, 2)

@@ -137,6 +137,21 @@ def test_faults_are_cut_out_and_said() -> None:
     assert trimmed[0][0][0].rotations is not None and len(trimmed[0][0][0]) == len(clips[0])
 
 
+def test_training_clips_are_seen_again_along_smoother_paths(folder: Path) -> None:
+    usual, before = build(folder)
+    corpus, summary = build(folder, DataSpec(smoother=(0.5,)))
+    again = [stretch for stretch in corpus.stretches if stretch.again]
+    assert [s.name for s in again] == [s.name for s in usual.split("train")]
+    assert summary.minutes == before.minutes
+    for stretch in again:
+        recorded = next(s for s in corpus.split("train") if s.name == stretch.name)
+        ways = [corpus.clip(each).ground_positions() for each in (recorded, stretch)]
+        steps = [np.linalg.norm(np.diff(way, axis=0), axis=1) for way in ways]
+        assert np.abs(steps[0] - steps[1]).max() < 2e-4  # the same motion
+        rough, smooth = (np.ptp(corpus.features(each).control[:, 1]) for each in (recorded, stretch))
+        assert smooth < rough  # along a path with less sway
+
+
 def test_styles_come_from_names_too(folder: Path) -> None:
     spec = DataSpec(
         sources=(SourceSpec("brisk", style="fast"), SourceSpec("calm", style_from=r"(?P<style>[ab])\."))
