@@ -6,7 +6,7 @@ seconds, and its feet, smoothness and distance from the mean pose are held again
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -27,6 +27,8 @@ Floats = NDArray[np.float32]
 
 WALK = 1.2  # m/s, a comfortable walk
 STOP_AND_GO = 8.0  # seconds from one stop to the next
+SYNTHETIC = ("stand", "walk", "circle", "side-step", "backward", "stop and go")
+"""What the synthetic controls ask for, in their order."""
 UNSEEN = 0.01  # m/s: nobody sees a slide below; procedural feet slide by none at all
 
 
@@ -149,6 +151,9 @@ class Rollouts:
             styles.append(None)  # as most people ask
         self.starts, self.controls = np.stack(starts), np.stack(controls).astype(np.float32)
         self.styles = np.stack([context.style_vector(style if context.styles else None) for style in styles])
+        self.names = [f"held-out {take}" for take in range(1, len(starts) - len(SYNTHETIC) + 1)] + list(
+            SYNTHETIC
+        )
         self.frames = frames
         shown = held_out[: spec.takes]
         real = [context.standardize_pose(corpus.features(stretch).pose) for stretch in shown]
@@ -160,6 +165,23 @@ class Rollouts:
 
     def figures_over_time(self, model: MotionModel, parts: int) -> list[Figures]:
         """Returns what equal parts of the motions look like, from their beginning to their end."""
+        whole = self._drawn(model)
+        if whole is None:
+            return [Figures(math.inf, math.inf, math.inf, math.inf)] * parts
+        clips = [clip for clip, _ in self._motions(whole)]
+        ends = np.linspace(0, self.frames, parts + 1).astype(int)
+        return [
+            Figures.of([clip[start:stop] for clip in clips], list(whole[:, start:stop]))
+            for start, stop in pairwise(ends)
+        ]
+
+    def motions(self, model: MotionModel) -> list[tuple[Clip, ControlPath]]:
+        """Returns the model's motions, named after what was asked of them, and the paths; none if it blew up."""
+        whole = self._drawn(model)
+        return [] if whole is None else self._motions(whole)
+
+    def _drawn(self, model: MotionModel) -> Floats | None:
+        """The poses of the motions, standardised, or None where they blew up."""
         device, on_device = self.footage.device, self.footage.context
         generator = torch.Generator(device).manual_seed(self.seed)
         noise = model.draw_noise(len(self.starts), self.frames, generator=generator)
@@ -174,23 +196,18 @@ class Rollouts:
         poses, _ = roll_out(
             model, on_device, history, controls, styles, noise, temperature=self.spec.temperature
         )
-        if not torch.isfinite(poses).all() or poses.abs().max() > 1e3:
-            return [Figures(math.inf, math.inf, math.inf, math.inf)] * parts
-        whole = poses.cpu().numpy()
-        clips = self._clips(whole)
-        ends = np.linspace(0, self.frames, parts + 1).astype(int)
-        return [
-            Figures.of([clip[start:stop] for clip in clips], list(whole[:, start:stop]))
-            for start, stop in pairwise(ends)
-        ]
+        sound = torch.isfinite(poses).all() and poses.abs().max() <= 1e3
+        return poses.cpu().numpy() if sound else None
 
-    def _clips(self, poses: Floats) -> list[Clip]:
+    def _motions(self, poses: Floats) -> list[tuple[Clip, ControlPath]]:
         past, corpus = self.context.spec.history, self.footage.corpus
-        clips = []
-        for pose, control in zip(poses, self.controls[:, past : past + self.frames], strict=True):
+        motions = []
+        controls = self.controls[:, past : past + self.frames]
+        for name, pose, control in zip(self.names, poses, controls, strict=True):
             path = ControlPath.from_velocities(control.astype(float), corpus.fps)
-            clips.append(corpus.encoding.decode(self.context.physical_pose(pose), path))
-        return clips
+            clip = corpus.encoding.decode(self.context.physical_pose(pose), path)
+            motions.append((replace(clip, name=name), path))
+        return motions
 
 
 def synthetic_controls(corpus: Corpus, frames: int) -> Floats:

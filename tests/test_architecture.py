@@ -31,8 +31,8 @@ FLOORS = {
     9: "rollout validation health training checkpoint training_run processes card",
     10: "folded numpy_moglow int16 torch_steps arithmetics row_by_row endings sampling",
     11: "glb export real generation looping blender_program blender_scene",
-    12: """cli cli.reports cli.training_corpus cli.training_screen cli.jobs cli.sidecars cli.takes cli.looking
-        cli.scenes cli.main __main__""",
+    12: """cli cli.reports cli.training_corpus cli.training_sheets cli.training_screen cli.jobs cli.sidecars cli.takes
+        cli.looking cli.scenes cli.main __main__""",
 }
 VIEWER = """figures motion single_page page packed_model play_page palette camera scene strips lettering shadow graphics
     meshes figure floor marks stage reels film sheet player viewing overlay dashboard window"""

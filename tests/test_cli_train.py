@@ -1,5 +1,6 @@
 """`moglow train` from the command line: a folder that works, signals that save, errors in one line."""
 
+import io
 import json
 import os
 import signal
@@ -8,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from moglow.bvh_write import write_bvh
 from moglow.checkpoint import Checkpoint
 from moglow.cli.main import cli
 from moglow.training import Report, Trainer
+from moglow_viewer.graphics import drawing
+from moglow_viewer.sheet import TILE
 from tests.rigs import RIGS
 from tests.tiny import tiny_corpus
 from tests.walking import skeleton_of, walk
@@ -146,3 +150,42 @@ def test_tensorboard_is_asked_for_by_name(
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     result = train(recipe, "--tensorboard")
     assert result.exit_code == 1 and "pip install tensorboard" in result.output
+
+
+@pytest.mark.render
+def test_sheets_show_the_roll_outs_after_each_validation(recipe: Path, tmp_path: Path) -> None:
+    if not drawing():
+        pytest.skip("needs OpenGL: apt-get install libosmesa6")
+    plain, drawn = train(recipe, name="plain"), train(recipe, "--sheets", name="drawn")
+    assert plain.exit_code == drawn.exit_code == 0, drawn.output
+    sheets = sorted((tmp_path / "drawn" / "sheets").iterdir())
+    assert [sheet.name for sheet in sheets] == ["step_000003.png", "step_000006.png"]
+    with Image.open(sheets[-1]) as sheet:
+        assert sheet.height > 7 * TILE[1]  # one on held-out controls, six on synthetic ones
+    assert not (tmp_path / "plain" / "sheets").exists()
+    arrays = [Checkpoint.read(tmp_path / name / "last.safetensors").weights for name in ("plain", "drawn")]
+    assert all(np.array_equal(arrays[0][key], arrays[1][key]) for key in arrays[0])  # looking changes nothing
+
+
+@pytest.mark.render
+@pytest.mark.filterwarnings("ignore")  # tensorboard's own
+def test_tensorboard_holds_scalars_and_sheets(recipe: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="needs tensorboard: pip install tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    if not drawing():
+        pytest.skip("needs OpenGL: apt-get install libosmesa6")
+    result = train(recipe, "--tensorboard", "--sheets")
+    assert result.exit_code == 0, result.output
+    events = EventAccumulator(str(tmp_path / "run"), size_guidance={"images": 0}).Reload()
+    assert [event.step for event in events.Scalars("loss")] == [1, 2, 3, 4, 5, 6]
+    assert [event.step for event in events.Scalars("score")] == [3, 6]
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    found = [row["validation"] for row in log if "validation" in row]
+    slides = [validation["figures"]["slide_mean"] for validation in found]
+    assert [event.value for event in events.Scalars("slide")] == pytest.approx(slides)
+    images = events.Images("roll-outs")
+    assert [image.step for image in images] == [3, 6]
+    seen = Image.open(io.BytesIO(images[-1].encoded_image_string))
+    with Image.open(tmp_path / "run" / "sheets" / "step_000006.png") as sheet:
+        assert np.array_equal(np.asarray(seen), np.asarray(sheet))

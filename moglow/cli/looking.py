@@ -58,7 +58,7 @@ def _picture(scene: Scene, path: Path, seconds: float, look: str, size: tuple[in
 def _sheet(scene: Scene, path: Path, look: str) -> str:
     from moglow_viewer.sheet import write_sheet
 
-    write_sheet(scene, path, look=look)
+    write_sheet(scene, path=path, look=look)
     return f"{path}: {len(scene.motions)} {'motion' if len(scene.motions) == 1 else 'motions'} at a glance"
 
 

@@ -28,6 +28,9 @@ Examples:
 @click.option("--resume", is_flag=True, help="Goes on where the run in OUTPUT stopped.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @click.option("--tensorboard", is_flag=True, help="Writes scalars for TensorBoard into OUTPUT.")
+@click.option(
+    "--sheets", is_flag=True, help="Draws what the model does after each validation, into OUTPUT/sheets."
+)
 def command(
     recipe_file: Path,
     output: Path,
@@ -39,6 +42,7 @@ def command(
     resume: bool,
     device: str,
     tensorboard: bool,
+    sheets: bool,
 ) -> None:
     """Trains the model of RECIPE, on the GPU if there is one.
 
@@ -59,7 +63,7 @@ def command(
     with joined(device) as place:
         corpus = corpus_of(recipe, corpus_file or default_corpus(recipe_file, output), data, place)
         run = TrainingRun(output, plan, corpus, seed=seed, resume=resume, place=place)
-        with Screen(run, tensorboard=tensorboard) as screen:
+        with Screen(run, tensorboard=tensorboard, sheets=sheets) as screen:
             for event in run.events():
                 screen.show(event)
             run.save()

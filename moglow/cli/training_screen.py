@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from moglow.cli.training_sheets import Sheets
 from moglow.errors import TrainingError
 from moglow.training import Report
 from moglow.training_run import TrainingRun
@@ -24,14 +25,17 @@ class Scalars(Protocol):
 
     def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> Any: ...
 
+    def add_image(self, tag: str, img_tensor: Any, global_step: int, *, dataformats: str) -> Any: ...
+
     def close(self) -> None: ...
 
 
 class Screen:
     """A progress bar, a line for each validation, and the signals that end a run in good order."""
 
-    def __init__(self, run: TrainingRun, *, tensorboard: bool = False) -> None:
+    def __init__(self, run: TrainingRun, *, tensorboard: bool = False, sheets: bool = False) -> None:
         self.run, self.first = run, run.place.rank == 0
+        self.sheets = Sheets(run) if sheets and self.first else None
         self.console = Console(stderr=True)
         self.scalars = _scalars(run.folder) if tensorboard and self.first else None
         self.recent: deque[Report] = deque(maxlen=RECENT)
@@ -108,6 +112,15 @@ class Screen:
             energy=figures.energy,
             score=found.rollout_score,
         )
+        if self.sheets:
+            self._sheet(self.sheets, found.step)
+
+    def _sheet(self, sheets: Sheets, step: int) -> None:
+        sheet = sheets.draw(step)
+        if sheet is None:
+            self.progress.console.print("  no sheet: the roll-outs blew up", highlight=False)
+        elif self.scalars:
+            self.scalars.add_image("roll-outs", sheet, step, dataformats="HWC")
 
     def _scalar(self, step: int, **values: float) -> None:
         if self.scalars:

@@ -27,12 +27,13 @@ ASIDE, CLOSER = 0.45, 1.15
 FIGURES = ("length", "path error, mean", "foot slide, mean", "before the foot lock", "jerk")
 
 
-def draw_sheet(scene: Scene, *, look: str = "capsules") -> Image.Image:
-    """The contact sheet of a scene. A motion alone has two rows of moments, of several each has one."""
-    rows = 2 if len(scene.motions) == 1 else 1
+def draw_sheet(*scenes: Scene, look: str = "capsules") -> Image.Image:
+    """The contact sheet of scenes. A motion alone has two rows of moments, of several each has one."""
+    shown = [(motion, scene) for scene in scenes for motion in scene.motions]
+    rows = 2 if len(shown) == 1 else 1
     parts = [
         _motion_part(motion, replace(scene, motions=(motion,), beside=False), rows, look)
-        for motion in scene.motions
+        for motion, scene in shown
     ]
     width = COLUMNS * TILE[0] + (COLUMNS + 1) * GAP
     sheet = Image.new("RGB", (width, sum(part.height for part in parts) + GAP), ink("panel")[:3])
@@ -43,11 +44,13 @@ def draw_sheet(scene: Scene, *, look: str = "capsules") -> Image.Image:
     return sheet
 
 
-def write_sheet(scene: Scene, path: str | Path, *, look: str = "capsules") -> None:
-    """Writes the contact sheet of a scene as a PNG file."""
+def write_sheet(*scenes: Scene, path: str | Path, look: str = "capsules") -> Image.Image:
+    """Writes the contact sheet of scenes as a PNG file, and returns it."""
     if Path(path).suffix.lower() != ".png":
         raise ExportError(f"{path}: a contact sheet ends in .png; name it so")
-    save_png(draw_sheet(scene, look=look), path)
+    sheet = draw_sheet(*scenes, look=look)
+    save_png(sheet, path)
+    return sheet
 
 
 def moments(motion: Motion, count: int) -> list[float]:
