@@ -65,7 +65,11 @@ class TorchArithmetic:
         self._packed = packed if hasattr(packed, "_linear_pointwise") else None
 
     def array(self, values: Any) -> Tensor:
-        return torch.as_tensor(values, dtype=torch.float32, device=self.device)
+        if isinstance(values, Tensor):
+            return values.to(self.device, torch.float32)
+        return torch.tensor(
+            values, dtype=torch.float32, device=self.device
+        )  # a copy: files give read-only arrays
 
     def matrix(self, weight: Floats) -> Tensor:
         rows = torch.as_tensor(np.ascontiguousarray(weight.T)).to(self.device, self.precision)

@@ -30,7 +30,7 @@ FLOORS = {
     8: "models.model models.moglow models.regression models",
     9: "rollout validation health training checkpoint training_run processes card",
     10: "folded numpy_moglow int16 torch_steps arithmetics row_by_row endings sampling",
-    11: "glb export real generation looping blender_program blender_scene",
+    11: "glb export real generation looping bench blender_program blender_scene",
     12: """cli cli.reports cli.training_corpus cli.training_sheets cli.training_screen cli.jobs cli.sidecars cli.takes
         cli.looking cli.scenes cli.main __main__""",
 }

@@ -21,6 +21,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "preprocess": "moglow.cli.preprocess",
         "train": "moglow.cli.train",
         "info": "moglow.cli.info",
+        "bench": "moglow.cli.bench",
     },
 }
 COMMANDS: dict[str, str] = {name: module for section in SECTIONS.values() for name, module in section.items()}
