@@ -21,12 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow.errors import DeviceError
-from moglow.folded import Floats
+from moglow.folded import Floats, Shelf
 
 SOURCE = Path(__file__).with_name("int16.c")
 FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
 BLOCK = 64  # outputs that the kernel sums at a time, as in int16.c
-LINE = 64  # bytes
 LARGEST = 32767
 
 
@@ -39,10 +38,10 @@ class Int16Matrix:
     outputs: int
 
     @classmethod
-    def of(cls, weight: Floats) -> "Int16Matrix":
-        """Rounds each column to 65,535 levels.
+    def of(cls, weight: Floats, shelf: Shelf) -> "Int16Matrix":
+        """Rounds each column to 65,535 levels, and keeps it on the shelf.
 
-        >>> Int16Matrix.of(np.float32([[0.5, 1.0], [-1.0, 0.0]])).blocks[0, :, :2]
+        >>> Int16Matrix.of(np.float32([[0.5, 1.0], [-1.0, 0.0]]), Shelf()).blocks[0, :, :2]
         array([[ 16384,  32767],
                [-32767,      0]], dtype=int16)
         """
@@ -51,16 +50,8 @@ class Int16Matrix:
         scale = np.abs(padded).max(0) / np.float32(LARGEST)
         scale[scale == 0] = 1
         whole = np.rint(padded / scale).astype(np.int16)
-        blocks = _aligned(whole.size).reshape(-1, inputs, BLOCK)
-        blocks[:] = whole.reshape(inputs, -1, BLOCK).swapaxes(0, 1)
+        blocks = shelf.keep(whole.reshape(inputs, -1, BLOCK).swapaxes(0, 1))
         return cls(blocks, scale, outputs)
-
-
-def _aligned(size: int) -> NDArray[np.int16]:
-    """Room for so many numbers that begins with a line of the processor's cache: no load then takes two lines."""
-    room = np.empty(2 * size + LINE, np.uint8)
-    begin = -room.ctypes.data % LINE
-    return room[begin : begin + 2 * size].view(np.int16)
 
 
 class Int16Arithmetic:
@@ -70,13 +61,13 @@ class Int16Arithmetic:
 
     def __init__(self) -> None:
         """Makes the kernel ready, or raises `DeviceError` where that cannot be."""
-        self._kernel = load_kernel()
+        self._kernel, self._shelf = load_kernel(), Shelf()
 
     def array(self, values: Floats) -> Floats:
         return np.asarray(values, np.float32)
 
     def matrix(self, weight: Floats) -> Int16Matrix:
-        return Int16Matrix.of(weight)
+        return Int16Matrix.of(weight, self._shelf)
 
     def product(self, x: Floats, matrix: Int16Matrix) -> Floats:
         inputs, padded = matrix.blocks.shape[1], len(matrix.scale)

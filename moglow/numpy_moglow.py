@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from moglow.folded import Floats, Folded
+from moglow.folded import Floats, Folded, Shelf
 
 State: TypeAlias = tuple[Any, Any]
 """The memories h and c of all cells, each ``(cells, B, hidden)``: flow step by flow step, in them layer by layer."""
@@ -50,11 +50,14 @@ class NumpyArithmetic:
 
     xp: Any = np
 
+    def __init__(self) -> None:
+        self._shelf = Shelf()
+
     def array(self, values: Floats) -> Floats:
         return np.asarray(values, np.float32)
 
     def matrix(self, weight: Floats) -> Floats:
-        return weight
+        return self._shelf.keep(weight)
 
     def product(self, x: Floats, matrix: Floats) -> Floats:
         return np.asarray(x @ matrix)
