@@ -11,7 +11,9 @@ async function start() {
   const fps = model.fps, size = sampler.flow.noiseSize;
   const view = $("#view"), hands = new Hands(view, [$("#walk"), $("#turn")]);
   const camera = { mode: "follow", yaw: Math.PI + 0.35, pitch: 0.3, zoom: 0.72, distance: 0 };
-  const look = new Look(view, camera, { taken: (event) => state.drawing || hands.turns(event) });
+  const look = new Look(view, camera, {
+    taken: (event) => state.drawing || hands.turns(event), changed: () => { stale = true; },
+  });
   const state = {
     style: facts.style, temperature: facts.temperature, drawing: false, recording: false, paused: false, help: false, drawn: 0,
   };
@@ -19,6 +21,7 @@ async function start() {
   let asked = null, before = null, step = 0; // the drawn path, all there was before it, and how far it is walked
   let sketch = null, recording = new Recording(fps), takes = 0;
   let facing = 0, lastTurn = 0; // what the camera follows
+  let stale = true; // something changed since the last drawing, though time stands still
   let clock = null, cost = 0, colours = readColours(), rate = { since: 0, frames: 0, shown: 0 };
 
   const noise = () => dice.normals(size);
@@ -54,6 +57,7 @@ async function start() {
     step = asked.frames;
   }
   function advance() {
+    stale = true;
     const began = performance.now(), coming = controls(), style = sampler.style(state.style);
     const made = sampler.step(past, coming, noise(), style, state.temperature);
     past = made.past;
@@ -116,6 +120,7 @@ async function start() {
       const point = floorAt(each);
       if (point && lengthOf(point, place) < 50) sketch.points.push(point);
     }
+    stale = true;
   });
   for (const end of ["pointerup", "pointercancel"]) {
     view.addEventListener(end, (event) => {
@@ -203,6 +208,7 @@ async function start() {
   }
 
   function showState() {
+    stale = true;
     $("#help").hidden = !state.help;
     view.classList.toggle("drawing", state.drawing);
     const pressed = { ...state, [camera.mode]: true };
@@ -234,7 +240,7 @@ async function start() {
     const seconds = (now - rate.since) / 1000;
     Object.assign(rate, { made: rate.frames / seconds, seen: rate.shown / seconds, since: now, frames: 0, shown: 0 });
     const texts = [`${forward.toFixed(2)} m/s`, `${sideways.toFixed(2)} m/s`, `${(turn * DEGREES).toFixed(0)} °/s`,
-      `${rate.made.toFixed(0)} /s, ${cost.toFixed(1)} ms each`];
+      `${rate.made.toFixed(0)} /s`];
     figures.forEach((cell, k) => { cell.textContent = texts[k]; });
     $("#recorded").textContent = recording.frames.length ? `${recording.seconds.toFixed(1)} s` : "";
     for (const button of document.querySelectorAll(".save")) button.disabled = !recording.frames.length;
@@ -253,6 +259,8 @@ async function start() {
       for (let made = 0; clock.share > 1 && made < LATE; made++, clock.share--) advance();
       clock.share = Math.min(clock.share, 1);
     }
+    if (state.paused && !stale) return;
+    stale = false;
     if (camera.mode === "follow" && !state.drawing) turnCamera(now);
     scene.sketch = sketch;
     scene.draw(time(), colours);
@@ -284,9 +292,16 @@ async function start() {
     screen: (x, z) => { const { x: px, y: py } = scene.project(scene.seen(x, 0, z)); return [px, py]; },
     sampler, body,
   };
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { colours = readColours(); });
-  new ResizeObserver(() => fit(view)).observe(view);
-  fit(view);
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    colours = readColours();
+    stale = true;
+  });
+  function refit() {
+    fit(view);
+    stale = true;
+  }
+  new ResizeObserver(refit).observe(view);
+  refit();
   $("#panel").open = window.innerWidth > 640;
   begin();
   if (window.matchMedia("(pointer: coarse)").matches) touched();
