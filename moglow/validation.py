@@ -115,14 +115,25 @@ CHOICES: Mapping[str, Callable[[Validation], float]] = {
 
 
 @torch.no_grad()
-def likelihood(model: MotionModel, windows: Windows, context: Context) -> Likelihood:
-    """Returns the mean likelihood over all windows of a split; `context` is the numpy one, for its scales."""
-    on_device, total, frames = windows.footage.context, 0.0, 0
-    for number in range(len(windows)):
+def frame_nats(
+    model: MotionModel, windows: Windows, context: Context, *, batches: int | None = None
+) -> NDArray[np.float64]:
+    """Returns the negative log-likelihood (N,) of each frame, of standardised poses, nothing hidden.
+
+    `batches` looks at so many of them only, spread over the split.
+    """
+    on_device, nats = windows.footage.context, []
+    count = len(windows) if batches is None else min(batches, len(windows))
+    for number in np.linspace(0, len(windows) - 1, count).astype(int).tolist():
         window = windows.batch(number)
         log_prob, _ = model.log_prob(window.target(on_device), window.context(on_device))
-        total, frames = total - float(log_prob.double().sum()), frames + log_prob.numel()
-    standardized = total / frames + context.log_scale
+        nats.append(-log_prob.double().flatten().cpu().numpy())
+    return np.concatenate(nats) + context.log_scale
+
+
+def likelihood(model: MotionModel, windows: Windows, context: Context) -> Likelihood:
+    """Returns the mean likelihood over all windows of a split; `context` is the numpy one, for its scales."""
+    standardized = float(np.mean(frame_nats(model, windows, context)))
     physical = standardized + context.log_deviation
     return Likelihood(standardized, physical, context.pose_dim, windows.spec.dequantise)
 

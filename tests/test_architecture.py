@@ -29,13 +29,16 @@ FLOORS = {
         flows.coupling flows.glow flows.deferred flows.diagonal flows.schedules""",
     8: "models.model models.moglow models.regression models",
     9: "rollout validation health training checkpoint training_run processes card",
-    10: "folded numpy_moglow int16 torch_steps arithmetics row_by_row endings sampling",
-    11: "glb export real generation looping bench blender_program blender_scene",
+    10: """folded numpy_moglow int16 torch_steps arithmetics row_by_row endings sampling
+        trials library ensemble""",
+    11: """glb export real generation looping bench blender_program blender_scene
+        scores likelihoods comparison wandering findings scene evaluation""",
     12: """cli cli.reports cli.training_corpus cli.training_sheets cli.training_screen cli.jobs cli.sidecars cli.takes
-        cli.looking cli.scenes cli.main __main__""",
+        cli.looking cli.scenes cli.evaluations cli.main __main__""",
 }
 VIEWER = """figures motion single_page page packed_model play_page palette camera scene strips lettering shadow graphics
-    meshes figure floor marks stage reels film sheet player viewing overlay dashboard window"""
+    meshes figure floor marks stage reels film sheet player viewing overlay dashboard window
+    charts film_strip tables curves report"""
 BLENDER = (
     "axes rig action body stage render files build scene"  # runs inside Blender; the library never imports it
 )

@@ -20,6 +20,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Learn from it": {
         "preprocess": "moglow.cli.preprocess",
         "train": "moglow.cli.train",
+        "evaluate": "moglow.cli.evaluate",
         "info": "moglow.cli.info",
         "bench": "moglow.cli.bench",
     },

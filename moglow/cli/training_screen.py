@@ -1,5 +1,6 @@
 """What `moglow train` shows while it works, and how it hears Ctrl-C."""
 
+import math
 import signal
 import time
 from collections import deque
@@ -15,7 +16,7 @@ from moglow.cli.training_sheets import Sheets
 from moglow.errors import TrainingError
 from moglow.training import Report
 from moglow.training_run import TrainingRun
-from moglow.validation import Validation
+from moglow.validation import Likelihood, Validation
 
 RECENT = 50  # steps over which loss and speed are averaged
 
@@ -94,8 +95,7 @@ class Screen:
         best = "  ← best" if self.run.best is found else ""
         if self.first:
             self.progress.console.print(
-                f"step {found.step}: held-out {like.standardized:.2f} nats/frame ({like.per_channel:.3f}/dim, "
-                f"{like.physical:.1f} physical, dequantised {like.dequantised:g} σ); roll-outs slide "
+                f"step {found.step}: {_in_words(like)}; roll-outs slide "
                 f"{100 * figures.slide_median:.1f}/{100 * figures.slide_mean:.1f} cm/s "
                 f"(real {100 * real.slide_median:.1f}/{100 * real.slide_mean:.1f}), jerk "
                 f"{figures.jerk / real.jerk:.2f} ×, energy {figures.energy / real.energy:.2f} ×, "
@@ -139,6 +139,15 @@ class Screen:
         best = f"best at step {run.best.step}; " if run.validations else ""
         took = time.strftime("%H:%M:%S", time.gmtime(run.seconds))
         click.echo(f"{run.folder}: {step} steps in {took}; {best}{run.health}")
+
+
+def _in_words(like: Likelihood) -> str:
+    if math.isnan(like.standardized):
+        return "no likelihood"
+    return (
+        f"held-out {like.standardized:.2f} nats/frame ({like.per_channel:.3f}/dim, "
+        f"{like.physical:.1f} physical, dequantised {like.dequantised:g} σ)"
+    )
 
 
 def _scalars(folder: Path) -> Scalars:

@@ -28,11 +28,11 @@ def fill_page(
 
     The policy names the fingerprints of style and script, so that a browser runs nothing else.
     """
-    style, script = ("\n".join(_part(name) for name in names) for names in (styles, scripts))
-    return Template(_part(template)).substitute(
+    style, script = ("\n".join(part(name) for name in names) for names in (styles, scripts))
+    return Template(part(template)).substitute(
         title=escape(title),
         policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; "
-        f"style-src '{_fingerprint(style)}'; script-src '{_fingerprint(script)}'",
+        f"style-src '{fingerprint(style)}'; script-src '{fingerprint(script)}'",
         style=style,
         script=script,
         data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),  # a name may be "</script>"
@@ -56,9 +56,11 @@ def pack_bytes(values: NDArray[Any]) -> str:
     return b64encode(zlib.compress(np.ascontiguousarray(values, "u1").tobytes(), 9)).decode()
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """A file of ours that goes into pages."""
     return files("moglow_viewer").joinpath(name).read_text("utf-8").strip()
 
 
-def _fingerprint(text: str) -> str:
+def fingerprint(text: str) -> str:
+    """What a policy calls a style or a script."""
     return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,111 @@
+"""What `moglow evaluate` does with its options: progress and figures on a terminal, figures as JSON. Top floor."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from moglow.checkpoint import Checkpoint
+from moglow.corpus import Corpus
+from moglow.evaluation import evaluate
+from moglow.findings import HELD_OUT, SYNTHETIC, Evaluation, EvaluationSpec, Row, to_json
+from moglow.generation import PRETRAINED, TEMPERATURE
+from moglow.scores import MEASURES
+from moglow.tensorfile import replacing
+
+COLOURS = {"in": "green", "unclear": "yellow", "out": "red", "": ""}
+SHOWN = (
+    *("slide_median", "slide_mean", "locked_median", "locked_mean", "toe_height", "stance"),
+    *("path_mean", "path_p95", "heading", "jerk", "frechet", "diversity"),
+)
+"""Figures that a terminal has room for; the report and the JSON have all."""
+
+
+def evaluated(
+    checkpoints: Sequence[Path],
+    corpora: Sequence[Path],
+    *,
+    seeds: int,
+    temperature: float | None,
+    quick: bool,
+) -> Evaluation:
+    """Evaluates the checkpoints, or the model inside the package, and shows what is being done."""
+    spec = EvaluationSpec(seeds=seeds, temperature=TEMPERATURE if temperature is None else temperature)
+    models = {label(path, checkpoints): Checkpoint.read(path) for path in checkpoints or [PRETRAINED]}
+    console = Console(stderr=True)
+    found: Evaluation | None = None
+    with console.status("reading") as status:
+        for event in evaluate(
+            models, [Corpus.open(path) for path in corpora], spec.quick() if quick else spec
+        ):
+            if isinstance(event, Evaluation):
+                found = event
+            else:
+                status.update(event)
+    assert found is not None, "an evaluation ends with one"
+    return found
+
+
+def label(path: Path, among: Sequence[Path]) -> str:
+    """What a checkpoint is called in the tables: its name, or its whole path where names are alike.
+
+    >>> label(Path("runs/a/best.safetensors"), [Path("runs/a/best.safetensors"), Path("runs/b/best.safetensors")])
+    'runs/a/best.safetensors'
+    >>> label(Path("runs/first"), [Path("runs/first")])
+    'first'
+    """
+    return path.as_posix() if sum(other.stem == path.stem for other in among) > 1 else path.stem
+
+
+def write_json(evaluation: Evaluation, path: Path) -> None:
+    """Writes all figures, in SI units."""
+    with replacing(path) as file:
+        file.write(json.dumps(to_json(evaluation), indent=1, allow_nan=False).encode())
+
+
+def scoreboard(evaluation: Evaluation) -> RenderableType:
+    """The main figures, a table for each group of controls, coloured by their bands."""
+    tables: list[RenderableType] = []
+    for group in (HELD_OUT, SYNTHETIC):
+        rows = [row for row in evaluation.rows if group in row.figures]
+        table = Table("", *(row.name for row in rows), title=f"{group} controls", title_justify="left")
+        for key in SHOWN:
+            if any(key in row.figures[group] for row in rows):
+                measure = MEASURES[key]
+                table.add_row(
+                    f"{measure.label} {measure.unit}".strip(),
+                    *(_cell(evaluation, row, group, key) for row in rows),
+                )
+        if rows:
+            tables.append(table)
+    return Group(*tables, *_wanders(evaluation), *evaluation.notes)
+
+
+def _cell(evaluation: Evaluation, row: Row, group: str, key: str) -> Text:
+    found, scale = row.figures[group].get(key), MEASURES[key].scale
+    if found is None or math.isnan(found.value):
+        return Text("–")
+    spread = (
+        "" if found.low is None or found.high is None else f" ± {(found.high - found.low) / 2 * scale:.2g}"
+    )
+    return Text(f"{found.value * scale:.4g}{spread}", style=COLOURS[evaluation.verdict(row, group, key)])
+
+
+def _wanders(evaluation: Evaluation) -> list[str]:
+    lines = []
+    for row in evaluation.rows:
+        if found := row.wandering:
+            drifts = ", ".join(
+                f"{name} {100 * gain.value:+.0f} %"
+                for name, gain in (("slide", found.slide_drift), ("jerk", found.jerk_drift))
+                if not math.isnan(gain.value)
+            )
+            lines.append(
+                f"{row.name}: {found.rollouts} wanders of {found.seconds:.0f} s, {found.blown_up} blew up, "
+                f"{found.frozen} froze{f'; from first to last minute {drifts}' if drifts else ''}"
+            )
+    return lines

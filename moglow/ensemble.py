@@ -1,0 +1,138 @@
+"""Many motions of one model in one batch, for evaluation; floor 10, in numpy where the model has a numpy sampler.
+
+Each is the motion that `Sampler.stream` draws for the same path and seed, up to rounding: here rows share their
+products, so that hundreds of motions take a fifth of the time. It is what the model draws: no ending is chosen.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from moglow.checkpoint import Checkpoint
+from moglow.clip import Clip
+from moglow.context import Context
+from moglow.control import ControlPath
+from moglow.models.model import MotionModel
+from moglow.sampling import NUMPY_MODELS, WARM_UP
+
+ROWS = 64
+"""Motions in a batch: more gain nothing on a CPU, and waste frames where paths differ in length."""
+CHUNK = 300
+"""Frames for which noise is drawn at once; it is the same stream for any number."""
+FURTHEST = 1e6
+"""Deviations at which even numbers end, so that the rest of the batch goes on."""
+WILD = 50.0
+"""Deviations from the mean pose beyond which motion is no motion: such poses are held there, and counted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """A clip, its poses ``(T, D)`` and controls ``(T, 3)`` in metres and radians, and whether it ran wild."""
+
+    clip: Clip
+    pose: NDArray[np.float32]
+    control: NDArray[np.float32]
+    wild: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """A checkpoint that draws motions by the batch."""
+
+    checkpoint: Checkpoint
+    temperature: float
+
+    @cached_property
+    def model(self) -> MotionModel:
+        return self.checkpoint.to_torch()
+
+    @property
+    def context(self) -> Context:
+        return self.checkpoint.context
+
+    @cached_property
+    def _step(self) -> Callable[[NDArray[Any], Any, NDArray[Any]], tuple[NDArray[Any], Any]]:
+        """From contexts (B, C), memory and noise to targets (B, D) and the memory after them."""
+        made = NUMPY_MODELS.get(self.checkpoint.model)
+        if made is not None and made.covers(self.checkpoint.config):
+            fast = made(self.checkpoint.config, self.checkpoint.weights)
+
+            def in_numpy(vector: NDArray[Any], state: Any, noise: NDArray[Any]) -> tuple[NDArray[Any], Any]:
+                state = fast.initial_state(len(vector)) if state is None else state
+                target, _, state = fast.step(vector, state, noise, temperature=self.temperature)
+                return target, state
+
+            return in_numpy
+
+        def in_torch(vector: NDArray[Any], state: Any, noise: NDArray[Any]) -> tuple[NDArray[Any], Any]:
+            with torch.no_grad():
+                given = torch.as_tensor(vector.astype(np.float32)), state, torch.as_tensor(noise)
+                target, state = self.model.step(*given, temperature=self.temperature)
+            return target.numpy(), state
+
+        return in_torch
+
+    def motions(self, paths: Sequence[ControlPath], seeds: Sequence[int]) -> Iterator[tuple[int, Motion]]:
+        """Yields the number of a path and its motion, in any order; ``seeds`` is one for each path."""
+        longest_first = sorted(range(len(paths)), key=lambda k: -paths[k].duration)
+        for first in range(0, len(paths), ROWS):
+            group = longest_first[first : first + ROWS]
+            yield from zip(
+                group, self._batch([paths[k] for k in group], [seeds[k] for k in group]), strict=True
+            )
+
+    def _batch(self, paths: Sequence[ControlPath], seeds: Sequence[int]) -> Iterator[Motion]:
+        context, fps = self.context, self.context.fps
+        paths = [path.resample(fps) for path in paths]
+        frames, past = max(map(len, paths)), context.spec.history
+        warm, ahead = round(WARM_UP * fps), context.spec.lookahead
+        # Held before the path begins, as long as the warm-up and the history before it, and after it ends.
+        controls = np.stack(
+            [
+                np.pad(path.velocities(), ((past + warm, frames - len(path) + ahead), (0, 0)), mode="edge")
+                for path in paths
+            ]
+        )
+        said = context.standardize_control(controls.astype(np.float32))
+        with np.errstate(over="ignore", invalid="ignore"):  # of models that run wild
+            poses = np.concatenate([*self._poses(said, seeds, warm, frames)], axis=1)
+        wild = np.abs(poses) > WILD
+        poses = np.clip(poses, -WILD, WILD)
+        for row, path in enumerate(paths):
+            pose = context.physical_pose(poses[row, : len(path)])
+            control = controls[row, past + warm :][: len(path)].astype(np.float32)
+            yield Motion(
+                context.encoding.decode(pose, path), pose, control, bool(wild[row, : len(path)].any())
+            )
+
+    def _poses(
+        self, controls: NDArray[np.float32], seeds: Sequence[int], warm: int, frames: int
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yields the standardised poses (B, n, D) of the path's frames, chunk by chunk, after the warm-up's."""
+        context, past, state = self.context, self.context.spec.history, None
+        reach = past + 1 + context.spec.lookahead
+        style = np.zeros((len(seeds), len(context.styles)), np.float32)
+        poses = np.zeros((len(seeds), past, context.pose_dim), np.float32)
+        drawn = {part: [np.random.default_rng([seed, 0, part]) for seed in seeds] for part in (0, 1)}
+        chunks = [(warm + start, min(CHUNK, frames - start), 1) for start in range(0, frames, CHUNK)]
+        for first, count, part in [(0, warm, 0), *chunks]:
+            shape = (count, self.model.noise_dim)
+            noise = np.stack([each.standard_normal(shape, dtype=np.float32) for each in drawn[part]], axis=1)
+            made = np.concatenate(
+                [poses, np.empty((len(seeds), count, context.pose_dim), np.float32)], axis=1
+            )
+            for t in range(count):
+                vector = context.build(
+                    made[:, t : t + past], controls[:, first + t : first + t + reach], style
+                )
+                target, state = self._step(vector, state, noise[t])
+                pose = context.from_target(target, made[:, t + past - 1], controls[:, first + t + past])
+                made[:, t + past] = np.clip(np.nan_to_num(pose), -FURTHEST, FURTHEST)
+            poses = made[:, -past:]
+            if part:
+                yield made[:, past:]
