@@ -215,14 +215,16 @@ def compare(arguments: argparse.Namespace) -> None:
     reference = answers[ways[0]]
     clock = "cpu" if arguments.cpu_time else "seconds"
     print(
-        f"{'way':18} {'ms best':>9} {'median':>9} {'frames/s':>9} {'peak MB':>8}  × {ways[0]} (median of rounds)"
+        f"{'way':18} {'ms best':>9} {'median':>9} {'cpu ms':>9} {'frames/s':>9} {'peak MB':>8}  "
+        f"× {ways[0]} (median of rounds)"
     )
     for way, rows in answers.items():
         times = [row[clock] for row in rows]
         ratio = statistics.median(a[clock] / b[clock] for a, b in zip(reference, rows, strict=True))
         peak = max(row["peak"] for row in rows) / 1e6
         print(
-            f"{way:18} {1e3 * min(times):9.0f} {1e3 * statistics.median(times):9.0f} {frames / min(times):9.0f} "
+            f"{way:18} {1e3 * min(times):9.0f} {1e3 * statistics.median(times):9.0f} "
+            f"{1e3 * min(row['cpu'] for row in rows):9.0f} {frames / min(times):9.0f} "
             f"{peak:8.0f}  {ratio:.2f} faster, best to best {min(r[clock] for r in reference) / min(times):.2f}, "
             f"memory {peak * 1e6 / max(row['peak'] for row in reference):.2f}  ({WAYS[way]})"
         )

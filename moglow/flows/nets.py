@@ -8,6 +8,7 @@ from typing import ClassVar, cast
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from moglow.flows.bijection import State, map_state
 from moglow.flows.recurrence import unrolled_lstm
@@ -99,7 +100,14 @@ class LSTM(Recurrent):
         if self.precision is None or x.device.type != "cpu" or net.hidden_size < UNROLLED_FROM:
             return super().forward(x, context, state)
         hidden, state = unrolled_lstm(net, x, context, state, precision=self.precision)
-        return self.head(hidden), state
+        # The head's product is made again when going back, so that its float32 inputs need not be kept.
+        said: Tensor = checkpoint(
+            lambda hidden: self.head(hidden.to(x.dtype)),
+            hidden,
+            use_reentrant=False,
+            preserve_rng_state=False,
+        )
+        return said, state
 
 
 class GRU(Recurrent):

@@ -17,7 +17,7 @@ from moglow.flows.bijection import State
 def unrolled_lstm(
     net: nn.LSTM, x: Tensor, context: Tensor, state: State, *, precision: torch.dtype
 ) -> tuple[Tensor, State]:
-    """Returns what net([x, context], state) returns, (B, T, H) and the pair (h, c), with products in a precision.
+    """Returns what net([x, context], state) returns, (B, T, H) in a precision, and the pair (h, c).
 
     >>> net = nn.LSTM(3, 4, num_layers=2, batch_first=True)
     >>> x, context = torch.randn(2, 5, 1), torch.randn(2, 5, 2)
@@ -38,7 +38,7 @@ def unrolled_lstm(
         after.append(pair)
         known = known[..., :0]
     h, c = (torch.stack(part) for part in zip(*after, strict=True))
-    return said.transpose(0, 1).to(x.dtype), (h, c)
+    return said.transpose(0, 1), (h, c)
 
 
 def _joined(said: Tensor, known: Tensor, precision: torch.dtype) -> Tensor:
