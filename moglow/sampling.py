@@ -31,7 +31,7 @@ NUMPY_MODELS: Mapping[str, type[NumpyMoGlow]] = {"moglow": NumpyMoGlow}
 AHEAD = 64
 """Frames for which noise is drawn at once; the stream of numbers is the same."""
 
-ENDINGS = 16
+ENDINGS = 8
 """Of so many the best is taken."""
 
 WARM_UP = 2.0

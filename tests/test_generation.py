@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 from moglow.bvh_read import read_bvh
@@ -17,6 +18,7 @@ from moglow.errors import ControlError
 from moglow.export import export
 from moglow.generation import BLOCK, generate, ranked, styled, within_range
 from moglow.ranking import FAR, REAL_SLIDE, UNUSUAL
+from moglow.sampling import Sampler, Track
 from tests.rigs import RIGS
 from tests.test_sampling import make_checkpoint
 from tests.walking import skeleton_of, walk
@@ -226,7 +228,18 @@ def test_ranking_goes_on_too_and_numbers_by_score(model: Path, tmp_path: Path) -
     assert sorted(file.read_bytes() for file in files) == sorted(ranked_bytes)
 
 
-@pytest.mark.parametrize("options", [("--fps", 50), ("--in-place",), ("--unit", "m"), ("--no-foot-lock",)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--fps", 50),
+        ("--in-place",),
+        ("--unit", "m"),
+        ("--no-foot-lock",),
+        ("--temperature", 0.2),
+        ("--seed", 4),
+        ("--style", "calm"),
+    ],
+)
 def test_each_option_changes_the_file(model: Path, tmp_path: Path, options: tuple[object, ...]) -> None:
     common = ("--checkpoint", model, "--control", "line:length=4")
     run(*common, "-o", tmp_path / "a.bvh")
@@ -237,6 +250,47 @@ def test_each_option_changes_the_file(model: Path, tmp_path: Path, options: tupl
     assert changed.duration == pytest.approx(plain.duration, abs=0.05)
     if "--in-place" in options:
         assert np.abs(changed.ground_positions()).max() < 1e-4
+
+
+def test_a_path_that_asks_too_much_is_told_or_slowed_down(model: Path, tmp_path: Path) -> None:
+    common = ("--checkpoint", model, "--control", "line:length=12,speed=4")
+    told = run(*common, "-o", tmp_path / "a.bvh").output
+    assert "warning: line:length=12,speed=4: forward: 3.3 m/s asked" in told and "1.5 m/s seen" in told
+    slowed = run(*common, "-o", tmp_path / "b.bvh", "--fit").output
+    assert "slowed from" in slowed and sidecar(tmp_path / "b.bvh")["warnings"]
+    assert read_bvh(tmp_path / "b.bvh").duration > 1.5 * read_bvh(tmp_path / "a.bvh").duration
+
+
+def test_the_cpu_is_what_auto_takes(model: Path, tmp_path: Path) -> None:
+    for device in ("auto", "cpu"):
+        run(
+            "--checkpoint",
+            model,
+            "--control",
+            "line:length=1",
+            "-o",
+            tmp_path / f"{device}.bvh",
+            "--device",
+            device,
+        )
+    assert (tmp_path / "auto.bvh").read_bytes() == (tmp_path / "cpu.bvh").read_bytes()
+    assert sidecar(tmp_path / "auto.bvh")["device"] == "numpy"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_one_line(model: Path, tmp_path: Path) -> None:
+    done = run("--checkpoint", model, "-o", tmp_path / "w.bvh", "--device", "cuda")
+    assert done.exit_code == 1 and "no CUDA GPU" in done.output and done.output.count("\n") == 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_on_a_gpu_too_a_motion_does_not_depend_on_what_is_beside_it() -> None:
+    sampler = Sampler.of(make_checkpoint(), device="cuda")
+    tracks = [Track(PATH.resample(sampler.fps), 3, take) for take in range(5)]
+    together, alone = list(sampler.draw(tracks)), list(sampler.draw(tracks[3:4]))
+    assert sampler.device == "cuda"
+    assert all(np.array_equal(a[0][3], b[0][0]) for a, b in zip(together, alone, strict=True))
 
 
 @pytest.mark.parametrize("rig", ["mixamo", "rigify", "unreal"])
