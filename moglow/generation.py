@@ -109,7 +109,7 @@ def motions(
         together = [tracks[number] for number in batch]
         for track, drawn in zip(together, _drawn(sampler, together), strict=True):
             tally = Tally()
-            yield Motion(track, _finished(checkpoint, track, drawn, tally, foot_lock), tally)
+            yield Motion(track, finished(checkpoint, track, drawn, tally, foot_lock), tally)
 
 
 def batches(frames: Sequence[int], most: int) -> Iterator[list[int]]:
@@ -151,7 +151,7 @@ def _drawn(sampler: Sampler, tracks: Sequence[Track]) -> list[Iterator[tuple[NDA
     return [blocks(row) for row in range(len(tracks))]
 
 
-def _finished(
+def finished(
     checkpoint: Checkpoint,
     track: Track,
     drawn: Iterator[tuple[NDArray[Any], NDArray[Any]]],

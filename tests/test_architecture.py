@@ -39,9 +39,8 @@ FLOORS = {
 VIEWER = """figures motion single_page page packed_model play_page palette camera scene strips lettering shadow graphics
     meshes figure floor marks stage reels film sheet player viewing overlay dashboard window
     charts film_strip tables curves report"""
-BLENDER = (
-    "axes rig action body stage render files build scene"  # runs inside Blender; the library never imports it
-)
+BLENDER = """axes rig action body stage render files build scene
+    curve_path making settings placing operators panel addon"""  # runs inside Blender; only scripts look at it
 MODULES = [f"moglow.{name}" for floor in range(12) for name in FLOORS[floor].split()]
 MODULES += ["moglow_viewer", *(f"moglow_viewer.{name}" for name in VIEWER.split())]  # only commands import it
 MODULES += ["moglow_blender", *(f"moglow_blender.{name}" for name in BLENDER.split())]

@@ -71,6 +71,21 @@ def channels(action: Any, thing: Any) -> Any:
     return action
 
 
+def find_channel(thing: Any, path: str) -> Any:
+    """The curve that moves a property of an object or a curve, if there is one with keys or modifiers."""
+    data = thing.animation_data
+    if not data or not data.action:
+        return None
+    if bpy.app.version >= (4, 4, 0):
+        strips = [strip for layer in data.action.layers for strip in layer.strips]
+        bags = [strip.channelbag(data.action_slot) for strip in strips] if data.action_slot else []
+    else:
+        bags = [data.action]
+    found = [bag.fcurves.find(path) for bag in bags if bag]
+    alive = [curve for curve in found if curve and (len(curve.keyframe_points) or len(curve.modifiers))]
+    return alive[0] if alive else None
+
+
 def key(curves: Any, path: str, group: str, frames: Array, values: Array) -> None:
     """Adds a curve for each column of ``values`` ``(T, N)``, with a key at each of ``frames`` ``(T,)``."""
     linear = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value

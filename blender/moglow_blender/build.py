@@ -48,7 +48,7 @@ def build(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     files.save(folder / job["out"], rig.armature)
     if job["film"]:
         render(scene, folder / job["film"], engine=job["engine"], size=tuple(job["size"]))
-    return {"blender": bpy.app.version_string, "bones": len(rig.bones), "constrained": constrained(rig)}
+    return {"blender": bpy.app.version_string, "bones": len(rig.bones), "constrained": rig.constrained()}
 
 
 def read_motion(job: dict[str, Any], folder: Path) -> tuple[Clip, ControlPath]:
@@ -57,9 +57,3 @@ def read_motion(job: dict[str, Any], folder: Path) -> tuple[Clip, ControlPath]:
         skeleton = Skeleton.from_json(job["skeleton"])
         clip = Clip(skeleton, arrays["positions"], arrays["rotations"], job["fps"], job["name"])
         return clip, ControlPath(arrays["path"], arrays["headings"], job["fps"])
-
-
-def constrained(rig: Rig) -> int:
-    """How many bones have constraints that are switched on: these act on top of the motion."""
-    bones = rig.armature.pose.bones
-    return sum(any(not constraint.mute for constraint in bones[name].constraints) for name in rig.bones)

@@ -84,6 +84,11 @@ class Rig:
         """Metres per unit of the armature's own space."""
         return float(np.mean(self.armature.matrix_world.to_scale())) * unit
 
+    def constrained(self) -> int:
+        """How many bones have constraints that are switched on: these act on top of any motion."""
+        bones = [self.armature.pose.bones[name] for name in self.bones]
+        return sum(any(not constraint.mute for constraint in bone.constraints) for bone in bones)
+
 
 def make_active(thing: Any) -> None:
     """Selects one object alone, in object mode: what Blender's operators work on."""

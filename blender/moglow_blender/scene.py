@@ -5,7 +5,9 @@ to show. The folder is the last argument, whether Blender hands it on or a Pytho
 """
 
 import json
+import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -36,4 +38,11 @@ def done(job: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[-1]))
+    try:
+        main(Path(sys.argv[-1]))
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    sys.stdout.flush()
+    os._exit(0)  # all is written; a bpy that is torn down by Python now and then hangs or crashes

@@ -5,11 +5,21 @@ scene_blender.py OUT {"FILE": FPS, …} writes {FILE: {…}} to OUT. Positions a
 """
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from typing import Any
 
 import bpy
+
+
+def failed(*error: Any) -> None:
+    sys.__excepthook__(*error)
+    sys.stderr.flush()
+    os._exit(1)
+
+
+sys.excepthook = failed
 
 
 def opened(path: str, fps: float) -> Any:
@@ -71,3 +81,5 @@ for path, fps in files.items():
     }
 with open(out, "w") as file:
     json.dump(found, file)
+sys.stdout.flush()
+os._exit(0)  # a bpy that is torn down by Python now and then hangs

@@ -1,0 +1,124 @@
+"""Packs the Blender add-on: `python scripts/make_addon.py [-o moglow_blender.zip]`.
+
+One zip for Blender 4.2 and newer: a manifest, a door, and a wheel with the part of moglow that needs numpy alone, with
+what runs inside Blender and with the shipped weights. The same tree gives the same bytes.
+"""
+
+import argparse
+import ast
+import base64
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from moglow import __version__
+from moglow.generation import PRETRAINED
+from moglow.tensorfile import replacing
+
+ROOT = Path(__file__).resolve().parents[1]
+DOOR = "moglow_blender.addon"
+HOMES = {"moglow": ".", "moglow_blender": "blender"}
+WHEEL = f"moglow-{__version__}-py3-none-any.whl"
+DAY = (2020, 1, 1, 0, 0, 0)  # of every file in the archives: so that they depend on nothing but their content
+
+
+def main() -> None:
+    """Writes the zip and says what is in it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("-o", "--out", type=Path, default=Path(f"moglow_blender-{__version__}.zip"))
+    out: Path = parser.parse_args().out
+    make_addon(out)
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, for Blender 4.2 and newer")
+
+
+def make_addon(out: Path) -> None:
+    """Writes the add-on's zip."""
+    extension = ROOT / "blender" / "extension"
+    manifest = (extension / "blender_manifest.toml").read_text("utf-8")
+    files = {
+        "blender_manifest.toml": manifest.format(version=__version__, wheel=WHEEL).encode(),
+        "__init__.py": (extension / "__init__.py").read_bytes(),
+        "LICENSE": (ROOT / "LICENSE").read_bytes(),
+        f"wheels/{WHEEL}": wheel(wheel_files()),
+    }
+    with replacing(out) as file:
+        file.write(archive(files))
+
+
+def wheel_files() -> dict[str, bytes]:
+    """The modules that the add-on needs, the weights and their card, by their place in the wheel."""
+    sources = {
+        source: home for name in modules(DOOR) if (source := source_of(name)) for home in [home_of(name)]
+    }
+    files = {source.relative_to(home).as_posix(): source.read_bytes() for source, home in sources.items()}
+    for path in (PRETRAINED, PRETRAINED.with_suffix(".md")):
+        files[f"moglow/pretrained/{path.name}"] = path.read_bytes()
+    return files
+
+
+def modules(start: str) -> set[str]:
+    """A module and all of ours that are imported when it is; what a function imports for itself is left out.
+
+    >>> {"moglow.sampling", "moglow_blender.panel"} < modules(DOOR), "moglow.torch_steps" in modules(DOOR)
+    (True, False)
+    """
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        source = source_of(name) if name.partition(".")[0] in HOMES and name not in found else None
+        if source is None:
+            continue
+        found.add(name)
+        waiting.append(name.rpartition(".")[0])
+        for node in ast.parse(source.read_text("utf-8")).body:
+            if isinstance(node, ast.Import):
+                waiting += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return found
+
+
+def home_of(module: str) -> Path:
+    """The folder in which a module's top package lies."""
+    return ROOT / HOMES[module.partition(".")[0]]
+
+
+def source_of(module: str) -> Path | None:
+    """The file of a module of ours, or nothing if it is none."""
+    path = home_of(module) / module.replace(".", "/")
+    files = (path.with_name(path.name + ".py"), path / "__init__.py")
+    return next((file for file in files if file.exists()), None)
+
+
+def wheel(files: Mapping[str, bytes]) -> bytes:
+    """A wheel with these files and the descriptions that a wheel needs."""
+    about = f"moglow-{__version__}.dist-info"
+    described = {
+        **files,
+        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: moglow\nVersion: {__version__}\n".encode(),
+        f"{about}/WHEEL": b"Wheel-Version: 1.0\nGenerator: make_addon\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = [f"{name},{digest(data)},{len(data)}" for name, data in sorted(described.items())]
+    record.append(f"{about}/RECORD,,")
+    return archive({**described, f"{about}/RECORD": ("\n".join(record) + "\n").encode()})
+
+
+def digest(data: bytes) -> str:
+    """A file's hash as a wheel's RECORD spells it."""
+    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+
+
+def archive(files: Mapping[str, bytes]) -> bytes:
+    """A zip of files, in the order of their names."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in sorted(files):
+            packed.writestr(zipfile.ZipInfo(name, DAY), files[name], zipfile.ZIP_DEFLATED, 9)
+    return out.getvalue()
+
+
+if __name__ == "__main__":
+    main()
