@@ -25,7 +25,7 @@ ROWS = 64
 CHUNK = 300
 """Frames for which noise is drawn at once; it is the same stream for any number."""
 FURTHEST = 1e6
-"""Deviations at which even numbers end, so that the rest of the batch goes on."""
+"""Deviations at which even numbers end, so that memories stay numbers."""
 WILD = 50.0
 """Deviations from the mean pose beyond which motion is no motion: such poses are held there, and counted."""
 
@@ -101,8 +101,8 @@ class Ensemble:
         said = context.standardize_control(controls.astype(np.float32))
         with np.errstate(over="ignore", invalid="ignore"):  # of models that run wild
             poses = np.concatenate([*self._poses(said, seeds, warm, frames)], axis=1)
-        wild = np.abs(poses) > WILD
-        poses = np.clip(poses, -WILD, WILD)
+        wild = ~(np.abs(poses) <= WILD)  # or not a number
+        poses = np.clip(np.nan_to_num(poses, nan=WILD), -WILD, WILD)
         for row, path in enumerate(paths):
             pose = context.physical_pose(poses[row, : len(path)])
             control = controls[row, past + warm :][: len(path)].astype(np.float32)
@@ -132,7 +132,7 @@ class Ensemble:
                 )
                 target, state = self._step(vector, state, noise[t])
                 pose = context.from_target(target, made[:, t + past - 1], controls[:, first + t + past])
-                made[:, t + past] = np.clip(np.nan_to_num(pose), -FURTHEST, FURTHEST)
+                made[:, t + past] = np.clip(pose, -FURTHEST, FURTHEST)
             poses = made[:, -past:]
             if part:
                 yield made[:, past:]

@@ -20,6 +20,7 @@ from moglow.comparison import Comparison
 from moglow.control import ControlPath
 from moglow.control_range import ControlRange
 from moglow.corpus import Corpus
+from moglow.encodings.encoding import Encoding, FeatureSpec
 from moglow.ensemble import WILD, Ensemble, Motion
 from moglow.errors import CorpusError, ExportError
 from moglow.evaluation import evaluate
@@ -245,6 +246,22 @@ def test_weights_alone_say_what_they_remember(bare: Evaluation) -> None:
     assert HELD_OUT not in bare.rows[1].figures and bare.rows[1].likelihood is None
     assert bare.limits(SYNTHETIC, "slide_median") == pytest.approx((-math.inf, 0.0625))
     assert any("No corpus" in note for note in bare.notes)
+
+
+def test_a_likelihood_needs_the_corpus_of_the_models_own_encoding(checkpoint: Checkpoint) -> None:
+    """The first corpus gives the real motion; one that only rounds otherwise is the same."""
+    ours = tiny_corpus()
+    clips = [ours.clip(stretch) for stretch in ours.stretches]
+    encoding = FeatureSpec(encoding="rotations").fit(clips)
+    labels = [(stretch.name, stretch.style, stretch.split) for stretch in ours.stretches]
+    other = Corpus.build(encoding, [encoding.features(clip) for clip in clips], labels, fps=ours.fps)
+    short = replace(SPEC, seeds=1, wanders=1, temperatures=())
+    without = run(checkpoint, [other], short)
+    assert without.rows[1].likelihood is None and any("another encoding" in note for note in without.notes)
+    table = ours.encoding.to_json()
+    table["skeleton"]["offsets"] = (np.array(table["skeleton"]["offsets"]) * (1 + 1e-12)).tolist()
+    rounded = replace(ours, encoding=Encoding.from_json(table))
+    assert run(checkpoint, [other, rounded], short).rows[1].likelihood is not None
 
 
 def test_json_is_plain(evaluation: Evaluation, bare: Evaluation) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from moglow.checkpoint import Checkpoint
@@ -16,6 +16,7 @@ from moglow.findings import HELD_OUT, SYNTHETIC, Evaluation, EvaluationSpec, Row
 from moglow.generation import PRETRAINED, TEMPERATURE
 from moglow.scores import MEASURES
 from moglow.tensorfile import replacing
+from moglow_viewer.charts import number
 
 COLOURS = {"in": "green", "unclear": "yellow", "out": "red", "": ""}
 SHOWN = (
@@ -72,7 +73,9 @@ def scoreboard(evaluation: Evaluation) -> RenderableType:
     tables: list[RenderableType] = []
     for group in (HELD_OUT, SYNTHETIC):
         rows = [row for row in evaluation.rows if group in row.figures]
-        table = Table("", *(row.name for row in rows), title=f"{group} controls", title_justify="left")
+        table = Table(
+            Column(no_wrap=True), *(row.name for row in rows), title=f"{group} controls", title_justify="left"
+        )
         for key in SHOWN:
             if any(key in row.figures[group] for row in rows):
                 measure = MEASURES[key]
@@ -89,10 +92,11 @@ def _cell(evaluation: Evaluation, row: Row, group: str, key: str) -> Text:
     found, scale = row.figures[group].get(key), MEASURES[key].scale
     if found is None or math.isnan(found.value):
         return Text("–")
-    spread = (
-        "" if found.low is None or found.high is None else f" ± {(found.high - found.low) / 2 * scale:.2g}"
-    )
-    return Text(f"{found.value * scale:.4g}{spread}", style=COLOURS[evaluation.verdict(row, group, key)])
+    spread = ""
+    if found.low is not None and found.high is not None:
+        spread = f" ± {number((found.high - found.low) / 2 * scale)}".removesuffix(" ± 0")
+    verdict = evaluation.verdict(row, group, key)
+    return Text(number(found.value * scale) + spread, style=COLOURS[verdict])
 
 
 def _wanders(evaluation: Evaluation) -> list[str]:
