@@ -85,7 +85,7 @@ def scoreboard(evaluation: Evaluation) -> RenderableType:
                 )
         if rows:
             tables.append(table)
-    return Group(*tables, *_wanders(evaluation), *evaluation.notes)
+    return Group(*tables, *_likelihoods(evaluation), *_wanders(evaluation), *evaluation.notes)
 
 
 def _cell(evaluation: Evaluation, row: Row, group: str, key: str) -> Text:
@@ -97,6 +97,16 @@ def _cell(evaluation: Evaluation, row: Row, group: str, key: str) -> Text:
         spread = f" ± {number((found.high - found.low) / 2 * scale)}".removesuffix(" ± 0")
     verdict = evaluation.verdict(row, group, key)
     return Text(number(found.value * scale) + spread, style=COLOURS[verdict])
+
+
+def _likelihoods(evaluation: Evaluation) -> list[str]:
+    return [
+        f"{row.name}: held-out motion {number(-found.means['held-out'])} nats a frame "
+        f"({-found.means['held-out'] / found.channels:.3f} a channel; {number(-found.physical)} in metres and radians; "
+        f"dequantised {found.dequantised:g} σ), training motion {number(-found.means['training'])}"
+        for row in evaluation.rows
+        if (found := row.likelihood)
+    ]
 
 
 def _wanders(evaluation: Evaluation) -> list[str]:
