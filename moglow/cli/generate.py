@@ -79,7 +79,7 @@ def command(controls: tuple[str, ...], out: Path | None, **options: Any) -> None
 
     with Passing(sys.stderr.isatty()) as passing:
         for line in make_takes(controls or ("figure8",), out, Wish(**options), passing.passed):
-            click.echo(line)
+            passing.say(line)
 
 
 class Passing:
@@ -103,6 +103,14 @@ class Passing:
         """Shows how many of all frames are done."""
         if self.bar:
             self.bar.update(self.task, completed=before + frames, total=total)
+
+    def say(self, line: str) -> None:
+        """Prints a line, with the bar out of its way."""
+        if self.bar:
+            self.bar.stop()
+        click.echo(line)
+        if self.bar:
+            self.bar.start()
 
     def __exit__(self, *_: object) -> None:
         if self.bar:
