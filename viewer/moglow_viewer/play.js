@@ -1,7 +1,7 @@
 "use strict";
 // The page on which a figure is steered: time, hands, drawing, recording. `window.moglow` shows what it does. Last script.
 
-const LATE = 5; // frames made at once at most; who falls further behind lets time go slower
+const LATE = 10; // frames made at once at most: a browser that draws three pictures a second still keeps the time
 const STILL = 0.02; // m/s and rad/s: slower is at rest
 
 async function start() {
