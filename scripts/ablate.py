@@ -4,7 +4,8 @@
     python scripts/ablate.py table docs/ablation.jsonl > docs/ablation.md
 
 DIR holds feet_first.corpus, rotations.corpus and positions.corpus, made from the recipe data/open with
-`moglow preprocess data/open/recipe.toml -o DIR/NAME.corpus --set features.encoding=NAME`.
+`moglow preprocess data/open/recipe.toml -o DIR/NAME.corpus --set features.encoding=NAME`, and two variants of the first:
+feet_first_contacts.corpus with `--set features.contacts=true`, feet_first_recorded.corpus with `--set data.smoother=[]`.
 A run that the results already hold is not made again, so it may be stopped at any time.
 """
 
@@ -34,8 +35,18 @@ BRIEF = (
 
 CARRY = "context.carry={toe_x=%s,toe_z=%s,foot_yaw=%s,toe_height=%s,others=%s}"
 PAST = "training.windows"
+PAPER = (
+    *("context.carry={}", "context.lookahead=0", "context.flags=false", "context.styles=false"),
+    *("model.encoder=[]", "model.scale=paper", "model.latent=normal", "model.dropout=0"),
+    *(f"{PAST}.pose_dropout=0.95", f"{PAST}.dropout_windows=1", f"{PAST}.dropout_shared=false"),
+    *(f"{PAST}.history_noise=0", f"{PAST}.short=0"),
+)
+"""The paper's choices at our size."""
+
 CHOICES: dict[str, tuple[str, ...]] = {
     "as shipped": (),
+    "all of the paper's, positions": ("features.encoding=positions", *PAPER),
+    "all of the paper's, rotations": ("features.encoding=rotations", *PAPER),
     "encoding: rotations": ("features.encoding=rotations", "context.carry={others=0.9}"),
     "encoding: positions": ("features.encoding=positions", "context.carry={others=0.9}"),
     "carry: none (the pose itself)": ("context.carry={}",),
@@ -76,6 +87,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "free running: half the batches": ("training.free_running.share=0.5", "training.free_running.start=200"),
     "windows: memory carried over": (f"{PAST}.order=consecutive", f"{PAST}.short=0"),
     "windows: 80 frames, batch 16": (f"{PAST}.length=80", "training.batch=16"),
+    "paths: as recorded, no smoother ones": ("data.smoother=[]",),
     "windows: no short ones": (f"{PAST}.short=0",),
     "contact channels": ("features.contacts=true",),
     "styles: none": ("context.styles=false",),
@@ -94,6 +106,7 @@ def measure(name: str, seed: int, corpora: Path) -> dict[str, Any]:
     recipe = recipe_of(name)
     features = recipe.tables["features"]
     suffix = "_contacts" if features.get("contacts") else ""
+    suffix += "" if recipe.tables["data"]["smoother"] else "_recorded"
     corpus = Corpus.open(corpora / f"{features['encoding']}{suffix}.corpus")
     with tempfile.TemporaryDirectory() as folder:
         run = TrainingRun(Path(folder), Plan.of(recipe), corpus, seed=seed)
