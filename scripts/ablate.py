@@ -4,8 +4,8 @@
     python scripts/ablate.py table docs/ablation.jsonl > docs/ablation.md
 
 DIR holds feet_first.corpus, rotations.corpus and positions.corpus, made from the recipe data/open with
-`moglow preprocess data/open/recipe.toml -o DIR/NAME.corpus --set features.encoding=NAME`, and two variants of the first:
-feet_first_contacts.corpus with `--set features.contacts=true`, feet_first_recorded.corpus with `--set data.smoother=[]`.
+`moglow preprocess data/open/recipe.toml -o DIR/NAME.corpus --set features.encoding=NAME`, and two variants:
+feet_first_contacts.corpus by `--set features.contacts=true`, feet_first_recorded.corpus by `--set data.smoother=[]`.
 A run that the results already hold is not made again, so it may be stopped at any time.
 """
 
