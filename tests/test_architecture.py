@@ -25,9 +25,12 @@ FLOORS = {
         encodings.position encodings.legs encodings.leg_solver encodings.feet_first encodings.encoding""",
     5: "sources trimming corpus summary preprocessing recipe",
     6: "context window_order windows",
-    7: """flows flows.bijection flows.scales flows.bases flows.actnorm flows.linear flows.recurrence flows.nets
-        flows.coupling flows.glow flows.deferred flows.diagonal flows.schedules""",
-    8: "models.model models.moglow models.regression models",
+    7: """flows flows.bijection flows.scales flows.bases flows.actnorm flows.linear flows.triangular
+        flows.permutation flows.orthogonal flows.recurrence flows.nets flows.coupling flows.masked_coupling flows.made
+        flows.autoregressive flows.parameters flows.roots flows.planar flows.radial
+        flows.glow flows.deferred flows.diagonal flows.schedules""",
+    8: """models.model models.flow models.reader models.moglow models.planar models.radial models.realnvp
+        models.maf models.regression models""",
     9: "rollout validation health training checkpoint training_run processes card",
     10: """folded numpy_moglow int16 torch_steps arithmetics row_by_row endings sampling
         trials library ensemble""",

@@ -1,4 +1,4 @@
-"""Affine coupling: one half of the pose is shifted and scaled by what a net makes of the other. On `nets`, `scales`."""
+"""Affine coupling: one part of the pose is shifted and scaled by what a net makes of the other. On `nets`, `scales`."""
 
 import torch
 from torch import Tensor
@@ -11,8 +11,9 @@ from moglow.flows.scales import ScaleMap
 class AffineCoupling(Bijection):
     """z₁ = x₁ and z₂ = (x₂ + t) · s, where (t, a) = net(x₁, context, state) and s = scale(a) (*MoGlow*, 2020).
 
-    The first half has ⌊D / 2⌋ channels. Since x₁ stays as it is, the inverse asks the same net the same question:
-    x₂ = z₂ / s − t. The shift comes before the scale, as in the paper.
+    The first part has `kept` channels, ⌊D / 2⌋ where nothing is said. Since x₁ stays as it is, the inverse asks the
+    same net the same question: x₂ = z₂ / s − t. The shift comes before the scale, as in the paper. With nothing kept
+    it is a diagonal map whose entries a net makes of context and past: a conditional Gaussian, as a bijection.
 
     >>> from moglow.flows.nets import MLP
     >>> from moglow.flows.scales import bounded_scale
@@ -22,14 +23,17 @@ class AffineCoupling(Bijection):
     tensor([[[1., 1., 1.]]], ...)
     """
 
-    def __init__(self, dim: int, conditioner: Conditioner, scale: ScaleMap) -> None:
+    def __init__(
+        self, dim: int, conditioner: Conditioner, scale: ScaleMap, *, kept: int | None = None
+    ) -> None:
+        """Takes a net of `kept` inputs and 2 (D − kept) outputs."""
         super().__init__()
-        self.kept = dim // 2
+        self.kept = dim // 2 if kept is None else kept
         self.conditioner = conditioner
         self.scale = scale
 
     def shift_and_scale(self, kept: Tensor, context: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """Returns t and s (B, T, D − ⌊D / 2⌋) and the state after the last frame."""
+        """Returns t and s (B, T, D − kept) and the state after the last frame."""
         said, state = self.conditioner(kept, context, state)
         shift, a = said.chunk(2, dim=-1)
         return shift, self.scale(a), state

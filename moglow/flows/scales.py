@@ -1,4 +1,4 @@
-"""Maps from what a net says to a scale that is positive and at most about 1. Used by `coupling`."""
+"""Maps from what a net says to a scale that is positive and bounded. Used by `coupling`, `autoregressive`."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,6 +9,9 @@ ScaleMap = Callable[[Tensor], Tensor]
 
 AT_ZERO = torch.sigmoid(torch.tensor(2.0, dtype=torch.float64)).item()
 """σ(2) = 0.88, the paper's scale where a net says zero, as it does before training."""
+
+WIDEST = 2.0
+"""The largest |log s| of `symmetric_scale`."""
 
 
 def paper_scale(a: Tensor) -> Tensor:
@@ -32,4 +35,19 @@ def bounded_scale(a: Tensor) -> Tensor:
     return torch.sigmoid(a + 2.0) + (1.0 - AT_ZERO)
 
 
-SCALES: Mapping[str, ScaleMap] = {"paper": paper_scale, "bounded": bounded_scale}
+def symmetric_scale(a: Tensor) -> Tensor:
+    """Returns s = exp(2 · tanh(a / 2)), in (0.135, 7.39): the identity at a = 0, and as free to widen as to squeeze.
+
+    A flow that starts by standardising given the context needs both (the scale of *RealNVP*, 2017).
+
+    >>> round(symmetric_scale(torch.tensor(100.0)).item(), 2)
+    7.39
+    """
+    return torch.exp(WIDEST * torch.tanh(a / WIDEST))
+
+
+SCALES: Mapping[str, ScaleMap] = {
+    "paper": paper_scale,
+    "bounded": bounded_scale,
+    "symmetric": symmetric_scale,
+}

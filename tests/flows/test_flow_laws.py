@@ -8,20 +8,40 @@ import torch
 from torch import Generator, Tensor
 
 from moglow.flows.actnorm import ActNorm
+from moglow.flows.autoregressive import MaskedAffine
 from moglow.flows.bijection import Bijection, Chain, Inverse, State
 from moglow.flows.coupling import AffineCoupling
 from moglow.flows.linear import InvertibleLinear
-from moglow.flows.nets import CONDITIONERS
-from moglow.flows.scales import SCALES
+from moglow.flows.made import MADE
+from moglow.flows.masked_coupling import MASKS, MaskedCoupling
+from moglow.flows.nets import CONDITIONERS, Conditioner
+from moglow.flows.orthogonal import Orthogonal
+from moglow.flows.permutation import Permutation
+from moglow.flows.planar import Planar
+from moglow.flows.radial import Radial
+from moglow.flows.scales import SCALES, symmetric_scale
+from moglow.flows.triangular import Triangular
 
 B, T, D, C = 2, 4, 5, 3
 EXACT = 1e-10  # double precision, numbers of order one
 SINGLE = 2e-5  # float32, numbers of order one, through at most three steps
 
 
+def _net(name: str, inputs: int, outputs: int, generator: Generator) -> Conditioner:
+    return CONDITIONERS[name](inputs, C, outputs, hidden=6, layers=2, generator=generator)
+
+
 def _coupling(net: str, scale: str, generator: Generator) -> AffineCoupling:
-    conditioner = CONDITIONERS[net](D // 2, C, 2 * (D - D // 2), hidden=6, layers=2, generator=generator)
-    return AffineCoupling(D, conditioner, SCALES[scale])
+    return AffineCoupling(D, _net(net, D // 2, 2 * (D - D // 2), generator), SCALES[scale])
+
+
+def _masked(mask: Tensor, generator: Generator) -> MaskedCoupling:
+    kept = int(mask.sum())
+    return MaskedCoupling(mask, _net("gru", kept, 2 * (D - kept), generator), symmetric_scale)
+
+
+def _autoregressive(generator: Generator) -> MaskedAffine:
+    return MaskedAffine(MADE(D, C, 2, hidden=10, layers=2, generator=generator), symmetric_scale)
 
 
 def _chain(generator: Generator) -> Chain:
@@ -40,6 +60,22 @@ BIJECTIONS: dict[str, Callable[[Generator], Bijection]] = {
     "linear": lambda generator: InvertibleLinear(D, generator=generator),
     **{f"coupling-{net}": lambda g, net=net: _coupling(net, "paper", g) for net in CONDITIONERS},  # type: ignore[misc]
     **{f"coupling-{scale}": lambda g, scale=scale: _coupling("lstm", scale, g) for scale in SCALES},  # type: ignore[misc]
+    "gaussian": lambda g: AffineCoupling(D, _net("gru", 0, 2 * D, g), symmetric_scale, kept=0),
+    **{
+        f"planar-{net}": lambda g, net=net: Planar(D, _net(net, 0, Planar.outputs(D), g), generator=g)  # type: ignore[misc]
+        for net in CONDITIONERS
+    },
+    **{
+        f"radial-{net}": lambda g, net=net: Radial(D, _net(net, 0, Radial.outputs(D), g), generator=g)  # type: ignore[misc]
+        for net in CONDITIONERS
+    },
+    **{f"masked-{name}": lambda g, mask=mask: _masked(mask(D), g) for name, mask in MASKS.items()},  # type: ignore[misc]
+    **{f"masked-not-{name}": lambda g, mask=mask: _masked(~mask(D), g) for name, mask in MASKS.items()},  # type: ignore[misc]
+    "triangular": lambda generator: Triangular(D, generator=generator),
+    "permutation": lambda generator: Permutation.drawn(D, generator=generator),
+    "orthogonal": lambda generator: Orthogonal(D, generator=generator),
+    "maf": _autoregressive,
+    "iaf": lambda generator: Inverse(_autoregressive(generator)),
     "chain": _chain,
     "inverse": lambda generator: Inverse(_chain(generator)),
 }
@@ -126,8 +162,8 @@ def test_no_window_of_a_batch_sees_another(bijection: Bijection, x: Tensor, cont
 
 
 def test_gradients_reach_every_parameter(bijection: Bijection, x: Tensor, context: Tensor) -> None:
-    z, ladj, _ = bijection(x, context)
-    (z.square().sum() - ladj.sum()).backward()
+    z, ladj, _ = bijection(x.requires_grad_(), context)
+    (z.sin().sum() - ladj.sum()).backward()  # a sum of squares would not see a rotation
     for name, parameter in bijection.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().max() > 1e-6, name
 
@@ -161,6 +197,23 @@ def test_far_outliers_stay_finite_and_invertible(
     torch.testing.assert_close(bijection.inverse(z, far * context)[0], far * x, rtol=1e-7, atol=1e-7 * far)
 
 
+def test_gradients_go_through_inverses(bijection: Bijection, x: Tensor, context: Tensor) -> None:
+    """Those of f⁻¹ are the inverse of the Jacobian of f, and there and back is the identity, whatever f is."""
+    weight = torch.randn(x.shape, dtype=x.dtype, generator=Generator().manual_seed(8))
+    x.requires_grad_()
+    context.requires_grad_()
+    z = bijection(x, context)[0]
+    apart = z.detach().requires_grad_()
+    (pulled,) = torch.autograd.grad((bijection.inverse(apart, context)[0] * weight).sum(), apart)
+    (again,) = torch.autograd.grad((z * pulled).sum(), x, retain_graph=True)
+    torch.testing.assert_close(again, weight, rtol=0, atol=1e-8)
+    loss, others = (bijection.inverse(z, context)[0] * weight).sum(), (context, *bijection.parameters())
+    to_x, *to_others = torch.autograd.grad(loss, (x, *others), materialize_grads=True)
+    torch.testing.assert_close(to_x, weight, rtol=0, atol=1e-8)
+    for gradient in to_others:
+        torch.testing.assert_close(gradient, torch.zeros_like(gradient), rtol=0, atol=1e-8)
+
+
 def test_actnorm_standardises_once_and_remembers_it() -> None:
     x = 3.0 + 2.0 * torch.randn(50, 4, D, dtype=torch.float64, generator=Generator().manual_seed(5))
     x[..., 0] = 7.0  # a channel that does not move
@@ -191,7 +244,11 @@ def test_couplings_start_as_the_papers_scale_and_as_the_identity(x: Tensor, cont
 def test_scales_stay_within_their_bounds() -> None:
     said = torch.tensor([-1e4, 0.0, 1e4], dtype=torch.float64)
     start = 1 / (1 + math.exp(-2))
-    expected = {"paper": [1e-6, start + 1e-6, 1 + 1e-6], "bounded": [1 - start, 1.0, 2 - start]}
+    expected = {
+        "paper": [1e-6, start + 1e-6, 1 + 1e-6],
+        "bounded": [1 - start, 1.0, 2 - start],
+        "symmetric": [math.exp(-2), 1.0, math.exp(2)],
+    }
     for name, scale in SCALES.items():
         torch.testing.assert_close(scale(said).tolist(), expected[name], rtol=0, atol=1e-12)
 

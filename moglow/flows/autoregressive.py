@@ -1,0 +1,42 @@
+"""Masked autoregressive flow: each channel is shifted and scaled by what a net makes of those before. On `made`."""
+
+import torch
+from torch import Tensor
+
+from moglow.flows.bijection import Bijection, State
+from moglow.flows.made import MADE
+from moglow.flows.scales import ScaleMap
+
+
+class MaskedAffine(Bijection):
+    """zᵢ = (xᵢ + tᵢ) · sᵢ, where (t, a)ᵢ = MADE(x₁ … xᵢ₋₁, context) and s = scale(a), ladj = Σ log sᵢ.
+
+    Papamakarios, Pavlakou and Murray, *Masked autoregressive flow*, arXiv 1705.07057, 2017. All z are one pass of the
+    net; x comes channel by channel, in D passes. `Inverse` of it is the inverse autoregressive flow (arXiv 1606.04934):
+    one pass to sample, D to score.
+
+    >>> from torch import Generator
+    >>> from moglow.flows.scales import symmetric_scale
+    >>> flow = MaskedAffine(MADE(3, 0, 2, hidden=8, layers=1, generator=Generator()), symmetric_scale)
+    >>> flow(torch.ones(1, 1, 3), torch.zeros(1, 1, 0))[0]  # the net says zero: the identity
+    tensor([[[1., 1., 1.]]], ...)
+    """
+
+    def __init__(self, net: MADE, scale: ScaleMap) -> None:
+        """Takes a net of two outputs a channel."""
+        super().__init__()
+        self.net = net
+        self.scale = scale
+
+    def forward(self, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, Tensor, State]:
+        shift, a = self.net(x, context).unbind(dim=-1)
+        scale = self.scale(a)
+        return (x + shift) * scale, scale.log().sum(dim=-1), state
+
+    def inverse(self, z: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        known, unknown = z[..., :0], torch.zeros_like(z)
+        for i in range(z.shape[-1]):
+            x = torch.cat([known, unknown[..., i:]], dim=-1)
+            shift, a = self.net(x, context)[..., i, :].unbind(dim=-1)
+            known = torch.cat([known, (z[..., i] / self.scale(a) - shift)[..., None]], dim=-1)
+        return known, state
