@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from moglow.folded import Floats, Folded, Shelf
+from moglow.folded import SCALE_FLOORS, Floats, Folded, Shelf
 
 State: TypeAlias = tuple[Any, Any]
 """The memories h and c of all cells, each ``(cells, B, hidden)``: flow step by flow step, in them layer by layer."""
@@ -92,8 +92,8 @@ class NumpyMoGlow:
 
     @staticmethod
     def covers(config: Mapping[str, Any]) -> bool:
-        """Whether this sampler knows the conditioner of a configuration."""
-        return bool(config["conditioner"] == "lstm")
+        """Whether this sampler knows the conditioner and the scale of a configuration."""
+        return bool(config["conditioner"] == "lstm" and config["scale"] in SCALE_FLOORS)
 
     @property
     def noise_dim(self) -> int:

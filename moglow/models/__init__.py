@@ -2,8 +2,19 @@
 
 from collections.abc import Mapping
 
+from moglow.models.maf import MAF
 from moglow.models.model import MotionModel
 from moglow.models.moglow import MoGlow
+from moglow.models.planar import PlanarFlow
+from moglow.models.radial import RadialFlow
+from moglow.models.realnvp import RealNVP
 from moglow.models.regression import Regression
 
-MODELS: Mapping[str, type[MotionModel]] = {"moglow": MoGlow, "regression": Regression}
+MODELS: Mapping[str, type[MotionModel]] = {
+    "moglow": MoGlow,
+    "planar": PlanarFlow,
+    "radial": RadialFlow,
+    "realnvp": RealNVP,
+    "maf": MAF,
+    "regression": Regression,
+}

@@ -1,7 +1,7 @@
 """What every model of motion offers to training, scoring and sampling. Stands on `flows`; training stands on it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -45,6 +45,17 @@ class MotionModel(nn.Module, ABC):
     @dataclass(frozen=True)
     class Config:
         """The choices a model is built from; each model has its own."""
+
+        def check(self, *at_least_one: str, **choices: Iterable[str]) -> None:
+            """Refuses numbers below 1 and words that are not among the choices, by the names of the fields."""
+            for name in at_least_one:
+                if getattr(self, name) < 1:
+                    raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1; raise it")
+            for name, known in choices.items():
+                if getattr(self, name) not in known:
+                    raise ValueError(
+                        f"{name} is {getattr(self, name)!r}, expected one of {', '.join(known)}; choose one"
+                    )
 
     PRESETS: ClassVar[Mapping[str, Config]]
 

@@ -1,10 +1,9 @@
-"""MoGlow: motion as a normalising flow whose nets remember (arXiv 1905.06598). Stands on `flows` and `model`."""
+"""MoGlow: motion as a normalising flow whose nets remember (arXiv 1905.06598). Stands on `flow`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Generator, Tensor
 
 from moglow.errors import RecipeError
@@ -17,10 +16,11 @@ from moglow.flows.linear import InvertibleLinear
 from moglow.flows.nets import CONDITIONERS, dense
 from moglow.flows.scales import SCALES
 from moglow.flows.schedules import SCHEDULES
-from moglow.models.model import MotionModel, Objective
+from moglow.models.flow import FlowModel, halves
+from moglow.models.model import MotionModel
 
 
-class MoGlow(MotionModel):
+class MoGlow(FlowModel):
     """log p(x | c) = Σₜ [ log p(zₜ) + Σₖ (Σ log-scales of ActNorm + log|det Wₖ| + Σ log sₖₜ) ], z = f(x; c, past).
 
     K steps of ActNorm, an invertible matrix and an affine coupling, whose net sees one half of the pose, the context
@@ -71,9 +71,11 @@ class MoGlow(MotionModel):
         "compact": Config(
             steps=8, hidden=128, layers=1, encoder=(128, 128), scale="bounded", latent="student"
         ),
+        "toy": Config(steps=4, hidden=64, layers=1, encoder=(64,), scale="bounded", latent="student"),
     }
 
     config: Config
+    flow: Chain
     schedule = "plain"
     """In which order the cells are computed, of `SCHEDULES`; the results agree up to rounding."""
 
@@ -104,16 +106,8 @@ class MoGlow(MotionModel):
         self.flow = Chain(**{f"step{k:02d}": flow_step() for k in range(config.steps)})
         self.latent = LATENTS[config.latent](pose_dim)
 
-    @property
-    def noise_dim(self) -> int:
-        return self.latent.noise_dim
-
-    @torch.no_grad()
-    def initialize(self, pose: Tensor, context: Tensor) -> None:
-        self.flow.initialize(pose, self.encoder(context))
-
-    def objectives(self) -> tuple[Objective, ...]:
-        return (Objective("nll", tuple(self.parameters()), self.loss),)
+    def encode(self, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        return self.encoder(context), state
 
     def loss(
         self, pose: Tensor, context: Tensor, state: State = None, *, generator: Generator
@@ -122,19 +116,10 @@ class MoGlow(MotionModel):
         encoded: Tensor = self.encoder(context)
         kept = 1.0 - self.config.dropout
         mask = encoded.new_empty(len(encoded), 1, encoded.shape[-1]).bernoulli_(kept, generator=generator)
-        log_prob, state = self._log_prob(pose, encoded * (mask / kept), state)
-        return -log_prob.mean(), state
+        read, moved = halves(state)
+        log_prob, moved = self.log_prob_given(pose, encoded * (mask / kept), moved)
+        return -log_prob.mean(), (read, moved)
 
-    def log_prob(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
-        return self._log_prob(pose, self.encoder(context), state)
-
-    def _log_prob(self, pose: Tensor, encoded: Tensor, state: State) -> tuple[Tensor, State]:
+    def log_prob_given(self, pose: Tensor, encoded: Tensor, state: State) -> tuple[Tensor, State]:
         z, ladj, state = SCHEDULES[self.schedule](self.flow, pose, encoded, state)
         return self.latent.log_prob(z) + ladj, state
-
-    def step(
-        self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0
-    ) -> tuple[Tensor, State]:
-        z = temperature * self.latent.from_noise(noise)
-        pose, state = self.flow.inverse(z[:, None], self.encoder(context)[:, None], state)
-        return pose[:, 0], state

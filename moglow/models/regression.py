@@ -46,6 +46,7 @@ class Regression(MotionModel):
     PRESETS: ClassVar[Mapping[str, MotionModel.Config]] = {
         "paper": Config(),
         "compact": Config(hidden=256),  # 1.5 M parameters on our own context, as many as the compact MoGlow
+        "toy": Config(hidden=64, layers=1),
     }
 
     config: Config

@@ -13,8 +13,13 @@ from moglow.models.model import MotionModel, Objective
 
 B, T, D, C = 3, 5, 5, 4
 EXACT = 1e-10
+READING = {"hidden": 8, "encoded": 6}
 SMALL: dict[str, dict[str, Any]] = {
     "moglow": {"steps": 3, "hidden": 8, "encoder": (6, 6)},
+    "planar": {**READING, "steps": 3, "net": 6},
+    "radial": {**READING, "steps": 3, "net": 6},
+    "realnvp": {**READING, "steps": 4, "net": 6},
+    "maf": {**READING, "steps": 2, "net": 10},
     "regression": {"hidden": 8, "layers": 1},
 }
 

@@ -1,0 +1,27 @@
+"""Planar flows as a model of motion. Stands on `reader`."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Generator
+
+from moglow.flows.planar import Planar
+from moglow.models.model import MotionModel
+from moglow.models.reader import ReadingFlow
+
+
+class PlanarFlow(ReadingFlow):
+    """z = fₖ ∘ … ∘ f₁(x), fₖ(x) = x + uₖ tanh(wₖᵀx + bₖ): each step bends the poses along one direction.
+
+    Directions and bends depend on the context (Trippe and Turner, *Conditional density estimation with Bayesian
+    normalising flows*, arXiv 1802.04908, 2018). Cheap to score; sampling solves one scalar equation a step.
+    """
+
+    PRESETS: ClassVar[Mapping[str, MotionModel.Config]] = {
+        "compact": ReadingFlow.Config(steps=16),
+        "toy": ReadingFlow.Config(hidden=64, encoded=64, steps=4),
+    }
+
+    def flow_step(self, k: int, generator: Generator) -> Planar:
+        dim = self.pose_dim
+        return Planar(dim, self.small_net(0, Planar.outputs(dim), generator), generator=generator)

@@ -1,0 +1,94 @@
+"""A net that reads the contexts once for all parts of a model, its choices, and the flows behind one. On `flow`."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+from torch import Generator, Tensor
+
+from moglow.errors import RecipeError
+from moglow.flows.actnorm import ActNorm
+from moglow.flows.bases import LATENTS
+from moglow.flows.bijection import Bijection, Chain, State
+from moglow.flows.coupling import AffineCoupling
+from moglow.flows.nets import CONDITIONERS, MLP, Conditioner
+from moglow.flows.scales import symmetric_scale
+from moglow.models.flow import FlowModel
+from moglow.models.model import MotionModel
+
+
+@dataclass(frozen=True)
+class ReaderConfig(MotionModel.Config):
+    """How the contexts are read; the configurations of the models with a reader begin with it."""
+
+    reader: str = "lstm"  # "gru" is a quarter smaller, "mingru" faster, "mlp" has no memory
+    hidden: int = 256  # width of its recurrent layers
+    layers: int = 1  # recurrent layers; the context brings ten past poses, so memory need not go deep
+    encoded: int = 128  # numbers that it hands on
+
+    def __post_init__(self) -> None:
+        self.check("hidden", "layers", "encoded", reader=CONDITIONERS)
+
+
+def reader(config: ReaderConfig, context_dim: int, *, generator: Generator) -> Conditioner:
+    """Returns a net of no inputs but the context."""
+    make = CONDITIONERS[config.reader]
+    return make(
+        0, context_dim, config.encoded, hidden=config.hidden, layers=config.layers, generator=generator
+    )
+
+
+def read(net: Conditioner, context: Tensor, state: State) -> tuple[Tensor, State]:
+    """Returns what a reader makes of the contexts (B, T, C), (B, T, E), and its state after the last."""
+    encoded, state = net(context[..., :0], context, state)
+    return encoded, state
+
+
+class ReadingFlow(FlowModel):
+    """A flow behind one reader: standardise, once for all frames and then given the context, and then K steps.
+
+    After the first two the poses are nearly normal, each channel for itself; the steps are there for what is not.
+    """
+
+    @dataclass(frozen=True)
+    class Config(ReaderConfig):
+        """What a flow behind a reader is built from."""
+
+        steps: int = 8  # K
+        net: int = 64  # width of the small nets in the steps
+        latent: str = "student"  # bounds the pull of outliers; "normal" is the usual one
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            self.check("steps", "net", latent=LATENTS)
+
+    config: Config
+
+    def __init__(
+        self, config: Config, pose_dim: int, context_dim: int, *, generator: Generator | None = None
+    ) -> None:
+        """Builds the model with weights drawn from the generator (seeded with 0 when there is none)."""
+        super().__init__(config, pose_dim, context_dim)
+        if pose_dim < 2:
+            raise RecipeError(f"the pose has {pose_dim} channels, expected at least 2 for a flow")
+        generator = generator or Generator().manual_seed(0)
+        self.reader = reader(config, context_dim, generator=generator)
+        self.flow = Chain(
+            actnorm=ActNorm(pose_dim),
+            gaussian=AffineCoupling(
+                pose_dim, self.small_net(0, 2 * pose_dim, generator), symmetric_scale, kept=0
+            ),
+            **{f"step{k:02d}": self.flow_step(k, generator) for k in range(config.steps)},
+        )
+        self.latent = LATENTS[config.latent](pose_dim)
+
+    @abstractmethod
+    def flow_step(self, k: int, generator: Generator) -> Bijection:
+        """Returns step number k."""
+
+    def small_net(self, inputs: int, outputs: int, generator: Generator) -> MLP:
+        """Returns a net of one hidden layer on inputs and what the reader says."""
+        config = self.config
+        return MLP(inputs, config.encoded, outputs, hidden=config.net, layers=1, generator=generator)
+
+    def encode(self, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        return read(self.reader, context, state)
