@@ -12,8 +12,8 @@ from moglow.cli.main import cli
 from moglow.models import MODELS
 
 RECIPE = Path(__file__).resolve().parents[1] / "data" / "procedural" / "recipe.toml"
-STEPS = 40
-QUICK = ("validate_every=40", "warmup=10", "rollouts.takes=1", "rollouts.seconds=0.5", "average=0.9")
+STEPS = 100
+QUICK = ("validate_every=100", "warmup=10", "rollouts.takes=1", "rollouts.seconds=0.5", "average=0.9")
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,8 @@ def test_a_model_trains_and_generates(name: str, corpus: Path, tmp_path: Path) -
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     first, *_ = MODELS[name](MODELS[name].PRESETS["toy"], 4, 4).objectives()
     losses = [row["loss"][first.name] for row in log if "step" in row]
-    assert sum(losses[-5:]) / 5 < losses[0] - 0.2 * abs(losses[0])
+    early, late = sum(losses[:10]) / 10, sum(losses[-10:]) / 10
+    assert late < early - 0.2 * abs(early)  # batches differ, so single losses say little
     assert Checkpoint.read(run).model == name
     moglow("generate", "--control", "line:length=0.5", "-o", file, "--checkpoint", run)
     assert len(read_bvh(file)) > 5

@@ -26,6 +26,7 @@ class MoGlow(FlowModel):
     K steps of ActNorm, an invertible matrix and an affine coupling, whose net sees one half of the pose, the context
     and its own memory. The defaults are the paper's model; presets change what the ablations earned.
 
+    >>> import torch
     >>> model = MoGlow(MoGlow.PRESETS["compact"], pose_dim=4, context_dim=6)
     >>> pose, context = torch.zeros(2, 5, 4), torch.zeros(2, 5, 6)
     >>> log_prob, state = model.log_prob(pose, context)
