@@ -262,6 +262,7 @@ def test_a_picture_shows_the_figure_in_its_colours(page: Page, scheme: str) -> N
     assert light > 0.8 if scheme == "light" else light < 0.2
 
 
-def test_without_a_page_there_is_one_sentence() -> None:
+def test_without_a_page_and_a_display_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moglow_viewer.play_window.has_display", lambda: False)
     refused = CliRunner().invoke(cli, ["play"])
     assert refused.exit_code == 1 and len(refused.stderr.splitlines()) == 1 and "--html" in refused.stderr

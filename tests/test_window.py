@@ -1,19 +1,15 @@
 """The window as a person uses it: real keys, a real mouse, a real display, which is Xvfb's; and its parts without."""
 
-import json
-import os
 import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image, ImageGrab
+from PIL import Image
 
 from moglow.bvh_read import read_bvh
 from moglow.bvh_write import write_bvh
@@ -27,9 +23,7 @@ from moglow_viewer.player import SPEEDS, Player
 from moglow_viewer.scene import Scene
 from moglow_viewer.strips import strips
 from moglow_viewer.viewing import KEYS, Viewing
-
-PATIENCE = 40.0  # seconds: the machine may be busy
-
+from tests.desktop import Opened
 
 # ---- without a display ----
 
@@ -91,105 +85,14 @@ def test_without_a_display_it_offers_what_needs_none(samples: Path, monkeypatch:
 # ---- on a display ----
 
 
-@pytest.fixture(scope="module")
-def display() -> Iterator[str]:
-    """A display that only this test sees."""
-    for program in ("Xvfb", "xdotool"):
-        if not shutil.which(program):
-            pytest.skip(f"needs {program}: apt-get install xvfb xdotool libgl1-mesa-dri")
-    read, written = os.pipe()
-    command = ["Xvfb", "-displayfd", str(written), "-screen", "0", "1024x768x24", "-nolisten", "tcp"]
-    server = subprocess.Popen(command, pass_fds=[written], stderr=subprocess.DEVNULL)
-    os.close(written)
-    with os.fdopen(read) as number:
-        yield f":{number.readline().strip()}"
-    server.terminate()
-    server.wait()
-
-
-class Opened:
-    """A window on a display, and the hands of who uses it."""
-
-    def __init__(self, display: str, folder: Path, control: str, *clips: Path) -> None:
-        self.folder, self.log = folder, folder / "shown.json"
-        self.environment = {**os.environ, "DISPLAY": display}
-        self.environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        self.display = display
-        script = Path(__file__).with_name("watched_window.py")
-        command = [sys.executable, str(script), str(self.log), control, *map(str, clips)]
-        self.errors = (folder / "errors.txt").open("w")
-        self.process = subprocess.Popen(command, env=self.environment, cwd=folder, stderr=self.errors)
-        self.wait(lambda shown: shown["drawn"] > 1 or not shown["playing"])
-        self.number = self.ask("search", "--sync", "--name", "^moglow$").split()[0]
-        self.ask("windowfocus", "--sync", self.number)
-
-    def ask(self, *words: str) -> str:
-        done = subprocess.run(["xdotool", *words], env=self.environment, capture_output=True, text=True)
-        return done.stdout
-
-    @property
-    def shown(self) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self.log.read_text()) if self.log.exists() else {"drawn": 0}
-        return told
-
-    def wait(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """What is shown as soon as it is so."""
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            shown = self.shown
-            if shown["drawn"] and condition(shown):
-                return shown
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.05)
-        pytest.fail(f"never was so: {self.shown}; {(self.folder / 'errors.txt').read_text()[-2000:]}")
-
-    def press(self, *keys: str) -> None:
-        for key in keys:
-            self.ask("key", "--delay", "30", key)
-
-    def drag(self, start: tuple[float, float], end: tuple[float, float], button: int = 1) -> None:
-        words = [
-            "mousemove",
-            "--window",
-            self.number,
-            *_pixels(start),
-            "mousedown",
-            str(button),
-            "sleep",
-            "0.1",
-        ]
-        for share in (0.3, 0.7, 1.0):
-            place = tuple(a + share * (b - a) for a, b in zip(start, end, strict=True))
-            words += ["mousemove", "--window", self.number, *_pixels(place), "sleep", "0.1"]
-        self.ask(*words, "mouseup", str(button))
-
-    def picture(self) -> Image.Image:
-        width, height = self.shown["size"]
-        return ImageGrab.grab(xdisplay=self.display).crop((0, 0, width, height))
-
-    def close(self) -> str:
-        """Closes the window by its key and returns what was said on stderr."""
-        self.press("q")
-        try:
-            self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.errors.close()
-        return (self.folder / "errors.txt").read_text()
-
-
-def _pixels(place: tuple[float, ...]) -> list[str]:
-    return [str(round(number)) for number in place]
-
-
 @pytest.fixture
 def opened(display: str, tmp_path: Path, samples: Path) -> Iterator[Opened]:
     clips = [tmp_path / "walk.bvh", tmp_path / "turns.bvh"]
     for clip in clips:
         shutil.copy(samples / clip.name, clip)
-    window = Opened(display, tmp_path, str(samples.parent / "controls" / "walk.csv"), *clips)
+    window = Opened(
+        display, tmp_path, "watched_window.py", str(samples.parent / "controls" / "walk.csv"), *clips
+    )
     yield window
     window.process.kill()
     window.process.wait()
@@ -296,7 +199,7 @@ def test_a_file_that_is_bad_at_first_opens_a_window_that_waits(
     display: str, tmp_path: Path, samples: Path
 ) -> None:
     (tmp_path / "walk.bvh").write_text("nothing")
-    window = Opened(display, tmp_path, "", tmp_path / "walk.bvh")
+    window = Opened(display, tmp_path, "watched_window.py", "", tmp_path / "walk.bvh")
     try:
         assert "walk.bvh" in window.wait(lambda shown: bool(shown["message"]))["message"]
         shutil.copy(samples / "walk.bvh", tmp_path / "walk.bvh")

@@ -6,6 +6,7 @@ import click
 
 EXAMPLE = """\b
 Examples:
+  moglow play
   moglow play --html play.html
   moglow play --html slow.html --style snu --temperature 0.5
 """
@@ -28,15 +29,22 @@ def command(
 ) -> None:
     """Walks under your hands: keys, mouse, touch or a gamepad; or along a path that you draw on the floor.
 
-    The page holds the model and runs in any browser, without a network.
+    In a window (keys and mouse; ? lists them), where R and E save what was walked into the current folder; or on a page
+    that holds the model and runs in any browser, without a network.
     """
     from moglow.checkpoint import Checkpoint
-    from moglow.errors import ExportError
     from moglow.generation import PRETRAINED, TEMPERATURE
     from moglow_viewer.play_page import write_play_page
 
+    file, heat = checkpoint or PRETRAINED, TEMPERATURE if temperature is None else temperature
+    model = Checkpoint.read(file)
     if html is None:
-        raise ExportError("play: it is played on a page; add --html play.html and open it in a browser")
-    heat = TEMPERATURE if temperature is None else temperature
-    write_play_page(Checkpoint.read(checkpoint or PRETRAINED), html, temperature=heat, style=style, seed=seed)
+        from moglow_viewer.live import Walker
+        from moglow_viewer.play_window import PlayWindow
+
+        PlayWindow(
+            model, Walker.of(model, temperature=heat, style=style, seed=seed), folder=Path.cwd()
+        ).open()
+        return
+    write_play_page(model, html, temperature=heat, style=style, seed=seed)
     click.echo(f"{html}: {html.stat().st_size / 1e6:.1f} MB, open it in any browser and walk")

@@ -23,6 +23,22 @@ class View:
     up: Array
     radius: float
 
+    def floor_point(self, across: float, up: float) -> Array | None:
+        """The place ``(2,)`` on the floor seen at a place of the picture, from its middle in halves of its height.
+
+        None where the sky is.
+
+        >>> view = View(np.array([0.0, 2.0, -2.0]), np.zeros(3), np.array([0.0, 1.0, 1.0]) / 2**0.5, 10.0)
+        >>> view.floor_point(0.0, 0.0).round(6).tolist(), view.floor_point(0.0, 9.0)
+        ([0.0, 0.0], None)
+        """
+        ahead = (self.target - self.eye) / np.linalg.norm(self.target - self.eye)
+        ray = ahead + np.tan(LENS / 2) * (across * np.cross(ahead, self.up) + up * self.up)
+        if ray[1] > -1e-3:
+            return None
+        place: Array = (self.eye - self.eye[1] / ray[1] * ray)[[0, 2]]
+        return place
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -72,22 +88,14 @@ class Camera:
     ) -> View:
         """Aims at motions that stand at offsets ``(3,)``, at a time, in a picture of this width by height."""
         aim = self._following if self.mode == "follow" else self._overview
-        target, reach = aim(motions, offsets, seconds, asked, aspect)
+        return self.aimed(*aim(motions, offsets, seconds, asked, aspect), aspect)
+
+    def aimed(self, target: Array, reach: float, aspect: float) -> View:
+        """Looks at a target ``(3,)``, so far away that what is within reach of it can be seen."""
         distance = reach / np.tan(LENS / 2) / min(1.0, aspect) / self.zoom
-        back = np.array(
-            [
-                np.cos(self.pitch) * np.sin(self.yaw),
-                np.sin(self.pitch),
-                np.cos(self.pitch) * np.cos(self.yaw),
-            ]
-        )
-        up = np.array(
-            [
-                -np.sin(self.pitch) * np.sin(self.yaw),
-                np.cos(self.pitch),
-                -np.sin(self.pitch) * np.cos(self.yaw),
-            ]
-        )
+        turn, tilt = (np.sin(self.yaw), np.cos(self.yaw)), (np.sin(self.pitch), np.cos(self.pitch))
+        back = np.array([tilt[1] * turn[0], tilt[0], tilt[1] * turn[1]])
+        up = np.array([-tilt[0] * turn[0], tilt[1], -tilt[0] * turn[1]])
         return View(target + distance * back, target, up, float(np.clip(2 * distance, 8.0, 120.0)))
 
     def _following(

@@ -75,9 +75,11 @@ class Figure:
         for name, surface in self.looks.items():
             surface.actor.SetVisibility(shown and name == look)
         self.shadow_actor.SetVisibility(shown)
-        if not shown:
-            return
-        positions, rotations = self.motion.at(seconds)
+        if shown:
+            self.pose_at(*self.motion.at(seconds), look=look)
+
+    def pose_at(self, positions: Array, rotations: Array, *, look: str) -> None:
+        """Moves the body and its shadow to where its joints are in the world: ``(J, 3)`` and ``(J, 4)``."""
         self.looks[look].pose(positions, rotations)
         ends = self.motion.clip.skeleton.end_positions(positions[None], rotations[None])[0]
         self._cast(np.concatenate([positions, ends]))

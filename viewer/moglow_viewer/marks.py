@@ -3,6 +3,8 @@
 Marks are flat bands and discs, built once; as time goes by only their colours change.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from vtkmodules.vtkRenderingCore import vtkActor
@@ -64,6 +66,23 @@ class Way:
     def show(self, seconds: float) -> None:
         gone = self.frames <= self.motion.frame_at(seconds)
         self.mark.paint(np.repeat(np.where(gone, 0.85, 0.3), 2))
+
+
+class Trace:
+    """A way that grows: the last so many of the places it was given."""
+
+    def __init__(self, ink: Array, size: float, *, kept: int) -> None:
+        self.width, self.kept = BAND * size, kept
+        self.mark = Mark(*band(np.zeros((kept, 2)), self.width, WAY), ink)
+        self.show([])
+
+    def show(self, places: Sequence[Array]) -> None:
+        """Shows places ``(2,)``; none hides it."""
+        self.mark.actor.SetVisibility(len(places) > 1)
+        if len(places) > 1:
+            last = np.array(places[-self.kept :])
+            full = np.concatenate([np.repeat(last[:1], self.kept - len(last), axis=0), last])
+            self.mark.move(band(full, self.width, WAY)[0])
 
 
 class Footprints:

@@ -108,15 +108,16 @@ class Stage:
             width / max(height - below, 1),
             scene.asked,
         )
-        self._aim(view, below)
+        self.aim(view, below)
 
     def show_floor(self, camera: Camera) -> None:
         """Shows the bare floor, where there is no scene to show."""
-        self._aim(
+        self.aim(
             View(np.array([3.0, 1.9, 5.0]), np.array([0.0, 0.9, 0.0]), np.array([0.0, 1.0, 0.0]), 14.0), 0
         )
 
-    def _aim(self, view: View, below: int) -> None:
+    def aim(self, view: View, below: int) -> None:
+        """Puts the eye where a view has it."""
         eye, height = self.plotter.camera, self.plotter.window_size[1]
         eye.position, eye.focal_point, eye.up = view.eye.tolist(), view.target.tolist(), view.up.tolist()
         free = max(height - below, 1) / height

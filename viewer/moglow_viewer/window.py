@@ -29,6 +29,17 @@ NAMED = {
 """Keys that the system calls otherwise."""
 
 
+def breath(took: float) -> float:
+    """Seconds to listen to hands before drawing again what took so long: a slow machine must not fall behind them.
+
+    The system hands over one event between two ticks of a clock that is late, and a held key makes thirty a second.
+
+    >>> breath(0.01), breath(1.0)
+    (0.002, 0.02)
+    """
+    return min(0.2 * took, 0.02)
+
+
 class Window:
     """A window that plays scenes; `open` shows it and returns when it is closed."""
 
@@ -45,7 +56,7 @@ class Window:
         self.dashboard = Dashboard(self.plotter.renderer)
         self.viewing = Viewing(Player(0.0, 30.0), look=look, beside=sources.beside)
         self.message, self.saved = "", ""
-        self.stale, self.size, self.drawn = True, (0, 0), 0
+        self.stale, self.size, self.drawn, self.next = True, (0, 0), 0, 0.0
         self.grip: tuple[int, int] | None = None
         self.scrubbing = self.was_playing = False
         self.read()
@@ -111,8 +122,12 @@ class Window:
                 self.stamps = stamps
                 self.read()
         self.viewing = replace(self.viewing, player=self.viewing.player.ticked(now))
+        if now < self.next:
+            return
         if self.stale or self.viewing.player.playing or self.size != tuple(self.plotter.window_size):
             self.draw(now)
+            done = perf_counter()
+            self.next = done + breath(done - now)
 
     def draw(self, now: float) -> None:
         """Draws the window as it is at a time on the wall."""
