@@ -121,7 +121,7 @@ def batches(frames: Sequence[int], most: int) -> Iterator[list[int]]:
     batch: list[int] = []
     for number, length in enumerate(frames):
         longest = max([length, *(frames[each] for each in batch)])
-        if batch and (len(batch) == most or len(batch) * longest > WAITING):
+        if batch and (len(batch) == most or (len(batch) + 1) * longest > WAITING):
             yield batch
             batch = []
         batch.append(number)

@@ -69,7 +69,7 @@ BORDERS = {
 
 # From a checkpoint and a control to a file: numpy alone, so that it runs inside Blender and starts at once.
 GENERATING = """feet control control_file retarget bvh_write encodings.encoding normalizer context
-    sampling generation export"""
+    sampling generation looping export"""
 HEAVY = {"torch", "scipy", "bvh", "pyvista", "click", "rich"}
 
 
