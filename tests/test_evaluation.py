@@ -321,7 +321,7 @@ def test_the_command_writes_both_and_says_the_main_figures(
     words += ["--report", report, "--json", figures, "--seeds", "1", "--quick"]
     result = CliRunner().invoke(cli, [str(word) for word in words])
     assert result.exit_code == 0, result.output
-    assert "foot slide, median" in result.stdout and "wanders of 4 s" in result.stdout
+    assert "foot slide, median" in result.stdout and "wandered 1 × 4 s" in result.stdout
     assert "nats a frame" in result.stdout
     assert report.read_text().startswith("<!doctype html>")
     assert json.loads(figures.read_text())["spec"]["seeds"] == 1

@@ -102,7 +102,7 @@ def _cell(evaluation: Evaluation, row: Row, group: str, key: str) -> Text:
 def _likelihoods(evaluation: Evaluation) -> list[str]:
     return [
         f"{row.name}: held-out motion {number(-found.means['held-out'])} nats a frame "
-        f"({-found.means['held-out'] / found.channels:.3f} a channel; {number(-found.physical)} in metres and radians; "
+        f"({number(-found.means['held-out'] / found.channels)} a channel; {number(-found.physical)} physical; "
         f"dequantised {found.dequantised:g} σ), training motion {number(-found.means['training'])}"
         for row in evaluation.rows
         if (found := row.likelihood)
@@ -119,7 +119,7 @@ def _wanders(evaluation: Evaluation) -> list[str]:
                 if not math.isnan(gain.value)
             )
             lines.append(
-                f"{row.name}: {found.rollouts} wanders of {found.seconds:.0f} s, {found.blown_up} blew up, "
+                f"{row.name}: wandered {found.rollouts} × {found.seconds:.0f} s, {found.blown_up} blew up, "
                 f"{found.frozen} froze{f'; from first to last minute {drifts}' if drifts else ''}"
             )
     return lines
