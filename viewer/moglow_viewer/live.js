@@ -1,5 +1,5 @@
 "use strict";
-// A figure while it is made: what `Scene` asks of a take, for the last minute; and the path it walks, if one was drawn.
+// A figure while it is made: what `Scene` asks of a take, for the last minute; and the path that is drawn and walked.
 
 const KEPT = 60; // seconds
 const FLOOR = 3; // seconds in which a toe was once as low as it stands
@@ -69,5 +69,20 @@ class DrawnPath extends Track {
   // The velocities of a step and of those that follow it; the end is at rest.
   ahead(step, count) {
     return Array.from({ length: count }, (_, k) => this.velocities[step + k] || [0, 0, 0]);
+  }
+}
+
+// The scene with a line that is being drawn.
+class LiveScene extends Scene {
+  drawGrid() {
+    super.drawGrid();
+    if (!this.sketch) return;
+    this.pen.beginPath();
+    this.sketch.points.forEach(([x, z], k, all) => { if (k) this.floorLine(...all[k - 1], x, z); });
+    this.stroke(this.colours.asked, 0.9, 3);
+  }
+  floorUnder(event) {
+    const { left, top } = this.canvas.getBoundingClientRect();
+    return this.floorAt(event.clientX - left, event.clientY - top);
   }
 }

@@ -45,12 +45,11 @@ async function start() {
       if (hands.idle) return asked.ahead(++step, count);
       leave();
     } else if (state.recording && recording === asked?.recording) stopRecording();
-    const wanted = waiting() ? [0, 0, 0] : steering.wanted(hands.stick(steering.coast(moving)[2]));
+    const wanted = state.drawing || sketch ? [0, 0, 0] : steering.wanted(hands.stick(steering.coast(moving)[2]));
     const coming = steering.ahead(moving, wanted, count);
     moving = steering.step(moving, wanted);
     return coming;
   }
-  const waiting = () => state.drawing || Boolean(sketch);
   function leave() { // the stick takes over from a path, at the velocities that it has
     const [now, last] = [asked.ahead(step, 1)[0], asked.ahead(step - 1, 1)[0]];
     moving = { velocities: now, accelerations: now.map((velocity, k) => (velocity - last[k]) * fps) };
@@ -103,13 +102,9 @@ async function start() {
     state.recording = false;
     showState();
   }
-  const floorAt = (event) => {
-    const { left, top } = view.getBoundingClientRect();
-    return scene.floorAt(event.clientX - left, event.clientY - top);
-  };
   view.addEventListener("pointerdown", (event) => {
     if (!state.drawing || event.button) return;
-    const point = floorAt(event);
+    const point = scene.floorUnder(event);
     if (!point) return;
     view.setPointerCapture(event.pointerId);
     sketch = { points: [point], pointer: event.pointerId };
@@ -117,7 +112,7 @@ async function start() {
   view.addEventListener("pointermove", (event) => {
     if (!sketch || sketch.done || event.pointerId !== sketch.pointer) return;
     for (const each of event.getCoalescedEvents?.() || [event]) {
-      const point = floorAt(each);
+      const point = scene.floorUnder(each);
       if (point && lengthOf(point, place) < 50) sketch.points.push(point);
     }
     stale = true;
@@ -144,22 +139,13 @@ async function start() {
     showState();
   }
 
-  // ---- files ----
+  // ---- keys and buttons ----
 
-  function save(name, text) {
-    const link = Object.assign(document.createElement("a"), {
-      href: URL.createObjectURL(new Blob([text], { type: "text/plain" })), download: name,
-    });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  }
   function record() {
     if (state.recording) return stopRecording();
     recording = new Recording(fps);
     state.recording = true;
   }
-
-  // ---- keys and buttons ----
 
   const actions = {
     p: () => draw(!state.drawing),
@@ -200,12 +186,10 @@ async function start() {
   }
   $("#temperature").addEventListener("input", (event) => { state.temperature = Number(event.target.value); showState(); });
   window.addEventListener("pointerdown", (event) => {
-    if (event.pointerType === "touch") touched();
-  });
-  function touched() {
+    if (event.pointerType !== "touch") return;
     document.body.classList.add("touched");
     showState();
-  }
+  });
 
   function showState() {
     stale = true;
@@ -304,20 +288,9 @@ async function start() {
   refit();
   $("#panel").open = window.innerWidth > 640;
   begin();
-  if (window.matchMedia("(pointer: coarse)").matches) touched();
-  else showState();
+  document.body.classList.toggle("touched", window.matchMedia("(pointer: coarse)").matches);
+  showState();
   requestAnimationFrame(tick);
-}
-
-// The scene with a line that is being drawn.
-class LiveScene extends Scene {
-  drawGrid() {
-    super.drawGrid();
-    if (!this.sketch) return;
-    this.pen.beginPath();
-    this.sketch.points.forEach(([x, z], k, all) => { if (k) this.floorLine(...all[k - 1], x, z); });
-    this.stroke(this.colours.asked, 0.9, 3);
-  }
 }
 
 start().catch((error) => {

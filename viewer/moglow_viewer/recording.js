@@ -42,3 +42,12 @@ class Recording {
     return `# seconds, metres, degrees; fps: ${this.fps}\n${names}\n${lines.join("\n")}\n`;
   }
 }
+
+// Hands a file to whoever looks at the page.
+function save(name, text) {
+  const link = Object.assign(document.createElement("a"), {
+    href: URL.createObjectURL(new Blob([text], { type: "text/plain" })), download: name,
+  });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
