@@ -200,6 +200,16 @@ def test_it_does_not_hold_up_blender(day: dict[str, Any]) -> None:
 
 
 @blender
+def test_the_panel_shows_what_there_is_to_choose_and_to_know(day: dict[str, Any]) -> None:
+    before, during, timed, after = (day["panel"][when] for when in ("before", "during", "timed", "after"))
+    assert {"path", "pace", "speed", "style", "takes", "seed", "temperature", "moglow.generate"} < set(before)
+    assert "25%" in during and "moglow.cancel" in during and "moglow.generate" not in during
+    assert any("keyframes" in text for text in timed) and "speed" not in timed
+    assert "moglow.show_take" in after and day["corner"]["results"][0][1] in after
+    assert "m/s seen" in " ".join(after)  # a warning may take several lines
+
+
+@blender
 def test_it_can_be_undone_and_removed(day: dict[str, Any]) -> None:
     assert day["installed"] == ["bl_ext.user_default.moglow"]
     assert any("figure" in thing for thing in day["circle"]["objects"])

@@ -85,6 +85,48 @@ found["installed"] = [name for name, _ in bpy.context.preferences.addons.items()
 fresh()
 circle()
 bpy.context.scene.moglow.seed = 3
+panel: Any = sys.modules["moglow_blender.panel"]
+ICONS = bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items.keys()
+
+
+class Layout:
+    """Stands in for the layout of a panel, which only windows have: knows what Blender knows, keeps what is shown."""
+
+    def __init__(self, shown: list[str]) -> None:
+        self.shown = shown
+
+    def row(self, align: bool = False) -> "Layout":
+        return self
+
+    def prop(self, thing: Any, name: str, text: str = "") -> None:
+        assert name in thing.bl_rna.properties or name[2:-2] in thing, name
+        self.shown.append(name)
+
+    def label(self, text: str, icon: str = "NONE") -> None:
+        assert icon in ICONS, icon
+        self.shown.append(text)
+
+    def operator(self, name: str, text: str = "", icon: str = "NONE") -> Any:
+        assert icon in ICONS, icon
+        group, _, verb = name.partition(".")
+        assert hasattr(bpy.types, f"{group.upper()}_OT_{verb}"), name
+        self.shown.append(name)
+        return SimpleNamespace()
+
+    def progress(self, factor: float, text: str) -> None:
+        assert "progress" in bpy.types.UILayout.bl_rna.functions
+        self.shown.append(text)
+
+
+def panel_shows(share: float = -1.0) -> list[str]:
+    manager = SimpleNamespace(moglow_progress=share)
+    layout = Layout([])
+    context = SimpleNamespace(scene=bpy.context.scene, window_manager=manager)
+    panel.MOGLOW_PT_panel.draw(SimpleNamespace(layout=layout), context)
+    return layout.shown
+
+
+found["panel"] = {"before": panel_shows(), "during": panel_shows(0.25)}
 bpy.ops.ed.undo_push(message="A circle")
 bpy.ops.moglow.generate("EXEC_DEFAULT", True)
 found["circle"] = result()
@@ -115,6 +157,7 @@ fresh()
 curve = circle()
 curve.data.path_duration = 100
 key(curve.data, "eval_time", {11: 50.0, 131: 100.0}, "eval_time")
+found["panel"]["timed"] = panel_shows()
 bpy.ops.moglow.generate()
 found["timed"] = result()
 
@@ -140,6 +183,7 @@ bpy.ops.object.mode_set(mode="EDIT")
 bpy.context.scene.moglow.pace, bpy.context.scene.moglow.seconds = "SECONDS", 1.0
 bpy.ops.moglow.generate()
 found["corner"] = result()
+found["panel"]["after"] = panel_shows()
 
 # On a rig of the user's, which has other proportions: Rigify's metarig.
 fresh()
