@@ -27,7 +27,7 @@ Floats = NDArray[np.float32]
 
 WALK = 1.2  # m/s, a comfortable walk
 STOP_AND_GO = 8.0  # seconds from one stop to the next
-SYNTHETIC = ("stand", "walk", "circle", "side-step", "backward", "stop and go")
+SYNTHETIC = ("stand", "walk", "circle", "side-step left", "side-step right", "backward", "stop and go")
 """What the synthetic controls ask for, in their order."""
 UNSEEN = 0.01  # m/s: nobody sees a slide below; procedural feet slide by none at all
 
@@ -149,6 +149,7 @@ class Rollouts:
         held_out = sorted(corpus.split("val") or corpus.split("train"), key=len, reverse=True)
         held_out = [stretch for stretch in held_out if len(stretch) > past]
         starts, controls, styles = [], [], list[str | None]()
+        self.names: list[str] = []
         for take in range(min(spec.takes, len(held_out))):
             stretch = held_out[take]
             features = corpus.features(stretch)
@@ -156,15 +157,14 @@ class Rollouts:
             starts.append(features.pose[1 : past + 1])
             controls.append(features.control[around])
             styles.append(stretch.style)
-        for wanted in synthetic_controls(corpus, span):
+            self.names.append(f"held-out {take + 1}")
+        for name, wanted in zip(SYNTHETIC, synthetic_controls(corpus, span), strict=True):
             starts.append(nearest_start(corpus, wanted[0], past))
             controls.append(wanted)
             styles.append(None)  # as most people ask
+            self.names.append(name)
         self.starts, self.controls = np.stack(starts), np.stack(controls).astype(np.float32)
         self.styles = np.stack([context.style_vector(style if context.styles else None) for style in styles])
-        self.names = [f"held-out {take}" for take in range(1, len(starts) - len(SYNTHETIC) + 1)] + list(
-            SYNTHETIC
-        )
         self.frames = frames
         shown = held_out[: spec.takes]
         real = [context.standardize_pose(corpus.features(stretch).pose) for stretch in shown]

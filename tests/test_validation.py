@@ -150,6 +150,22 @@ def test_checkpoints_can_be_chosen_by_either() -> None:
     assert min(rows, key=CHOICES["likelihood"]).step == 1000
 
 
+def test_a_motion_is_called_what_was_asked_of_it(footage: Footage) -> None:
+    """The names and the controls stand in two places; a sheet with wrong names would mislead."""
+    asked = {
+        clip.name: path for clip, path in Rollouts(footage, tiny_context(), SPEC, seed=1).motions(model())
+    }
+    velocities = {name: path.velocities().mean(0) for name, path in asked.items()}
+    reach = tiny_corpus().control_range
+    assert next(iter(asked)) == "held-out 1" and asked["stand"].length == 0
+    assert velocities["walk"][0] > 0.1 and abs(velocities["walk"][2]) < 1e-6
+    assert velocities["circle"][2] > 0.01
+    assert velocities["backward"][0] == pytest.approx(-0.5 * reach.backward, abs=1e-6)
+    assert velocities["side-step left"][1] == pytest.approx(0.5 * reach.sideways, abs=1e-6)
+    assert velocities["side-step right"][1] == pytest.approx(-0.5 * reach.sideways, abs=1e-6)
+    assert np.ptp(asked["stop and go"].velocities()[:, 0]) > 0
+
+
 def test_one_of_the_synthetic_controls_stops_and_goes() -> None:
     corpus = tiny_corpus()
     controls = synthetic_controls(corpus, round(8 * corpus.fps))
