@@ -211,6 +211,9 @@ def test_the_panel_shows_what_there_is_to_choose_and_to_know(day: dict[str, Any]
 
 @blender
 def test_it_can_be_undone_and_removed(day: dict[str, Any]) -> None:
+    assert (
+        "Success" in day["valid"] and "ERROR" not in day["valid"]
+    )  # says Blender's own checker of extensions
     assert day["installed"] == ["bl_ext.user_default.moglow"]
     assert any("figure" in thing for thing in day["circle"]["objects"])
     assert len(day["undone"]) == 1 and day["drawn"] == ["Path", "EDIT"] and not day["left over"]

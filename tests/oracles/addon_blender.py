@@ -7,7 +7,9 @@ became of each to OUT: the hips' ground positions in metres and our axes, frame 
 import json
 import math
 import os
+import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -79,6 +81,13 @@ def result() -> dict[str, Any]:
     }
 
 
+command_line = (
+    Path(bpy.utils.system_resource("SCRIPTS")) / "addons_core" / "bl_pkg" / "cli" / "blender_ext.py"
+)
+checked = subprocess.run(
+    [sys.executable, command_line, "validate", addon], capture_output=True, text=True, check=False
+)
+found["valid"] = checked.stdout + checked.stderr
 bpy.ops.extensions.package_install_files(filepath=addon, repo="user_default", enable_on_install=True)
 found["installed"] = [name for name, _ in bpy.context.preferences.addons.items() if "moglow" in name]
 
