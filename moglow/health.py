@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from moglow.validation import Validation
 
 OVERFITTING = 3  # validations in a row above the best before it is called so
+COLLAPSED = 0.3  # spread of draws over their error below which so is said
 IMPROVING = 0.005  # nats per frame and channel: less is no progress
 
 
@@ -20,6 +21,8 @@ def health(validations: Sequence[Validation]) -> str:
     last, scores = validations[-1], [validation.rollout_score for validation in validations]
     choice = validations[min(range(len(scores)), key=scores.__getitem__)]
     motion = f"best motion at {_steps(choice.step)} (score {choice.rollout_score:.2f})"
+    if last.spread < COLLAPSED:
+        motion += f"; draws differ {last.spread:.2f} times as much as they should: they are nearly one motion"
     if scores[-1] == float("inf"):
         return f"roll-outs blow up: lower training.rate or the carry weights; {motion}"
     if math.isnan(last.likelihood.standardized):

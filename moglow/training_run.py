@@ -19,6 +19,7 @@ from moglow.models import MODELS
 from moglow.models.model import MotionModel
 from moglow.recipe import Recipe
 from moglow.schema import from_table, suggestion, to_table
+from moglow.spread import spread
 from moglow.tensorfile import write_tensors
 from moglow.training import Diverged, Report, Trainer, TrainingSpec
 from moglow.validation import CHOICES, Rollouts, Validation, likelihood
@@ -157,7 +158,8 @@ class TrainingRun:
             raise TrainingError(
                 f"a {self.plan.model} has no likelihood to choose by; set training.choose=rollouts"
             )
-        validation = Validation(self.trainer.step, found, self.rollouts.figures(model), self.rollouts.real)
+        figures, real = self.rollouts.figures(model), self.rollouts.real
+        validation = Validation(self.trainer.step, found, figures, real, spread(model, self.clean))
         self.trainer.model.train()
         self.validations.append(validation)
         self._log(validation=to_table(validation), health=self.health, seconds=time.perf_counter() - start)

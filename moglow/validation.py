@@ -100,6 +100,9 @@ class Validation:
     likelihood: Likelihood
     figures: Figures
     real: Figures
+    spread: float = (
+        math.nan
+    )  # of draws for one context over their error: 1 is right, 0 a collapse; `moglow.spread`
 
     @property
     def rollout_score(self) -> float:

@@ -99,7 +99,7 @@ class Screen:
                 f"{100 * figures.slide_median:.1f}/{100 * figures.slide_mean:.1f} cm/s "
                 f"(real {100 * real.slide_median:.1f}/{100 * real.slide_mean:.1f}), jerk "
                 f"{figures.jerk / real.jerk:.2f} ×, energy {figures.energy / real.energy:.2f} ×, "
-                f"score {found.rollout_score:.3f}{best}",
+                f"draws spread {found.spread:.2f} ×, score {found.rollout_score:.3f}{best}",
                 highlight=False,
                 soft_wrap=True,
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from moglow.models.gan import GAN
 from moglow.models.maf import MAF
 from moglow.models.model import MotionModel
 from moglow.models.moglow import MoGlow
@@ -9,6 +10,7 @@ from moglow.models.planar import PlanarFlow
 from moglow.models.radial import RadialFlow
 from moglow.models.realnvp import RealNVP
 from moglow.models.regression import Regression
+from moglow.models.vae import VAE
 
 MODELS: Mapping[str, type[MotionModel]] = {
     "moglow": MoGlow,
@@ -16,5 +18,7 @@ MODELS: Mapping[str, type[MotionModel]] = {
     "radial": RadialFlow,
     "realnvp": RealNVP,
     "maf": MAF,
+    "vae": VAE,
+    "gan": GAN,
     "regression": Regression,
 }
