@@ -67,6 +67,7 @@ def display() -> Iterator[str]:
             pytest.skip(f"needs {program}: apt-get install xvfb xdotool libgl1-mesa-dri")
     read, written = os.pipe()
     command = ["Xvfb", "-displayfd", str(written), "-screen", "0", "1024x768x24", "-nolisten", "tcp"]
+    command += ["-noreset"]  # else it starts anew, and refuses who comes meanwhile, after each window
     server = subprocess.Popen(command, pass_fds=[written], stderr=subprocess.DEVNULL)
     os.close(written)
     with os.fdopen(read) as number:

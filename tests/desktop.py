@@ -26,8 +26,8 @@ class Opened:
         self.environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         self.display = display
         command = [sys.executable, str(Path(__file__).with_name(script)), str(self.log), *map(str, words)]
-        self.errors = (folder / "errors.txt").open("w")
-        self.process = subprocess.Popen(command, env=self.environment, cwd=folder, stderr=self.errors)
+        with (folder / "errors.txt").open("w") as errors:
+            self.process = subprocess.Popen(command, env=self.environment, cwd=folder, stderr=errors)
         self.wait(lambda shown: shown["drawn"] > 1 or not shown["playing"])
         self.number = self.ask("search", "--sync", "--name", f"^{title}$").split()[0]
         self.ask("windowfocus", "--sync", self.number)
@@ -51,6 +51,7 @@ class Opened:
             if self.process.poll() is not None:
                 break
             time.sleep(0.05)
+        self.stop()
         pytest.fail(f"never was so: {self.shown}; {(self.folder / 'errors.txt').read_text()[-2000:]}")
 
     def press(self, *keys: str) -> None:
@@ -77,15 +78,18 @@ class Opened:
         width, height = self.shown["size"]
         return ImageGrab.grab(xdisplay=self.display).crop((0, 0, width, height))
 
+    def stop(self) -> None:
+        """Ends the process, whatever it does."""
+        self.process.kill()
+        self.process.wait()
+
     def close(self, key: str = "q") -> str:
         """Closes the window by its key and returns what was said on stderr."""
         self.press(key)
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.errors.close()
+            self.stop()
         return (self.folder / "errors.txt").read_text()
 
 

@@ -128,9 +128,7 @@ def test_what_is_recorded_is_what_generate_makes_of_its_file(
 def opened(display: str, tmp_path: Path) -> Iterator[Opened]:
     window = Opened(display, tmp_path, "watched_play.py", title="moglow play")
     yield window
-    window.process.kill()
-    window.process.wait()
-    window.errors.close()
+    window.stop()
 
 
 @pytest.mark.render

@@ -94,9 +94,7 @@ def opened(display: str, tmp_path: Path, samples: Path) -> Iterator[Opened]:
         display, tmp_path, "watched_window.py", str(samples.parent / "controls" / "walk.csv"), *clips
     )
     yield window
-    window.process.kill()
-    window.process.wait()
-    window.errors.close()
+    window.stop()
 
 
 @pytest.mark.render
