@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from moglow import __version__
-from moglow.bvh_read import read_bvh
 from moglow.checkpoint import BEST, Checkpoint
 from moglow.cli.jobs import Job, find_share, plan, share
 from moglow.cli.sidecars import describe, digest, matches, read_sidecar, write_sidecar
@@ -78,7 +77,7 @@ def make_takes(
     model = Checkpoint.read(wish.checkpoint or PRETRAINED)
     temperature = TEMPERATURE if wish.temperature is None else wish.temperature
     sampler = Sampler.of(model, temperature=temperature, device=wish.device)
-    rig = read_bvh(wish.skeleton) if wish.skeleton else None
+    rig = _rig(wish.skeleton) if wish.skeleton else None
     common = _settings(wish, sampler)
     orders: list[Order] = []
     for job in jobs:
@@ -227,3 +226,9 @@ class _Counted:
             self.frames, self.fps = self.frames + len(block), block.fps
             self._passed(self.frames)
             yield block
+
+
+def _rig(skeleton: Path) -> Clip:
+    from moglow.bvh_read import read_bvh  # a tenth of a second that only a rig needs
+
+    return read_bvh(skeleton)
