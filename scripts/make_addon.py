@@ -19,7 +19,7 @@ from moglow.tensorfile import replacing
 
 ROOT = Path(__file__).resolve().parents[1]
 DOOR = "moglow_blender.addon"
-HOMES = {"moglow": ".", "moglow_blender": "blender"}
+HOMES = {"moglow": ".", "moglow_blender": "viewer"}
 WHEEL = f"moglow-{__version__}-py3-none-any.whl"
 DAY = (2020, 1, 1, 0, 0, 0)  # of every file in the archives: so that they depend on nothing but their content
 
@@ -35,7 +35,7 @@ def main() -> None:
 
 def make_addon(out: Path) -> None:
     """Writes the add-on's zip."""
-    extension = ROOT / "blender" / "extension"
+    extension = ROOT / "viewer" / "blender_extension"
     manifest = (extension / "blender_manifest.toml").read_text("utf-8")
     files = {
         "blender_manifest.toml": manifest.format(version=__version__, wheel=WHEEL).encode(),

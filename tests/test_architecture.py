@@ -74,7 +74,7 @@ HEAVY = {"torch", "scipy", "bvh", "pyvista", "click", "rich"}
 
 
 def modules() -> dict[str, Path]:
-    packages = (ROOT / "moglow", ROOT / "viewer" / "moglow_viewer", ROOT / "blender" / "moglow_blender")
+    packages = (ROOT / "moglow", ROOT / "viewer" / "moglow_viewer", ROOT / "viewer" / "moglow_blender")
     files = [(package.parent, file) for package in packages for file in sorted(package.rglob("*.py"))]
     named = {
         ".".join(file.relative_to(base).with_suffix("").parts).removesuffix(".__init__"): file
