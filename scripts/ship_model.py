@@ -24,8 +24,9 @@ from moglow.metrics import jerk, toe_slide
 from moglow.sampling import Sampler
 
 CONTROLS = (
-    *("stand", "turn:angle=360", "line:length=8,speed=0.8", "line:length=12,speed=1.2", "side", "back"),
-    *("circle:r=2", "figure8", "square:side=3", "line:length=30,speed=2.5"),
+    *("stand", "turn:angle=360", "line:length=8,speed=0.8", "line:length=12,speed=1.2", "line:length=12,speed=1.5"),
+    *("side:length=6", "side:length=6,speed=-0.5", "back:length=6", "circle:r=2", "figure8", "square:side=3"),
+    *("line:length=30,speed=2.5", "line:length=30,speed=3.5"),
 )
 SEEDS = range(3)
 HEAD = ("control", "slide, drawn", "slide, feet locked", "jerk")
@@ -64,7 +65,7 @@ def table(checkpoint: Checkpoint, corpus: Corpus) -> str:
     return "\n".join(lines)
 
 
-def card(checkpoint: Checkpoint, file: Path, corpus: Corpus, recipe: Path, note: str) -> str:
+def card(checkpoint: Checkpoint, run: Path, file: Path, corpus: Corpus, recipe: Path, note: str) -> str:
     """Returns the model card in Markdown."""
     about, seen = checkpoint.about, checkpoint.control_range
     notices = "\n".join(f"* {notice}" for notice in checkpoint.notices)
@@ -75,6 +76,7 @@ def card(checkpoint: Checkpoint, file: Path, corpus: Corpus, recipe: Path, note:
     styles = ", ".join(checkpoint.context.styles) or "none"
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     joints, fps = len(checkpoint.skeleton), checkpoint.context.fps
+    place = f"runs/locomotion/{run.name}" if run.is_file() else "runs/locomotion"
     return f"""# locomotion
 
 A `{checkpoint.model}` with {millions:.2f} million parameters, in float16: {megabytes:.1f} MB.
@@ -84,7 +86,7 @@ on the {joints}-joint figure of `data/samples/figure.bvh`.
 **Trained again by**
 ```
 moglow train {recipe.as_posix()} -o runs/locomotion --seed {about["seed"]}
-python scripts/ship_model.py runs/locomotion --corpus CORPUS --recipe {recipe.as_posix()}
+python scripts/ship_model.py {place} --corpus CORPUS --recipe {recipe.as_posix()}
 ```
 These weights: step {step} of a run of {minutes:.0f} minutes on one thread of a shared CPU. {note}
 
@@ -103,9 +105,10 @@ Slide of the lowest toe, median / mean, in cm/s; jerk in m/s³.
 
 {table(checkpoint, corpus)}
 
-**Limits**: little running was seen, and its feet slide. Side-steps need their style (`--style cmu69`): without one
-a take may begin in the manner of a walker who never made any, and lose its feet. That style in turn walks slowly.
-Paths faster than what was seen give poor motion; `moglow generate` warns of them.
+**Limits**: running was seen in clips of a second or so. Recorded runs slide by 44 / 142 cm/s, since their feet fly half
+of the time; at 3.5 m/s the model runs too, but between a walk and a run (about 2 to 3 m/s) it was shown little and
+shuffles. The first steps backward from a stand slide. Paths faster than what was seen give poor motion; `moglow
+generate` warns of them.
 
 sha256 {digest}; figures measured on {platform.machine()}, {platform.system()}.
 """
@@ -123,7 +126,7 @@ def main() -> None:
     PRETRAINED.parent.mkdir(exist_ok=True)
     Checkpoint.read(arguments.run).write(PRETRAINED, half=True)
     shipped, corpus = Checkpoint.read(PRETRAINED), Corpus.open(arguments.corpus)
-    text = card(shipped, PRETRAINED, corpus, arguments.recipe, arguments.note)
+    text = card(shipped, arguments.run, PRETRAINED, corpus, arguments.recipe, arguments.note)
     PRETRAINED.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
 
