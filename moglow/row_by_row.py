@@ -35,4 +35,4 @@ class RowByRow:
         target, nats, after = self.model.step(
             context[:, None], state, noise[:, None], temperature=temperature
         )
-        return target[:, 0], nats[:, 0], after
+        return self.model.numpy(target)[:, 0], self.model.numpy(nats)[:, 0], after

@@ -24,7 +24,13 @@ from moglow.metrics import jerk, toe_slide
 from moglow.sampling import Sampler
 
 CONTROLS = (
-    *("stand", "turn:angle=360", "line:length=8,speed=0.8", "line:length=12,speed=1.2", "line:length=12,speed=1.5"),
+    *(
+        "stand",
+        "turn:angle=360",
+        "line:length=8,speed=0.8",
+        "line:length=12,speed=1.2",
+        "line:length=12,speed=1.5",
+    ),
     *("side:length=6", "side:length=6,speed=-0.5", "back:length=6", "circle:r=2", "figure8", "square:side=3"),
     *("line:length=30,speed=2.5", "line:length=30,speed=3.5"),
 )

@@ -23,6 +23,9 @@ class Opened:
     ) -> None:
         self.folder, self.log = folder, folder / "shown.json"
         self.environment = {**os.environ, "DISPLAY": display}
+        self.environment.pop(
+            "VTK_DEFAULT_OPENGL_WINDOW", None
+        )  # set where films were drawn before, without a display
         self.environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         self.display = display
         command = [sys.executable, str(Path(__file__).with_name(script)), str(self.log), *map(str, words)]
