@@ -41,7 +41,7 @@ FLOORS = {
 }
 VIEWER = """figures motion single_page page packed_model play_page palette camera scene strips lettering shadow graphics
     meshes figure floor marks stage reels film sheet player viewing overlay dashboard window
-    charts film_strip tables curves report live recording play_window"""
+    charts film_strip tables curves report gamepad live recording play_window"""
 BLENDER = """axes rig action body stage render files build scene
     curve_path making settings placing operators panel addon"""  # runs inside Blender; only scripts look at it
 MODULES = [f"moglow.{name}" for floor in range(12) for name in FLOORS[floor].split()]

@@ -1,8 +1,10 @@
 """A figure under scripted hands: keys go through the code of the window, and lead where they should."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from struct import pack
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from moglow.control_file import read_control
 from moglow.errors import ControlError
 from moglow.generation import PRETRAINED
 from moglow.steering import Moving
+from moglow_viewer.gamepad import AXIS, BUTTON, FULL, Stick
 from moglow_viewer.live import HELD, Hands, Live, Walker
 from moglow_viewer.recording import Recording, save
 from tests.desktop import Opened
@@ -79,6 +82,17 @@ def test_the_same_hands_and_seed_give_the_same_motion(walker: Walker) -> None:
     assert not np.array_equal(other[0].positions, other[1].positions)
 
 
+def test_a_gamepad_walks_and_hurries_as_keys_do(walker: Walker) -> None:
+    still = walker.begin()
+    keys = Hands(frozenset({"W", "LEFT"}), hurry=True)
+    pad = Hands(pad=Stick(forward=1.0, turn=1.0, hurry=True))
+    assert np.array_equal(walker.step(still, keys).positions, walker.step(still, pad).positions)
+    both = replace(keys, pad=pad.pad)
+    assert both.stick == (1.0, 0.0, 1.0)  # together they ask for no more
+    asked = walker.route(still, [[0.0, 1.0], [0.0, 3.0]])
+    assert walker.step(asked, Hands()).route and not walker.step(asked, pad).route  # the stick takes over
+
+
 def test_a_drawn_line_is_walked_and_again_in_another_way(walker: Walker) -> None:
     begun = walker.route(walker.begin(), [[0.1, 0.6], [0.2, 2.0], [1.5, 3.0]])
     assert begun.route
@@ -129,6 +143,29 @@ def opened(display: str, tmp_path: Path) -> Iterator[Opened]:
     window = Opened(display, tmp_path, "watched_play.py", title="moglow play")
     yield window
     window.stop()
+
+
+@pytest.mark.render
+@pytest.mark.slow
+def test_the_window_takes_a_gamepad_that_comes_and_goes(opened: Opened) -> None:
+    def event(kind: int, number: int, value: int) -> bytes:
+        return pack("=IhBB", 0, value, kind, number)
+
+    assert not opened.shown["pad"]
+    os.mkfifo(opened.folder / "js0")
+    with (opened.folder / "js0").open("wb", buffering=0) as device:  # waits until the window has found it
+        device.write(event(AXIS, 1, -FULL))
+        opened.wait(lambda shown: shown["pad"] and shown["place"][1] > 0.5)
+        device.write(event(AXIS, 1, 0) + event(AXIS, 3, -FULL))
+        opened.wait(lambda shown: shown["place"][2] > 0.5)
+        device.write(event(AXIS, 3, 0) + event(BUTTON, 1, 1) + event(BUTTON, 1, 0))
+        opened.wait(lambda shown: shown["recording"])
+        opened.drag((480, 520), (700, 400))
+        opened.wait(lambda shown: shown["route"])
+        device.write(event(BUTTON, 0, 1) + event(BUTTON, 0, 0))
+        opened.wait(lambda shown: shown["take"] == 1)
+    opened.wait(lambda shown: not shown["pad"])  # unplugged, and nothing is wrong
+    assert opened.close("Escape") == "" and opened.process.returncode == 0
 
 
 @pytest.mark.render

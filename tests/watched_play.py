@@ -7,6 +7,7 @@ from pathlib import Path
 
 from moglow.checkpoint import Checkpoint
 from moglow.generation import PRETRAINED
+from moglow_viewer.gamepad import Gamepad
 from moglow_viewer.live import Walker
 from moglow_viewer.play_window import PlayWindow
 
@@ -25,6 +26,7 @@ class WatchedPlay(PlayWindow):
             "frame": live.frame,
             "place": live.place.tolist(),
             "held": sorted(self.hands.held),
+            "pad": self.gamepad.there,
             "route": live.route is not None,
             "asked": self.asked is not None,
             "take": live.take,
@@ -43,5 +45,5 @@ if __name__ == "__main__":
     checkpoint = Checkpoint.read(PRETRAINED)
     walker = Walker.of(checkpoint, temperature=0.7, style=None, seed=0)
     window = WatchedPlay(checkpoint, walker, folder=Path.cwd())
-    window.log = Path(sys.argv[1])
+    window.log, window.gamepad = Path(sys.argv[1]), Gamepad(Path.cwd())
     window.open()

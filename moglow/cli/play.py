@@ -29,8 +29,8 @@ def command(
 ) -> None:
     """Walks under your hands: keys, mouse, touch or a gamepad; or along a path that you draw on the floor.
 
-    In a window (keys and mouse; ? lists them), where R and E save what was walked into the current folder; or on a page
-    that holds the model and runs in any browser, without a network.
+    In a window (keys, mouse and, on Linux, a gamepad; ? lists them), where R and E save what was walked into the
+    current folder; or on a page that holds the model and runs in any browser, without a network.
     """
     from moglow.checkpoint import Checkpoint
     from moglow.generation import PRETRAINED, TEMPERATURE

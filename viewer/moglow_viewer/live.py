@@ -1,4 +1,4 @@
-"""A figure that walks under somebody's hands: keys held become a stick, a stick becomes poses; numpy alone, no window.
+"""A figure that walks under somebody's hands: keys and sticks held become poses; numpy alone, no window.
 
 All state is a value: who keeps one can go back to it, and walk on from there with other noise. A pose is drawn for the
 frame that comes next, whatever the model looks ahead to: the rest is where the hands would lead if they stayed.
@@ -18,6 +18,7 @@ from moglow.following import Curve, follow, round_corners
 from moglow.rotations import Array, wrap_angle
 from moglow.sampling import Past, Sampler
 from moglow.steering import Moving, Steering, walked
+from moglow_viewer.gamepad import AT_REST, Stick
 
 HELD = {
     "W": (1, 0, 0), "UP": (1, 0, 0), "S": (-1, 0, 0), "DOWN": (-1, 0, 0),
@@ -26,7 +27,7 @@ HELD = {
 }  # fmt: skip
 """What a held key asks for: forward, left, and to turn left."""
 HURRY = 1.35
-"""Times the walking pace, with Shift."""
+"""Times the walking pace, with Shift or a gamepad's trigger."""
 APART, ROUND = 0.25, 0.5
 """Metres between the points that are kept of a drawn line, and the radius of its corners."""
 FACED = 0.6
@@ -35,7 +36,7 @@ FACED = 0.6
 
 @dataclass(frozen=True)
 class Hands:
-    """The keys that are held now.
+    """The keys and the gamepad's sticks that are held now.
 
     >>> Hands(frozenset({"W", "LEFT"})).stick
     (1.0, 0.0, 1.0)
@@ -43,6 +44,7 @@ class Hands:
 
     held: frozenset[str] = frozenset()
     hurry: bool = False
+    pad: Stick = AT_REST
 
     def press(self, key: str) -> "Hands":
         return replace(self, held=self.held | {key}) if key in HELD else self
@@ -52,8 +54,17 @@ class Hands:
 
     @property
     def stick(self) -> tuple[float, float, float]:
-        forward, sideways, turn = np.clip(np.sum([HELD[k] for k in self.held] or [(0, 0, 0)], axis=0), -1, 1)
+        asked = [HELD[key] for key in self.held]
+        forward, sideways, turn = np.clip(np.sum([*asked, self.pad[:3]], axis=0), -1, 1)
         return float(forward), float(sideways), float(turn)
+
+    @property
+    def idle(self) -> bool:
+        return not self.held and not any(self.stick)
+
+    @property
+    def pace(self) -> float:
+        return HURRY if self.hurry or self.pad.hurry else 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,13 +127,13 @@ class Walker:
     def step(self, live: Live, hands: Hands) -> Live:
         """The figure one frame later, with the hands held as they are, or along its route."""
         count = 1 + self.sampler.context.spec.lookahead
-        if live.route is not None and live.done < len(live.route) - 1 and not hands.held:
+        if live.route is not None and live.done < len(live.route) - 1 and hands.idle:
             rows = live.route.velocities()[live.done + 1 :][:count]
             coming = np.concatenate([rows, np.zeros((count - len(rows), 3))])
             moving = Moving(coming[0], np.zeros(3))
             live = replace(live, done=live.done + 1)
         else:
-            wanted = self.steering.wanted(*hands.stick, hurry=HURRY if hands.hurry else 1.0)
+            wanted = self.steering.wanted(*hands.stick, hurry=hands.pace)
             coming = self.steering.ahead(live.moving, wanted, count)
             moving = self.steering.step(live.moving, wanted)
             live = replace(live, route=None)

@@ -16,6 +16,7 @@ from moglow.control import ControlPath
 from moglow.errors import ExportError, MoglowError
 from moglow.rotations import Array, quat_normalize, wrap_angle
 from moglow_viewer.camera import Camera, View
+from moglow_viewer.gamepad import Gamepad
 from moglow_viewer.graphics import has_display
 from moglow_viewer.lettering import table, write
 from moglow_viewer.live import Hands, Live, Walker
@@ -38,6 +39,8 @@ HELP = (
     (", and .", "calmer, livelier"), ("Y", "another style"), ("right drag", "turns the camera"), ("wheel", "zooms"),
     ("?", "these keys"), ("Esc", "close"),
 )  # fmt: skip
+BUTTONS = {0: "N", 1: "R"}  # of a gamepad: the lower one and the right one, A and B on most
+PAD = (("sticks", "walk and turn"), ("trigger", "hurry"), ("A, B", "as N and R"))
 
 
 class PlayWindow:
@@ -63,7 +66,7 @@ class PlayWindow:
         self.status, self.help = (Overlay(self.plotter.renderer, layer) for layer in range(2))
         self.camera = Camera(yaw=np.pi, pitch=0.3)
         self.view: View | None = None
-        self.hands, self.gone = Hands(), dict[str, float]()
+        self.hands, self.gone, self.gamepad = Hands(), dict[str, float](), Gamepad()
         self.live = self.before = walker.begin()
         self.fork: Live | None = None  # where the drawn path begins, to walk it again
         self.asked: Asked | None = None
@@ -104,6 +107,9 @@ class PlayWindow:
         for key in [key for key, since in self.gone.items() if now - since > LINGER]:
             self.hands = self.hands.release(key)
             del self.gone[key]
+        for button in self.gamepad.read(now):
+            self.press(BUTTONS.get(button, ""))
+        self.hands = replace(self.hands, pad=self.gamepad.stick)
         if now < self.next:
             return
         if now - self.clock > LAG:
@@ -141,9 +147,8 @@ class PlayWindow:
         self.stage.aim(self.view, 0)
         if self.asked and self.live.route:
             self.asked.show(self.live.done / self.live.route.fps, np.zeros(3))
-        self.help.show(
-            table([(b, a) for a, b in HELP], size=14, title="Keys") if self.helping else None, 16, 16
-        )
+        rows = [(what, key) for key, what in (HELP + PAD if self.gamepad.there else HELP)]
+        self.help.show(table(rows, size=14, title="Keys") if self.helping else None, 16, 16)
         self.status.show(self._status(), 16, height - 38)
         self.drawn += 1
         self.plotter.ren_win.Render()
