@@ -57,7 +57,8 @@ def held_out(corpus: Corpus, *, seconds: float = np.inf) -> list[Trial]:
             if sum(trial.seconds for trial in trials) >= seconds:
                 return trials
             piece = slice(int(frames[0]), int(frames[-1]) + 1)
-            path = ControlPath.from_velocities(corpus.control[piece].astype(float), corpus.fps)
+            styles = None if stretch.style is None else [stretch.style] * len(frames)
+            path = ControlPath.from_velocities(corpus.control[piece].astype(float), corpus.fps, styles=styles)
             name = f"{stretch.name.rpartition('/')[2].removesuffix('.bvh')} {number + 1}/{count}"
             trials.append(Trial(name, path, corpus.encoding.decode(corpus.pose[piece], path, name)))
     return trials
