@@ -23,7 +23,7 @@ SYNTHETIC: dict[str, str] = {
     "stand": "stand:seconds={seconds}",
     "side": "side:speed=0.5,seconds={seconds}",
     "walk": "line:speed=1.2,seconds={seconds}",
-    "run": "line:speed=2.5,seconds={seconds}",
+    "run": "line:speed=3.3,seconds={seconds}",  # as most recorded runs; between 2 and 3 m/s nobody moves
     "back": "back:speed=0.8,seconds={seconds}",
     "turn, walking": "circle:r=2,speed=1.2,seconds={seconds}",
     "turn, on the spot": "turn:angle=-1440,rate=90,seconds={seconds}",
