@@ -41,12 +41,15 @@ PAPER = (
 )
 """The paper's choices at our size."""
 
+ONE_FOR_ALL = ("context.carry={others=0.9}", f"{PAST}.history_noise={{others=0.01}}")
+"""For encodings that know no toes to treat otherwise."""
+
 CHOICES: dict[str, tuple[str, ...]] = {
     "as shipped": (),
     "all of the paper's, positions": ("features.encoding=positions", *PAPER),
     "all of the paper's, rotations": ("features.encoding=rotations", *PAPER),
-    "encoding: rotations": ("features.encoding=rotations", "context.carry={others=0.9}"),
-    "encoding: positions": ("features.encoding=positions", "context.carry={others=0.9}"),
+    "encoding: rotations": ("features.encoding=rotations", *ONE_FOR_ALL),
+    "encoding: positions": ("features.encoding=positions", *ONE_FOR_ALL),
     "carry: none (the pose itself)": ("context.carry={}",),
     "carry: 1 everywhere": (CARRY % (1.0, 1.0, 1.0, 1.0, 1.0),),
     "carry: 0.9 everywhere": (CARRY % (0.9, 0.9, 0.9, 0.9, 0.9),),
