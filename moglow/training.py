@@ -218,6 +218,8 @@ class Trainer:
         # Early on a shorter average: the first weights are worth nothing.
         keep = min(self.spec.average, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
+        for kept, now in zip(self.average.buffers(), self.model.buffers(), strict=True):
+            kept.copy_(now)  # what a model counts while it trains is an average already
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Returns all that the next step depends on, as arrays and a JSON table; every process must ask for it."""
