@@ -1,11 +1,10 @@
 """Who finds what is wrong with motion: every judge × every fault, after training on motion that is partly spoilt.
 
-    python scripts/bench_anomalies.py run --corpus FILE --results docs/anomalies.jsonl [--seeds 0 1] [--models NAME …]
-    python scripts/bench_anomalies.py table docs/anomalies.jsonl
+    python scripts/bench_anomalies.py --corpus FILE --results docs/anomalies.jsonl [--seeds 0 1] [--models NAME …]
 
 FILE is made by `moglow preprocess data/open/recipe.toml -o FILE --set data.smoother=[]`. Faults are those of
-`scripts/injuries.py`, put into clips before they are encoded: into held-out clips, one kind at a time, to be found,
-and into training clips, all kinds mixed, until so many per cent of the training windows hold a bad frame. A run that
+`injuries`, put into clips before they are encoded: into held-out clips, one kind at a time (see `judging`), and into
+training clips, all kinds mixed, until a share of the training windows holds a bad frame. A run that
 the results already hold is not made again, so it may be stopped at any time.
 """
 
@@ -13,10 +12,9 @@ import argparse
 import json
 import platform
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +22,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from injuries import inject
-from moglow.clip import Clip
+from judging import BLIND, KINDS, Flags, Judged, Scores, injured, joined, judged_motion, judgement, pieces
 from moglow.context import Context, ContextSpec
 from moglow.corpus import Corpus, Stretch
-from moglow.errors import ClipError
 from moglow.models import MODELS
 from moglow.models.model import MotionModel
 from moglow.outliers import OutlierSpec
@@ -36,10 +32,6 @@ from moglow.training import Trainer, TrainingSpec
 from moglow.window_order import Cuts
 from moglow.windows import Footage, Windows, WindowSpec
 
-Scores = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-
-KINDS = ("spike", "swap", "frozen", "floor", "teleport", "rate")
 CONTEXT = ContextSpec(
     carry={"toe_x": 1.0, "toe_z": 1.0, "foot_yaw": 1.0, "toe_height": 0.7, "others": 0.9}, styles=False
 )
@@ -60,60 +52,8 @@ JUDGED = (
     *("vae", "moglow", "realnvp", "maf"),
 )
 
-TRAINED_PIECE, JUDGED_PIECE = 45, 120
-"""Frames that get at most one fault, in training and in judging: 1.5 s and 4 s."""
-NEAR = 30
-"""Frames around a fault that are not judged: models see it in their past, and paths are smoothed over a second."""
-MOMENT = 15
-"""Frames of a moment, half a second: bad if any frame of it is, and as strange as the strangest."""
-DRAWS = 200
-"""Resamplings of the 4 s pieces that an interval is made from."""
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Held-out motion with faults of one kind: a corpus of it, its clips, and for each frame whether it is bad."""
-
-    corpus: Corpus
-    clips: tuple[Clip, ...]
-    bad: tuple[Flags, ...]
-
-
-def pieces(clip: Clip, length: int) -> list[Clip]:
-    """Returns a clip in pieces of at least a length, or whole where it is shorter."""
-    cuts = np.linspace(0, len(clip), max(1, len(clip) // length) + 1).astype(int)
-    return [clip[start:stop] for start, stop in zip(cuts[:-1], cuts[1:], strict=True)]
-
-
-def joined(parts: Sequence[Clip]) -> Clip:
-    """Returns pieces as one clip again."""
-    positions, rotations = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("positions", "rotations")
-    )
-    return replace(parts[0], positions=positions, rotations=rotations)
-
-
-def injured(clip: Clip, kinds: Sequence[str], random: np.random.Generator) -> tuple[Clip, Flags]:
-    """Returns a piece with a fault of the first kind that it can have, and its bad frames; sound where there is none."""
-    for kind in kinds:
-        try:
-            found = inject(clip, kind, generator=random)
-        except (ClipError, ValueError):  # too short, or no foot stands in it
-            continue
-        return found.clip, found.frames
-    return clip, np.zeros(len(clip), bool)
-
-
-def judged_motion(corpus: Corpus, kind: str) -> Judged:
-    """Returns the held-out clips with a fault of a kind in every 4 s; the same for all judges."""
-    random, clips, bad = np.random.default_rng(KINDS.index(kind)), [], []
-    for stretch in corpus.split("val"):
-        parts = [injured(part, [kind], random) for part in pieces(corpus.clip(stretch), JUDGED_PIECE)]
-        clips.append(joined([clip for clip, _ in parts]))
-        bad.append(np.concatenate([flags for _, flags in parts]))
-    labels = [(stretch.name, stretch.style, "train") for stretch in corpus.split("val")]
-    features = [corpus.encoding.features(clip) for clip in clips]
-    return Judged(Corpus.build(corpus.encoding, features, labels, fps=corpus.fps), tuple(clips), tuple(bad))
+TRAINED_PIECE = 45
+"""Frames of training motion with at most one fault, 1.5 s."""
 
 
 def bad_windows(bad: Flags) -> Flags:
@@ -143,9 +83,9 @@ def spoilt(corpus: Corpus, share: float, seed: int) -> Corpus:
 
 
 @torch.no_grad()
-def model_scores(model: MotionModel, footage: Footage) -> list[Scores]:
+def model_scores(judged: Judged, context: Context, model: MotionModel) -> list[Scores]:
     """Returns how strange a model finds each frame of each clip; not a number where it has no past."""
-    past, length = CONTEXT.history, 2 * WINDOWS.length
+    footage, past, length = Footage(judged.corpus, context), CONTEXT.history, 2 * WINDOWS.length
     found = []
     for stretch in footage.corpus.stretches:
         scores, frames = np.full(len(stretch), np.nan), min(length, len(stretch) - past)
@@ -162,100 +102,6 @@ def model_scores(model: MotionModel, footage: Footage) -> list[Scores]:
 def _cuts(stretch: Stretch, starts: NDArray[np.int64]) -> Cuts:
     still = torch.zeros(len(starts), dtype=torch.bool)
     return Cuts(torch.as_tensor(stretch.start + starts), still, still, still)
-
-
-def jerk_scores(judged: Judged, context: Context) -> list[Scores]:
-    """Returns the largest jerk of any joint in the world around each frame: what a threshold looks at."""
-    found = []
-    for clip in judged.clips:
-        jerk = np.linalg.norm(np.diff(clip.world()[0], n=3, axis=0), axis=-1).max(
-            1
-        )  # between frames t + 1 and t + 2
-        around = np.maximum(np.append(jerk, 0), np.append(0, jerk))
-        found.append(np.concatenate([[np.nan], around, [np.nan]]))
-    return found
-
-
-def pose_scores(judged: Judged, context: Context) -> list[Scores]:
-    """Returns the z-score of each pose, of its most unusual channel."""
-    features = map(judged.corpus.features, judged.corpus.stretches)
-    return [np.abs(context.standardize_pose(each.pose)).max(1).astype(float) for each in features]
-
-
-def step_scores(judged: Judged, context: Context) -> list[Scores]:
-    """Returns the z-score of each step from the pose before, of its most unusual channel: a model's target, unlearnt."""
-    found = []
-    for each in map(judged.corpus.features, judged.corpus.stretches):
-        pose, control = context.standardize_pose(each.pose), context.standardize_control(each.control)
-        steps = np.abs(context.to_target(pose[1:], pose[:-1], control[1:])).max(1)
-        found.append(np.append(np.nan, steps))
-    return found
-
-
-BLIND: Mapping[str, Callable[[Judged, Context], list[Scores]]] = {
-    "jerk": jerk_scores,
-    "z-score of poses": pose_scores,
-    "z-score of steps": step_scores,
-}
-
-
-def roc_area(scores: Scores, bad: Flags) -> float:
-    """Returns the chance that a bad one is stranger than a sound one, ties counting half.
-
-    >>> roc_area(np.array([1.0, 2.0, 2.0, 3.0]), np.array([False, False, True, True]))
-    0.875
-    """
-    _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(count) - (count - 1) / 2)[place]
-    positive = int(bad.sum())
-    return float((ranks[bad].sum() - positive * (positive + 1) / 2) / (positive * (len(bad) - positive)))
-
-
-def average_precision(scores: Scores, bad: Flags) -> float:
-    """Returns the mean over bad ones of the share of bad ones among all that are as strange.
-
-    >>> average_precision(np.array([3.0, 2.0, 1.0]), np.array([True, False, True])).__round__(3)
-    0.833
-    """
-    order = np.argsort(-scores, kind="stable")
-    ordered, hits = scores[order], np.cumsum(bad[order])
-    last = np.searchsorted(-ordered, -ordered, side="right") - 1  # of those that are as strange
-    return float((hits[last] / (last + 1))[bad[order]].mean())
-
-
-def moments(scores: Scores, bad: Flags, judged: Flags) -> Iterator[tuple[int, float, bool]]:
-    """Yields the piece of each half second, how strange it is and whether it is bad; mixed ones are left out."""
-    for start in range(0, len(bad) - MOMENT + 1, MOMENT):
-        part = slice(start, start + MOMENT)
-        if (bad[part].any() or judged[part].all()) and np.isfinite(scores[part]).any():
-            yield start // JUDGED_PIECE, float(np.nanmax(scores[part])), bool(bad[part].any())
-
-
-def judgement(judged: Judged, scores: list[Scores]) -> dict[str, Any]:
-    """Returns AUROC and average precision, per frame and per half second, and the latter's deviation over pieces."""
-    of_frames, of_moments = [], []
-    for clip, (found, bad) in enumerate(zip(scores, judged.bad, strict=True)):
-        near = np.convolve(bad, np.ones(2 * NEAR + 1))[NEAR : NEAR + len(bad)] > 0
-        counted = np.isfinite(found) & (bad | ~near)
-        counted[: CONTEXT.history] = False  # models have no past there; all are judged on the same frames
-        of_frames.append(np.stack([found[counted], bad[counted]]))
-        of_moments += [(1000 * clip + piece, *rest) for piece, *rest in moments(found, bad, counted)]
-    frames = np.concatenate(of_frames, axis=1)
-    piece, strange, is_bad = (np.array(column) for column in zip(*of_moments, strict=True))
-    random, names, draws = np.random.default_rng(0), np.unique(piece), []
-    rows = [np.flatnonzero(piece == name) for name in names]
-    for _ in range(DRAWS):
-        drawn = np.concatenate([rows[number] for number in random.integers(len(rows), size=len(rows))])
-        draws.append(roc_area(strange[drawn], is_bad[drawn]))
-    return {
-        "frames": [
-            roc_area(frames[0], frames[1] > 0),
-            average_precision(frames[0], frames[1] > 0),
-            frames[1].mean(),
-        ],
-        "moments": [roc_area(strange, is_bad), average_precision(strange, is_bad), is_bad.mean()],
-        "deviation": float(np.std(draws)),
-    }
 
 
 def trained(name: str, footage: Footage, outliers: OutlierSpec, seed: int) -> MotionModel:
@@ -293,22 +139,17 @@ class Bench:
         corpus, start = self.spoilt(share, seed), time.process_time()
         context = Context.of_corpus(CONTEXT, corpus)
         if judge in BLIND:
-            kinds = {
-                kind: judgement(self.judged(kind), BLIND[judge](self.judged(kind), context)) for kind in KINDS
-            }
+            scores = partial(BLIND[judge], context=context)
         else:
             model = trained(judge, Footage(corpus, context), WAYS[way](share), seed)
-            kinds = {
-                kind: judgement(
-                    self.judged(kind), model_scores(model, Footage(self.judged(kind).corpus, context))
-                )
-                for kind in KINDS
-            }
+            scores = partial(model_scores, model=model, context=context)
+        found = {kind: self.judged(kind) for kind in KINDS}
+        kinds = {kind: judgement(each, scores(each), CONTEXT.history) for kind, each in found.items()}
         machine = f"{platform.processor() or platform.machine()}, torch {torch.__version__}"
         row = {**which, "kinds": kinds, "seconds": round(time.process_time() - start, 1), "machine": machine}
         with self.results.open("a") as file:
             file.write(json.dumps(row) + "\n")
-        area = np.mean([found["moments"][0] for found in kinds.values()])
+        area = np.mean([each["moments"][0] for each in kinds.values()])
         print(
             f"{judge}, {way}, {share:.0%} spoilt, seed {seed}: {area:.3f} in {row['seconds']} s", flush=True
         )
@@ -329,21 +170,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(dest="command", required=True)
-    runner = commands.add_parser("run")
-    runner.add_argument("--corpus", type=Path, required=True)
-    runner.add_argument("--results", type=Path, required=True)
-    runner.add_argument("--models", nargs="*", default=JUDGED, choices=MODELS)
-    runner.add_argument("--spoilt", nargs="*", type=float, default=SPOILT)
-    runner.add_argument("--seeds", nargs="*", type=int, default=[0])
-    commands.add_parser("table").add_argument("results", type=Path)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--models", nargs="*", default=JUDGED, choices=MODELS)
+    parser.add_argument("--spoilt", nargs="*", type=float, default=SPOILT)
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0])
     arguments = parser.parse_args()
-    if arguments.command == "table":
-        print(table(arguments.results))
-    else:
-        torch.set_num_threads(1)
-        bench = Bench(Corpus.open(arguments.corpus), arguments.results)
-        run_all(bench, arguments.models, arguments.spoilt, arguments.seeds)
+    torch.set_num_threads(1)
+    bench = Bench(Corpus.open(arguments.corpus), arguments.results)
+    run_all(bench, arguments.models, arguments.spoilt, arguments.seeds)
 
 
 if __name__ == "__main__":

@@ -137,8 +137,14 @@ def test_a_run_with_outliers_goes_on_bit_for_bit(tmp_path: Path) -> None:
 
 
 def test_wrong_settings_are_refused() -> None:
-    for wrong in ({"share": 0.5}, {"share": -0.1}, {"start": -1}, {"assignment": "blind"}):
+    nonsense: tuple[dict[str, Any], ...] = (
+        {"share": 0.5},
+        {"share": -0.1},
+        {"start": -1},
+        {"assignment": "blind"},
+    )
+    for wrong in nonsense:
         with pytest.raises(ValueError, match=r"give|choose"):
-            OutlierSpec(**wrong)  # type: ignore[arg-type]
+            OutlierSpec(**wrong)
     with pytest.raises(ValueError, match="no window in a batch of 8; raise"):
         replace(SPEC, outliers=OutlierSpec(share=0.01))

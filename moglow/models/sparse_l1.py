@@ -41,5 +41,6 @@ class SparseL1(Overcomplete):
         return raw.relu()
 
     def penalty(self, code: Tensor) -> Tensor:
-        norms = self.decoder.body[0].weight[:, : self.code_dim].norm(dim=0)  # (code,)
-        return self.config.sparsity * (code * norms).sum(dim=-1).mean()
+        reading = self.decoder.body.get_parameter("0.weight")[:, : self.code_dim]
+        cost: Tensor = (code * reading.norm(dim=0)).sum(dim=-1).mean()
+        return self.config.sparsity * cost
