@@ -64,7 +64,7 @@ def table(results: Path) -> str:
     shares = sorted({share for _, _, share in runs})
     ways = [way for way in WAYS if any(way == found for _, found, _ in runs)]
     of_shares = [
-        [judge, way, *(_both(runs.get((judge, way if share else "plain", share), [])) for share in shares)]
+        [judge, way, *(_both(runs.get((judge, way, share), [])) for share in shares)]
         for judge in ranked
         for way in ways
         if way == "plain" or any((judge, way, share) in runs for share in shares)
@@ -83,7 +83,8 @@ def table(results: Path) -> str:
 
 
 def _both(rows: Rows) -> str:
-    return f"{mean_figure(rows):.3f} / {mean_figure(rows, 1):.3f}" if rows else ""
+    """Returns AUROC and average precision over kinds and seeds, with the number of seeds."""
+    return f"{mean_figure(rows):.3f} / {mean_figure(rows, 1):.3f} ({len(rows)})" if rows else ""
 
 
 def _change(runs: Mapping[tuple[str, str, float], Rows], way: str, share: float) -> str:

@@ -16,13 +16,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from judging import BLIND, KINDS, Flags, Judged, Scores, injured, joined, judged_motion, judgement, pieces
+from moglow.checkpoint import Checkpoint
 from moglow.context import Context, ContextSpec
 from moglow.corpus import Corpus, Stretch
 from moglow.models import MODELS
@@ -31,6 +31,8 @@ from moglow.outliers import OutlierSpec
 from moglow.training import Trainer, TrainingSpec
 from moglow.window_order import Cuts
 from moglow.windows import Footage, Windows, WindowSpec
+
+Judge = Callable[[Judged], list[Scores]]
 
 CONTEXT = ContextSpec(
     carry={"toe_x": 1.0, "toe_z": 1.0, "foot_yaw": 1.0, "toe_height": 0.7, "others": 0.9}, styles=False
@@ -52,6 +54,7 @@ JUDGED = (
     *("vae", "moglow", "realnvp", "maf"),
 )
 
+SHIPPED = Path(__file__).resolve().parents[1] / "moglow" / "pretrained" / "locomotion.safetensors"
 TRAINED_PIECE = 45
 """Frames of training motion with at most one fault, 1.5 s."""
 
@@ -85,13 +88,13 @@ def spoilt(corpus: Corpus, share: float, seed: int) -> Corpus:
 @torch.no_grad()
 def model_scores(judged: Judged, context: Context, model: MotionModel) -> list[Scores]:
     """Returns how strange a model finds each frame of each clip; not a number where it has no past."""
-    footage, past, length = Footage(judged.corpus, context), CONTEXT.history, 2 * WINDOWS.length
+    footage, past, length = Footage(judged.corpus, context), context.spec.history, 2 * WINDOWS.length
     found = []
     for stretch in footage.corpus.stretches:
         scores, frames = np.full(len(stretch), np.nan), min(length, len(stretch) - past)
         last = len(stretch) - past - frames
         starts = np.unique(np.append(np.arange(0, last + 1, frames), last))
-        window = footage.cut(_cuts(stretch, starts), past, frames, CONTEXT.lookahead)
+        window = footage.cut(_cuts(stretch, starts), past, frames, context.spec.lookahead)
         rows, _ = model.score(window.target(footage.context), window.context(footage.context))
         for start, row in zip(starts, rows.double().numpy(), strict=True):
             scores[start + past : start + past + frames] = row
@@ -120,50 +123,60 @@ class Bench:
     """The motion of all runs, made when it is needed, and the file that holds what was found."""
 
     def __init__(self, corpus: Corpus, results: Path) -> None:
-        self.corpus, self.results = corpus, results
+        self.results = results
         self.judged = cache(lambda kind: judged_motion(corpus, kind))
         self.spoilt = cache(lambda share, seed: spoilt(corpus, share, seed))
 
-    def rows(self) -> list[dict[str, Any]]:
-        return (
-            [json.loads(line) for line in self.results.read_text().splitlines()]
-            if self.results.exists()
-            else []
-        )
+    def context(self, share: float, seed: int) -> Context:
+        """Returns the context of spoilt motion: its scales are spoilt too."""
+        return Context.of_corpus(CONTEXT, self.spoilt(share, seed))
 
-    def run(self, judge: str, way: str, share: float, seed: int) -> None:
-        """Adds a row, unless it is there."""
-        which = {"judge": judge, "way": way, "spoilt": share, "seed": seed}
-        if any(all(row[key] == value for key, value in which.items()) for row in self.rows()):
+    def model(self, name: str, way: str, share: float, seed: int) -> Judge:
+        """Returns a model as a judge, after training a way on spoilt motion."""
+        context = self.context(share, seed)
+        model = trained(name, Footage(self.spoilt(share, seed), context), WAYS[way](share), seed)
+        return partial(model_scores, model=model, context=context)
+
+    def blind(self, name: str, way: str, share: float, seed: int) -> Judge:
+        """Returns a blind judge that knows mean and deviation of spoilt motion."""
+        return partial(BLIND[name], context=self.context(share, seed))
+
+    def shipped(self, name: str, way: str, share: float, seed: int) -> Judge:
+        """Returns the model inside the package: trained at length, on sound motion, the same clips held out."""
+        checkpoint = Checkpoint.read(SHIPPED)
+        return partial(model_scores, model=checkpoint.to_torch(), context=checkpoint.context)
+
+    def run(
+        self, make: Callable[[str, str, float, int], Judge], name: str, way: str, share: float, seed: int
+    ) -> None:
+        """Adds the row of a judge, unless it is there."""
+        which = {"judge": name, "way": way, "spoilt": share, "seed": seed}
+        known = self.results.read_text().splitlines() if self.results.exists() else []
+        if any(which.items() <= json.loads(line).items() for line in known):
             return
-        corpus, start = self.spoilt(share, seed), time.process_time()
-        context = Context.of_corpus(CONTEXT, corpus)
-        if judge in BLIND:
-            scores = partial(BLIND[judge], context=context)
-        else:
-            model = trained(judge, Footage(corpus, context), WAYS[way](share), seed)
-            scores = partial(model_scores, model=model, context=context)
+        self.spoilt(share, seed)  # its making is nobody's seconds
+        start = time.process_time()
+        judge = make(name, way, share, seed)
         found = {kind: self.judged(kind) for kind in KINDS}
-        kinds = {kind: judgement(each, scores(each), CONTEXT.history) for kind, each in found.items()}
+        kinds = {kind: judgement(each, judge(each), CONTEXT.history) for kind, each in found.items()}
+        seconds = round(time.process_time() - start, 1)
         machine = f"{platform.processor() or platform.machine()}, torch {torch.__version__}"
-        row = {**which, "kinds": kinds, "seconds": round(time.process_time() - start, 1), "machine": machine}
         with self.results.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps({**which, "kinds": kinds, "seconds": seconds, "machine": machine}) + "\n")
         area = np.mean([each["moments"][0] for each in kinds.values()])
-        print(
-            f"{judge}, {way}, {share:.0%} spoilt, seed {seed}: {area:.3f} in {row['seconds']} s", flush=True
-        )
+        print(f"{name}, {way}, {share:.0%} spoilt, seed {seed}: {area:.3f} in {seconds} s", flush=True)
 
 
 def run_all(bench: Bench, models: Sequence[str], shares: Sequence[float], seeds: Sequence[int]) -> None:
     """Makes the runs that are missing."""
+    bench.run(bench.shipped, "moglow as shipped", "plain", 0.0, 0)
     for seed in seeds:
         for share in shares:
-            for judge in BLIND:
-                bench.run(judge, "plain", share, seed)
+            for name in BLIND:
+                bench.run(bench.blind, name, "plain", share, seed)
             for way in WAYS if share else ("plain",):
-                for judge in models:
-                    bench.run(judge, way, share, seed)
+                for name in models:
+                    bench.run(bench.model, name, way, share, seed)
 
 
 def main() -> None:

@@ -13,10 +13,10 @@ from moglow.models.overcomplete import Overcomplete
 
 
 class SparseKL(Overcomplete):
-    """The penalty β Σₖ KL(ρ ‖ ρ̂ₖ) of a code between 0 and 1, ρ̂ₖ the mean of its number k over a batch.
+    """x̂ = D(z), z = E(x) between 0 and 1, and β Σₖ KL(ρ ‖ ρ̂ₖ) made small besides the error: no number is often large.
 
-    KL(ρ ‖ ρ̂) = ρ log ρ/ρ̂ + (1 − ρ) log (1 − ρ)/(1 − ρ̂): each number is a coin that should come up at rate ρ, so all
-    take part and each seldom (Ng, *Sparse autoencoder*, lecture notes CS294A, 2011).
+    ρ̂ₖ is the mean of number k over a batch. KL(ρ ‖ ρ̂) = ρ log ρ/ρ̂ + (1 − ρ) log (1 − ρ)/(1 − ρ̂): numbers are coins that
+    should come up at rate ρ, so all take part and each seldom (Ng, *Sparse autoencoder*, lecture notes CS294A, 2011).
     """
 
     @dataclass(frozen=True)

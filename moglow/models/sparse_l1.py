@@ -12,11 +12,11 @@ from moglow.models.overcomplete import Overcomplete
 
 
 class SparseL1(Overcomplete):
-    """The penalty λ Σₖ |zₖ| ‖wₖ‖ of a rectified code z, wₖ the weights by which the decoder reads zₖ.
+    """x̂ = D(z), z = E(x) rectified, and λ Σₖ |zₖ| ‖wₖ‖ made small besides the error: few of many numbers tell a pose.
 
-    A few of many numbers tell a pose, after Ranzato, Poultney, Chopra and LeCun, *Efficient learning of sparse
-    representations with an energy-based model*, NIPS 2006. The norms are a departure: without them codes shrink and
-    weights grow, and nothing is sparse but the figure.
+    wₖ are the weights by which the decoder reads zₖ. After Ranzato, Poultney, Chopra and LeCun, *Efficient learning of
+    sparse representations with an energy-based model*, NIPS 2006. The norms are a departure: without them codes shrink
+    and weights grow, and nothing is sparse but the figure.
     """
 
     @dataclass(frozen=True)

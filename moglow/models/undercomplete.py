@@ -10,8 +10,9 @@ from moglow.models.model import MotionModel
 
 
 class Undercomplete(Autoencoder):
-    """x̂ = D(E(x)) through fewer numbers than x has: only what poses have in common passes (Hinton and
-    Salakhutdinov, 2006). Linear nets would find the principal components.
+    """x̂ = D(E(x)) through fewer numbers than x has: only what poses have in common comes through.
+
+    Linear nets would find the principal components (Hinton and Salakhutdinov, 2006).
 
     >>> Undercomplete(Undercomplete.PRESETS["toy"], pose_dim=60, context_dim=6).code_dim
     15
