@@ -84,9 +84,8 @@ def jerk_scores(judged: Judged, context: Context) -> list[Scores]:
     """Returns the largest jerk of any joint in the world around each frame: what a threshold looks at."""
     found = []
     for clip in judged.clips:
-        jerk = np.linalg.norm(np.diff(clip.world()[0], n=3, axis=0), axis=-1).max(
-            1
-        )  # between frames t + 1 and t + 2
+        # Third differences lie between frames, so each frame has one before and one after it.
+        jerk = np.linalg.norm(np.diff(clip.world()[0], n=3, axis=0), axis=-1).max(1)
         around = np.maximum(np.append(jerk, 0), np.append(0, jerk))
         found.append(np.concatenate([[np.nan], around, [np.nan]]))
     return found
