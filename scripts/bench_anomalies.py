@@ -139,7 +139,8 @@ class Bench:
 
     def blind(self, name: str, way: str, share: float, seed: int) -> Judge:
         """Returns a blind judge that knows mean and deviation of spoilt motion."""
-        return partial(BLIND[name], context=self.context(share, seed))
+        judge, context = BLIND[name], self.context(share, seed)
+        return lambda judged: judge(judged, context)
 
     def shipped(self, name: str, way: str, share: float, seed: int) -> Judge:
         """Returns the model inside the package: trained at length, on sound motion, the same clips held out."""
