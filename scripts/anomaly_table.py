@@ -15,6 +15,9 @@ import numpy as np
 from judging import KINDS
 
 WAYS = ("plain", "refine", "LOE soft", "LOE hard")
+FEW = 5
+"""Runs below which no interval is given for what a way of training changes."""
+
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -44,8 +47,8 @@ def lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
 
 
-def table(results: Path) -> str:
-    """Returns three tables in Markdown: each kind of fault, training on spoilt motion, what ways of it change."""
+def tables(results: Path) -> dict[str, str]:
+    """Returns the tables in Markdown: each kind of fault, shares of spoilt motion, what ways of training change."""
     runs: dict[tuple[str, str, float], list[dict[str, Any]]] = defaultdict(list)
     for line in results.read_text().splitlines():
         row = json.loads(line)
@@ -73,13 +76,24 @@ def table(results: Path) -> str:
         [way, *(_change(runs, way, share) for share in shares if share)] for way in ways if way != "plain"
     ]
     percent = [f"{share:.0%}" for share in shares]
-    return "\n\n".join(
-        [
-            lines(["judge", "seeds", *KINDS, "mean", "mean, per frame"], by_kind),
-            lines(["judge", "trained", *percent], of_shares),
-            lines(["trained", *percent[1:]], changes),
-        ]
-    )
+    return {
+        "kinds": lines(["judge", "seeds", *KINDS, "mean", "mean, per frame"], by_kind),
+        "shares": lines(["judge", "trained", *percent], of_shares),
+        "changes": lines(["trained", *percent[1:]], changes),
+    }
+
+
+def filled(page: str, found: Mapping[str, str]) -> str:
+    """Returns a page with the tables in their places.
+
+    >>> filled("<!-- kinds -->old<!-- -->", {"kinds": "new"})
+    '<!-- kinds -->\\nnew\\n<!-- -->'
+    """
+    for name, text in found.items():
+        before, begin, rest = page.partition(f"<!-- {name} -->")
+        _, end, after = rest.partition("<!-- -->")
+        page = f"{before}{begin}\n{text}\n{end}{after}"
+    return page
 
 
 def _both(rows: Rows) -> str:
@@ -97,11 +111,15 @@ def _change(runs: Mapping[tuple[str, str, float], Rows], way: str, share: float)
         for plain in runs[judge, "plain", share]
         if plain["seed"] == row["seed"]
     ]
-    if len(gains) < 2:
+    if not gains:
         return ""
+    counted = f"({sum(gain > 0 for gain in gains)} of {len(gains)} runs better)"
+    if len(gains) < FEW:
+        return f"{np.mean(gains):+.4f} {counted}"
     error = np.std(gains, ddof=1) / np.sqrt(len(gains))
-    return f"{np.mean(gains):+.4f} ± {1.96 * error:.4f} ({sum(gain > 0 for gain in gains)} of {len(gains)} better)"
+    return f"{np.mean(gains):+.4f} ± {1.96 * error:.4f} {counted}"
 
 
 if __name__ == "__main__":
-    print(table(Path(sys.argv[1])))
+    results, page = map(Path, sys.argv[1:])
+    page.write_text(filled(page.read_text(encoding="utf-8"), tables(results)), encoding="utf-8")
