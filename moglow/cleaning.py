@@ -3,16 +3,17 @@
 Nothing here is done unasked, and what is sound comes back exactly as it was.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from moglow.clip import Clip
-from moglow.contacts import runs
+from moglow.contacts import Flags, runs
 from moglow.errors import ClipError
 from moglow.faults import JUMP, JumpSpec, find_jumps, likely_fps, turn_steps
+from moglow.mirroring import find_mirror
 from moglow.rotations import (
     Array,
     expmap_to_quat,
@@ -21,6 +22,7 @@ from moglow.rotations import (
     quat_multiply,
     quat_to_expmap,
 )
+from moglow.skeleton import Skeleton, descendants
 
 
 def despike(clip: Clip, *, longest: float = 0.1, spec: JumpSpec = JUMP) -> Clip:
@@ -139,3 +141,33 @@ def unmislabel_fps(clip: Clip, fps: float | None = None) -> Clip:
         if fps is None:
             raise ClipError(f"{clip.name or 'clip'}: too few steps to tell the frame rate from; give it")
     return replace(clip, fps=float(fps))
+
+
+def exchanged(clip: Clip, joints: Sequence[int], frames: Flags) -> Clip:
+    """Gives joints, in some frames ``(T,)``, the mirrored turns of their partners: limbs that were swapped, put back.
+
+    Done to both sides alike it undoes itself; what hangs on the joints is to be among them.
+    """
+    mirror = find_mirror(clip.skeleton, clip.world()[1], clip.headings())
+    rotations, places = clip.rotations.copy(), np.ix_(frames, np.array(joints))
+    rotations[places] = mirror.rotations(clip.rotations[frames])[:, joints]
+    return replace(clip, rotations=rotations)
+
+
+def limbs(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
+    """The joints of each arm and leg, by the name of the limb: the upper one and all that hangs on it.
+
+    >>> names = ("Hips", "LeftUpLeg", "LeftLeg", "LeftFoot", "RightUpLeg", "RightLeg", "RightFoot")
+    >>> offsets = [[0, 0.9, 0], *([x, y, 0] for x in (0.1, -0.1) for y in (0.0, -0.4, -0.4))]
+    >>> limbs(Skeleton(names, (-1, 0, 1, 2, 0, 4, 5), np.array(offsets) * [[1, 1, 1]]))
+    {'left leg': (1, 2, 3), 'right leg': (4, 5, 6)}
+    """
+    parts = {"leg": "thigh", "arm": "upper_arm", "fore leg": "front_thigh"}
+    roles = skeleton.anatomy.roles
+    uppers = {
+        f"{side} {limb}": roles[f"{side}_{upper}"]
+        for limb, upper in parts.items()
+        for side in ("left", "right")
+        if f"{side}_{upper}" in roles
+    }
+    return {name: (joint, *descendants(skeleton, joint)) for name, joint in uppers.items()}
