@@ -26,6 +26,7 @@ class Overlay:
         self.actor.SetLayerNumber(layer)
         self.actor.VisibilityOff()
         self.renderer, self.size = renderer, (0, 0)
+        self.pixels: Held
         self.spot: tuple[int, int] | None = None
         self.said: object = None
         renderer.AddViewProp(self.actor)
