@@ -112,7 +112,8 @@ class TrainingRun:
             ranks=place.ranks,
         )
         generator = torch.Generator().manual_seed(self.seed)
-        model = MODELS[plan.model](plan.config, self.context.pose_dim, self.context.size, generator=generator)
+        self.config = plan.config.fitted(styles=len(self.context.styles))
+        model = MODELS[plan.model](self.config, self.context.pose_dim, self.context.size, generator=generator)
         self.trainer = Trainer(model.to(place.device), windows, spec)
         if resume:
             self.trainer.restore(arrays, table)
@@ -192,7 +193,7 @@ class TrainingRun:
         }
         return Checkpoint(
             model=self.plan.model,
-            config=to_table(self.plan.config),
+            config=to_table(self.config),
             weights=weights,
             context=self.context,
             control_range=self.corpus.control_range,

@@ -159,7 +159,7 @@ class Rollouts:
             around = 1 + np.arange(span) % (len(stretch) - 1)
             starts.append(features.pose[1 : past + 1])
             controls.append(features.control[around])
-            styles.append(stretch.style)
+            styles.append(stretch.style or None)
             self.names.append(f"held-out {take + 1}")
         for name, wanted in zip(SYNTHETIC, synthetic_controls(corpus, span), strict=True):
             starts.append(nearest_start(corpus, wanted[0], past))
