@@ -4,9 +4,10 @@ A clip is scored once under each style, p(style | clip) ∝ p(clip | style). No 
 poses in a style the next one is no surprise, told or not, and it is the poses themselves that tell styles apart. A
 model learns to do without them by `pose_dropout`, windows without any included.
 
-Neighbouring frames say nearly the same, and a model that takes each for news is too sure. So the evidence, in nats, is
-divided by a temperature, the one number that makes held-out labels likeliest (Guo et al., *On calibration of modern
-neural networks*, arXiv 1706.04599, 2017).
+Neighbouring frames say nearly the same, and where a model is wrong it is so in all frames alike: who takes each for
+news is far too sure. So the evidence is the mean over the frames, in nats, and it is divided by a temperature, the one
+number that makes held-out labels likeliest (Guo et al., *On calibration of modern neural networks*, arXiv 1706.04599,
+2017). At 1 / frames it would be Bayes' rule to the letter.
 """
 
 from collections.abc import Sequence
@@ -27,13 +28,13 @@ from moglow.windows import Window
 
 Floats = NDArray[np.float64]
 
-TEMPERATURES = np.geomspace(0.1, 1e4, 501)
+TEMPERATURES = np.geomspace(1e-3, 1e3, 601)
 """Among which the best is looked for."""
 
 
 @torch.no_grad()
 def evidence(model: MotionModel, context: Context, features: Features, name: str = "clip") -> Floats:
-    """Returns log p(clip | style) for each style (S,), up to a constant, in nats.
+    """Returns log p(clip | style) for each style (S,), up to a constant, in nats a frame.
 
     `context` holds tensors on the model's device, `features` are those of the clip.
     """
@@ -57,7 +58,7 @@ def evidence(model: MotionModel, context: Context, features: Features, name: str
         fresh=pose.new_ones(styles),
     )
     log_prob, _ = model.log_prob(window.target(context), window.context(context))
-    return np.asarray(log_prob.double().sum(dim=1).cpu().numpy())
+    return np.asarray(log_prob.double().mean(dim=1).cpu().numpy())
 
 
 def _tensor(array: NDArray[Any], context: Context) -> Tensor:
@@ -67,7 +68,7 @@ def _tensor(array: NDArray[Any], context: Context) -> Tensor:
 def probabilities(evidence: Floats, temperature: float) -> Floats:
     """Returns the probability of each style (…, S) where all are as likely beforehand.
 
-    >>> probabilities(np.array([0.0, 20.0]), 10.0)
+    >>> probabilities(np.array([0.0, 0.2]), 0.1)
     array([0.12, 0.88])
     """
     scaled = np.asarray(evidence) / temperature
@@ -86,6 +87,20 @@ def best_temperature(evidence: Floats, labels: NDArray[np.intp]) -> float:
     return float(TEMPERATURES[np.argmax([np.log(np.maximum(each, 1e-12)).mean() for each in chosen])])
 
 
+def evidence_of_split(
+    model: MotionModel, context: Context, corpus: Corpus, split: str
+) -> tuple[Floats, NDArray[np.intp], Sequence[str]]:
+    """Returns the evidence (N, S), labels (N,) and names of the labelled clips of a split that are long enough."""
+    stretches = [
+        stretch
+        for stretch in corpus.split(split)
+        if stretch.style in context.styles and len(stretch) > context.spec.history and not stretch.again
+    ]
+    found = [evidence(model, context, corpus.features(stretch), stretch.name) for stretch in stretches]
+    labels = np.array([context.styles.index(stretch.style) for stretch in stretches], np.intp)
+    return np.array(found).reshape(-1, len(context.styles)), labels, [each.name for each in stretches]
+
+
 @dataclass(frozen=True)
 class Telling:
     """How well a model tells the styles of held-out clips."""
@@ -95,24 +110,12 @@ class Telling:
     temperature: float  # fitted to these clips; see `best_temperature`
 
     @classmethod
-    def of(cls, evidence: Floats, labels: NDArray[np.intp]) -> Self:
-        right = int((evidence.argmax(-1) == labels).sum())
-        return cls(len(labels), right, best_temperature(evidence, labels))
-
-    @property
-    def accuracy(self) -> float:
-        return self.right / self.clips
-
-
-def evidence_of_split(
-    model: MotionModel, context: Context, corpus: Corpus, split: str
-) -> tuple[Floats, NDArray[np.intp], Sequence[str]]:
-    """Returns the evidence (N, S), labels (N,) and names of the clips of a split that have a label and are long enough."""
-    stretches = [
-        stretch
-        for stretch in corpus.split(split)
-        if stretch.style in context.styles and len(stretch) > context.spec.history and not stretch.again
-    ]
-    found = [evidence(model, context, corpus.features(stretch), stretch.name) for stretch in stretches]
-    labels = np.array([context.styles.index(stretch.style) for stretch in stretches], np.intp)
-    return np.array(found).reshape(-1, len(context.styles)), labels, [each.name for each in stretches]
+    def of_held_out(cls, model: MotionModel, context: Context, corpus: Corpus) -> Self | None:
+        """Returns how well; None where there is nothing to tell apart, nobody to ask or no likelihood to ask by."""
+        if len(context.styles) < 2:
+            return None
+        found, labels, _ = evidence_of_split(model, context, corpus, "val")
+        if not len(labels) or not np.isfinite(found).all():
+            return None
+        right = int((found.argmax(-1) == labels).sum())
+        return cls(len(labels), right, best_temperature(found, labels))

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from moglow.classification import Telling
 from moglow.clip import Clip
 from moglow.contacts import toe_points
 from moglow.context import Context
@@ -103,6 +104,7 @@ class Validation:
     spread: float = (
         math.nan
     )  # of draws for one context over their error: 1 is right, 0 a collapse; `moglow.spread`
+    styles: Telling | None = None  # of held-out clips; None without styles, labels or a likelihood
 
     @property
     def rollout_score(self) -> float:

@@ -35,7 +35,7 @@ FLOORS = {
     10: """folded numpy_moglow int16 torch_steps arithmetics row_by_row endings sampling
         trials library ensemble""",
     11: """glb export real generation looping bench blender_program blender_scene
-        scores likelihoods comparison wandering findings scene evaluation""",
+        scores likelihoods classifier comparison wandering findings scene evaluation""",
     12: """cli cli.reports cli.training_corpus cli.training_sheets cli.training_screen cli.jobs cli.sidecars cli.takes
         cli.looking cli.scenes cli.evaluations cli.main __main__""",
 }
