@@ -188,9 +188,8 @@ def read(results: Path) -> list[dict[str, Any]]:
 
 def calibration_error(confidence: Floats, right: Floats) -> float:
     """Returns the expected calibration error: |right − confidence| in each bin, by how many lie in it."""
-    return sum(
-        len(own) * abs(own[:, 1].mean() - own[:, 0].mean()) for own in binned(confidence, right)
-    ) / len(right)
+    gaps = [len(own) * abs(float(own[:, 1].mean() - own[:, 0].mean())) for own in binned(confidence, right)]
+    return sum(gaps) / len(right)
 
 
 def binned(confidence: Floats, right: Floats) -> list[NDArray[Any]]:

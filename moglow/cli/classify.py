@@ -59,15 +59,15 @@ def command(clips: tuple[Path, ...], checkpoint: Path | None, as_json: bool) -> 
         raise MoglowError(errors[str(files[0])])
     if as_json:
         rows: list[dict[str, Any]] = [verdict.to_json() for verdict in found]
-        rows += [{"file": name, "error": error} for name, error in errors.items()]
+        rows += [{"file": name, "error": message} for name, message in errors.items()]
         click.echo(json.dumps(rows, indent=1))
     else:
         width = None if sys.stdout.isatty() else 160  # wide enough for the table where there is no terminal
         Console(width=width, highlight=False).print(_table(found, classifier.context.styles))
         if not classifier.calibrated:
             click.echo("how sure is a guess: training measured no held-out styles", err=True)
-        for error in errors.values():
-            click.echo(f"error: {error}", err=True)
+        for message in errors.values():
+            click.echo(f"error: {message}", err=True)
     if errors:
         raise click.exceptions.Exit(1)
 

@@ -13,9 +13,9 @@ B, T, D, S, SEEN = 3, 6, 5, 2, 2
 EXACT = 1e-10
 
 
-def model() -> FlowGMM:
+def model(**changes: float) -> FlowGMM:
     """Returns a small FlowGMM of two styles, in double precision, whose components have parted."""
-    made = build("flowgmm")
+    made = build("flowgmm", **changes)
     assert isinstance(made, FlowGMM)
     return made
 
@@ -32,8 +32,8 @@ def windows(style: int | None = None, batch: int = B) -> tuple[Tensor, Tensor]:
 
 
 def test_the_likelihood_of_a_window_is_the_sum_over_its_styles() -> None:
-    """log Σₛ πₛ p(window | s), though it is taken frame by frame."""
-    flow = model()
+    """log Σₛ πₛ p(window | s), though it is taken frame by frame, where all that a frame says is news."""
+    flow = model(news=1.0)
     whole = flow.log_prob(*windows())[0].sum(dim=1)
     parts = torch.stack([flow.log_prob(*windows(style))[0].sum(dim=1) for style in range(S)])
     torch.testing.assert_close(whole, parts.logsumexp(dim=0) - math.log(S), rtol=0, atol=EXACT)
@@ -123,8 +123,19 @@ def test_emphasis_is_the_weight_of_what_is_told() -> None:
         flow = build("flowgmm", emphasis=emphasis)
         loss, _ = flow.objectives()[0].loss(pose, context, generator=Generator())
         torch.testing.assert_close(loss, (emphasis * nats[0] + nats[1]) / (emphasis + 1), rtol=0, atol=EXACT)
-    with pytest.raises(ValueError, match="emphasis is 0"):
-        FlowGMM.Config(emphasis=0)
+    for wrong in ({"emphasis": 0.0}, {"news": 0.0}, {"news": 1.5}):
+        with pytest.raises(ValueError, match="above 0"):
+            FlowGMM.Config(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_less_is_news_the_longer_a_style_stays_open() -> None:
+    """The first frame is the same; after it the weights are those of the evidence, more or less of it."""
+    pose, context = windows()
+    all_news, half = (model(news=share).log_prob(pose, context) for share in (1.0, 0.5))
+    torch.testing.assert_close(all_news[0][:, 0], half[0][:, 0], rtol=0, atol=0)
+    assert isinstance(all_news[1], tuple) and isinstance(half[1], tuple)
+    assert isinstance(all_news[1][1], Tensor) and isinstance(half[1][1], Tensor)
+    torch.testing.assert_close(0.5 * all_news[1][1], half[1][1], rtol=0, atol=EXACT)
 
 
 def test_without_styles_it_is_one_gaussian() -> None:
