@@ -1,6 +1,7 @@
 """FlowGMM: exact sums over styles, samples that its own density explains, styles learnt from few labels."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ B, T, D, S, SEEN = 3, 6, 5, 2, 2
 EXACT = 1e-10
 
 
-def model(**changes: float) -> FlowGMM:
+def model(**changes: Any) -> FlowGMM:
     """Returns a small FlowGMM of two styles, in double precision, whose components have parted."""
     made = build("flowgmm", **changes)
     assert isinstance(made, FlowGMM)
