@@ -37,7 +37,7 @@ from moglow.windows import Footage, Windows
 RECIPE = Path(__file__).parents[1] / "data" / "bandai" / "styles.toml"
 HELD_BACK = 0.1  # of the training clips, for temperatures
 BINS = 5  # of confidence, of equal width between one third and 1
-STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}  # 97.5 %, n − 1
+STUDENT = {3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}  # 97.5 %, n − 1
 
 
 @dataclass(frozen=True)
@@ -200,10 +200,10 @@ def binned(confidence: Floats, right: Floats) -> list[NDArray[Any]]:
 
 
 def interval(values: Iterable[float], form: str) -> str:
-    """Returns a mean and half its 95 % interval over seeds."""
+    """Returns a mean and half its 95 % interval over seeds; two seeds tell of none."""
     found = np.array(list(values))
     text = format(float(found.mean()), form)
-    if len(found) < 2:
+    if len(found) < 3:
         return text
     half = STUDENT[len(found)] * float(found.std(ddof=1)) / math.sqrt(len(found))
     return f"{text} ± {format(half, form)}"
