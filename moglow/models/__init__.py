@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from moglow.models.denoising import Denoising
+from moglow.models.flowgmm import FlowGMM
 from moglow.models.gan import GAN
 from moglow.models.maf import MAF
 from moglow.models.model import MotionModel
@@ -23,6 +24,7 @@ MODELS: Mapping[str, type[MotionModel]] = {
     "radial": RadialFlow,
     "realnvp": RealNVP,
     "maf": MAF,
+    "flowgmm": FlowGMM,
     "vae": VAE,
     "gan": GAN,
     "regression": Regression,

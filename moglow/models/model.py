@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, Self
 
 import torch
 from torch import Generator, Tensor, nn
@@ -56,6 +56,10 @@ class MotionModel(nn.Module, ABC):
                     raise ValueError(
                         f"{name} is {getattr(self, name)!r}, expected one of {', '.join(known)}; choose one"
                     )
+
+        def fitted(self, *, styles: int) -> Self:
+            """Returns the choices for contexts whose last channels say one of so many styles; most need not know."""
+            return self
 
     PRESETS: ClassVar[Mapping[str, Config]]
 

@@ -23,6 +23,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "radial": {**READING, "steps": 3, "net": 6},
     "realnvp": {**READING, "steps": 4, "net": 6},
     "maf": {**READING, "steps": 2, "net": 10},
+    "flowgmm": {**READING, "steps": 2, "net": 6, "styles": 2},
     "vae": {**READING, "code": 3, "net": 8, "draws": 4},
     "gan": {**READING, "noise": 3, "net": 24},
     "regression": {"hidden": 8, "layers": 1},
