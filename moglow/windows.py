@@ -102,6 +102,10 @@ class Window:
         vectors: Tensor = context.build(poses, controls, style, self.shown)
         return vectors
 
+    def unhidden(self) -> "Window":
+        """Returns the same windows with every past pose shown."""
+        return replace(self, shown=torch.ones_like(self.shown))
+
     def target(self, context: Context) -> Tensor:
         """Returns what the model predicts (B, T, D): the truth, seen from the history that it is shown."""
         past, frames = context.spec.history, self.shown.shape[1]

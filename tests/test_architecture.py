@@ -30,8 +30,10 @@ FLOORS = {
         flows.autoregressive flows.parameters flows.roots flows.planar flows.radial
         flows.glow flows.deferred flows.diagonal flows.schedules""",
     8: """models.model models.flow models.reader models.moglow models.planar models.radial models.realnvp
-        models.maf models.vae models.gan models.regression models""",
-    9: "rollout spread validation health training checkpoint training_run processes card",
+        models.maf models.vae models.gan models.regression
+        models.autoencoder models.undercomplete models.overcomplete models.denoising models.sparse_l1 models.sparse_kl
+        models""",
+    9: "gathering rollout outliers spread validation health training checkpoint training_run processes card",
     10: """folded numpy_moglow int16 torch_steps arithmetics row_by_row endings sampling
         trials library ensemble""",
     11: """glb export real generation looping bench blender_program blender_scene

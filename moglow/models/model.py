@@ -87,6 +87,14 @@ class MotionModel(nn.Module, ABC):
         A model with a bound in place of the density returns the bound; one with neither returns NaN.
         """
 
+    def score(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Returns how strange each pose is (B, T), larger being stranger, and the state after the last frame.
+
+        It is −log p(pose | context, past); a model without a density says something of its own, in its loss's unit.
+        """
+        log_prob, state = self.log_prob(pose, context, state)
+        return -log_prob, state
+
     @abstractmethod
     def step(
         self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0
