@@ -206,7 +206,9 @@ class Sunk(Damage):
         start, stop = self.start, self.stop
         legs = clip.skeleton.anatomy.legs
         leg = next(k for k, leg in enumerate(legs) if leg.hip == self.joints[1])
-        raised = interpolated(clip, _mask(clip, start, stop, self.joints[:1]))  # where the hips sank with the foot
+        raised = interpolated(
+            clip, _mask(clip, start, stop, self.joints[:1])
+        )  # where the hips sank with the foot
         filled = replace(raised, rotations=clip.rotations)
         toes, shifts = toe_points(filled), np.zeros((len(clip), len(legs), 3))
         others = np.arange(len(legs)) != leg

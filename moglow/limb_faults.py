@@ -13,7 +13,7 @@ from moglow.mirroring import find_mirror
 from moglow.rotations import Array
 from moglow.skeleton import Skeleton, descendants
 
-UPPER = {"legs": "thigh", "arms": "upper_arm", "fore legs": "front_thigh"}
+UPPER = {"leg": "thigh", "arm": "upper_arm", "fore leg": "front_thigh"}
 """Where a pair of limbs begins: the role of its upper joint."""
 
 
@@ -28,7 +28,7 @@ class LimbFault:
 
 
 def limbs(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
-    """The joints of each limb, by a name such as ``left legs``: the upper one and all that hangs on it."""
+    """The joints of each limb, by a name such as ``left leg``: the upper one and all that hangs on it."""
     roles = skeleton.anatomy.roles
     uppers = {
         f"{side} {pair}": roles[f"{side}_{upper}"]
@@ -40,7 +40,7 @@ def limbs(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
 
 
 def limb_pairs(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
-    """The joints of both sides of each pair of limbs, ``legs`` and ``arms``."""
+    """The joints of both sides of each pair of limbs, ``leg`` and ``arm``."""
     parts = limbs(skeleton)
     sides = {pair: [parts.get(f"{side} {pair}") for side in ("left", "right")] for pair in UPPER}
     return {pair: (*left, *right) for pair, (left, right) in sides.items() if left and right}

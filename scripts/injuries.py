@@ -88,6 +88,15 @@ def frozen(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Seq
     return replace(clip, rotations=rotations), frames, joints
 
 
+def lost(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequence[int]]:
+    """The whole figure stands frozen for 0.3 to 1 s and then is where it would have been."""
+    frames = _stretch(clip, _frames(clip, 0.3, 1.0, generator), generator)
+    held = np.flatnonzero(frames)[0] - 1
+    positions, rotations = clip.positions.copy(), clip.rotations.copy()
+    positions[frames], rotations[frames] = positions[held], rotations[held]
+    return replace(clip, positions=positions, rotations=rotations), frames, range(len(clip.skeleton))
+
+
 def floor(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequence[int]]:
     """A foot sinks 4 to 12 cm (on legs of 0.85 m) into the floor for as long as it stands, or for 0.2 to 0.5 s of it.
 
@@ -170,6 +179,7 @@ KINDS: Mapping[str, Injury] = {
     "spike": spike,
     "swap": swap,
     "frozen": frozen,
+    "lost": lost,
     "floor": floor,
     "teleport": teleport,
     "leap": leap,

@@ -37,9 +37,9 @@ FLOORS = {
     10: """folded numpy_moglow int16 torch_steps arithmetics row_by_row endings sampling
         trials library ensemble""",
     11: """glb export real generation looping bench blender_program blender_scene
-        scores likelihoods comparison wandering findings scene evaluation""",
+        scores likelihoods infill surprise comparison wandering findings scene evaluation""",
     12: """cli cli.reports cli.training_corpus cli.training_sheets cli.training_screen cli.jobs cli.sidecars cli.takes
-        cli.looking cli.scenes cli.evaluations cli.main __main__""",
+        cli.cleanings cli.looking cli.scenes cli.evaluations cli.main __main__""",
 }
 VIEWER = """figures motion single_page page packed_model play_page palette camera scene strips lettering shadow graphics
     meshes figure floor marks stage reels film sheet player viewing overlay dashboard window
