@@ -265,7 +265,7 @@ class Hurried(Damage):
         return np.concatenate([np.arange(self.start), inside, np.arange(self.stop, frames)])
 
 
-KINDS: Sequence[type[Damage]] = (Away, Swapped, WrongRate, Spike, Frozen, Sunk, Hurried)
+KINDS: Sequence[type[Damage]] = (Away, Frozen, Swapped, WrongRate, Spike, Sunk, Hurried)
 """All kinds, in the order in which they are looked for. Only the last may change how many frames there are."""
 
 

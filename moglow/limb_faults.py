@@ -116,12 +116,15 @@ def find_held(
 ) -> list[LimbFault]:
     """Joints of limbs that keep their turn for ``shortest`` seconds and more while the body moves on.
 
-    Joints that keep it for more than ``mostly`` of the clip are built so: hinges that the capture never turned.
+    Joints that keep it for more than ``mostly`` of the clip are built so: hinges that the capture never turned. Toes
+    keep it as long as their foot is flat, and one joint alone may have come to its stop: it is believed to be frozen
+    only if it jumps when it is free again.
     """
     steps = turn_steps(clip)
     held = (steps <= still) & ~repeated_frames(clip, still=still)[:, None]
     held[:, held.mean(0) > mostly] = False
-    roles, least = set(clip.skeleton.anatomy.roles.values()), max(2, round(shortest * clip.fps))
+    roles = {joint for role, joint in clip.skeleton.anatomy.roles.items() if not role.endswith("toe")}
+    least = max(2, round(shortest * clip.fps))
     found: list[LimbFault] = []
     for joints in limbs(clip.skeleton).values():
         stretches: dict[tuple[int, int], list[int]] = {}
@@ -129,8 +132,17 @@ def find_held(
             for start, stop in runs(held[:, joint]):
                 if joint in roles and stop - start >= least:
                     stretches.setdefault((start + 1, stop + 1), []).append(joint)
-        found += [LimbFault(*stretch, tuple(those)) for stretch, those in stretches.items()]
+        found += [
+            LimbFault(start, stop, tuple(those))
+            for (start, stop), those in stretches.items()
+            if len(those) > 1 or _thaws(steps[:, those[0]], stop - 1)
+        ]
     return found
+
+
+def _thaws(steps: Array, stop: int) -> bool:
+    """Whether a joint's step ``(T - 1,)`` out of a stretch is a jump, and not the first of a movement."""
+    return stop < len(steps) - 1 and bool(steps[stop] > max(2 * steps[stop + 1], np.radians(3)))
 
 
 def find_sunk(clip: Clip, *, depth: float = 0.025, deepest: float = 0.045) -> list[LimbFault]:

@@ -9,6 +9,9 @@ from moglow.clip import Clip
 from moglow.contacts import Flags
 from moglow.damage import KINDS, Damage, Fill, interpolated
 
+FEWEST = 5
+"""Frames of a clip in which anything can be told from anything."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -39,7 +42,7 @@ class Mended:
 def mend(clip: Clip, *, fill: Fill = interpolated) -> Mended:
     """Finds all damage in a clip and mends what can be mended; ``fill`` makes up what is lost for longer."""
     original, findings, source = clip, list[Finding](), np.arange(len(clip))
-    for kind in KINDS:
+    for kind in KINDS if len(clip) >= FEWEST else ():
         found = kind.find(clip)
         findings += [Finding(damage, damage.obstacle(clip)) for damage in found]
         for damage in reversed(found):  # the frames before it keep their numbers

@@ -19,6 +19,10 @@ AROUND = 6
 """Frames to both sides that are looked at for it."""
 OFF = 0.35
 """How far, as a logarithm, a change of speed may be off its factor: bodies change their speed by themselves."""
+BESIDE = 4
+"""Steps to each side of a seam that must differ by the factor too …"""
+LASTING = 0.8
+"""… up to this, as a logarithm, at both seams together: a twitch does not last."""
 ALIKE = 0.8
 """Cosine between the steps of all joints before and after a change of rate: the way goes on, only faster."""
 
@@ -46,7 +50,10 @@ def find_hurries(clip: Clip, *, shortest: float = 0.12, longest: float = 1.5) ->
                 continue
             factor = min(FACTORS, key=lambda each: _mismatch(steps, start, stop, each))
             off = max(abs(np.log(factor) - changes[start]), abs(np.log(factor) + changes[stop]))
-            if off < OFF and stop - start >= shortest * clip.fps:
+            lasts = (
+                abs(np.log(_sped(steps, start) / factor)) + abs(np.log(_sped(steps, stop) * factor)) < LASTING
+            )
+            if off < OFF and lasts and stop - start >= shortest * clip.fps:
                 found.append(Hurry(start, stop, factor))
             break
     return found
@@ -56,6 +63,12 @@ def _steps(clip: Clip) -> Array:
     """The steps ``(T - 1, 3 R)`` of all joints that have a role, weighed so that their length is the mean joint's."""
     points = clip.world()[0][:, sorted(set(clip.skeleton.anatomy.roles.values()))]
     return np.diff(points, axis=0).reshape(len(clip) - 1, -1) / np.sqrt(points.shape[1])
+
+
+def _sped(steps: Array, frame: int) -> float:
+    """How many times as fast the steps after a frame are as those before it, over `BESIDE` steps each."""
+    sizes = np.linalg.norm(steps, axis=-1) + 1e-9
+    return float(sizes[frame : frame + BESIDE].mean() / sizes[max(0, frame - BESIDE) : frame].mean())
 
 
 def _mismatch(steps: Array, start: int, stop: int, factor: float) -> float:
