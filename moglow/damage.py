@@ -191,12 +191,15 @@ class Sunk(Damage):
     def find(cls, clip: Clip) -> list[Self]:
         if not clip.skeleton.anatomy.legs:
             return []
-        carrier = carrying_joint(clip.skeleton)
+        carrier, legs = carrying_joint(clip.skeleton), clip.skeleton.anatomy.legs
+        every = tuple(
+            joint for leg in legs for joint in (leg.hip, leg.knee, leg.ankle)
+        )  # they hang on the same hips
         return [
             cls(
                 max(0, fault.start - 1),  # on its way down
                 min(len(clip), fault.stop + 1),
-                (carrier, *fault.joints),
+                (carrier, *dict.fromkeys([*fault.joints, *every])),
                 f"{_limbs_of(clip.skeleton, fault.joints)} {100 * fault.depth:.0f} cm below the floor",
             )
             for fault in sorted(find_sunk(clip), key=lambda fault: fault.start)

@@ -57,7 +57,7 @@ def exchanged(clip: Clip, joints: Sequence[int], frames: Flags) -> Clip:
     return replace(clip, rotations=rotations)
 
 
-SWITCH = 0.25
+SWITCH = 0.1
 """Metres by which joints must jerk less for every change between swapped and not."""
 
 
@@ -142,7 +142,7 @@ def find_held(
 
 def _thaws(steps: Array, stop: int) -> bool:
     """Whether a joint's step ``(T - 1,)`` out of a stretch is a jump, and not the first of a movement."""
-    return stop < len(steps) - 1 and bool(steps[stop] > max(2 * steps[stop + 1], np.radians(3)))
+    return stop < len(steps) - 1 and bool(steps[stop] - steps[stop + 1] > np.radians(3))
 
 
 def find_sunk(clip: Clip, *, depth: float = 0.025, deepest: float = 0.045) -> list[LimbFault]:

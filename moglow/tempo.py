@@ -21,7 +21,7 @@ OFF = 0.35
 """How far, as a logarithm, a change of speed may be off its factor: bodies change their speed by themselves."""
 BESIDE = 4
 """Steps to each side of a seam that must differ by the factor too …"""
-LASTING = 0.8
+LASTING = 1.1
 """… up to this, as a logarithm, at both seams together: a twitch does not last."""
 ALIKE = 0.8
 """Cosine between the steps of all joints before and after a change of rate: the way goes on, only faster."""
@@ -72,13 +72,17 @@ def _sped(steps: Array, frame: int) -> float:
 
 
 def _mismatch(steps: Array, start: int, stop: int, factor: float) -> float:
-    """How far, as a share, the steps of a stretch over a factor are from those around it, each led on to the seam."""
-    off = 0.0
+    """How far the velocities around both seams are from a parabola in time, if time runs a factor faster inside."""
+    off, three = 0.0, np.arange(3)
     for seam, inward in ((start, 1), (stop - 1, -1)):
-        inside = [np.clip(seam + k * inward, 0, len(steps) - 1) for k in (0, 1)]
-        outside = [np.clip(seam - k * inward, 0, len(steps) - 1) for k in (1, 2)]
-        within, around = (1.5 * steps[first] - 0.5 * steps[second] for first, second in (inside, outside))
-        off += float(np.linalg.norm(within / factor - around) / np.linalg.norm(around))
+        outside, inside = (
+            np.clip(at, 0, len(steps) - 1) for at in (seam - inward * (three + 1), seam + inward * three)
+        )
+        times = np.concatenate([-(three + 0.5), factor * (three + 0.5)])
+        velocities = np.concatenate([steps[outside], steps[inside] / factor])
+        powers = np.vander(times, 3)
+        fitted = powers @ np.linalg.lstsq(powers, velocities, rcond=None)[0]
+        off += float(np.square(velocities - fitted).sum() / np.square(velocities).sum())
     return off
 
 

@@ -172,8 +172,9 @@ def read(results: Path) -> list[dict[str, Any]]:
 
 def table(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
     """The table of a document, a kind of injury a row."""
-    yield "| fault | injected | found | precision | recall | injured | interpolated | by rules and curves | with the model |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    heads = "fault, injected, found, precision, recall, injured, interpolated, by rules and curves, with the model"
+    yield f"| {' | '.join(heads.split(', '))} |"
+    yield "|---" * 9 + "|"
     for kind, title in TITLES.items():
         own = [line for line in lines if line["kind"] == kind]
         if not own:
@@ -223,7 +224,7 @@ def main() -> None:
     )
     parser.add_argument("--results", type=Path, default=Path("runs/cleaning.jsonl"))
     parser.add_argument(
-        "--seeds", type=int, default=3, help="injuries of each kind in each clip (default: 3)"
+        "--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the injuries (default: 0 1 2)"
     )
     parser.add_argument("--out", type=Path, help="the document whose tables are written anew")
     options = parser.parse_args()
