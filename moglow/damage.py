@@ -11,15 +11,14 @@ from typing import ClassVar, Self, TypeAlias
 
 import numpy as np
 
-from moglow.cleaning import fill_gaps, unmislabel_fps
+from moglow.cleaning import despike, fill_gaps, unmislabel_fps
 from moglow.clip import Clip
 from moglow.contacts import Flags, toe_points
 from moglow.faults import find_frozen, find_jumps, find_spikes, hip_lurches, likely_fps
 from moglow.feet import LockSpec, carried, carrying_joint, move_feet
-from moglow.limb_faults import exchanged, find_held, find_sunk, find_swaps, limbs, standing_heights
+from moglow.limb_faults import exchanged, find_held, find_sunk, find_swaps, limb_names, standing_heights
 from moglow.rotations import Array, quat_angle, quat_continuous
 from moglow.signals import sample_cubic, sample_turns
-from moglow.skeleton import Skeleton
 from moglow.tempo import find_hurries
 
 Fill: TypeAlias = Callable[[Clip, Flags], Clip]
@@ -66,18 +65,24 @@ class Damage(ABC):
         return ""
 
 
+@dataclass(frozen=True)
 class WrongRate(Damage):
+    """All frames are sound, and there are ``fps`` of them a second."""
+
+    fps: float = 0.0
     kind, remedy = "fps", "the frames are the same, their rate is put right"
 
     @classmethod
     def find(cls, clip: Clip) -> list[Self]:
-        likely = likely_fps(clip)
+        likely = likely_fps(despike(clip))  # a foot that jumps is no swing
         if likely is None or likely == clip.fps:
             return []
-        return [cls(0, len(clip), (), f"feet swing as if at {likely:g} fps, the file says {clip.fps:g}")]
+        return [
+            cls(0, len(clip), (), f"feet swing as if at {likely:g} fps, the file says {clip.fps:g}", likely)
+        ]
 
     def mended(self, clip: Clip, fill: Fill) -> Clip:
-        return unmislabel_fps(clip)
+        return unmislabel_fps(clip, self.fps)
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,10 @@ class Swapped(Damage):
     def find(cls, clip: Clip) -> list[Self]:
         return [
             cls(
-                fault.start, fault.stop, fault.joints, f"{_limbs_of(clip.skeleton, fault.joints)} are swapped"
+                fault.start,
+                fault.stop,
+                fault.joints,
+                f"{limb_names(clip.skeleton, fault.joints)} are swapped",
             )
             for fault in find_swaps(clip)
         ]
@@ -200,7 +208,7 @@ class Sunk(Damage):
                 max(0, fault.start - 1),  # on its way down
                 min(len(clip), fault.stop + 1),
                 (carrier, *dict.fromkeys([*fault.joints, *every])),
-                f"{_limbs_of(clip.skeleton, fault.joints)} {100 * fault.depth:.0f} cm below the floor",
+                f"{limb_names(clip.skeleton, fault.joints)} {100 * fault.depth:.0f} cm below the floor",
             )
             for fault in sorted(find_sunk(clip), key=lambda fault: fault.start)
         ]
@@ -241,7 +249,7 @@ class Hurried(Damage):
                 hurry.start + 1,
                 hurry.stop + 1,
                 everything,
-                f"all joints run {_times(hurry.factor)} for {(hurry.stop - hurry.start) / clip.fps:.2f} s",
+                hurry.why,
                 hurry.factor,
             )
             for hurry in find_hurries(clip)
@@ -288,12 +296,3 @@ def _mask(clip: Clip, start: int, stop: int, joints: Sequence[int]) -> Flags:
 def _farthest(clip: Clip, joint: int, start: int, stop: int) -> float:
     around = clip.rotations[start - 1 if start else stop, joint]
     return float(quat_angle(clip.rotations[start:stop, joint], around).max())
-
-
-def _limbs_of(skeleton: Skeleton, joints: Sequence[int]) -> str:
-    names = [name for name, part in limbs(skeleton).items() if set(part) & set(joints)]
-    return " and ".join(names)
-
-
-def _times(factor: float) -> str:
-    return f"{factor:g} × too fast" if factor > 1 else f"{1 / factor:.3g} × too slow"

@@ -39,6 +39,11 @@ def limbs(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
     return {name: (joint, *descendants(skeleton, joint)) for name, joint in uppers.items()}
 
 
+def limb_names(skeleton: Skeleton, joints: Sequence[int]) -> str:
+    """The limbs that some joints belong to, in words."""
+    return " and ".join(name for name, part in limbs(skeleton).items() if set(part) & set(joints))
+
+
 def limb_pairs(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
     """The joints of both sides of each pair of limbs, ``leg`` and ``arm``."""
     parts = limbs(skeleton)

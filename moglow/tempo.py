@@ -1,6 +1,7 @@
 """Stretches that run at another rate than the clip around them. Floor 4; numpy alone."""
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -35,28 +36,31 @@ class Hurry:
     stop: int
     factor: float
 
+    @property
+    def why(self) -> str:
+        """It in words."""
+        slower = f"{1 / self.factor:.3g} × too slow"
+        return f"all joints run {f'{self.factor:g} × too fast' if self.factor > 1 else slower}"
+
 
 def find_hurries(clip: Clip, *, shortest: float = 0.12, longest: float = 1.5) -> list[Hurry]:
     """Stretches that begin with all joints at once a factor faster or slower, and end with the opposite."""
     steps = _steps(clip)
     changes = speed_changes(steps, clip.fps)
     at = [int(k) for k in np.flatnonzero(changes)]
-    found: list[Hurry] = []
-    for start in at:
-        if found and start < found[-1].stop:
-            continue
-        for stop in (stop for stop in at if start < stop <= start + longest * clip.fps):
-            if changes[start] * changes[stop] > 0:
-                continue
+    pairs: list[tuple[float, Hurry]] = []
+    for start, stop in combinations(at, 2):
+        if changes[start] * changes[stop] < 0 and shortest <= (stop - start) / clip.fps <= longest:
             factor = min(FACTORS, key=lambda each: _mismatch(steps, start, stop, each))
             off = max(abs(np.log(factor) - changes[start]), abs(np.log(factor) + changes[stop]))
-            lasts = (
-                abs(np.log(_sped(steps, start) / factor)) + abs(np.log(_sped(steps, stop) * factor)) < LASTING
-            )
-            if off < OFF and lasts and stop - start >= shortest * clip.fps:
-                found.append(Hurry(start, stop, factor))
-            break
-    return found
+            lasts = abs(np.log(_sped(steps, start) / factor)) + abs(np.log(_sped(steps, stop) * factor))
+            if off < OFF and lasts < LASTING:
+                pairs.append((off + lasts, Hurry(start, stop, factor)))
+    found: list[Hurry] = []
+    for _, hurry in sorted(pairs, key=lambda pair: pair[0]):  # the clearest first
+        if all(hurry.stop < other.start or other.stop < hurry.start for other in found):
+            found.append(hurry)
+    return sorted(found, key=lambda hurry: hurry.start)
 
 
 def _steps(clip: Clip) -> Array:

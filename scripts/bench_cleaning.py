@@ -30,7 +30,11 @@ from moglow.infill import Infill
 from moglow.mending import Mended, mend
 from moglow.rotations import Array
 from moglow.surprise import find_strange
+from moglow_viewer.motion import Motion
+from moglow_viewer.scene import Scene
+from moglow_viewer.sheet import write_sheet
 
+SAMPLE = Path(__file__).resolve().parents[1] / "data" / "samples" / "walk.bvh"
 SETS = ("open_cmu69", "open_snu_walk", "open_cmu_120fps")
 SECONDS = 12.0
 """Of a clip that are used at most, from its beginning."""
@@ -215,6 +219,20 @@ def alarms(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield f"| strange (by the model) | {strange} | {strange / minutes:.2f} |"
 
 
+def draw(file: Path, picture: Path) -> None:
+    """A sheet of a leg that freezes for most of a second of our own walk: injured, and as it comes out."""
+    clip = read_bvh(file)
+    injured = inject(clip, "frozen", generator=np.random.default_rng(2))
+    infill = Infill.of(Checkpoint.read(PRETRAINED), generator=torch.Generator().manual_seed(0))
+    bad = np.flatnonzero(injured.frames)
+    shown = slice(int(bad[0]) - 3, int(bad[-1]) + 4)
+    takes = [
+        replace(injured.clip[shown], name="before"),
+        replace(mend(injured.clip, fill=infill).clip[shown], name="after"),
+    ]
+    write_sheet(*(Scene((Motion(take),)) for take in takes), path=picture)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -226,10 +244,15 @@ def main() -> None:
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the injuries (default: 0 1 2)"
     )
+    parser.add_argument(
+        "--picture", type=Path, help="a .png to draw of a walk of data/samples, before and after"
+    )
     parser.add_argument("--out", type=Path, help="the document whose tables are written anew")
     options = parser.parse_args()
     if options.data:
         run(options.data, options.results, options.seeds)
+    if options.picture:
+        draw(SAMPLE, options.picture)
     lines = read(options.results)
     text = "\n".join([*table(lines), "", *alarms(lines)])
     print(text)
