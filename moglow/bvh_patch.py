@@ -35,7 +35,7 @@ def patch_bvh(
     owner = np.repeat(np.arange(len(clip.skeleton)), [len(channels) for channels in layout.channels])
     decimals = decimals_of(layout)
     lines = [rows[frame] if frame >= 0 else b"" for frame in frames]
-    for start, stop in runs(changed.any(1)):
+    for start, stop in runs(np.asarray(changed.any(1))):
         block = clip[start:stop]
         obstacle = obstacle_to(clip.skeleton, layout, block.positions, block.rotations)
         if obstacle:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moglow.cleaning import despike, fill_gaps, unmislabel_fps
 from moglow.clip import Clip
@@ -56,7 +57,7 @@ class Damage(ABC):
     def mended(self, clip: Clip, fill: Fill) -> Clip:
         """The clip without it; only its frames change."""
 
-    def source(self, frames: Array) -> Array:
+    def source(self, frames: NDArray[np.intp]) -> NDArray[np.intp]:
         """Which frames of the file the mended ones are, −1 for new ones, when the clip's are ``frames`` ``(T,)``."""
         return frames
 
@@ -74,7 +75,12 @@ class WrongRate(Damage):
 
     @classmethod
     def find(cls, clip: Clip) -> list[Self]:
-        likely = likely_fps(despike(clip))  # a foot that jumps is no swing
+        steady = clip
+        for hurry in reversed(Hurried.find(clip)):
+            steady = hurry.mended(steady, interpolated)
+        likely = likely_fps(
+            despike(steady)
+        )  # neither a stretch that hurries nor a foot that jumps tells of the rest
         if likely is None or likely == clip.fps:
             return []
         return [
@@ -128,15 +134,8 @@ class Swapped(Damage):
 
     @classmethod
     def find(cls, clip: Clip) -> list[Self]:
-        return [
-            cls(
-                fault.start,
-                fault.stop,
-                fault.joints,
-                f"{limb_names(clip.skeleton, fault.joints)} are swapped",
-            )
-            for fault in find_swaps(clip)
-        ]
+        found = [(fault, limb_names(clip.skeleton, fault.joints)) for fault in find_swaps(clip)]
+        return [cls(fault.start, fault.stop, fault.joints, f"{names} are swapped") for fault, names in found]
 
     def mended(self, clip: Clip, fill: Fill) -> Clip:
         frames = np.zeros(len(clip), bool)
@@ -264,7 +263,7 @@ class Hurried(Damage):
         positions[exact], rotations[exact] = clip.positions[kept], clip.rotations[kept]
         return replace(clip, positions=positions, rotations=rotations)
 
-    def source(self, frames: Array) -> Array:
+    def source(self, frames: NDArray[np.intp]) -> NDArray[np.intp]:
         at = self._times(len(frames))
         return np.where(at == np.round(at), frames[np.round(at).astype(int)], -1)
 

@@ -41,7 +41,8 @@ class Mended:
 
 def mend(clip: Clip, *, fill: Fill = interpolated) -> Mended:
     """Finds all damage in a clip and mends what can be mended; ``fill`` makes up what is lost for longer."""
-    original, findings, source = clip, list[Finding](), np.arange(len(clip))
+    original, findings = clip, list[Finding]()
+    source: NDArray[np.intp] = np.arange(len(clip))
     for kind in KINDS if len(clip) >= FEWEST else ():
         found = kind.find(clip)
         findings += [Finding(damage, damage.obstacle(clip)) for damage in found]

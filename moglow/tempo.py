@@ -66,7 +66,8 @@ def find_hurries(clip: Clip, *, shortest: float = 0.12, longest: float = 1.5) ->
 def _steps(clip: Clip) -> Array:
     """The steps ``(T - 1, 3 R)`` of all joints that have a role, weighed so that their length is the mean joint's."""
     points = clip.world()[0][:, sorted(set(clip.skeleton.anatomy.roles.values()))]
-    return np.diff(points, axis=0).reshape(len(clip) - 1, -1) / np.sqrt(points.shape[1])
+    steps: Array = np.diff(points, axis=0).reshape(len(clip) - 1, -1) / np.sqrt(points.shape[1])
+    return steps
 
 
 def _sped(steps: Array, frame: int) -> float:
@@ -106,7 +107,7 @@ def speed_changes(steps: Array, fps: float) -> Array:
     change = change - (beside[:-2] + beside[2:]) / 2
     fast = np.minimum(sizes[1:], sizes[:-1]) * fps > SLOWEST / 4
     fast &= np.maximum(sizes[1:], sizes[:-1]) * fps > SLOWEST
-    for k in np.flatnonzero(fast & (np.abs(change) > LEAST) & (cosine > ALIKE)):
+    for k in np.flatnonzero(fast & (np.abs(change) > LEAST) & (cosine > ALIKE)).tolist():
         around = np.delete(np.abs(change[max(0, k - AROUND) : k + AROUND + 1]), min(k, AROUND))
         if abs(change[k]) > APART * np.median(around):
             found[k + 1] = change[k]

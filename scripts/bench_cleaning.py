@@ -131,7 +131,7 @@ def run(data: Path, results: Path, seeds: Sequence[int]) -> None:
     done = {(line["file"], line["kind"], line["seed"]) for line in read(results)}
     infill = Infill.of(Checkpoint.read(PRETRAINED), generator=torch.Generator().manual_seed(0))
     for seed in seeds:
-        for file, clip in held_out(data):
+        for number, (file, clip) in enumerate(held_out(data)):
             wanted = [kind for kind in KINDS if (file, kind, seed) not in done]
             if not wanted:
                 continue
@@ -155,7 +155,7 @@ def run(data: Path, results: Path, seeds: Sequence[int]) -> None:
             for kind in wanted:
                 try:
                     injured = inject(
-                        clip, kind, generator=np.random.default_rng([seed, list(KINDS).index(kind)])
+                        clip, kind, generator=np.random.default_rng([seed, list(KINDS).index(kind), number])
                     )
                 except ClipError:
                     continue
@@ -193,7 +193,7 @@ def table(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
 def _mean(lines: Sequence[dict[str, Any]], key: str) -> str:
     """The mean with its interval, and how many have no figure, as their length was not restored."""
     known = [line for line in lines if line[key] is not None]
-    if not known:
+    if not known or (key == "injured" and not any(line[key] for line in known)):
         return "–"
     files = sorted({line["file"] for line in known})
     sums = np.array(
