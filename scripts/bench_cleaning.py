@@ -241,9 +241,7 @@ def main() -> None:
         "--data", type=Path, help="the folder of the open sets; without it, nothing is measured"
     )
     parser.add_argument("--results", type=Path, default=Path("runs/cleaning.jsonl"))
-    parser.add_argument(
-        "--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the injuries (default: 0 1 2)"
-    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="of the injuries (default: 0 1)")
     parser.add_argument(
         "--picture", type=Path, help="a .png to draw of a walk of data/samples, before and after"
     )
