@@ -3,26 +3,23 @@
 Nothing here is done unasked, and what is sound comes back exactly as it was.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from moglow.clip import Clip
-from moglow.contacts import Flags, runs
+from moglow.contacts import runs
 from moglow.errors import ClipError
-from moglow.faults import JUMP, JumpSpec, find_jumps, likely_fps, turn_steps
-from moglow.mirroring import find_mirror
+from moglow.faults import JUMP, JumpSpec, find_spikes, likely_fps
 from moglow.rotations import (
     Array,
     expmap_to_quat,
-    quat_angle,
     quat_conjugate,
     quat_multiply,
     quat_to_expmap,
 )
-from moglow.skeleton import Skeleton, descendants
 
 
 def despike(clip: Clip, *, longest: float = 0.1, spec: JumpSpec = JUMP) -> Clip:
@@ -31,42 +28,14 @@ def despike(clip: Clip, *, longest: float = 0.1, spec: JumpSpec = JUMP) -> Clip:
     The frames between the two jumps are filled as by `fill_gaps`; at the clip's ends, where there is only one side,
     they repeat it. A jump that stays is a fault of another kind and is left.
     """
-    rotations, steps = clip.rotations.copy(), turn_steps(clip)
-    most = max(1, round(longest * clip.fps))
-    jumps: dict[int, list[int]] = {}
-    for jump in find_jumps(clip, spec):
-        if jump.angle:
-            jumps.setdefault(jump.joint, []).append(jump.frame - 1)
-    for joint, at in jumps.items():
+    rotations = clip.rotations.copy()
+    for joint, start, stop in find_spikes(clip, longest=longest, spec=spec):
         turns = rotations[:, joint]
-        for start, stop in _excursions(turns, steps[:, joint], at, most):
-            turns[start + 1 : stop] = _turns_between(turns, start, stop, min(stop + 1, len(clip) - 1))
-            at = [step for step in at if not start <= step < stop]
-        edge = max(1, most // 3)  # one sound side is half the evidence
-        if at and at[0] < edge:
-            turns[: at[0] + 1] = turns[at[0] + 1]
-        if at and len(clip) - 1 - at[-1] <= edge:
-            turns[at[-1] + 1 :] = turns[at[-1]]
+        if start == 0 or stop == len(clip):
+            turns[start:stop] = turns[stop if start == 0 else start - 1]
+        else:
+            turns[start:stop] = _turns_between(turns, start - 1, stop, min(stop + 1, len(clip) - 1))
     return replace(clip, rotations=rotations)
-
-
-def _excursions(turns: Array, steps: Array, jumps: list[int], most: int) -> list[tuple[int, int]]:
-    """The sound frames (last before, first after) around each excursion of at most ``most`` frames.
-
-    It begins and ends with a jump, and its ends are nearer to each other than either jump is long.
-    """
-    found: list[tuple[int, int]] = []
-    for start in jumps:
-        if found and start < found[-1][1]:
-            continue
-        returns = [stop + 1 for stop in jumps if start < stop <= start + most]
-        if not returns:
-            continue
-        away = quat_angle(turns[start], turns[returns])
-        stop = returns[int(away.argmin())]
-        if away.min() < min(steps[start], steps[stop - 1]):
-            found.append((start, stop))
-    return found
 
 
 def fill_gaps(clip: Clip, missing: ArrayLike, *, longest: float = 0.25) -> Clip:
@@ -141,33 +110,3 @@ def unmislabel_fps(clip: Clip, fps: float | None = None) -> Clip:
         if fps is None:
             raise ClipError(f"{clip.name or 'clip'}: too few steps to tell the frame rate from; give it")
     return replace(clip, fps=float(fps))
-
-
-def exchanged(clip: Clip, joints: Sequence[int], frames: Flags) -> Clip:
-    """Gives joints, in some frames ``(T,)``, the mirrored turns of their partners: limbs that were swapped, put back.
-
-    Done to both sides alike it undoes itself; what hangs on the joints is to be among them.
-    """
-    mirror = find_mirror(clip.skeleton, clip.world()[1], clip.headings())
-    rotations, places = clip.rotations.copy(), np.ix_(frames, np.array(joints))
-    rotations[places] = mirror.rotations(clip.rotations[frames])[:, joints]
-    return replace(clip, rotations=rotations)
-
-
-def limbs(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
-    """The joints of each arm and leg, by the name of the limb: the upper one and all that hangs on it.
-
-    >>> names = ("Hips", "LeftUpLeg", "LeftLeg", "LeftFoot", "RightUpLeg", "RightLeg", "RightFoot")
-    >>> offsets = [[0, 0.9, 0], *([x, y, 0] for x in (0.1, -0.1) for y in (0.0, -0.4, -0.4))]
-    >>> limbs(Skeleton(names, (-1, 0, 1, 2, 0, 4, 5), np.array(offsets) * [[1, 1, 1]]))
-    {'left leg': (1, 2, 3), 'right leg': (4, 5, 6)}
-    """
-    parts = {"leg": "thigh", "arm": "upper_arm", "fore leg": "front_thigh"}
-    roles = skeleton.anatomy.roles
-    uppers = {
-        f"{side} {limb}": roles[f"{side}_{upper}"]
-        for limb, upper in parts.items()
-        for side in ("left", "right")
-        if f"{side}_{upper}" in roles
-    }
-    return {name: (joint, *descendants(skeleton, joint)) for name, joint in uppers.items()}

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from moglow.cleaning import exchanged, limbs
 from moglow.clip import Clip
 from moglow.contacts import Flags, contacts, leg_lengths, legs_of, runs, toe_floor, toe_points
 from moglow.errors import ClipError
 from moglow.feet import LockSpec, carried, carrying_joint, move_feet
+from moglow.limb_faults import exchanged, limb_pairs, limbs
 from moglow.rotations import axis_angle_to_quat, quat_angle, quat_continuous, quat_multiply
 from moglow.signals import sample_cubic, sample_turns
 
@@ -62,12 +62,7 @@ def spike(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequ
 
 def swap(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequence[int]]:
     """Both arms, or both legs, exchange their data for 0.2 to 1 s."""
-    parts = limbs(clip.skeleton)
-    pairs = [
-        (*parts[name], *parts[name.replace("left", "right")])
-        for name in parts
-        if name.startswith("left") and name.replace("left", "right") in parts
-    ]
+    pairs = list(limb_pairs(clip.skeleton).values())
     frames = _stretch(clip, _frames(clip, 0.2, 1.0, generator), generator)
     joints = pairs[int(generator.integers(len(pairs)))]
     return exchanged(clip, joints, frames), frames, joints
@@ -91,6 +86,15 @@ def frozen(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Seq
     rotations = clip.rotations.copy()
     rotations[np.ix_(frames, np.array(joints))] = rotations[held, joints]
     return replace(clip, rotations=rotations), frames, joints
+
+
+def lost(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequence[int]]:
+    """The whole figure stands frozen for 0.3 to 1 s and then is where it would have been."""
+    frames = _stretch(clip, _frames(clip, 0.3, 1.0, generator), generator)
+    held = np.flatnonzero(frames)[0] - 1
+    positions, rotations = clip.positions.copy(), clip.rotations.copy()
+    positions[frames], rotations[frames] = positions[held], rotations[held]
+    return replace(clip, positions=positions, rotations=rotations), frames, range(len(clip.skeleton))
 
 
 def floor(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequence[int]]:
@@ -148,7 +152,8 @@ def rate(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Seque
     factor = float(generator.choice([1 / 3, 1 / 2, 2, 3]))
     length = _frames(clip, 0.25, 0.8, generator)
     room = (len(clip) - 2 * _margin(clip) - 1) / factor
-    length = max(3, min(length, int(room)))
+    unit = max(1, round(1 / factor))  # so that it ends on a frame
+    length = max(2, int(min(length, room)) // unit) * unit
     whole = round(length * factor)
     start = int(generator.integers(_margin(clip), len(clip) - _margin(clip) - whole))
     inside = start + factor * np.arange(1, length + 1)
@@ -174,6 +179,7 @@ KINDS: Mapping[str, Injury] = {
     "spike": spike,
     "swap": swap,
     "frozen": frozen,
+    "lost": lost,
     "floor": floor,
     "teleport": teleport,
     "leap": leap,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moglow.bvh_read import read_bvh
-from moglow.cleaning import despike, exchanged, fill_gaps, limbs, unmislabel_fps
+from moglow.cleaning import despike, fill_gaps, unmislabel_fps
 from moglow.clip import Clip
 from moglow.errors import ClipError
 from moglow.faults import find_jumps
@@ -169,16 +169,3 @@ def test_despiking_real_clips_takes_most_jumps_and_touches_few_frames(shared_dat
         clean = despike(clip)
         assert len(find_jumps(clean)) <= 0.25 * len(find_jumps(clip))
         assert (quat_angle(clean.rotations, clip.rotations) > 1e-9).any(1).mean() < 0.01
-
-
-@pytest.mark.parametrize("rig", RIGS)
-def test_limbs_exchanged_twice_are_what_they_were(rig: str) -> None:
-    clip, _ = walk(skeleton_of(RIGS[rig]), seconds=2.0)
-    frames = np.zeros(len(clip), bool)
-    frames[20:40] = True
-    for kind in ("leg", "arm"):
-        joints = [joint for name, part in limbs(clip.skeleton).items() if kind in name for joint in part]
-        once = exchanged(clip, joints, frames)
-        assert np.array_equal(once.rotations[~frames], clip.rotations[~frames])
-        assert quat_angle(once.rotations, clip.rotations).max() > 0.3
-        assert quat_angle(exchanged(once, joints, frames).rotations, clip.rotations).max() < 1e-6

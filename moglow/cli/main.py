@@ -20,7 +20,11 @@ SECTIONS: dict[str, dict[str, str]] = {
         "classify": "moglow.cli.classify",
         "view": "moglow.cli.view",
     },
-    "Convert it": {"export": "moglow.cli.export", "blender": "moglow.cli.blender"},
+    "Convert it": {
+        "clean": "moglow.cli.clean",
+        "export": "moglow.cli.export",
+        "blender": "moglow.cli.blender",
+    },
     "Learn from it": {
         "preprocess": "moglow.cli.preprocess",
         "train": "moglow.cli.train",
