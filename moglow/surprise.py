@@ -52,7 +52,7 @@ def strangeness(checkpoint: Checkpoint, model: MotionModel, clip: Clip) -> NDArr
     """
     context = checkpoint.context
     history, ahead = context.spec.history, context.spec.lookahead
-    seen = retarget(clip.resample(context.fps), context.encoding.skeleton).on_floor()
+    seen = context.encoding.spec.posed(retarget(clip.resample(context.fps), context.encoding.skeleton))
     if len(seen) <= history + 1:
         return np.full(len(clip), np.nan)
     features, torch_context = context.encoding.features(seen), context.mapped(torch.as_tensor, torch)
