@@ -27,7 +27,7 @@ FLOORS = {
     6: "context window_order windows",
     7: """flows flows.bijection flows.scales flows.bases flows.actnorm flows.linear flows.triangular
         flows.permutation flows.orthogonal flows.recurrence flows.nets flows.coupling flows.masked_coupling flows.made
-        flows.autoregressive flows.parameters flows.roots flows.planar flows.radial
+        flows.autoregressive flows.squeeze flows.split flows.parameters flows.roots flows.planar flows.radial
         flows.glow flows.deferred flows.diagonal flows.schedules""",
     8: """models.model models.flow models.reader models.moglow models.planar models.radial models.realnvp
         models.maf models.vae models.gan models.regression models""",
