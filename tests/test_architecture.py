@@ -30,7 +30,7 @@ FLOORS = {
         flows.autoregressive flows.squeeze flows.split flows.parameters flows.roots flows.planar flows.radial
         flows.glow flows.deferred flows.diagonal flows.schedules""",
     8: """models.model models.flow models.reader models.moglow models.planar models.radial models.realnvp
-        models.maf models.vae models.gan models.regression models""",
+        models.maf models.windowed models.glow models.vae models.gan models.regression models""",
     9: "rollout spread validation health training checkpoint training_run processes card",
     10: """folded numpy_moglow int16 torch_steps arithmetics row_by_row endings sampling
         trials library ensemble""",

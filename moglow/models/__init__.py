@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from moglow.models.gan import GAN
+from moglow.models.glow import Glow
 from moglow.models.maf import MAF
 from moglow.models.model import MotionModel
 from moglow.models.moglow import MoGlow
@@ -18,6 +19,7 @@ MODELS: Mapping[str, type[MotionModel]] = {
     "radial": RadialFlow,
     "realnvp": RealNVP,
     "maf": MAF,
+    "glow": Glow,
     "vae": VAE,
     "gan": GAN,
     "regression": Regression,
