@@ -195,6 +195,7 @@ class TrainingRun:
         train = sum(len(stretch) for stretch in self.corpus.split("train") if not stretch.again)
         about = {
             "parameters": sum(parameter.numel() for parameter in self.trainer.model.parameters()),
+            "stride": self.trainer.model.stride,
             "steps": self.trainer.step,
             "seconds": round(self.seconds, 1),
             "seed": self.seed,

@@ -144,8 +144,8 @@ def shared(paid: Tensor, stride: int) -> Tensor:
     tensor([[2., 2., 2., 3., 3., 3.]])
     """
     count = paid.shape[1] // stride
-    each = paid[:, : count * stride].unflatten(1, (count, stride)).mean(dim=-1)
-    return each.repeat_interleave(stride, dim=1)
+    each = paid[:, : count * stride].reshape(len(paid), count, stride).mean(dim=-1, keepdim=True)
+    return each.expand(-1, -1, stride).flatten(start_dim=1)
 
 
 def likelihood(model: MotionModel, windows: Windows, context: Context) -> Likelihood:

@@ -27,7 +27,7 @@ class Squeeze(Bijection):
     def apart(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the moments as frames (B T, n, C) of sequences of their own, and the context of each."""
         again = context[..., None, :].expand(-1, -1, self.moments, -1)
-        return x.unflatten(-1, (self.moments, -1)).flatten(end_dim=1), again.flatten(end_dim=1)
+        return x.reshape(-1, self.moments, x.shape[-1] // self.moments), again.flatten(end_dim=1)
 
     def forward(self, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, Tensor, State]:
         z, ladj, _ = self.bijection(*self.apart(x, context))

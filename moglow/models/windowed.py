@@ -58,7 +58,8 @@ class WindowedFlow(FlowModel):
     def density(self, poses: Tensor, encoded: Tensor) -> Tensor:
         """Returns log p (B, W) of windows (B, W, n D)."""
         z, ladj, _ = self.flow(poses, encoded)
-        return self.latent.log_prob(z) + ladj
+        log_prob: Tensor = self.latent.log_prob(z) + ladj
+        return log_prob
 
     def ending(self, pose: Tensor, context: Tensor, state: State) -> tuple[Ending, State]:
         """Returns the windows that may end in frames (B, T, D), and the state after the last."""

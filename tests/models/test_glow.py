@@ -16,6 +16,7 @@ from moglow.control_range import ControlRange
 from moglow.errors import TrainingError
 from moglow.flows.bijection import map_state
 from moglow.models.glow import Glow
+from moglow.real import likelihood_terms
 from moglow.sampling import Sampler, Track
 from moglow.training import Trainer, TrainingSpec
 from moglow.training_run import Plan, TrainingRun
@@ -55,7 +56,8 @@ def test_a_window_costs_what_the_change_of_variables_says() -> None:
     for row in range(B):
 
         def z_of(x: Tensor, row: int = row) -> Tensor:
-            return model.flow(x.view(1, 1, -1), encoded[row][None])[0].flatten()
+            z: Tensor = model.flow(x.view(1, 1, -1), encoded[row][None])[0]
+            return z.flatten()
 
         x = pose[row].flatten()
         jacobian = torch.autograd.functional.jacobian(z_of, x)  # type: ignore[no-untyped-call]
@@ -198,6 +200,7 @@ def test_a_lookahead_shorter_than_a_window_is_told(tmp_path: Path) -> None:
         run = TrainingRun(
             tmp_path / str(window), Plan.of(dataclasses.replace(recipe, tables=tables)), tiny_corpus(), seed=1
         )
+        assert run.checkpoint().about["stride"] == window
         assert len(run.warnings) == bool(said)
         assert all(word in run.warnings[0] for word in said)
 
@@ -206,9 +209,9 @@ def test_a_sampler_draws_windows_and_says_their_shares() -> None:
     context = tiny_context()
     model = build(pose_dim=context.pose_dim, context_dim=context.size).float()
     weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
-    sampler = Sampler.of(
-        Checkpoint("glow", asdict(SMALL), weights, context, ControlRange(1.5, 0.5, 0.5, 1.0))
-    )
+    reach = ControlRange(1.5, 0.5, 0.5, 1.0)
+    checkpoint = Checkpoint("glow", asdict(SMALL), weights, context, reach, about={"stride": N})
+    sampler = Sampler.of(checkpoint)
     path = ControlPath.from_velocities(np.tile([1.0, 0.1, 0.3], (11, 1)), sampler.fps)
     drawn = list(sampler.draw([Track(path, seed=3)]))
     live = list(sampler.stream(iter(path.velocities()), seed=3))
@@ -217,3 +220,4 @@ def test_a_sampler_draws_windows_and_says_their_shares() -> None:
     assert np.isfinite(nats).all()
     parts = np.flatnonzero(np.diff(nats))  # where one window's shares give way to another's
     assert len(parts) >= 2 and (np.diff(parts) == N).all()
+    assert likelihood_terms(checkpoint).endswith(", in equal shares of 4 frames scored at once")
