@@ -75,7 +75,8 @@ def net(generator: Generator) -> KinkedMLP:
 
 def realnvp(k: int, generator: Generator) -> Bijection:
     mask = MASKS["checkerboard"](2)
-    return MaskedCoupling(mask if k % 2 else ~mask, net(generator), symmetric_scale)
+    coupling = MaskedCoupling(mask if k % 2 else ~mask, net(generator), symmetric_scale)
+    return Chain(coupling=coupling, actnorm=ActNorm(2))
 
 
 def glow(k: int, generator: Generator) -> Bijection:
@@ -91,11 +92,11 @@ def masked(generator: Generator) -> MaskedAffine:
 
 
 def maf(k: int, generator: Generator) -> Bijection:
-    return Chain(masked=masked(generator), turn=Permutation.reversal(2))
+    return Chain(masked=masked(generator), turn=Permutation.reversal(2), actnorm=ActNorm(2))
 
 
 def iaf(k: int, generator: Generator) -> Bijection:
-    return Chain(inverted=Inverse(masked(generator)), turn=Permutation.reversal(2))
+    return Chain(inverted=Inverse(masked(generator)), turn=Permutation.reversal(2), actnorm=ActNorm(2))
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,9 @@ class Ours(nn.Module):
         super().__init__()
         generator = Generator().manual_seed(seed)
         self.context, self.latent = kind.context, StandardNormal(2)
-        self.flow = Chain(**{f"step{k:02d}": kind.step(k, generator) for k in range(kind.steps)})
+        self.flow = Chain(
+            actnorm=ActNorm(2), **{f"step{k:02d}": kind.step(k, generator) for k in range(kind.steps)}
+        )
         self.flow.initialize(*self.frames(first))
 
     def frames(self, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -273,7 +276,7 @@ def main() -> None:
     parser.add_argument("picture", type=Path)
     parser.add_argument("table", type=Path)
     parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--long", type=int, default=800, help="steps of those that zuko has as well")
+    parser.add_argument("--long", type=int, default=1600, help="steps of those that zuko has as well")
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
     shared = {name: kind for name, kind in KINDS.items() if kind.peer and find_spec("zuko")}
