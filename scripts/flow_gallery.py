@@ -276,7 +276,7 @@ def main() -> None:
     parser.add_argument("picture", type=Path)
     parser.add_argument("table", type=Path)
     parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--long", type=int, default=1600, help="steps of those that zuko has as well")
+    parser.add_argument("--long", type=int, default=800, help="steps of those that zuko has as well")
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
     shared = {name: kind for name, kind in KINDS.items() if kind.peer and find_spec("zuko")}
