@@ -29,7 +29,7 @@ from moglow.flows.glow import GlowStep
 from moglow.flows.linear import InvertibleLinear
 from moglow.flows.made import MADE
 from moglow.flows.masked_coupling import MASKS, MaskedCoupling
-from moglow.flows.nets import KinkedMLP
+from moglow.flows.nets import MLP, KinkedMLP
 from moglow.flows.permutation import Permutation
 from moglow.flows.planar import Planar
 from moglow.flows.radial import Radial
@@ -57,14 +57,14 @@ below them samples.
 
 
 def planar(k: int, generator: Generator) -> Bijection:
-    told = KinkedMLP(
+    told = MLP(
         0, 1, Planar.outputs(2), hidden=1, layers=1, generator=generator
     )  # of a context that is always 1
     return Planar(2, told, generator=generator)
 
 
 def radial(k: int, generator: Generator) -> Bijection:
-    told = KinkedMLP(0, 1, Radial.outputs(2), hidden=1, layers=1, generator=generator)
+    told = MLP(0, 1, Radial.outputs(2), hidden=1, layers=1, generator=generator)
     return Radial(2, told, generator=generator)
 
 
