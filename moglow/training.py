@@ -146,6 +146,7 @@ class Trainer:
         self.step, self.memory = 0, model.initial_state()
         self._asked_to_stop = self.stopped = False
         self.precision = PRECISIONS[spec.precision](model, windows.footage.device)
+        windows.must_hold(model.stride)
         first = windows.batch(0, whole=True)  # the global batch, so that any number of processes starts alike
         context = windows.footage.context
         model.initialize(first.target(context), first.context(context))
