@@ -103,7 +103,8 @@ class _Unrolled(torch.autograd.Function):
         said, known, h, c, w_head, *rest = ctx.saved_tensors
         layers, width = len(h), said.shape[-1]
         weights, kept = rest[: 2 * layers], rest[2 * layers :]
-        dh, dc, d_known = dh.clone(), dc.clone(), None
+        dh, dc = dh.clone(), dc.clone()
+        d_known: Tensor | None = None
         d_weights: list[Tensor | None] = [None] * (3 * layers)
         past = _Past.of(kept[-1], h[-1], c[-1])
         precision = past.hidden.dtype
