@@ -5,7 +5,7 @@ import sys
 
 # From glibc's malloc.h; its manual page is mallopt(3).
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-LARGEST_KEPT = 16 * 2**20  # bytes; larger blocks leave holes that nothing else fits into
+LARGEST_KEPT = 64 * 2**20  # bytes; keeping larger blocks too is no faster and takes half as much memory again
 NEVER = 2**31 - 1
 
 
