@@ -8,7 +8,6 @@ from typing import ClassVar, cast
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from moglow.flows.bijection import State, map_state
 from moglow.flows.recurrence import unrolled_lstm
@@ -101,15 +100,7 @@ class LSTM(Recurrent):
         net = cast(nn.LSTM, self.recurrent)
         if self.precision is None or x.device.type != "cpu" or net.hidden_size < UNROLLED_FROM:
             return super().forward(x, context, state)
-        hidden, state = unrolled_lstm(net, x, context, state, precision=self.precision)
-        # The head's product is made again when going back, so that its float32 inputs need not be kept.
-        said: Tensor = checkpoint(
-            lambda hidden: self.head(hidden.to(x.dtype)),
-            hidden,
-            use_reentrant=False,
-            preserve_rng_state=False,
-        )
-        return said, state
+        return unrolled_lstm(net, self.head, x, context, state, precision=self.precision)
 
 
 class GRU(Recurrent):
