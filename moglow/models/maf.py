@@ -19,7 +19,7 @@ from moglow.models.reader import ReadingFlow
 class MAF(ReadingFlow):
     """p(x | c) = Πᵢ p(xᵢ | x₁ … xᵢ₋₁, c), K times over, the channels reversed each time (arXiv 1705.07057, 2017).
 
-    The best likelihood for its size, one pass of each net to score; a sample takes one pass a channel and step.
+    The best likelihood for its size, one pass of each net to score; a sample comes channel by channel.
     """
 
     @dataclass(frozen=True)
