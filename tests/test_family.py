@@ -42,10 +42,7 @@ def test_a_model_says_its_formula_its_reference_and_what_it_is_good_for(name: st
     assert len(re.findall(r"[.:](?=\s|$)", said)) >= 4, "the idea takes four sentences"
 
 
-def test_the_page_links_to_what_is_there_and_pictures_are_small() -> None:
-    for name in ("models.md", "own_model.md"):
-        for target in re.findall(r"\]\(([^)#:]+)\)", (DOCS / name).read_text()):
-            assert (DOCS / target).exists(), target
+def test_pictures_are_small() -> None:
     assert all(file.stat().st_size < LARGEST for file in (DOCS / "models").iterdir())
 
 
