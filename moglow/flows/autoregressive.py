@@ -1,6 +1,5 @@
 """Masked autoregressive flow: each channel is shifted and scaled by what a net makes of those before. On `made`."""
 
-import torch
 from torch import Tensor
 
 from moglow.flows.bijection import Bijection, State
@@ -12,8 +11,8 @@ class MaskedAffine(Bijection):
     """zᵢ = (xᵢ + tᵢ) · sᵢ, where (t, a)ᵢ = MADE(x₁ … xᵢ₋₁, context) and s = scale(a), ladj = Σ log sᵢ.
 
     Papamakarios, Pavlakou and Murray, *Masked autoregressive flow*, arXiv 1705.07057, 2017. All z are one pass of the
-    net; x comes channel by channel. `Inverse` of it is the inverse autoregressive flow (arXiv 1606.04934), where sampling
-    is the pass.
+    net; x comes channel by channel. `Inverse` of it is the inverse autoregressive flow (arXiv 1606.04934), where
+    sampling is the pass.
 
     >>> from torch import Generator
     >>> from moglow.flows.scales import symmetric_scale
