@@ -5,7 +5,7 @@ free, so both are the same few lines. Poses and controls are standardised here; 
 L frames of lookahead, S styles.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any, Self
@@ -115,6 +115,12 @@ class Context:
             known = suggestion(style, self.styles) if self.styles else "the model was trained without styles"
             raise ControlError(f"no style is called {style!r}; {known}")
         return np.array([float(name == style) for name in self.styles], np.float32)
+
+    def style_rows(self, styles: Sequence[str | None] | None, frames: int) -> Array:
+        """Returns the one-hots (frames, S) of a path's styles, the last one held; all zeros for None: any style."""
+        names = styles or (None,)
+        rows = {name: self.style_vector(name) for name in set(names)}
+        return np.stack([rows[names[min(frame, len(names) - 1)]] for frame in range(frames)])
 
     def build(self, poses: Any, controls: Any, style: Any = None, shown: Any = None) -> Any:
         """Returns the context vector (..., C) of one frame t: the one function, in training and in generation.

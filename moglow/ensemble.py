@@ -99,8 +99,11 @@ class Ensemble:
             ]
         )
         said = context.standardize_control(controls.astype(np.float32))
+        # A style that a model was never told of is no style to it: baselines walk on the same paths.
+        styles = [[s if s in context.styles else None for s in path.styles or (None,)] for path in paths]
+        labels = np.stack([context.style_rows(each, frames) for each in styles])
         with np.errstate(over="ignore", invalid="ignore"):  # of models that run wild
-            poses = np.concatenate([*self._poses(said, seeds, warm, frames)], axis=1)
+            poses = np.concatenate([*self._poses(said, labels, seeds, warm, frames)], axis=1)
         wild = ~(np.abs(poses) <= WILD)  # or not a number
         poses = np.clip(np.nan_to_num(poses, nan=WILD), -WILD, WILD)
         for row, path in enumerate(paths):
@@ -111,12 +114,16 @@ class Ensemble:
             )
 
     def _poses(
-        self, controls: NDArray[np.float32], seeds: Sequence[int], warm: int, frames: int
+        self,
+        controls: NDArray[np.float32],
+        labels: NDArray[np.float32],
+        seeds: Sequence[int],
+        warm: int,
+        frames: int,
     ) -> Iterator[NDArray[np.float32]]:
         """Yields the standardised poses (B, n, D) of the path's frames, chunk by chunk, after the warm-up's."""
         context, past, state = self.context, self.context.spec.history, None
         reach = past + 1 + context.spec.lookahead
-        style = np.zeros((len(seeds), len(context.styles)), np.float32)
         poses = np.zeros((len(seeds), past, context.pose_dim), np.float32)
         drawn = {part: [np.random.default_rng([seed, 0, part]) for seed in seeds] for part in (0, 1)}
         chunks = [(warm + start, min(CHUNK, frames - start), 1) for start in range(0, frames, CHUNK)]
@@ -127,6 +134,7 @@ class Ensemble:
                 [poses, np.empty((len(seeds), count, context.pose_dim), np.float32)], axis=1
             )
             for t in range(count):
+                style = labels[:, max(first + t - warm, 0)]
                 vector = context.build(
                     made[:, t : t + past], controls[:, first + t : first + t + reach], style
                 )

@@ -165,7 +165,7 @@ def _load(job: tuple[Source, Skeleton | None, DataSpec]) -> Clip | str:
         if clip.duration < data.shortest:
             return f"only {clip.duration:.1f} s long"
         clip = (despike(clip) if data.despike else clip).resample(data.fps)
-        # A retarget stands toes on the floor by itself; the lowest point of a clip would be a tip that a bad marker kicks.
+        # A retarget stands toes on the floor; the lowest point of a clip may be a tip that a bad marker kicks.
         clip = clip.on_floor() if target is None else retarget(clip, target)
         return replace(clip)  # without what it derived on the way, which would travel between processes
     except MoglowError as error:

@@ -184,18 +184,15 @@ class Sampler:
         """
         paths = [track.path for track in tracks]
         frames = max(map(len, paths))
-        names = {name for path in paths for name in path.styles or ()}
-        labels = {name: self.context.style_vector(name) for name in names}
-        plain = self.context.style_vector(None)
+        labels = [self.context.style_rows(path.styles, len(path)) for path in paths]
         velocities = []
         for path in paths:
             rows = path.velocities().astype(np.float32)
             velocities.append(np.pad(rows, ((0, frames - len(rows)), (0, 0)), mode="edge"))
 
         def rows_of(frame: int) -> tuple[NDArray[Any], NDArray[Any]]:
-            styles = [path.styles[min(frame, len(path) - 1)] if path.styles else None for path in paths]
-            chosen = [plain if style is None else labels[style] for style in styles]
-            return np.stack([rows[frame] for rows in velocities]), np.stack(chosen)
+            styles = [rows[min(frame, len(rows) - 1)] for rows in labels]
+            return np.stack([rows[frame] for rows in velocities]), np.stack(styles)
 
         parting = [ending_start(path) if self._settles else None for path in paths]
         endings: dict[int, list[tuple[NDArray[Any], NDArray[Any]]]] = {}

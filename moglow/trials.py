@@ -23,7 +23,7 @@ SYNTHETIC: dict[str, str] = {
     "stand": "stand:seconds={seconds}",
     "side": "side:speed=0.5,seconds={seconds}",
     "walk": "line:speed=1.2,seconds={seconds}",
-    "run": "line:speed=2.5,seconds={seconds}",
+    "run": "line:speed=3.3,seconds={seconds}",  # as most recorded runs; between 2 and 3 m/s nobody moves
     "back": "back:speed=0.8,seconds={seconds}",
     "turn, walking": "circle:r=2,speed=1.2,seconds={seconds}",
     "turn, on the spot": "turn:angle=-1440,rate=90,seconds={seconds}",
@@ -57,7 +57,8 @@ def held_out(corpus: Corpus, *, seconds: float = np.inf) -> list[Trial]:
             if sum(trial.seconds for trial in trials) >= seconds:
                 return trials
             piece = slice(int(frames[0]), int(frames[-1]) + 1)
-            path = ControlPath.from_velocities(corpus.control[piece].astype(float), corpus.fps)
+            styles = None if stretch.style is None else [stretch.style] * len(frames)
+            path = ControlPath.from_velocities(corpus.control[piece].astype(float), corpus.fps, styles=styles)
             name = f"{stretch.name.rpartition('/')[2].removesuffix('.bvh')} {number + 1}/{count}"
             trials.append(Trial(name, path, corpus.encoding.decode(corpus.pose[piece], path, name)))
     return trials

@@ -28,7 +28,7 @@ from moglow.evaluation import evaluate
 from moglow.findings import COPY, HELD_OUT, REAL, SYNTHETIC, Evaluation, EvaluationSpec, to_json
 from moglow.library import CHOICE, Library
 from moglow.rotations import quat_multiply
-from moglow.sampling import Sampler
+from moglow.sampling import Sampler, Track
 from moglow.scene import draw
 from moglow.scores import BANDS, MEASURES, score
 from moglow.training_run import Plan, TrainingRun
@@ -71,16 +71,24 @@ def bare(checkpoint: Checkpoint) -> Evaluation:
 
 
 def test_motions_are_those_that_generation_draws(checkpoint: Checkpoint) -> None:
-    """Of paths of different lengths in one batch; up to rounding, which feeds back from frame to frame."""
+    """Of paths of different lengths and styles in one batch; up to rounding, which feeds back from frame to frame."""
+    style = checkpoint.context.styles[0]
     paths = [
-        ControlPath.from_velocities([[speed, 0.0, 0.3]] * n, 20.0) for speed, n in ((0.8, 30), (1.0, 45))
+        ControlPath.from_velocities([[speed, 0.0, 0.3]] * n, 20.0, styles=[name] * n if name else None)
+        for speed, n, name in ((0.8, 30, None), (1.0, 45, style))
     ]
     drawn = dict(Ensemble(checkpoint, 0.7).motions(paths, [3, 4]))
     sampler = Sampler.of(checkpoint, temperature=0.7)
     for k, path in enumerate(paths):
-        alone = np.stack(list(sampler.stream(path.velocities(), seed=3 + k)))
+        alone = np.stack([pose[0] for pose, _ in sampler.draw([Track(path, seed=3 + k)])])
         assert len(drawn[k].clip) == len(path) == len(alone)
         np.testing.assert_allclose(drawn[k].pose, alone, atol=2e-3)
+
+
+def test_a_style_that_a_model_was_not_told_of_is_none_to_it(checkpoint: Checkpoint) -> None:
+    paths = [ControlPath([[0.0, 0.0]] * 9, [0.0] * 9, 20.0, styles) for styles in (None, ("moonwalk",) * 9)]
+    plain, strange = dict(Ensemble(checkpoint, 0.7).motions(paths, [3, 3])).values()
+    np.testing.assert_array_equal(plain.pose, strange.pose)
 
 
 def test_a_wild_model_is_held_and_counted(checkpoint: Checkpoint) -> None:
@@ -96,6 +104,7 @@ def test_held_out_pieces_are_the_held_out_motion() -> None:
     (trial,) = held_out(corpus)
     (stretch,) = corpus.split("val")
     assert trial.real is not None and len(trial.path) == len(stretch)
+    assert set(trial.path.styles or ()) == {stretch.style}
     np.testing.assert_allclose(trial.real.world()[0], corpus.clip(stretch).world()[0])
     doubled = replace(corpus, stretches=tuple(replace(s, split="val") for s in corpus.stretches))
     assert len(held_out(doubled)) == 3 and len(held_out(doubled, seconds=4.0)) == 2
