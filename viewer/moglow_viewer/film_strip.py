@@ -15,6 +15,8 @@ from moglow_viewer.motion import bones
 POSES = 16
 CELL, TALL, PIXELS = 58.0, 124.0, 60.0
 """Width and height of a cell, and pixels to the metre."""
+NAMED = 16.0
+"""Height of the name over a strip that has one."""
 HEAD = 6.0
 """Pixels: the radius of a head."""
 YAW, PITCH = math.radians(-58), math.radians(8)
@@ -40,11 +42,10 @@ def picture(clips: Mapping[str, Clip]) -> str:
     """
     rows, width = [], CELL * POSES
     for k, (name, clip) in enumerate(clips.items()):
-        placed = strip(clip).replace(
-            "<svg ", f'<svg y="{k * TALL:g}" width="{width:g}" height="{TALL:g}" ', 1
-        )
-        rows.append(f'{placed}<text x="4" y="{k * TALL + 14:g}">{escape(name)}</text>')
-    box = f'viewBox="0 0 {width:g} {len(rows) * TALL:g}" width="{width:g}"'
+        top = k * (NAMED + TALL) + NAMED
+        placed = strip(clip).replace("<svg ", f'<svg y="{top:g}" width="{width:g}" height="{TALL:g}" ', 1)
+        rows.append(f'<text x="4" y="{top - 3:g}">{escape(name)}</text>{placed}')
+    box = f'viewBox="0 0 {width:g} {len(rows) * (NAMED + TALL):g}" width="{width:g}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {box}><style>{STYLE}</style>{"".join(rows)}</svg>\n'
 
 
