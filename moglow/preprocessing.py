@@ -18,6 +18,7 @@ from moglow.clip import Clip
 from moglow.corpus import Corpus
 from moglow.encodings.encoding import FeatureSpec
 from moglow.errors import MoglowError, RecipeError
+from moglow.posture import level_head
 from moglow.retarget import retarget
 from moglow.skeleton import Skeleton
 from moglow.sources import DataSpec, Source, find_sources
@@ -167,6 +168,7 @@ def _load(job: tuple[Source, Skeleton | None, DataSpec]) -> Clip | str:
         clip = (despike(clip) if data.despike else clip).resample(data.fps)
         # A retarget stands toes on the floor; the lowest point of a clip may be a tip that a bad marker kicks.
         clip = clip.on_floor() if target is None else retarget(clip, target)
+        clip = level_head(clip) if data.level_heads else clip
         return replace(clip)  # without what it derived on the way, which would travel between processes
     except MoglowError as error:
         return str(error)
