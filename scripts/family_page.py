@@ -110,6 +110,8 @@ def _side_by_side(found: Evaluation) -> Iterator[str]:
     for group in (HELD_OUT, SYNTHETIC):
         keys = [key for key in DIFFERENCES if any(told(found, row, group, key) for row in found.rows)]
         others = [row for row in found.rows if any(told(found, row, group, key) for key in keys)]
+        if not keys:
+            continue
         lines = ([row.name, *(_difference(found, row, group, key) for key in keys)] for row in others)
         yield from _table((group, *map(_head, keys)), lines)
     yield "In words, with all measures that have a band:\n"

@@ -262,7 +262,7 @@ def test_a_motion_that_is_worse_on_every_control_is_said_to_be_worse(evaluation:
     farther = replace(slides, values=tuple(value + 0.1 for value in slides.values))
     worse = replace(model, name="worse", parts={SYNTHETIC: {"slide_mean": farther}})
     found = replace(evaluation, rows=(real, model, worse))
-    said = "worse against tiny, synthetic: worse in foot slide, mean"
+    said = "worse against tiny, synthetic: worse in foot slide, mean (+10 ± 0 cm/s)"
     assert list(standings(found, SYNTHETIC)) == [said] and said in make_report(found)
     assert told(found, worse, SYNTHETIC, "slide_mean") == "+10 ± 0"
     table = to_json(found)["rows"][2]["farther_than_the_first"][SYNTHETIC]["slide_mean"]

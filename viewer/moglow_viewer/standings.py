@@ -11,16 +11,15 @@ from moglow_viewer.charts import number
 def standings(evaluation: Evaluation, group: str) -> Iterator[str]:
     """Yields a sentence for each row that is held against the first model on a group of controls."""
     for row in evaluation.rows:
-        found = {key: evaluation.difference(row, group, key) for key in MEASURES}
         named: dict[str, list[str]] = {"better": [], "worse": [], "": []}
-        for key, estimate in found.items():
-            if estimate is not None:
-                named[standing(estimate)].append(MEASURES[key].label)
-        if any(named.values()):
-            first = evaluation.first.name if evaluation.first else ""
-            alike = f"no clear difference in {len(named[''])}" if named[""] else ""
-            said = [f"{word} in {', '.join(named[word])}" for word in ("better", "worse") if named[word]]
-            yield f"{row.name} against {first}, {group}: {'; '.join([*said, *filter(None, [alike])])}"
+        for key, measure in MEASURES.items():
+            if found := evaluation.difference(row, group, key):
+                text = f"{measure.label} ({told(evaluation, row, group, key)} {measure.unit}".rstrip() + ")"
+                named[standing(found)].append(text)
+        if evaluation.first and any(named.values()):
+            said = [f"{word} in {'; '.join(named[word])}" for word in ("better", "worse") if named[word]]
+            alike = [f"no clear difference in {len(named[''])} measures"] if named[""] else []
+            yield f"{row.name} against {evaluation.first.name}, {group}: {'. '.join([*said, *alike])}"
 
 
 def told(evaluation: Evaluation, row: Row, group: str, key: str) -> str:
