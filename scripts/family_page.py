@@ -28,6 +28,13 @@ MORE: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """Pages of docs/ where there is more about a model, those that there are."""
+ABOUT: Mapping[str, str] = {
+    "flow_gallery.md": "what each flow makes of four densities in the plane",
+    "styles.md": "styles told apart by a mixture in latent space",
+    "anomalies.md": "models as judges of bad frames, and training through outliers",
+    "cleaning.md": "finding and mending bad frames",
+}
+"""Pages of docs/ on what the family is good for, those that there are."""
 
 
 def page(found: Evaluation, training: TrainingSpec, shipped: int) -> str:
@@ -53,6 +60,8 @@ def _introduction(found: Evaluation, training: TrainingSpec, shipped: int) -> It
         "[`models.jsonl`](models.jsonl); a test fails when it lags behind them. "
         "[Write your own](own_model.md) in under 60 lines.\n"
     )
+    more = [f"{words} ([{name}]({name}))" for name, words in ABOUT.items() if (DOCS / name).exists()]
+    yield f"More of what they do: {'; '.join(more)}.\n"
     if not models:
         return
     yield (
