@@ -216,6 +216,15 @@ def test_every_field_of_the_spec_matters(folder: Path) -> None:
     write_bvh(replace(weaving(1.0), rotations=rotations), folder / "calm" / "spike.bvh")
     mended, raw = (build(folder, DataSpec(despike=despike))[0] for despike in (True, False))
     assert len(mended.pose) > len(raw.pose)
+    rotations = weaving(1.3).rotations.copy()
+    nods = 0.8 + 0.1 * np.sin(5 * weaving(1.3).times)  # of a head that hangs
+    rotations[:, weaving(1.3).skeleton.role("head")] = expmap_to_quat(nods[:, None] * [1.0, 0.0, 0.0])
+    write_bvh(replace(weaving(1.3), rotations=rotations), folder / "brisk" / "d.bvh")
+    turns = [
+        corpus.clip(next(s for s in corpus.stretches if s.name == "brisk/d.bvh")).world()[1]
+        for corpus in (build(folder, DataSpec(level_heads=level))[0] for level in (False, True))
+    ]
+    assert np.abs(turns[0] - turns[1]).max() > 0.1
     tight, _ = build(folder, DataSpec(outlier=3.01, despike=False))
     assert len(tight.pose) < len(raw.pose)
 
