@@ -18,7 +18,7 @@ from moglow.errors import CheckpointError, ControlError, RecipeError
 from moglow.rotations import Array
 from moglow.schema import from_table, suggestion, to_table
 
-OTHERS = "others"  # the key of `ContextSpec.carry` for channel groups that it does not name
+OTHERS = "others"  # the key for channel groups that are not named
 SMALLEST = 0.01  # standard deviations; targets are not scaled up more than a hundred times
 
 
@@ -72,14 +72,7 @@ class Context:
     def of_corpus(cls, spec: ContextSpec, corpus: Corpus) -> Self:
         """Fits a context to the training stretches of a corpus: it finds the scale of the targets."""
         encoding = corpus.encoding
-        weights = np.full(len(encoding), spec.carry.get(OTHERS, 0.0), np.float32)
-        for group, weight in spec.carry.items():
-            if group not in (*encoding.chart.groups, OTHERS):
-                raise RecipeError(
-                    f"[context] carry: no channels {group!r}; {suggestion(group, encoding.chart.groups)}"
-                )
-            if group != OTHERS:
-                weights[encoding.slice(group)] = weight
+        weights = by_channel(spec.carry, encoding, "[context] carry")
         pose, control = corpus.pose_normalizer, corpus.control_normalizer
         statistics = (pose.mean, pose.deviation, control.mean, control.deviation)
         styles = corpus.styles if spec.styles else ()
@@ -194,6 +187,17 @@ class Context:
         encoding = Encoding.from_json(table["encoding"])
         loaded: dict[str, Any] = {name: np.array(arrays[name], np.float32) for name in ARRAYS}
         return cls(spec, encoding, float(table["fps"]), tuple(table["styles"]), **loaded)
+
+
+def by_channel(values: Mapping[str, float], encoding: Encoding, place: str) -> Array:
+    """Returns the value (D,) of each channel, given by groups of channels; the rest takes that of `others`, else 0."""
+    channels = np.full(len(encoding), values.get(OTHERS, 0.0), np.float32)
+    for group, value in values.items():
+        if group not in (*encoding.chart.groups, OTHERS):
+            raise RecipeError(f"{place}: no channels {group!r}; {suggestion(group, encoding.chart.groups)}")
+        if group != OTHERS:
+            channels[encoding.slice(group)] = value
+    return channels
 
 
 ARRAYS = ("pose_mean", "pose_deviation", "control_mean", "control_deviation", "weights", "scale")

@@ -6,8 +6,8 @@ to save, a resumed run sees what an unbroken one would have seen, and each of se
 of the same global batch, whatever their number.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from moglow.context import Context
+from moglow.context import Context, by_channel
 from moglow.corpus import Corpus, Stretch
 from moglow.encodings.encoding import CONTROL_MIRROR
 from moglow.errors import TrainingError
@@ -38,7 +38,11 @@ class WindowSpec:
     dequantise: float = (
         1e-3  # deviations of noise on each pose, past and future; part of the density, so state it
     )
-    history_noise: float = 0.0  # deviations of noise on top of what the model is shown of the past
+    history_noise: Mapping[str, float] = field(default_factory=dict)
+    """Deviations of noise, by channel group, on top of what the model is shown of the past: it learns to come back.
+
+    Where the past pose is carried whole, as planted toes are, it comes back as slide instead: little of it there.
+    """
     pose_dropout: float = 0.95  # probability with which each past pose is hidden from the context
     dropout_windows: float = 1.0  # share of windows in which poses are hidden at all
     dropout_drawn: bool = False  # each window draws its own probability, from 0 to pose_dropout
@@ -61,7 +65,7 @@ class WindowSpec:
         for name in ("pose_dropout", "dropout_windows", "style_dropout", "short_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; a probability lies between 0 and 1")
-        if self.dequantise < 0 or self.history_noise < 0:
+        if self.dequantise < 0 or min(self.history_noise.values(), default=0.0) < 0:
             raise ValueError("noise cannot be negative")
 
     def clean(self) -> Self:
@@ -72,7 +76,7 @@ class WindowSpec:
             order="listed",
             mirror=False,
             reverse=False,
-            history_noise=0.0,
+            history_noise={},
             pose_dropout=0.0,
             style_dropout=0.0,
         )
@@ -179,6 +183,10 @@ class Windows:
             )
         self.footage, self.spec, self.seed, self.rank = footage, spec, seed, rank
         self.rows = slice(rank * batch // ranks, (rank + 1) * batch // ranks)
+        self.history_noise = torch.as_tensor(
+            by_channel(spec.history_noise, footage.corpus.encoding, "[training.windows] history_noise"),
+            device=footage.device,
+        )
         self.past, self.ahead = footage.context.spec.history, footage.context.spec.lookahead
         stretches = footage.corpus.split(split)
         fits = {length: self._lasting(stretches, length) for length in (spec.length, spec.short) if length}
@@ -241,7 +249,7 @@ class Windows:
         poses, shown, style, length = window.poses, window.shown, window.style, window.shown.shape[1]
         if spec.dequantise:
             poses = poses + spec.dequantise * noise()
-        history = poses + spec.history_noise * noise() if spec.history_noise else poses
+        history = poses + self.history_noise * noise() if spec.history_noise else poses
         if spec.pose_dropout:
             probability = (uniform(1, 1) < spec.dropout_windows) * spec.pose_dropout
             if spec.dropout_drawn:

@@ -16,7 +16,7 @@ from tests.tiny import tiny_corpus, tiny_recipe
 
 CLOSE = 1e-5  # the figure; float32 sums in another order
 HALF, WHOLE = 3, 6
-WINDOWS = {"length": 10, "pose_dropout": 0.5, "history_noise": 0.01, "order": "consecutive"}
+WINDOWS = {"length": 10, "pose_dropout": 0.5, "history_noise": {"others": 0.01}, "order": "consecutive"}
 CURRICULUM = {"share": 0.5, "frames": 2, "start": 2, "ramp": 0}
 
 

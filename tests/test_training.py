@@ -13,7 +13,7 @@ from moglow.training import SCHEDULES, Diverged, Report, Trainer, TrainingSpec
 from moglow.windows import Footage, Windows, WindowSpec
 from tests.tiny import tiny_context, tiny_corpus
 
-WINDOWS = WindowSpec(length=10, pose_dropout=0.5, history_noise=0.01)
+WINDOWS = WindowSpec(length=10, pose_dropout=0.5, history_noise={"others": 0.01})
 SPEC = TrainingSpec(steps=30, batch=4, rate=5e-3, warmup=5, rate_floor=1e-5, windows=WINDOWS)
 
 

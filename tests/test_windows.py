@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from moglow.context import ContextSpec
-from moglow.errors import TrainingError
+from moglow.errors import RecipeError, TrainingError
 from moglow.rotations import Array
 from moglow.window_order import Cuts
 from moglow.windows import Footage, Window, Windows, WindowSpec
@@ -16,7 +16,7 @@ from tests.tiny import tiny_context, tiny_corpus
 
 CLOSE = 1e-5  # float32, values about one
 K, L, T = 3, 2, 10
-SPEC = WindowSpec(length=T, dequantise=1e-3, history_noise=0.01, pose_dropout=0.5)
+SPEC = WindowSpec(length=T, dequantise=1e-3, history_noise={"others": 0.01}, pose_dropout=0.5)
 PLAIN = WindowSpec(length=T, dequantise=0.0, pose_dropout=0.0, style_dropout=0.0)
 
 
@@ -162,7 +162,7 @@ def test_consecutive_rows_go_on_where_they_ended(footage: Footage) -> None:
     "change",
     [
         {"length": 9}, {"overlap": 0.2}, {"order": "consecutive"}, {"mirror": False}, {"reverse": False},
-        {"dequantise": 2e-3}, {"history_noise": 0.02}, {"pose_dropout": 0.9}, {"dropout_windows": 0.5},
+        {"dequantise": 2e-3}, {"history_noise": {"others": 0.02}}, {"pose_dropout": 0.9}, {"dropout_windows": 0.5},
         {"dropout_drawn": True}, {"dropout_shared": True}, {"style_dropout": 0.9},
     ],
 )  # fmt: skip
@@ -191,10 +191,22 @@ def test_dropout_hides_as_often_as_it_says(footage: Footage) -> None:
 
 
 def test_noise_is_as_large_as_it_says(footage: Footage) -> None:
-    spec = replace(PLAIN, dequantise=0.01, history_noise=0.03)
+    spec = replace(PLAIN, dequantise=0.01, history_noise={"others": 0.03})
     bare, noisy = windows(footage, PLAIN, batch=500).batch(0), windows(footage, spec, batch=500).batch(0)
     assert (noisy.poses - bare.poses).std().item() == pytest.approx(0.01, rel=0.05)
     assert (noisy.history - noisy.poses).std().item() == pytest.approx(0.03, rel=0.05)
+
+
+def test_noise_is_given_by_groups_of_channels(footage: Footage) -> None:
+    group, *_ = footage.corpus.encoding.chart.groups
+    spec = replace(PLAIN, history_noise={group: 0.05})
+    window = windows(footage, spec, batch=500).batch(0)
+    noise, noisy = window.history - window.poses, footage.corpus.encoding.slice(group)
+    assert noise[..., noisy].std().item() == pytest.approx(0.05, rel=0.05)
+    noise[..., noisy] = 0
+    assert not noise.any()
+    with pytest.raises(RecipeError, match=r"history_noise: no channels 'toes'"):
+        windows(footage, replace(PLAIN, history_noise={"toes": 0.05}))
 
 
 def test_nonsense_is_refused(footage: Footage) -> None:
@@ -204,6 +216,7 @@ def test_nonsense_is_refused(footage: Footage) -> None:
         {"order": "random"},
         {"pose_dropout": 2.0},
         {"dequantise": -1.0},
+        {"history_noise": {"others": -1.0}},
     ):
         with pytest.raises(ValueError):
             WindowSpec(**wrong)

@@ -49,7 +49,7 @@ def tiny_context(spec: ContextSpec | None = None) -> Context:
 
 def tiny_recipe(**training: object) -> Recipe:
     """Returns a recipe for `tiny_corpus` whose steps take some milliseconds."""
-    windows = {"length": 10, "pose_dropout": 0.5, "history_noise": 0.01}
+    windows = {"length": 10, "pose_dropout": 0.5, "history_noise": {"others": 0.01}}
     tables: dict[str, Any] = {
         "features": {"encoding": "feet_first"},
         "context": {"history": 3, "lookahead": 2, "flags": True, "carry": CARRY},
