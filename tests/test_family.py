@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import ablate
 import family
 from family_page import idea
 from moglow.checkpoint import Checkpoint
@@ -40,6 +41,11 @@ def test_a_model_says_its_formula_its_reference_and_what_it_is_good_for(name: st
     assert re.search("[=≥∝]", said) and re.search(r"\b(19|20)\d\d\b", said), said
     assert re.search("^Good for", said, re.MULTILINE), said
     assert len(re.findall(r"[.:](?=\s|$)", said)) >= 4, "the idea takes four sentences"
+
+
+def test_the_recipes_of_all_runs_are_read_without_complaint() -> None:
+    recipes = [member.recipe for member in family.MEMBERS.values()] + [*map(ablate.recipe_of, ablate.CHOICES)]
+    assert {Plan.of(recipe).training.steps for recipe in recipes} == {600}, "one budget for all"
 
 
 def test_pictures_are_small() -> None:
