@@ -22,7 +22,10 @@ class SourceSpec:
     skip: tuple[str, ...] = ()
     """Patterns of file names to leave out."""
     style: str = ""
-    """The label of all its clips; else the group of `style_from`; else the name of the sub-folder."""
+    """The label of all its clips; else the group of `style_from`; else the name of the sub-folder.
+
+    A clip that gets none of these has no label: it may be in any style.
+    """
     style_from: str = ""
     """A regular expression with a group (?P<style>…), searched in each file's name."""
     licence: str = ""

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from moglow.checkpoint import BEST, Checkpoint, read_parts
+from moglow.classification import Telling
 from moglow.context import Context, ContextSpec
 from moglow.corpus import Corpus
 from moglow.errors import CheckpointError, RecipeError, TrainingError
@@ -112,7 +113,8 @@ class TrainingRun:
             ranks=place.ranks,
         )
         generator = torch.Generator().manual_seed(self.seed)
-        model = MODELS[plan.model](plan.config, self.context.pose_dim, self.context.size, generator=generator)
+        self.config = plan.config.fitted(styles=len(self.context.styles))
+        model = MODELS[plan.model](self.config, self.context.pose_dim, self.context.size, generator=generator)
         self.trainer = Trainer(model.to(place.device), windows, spec)
         if resume:
             self.trainer.restore(arrays, table)
@@ -159,7 +161,8 @@ class TrainingRun:
                 f"a {self.plan.model} has no likelihood to choose by; set training.choose=rollouts"
             )
         figures, real = self.rollouts.figures(model), self.rollouts.real
-        validation = Validation(self.trainer.step, found, figures, real, spread(model, self.clean))
+        styles = Telling.of_held_out(model, self.clean.footage.context, self.corpus)
+        validation = Validation(self.trainer.step, found, figures, real, spread(model, self.clean), styles)
         self.trainer.model.train()
         self.validations.append(validation)
         self._log(validation=to_table(validation), health=self.health, seconds=time.perf_counter() - start)
@@ -192,7 +195,7 @@ class TrainingRun:
         }
         return Checkpoint(
             model=self.plan.model,
-            config=to_table(self.plan.config),
+            config=to_table(self.config),
             weights=weights,
             context=self.context,
             control_range=self.corpus.control_range,

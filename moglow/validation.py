@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from moglow.classification import Telling
 from moglow.clip import Clip
 from moglow.contacts import toe_points
 from moglow.context import Context
@@ -103,6 +104,7 @@ class Validation:
     spread: float = (
         math.nan
     )  # of draws for one context over their error: 1 is right, 0 a collapse; `moglow.spread`
+    styles: Telling | None = None  # of held-out clips; None without styles, labels or a likelihood
 
     @property
     def rollout_score(self) -> float:
@@ -159,7 +161,7 @@ class Rollouts:
             around = 1 + np.arange(span) % (len(stretch) - 1)
             starts.append(features.pose[1 : past + 1])
             controls.append(features.control[around])
-            styles.append(stretch.style)
+            styles.append(stretch.style or None)
             self.names.append(f"held-out {take + 1}")
         for name, wanted in zip(SYNTHETIC, synthetic_controls(corpus, span), strict=True):
             starts.append(nearest_start(corpus, wanted[0], past))

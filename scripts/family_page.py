@@ -19,13 +19,14 @@ FIGURES = ("slide_median", "slide_mean", "path_mean", "heading", "jerk", "toe_he
 DIFFERENCES = ("slide_median", "slide_mean", "path_mean", "stance", "jerk", "toe_height", "frechet")
 """Columns of the tables of differences, of measures that have a band."""
 MORE: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("planar", "radial", "realnvp", "maf", "glow"), ("flow_gallery.md",)),
-    "moglow": ("ablation.md", "speed.md"),
-    "flowgmm": ("styles.md",),
+    **dict.fromkeys(("planar", "radial", "realnvp", "maf"), ("flow_gallery.md",)),
+    **dict.fromkeys(("vae", "gan", "regression"), ("anomalies.md",)),
     **dict.fromkeys(
-        ("undercomplete", "overcomplete", "denoising", "sparse_l1", "sparse_kl"),
-        ("anomalies.md", "cleaning.md"),
+        ("undercomplete", "overcomplete", "denoising", "sparse_l1", "sparse_kl"), ("anomalies.md",)
     ),
+    "glow": ("flow_gallery.md",),
+    "moglow": ("ablation.md", "speed.md", "anomalies.md"),
+    "flowgmm": ("styles.md",),
 }
 """Pages of docs/ where there is more about a model, those that there are."""
 ABOUT: Mapping[str, str] = {

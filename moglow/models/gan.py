@@ -108,6 +108,11 @@ class GAN(MotionModel):
         _, state = read(self.reader, context, state)
         return pose.new_full(pose.shape[:-1], torch.nan), state
 
+    def score(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Returns how much the critic takes each pose (B, T) for a made one, and the state after the last frame."""
+        _, state = read(self.reader, context, state)
+        return -self.judged(pose, context), state
+
     def step(
         self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0
     ) -> tuple[Tensor, State]:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, Self
 
 import torch
 from torch import Generator, Tensor, nn
@@ -57,6 +57,10 @@ class MotionModel(nn.Module, ABC):
                         f"{name} is {getattr(self, name)!r}, expected one of {', '.join(known)}; choose one"
                     )
 
+        def fitted(self, *, styles: int) -> Self:
+            """Returns the choices for contexts whose last channels say one of so many styles; most need not know."""
+            return self
+
     PRESETS: ClassVar[Mapping[str, Config]]
 
     def __init__(
@@ -86,6 +90,14 @@ class MotionModel(nn.Module, ABC):
 
         A model with a bound in place of the density returns the bound; one with neither returns NaN.
         """
+
+    def score(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Returns how strange each pose is (B, T), larger being stranger, and the state after the last frame.
+
+        It is −log p(pose | context, past); a model without a density says something of its own, in its loss's unit.
+        """
+        log_prob, state = self.log_prob(pose, context, state)
+        return -log_prob, state
 
     @abstractmethod
     def step(

@@ -93,6 +93,11 @@ class Regression(MotionModel):
         _, state = self.predict(context, state)
         return pose.new_full(pose.shape[:-1], torch.nan), state
 
+    def score(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Returns the squared error per channel (B, T), and the state after the last frame."""
+        predicted, state = self.predict(context, state)
+        return (predicted - pose).square().mean(dim=-1), state
+
     def step(
         self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0
     ) -> tuple[Tensor, State]:
