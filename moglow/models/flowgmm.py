@@ -29,7 +29,7 @@ class FlowGMM(RealNVP):
     news. At `news` = 1 the weights are Bayes' and the formula holds to the letter, but then a few early frames decide
     for good in which component a clip without a label is, walks in one and runs in another. It is a density at any.
 
-    Good for styles where few clips are labelled: `moglow classify clips/` tells them, and a component draws in its style.
+    Good for styles where few clips are labelled: `moglow classify clips/` tells them, a component draws in its own.
     """
 
     @dataclass(frozen=True)
