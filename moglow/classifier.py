@@ -77,9 +77,8 @@ class Classifier:
 
     def verdict(self, clip: Clip) -> Verdict:
         """Says which style a clip is in; it may have another skeleton and rate than the model's."""
-        features = self.context.encoding.features(
-            fitted(clip, self.context.encoding.skeleton, self.context.fps)
-        )
+        encoding = self.context.encoding
+        features = encoding.features(encoding.spec.posed(fitted(clip, encoding.skeleton, self.context.fps)))
         found = evidence(self.model, self.context, features, clip.name)
         shares = probabilities(found, self.temperature).tolist()
         return Verdict(clip.name, clip.duration, dict(zip(self.context.styles, shares, strict=True)))
@@ -90,4 +89,4 @@ def fitted(clip: Clip, skeleton: Skeleton, fps: float) -> Clip:
     clip = despike(clip).resample(fps)
     if same_bones(clip.skeleton, skeleton):
         return replace(clip, skeleton=skeleton).on_floor()
-    return retarget(clip, skeleton).on_floor()
+    return retarget(clip, skeleton)

@@ -70,7 +70,7 @@ class Infill:
         first = max(0, start - 1 - round((self.spec.before + 0.5) * fps))
         last = min(len(clip), stop + round((self.spec.after + 0.8) * fps))
         part = clip[first:last]
-        seen = retarget(part.resample(context.fps), context.encoding.skeleton).on_floor()
+        seen = context.encoding.spec.posed(retarget(part.resample(context.fps), context.encoding.skeleton))
         ratio = context.fps / fps
         begin = int(np.floor((start - 1 - first) * ratio)) + 1
         end = min(len(seen) - 1, int(np.ceil((stop - first) * ratio)))

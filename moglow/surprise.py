@@ -11,6 +11,7 @@ from moglow.clip import Clip
 from moglow.contacts import runs
 from moglow.models.model import MotionModel
 from moglow.retarget import retarget
+from moglow.validation import shared
 
 ABOVE = 150.0
 """Nats by which a frame is stranger than half of its take before it is listed."""
@@ -52,7 +53,7 @@ def strangeness(checkpoint: Checkpoint, model: MotionModel, clip: Clip) -> NDArr
     """
     context = checkpoint.context
     history, ahead = context.spec.history, context.spec.lookahead
-    seen = retarget(clip.resample(context.fps), context.encoding.skeleton).on_floor()
+    seen = context.encoding.spec.posed(retarget(clip.resample(context.fps), context.encoding.skeleton))
     if len(seen) <= history + 1:
         return np.full(len(clip), np.nan)
     features, torch_context = context.encoding.features(seen), context.mapped(torch.as_tensor, torch)
@@ -65,7 +66,8 @@ def strangeness(checkpoint: Checkpoint, model: MotionModel, clip: Clip) -> NDArr
     vectors = torch_context.build(past, around, style)
     targets = torch_context.to_target(pose[history:], pose[history - 1 : -1], control[history : len(pose)])
     with torch.no_grad():
-        scores, _ = model.score(targets[None], vectors[None])
-    known = np.concatenate([np.full(history, np.nan), scores[0].double().numpy() + context.log_scale])
+        scores = shared(model.score(targets[None], vectors[None])[0], model.stride)[0]
+    known = np.full(len(seen), np.nan)
+    known[history : history + len(scores)] = scores.double().numpy() + context.log_scale
     nearest = np.minimum(np.round(clip.times * context.fps).astype(int), len(known) - 1)
     return known[nearest]

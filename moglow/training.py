@@ -114,6 +114,26 @@ class Diverged(TrainingError):
     """A loss or a gradient stopped being a number; the weights are those of the last good step."""
 
 
+def adam(
+    parameters: tuple[nn.Parameter, ...], *, rate: float, weight_decay: float = 0.0
+) -> torch.optim.AdamW:
+    """Returns Adam before its first step, the moments in place.
+
+    torch makes them within the first step, where they come to lie among the gradients; when these are freed, no later
+    step fits between, and the paper's model takes a tenth more memory at its peak.
+    """
+    optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=weight_decay, fused=True)
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()  # at rate 0 nothing moves
+    for state in optimizer.state.values():
+        state["step"].zero_()
+    optimizer.zero_grad(set_to_none=True)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    return optimizer
+
+
 class _Loss(nn.Module):
     """An objective as a module's forward, which is what `DistributedDataParallel` synchronises."""
 
@@ -146,6 +166,7 @@ class Trainer:
         self.step, self.memory = 0, model.initial_state()
         self._asked_to_stop = self.stopped = False
         self.precision = PRECISIONS[spec.precision](model, windows.footage.device)
+        windows.must_hold(model.stride)
         first = windows.batch(0, whole=True)  # the global batch, so that any number of processes starts alike
         context = windows.footage.context
         model.initialize(first.target(context), first.context(context))
@@ -156,9 +177,7 @@ class Trainer:
         }
         self._parameters = {objective.name: objective.parameters for objective in objectives}
         self._optimizers = {
-            objective.name: torch.optim.AdamW(
-                objective.parameters, lr=spec.rate, weight_decay=spec.weight_decay, fused=True
-            )
+            objective.name: adam(objective.parameters, rate=spec.rate, weight_decay=spec.weight_decay)
             for objective in objectives
         }
 

@@ -121,6 +121,7 @@ class TrainingRun:
         held_out = "val" if corpus.split("val") else "train"
         clean = fitting(spec.windows.clean(), corpus, self.context, held_out)
         self.clean = Windows(footage, clean, split=held_out, batch=spec.batch, seed=self.seed)
+        self.clean.must_hold(model.stride)
         self.rollouts = Rollouts(footage, self.context, spec.rollouts, seed=self.seed)
         self._saved: int | None = self.trainer.step if resume else None
         if not resume:
@@ -129,6 +130,17 @@ class TrainingRun:
     @property
     def health(self) -> str:
         return health(self.validations)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the recipe had better change, in words."""
+        stride, ahead = self.trainer.model.stride, self.plan.context.lookahead
+        if stride <= ahead + 1:
+            return ()
+        return (
+            f"the model draws {stride} frames at once and sees {ahead} ahead: it answers up to {stride - 1 - ahead} "
+            f"frames late; set context.lookahead={stride - 1}",
+        )
 
     def nats(self, loss: float) -> float:
         """Returns a likelihood loss of targets as one of standardised poses."""
@@ -186,6 +198,7 @@ class TrainingRun:
         train = sum(len(stretch) for stretch in self.corpus.split("train") if not stretch.again)
         about = {
             "parameters": sum(parameter.numel() for parameter in self.trainer.model.parameters()),
+            "stride": self.trainer.model.stride,
             "steps": self.trainer.step,
             "seconds": round(self.seconds, 1),
             "seed": self.seed,

@@ -220,6 +220,14 @@ class Windows:
     def _lasting(self, stretches: Sequence[Stretch], length: int) -> list[Stretch]:
         return [stretch for stretch in stretches if len(stretch) >= self.past + length]
 
+    def must_hold(self, frames: int) -> None:
+        """Refuses windows too short for a model that scores so many frames at once: it would learn nothing of them."""
+        if (shortest := min(self.orders)) < frames:
+            raise TrainingError(
+                f"[training.windows] some windows have {shortest} frames, the model scores {frames} at once; "
+                "raise length and short, or let it score fewer"
+            )
+
     def __len__(self) -> int:
         """How many batches show every window once, the last one of each length perhaps not full."""
         return sum(-(-order.windows // order.batch) for order in self.orders.values())

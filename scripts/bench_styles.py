@@ -96,7 +96,7 @@ def lstm(parts: Parts, plan: Plan, seed: int) -> Exam:
     labelled = corpus.labelled("train", spec.windows.labelled, seed=seed)
     own = replace(corpus, stretches=tuple(each for each in corpus.stretches if each.name in labelled))
     context = Context.of_corpus(plan.context, corpus)  # statistics need no labels
-    shown = replace(spec.windows, labelled=1.0, style_dropout=0.0, history_noise=0.0)
+    shown = replace(spec.windows, labelled=1.0, style_dropout=0.0, history_noise={})
     windows = Windows(Footage(own, context), shown, split="train", batch=spec.batch, seed=seed)
     torch.manual_seed(seed)
     model = LSTMClassifier(context.pose_dim + 3, len(context.styles))

@@ -27,10 +27,10 @@ FLOORS = {
     6: "context window_order windows",
     7: """flows flows.bijection flows.scales flows.bases flows.actnorm flows.linear flows.triangular
         flows.permutation flows.orthogonal flows.recurrence flows.nets flows.coupling flows.masked_coupling flows.made
-        flows.autoregressive flows.parameters flows.roots flows.planar flows.radial
+        flows.autoregressive flows.squeeze flows.split flows.parameters flows.roots flows.planar flows.radial
         flows.glow flows.deferred flows.diagonal flows.schedules""",
     8: """models.model models.flow models.reader models.moglow models.planar models.radial models.realnvp
-        models.maf models.flowgmm models.vae models.gan models.regression
+        models.maf models.flowgmm models.windowed models.glow models.vae models.gan models.regression
         models.autoencoder models.undercomplete models.overcomplete models.denoising models.sparse_l1 models.sparse_kl
         models""",
     9: """gathering rollout outliers classification spread validation health

@@ -18,7 +18,7 @@ from tests.test_resume import halves
 from tests.tiny import tiny_context, tiny_corpus
 
 B, T, BAD = 10, 4, (2, 7)
-WINDOWS = WindowSpec(length=10, pose_dropout=0.5, history_noise=0.01)
+WINDOWS = WindowSpec(length=10, pose_dropout=0.5, history_noise={"others": 0.01})
 SPEC = TrainingSpec(steps=30, batch=8, rate=5e-3, warmup=5, windows=WINDOWS)
 LOE = OutlierSpec(share=0.25, start=3)
 

@@ -50,6 +50,8 @@ class Screen:
         for number in (signal.SIGINT, signal.SIGTERM):
             self.handlers[number] = signal.signal(number, self._stop)
         self.progress.start()
+        for warning in self.run.warnings if self.first else ():
+            self.progress.console.print(f"warning: {warning}", highlight=False, soft_wrap=True)
         return self
 
     def __exit__(

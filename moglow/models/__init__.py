@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from moglow.models.denoising import Denoising
 from moglow.models.flowgmm import FlowGMM
 from moglow.models.gan import GAN
+from moglow.models.glow import Glow
 from moglow.models.maf import MAF
 from moglow.models.model import MotionModel
 from moglow.models.moglow import MoGlow
@@ -25,6 +26,7 @@ MODELS: Mapping[str, type[MotionModel]] = {
     "realnvp": RealNVP,
     "maf": MAF,
     "flowgmm": FlowGMM,
+    "glow": Glow,
     "vae": VAE,
     "gan": GAN,
     "regression": Regression,

@@ -76,6 +76,11 @@ class MotionModel(nn.Module, ABC):
     def noise_dim(self) -> int:
         """How many standard normals one frame takes."""
 
+    @property
+    def stride(self) -> int:
+        """How many frames are scored and drawn at once; `log_prob` pays for all of them at the last, 0 before it."""
+        return 1
+
     @abstractmethod
     def initialize(self, pose: Tensor, context: Tensor) -> None:
         """Sets what is to be set from data (once: a second call changes nothing); pose (B, T, D), context (B, T, C)."""
@@ -94,7 +99,8 @@ class MotionModel(nn.Module, ABC):
     def score(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Returns how strange each pose is (B, T), larger being stranger, and the state after the last frame.
 
-        It is −log p(pose | context, past); a model without a density says something of its own, in its loss's unit.
+        It is −log p(pose | context, past), paid at the last frame of a `stride`; a model without a density says
+        something of its own, in its loss's unit.
         """
         log_prob, state = self.log_prob(pose, context, state)
         return -log_prob, state
@@ -104,6 +110,17 @@ class MotionModel(nn.Module, ABC):
         self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0
     ) -> tuple[Tensor, State]:
         """Returns the next pose (B, D) for a context (B, C) and noise (B, noise_dim), and the state after it."""
+
+    def draw(
+        self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0
+    ) -> tuple[Tensor, Tensor, State]:
+        """Returns what `step` does, and between them the log-density (B,) of the pose at temperature 1, in nats.
+
+        A model with a stride gives each of the frames that it draws at once an equal share of their density.
+        """
+        pose, after = self.step(context, state, noise, temperature=temperature)
+        log_prob, _ = self.log_prob(pose[:, None], context[:, None], state)
+        return pose, log_prob[:, 0], after
 
     def draw_noise(self, *shape: int, generator: Generator) -> Tensor:
         """Returns noise (*shape, noise_dim) on the generator's device."""

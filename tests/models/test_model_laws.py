@@ -24,6 +24,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "realnvp": {**READING, "steps": 4, "net": 6},
     "maf": {**READING, "steps": 2, "net": 10},
     "flowgmm": {**READING, "steps": 2, "net": 6, "styles": 2},
+    "glow": {**READING, "window": 2, "steps": 2, "net": 6},
     "vae": {**READING, "code": 3, "net": 8, "draws": 4},
     "gan": {**READING, "noise": 3, "net": 24},
     "regression": {"hidden": 8, "layers": 1},
@@ -115,7 +116,7 @@ def test_a_grossly_wrong_pose_is_stranger_after_brief_training(name: str) -> Non
     wrong = pose.clone()
     wrong[:, 2, 1] += 5.0
     with torch.no_grad():
-        right, strange = (model.score(each, context)[0][:, 2] for each in (pose, wrong))
+        right, strange = (model.score(each, context)[0].sum(dim=1) for each in (pose, wrong))
     assert (strange > right).double().mean() > 0.9
 
 
@@ -132,19 +133,22 @@ def test_steps_follow_the_contexts_of_a_sequence(model: MotionModel) -> None:
 
 
 def test_steps_depend_on_context_and_state_and_what_is_drawn(model: MotionModel) -> None:
+    """Where a stride begins: the frames drawn with its first are the same whatever comes meanwhile."""
     _, context = windows()
     noise = model.draw_noise(2, B, generator=Generator().manual_seed(4)).double()
-    pose, state = model.step(context[:, 0], model.initial_state(), noise[0])
-    assert pose.shape == (B, D) and pose.isfinite().all()
-    again, _ = model.step(context[:, 1], state, noise[1])
+    state, n = model.initial_state(), model.stride
+    for t in range(n):
+        pose, state = model.step(context[:, t], state, noise[0])
+        assert pose.shape == (B, D) and pose.isfinite().all()
+    again, _ = model.step(context[:, n], state, noise[1])
     for other, _ in (
-        model.step(context[:, 2], state, noise[1]),
-        model.step(context[:, 1], model.initial_state(), noise[1]),
+        model.step(context[:, n + 1], state, noise[1]),
+        model.step(context[:, n], model.initial_state(), noise[1]),
     ):
         assert not torch.allclose(other, again)
     for drawn, _ in (
-        model.step(context[:, 1], state, noise[0]),
-        model.step(context[:, 1], state, noise[1], temperature=0.5),
+        model.step(context[:, n], state, noise[0]),
+        model.step(context[:, n], state, noise[1], temperature=0.5),
     ):
         assert torch.allclose(drawn, again) == (model.noise_dim == 0)
 
