@@ -39,7 +39,7 @@ PAPER = (
     *("context.carry={}", "context.lookahead=0", "context.flags=false", "context.styles=false"),
     *("model.encoder=[]", "model.scale=paper", "model.latent=normal", "model.dropout=0"),
     *(f"{PAST}.pose_dropout=0.95", f"{PAST}.dropout_windows=1", f"{PAST}.dropout_shared=false"),
-    *(f"{PAST}.history_noise=0", f"{PAST}.short=0"),
+    *(f"{PAST}.history_noise={{}}", f"{PAST}.short=0"),
 )
 """The paper's choices at our size."""
 
@@ -65,9 +65,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "poses hidden: share drawn per window": (
         *(f"{PAST}.pose_dropout=1.0", f"{PAST}.dropout_drawn=true", f"{PAST}.dropout_windows=1"),
     ),
-    "history noise: none": (f"{PAST}.history_noise=0",),
-    "history noise: 0.01": (f"{PAST}.history_noise=0.01",),
-    "history noise: 0.05": (f"{PAST}.history_noise=0.05",),
+    "history noise: none": (f"{PAST}.history_noise={{}}",),
+    "history noise: 0.01": (f"{PAST}.history_noise={{others=0.01}}",),
+    "history noise: 0.05": (f"{PAST}.history_noise={{others=0.05}}",),
     "dequantise: 2e-3": (f"{PAST}.dequantise=2e-3",),
     "dequantise: 1e-2": (f"{PAST}.dequantise=1e-2",),
     "latent: normal (paper)": ("model.latent=normal",),

@@ -38,13 +38,13 @@ FLOORS = {
     10: """folded numpy_moglow int16 torch_steps arithmetics row_by_row endings sampling
         trials library ensemble""",
     11: """glb export real generation looping bench blender_program blender_scene
-        scores likelihoods classifier infill surprise comparison wandering findings scene evaluation""",
+        scores differences likelihoods classifier infill surprise comparison wandering findings scene evaluation""",
     12: """cli cli.reports cli.training_corpus cli.training_sheets cli.training_screen cli.jobs cli.sidecars cli.takes
         cli.cleanings cli.looking cli.scenes cli.evaluations cli.main __main__""",
 }
 VIEWER = """figures motion single_page page packed_model play_page palette camera scene strips lettering shadow graphics
     meshes figure floor marks stage reels film sheet player viewing overlay dashboard window
-    charts film_strip tables curves report gamepad live recording play_window"""
+    charts film_strip standings tables curves report gamepad live recording play_window"""
 BLENDER = """axes rig action body stage render files build scene
     curve_path making settings placing operators panel addon"""  # runs inside Blender; only scripts look at it
 MODULES = [f"moglow.{name}" for floor in range(12) for name in FLOORS[floor].split()]

@@ -19,6 +19,8 @@ class Denoising(Overcomplete):
     Vincent, Larochelle, Lajoie, Bengio and Manzagol, *Stacked denoising autoencoders*, JMLR 11, 2010. How strong the
     noise is, is drawn for each frame, so that it learns to leave alone what is sound as well as to mend what is not.
     `denoise` gives back what a spoilt pose may have been.
+
+    Good for mending poses that are spoilt here and there, and for judging them on the way.
     """
 
     @dataclass(frozen=True)

@@ -28,6 +28,8 @@ class FlowGMM(RealNVP):
     A departure from the paper: frames of motion repeat each other, so only a part of what each says for a style is
     news. At `news` = 1 the weights are Bayes' and the formula holds to the letter, but then a few early frames decide
     for good in which component a clip without a label is, walks in one and runs in another. It is a density at any.
+
+    Good for styles where few clips are labelled: `moglow classify clips/` tells them, a component draws in its own.
     """
 
     @dataclass(frozen=True)

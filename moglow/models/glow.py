@@ -31,6 +31,8 @@ class Glow(WindowedFlow):
     window of half as many frames. So log₂ n times. It draws n frames without seeing the first of them; what is asked
     of the figure meanwhile it knows from its lookahead, which should reach n − 1 frames.
 
+    Good for whole windows: frames that are drawn together fit together, and one pass of each net draws n of them.
+
     >>> model = Glow(Glow.PRESETS["toy"], pose_dim=3, context_dim=6)
     >>> pose, context = torch.zeros(2, 5, 3), torch.zeros(2, 5, 6)
     >>> log_prob, state = model.log_prob(pose, context)

@@ -15,6 +15,8 @@ class Overcomplete(Autoencoder):
     The warning of every textbook (Goodfellow, Bengio and Courville, *Deep learning*, 2016, 14.1), here to be measured:
     what is left of it as a judge is that nets copy worst where no pose has been.
 
+    Good for a comparison: the denoising and the sparse ones are this one with something that keeps it from copying.
+
     >>> Overcomplete(Overcomplete.PRESETS["toy"], pose_dim=60, context_dim=6).code_dim
     120
     """

@@ -19,7 +19,9 @@ class RealNVP(ReadingFlow):
     """z = fₖ ∘ … ∘ f₁(x), each fₖ coupling the channels under a mask to the others (arXiv 1605.08803, 2017).
 
     The masks take turns: every other channel, its opposite, the first half, its opposite. ActNorm stands where the
-    paper has batch normalisation.
+    paper has batch normalisation. Half of the channels pass each step as they are, so both directions are one pass.
+
+    Good for fast batches: its nets are shallow and without memory of their own, and drawing costs what scoring does.
     """
 
     @dataclass(frozen=True)

@@ -17,6 +17,8 @@ class SparseKL(Overcomplete):
 
     ρ̂ₖ is the mean of number k over a batch. KL(ρ ‖ ρ̂) = ρ log ρ/ρ̂ + (1 − ρ) log (1 − ρ)/(1 − ρ̂): numbers are coins that
     should come up at rate ρ, so all take part and each seldom (Ng, *Sparse autoencoder*, lecture notes CS294A, 2011).
+
+    Good for codes of switches: each number is on or off, and says of a pose that something is so or not.
     """
 
     @dataclass(frozen=True)

@@ -17,6 +17,8 @@ class SparseL1(Overcomplete):
     wₖ are the weights by which the decoder reads zₖ. After Ranzato, Poultney, Chopra and LeCun, *Efficient learning of
     sparse representations with an energy-based model*, NIPS 2006. The norms are a departure: without them codes shrink
     and weights grow, and nothing is sparse but the figure.
+
+    Good for codes to look at: few numbers stand for a pose, and what each of them adds can be drawn.
     """
 
     @dataclass(frozen=True)

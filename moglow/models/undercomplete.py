@@ -14,6 +14,8 @@ class Undercomplete(Autoencoder):
 
     Linear nets would find the principal components (Hinton and Salakhutdinov, 2006).
 
+    Good for judging poses at little cost: what does not come back through few numbers is strange.
+
     >>> Undercomplete(Undercomplete.PRESETS["toy"], pose_dim=60, context_dim=6).code_dim
     15
     """
