@@ -1,7 +1,7 @@
 """Clips and streams of frames as BVH files, verbatim or portable. Floor 4; numpy alone."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from moglow.bvh_columns import find_columns
+from moglow.bvh_columns import Columns, find_columns
 from moglow.bvh_numbers import numbers_to_text
 from moglow.bvh_portable import SAME_PLACE, portable, portable_layout
 from moglow.clip import Clip
@@ -62,7 +62,7 @@ def write_bvh_blocks(
     elif unit is not None:
         obstacle = "a unit is asked for"
     else:
-        obstacle = _obstacle(first.skeleton, layout, first.positions, first.rotations)
+        obstacle = obstacle_to(first.skeleton, layout, first.positions, first.rotations)
     if verbatim and obstacle:
         raise BvhError(f"{path}: cannot be verbatim, since {obstacle}; write it portable")
     convert = verbatim is False or bool(obstacle)
@@ -103,7 +103,7 @@ class BvhWriter:
         self.frames = 0
         self._head, self._order = spell(skeleton, self.layout)
         self._columns = find_columns([self.layout.channels[joint] for joint in self._order])
-        self._decimals = max(6, int(np.ceil(np.log10(self.layout.unit) + 8)))  # degrees, and 1e-8 m
+        self._decimals = decimals_of(self.layout)
         self._last: dict[str, Array] = {}
 
     def __enter__(self) -> Self:
@@ -119,29 +119,15 @@ class BvhWriter:
         positions, rotations = np.asarray(positions, float), np.asarray(rotations, float)
         for start in range(0, len(positions), _BLOCK):
             block = slice(start, start + _BLOCK)
-            obstacle = _obstacle(self.skeleton, self.layout, positions[block], rotations[block])
+            obstacle = obstacle_to(self.skeleton, self.layout, positions[block], rotations[block])
             if obstacle:
                 raise BvhError(f"{self.path}: {obstacle}; write it portable")
-            table = self._table(positions[block][:, self._order], rotations[block][:, self._order])
+            frames = positions[block][:, self._order], rotations[block][:, self._order]
+            table, self._last = spell_frames(*frames, self.layout, self._columns, self._last)
             if not np.all(np.abs(table) * 10.0**self._decimals < 2.0**53):
                 raise BvhError(f"{self.path}: a value is not finite or too large to print; mend the motion")
             self._file.write(numbers_to_text(table, self._decimals))
             self.frames += len(table)
-
-    def _table(self, positions: Array, rotations: Array) -> Array:
-        """The frames as they stand in the file ``(T, C)``."""
-        columns = self._columns
-        table = np.empty((len(positions), columns.count))
-        basis = np.array(self.layout.basis)
-        places, turns = positions @ basis / self.layout.unit, _turn_axes(rotations, basis)
-        table[:, columns.position_columns] = places[:, columns.position_joints, columns.position_axes]
-        for order, (joints, place) in columns.rotations.items():
-            angles = _quat_to_angles(turns[:, joints], order)
-            last = self._last.get(order, angles[:0])
-            angles = _continuous(np.concatenate([last, angles]), order)[len(last) :]
-            table[:, place] = np.degrees(angles)
-            self._last[order] = angles[-1:]
-        return table
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -154,6 +140,31 @@ class BvhWriter:
         self._replacing.__exit__(type(error) if error else None, error, trace)
         if kind is None and error:
             raise error
+
+
+def decimals_of(layout: Layout) -> int:
+    """How many decimals are written: 1e-6 degrees, and 1e-8 m."""
+    return max(6, int(np.ceil(np.log10(layout.unit) + 8)))
+
+
+def spell_frames(
+    positions: Array, rotations: Array, layout: Layout, columns: Columns, last: Mapping[str, Array]
+) -> tuple[Array, dict[str, Array]]:
+    """Frames as they stand in a file ``(T, C)``, and by order of axes the angles of the last one, in radians.
+
+    Angles go on smoothly from ``last``, the angles before the first frame, where there are any.
+    """
+    table = np.empty((len(positions), columns.count))
+    basis, after = np.array(layout.basis), {}
+    places, turns = positions @ basis / layout.unit, _turn_axes(rotations, basis)
+    table[:, columns.position_columns] = places[:, columns.position_joints, columns.position_axes]
+    for order, (joints, place) in columns.rotations.items():
+        angles = _quat_to_angles(turns[:, joints], order)
+        before = last.get(order, angles[:0])
+        angles = _continuous(np.concatenate([before, angles]), order)[len(before) :]
+        table[:, place] = np.degrees(angles)
+        after[order] = angles[-1:]
+    return table, after
 
 
 def spell(skeleton: Skeleton, layout: Layout) -> tuple[str, list[int]]:
@@ -216,7 +227,7 @@ def _continuous(angles: Array, order: str) -> Array:
     return euler_continuous(angles) if is_euler_order(order) else angle_continuous(angles)
 
 
-def _obstacle(skeleton: Skeleton, layout: Layout, positions: Array, rotations: Array) -> str:
+def obstacle_to(skeleton: Skeleton, layout: Layout, positions: Array, rotations: Array) -> str:
     """Why the channels of a layout cannot say these frames; empty where they can."""
     if len(layout.channels) != len(skeleton):
         return f"its file has {len(layout.channels)} joints, the skeleton {len(skeleton)}"

@@ -59,7 +59,7 @@ def recipe_card(path: Path, corpus: Path | None, *, pose: int, control: int) -> 
     styles = len(found.styles) if found and spec.styles else 0
     context = spec.history * (pose + spec.flags) + (spec.history + 1 + spec.lookahead) * control + styles
     training = to_table(plan.training)
-    card = {"recipe": str(path), **architecture(plan.model, plan.config, pose, context)}
+    card = {"recipe": str(path), **architecture(plan.model, plan.config.fitted(styles=styles), pose, context)}
     if not found:
         card["note"] = f"pose channels assumed to be {pose}; give --corpus FILE or --pose D"
     return card | {"context": to_table(spec), "training": training}

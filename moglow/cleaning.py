@@ -12,11 +12,10 @@ from numpy.typing import ArrayLike
 from moglow.clip import Clip
 from moglow.contacts import runs
 from moglow.errors import ClipError
-from moglow.faults import JUMP, JumpSpec, find_jumps, likely_fps, turn_steps
+from moglow.faults import JUMP, JumpSpec, find_spikes, likely_fps
 from moglow.rotations import (
     Array,
     expmap_to_quat,
-    quat_angle,
     quat_conjugate,
     quat_multiply,
     quat_to_expmap,
@@ -29,42 +28,14 @@ def despike(clip: Clip, *, longest: float = 0.1, spec: JumpSpec = JUMP) -> Clip:
     The frames between the two jumps are filled as by `fill_gaps`; at the clip's ends, where there is only one side,
     they repeat it. A jump that stays is a fault of another kind and is left.
     """
-    rotations, steps = clip.rotations.copy(), turn_steps(clip)
-    most = max(1, round(longest * clip.fps))
-    jumps: dict[int, list[int]] = {}
-    for jump in find_jumps(clip, spec):
-        if jump.angle:
-            jumps.setdefault(jump.joint, []).append(jump.frame - 1)
-    for joint, at in jumps.items():
+    rotations = clip.rotations.copy()
+    for joint, start, stop in find_spikes(clip, longest=longest, spec=spec):
         turns = rotations[:, joint]
-        for start, stop in _excursions(turns, steps[:, joint], at, most):
-            turns[start + 1 : stop] = _turns_between(turns, start, stop, min(stop + 1, len(clip) - 1))
-            at = [step for step in at if not start <= step < stop]
-        edge = max(1, most // 3)  # one sound side is half the evidence
-        if at and at[0] < edge:
-            turns[: at[0] + 1] = turns[at[0] + 1]
-        if at and len(clip) - 1 - at[-1] <= edge:
-            turns[at[-1] + 1 :] = turns[at[-1]]
+        if start == 0 or stop == len(clip):
+            turns[start:stop] = turns[stop if start == 0 else start - 1]
+        else:
+            turns[start:stop] = _turns_between(turns, start - 1, stop, min(stop + 1, len(clip) - 1))
     return replace(clip, rotations=rotations)
-
-
-def _excursions(turns: Array, steps: Array, jumps: list[int], most: int) -> list[tuple[int, int]]:
-    """The sound frames (last before, first after) around each excursion of at most ``most`` frames.
-
-    It begins and ends with a jump, and its ends are nearer to each other than either jump is long.
-    """
-    found: list[tuple[int, int]] = []
-    for start in jumps:
-        if found and start < found[-1][1]:
-            continue
-        returns = [stop + 1 for stop in jumps if start < stop <= start + most]
-        if not returns:
-            continue
-        away = quat_angle(turns[start], turns[returns])
-        stop = returns[int(away.argmin())]
-        if away.min() < min(steps[start], steps[stop - 1]):
-            found.append((start, stop))
-    return found
 
 
 def fill_gaps(clip: Clip, missing: ArrayLike, *, longest: float = 0.25) -> Clip:

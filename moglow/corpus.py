@@ -5,6 +5,7 @@ windows are cut when they are needed, so a corpus is as small as its motion: 64 
 channels are 29 MB.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,8 +68,17 @@ class Corpus:
 
     @cached_property
     def styles(self) -> tuple[str, ...]:
-        """The style labels, sorted."""
-        return tuple(sorted({stretch.style for stretch in self.stretches}))
+        """The style labels, sorted; a clip without one may be in any."""
+        return tuple(sorted({stretch.style for stretch in self.stretches if stretch.style}))
+
+    def labelled(self, split: str, share: float, *, seed: int) -> frozenset[str]:
+        """The names of a share of the labelled clips of a split, as large a share of each style, at least one."""
+        names: set[str] = set()
+        for style in self.styles:
+            clips = sorted({stretch.name for stretch in self.split(split) if stretch.style == style})
+            drawn = sorted(clips, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
+            names.update(drawn[: max(1, round(share * len(clips)))])
+        return frozenset(names)
 
     def split(self, name: str) -> tuple[Stretch, ...]:
         """The stretches of ``"train"`` or ``"val"``."""

@@ -19,8 +19,8 @@ class JumpSpec:
 
     angle: float = np.radians(15)  # a joint turns by this much at once …
     speed: float = np.radians(600)  # … and, per second, by this: toes that land do 900 °/s
-    distance: float = 0.05  # the hips move by this many metres at once …
-    pace: float = 3.0  # … and by this many a second
+    distance: float = 0.05  # a step of the hips differs by this many metres from those before and after it …
+    pace: float = 1.0  # … and by this many a second
     ratio: float = 4.0  # times the median of the steps around, so that what is fast throughout is no jump
     around: int = 7  # steps to each side that are looked at
 
@@ -44,10 +44,23 @@ def find_jumps(clip: Clip, spec: JumpSpec = JUMP) -> list[Jump]:
     turned = _outliers(turns, spec.angle + spec.speed / clip.fps, moving, spec)
     jumps = [Jump(int(t) + 1, int(j), angle=float(turns[t, j])) for t, j in turned]
     hips = clip.skeleton.anatomy.roles.get("hips", 0)
-    moves = np.linalg.norm(np.diff(clip.world()[0][:, [hips]], axis=0), axis=-1)
-    moved = _outliers(moves, spec.distance + spec.pace / clip.fps, moving, spec)
-    jumps += [Jump(int(t) + 1, hips, distance=float(moves[t, 0])) for t, _ in moved]
+    lurches = np.linalg.norm(hip_lurches(clip), axis=-1)[:, None]
+    moved = _outliers(lurches, spec.distance + spec.pace / clip.fps, moving, spec)
+    jumps += [Jump(t + 1, hips, distance=float(lurches[t, 0])) for t, _ in moved]
     return sorted(jumps, key=lambda jump: jump.frame)
+
+
+def hip_lurches(clip: Clip) -> Array:
+    """By how much ``(T - 1, 3)`` each step of the hips differs from the steps around: from the more alike of the two.
+
+    Whoever starts to run takes steps like the next one; only a leap is like neither.
+    """
+    steps = np.diff(clip.world()[0][:, clip.skeleton.anatomy.roles.get("hips", 0)], axis=0)
+    if len(steps) < 2:
+        return np.zeros_like(steps)
+    before, after = np.diff(steps, axis=0, prepend=steps[1:2]), -np.diff(steps, axis=0, append=steps[-2:-1])
+    nearer = np.linalg.norm(before, axis=-1) <= np.linalg.norm(after, axis=-1)
+    return np.where(nearer[:, None], before, after)
 
 
 def turn_steps(clip: Clip) -> Array:
@@ -63,6 +76,48 @@ def _outliers(steps: Array, least: float, moving: Flags, spec: JumpSpec) -> list
         around = slice(max(0, t - spec.around), t + spec.around + 1)
         if steps[t, j] > spec.ratio * np.median(steps[around, j][moving[around]]):
             found.append((int(t), int(j)))
+    return found
+
+
+def find_spikes(clip: Clip, *, longest: float = 0.1, spec: JumpSpec = JUMP) -> list[tuple[int, int, int]]:
+    """Joint, first frame and one past the last of each turn that jumps away and comes back within ``longest`` seconds.
+
+    At the clip's ends, where there is only one side, a third of that time is believed. A jump that stays is none.
+    """
+    steps, most = turn_steps(clip), max(1, round(longest * clip.fps))
+    jumps: dict[int, list[int]] = {}
+    for jump in find_jumps(clip, spec):
+        if jump.angle:
+            jumps.setdefault(jump.joint, []).append(jump.frame - 1)
+    spikes = []
+    for joint, at in jumps.items():
+        for start, stop in _excursions(clip.rotations[:, joint], steps[:, joint], at, most):
+            spikes.append((joint, start + 1, stop))
+            at = [step for step in at if not start <= step < stop]
+        edge = max(1, most // 3)  # one sound side is half the evidence
+        if at and at[0] < edge:
+            spikes.append((joint, 0, at[0] + 1))
+        if at and len(clip) - 1 - at[-1] <= edge:
+            spikes.append((joint, at[-1] + 1, len(clip)))
+    return spikes
+
+
+def _excursions(turns: Array, steps: Array, jumps: list[int], most: int) -> list[tuple[int, int]]:
+    """The sound frames (last before, first after) around each excursion of at most ``most`` frames.
+
+    It begins and ends with a jump, and its ends are nearer to each other than either jump is long.
+    """
+    found: list[tuple[int, int]] = []
+    for start in jumps:
+        if found and start < found[-1][1]:
+            continue
+        returns = [stop + 1 for stop in jumps if start < stop <= start + most]
+        if not returns:
+            continue
+        away = quat_angle(turns[start], turns[returns])
+        stop = returns[int(away.argmin())]
+        if away.min() < min(steps[start], steps[stop - 1]):
+            found.append((start, stop))
     return found
 
 

@@ -132,13 +132,8 @@ def move_feet(clip: Clip, shifts: Array, *, spec: LockSpec = LockSpec()) -> Clip
     """
     parents, (world, turns) = clip.skeleton.parents, clip.world()
     sink = _sink(clip, shifts, spec)
-    positions, rotations = clip.positions.copy(), clip.rotations.copy()
-    sunk = np.flatnonzero(sink)
-    carrier = carrying_joint(clip.skeleton)
-    down = -sink[sunk, None] * UP
-    if parents[carrier] >= 0:
-        down = quat_rotate(quat_conjugate(turns[sunk, parents[carrier]]), down)
-    positions[sunk, carrier] += down
+    positions = carried(clip, -sink[:, None] * UP).positions
+    rotations = clip.rotations.copy()
     for k, leg in enumerate(legs_of(clip.skeleton)):
         at = np.flatnonzero(shifts[:, k].any(-1) | (sink > 0))
         hip, knee, ankle = world[at, leg.hip], world[at, leg.knee], world[at, leg.ankle]
@@ -168,6 +163,16 @@ def carrying_joint(skeleton: Skeleton) -> int:
     while layout and skeleton.parents[joint] >= 0 and "Yposition" not in layout.channels[joint]:
         joint = skeleton.parents[joint]
     return joint
+
+
+def carried(clip: Clip, offsets: Array) -> Clip:
+    """The body moved by ``offsets (T, 3)`` in the world; frames that stay keep every bit."""
+    carrier, positions = carrying_joint(clip.skeleton), clip.positions.copy()
+    parent = clip.skeleton.parents[carrier]
+    if parent >= 0:
+        offsets = quat_rotate(quat_conjugate(clip.world()[1][:, parent]), offsets)
+    positions[:, carrier] += offsets
+    return replace(clip, positions=positions)
 
 
 def _kept_knee(hip: Array, knee: Array, ankle: Array, reach: Array, ahead: Array) -> Array:

@@ -7,10 +7,11 @@ from typing import Any
 
 from moglow import __version__
 from moglow.clip import Clip
+from moglow.differences import Breakdown, difference, standing
 from moglow.generation import TEMPERATURE
 from moglow.likelihoods import Likelihoods
 from moglow.metrics import TOLERANCES
-from moglow.scores import BANDS, LIKE, SYNTHETIC_BANDS, Estimate
+from moglow.scores import BANDS, LIKE, SYNTHETIC_BANDS, Band, Estimate
 from moglow.wandering import Wandering
 
 HELD_OUT, SYNTHETIC = "held-out", "synthetic"
@@ -77,6 +78,7 @@ class Row:
     wandering: Wandering | None = None
     warmth: tuple[Warmth, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
+    parts: Breakdown = field(default_factory=dict)  # of the figures that have bands
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +99,20 @@ class Evaluation:
     def real(self) -> Row | None:
         return self.rows[0] if self.rows and self.rows[0].name == REAL else None
 
+    @property
+    def first(self) -> Row | None:
+        """The first model, which all other rows but real motion are held against."""
+        models = [row for row in self.rows if row.name not in (REAL, COPY)]
+        return models[0] if models else None
+
+    def difference(self, row: Row, group: str, key: str) -> Estimate | None:
+        """How much farther than the first model a row is from what a figure should be; None where nothing tells."""
+        first, own = (each.parts.get(group, {}).get(key) if each else None for each in (self.first, row))
+        if row in (self.real, self.first) or first is None or own is None:
+            return None
+        real = self.real.parts.get(group, {}).get(key) if self.real else None
+        return difference(_bands(group)[key], first, own, real)
+
     def real_figure(self, group: str, key: str) -> float | None:
         """What real motion has for a figure, or for the one it is held against."""
         figures = self.real.figures if self.real else {}
@@ -107,13 +123,17 @@ class Evaluation:
 
     def limits(self, group: str, key: str) -> tuple[float, float] | None:
         """The band of a figure, in SI units; None where it has none or needs real motion that is missing."""
-        band = (BANDS if group == HELD_OUT else SYNTHETIC_BANDS).get(key)
+        band = _bands(group).get(key)
         return band.limits(self.real_figure(group, key)) if band else None
 
     def verdict(self, row: Row, group: str, key: str) -> str:
         """ "in", "out" or "unclear" for a model's figure, "" for real motion and figures without a band."""
         found = row.figures.get(group, {}).get(key)
         return "" if found is None or row is self.real else found.verdict(self.limits(group, key))
+
+
+def _bands(group: str) -> Mapping[str, Band]:
+    return BANDS if group == HELD_OUT else SYNTHETIC_BANDS
 
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -136,6 +156,15 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
                         for key, estimate in figures.items()
                     }
                     for group, figures in row.figures.items()
+                },
+                "parts": _plain(row.parts),
+                "farther_than_the_first": {
+                    group: {
+                        key: {**_plain(found), "standing": standing(found)}
+                        for key in parts
+                        if (found := evaluation.difference(row, group, key))
+                    }
+                    for group, parts in row.parts.items()
                 },
                 "footsteps_per_s": _plain(row.footsteps),
                 "likelihood": _plain(row.likelihood),

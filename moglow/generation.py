@@ -30,8 +30,8 @@ from moglow.tally import Measured, Tally
 PRETRAINED = Path(__file__).parent / "pretrained" / "locomotion.safetensors"
 """The model inside the package."""
 
-TEMPERATURE = 0.7
-"""Below 1 motion is calmer and feet hold better; at 1 it is as varied, and as restless, as the data."""
+TEMPERATURE = 0.5
+"""Below 1 motion is calmer and feet hold better; at this it jerks and varies as much as real motion does."""
 
 BLOCK = 10.0
 """Seconds that pass at once; the first block is also where the height of standing toes is found."""

@@ -18,7 +18,6 @@ from moglow.clip import Clip
 from moglow.corpus import Corpus
 from moglow.encodings.encoding import FeatureSpec
 from moglow.errors import MoglowError, RecipeError
-from moglow.posture import level_head
 from moglow.retarget import retarget
 from moglow.skeleton import Skeleton
 from moglow.sources import DataSpec, Source, find_sources
@@ -49,7 +48,7 @@ def preprocess(
     The same files and recipe give the same bytes, whatever the number of ``workers`` (processes).
     """
     run = _Run(data, Path(base), workers)
-    yield from run.load()
+    yield from run.load(features)
     yield from run.unite()
     yield from run.encode(features)
     run.corpus.write(output)
@@ -72,12 +71,12 @@ class _Run:
         self.done += 1
         return Progress(self.done, self.total, doing)
 
-    def load(self) -> Iterator[Progress]:
+    def load(self, features: FeatureSpec) -> Iterator[Progress]:
         """Reads the files, onto the target skeleton if there is one."""
         known: dict[
             Skeleton, Skeleton
         ] = {}  # one object for equal skeletons: what is found about it is found once
-        jobs = [(source, self.target, self.data) for source in self.sources]
+        jobs = [(source, self.target, self.data, features) for source in self.sources]
         for source, clip in zip(self.sources, _parallel(_load, jobs, self.workers), strict=True):
             if isinstance(clip, Clip):
                 clip = replace(clip, skeleton=known.setdefault(clip.skeleton, clip.skeleton))
@@ -158,9 +157,9 @@ def same_bones(one: Skeleton, other: Skeleton) -> bool:
     return bool(abs(one.offsets[below:] - other.offsets[below:]).max(initial=0.0) < 1e-4)
 
 
-def _load(job: tuple[Source, Skeleton | None, DataSpec]) -> Clip | str:
+def _load(job: tuple[Source, Skeleton | None, DataSpec, FeatureSpec]) -> Clip | str:
     """The clip of a source file, or why there is none."""
-    source, target, data = job
+    source, target, data, features = job
     try:
         clip = replace(read_bvh(source.path), name=source.name)
         if clip.duration < data.shortest:
@@ -168,7 +167,7 @@ def _load(job: tuple[Source, Skeleton | None, DataSpec]) -> Clip | str:
         clip = (despike(clip) if data.despike else clip).resample(data.fps)
         # A retarget stands toes on the floor; the lowest point of a clip may be a tip that a bad marker kicks.
         clip = clip.on_floor() if target is None else retarget(clip, target)
-        clip = level_head(clip) if data.level_heads else clip
+        clip = features.posed(clip)
         return replace(clip)  # without what it derived on the way, which would travel between processes
     except MoglowError as error:
         return str(error)

@@ -31,6 +31,7 @@ def likelihood_terms(checkpoint: Checkpoint) -> str:
     """What a likelihood of this model means."""
     noise = checkpoint.about.get("validation", {}).get("likelihood", {}).get("dequantised")
     density = f", density with dequantisation noise of {noise:g} deviations" if noise is not None else ""
-    return (
-        f"natural log, {checkpoint.context.pose_dim} standardised channels a frame{density}, at temperature 1"
-    )
+    stride = int(checkpoint.about.get("stride", 1))
+    shares = f", in equal shares of {stride} frames scored at once" if stride > 1 else ""
+    channels = checkpoint.context.pose_dim
+    return f"natural log, {channels} standardised channels a frame{density}, at temperature 1{shares}"

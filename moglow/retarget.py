@@ -1,7 +1,7 @@
 """A clip of one skeleton put on another: by roles, in the canonical pose, feet where they stood. Floor 3."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Self
 
@@ -12,7 +12,7 @@ from moglow.clip import Clip
 from moglow.clip_stream import stretches
 from moglow.contacts import Flags, contacts, leg_lengths, legs_of, runs, toe_floor, toe_points
 from moglow.errors import SkeletonError
-from moglow.feet import carrying_joint, move_feet
+from moglow.feet import carried, move_feet
 from moglow.rotations import (
     IDENTITY,
     UP,
@@ -116,7 +116,7 @@ class Retargeting:
         body = _in_pose(self.skeleton, turns, clip.fps, clip.name)
         ahead = quat_rotate(heading_to_quat(clip.headings()), self.ahead)
         middle = _middle(clip) - self.floor.mean() * UP
-        return _shifted(body, self.scales * middle + ahead + self.sole - _middle(body))
+        return carried(body, self.scales * middle + ahead + self.sole - _middle(body))
 
     def feet_kept(self, clip: Clip) -> Clip:
         """The same with toes in their places."""
@@ -184,16 +184,6 @@ def _in_pose(skeleton: Skeleton, rotations: Array, fps: float = 1.0, name: str =
         local[:, joint] = quat_multiply(quat_conjugate(rotations[:, parent]), rotations[:, joint])
     positions = np.tile(skeleton.offsets, (len(local), 1, 1))
     return Clip(skeleton, positions, local, fps, name)
-
-
-def _shifted(clip: Clip, offsets: Array) -> Clip:
-    """The body moved by offsets (T, 3) in the world."""
-    carrier, positions = carrying_joint(clip.skeleton), clip.positions.copy()
-    parent = clip.skeleton.parents[carrier]
-    if parent >= 0:
-        offsets = quat_rotate(quat_conjugate(clip.world()[1][:, parent]), offsets)
-    positions[:, carrier] += offsets
-    return replace(clip, positions=positions)
 
 
 def _middle(clip: Clip) -> Array:

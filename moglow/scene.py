@@ -10,11 +10,12 @@ from moglow.clip import Clip
 from moglow.comparison import Comparison, alike
 from moglow.contacts import toe_points
 from moglow.corpus import Corpus
+from moglow.differences import Parts
 from moglow.ensemble import Ensemble, Motion
 from moglow.findings import HELD_OUT, REAL, SYNTHETIC, EvaluationSpec, Row, Sheet, Warmth
 from moglow.library import Library
 from moglow.metrics import TOLERANCES, heel_points, jerk, step_durations, toe_slide
-from moglow.scores import Estimate, pooled, score
+from moglow.scores import BANDS, Estimate, Score, pooled, score
 from moglow.trials import Trial, held_out
 
 SHEET = 6.0
@@ -69,14 +70,19 @@ class Scene:
         for trial, each in zip(self.synthetic, scores[count:], strict=True):
             groups[trial.name] = [each[seed] for seed in seeds]
         figures = {group: estimates(values) for group, values in groups.items()}
+        parts = {
+            HELD_OUT: broken_down(scores[:count], seconds),
+            SYNTHETIC: broken_down(scores[count:], [1.0] * len(self.synthetic)),
+        }
         if self.comparison:
             held = takes[:count]
             distances = [self.comparison.frechet([clips[seed] for clips in held]) for seed in seeds]
             figures[HELD_OUT]["frechet"] = Estimate.of(distances)
             figures[HELD_OUT]["diversity"] = Estimate(self.comparison.diversity(held))
+            parts[HELD_OUT]["frechet"] = Parts(tuple(distances), (1.0,) * len(distances))
         self._show(name, trials, takes)
         clips = [clips[0] for clips in (takes[:count] if count else takes)]
-        return Row(name, figures, footstep_curve(clips), about=about)
+        return Row(name, figures, footstep_curve(clips), about=about, parts=parts)
 
     def _show(
         self, row: str, trials: Sequence[Trial], takes: Sequence[Sequence[Clip]], control: str = ""
@@ -90,10 +96,13 @@ class Scene:
         if self.corpus is None:
             return stored(checkpoint)
         figures: dict[str, dict[str, Estimate]] = {}
+        parts: dict[str, dict[str, Parts]] = {}
         clips = [trial.real for trial in self.trials if trial.real]
         if self.comparison:
             scores = [score(clip, trial.path) for clip, trial in zip(clips, self.trials, strict=True)]
-            figures[HELD_OUT] = estimates([pooled(scores, [trial.seconds for trial in self.trials])])
+            seconds = [trial.seconds for trial in self.trials]
+            figures[HELD_OUT] = estimates([pooled(scores, seconds)])
+            parts[HELD_OUT] = broken_down([[each] for each in scores], seconds)
             figures[HELD_OUT]["frechet"] = Estimate(self.comparison.frechet())
             figures[HELD_OUT]["diversity"] = Estimate(self.comparison.real_diversity)
             self._show(REAL, self.trials, [[clip] for clip in clips])
@@ -104,7 +113,8 @@ class Scene:
             figures[name] = estimates(means[-1:])
             self._show(REAL, found[:1], [[trial.real] for trial in found[:1] if trial.real], name)
         figures[SYNTHETIC] = estimates([pooled(means, [1.0] * len(means))])
-        return Row(REAL, figures, footstep_curve(clips))
+        parts[SYNTHETIC] = broken_down([[each] for each in means], [1.0] * len(means))
+        return Row(REAL, figures, footstep_curve(clips), parts=parts)
 
     def warmth(self, checkpoint: Checkpoint, temperature: float) -> Warmth:
         """A few held-out controls at another temperature, two seeds."""
@@ -142,6 +152,13 @@ def middle(clip: Clip) -> Clip:
 def estimates(by_seed: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:
     """Each figure with its interval over seeds."""
     return {key: Estimate.of([figures[key] for figures in by_seed]) for key in by_seed[0]}
+
+
+def broken_down(scores: Sequence[Sequence[Score]], weights: Sequence[float]) -> dict[str, Parts]:
+    """The figures that have bands, of each control, over its seeds."""
+    over_seeds = [pooled(each, [1.0] * len(each)) for each in scores]
+    keys = [key for key in BANDS if over_seeds and key in over_seeds[0]]
+    return {key: Parts(tuple(each[key] for each in over_seeds), tuple(weights)) for key in keys}
 
 
 def footstep_curve(clips: Sequence[Clip]) -> tuple[float, ...]:

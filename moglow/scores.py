@@ -95,6 +95,19 @@ class Band:
             else (self.low + real, self.high + real)
         )
 
+    def miss(self, value: float, real: float) -> float:
+        """How far a figure is from what is wanted: little, much, or the middle of two limits; less is better.
+
+        >>> Band(high=1.5).miss(0.04, math.nan), Band(low=0.7).miss(0.5, math.nan), Band(0.5, 1.5).miss(7.0, 10.0)
+        (0.04, -0.5, 3.0)
+        """
+        if self.low == -math.inf:
+            return value
+        if self.high == math.inf:
+            return -value
+        low, high = self.limits(real) or (math.nan, math.nan)
+        return abs(value - (low + high) / 2)
+
 
 BANDS: dict[str, Band] = {
     "slide_median": Band(high=1.5),
@@ -179,22 +192,28 @@ class Estimate:
     high: float | None = None
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Estimate":
-        """The mean over seeds and Student's interval.
+    def of(cls, values: Sequence[float], weights: Sequence[float] | None = None) -> "Estimate":
+        """The mean and Student's interval, over seeds, or over controls that count by their length.
 
         >>> estimate = Estimate.of([1.0, 2.0, 3.0])
         >>> estimate.value, round(estimate.low, 3), round(estimate.high, 3)
         (2.0, -0.484, 4.484)
+        >>> Estimate.of([1.0, 2.0, 3.0], [7.0, 7.0, 7.0]) == estimate, Estimate.of([1.0, 4.0], [3.0, 1.0]).value
+        (True, 1.75)
         """
         from scipy.special import stdtrit
 
-        found = np.array([value for value in values if not math.isnan(value)])
-        if len(found) < 2:
-            return cls(float(found[0]) if len(found) else math.nan)
-        half = float(
-            stdtrit(len(found) - 1, (1 + CONFIDENCE) / 2) * found.std(ddof=1) / math.sqrt(len(found))
-        )
-        return cls(float(found.mean()), float(found.mean()) - half, float(found.mean()) + half)
+        everything = np.array(values, float)
+        known = ~np.isnan(everything)
+        found, count = everything[known], int(known.sum())
+        if count < 2:
+            return cls(float(found[0]) if count else math.nan)
+        share = (np.ones(len(known)) if weights is None else np.array(weights, float))[known]
+        share /= share.sum()
+        mean = float(share @ found)
+        deviation = math.sqrt(np.square(share * (found - mean)).sum() * count / (count - 1))
+        half = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * deviation
+        return cls(mean, mean - half, mean + half)
 
     def verdict(self, limits: tuple[float, float] | None) -> str:
         """How a figure stands to its band: "in", "out", or "unclear" where the interval holds a limit.

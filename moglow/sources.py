@@ -22,7 +22,10 @@ class SourceSpec:
     skip: tuple[str, ...] = ()
     """Patterns of file names to leave out."""
     style: str = ""
-    """The label of all its clips; else the group of `style_from`; else the name of the sub-folder."""
+    """The label of all its clips; else the group of `style_from`; else the name of the sub-folder.
+
+    A clip that gets none of these has no label: it may be in any style.
+    """
     style_from: str = ""
     """A regular expression with a group (?P<style>…), searched in each file's name."""
     licence: str = ""
@@ -54,8 +57,6 @@ class DataSpec:
     """Enough for feet, and half the work of 60."""
     despike: bool = True
     """Mends rotations that jump away and back within a tenth of a second, before resampling smears them."""
-    level_heads: bool = False
-    """Turns the head of each clip by one rotation so that it looks ahead on the whole; not where moods hang heads."""
     smoother: tuple[float, ...] = ()
     """Seconds: training clips are seen again along paths smoothed by these. A recorded path sways with each step, and a
     model that learns to read its steps from there is lost on a path that somebody drew."""

@@ -34,7 +34,8 @@ class Summary:
     def of(cls, corpus: Corpus, dropped: Sequence[tuple[str, str]]) -> Self:
         """Counts and measures a corpus."""
         splits = {name: corpus.split(name) for name in ("train", "val")}
-        styles = {style: [s for s in corpus.stretches if s.style == style] for style in corpus.styles}
+        labels = sorted({stretch.style for stretch in corpus.stretches})
+        styles = {style: [s for s in corpus.stretches if s.style == style] for style in labels}
         control = np.concatenate([corpus.control[stretch.frames] for stretch in splits["train"]])
         median, fast = np.quantile(np.linalg.norm(control[:, :2], axis=1), [0.5, 0.95])
         return cls(

@@ -43,10 +43,7 @@ class TorchSteps:
     def step(
         self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0
     ) -> tuple[Tensor, Tensor, State]:
-        context = context.float()
-        pose, after = self.model.step(context, state, noise, temperature=temperature)
-        log_prob, _ = self.model.log_prob(pose[:, None], context[:, None], state)
-        return pose, log_prob[:, 0], after
+        return self.model.draw(context.float(), state, noise, temperature=temperature)
 
 
 class TorchArithmetic:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from moglow.checkpoint import BEST, Checkpoint, read_parts
+from moglow.classification import Telling
 from moglow.context import Context, ContextSpec
 from moglow.corpus import Corpus
 from moglow.errors import CheckpointError, RecipeError, TrainingError
@@ -112,13 +113,15 @@ class TrainingRun:
             ranks=place.ranks,
         )
         generator = torch.Generator().manual_seed(self.seed)
-        model = MODELS[plan.model](plan.config, self.context.pose_dim, self.context.size, generator=generator)
+        self.config = plan.config.fitted(styles=len(self.context.styles))
+        model = MODELS[plan.model](self.config, self.context.pose_dim, self.context.size, generator=generator)
         self.trainer = Trainer(model.to(place.device), windows, spec)
         if resume:
             self.trainer.restore(arrays, table)
         held_out = "val" if corpus.split("val") else "train"
         clean = fitting(spec.windows.clean(), corpus, self.context, held_out)
         self.clean = Windows(footage, clean, split=held_out, batch=spec.batch, seed=self.seed)
+        self.clean.must_hold(model.stride)
         self.rollouts = Rollouts(footage, self.context, spec.rollouts, seed=self.seed)
         self._saved: int | None = self.trainer.step if resume else None
         if not resume:
@@ -127,6 +130,17 @@ class TrainingRun:
     @property
     def health(self) -> str:
         return health(self.validations)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the recipe had better change, in words."""
+        stride, ahead = self.trainer.model.stride, self.plan.context.lookahead
+        if stride <= ahead + 1:
+            return ()
+        return (
+            f"the model draws {stride} frames at once and sees {ahead} ahead: it answers up to {stride - 1 - ahead} "
+            f"frames late; set context.lookahead={stride - 1}",
+        )
 
     def nats(self, loss: float) -> float:
         """Returns a likelihood loss of targets as one of standardised poses."""
@@ -159,7 +173,8 @@ class TrainingRun:
                 f"a {self.plan.model} has no likelihood to choose by; set training.choose=rollouts"
             )
         figures, real = self.rollouts.figures(model), self.rollouts.real
-        validation = Validation(self.trainer.step, found, figures, real, spread(model, self.clean))
+        styles = Telling.of_held_out(model, self.clean.footage.context, self.corpus)
+        validation = Validation(self.trainer.step, found, figures, real, spread(model, self.clean), styles)
         self.trainer.model.train()
         self.validations.append(validation)
         self._log(validation=to_table(validation), health=self.health, seconds=time.perf_counter() - start)
@@ -183,6 +198,7 @@ class TrainingRun:
         train = sum(len(stretch) for stretch in self.corpus.split("train") if not stretch.again)
         about = {
             "parameters": sum(parameter.numel() for parameter in self.trainer.model.parameters()),
+            "stride": self.trainer.model.stride,
             "steps": self.trainer.step,
             "seconds": round(self.seconds, 1),
             "seed": self.seed,
@@ -192,7 +208,7 @@ class TrainingRun:
         }
         return Checkpoint(
             model=self.plan.model,
-            config=to_table(self.plan.config),
+            config=to_table(self.config),
             weights=weights,
             context=self.context,
             control_range=self.corpus.control_range,

@@ -12,7 +12,9 @@ from itertools import pairwise
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from moglow.classification import Telling
 from moglow.clip import Clip
 from moglow.contacts import toe_points
 from moglow.context import Context
@@ -103,6 +105,7 @@ class Validation:
     spread: float = (
         math.nan
     )  # of draws for one context over their error: 1 is right, 0 a collapse; `moglow.spread`
+    styles: Telling | None = None  # of held-out clips; None without styles, labels or a likelihood
 
     @property
     def rollout_score(self) -> float:
@@ -123,15 +126,28 @@ def frame_nats(
 ) -> NDArray[np.float64]:
     """Returns the negative log-likelihood (N,) of each frame, of standardised poses, nothing hidden.
 
-    `batches` looks at so many of them only, spread over the split.
+    `batches` looks at so many of them only, spread over the split. Of a model with a stride each frame has an even
+    share of what it was scored with, and frames after a window's last whole stride are left out.
     """
+    windows.must_hold(model.stride)
     on_device, nats = windows.footage.context, []
     count = len(windows) if batches is None else min(batches, len(windows))
     for number in np.linspace(0, len(windows) - 1, count).astype(int).tolist():
         window = windows.batch(number)
         log_prob, _ = model.log_prob(window.target(on_device), window.context(on_device))
-        nats.append(-log_prob.double().flatten().cpu().numpy())
+        nats.append(-shared(log_prob.double(), model.stride).flatten().cpu().numpy())
     return np.concatenate(nats) + context.log_scale
+
+
+def shared(paid: Tensor, stride: int) -> Tensor:
+    """Returns the even shares of frames in what was paid (B, T) at the last of each stride; the rest is left out.
+
+    >>> shared(torch.tensor([[0.0, 0.0, 6.0, 0.0, 0.0, 9.0, 0.0]]), 3)
+    tensor([[2., 2., 2., 3., 3., 3.]])
+    """
+    count = paid.shape[1] // stride
+    each = paid[:, : count * stride].reshape(len(paid), count, stride).mean(dim=-1, keepdim=True)
+    return each.expand(-1, -1, stride).flatten(start_dim=1)
 
 
 def likelihood(model: MotionModel, windows: Windows, context: Context) -> Likelihood:
@@ -159,7 +175,7 @@ class Rollouts:
             around = 1 + np.arange(span) % (len(stretch) - 1)
             starts.append(features.pose[1 : past + 1])
             controls.append(features.control[around])
-            styles.append(stretch.style)
+            styles.append(stretch.style or None)
             self.names.append(f"held-out {take + 1}")
         for name, wanted in zip(SYNTHETIC, synthetic_controls(corpus, span), strict=True):
             starts.append(nearest_start(corpus, wanted[0], past))

@@ -51,6 +51,8 @@ class WindowSpec:
         0.1  # share of windows whose style is not told, so that "any style" can be asked for
     )
 
+    labelled: float = 1.0  # share of the clips whose style is ever told; to find out what labels are worth
+
     def __post_init__(self) -> None:
         if self.length < 1 or not 0 <= self.overlap < 1:
             raise ValueError(
@@ -62,7 +64,7 @@ class WindowSpec:
             raise ValueError(f"short is {self.short}; give fewer frames than length {self.length}, or 0")
         if self.short and self.order == "consecutive":
             raise ValueError("short windows cannot be consecutive, their clips are over; set short = 0")
-        for name in ("pose_dropout", "dropout_windows", "style_dropout", "short_share"):
+        for name in ("pose_dropout", "dropout_windows", "style_dropout", "short_share", "labelled"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; a probability lies between 0 and 1")
         if self.dequantise < 0 or min(self.history_noise.values(), default=0.0) < 0:
@@ -79,6 +81,7 @@ class WindowSpec:
             history_noise={},
             pose_dropout=0.0,
             style_dropout=0.0,
+            labelled=1.0,
         )
 
 
@@ -106,6 +109,10 @@ class Window:
         vectors: Tensor = context.build(poses, controls, style, self.shown)
         return vectors
 
+    def unhidden(self) -> "Window":
+        """Returns the same windows with every past pose shown."""
+        return replace(self, shown=torch.ones_like(self.shown))
+
     def target(self, context: Context) -> Tensor:
         """Returns what the model predicts (B, T, D): the truth, seen from the history that it is shown."""
         past, frames = context.spec.history, self.shown.shape[1]
@@ -124,7 +131,8 @@ class Footage:
         labels = np.zeros((len(corpus.pose), len(context.styles)), np.float32)
         first, last = np.zeros(len(corpus.pose), np.int64), np.zeros(len(corpus.pose), np.int64)
         for stretch in corpus.stretches:
-            labels[stretch.frames] = context.style_vector(stretch.style if context.styles else None)
+            if context.styles:
+                labels[stretch.frames] = context.style_vector(stretch.style or None)
             first[stretch.frames], last[stretch.frames] = stretch.start, stretch.stop - 1
         self.style, self.first, self.last = self._tensor(labels), self._tensor(first), self._tensor(last)
         partners, signs = corpus.encoding.mirror_signs
@@ -189,6 +197,10 @@ class Windows:
         )
         self.past, self.ahead = footage.context.spec.history, footage.context.spec.lookahead
         stretches = footage.corpus.split(split)
+        labelled = footage.corpus.labelled(split, spec.labelled, seed=seed)
+        self.told = footage.style.new_zeros(len(footage.style), 1)  # 1 where a frame's clip has a label
+        for stretch in stretches:
+            self.told[stretch.frames] = float(stretch.name in labelled)
         fits = {length: self._lasting(stretches, length) for length in (spec.length, spec.short) if length}
         if spec.short:
             fits[spec.short] = [stretch for stretch in fits[spec.short] if stretch not in fits[spec.length]]
@@ -208,6 +220,14 @@ class Windows:
     def _lasting(self, stretches: Sequence[Stretch], length: int) -> list[Stretch]:
         return [stretch for stretch in stretches if len(stretch) >= self.past + length]
 
+    def must_hold(self, frames: int) -> None:
+        """Refuses windows too short for a model that scores so many frames at once: it would learn nothing of them."""
+        if (shortest := min(self.orders)) < frames:
+            raise TrainingError(
+                f"[training.windows] some windows have {shortest} frames, the model scores {frames} at once; "
+                "raise length and short, or let it score fewer"
+            )
+
     def __len__(self) -> int:
         """How many batches show every window once, the last one of each length perhaps not full."""
         return sum(-(-order.windows // order.batch) for order in self.orders.values())
@@ -217,6 +237,7 @@ class Windows:
         length, number = self._place(step)
         cuts, rows = self.orders[length].cuts(number), slice(None) if whole else self.rows
         bare = self.footage.cut(cuts.rows(rows), self.past, length, self.ahead)
+        bare = replace(bare, style=bare.style * self.told[cuts.rows(rows).start.to(self.told.device)])
         return self._disturbed(bare, len(cuts.start), rows, self.generator(step))
 
     def _place(self, step: int) -> tuple[int, int]:

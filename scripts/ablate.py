@@ -100,13 +100,17 @@ CHOICES: dict[str, tuple[str, ...]] = {
 LONG = 60.0  # seconds of the roll-outs that drift is read from
 
 
-def recipe_of(name: str, steps: int) -> Recipe:
-    """Returns the recipe that ships with fewer steps and one thing changed: the choice."""
-    shorter = (
+def brief(steps: int = BRIEF) -> tuple[str, ...]:
+    """Returns what makes a recipe's training so short, settings and all that depends on its length."""
+    return (
         *(f"training.steps={steps}", f"training.warmup={steps // 10}", f"training.validate_every={steps}"),
         *(f"training.average={1 - 6 / steps:g}", "training.rollouts.takes=8", "training.rollouts.seconds=10"),
     )
-    return read_recipe("data/open/recipe.toml", [*shorter, *CHOICES[name]])
+
+
+def recipe_of(name: str, steps: int = BRIEF) -> Recipe:
+    """Returns the recipe that ships with fewer steps and one thing changed: the choice."""
+    return read_recipe("data/open/recipe.toml", [*brief(steps), *CHOICES[name]])
 
 
 def measure(name: str, seed: int, steps: int, corpora: Path) -> dict[str, Any]:

@@ -26,11 +26,12 @@ from torch import Generator, Tensor, nn
 from moglow.flows.nets import has_fast_bfloat16, recurrent_products_in
 from moglow.heap import keep_freed_memory
 from moglow.models.moglow import MoGlow
+from moglow.training import adam
 
 POSE, CONTEXT = 63, 663  # the paper's: 21 joints × xyz; 10 poses and 11 controls
 WAYS = {
     "port": "nn.LSTM per flow step over the sequence, W as a full matrix, torch's default Adam",
-    "plain": "schedule plain, fused Adam",
+    "plain": "schedule plain, the Adam of training: fused, moments made first",
     "plain+heap": "the same, freed memory kept",
     "plain+heap+bf16": "the same, recurrent products in bfloat16",
     "recomputed": "schedule recomputed, fused Adam",
@@ -107,7 +108,7 @@ def training_step(
         precision = torch.bfloat16 if "bf16" in extras else None
         model.schedule = name
         (objective,) = model.objectives()
-        optimizer = torch.optim.AdamW(objective.parameters, lr=1e-4, weight_decay=0.0, fused=True)
+        optimizer = adam(objective.parameters, rate=1e-4)
 
         def gradients() -> None:
             with recurrent_products_in(precision, model):

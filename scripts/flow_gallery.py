@@ -3,20 +3,22 @@
     pip install matplotlib zuko
     python scripts/flow_gallery.py docs/flow_gallery.png docs/flow_gallery.md
 
-Data, steps, batches, rates and sizes are the same for all. Without zuko its columns are left out.
+Data, optimiser, steps, batches, rates and sizes are the same for all; flows that zuko has as well learn for longer,
+too. Without zuko its rows are left out.
 """
 
 import argparse
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.func import functional_call, stack_module_state
 
 from moglow.flows.actnorm import ActNorm
 from moglow.flows.autoregressive import MaskedAffine
@@ -27,11 +29,12 @@ from moglow.flows.glow import GlowStep
 from moglow.flows.linear import InvertibleLinear
 from moglow.flows.made import MADE
 from moglow.flows.masked_coupling import MASKS, MaskedCoupling
-from moglow.flows.nets import MLP
+from moglow.flows.nets import MLP, KinkedMLP
 from moglow.flows.permutation import Permutation
 from moglow.flows.planar import Planar
 from moglow.flows.radial import Radial
 from moglow.flows.scales import symmetric_scale
+from plane_densities import DENSITIES, Draw
 
 HIDDEN, LAYERS = 32, 2  # of each net
 STEPS = 8  # couplings, autoregressive maps
@@ -45,114 +48,93 @@ SHOWN = 2000  # samples
 
 SAID = """# What each flow makes of four densities in the plane
 
-By `scripts/flow_gallery.py`: {steps} steps of {batch} points each, seed {seed}, on one CPU thread. Mean and standard
-error of log p over {test:,} points that no flow has seen, in nats; higher is better. Flows of one kind, ours and
-zuko's, have the same number of steps and nets of the same widths. The picture has ours: densities, below them samples.
+By `scripts/flow_gallery.py`: log p over {test:,} points that no flow has seen, in nats, higher is better; mean and
+standard error of {seeds} seeds, each with weights and data of its own. All learn from {batch} fresh points a step with
+the same optimiser and rates; flows of one kind, ours and zuko's, have as many steps and nets of the same widths.
+Seconds are those of a processor for one flow on one density. The picture has ours after {steps} steps: densities,
+below them samples.
 """
-
-Draw = Callable[[int, Generator], Tensor]
-
-
-def two_moons(count: int, generator: Generator) -> Tensor:
-    """Returns points (count, 2) on two half circles that reach into each other."""
-    angle = math.pi * torch.rand(count, generator=generator)
-    upper = torch.rand(count, generator=generator) < 0.5
-    x = torch.where(upper, angle.cos() - 0.5, 0.5 - angle.cos())
-    y = torch.where(upper, angle.sin() - 0.25, 0.25 - angle.sin())
-    return 1.4 * (torch.stack([x, y], dim=-1) + 0.07 * torch.randn(count, 2, generator=generator))
-
-
-def rings(count: int, generator: Generator) -> Tensor:
-    """Returns points on three circles about the origin."""
-    radius = (1 + torch.randint(3, (count,), generator=generator)) * 0.8
-    radius = radius + 0.08 * torch.randn(count, generator=generator)
-    angle = 2 * math.pi * torch.rand(count, generator=generator)
-    return radius[:, None] * torch.stack([angle.cos(), angle.sin()], dim=-1)
-
-
-def checkerboard(count: int, generator: Generator) -> Tensor:
-    """Returns points on the dark squares of a board of four by four."""
-    column = torch.randint(4, (count,), generator=generator)
-    row = 2 * torch.randint(2, (count,), generator=generator) + column % 2
-    corner = torch.stack([column, row], dim=-1) - 2.0
-    return 1.2 * (corner + torch.rand(count, 2, generator=generator))
-
-
-def spiral(count: int, generator: Generator) -> Tensor:
-    """Returns points on two arms that wind once and a half around the origin."""
-    turn = torch.rand(count, generator=generator).sqrt() * 3 * math.pi
-    arm = torch.randint(2, (count,), generator=generator) * 2.0 - 1
-    along = torch.stack([turn.cos(), turn.sin()], dim=-1) * (arm * turn / 3.6)[:, None]
-    return along + 0.08 * torch.randn(count, 2, generator=generator)
-
-
-DENSITIES: Mapping[str, Draw] = {
-    "two moons": two_moons,
-    "rings": rings,
-    "checkerboard": checkerboard,
-    "spiral": spiral,
-}
-
-
-def net(
-    inputs: int, outputs: int, generator: Generator, *, hidden: int = HIDDEN, layers: int = LAYERS
-) -> MLP:
-    """Returns a net on inputs and a context of one number, which is always 1."""
-    return MLP(inputs, 1, outputs, hidden=hidden, layers=layers, generator=generator)
-
-
-def chain(step: Callable[[int, Generator], Bijection], count: int, generator: Generator) -> Chain:
-    """Returns ActNorm and a number of steps."""
-    return Chain(actnorm=ActNorm(2), **{f"step{k:02d}": step(k, generator) for k in range(count)})
 
 
 def planar(k: int, generator: Generator) -> Bijection:
-    told = net(0, Planar.outputs(2), generator, hidden=1, layers=1)  # nothing depends on a context here
+    told = MLP(
+        0, 1, Planar.outputs(2), hidden=1, layers=1, generator=generator
+    )  # of a context that is always 1
     return Planar(2, told, generator=generator)
 
 
 def radial(k: int, generator: Generator) -> Bijection:
-    told = net(0, Radial.outputs(2), generator, hidden=1, layers=1)
+    told = MLP(0, 1, Radial.outputs(2), hidden=1, layers=1, generator=generator)
     return Radial(2, told, generator=generator)
+
+
+def net(generator: Generator) -> KinkedMLP:
+    """Returns the net of a coupling of two channels."""
+    return KinkedMLP(1, 0, 2, hidden=HIDDEN, layers=LAYERS, generator=generator)
 
 
 def realnvp(k: int, generator: Generator) -> Bijection:
     mask = MASKS["checkerboard"](2)
-    coupling = MaskedCoupling(mask if k % 2 else ~mask, net(1, 2, generator), symmetric_scale)
+    coupling = MaskedCoupling(mask if k % 2 else ~mask, net(generator), symmetric_scale)
     return Chain(coupling=coupling, actnorm=ActNorm(2))
 
 
 def glow(k: int, generator: Generator) -> Bijection:
     linear = InvertibleLinear(2, generator=generator)
     return GlowStep(
-        actnorm=ActNorm(2), linear=linear, coupling=AffineCoupling(2, net(1, 2, generator), symmetric_scale)
+        actnorm=ActNorm(2), linear=linear, coupling=AffineCoupling(2, net(generator), symmetric_scale)
     )
 
 
+def masked(generator: Generator) -> MaskedAffine:
+    made = MADE(2, 0, 2, hidden=HIDDEN, layers=LAYERS, generator=generator)
+    return MaskedAffine(made, symmetric_scale)
+
+
 def maf(k: int, generator: Generator) -> Bijection:
-    made = MADE(2, 1, 2, hidden=HIDDEN, layers=LAYERS, generator=generator)
-    return Chain(masked=MaskedAffine(made, symmetric_scale), turn=Permutation.reversal(2), actnorm=ActNorm(2))
+    return Chain(masked=masked(generator), turn=Permutation.reversal(2), actnorm=ActNorm(2))
 
 
 def iaf(k: int, generator: Generator) -> Bijection:
-    made = MADE(2, 1, 2, hidden=HIDDEN, layers=LAYERS, generator=generator)
-    inverse = Inverse(MaskedAffine(made, symmetric_scale))
-    return Chain(inverted=inverse, turn=Permutation.reversal(2), actnorm=ActNorm(2))
+    return Chain(inverted=Inverse(masked(generator)), turn=Permutation.reversal(2), actnorm=ActNorm(2))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Flows of one kind: what a step of ours is and how many there are, and what zuko calls its own."""
+
+    step: Callable[[int, Generator], Bijection]
+    steps: int = STEPS
+    context: int = 0
+    peer: str | None = None
+
+
+KINDS: Mapping[str, Kind] = {
+    "planar": Kind(planar, BENDS, context=1),
+    "radial": Kind(radial, BENDS, context=1),
+    "RealNVP": Kind(realnvp, peer="NICE"),  # zuko's couples by affine maps
+    "Glow": Kind(glow),
+    "MAF": Kind(maf, peer="MAF"),
+    "IAF": Kind(iaf),
+}
 
 
 class Ours(nn.Module):
     """A flow of this package on points of the plane: all of them are frames of one sequence."""
 
-    def __init__(self, flow: Chain, first: Tensor) -> None:
+    def __init__(self, kind: Kind, first: Tensor, seed: int) -> None:
         super().__init__()
-        self.flow, self.latent = flow, StandardNormal(2)
-        flow.initialize(*self.frames(first))
+        generator = Generator().manual_seed(seed)
+        self.context, self.latent = kind.context, StandardNormal(2)
+        self.flow = Chain(
+            actnorm=ActNorm(2), **{f"step{k:02d}": kind.step(k, generator) for k in range(kind.steps)}
+        )
+        self.flow.initialize(*self.frames(first))
 
-    @staticmethod
-    def frames(points: Tensor) -> tuple[Tensor, Tensor]:
-        return points[None], torch.ones(1, len(points), 1)
+    def frames(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        return points[None], torch.ones(1, len(points), self.context)
 
-    def log_prob(self, points: Tensor) -> Tensor:
+    def forward(self, points: Tensor) -> Tensor:
         z, ladj, _ = self.flow(*self.frames(points))
         log_prob: Tensor = self.latent.log_prob(z) + ladj
         return log_prob[0]
@@ -163,85 +145,110 @@ class Ours(nn.Module):
 
 
 class Peer(nn.Module):
-    """A flow of zuko."""
+    """A flow of zuko of the same kind and size."""
 
-    def __init__(self, flow: nn.Module) -> None:
+    def __init__(self, kind: Kind, first: Tensor, seed: int) -> None:
         super().__init__()
-        self.flow = flow
+        torch.manual_seed(seed)  # zuko draws its weights from the global generator
+        flows = import_module("zuko.flows")
+        self.flow = getattr(flows, str(kind.peer))(
+            2, transforms=kind.steps, hidden_features=(HIDDEN,) * LAYERS
+        )
 
-    def log_prob(self, points: Tensor) -> Tensor:
+    def forward(self, points: Tensor) -> Tensor:
         log_prob: Tensor = self.flow().log_prob(points)
         return log_prob
 
 
-OURS: Mapping[str, Callable[[Generator], Chain]] = {
-    "planar": lambda generator: chain(planar, BENDS, generator),
-    "radial": lambda generator: chain(radial, BENDS, generator),
-    "RealNVP": lambda generator: chain(realnvp, STEPS, generator),
-    "Glow": lambda generator: chain(glow, STEPS, generator),
-    "MAF": lambda generator: chain(maf, STEPS, generator),
-    "IAF": lambda generator: chain(iaf, STEPS, generator),
-}
-PEERS: Mapping[str, str] = {"RealNVP": "NICE", "MAF": "MAF"}
-"""What zuko calls its flow of the same kind; its NICE couples by affine maps."""
-
-
 @dataclass(frozen=True)
 class Learnt:
-    """A flow after training: mean and standard error of log p over test points, in nats."""
+    """Flows of a kind, one for each density and seed, and what they say of unseen points: log p (densities, seeds)."""
 
-    model: Ours | Peer
-    mean: float
-    error: float
+    models: Sequence[nn.Module]
+    found: Tensor
     parameters: int
     seconds: float
 
+    def cells(self, less: "Learnt | None" = None) -> list[str]:
+        """Returns mean and standard error over the seeds for each density, or those of what it is better by."""
+        values = self.found - less.found if less else self.found
+        errors = values.std(dim=1) / values.shape[1] ** 0.5
+        return [
+            f"{mean:{'+' if less else ''}.3f} ± {error:.3f}"
+            for mean, error in zip(values.mean(dim=1).tolist(), errors.tolist(), strict=True)
+        ]
 
-def learn(model: Ours | Peer, draw: Draw, *, steps: int, seed: int) -> Learnt:
-    """Returns the flow trained on fresh points of a density, and what it says of others."""
-    start, points = time.perf_counter(), Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
+
+def learn(make: type[Ours] | type[Peer], kind: Kind, *, steps: int, seeds: int) -> Learnt:
+    """Returns flows trained on fresh points, one for each density and seed, all side by side as one batch of models."""
+    start = time.process_time()
+    tasks = [(draw, seed) for draw in DENSITIES.values() for seed in range(seeds)]
+    models = [make(kind, draw(10 * BATCH, Generator().manual_seed(seed)), seed) for draw, seed in tasks]
+    weights, buffers = stack_module_state(models)
+    # What is the same in all of them, such as masks, is no axis to map over: zuko looks at its masks' values.
+    varied = {name: buffer for name, buffer in buffers.items() if not (buffer == buffer[:1]).all()}
+
+    log_prob = torch.vmap(lambda *given: functional_call(models[0], given[:2], given[2:]))
+
+    leaves, streams = list(weights.values()), [Generator().manual_seed(seed) for _, seed in tasks]
+    optimizer = torch.optim.Adam(leaves, lr=RATE, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
-        loss = -model.log_prob(draw(BATCH, points)).mean()
+        loss = -log_prob(weights, varied, _points(tasks, streams, BATCH)).mean(dim=1).sum()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT)
+        loss.backward()
+        _clip([leaf.grad for leaf in leaves if leaf.grad is not None])
         optimizer.step()
         schedule.step()
     with torch.no_grad():
-        found = model.log_prob(draw(TEST, Generator().manual_seed(seed + 1)))
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    spread = float(found.std() / TEST**0.5)
-    return Learnt(model, float(found.mean()), spread, parameters, time.perf_counter() - start)
+        unseen = [Generator().manual_seed(seed + seeds) for _, seed in tasks]
+        found = (
+            log_prob(weights, varied, _points(tasks, unseen, TEST)).mean(dim=1).view(len(DENSITIES), seeds)
+        )
+        for k, model in enumerate(models):
+            for name, parameter in model.named_parameters():
+                parameter.copy_(weights[name][k])
+    size = sum(parameter.numel() for parameter in models[0].parameters())
+    return Learnt(models, found, size, (time.process_time() - start) / len(tasks))
 
 
-def picture(path: Path, found: Mapping[str, Mapping[str, Learnt]], seed: int) -> None:
+def _points(tasks: Sequence[tuple[Draw, int]], streams: Sequence[Generator], count: int) -> Tensor:
+    return torch.stack([draw(count, stream) for (draw, _), stream in zip(tasks, streams, strict=True)])
+
+
+def _clip(gradients: Sequence[Tensor]) -> None:
+    """Shortens the gradient of each model that is too long."""
+    squares = torch.stack([each.flatten(start_dim=1).square().sum(dim=1) for each in gradients])
+    factor = (LARGEST_GRADIENT / (squares.sum(dim=0).sqrt() + 1e-6)).clamp(max=1.0)
+    for each in gradients:
+        each.mul_(factor.view(-1, *[1] * (each.dim() - 1)))
+
+
+def picture(path: Path, found: Mapping[str, Learnt], seeds: int) -> None:
     """Draws a row of densities and a row of samples for each data set, the data themselves first."""
     axis = torch.linspace(-VIEW, VIEW, CELLS)
     grid = torch.cartesian_prod(axis, axis)
     extent = (-VIEW, VIEW, -VIEW, VIEW)
     pyplot: Any = import_module("matplotlib.pyplot")
-    rows, columns = 2 * len(found), 1 + len(OURS)
+    rows, columns = 2 * len(DENSITIES), 1 + len(found)
     figure, axes = pyplot.subplots(rows, columns, figsize=(1.5 * columns, 1.5 * rows), squeeze=False)
-    for row, (name, flows) in enumerate(found.items()):
+    for row, (name, draw) in enumerate(DENSITIES.items()):
         above, below = axes[2 * row], axes[2 * row + 1]
-        data = DENSITIES[name](SHOWN, Generator().manual_seed(seed + 2)).numpy()
-        counts = DENSITIES[name](400_000, Generator().manual_seed(seed + 2)).numpy()
-        above[0].hist2d(*counts.T, bins=CELLS, range=[extent[:2], extent[2:]], cmap="magma")
-        below[0].plot(*data.T, ".", ms=1, color="black")
+        above[0].hist2d(
+            *draw(400_000, Generator().manual_seed(1)).numpy().T,
+            bins=CELLS, range=[extent[:2], extent[2:]], cmap="magma",
+        )  # fmt: skip
+        below[0].plot(*draw(SHOWN, Generator().manual_seed(1)).numpy().T, ".", ms=1, color="black")
         above[0].set_ylabel(name)
-        for column, (flow, learnt) in enumerate(flows.items(), start=1):
-            model = learnt.model
+        for column, (flow, learnt) in enumerate(found.items(), start=1):
+            model, nats = learnt.models[row * seeds], learnt.found[row, 0]
             assert isinstance(model, Ours), "the picture shows our own flows"
             with torch.no_grad():
-                density = model.log_prob(grid).exp().view(CELLS, CELLS).T.numpy()
-                samples = model.sample(SHOWN, Generator().manual_seed(seed + 3)).numpy()
+                density = model(grid).exp().view(CELLS, CELLS).T.numpy()
+                samples = model.sample(SHOWN, Generator().manual_seed(2)).numpy()
             above[column].imshow(density, origin="lower", extent=extent, cmap="magma")
             below[column].plot(*samples.T, ".", ms=1, color="black")
-            above[column].set_title(
-                f"{flow} {learnt.mean:.2f}" if row else f"{flow}\n{learnt.mean:.2f}", size=9
-            )
+            above[column].set_title(f"{nats:.2f}" if row else f"{flow}\n{nats:.2f}", size=9)
     axes[0, 0].set_title("data", size=9)
     for each in axes.flat:
         each.set(xlim=extent[:2], ylim=extent[2:], xticks=[], yticks=[], aspect="equal")
@@ -249,26 +256,19 @@ def picture(path: Path, found: Mapping[str, Mapping[str, Learnt]], seed: int) ->
     figure.savefig(path, dpi=90)
 
 
-def table(found: Mapping[str, Mapping[str, Learnt]]) -> str:
-    """Returns test likelihoods in Markdown, flows down, densities across, with parameters and time."""
-    lines = [f"| flow | parameters | {' | '.join(found)} | seconds |", "|---" * (len(found) + 3) + "|"]
-    for flow in next(iter(found.values())):
-        learnt = [flows[flow] for flows in found.values()]
-        means = " | ".join(f"{each.mean:.3f} ± {each.error:.3f}" for each in learnt)
-        seconds = sum(each.seconds for each in learnt)
-        lines.append(f"| {flow} | {learnt[0].parameters:,} | {means} | {seconds:.0f} |")
+def table(ours: Mapping[str, Learnt], theirs: Mapping[str, Learnt]) -> str:
+    """Returns test likelihoods in Markdown, flows down, densities across, and what ours are better by."""
+    lines = [
+        f"| flow | parameters | {' | '.join(DENSITIES)} | seconds |",
+        "|---" * (len(DENSITIES) + 3) + "|",
+    ]
+    rows = {**ours, **{f"{flow}, zuko": learnt for flow, learnt in theirs.items()}}
+    for flow, learnt in rows.items():
+        cells = " | ".join(learnt.cells())
+        lines.append(f"| {flow} | {learnt.parameters:,} | {cells} | {learnt.seconds:.1f} |")
+    for flow, learnt in theirs.items():
+        lines.append(f"| **{flow}, ours − zuko's** | | {' | '.join(ours[flow].cells(learnt))} | |")
     return "\n".join(lines)
-
-
-def peers(seed: int) -> dict[str, Peer]:
-    """Returns zuko's flows of the same kinds and sizes, none where zuko is not installed."""
-    try:
-        flows = import_module("zuko.flows")
-    except ImportError:
-        return {}
-    torch.manual_seed(seed)  # zuko draws its weights from the global generator
-    size = {"transforms": STEPS, "hidden_features": (HIDDEN,) * LAYERS}
-    return {f"{name} (zuko)": Peer(getattr(flows, theirs)(2, **size)) for name, theirs in PEERS.items()}
 
 
 def main() -> None:
@@ -276,25 +276,21 @@ def main() -> None:
     parser.add_argument("picture", type=Path)
     parser.add_argument("table", type=Path)
     parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    shown: dict[str, dict[str, Learnt]] = {}
-    scored: dict[str, dict[str, Learnt]] = {}
-    for name, draw in DENSITIES.items():
-        first = draw(10 * BATCH, Generator().manual_seed(arguments.seed))
-        models: dict[str, Ours | Peer] = {
-            flow: Ours(make(Generator().manual_seed(arguments.seed)), first) for flow, make in OURS.items()
-        }
-        models |= peers(arguments.seed)
-        scored[name] = {}
-        for flow, model in models.items():
-            scored[name][flow] = learn(model, draw, steps=arguments.steps, seed=arguments.seed)
-            print(f"{name}, {flow}: {scored[name][flow].mean:.3f} nats", flush=True)
-        shown[name] = {flow: scored[name][flow] for flow in OURS}
-    picture(arguments.picture, shown, arguments.seed)
-    said = SAID.format(steps=arguments.steps, batch=BATCH, seed=arguments.seed, test=TEST)
-    page = f"{said}\n{table(scored)}\n\n![Densities and samples]({arguments.picture.name})\n"
-    arguments.table.write_text(page, encoding="utf-8")
+    parser.add_argument("--long", type=int, default=800, help="steps of those that zuko has as well")
+    parser.add_argument("--seeds", type=int, default=3)
+    given = parser.parse_args()
+    shared = {name: kind for name, kind in KINDS.items() if kind.peer and find_spec("zuko")}
+    tables = []
+    for steps, kinds in ((given.steps, KINDS), (given.long, shared)):
+        ours = {name: learn(Ours, kind, steps=steps, seeds=given.seeds) for name, kind in kinds.items()}
+        theirs = {name: learn(Peer, kind, steps=steps, seeds=given.seeds) for name, kind in shared.items()}
+        tables.append(f"## {steps:,} steps\n{table(ours, theirs)}")
+        print(tables[-1], flush=True)
+        if kinds is KINDS:
+            picture(given.picture, ours, given.seeds)
+    said = SAID.format(steps=given.steps, batch=BATCH, seeds=given.seeds, test=TEST)
+    page = [said, f"![Densities and samples]({given.picture.name})\n", *tables]
+    given.table.write_text("\n".join(page) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -19,29 +19,32 @@ FLOORS = {
     2: "mirroring clip clip_stream capsules",
     3: """leg_ik contacts feet canonical posture retarget
         control following presets control_table control_file control_range steering""",
-    4: """bvh_columns bvh_numbers bvh_header bvh_frames bvh_portable bvh_read bvh_write
-        metrics likeness tally ranking faults cleaning inspection normalizer
+    4: """bvh_columns bvh_numbers bvh_header bvh_frames bvh_portable bvh_read bvh_write bvh_patch
+        metrics likeness tally ranking faults limb_faults tempo cleaning damage mending inspection normalizer
         encodings encodings.quat_matrices encodings.curves encodings.reduction encodings.chart encodings.rotation
         encodings.position encodings.legs encodings.leg_solver encodings.feet_first encodings.encoding""",
     5: "sources trimming corpus summary preprocessing recipe",
     6: "context window_order windows",
     7: """flows flows.bijection flows.scales flows.bases flows.actnorm flows.linear flows.triangular
         flows.permutation flows.orthogonal flows.recurrence flows.nets flows.coupling flows.masked_coupling flows.made
-        flows.autoregressive flows.parameters flows.roots flows.planar flows.radial
+        flows.autoregressive flows.squeeze flows.split flows.parameters flows.roots flows.planar flows.radial
         flows.glow flows.deferred flows.diagonal flows.schedules""",
     8: """models.model models.flow models.reader models.moglow models.planar models.radial models.realnvp
-        models.maf models.vae models.gan models.regression models""",
-    9: "rollout spread validation health training checkpoint training_run processes card",
+        models.maf models.flowgmm models.windowed models.glow models.vae models.gan models.regression
+        models.autoencoder models.undercomplete models.overcomplete models.denoising models.sparse_l1 models.sparse_kl
+        models""",
+    9: """gathering rollout outliers classification spread validation health
+        training checkpoint training_run processes card""",
     10: """folded numpy_moglow int16 torch_steps arithmetics row_by_row endings sampling
         trials library ensemble""",
     11: """glb export real generation looping bench blender_program blender_scene
-        scores likelihoods comparison wandering findings scene evaluation""",
+        scores differences likelihoods classifier infill surprise comparison wandering findings scene evaluation""",
     12: """cli cli.reports cli.training_corpus cli.training_sheets cli.training_screen cli.jobs cli.sidecars cli.takes
-        cli.looking cli.scenes cli.evaluations cli.main __main__""",
+        cli.cleanings cli.looking cli.scenes cli.evaluations cli.main __main__""",
 }
 VIEWER = """figures motion single_page page packed_model play_page palette camera scene strips lettering shadow graphics
     meshes figure floor marks stage reels film sheet player viewing overlay dashboard window
-    charts film_strip tables curves report gamepad live recording play_window"""
+    charts film_strip standings tables curves report gamepad live recording play_window"""
 BLENDER = """axes rig action body stage render files build scene
     curve_path making settings placing operators panel addon"""  # runs inside Blender; only scripts look at it
 MODULES = [f"moglow.{name}" for floor in range(12) for name in FLOORS[floor].split()]

@@ -10,6 +10,7 @@ from moglow.contacts import toe_points
 from moglow.corpus import Corpus
 from moglow.encodings.encoding import CHARTS, Features, FeatureSpec
 from moglow.errors import CorpusError, FileFormatError
+from moglow.summary import Summary
 from tests.rigs import RIGS
 from tests.tiny import tiny_corpus
 from tests.walking import skeleton_of, walk
@@ -70,6 +71,13 @@ def test_splits_and_styles() -> None:
     assert [s.name for s in corpus.split("val")] == ["c"]
     assert corpus.styles == ("brisk", "calm")
     assert sum(map(len, corpus.stretches)) == len(corpus.pose)
+
+
+def test_a_clip_without_a_label_makes_no_style() -> None:
+    corpus = tiny_corpus()
+    bare = replace(corpus, stretches=(replace(corpus.stretches[0], style=""), *corpus.stretches[1:]))
+    assert bare.styles == ("brisk", "calm") and bare.labelled("train", 1.0, seed=1) == {"b"}
+    assert "none 0.1 min" in str(Summary.of(bare, []))
 
 
 def test_only_training_tells_what_is_normal() -> None:

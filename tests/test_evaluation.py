@@ -20,6 +20,7 @@ from moglow.comparison import Comparison
 from moglow.control import ControlPath
 from moglow.control_range import ControlRange
 from moglow.corpus import Corpus
+from moglow.differences import standing
 from moglow.encodings.encoding import Encoding, FeatureSpec
 from moglow.ensemble import WILD, Ensemble, Motion
 from moglow.errors import CorpusError, ExportError
@@ -35,6 +36,7 @@ from moglow.trials import SYNTHETIC as CONTROLS
 from moglow.trials import Trial, held_out, synthetic, wander
 from moglow.wandering import blown_up, frozen, wandering
 from moglow_viewer.report import make_report, write_report
+from moglow_viewer.standings import standings, told
 from tests.rigs import RIGS
 from tests.tiny import tiny_corpus, tiny_recipe
 from tests.walking import skeleton_of, walk
@@ -241,6 +243,32 @@ def test_verdicts_hold_models_against_bands_and_real_motion_against_none(evaluat
     assert high == pytest.approx(1.05 * real.figures[HELD_OUT]["slide_mean"].value)
 
 
+def test_a_difference_is_that_of_the_figures_and_none_to_itself(evaluation: Evaluation) -> None:
+    _, model, copy = evaluation.rows
+    assert evaluation.first is model and evaluation.difference(model, HELD_OUT, "jerk") is None
+    for group in (HELD_OUT, SYNTHETIC):
+        found, own = (
+            evaluation.difference(row, group, "slide_mean") for row in (copy, replace(model, name="again"))
+        )
+        expected = copy.figures[group]["slide_mean"].value - model.figures[group]["slide_mean"].value
+        assert found and found.value == pytest.approx(expected)
+        assert own and own.value == 0.0 and standing(own) == ""
+
+
+def test_a_motion_that_is_worse_on_every_control_is_said_to_be_worse(evaluation: Evaluation) -> None:
+    real, model, _ = evaluation.rows
+    assert real.parts.keys() == model.parts.keys() == {HELD_OUT, SYNTHETIC}
+    slides = model.parts[SYNTHETIC]["slide_mean"]
+    farther = replace(slides, values=tuple(value + 0.1 for value in slides.values))
+    worse = replace(model, name="worse", parts={SYNTHETIC: {"slide_mean": farther}})
+    found = replace(evaluation, rows=(real, model, worse))
+    said = "worse against tiny, synthetic: worse in foot slide, mean (+10 ± 0 cm/s)"
+    assert list(standings(found, SYNTHETIC)) == [said] and said in make_report(found)
+    assert told(found, worse, SYNTHETIC, "slide_mean") == "+10 ± 0"
+    table = to_json(found)["rows"][2]["farther_than_the_first"][SYNTHETIC]["slide_mean"]
+    assert table["standing"] == "worse" and table["value"] == pytest.approx(0.1)
+
+
 def test_the_same_seeds_find_the_same(checkpoint: Checkpoint) -> None:
     trials = synthetic(checkpoint.control_range, 20.0, seconds=2.0)[:2]
     one, other = (draw(Ensemble(checkpoint, 0.7), trials, 2) for _ in range(2))
@@ -305,7 +333,7 @@ def test_the_report_asks_for_nothing_and_runs_nothing(evaluation: Evaluation, ba
 def test_the_report_shows_every_part(evaluation: Evaluation) -> None:
     page = make_report(evaluation)
     titles = re.findall(r"<h2>(.*?)</h2>", page)
-    assert len(titles) == 8 and "Contact sheets" in titles
+    assert len(titles) == 9 and "Contact sheets" in titles
     assert page.count('class="strip"') == sum(len(sheet.clips) for sheet in evaluation.sheets) == 8 * 3
     for measure in MEASURES.values():
         assert measure.label in page
@@ -328,8 +356,13 @@ def test_the_command_writes_both_and_says_the_main_figures(
     report, figures = tmp_path / "report.html", tmp_path / "figures.json"
     words = ["evaluate", "--checkpoint", tmp_path / "tiny.safetensors", "--corpus", tmp_path / "tiny.corpus"]
     words += ["--report", report, "--json", figures, "--seeds", "1", "--quick"]
+    result = CliRunner().invoke(cli, [str(word) for word in [*words, tmp_path / "other.safetensors"]])
+    assert result.exit_code == 2 and "--compare" in result.stderr
+    checkpoint.write(tmp_path / "other.safetensors")
+    words += ["--compare", tmp_path / "other.safetensors"]
     result = CliRunner().invoke(cli, [str(word) for word in words])
     assert result.exit_code == 0, result.output
+    assert "other against tiny, held-out: no clear difference in" in result.stdout
     assert "foot slide, median" in result.stdout and "wandered 1 × 4 s" in result.stdout
     assert "nats a frame" in result.stdout
     assert report.read_text().startswith("<!doctype html>")

@@ -21,6 +21,7 @@ from moglow_viewer.film import Shot
 from moglow_viewer.graphics import drawing, has_display, need_drawing
 from moglow_viewer.motion import Motion
 from moglow_viewer.palette import colour
+from moglow_viewer.reels import Mp4
 from moglow_viewer.scene import Scene, Sources
 from moglow_viewer.stage import Stage
 from tests.rigs import RIGS
@@ -154,6 +155,20 @@ def test_what_cannot_be_written_is_said_in_one_line(samples: Path, tmp_path: Pat
         assert done.exit_code == 1 and word in done.stderr and len(done.stderr.splitlines()) == 1
     assert view(walk_file, "--screenshot", tmp_path / "a.png", "--size", "big").exit_code == 2
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("program", ["no-such-ffmpeg", "false"])
+def test_without_a_working_ffmpeg_it_says_what_to_do(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", program)
+    with pytest.raises(ExportError, match=r"ffmpeg .*write a \.gif"):
+        reel = Mp4(tmp_path / "a.mp4", (64, 64), 30.0)
+        try:
+            for _ in range(100):
+                reel.add(Image.new("RGB", (64, 64)))
+        finally:
+            reel.close()
 
 
 @pytest.mark.parametrize("end", ["import os; os.abort()", "raise SystemExit(1)", "print('window a 0')"])

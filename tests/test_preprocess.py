@@ -58,9 +58,11 @@ def leg_length(skeleton: Skeleton) -> float:
     return float(skeleton.bone_lengths[skeleton.role("left_foot")])
 
 
-def build(folder: Path, data: DataSpec | None = None, workers: int = 1) -> tuple[Corpus, Summary]:
-    output = folder.parent / "made.corpus"
-    steps = list(preprocess(data or DataSpec(), FeatureSpec(), output, base=folder, workers=workers))
+def build(
+    folder: Path, data: DataSpec | None = None, features: FeatureSpec | None = None, workers: int = 1
+) -> tuple[Corpus, Summary]:
+    output, features = folder.parent / "made.corpus", features or FeatureSpec()
+    steps = list(preprocess(data or DataSpec(), features, output, base=folder, workers=workers))
     assert [step.done for step in steps] == list(range(1, len(steps) + 1))
     assert steps[-1].total == len(steps)
     summary = steps[-1].summary
@@ -222,7 +224,7 @@ def test_every_field_of_the_spec_matters(folder: Path) -> None:
     write_bvh(replace(weaving(1.3), rotations=rotations), folder / "brisk" / "d.bvh")
     turns = [
         corpus.clip(next(s for s in corpus.stretches if s.name == "brisk/d.bvh")).world()[1]
-        for corpus in (build(folder, DataSpec(level_heads=level))[0] for level in (False, True))
+        for corpus in (build(folder, features=FeatureSpec(level_heads=level))[0] for level in (False, True))
     ]
     assert np.abs(turns[0] - turns[1]).max() > 0.1
     tight, _ = build(folder, DataSpec(outlier=3.01, despike=False))

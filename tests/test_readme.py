@@ -14,7 +14,10 @@ from moglow.cli.main import COMMANDS
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {
     name: (ROOT / name).read_text("utf-8")
-    for name in ("README.md", "CONTRIBUTING.md", "data/README.md", "docs/blender.md")
+    for name in (
+        *("README.md", "CONTRIBUTING.md", "data/README.md"),
+        *("docs/blender.md", "docs/models.md", "docs/own_model.md"),
+    )
 }
 README = PAGES["README.md"]
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from moglow.models.moglow import MoGlow
 from moglow.rollout import FreeRunning
-from moglow.training import SCHEDULES, Diverged, Report, Trainer, TrainingSpec
+from moglow.training import SCHEDULES, Diverged, Report, Trainer, TrainingSpec, adam
 from moglow.windows import Footage, Windows, WindowSpec
 from tests.tiny import tiny_context, tiny_corpus
 
@@ -51,6 +51,24 @@ def test_a_report_says_what_happened(footage: Footage) -> None:
 
 def test_the_same_seed_trains_alike(footage: Footage) -> None:
     assert losses(footage) == losses(footage)
+
+
+def test_moments_made_first_change_no_step() -> None:
+    def walked(made_first: bool) -> list[Tensor]:
+        weights = (torch.nn.Parameter(torch.linspace(-1, 1, 5)), torch.nn.Parameter(torch.zeros(2)))
+        optimizer = (
+            adam(weights, rate=0.1, weight_decay=0.5)
+            if made_first
+            else torch.optim.AdamW(weights, lr=0.1, weight_decay=0.5, fused=True)
+        )
+        for _ in range(3):
+            optimizer.zero_grad(set_to_none=True)
+            torch.autograd.backward(weights[0].pow(3).sum())  # the second gets no gradient
+            optimizer.step()
+        return [weight.detach() for weight in weights]
+
+    for first, usual in zip(walked(True), walked(False), strict=True):
+        assert torch.equal(first, usual)
 
 
 @pytest.mark.parametrize(

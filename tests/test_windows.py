@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from moglow.context import ContextSpec
+from moglow.context import Context, ContextSpec
 from moglow.errors import RecipeError, TrainingError
 from moglow.rotations import Array
 from moglow.window_order import Cuts
@@ -190,6 +190,37 @@ def test_dropout_hides_as_often_as_it_says(footage: Footage) -> None:
     assert (styles.sum(1) == 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
 
 
+def test_a_clip_is_labelled_in_all_its_windows_or_in_none(footage: Footage) -> None:
+    """Of two clips in a style half are one; which one the seed says; one of each style is left in any case."""
+    corpus = tiny_corpus()
+    alike = replace(corpus, stretches=tuple(replace(each, style="calm") for each in corpus.stretches))
+    both = Footage(alike, Context.of_corpus(footage.context.spec, alike))
+    chosen = set()
+    for seed in range(8):
+        batches = Windows(both, replace(PLAIN, labelled=0.5), split="train", batch=100, seed=seed)
+        told = batches.batch(0).style.sum(1) > 0
+        (name,) = alike.labelled("train", 0.5, seed=seed)
+        first = batches.orders[T].cuts(0).start < alike.stretches[1].start
+        assert torch.equal(told, first if name == "a" else ~first) and 0 < told.sum() < 100
+        chosen.add(name)
+    assert chosen == {"a", "b"}
+    assert windows(footage, replace(PLAIN, labelled=0.01)).batch(0).style.sum(1).min() == 1
+
+
+def test_a_clip_without_a_style_may_be_in_any(footage: Footage) -> None:
+    corpus = tiny_corpus()
+    plain = replace(corpus, stretches=tuple(replace(s, style=s.style[:-4]) for s in corpus.stretches))
+    assert plain.styles == ("b",)  # "brisk" without its end, and of "calm" nothing is left
+    style = Windows(
+        Footage(plain, Context.of_corpus(footage.context.spec, plain)),
+        PLAIN,
+        split="train",
+        batch=100,
+        seed=1,
+    ).batch(0)
+    assert set(style.style.flatten().tolist()) == {0.0, 1.0}
+
+
 def test_noise_is_as_large_as_it_says(footage: Footage) -> None:
     spec = replace(PLAIN, dequantise=0.01, history_noise={"others": 0.03})
     bare, noisy = windows(footage, PLAIN, batch=500).batch(0), windows(footage, spec, batch=500).batch(0)
@@ -215,6 +246,7 @@ def test_nonsense_is_refused(footage: Footage) -> None:
         {"overlap": 1.0},
         {"order": "random"},
         {"pose_dropout": 2.0},
+        {"labelled": 1.1},
         {"dequantise": -1.0},
         {"history_noise": {"others": -1.0}},
     ):

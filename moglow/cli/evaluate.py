@@ -8,18 +8,20 @@ EXAMPLE = """\b
 Examples:
   moglow evaluate --corpus open.corpus --report report.html
   moglow evaluate --checkpoint runs/first --corpus open.corpus --json figures.json --quick
-  moglow evaluate --checkpoint runs/first --checkpoint runs/regression --corpus open.corpus --report report.html
+  moglow evaluate --checkpoint runs/first --compare runs/vae runs/gan --corpus open.corpus --report report.html
 """
 
 
 @click.command(epilog=EXAMPLE)
+@click.argument("others", metavar="[--compare MODEL...]", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--checkpoint",
     "checkpoints",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="A trained model, or a run's folder; several for several columns. By default the model inside.",
+    help="A trained model, or a run's folder. By default the model inside.",
 )
+@click.option("--compare", is_flag=True, help="Holds the models that follow against it, figure by figure.")
 @click.option(
     "--corpus",
     "corpora",
@@ -33,7 +35,9 @@ Examples:
 @click.option("--temperature", type=click.FloatRange(0, 2), help="0 is the calmest, 1 as varied as the data.")
 @click.option("--quick", is_flag=True, help="Fewer and shorter takes: a look, no verdict.")
 def command(
+    others: tuple[Path, ...],
     checkpoints: tuple[Path, ...],
+    compare: bool,
     corpora: tuple[Path, ...],
     report: Path | None,
     json_file: Path | None,
@@ -41,17 +45,23 @@ def command(
     temperature: float | None,
     quick: bool,
 ) -> None:
-    """Measures models and real motion on the same controls, by the same code.
+    """Measures a model and real motion on the same controls, by the same code.
 
     Held-out controls, seven synthetic ones and minutes of wandering, over several seeds with intervals; beside them
-    motion copied from the training set. Without --corpus there are synthetic controls and the wander only.
+    motion copied from the training set, and in words where that, or a model after --compare, is better or worse beyond
+    noise. Without --corpus there are synthetic controls and the wander only.
     """
     from rich.console import Console
 
     from moglow.cli.evaluations import evaluated, scoreboard, write_json
+    from moglow.generation import PRETRAINED
     from moglow_viewer.report import write_report
 
-    evaluation = evaluated(checkpoints, corpora, seeds=seeds, temperature=temperature, quick=quick)
+    if len(checkpoints) > 1 or compare != bool(others):
+        raise click.UsageError("give one --checkpoint, and after --compare what it is held against")
+    evaluation = evaluated(
+        [*(checkpoints or [PRETRAINED]), *others], corpora, seeds=seeds, temperature=temperature, quick=quick
+    )
     if json_file:
         write_json(evaluation, json_file)
     if report:

@@ -13,10 +13,11 @@ from moglow.checkpoint import Checkpoint
 from moglow.corpus import Corpus
 from moglow.evaluation import evaluate
 from moglow.findings import HELD_OUT, SYNTHETIC, Evaluation, EvaluationSpec, Row, to_json
-from moglow.generation import PRETRAINED, TEMPERATURE
+from moglow.generation import TEMPERATURE
 from moglow.scores import MEASURES
 from moglow.tensorfile import replacing
 from moglow_viewer.charts import number
+from moglow_viewer.standings import standings
 
 COLOURS = {"in": "green", "unclear": "yellow", "out": "red", "": ""}
 SHOWN = (
@@ -34,9 +35,9 @@ def evaluated(
     temperature: float | None,
     quick: bool,
 ) -> Evaluation:
-    """Evaluates the checkpoints, or the model inside the package, and shows what is being done."""
+    """Evaluates the checkpoints, all but the first held against it, and shows what is being done."""
     spec = EvaluationSpec(seeds=seeds, temperature=TEMPERATURE if temperature is None else temperature)
-    models = {label(path, checkpoints): Checkpoint.read(path) for path in checkpoints or [PRETRAINED]}
+    models = {label(path, checkpoints): Checkpoint.read(path) for path in dict.fromkeys(checkpoints)}
     console = Console(stderr=True)
     found: Evaluation | None = None
     with console.status("reading") as status:
@@ -85,7 +86,8 @@ def scoreboard(evaluation: Evaluation) -> RenderableType:
                 )
         if rows:
             tables.append(table)
-    return Group(*tables, *_likelihoods(evaluation), *_wanders(evaluation), *evaluation.notes)
+    lines = [line for group in (HELD_OUT, SYNTHETIC) for line in standings(evaluation, group)]
+    return Group(*tables, *lines, *_likelihoods(evaluation), *_wanders(evaluation), *evaluation.notes)
 
 
 def _cell(evaluation: Evaluation, row: Row, group: str, key: str) -> Text:

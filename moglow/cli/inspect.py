@@ -1,14 +1,9 @@
 """`moglow inspect`: what is in motion files, and what is wrong with them."""
 
 import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 EXAMPLE = """\b
 Examples:
@@ -42,7 +37,7 @@ def command(source: Path, map_file: Path | None, as_json: bool) -> None:
     from rich.progress import track
 
     from moglow.anatomy import read_map
-    from moglow.cli.reports import overview, sheet
+    from moglow.cli.reports import overview, sheet, wide_console
     from moglow.errors import MoglowError
     from moglow.inspection import inspect_file, motion_files
 
@@ -55,17 +50,10 @@ def command(source: Path, map_file: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([report.to_json() for report in reports], indent=1))
     elif source.is_dir():
-        _console().print(overview(reports, str(source)))
+        wide_console().print(overview(reports, str(source)))
     elif reports[0].error:
         raise MoglowError(reports[0].error)
     else:
-        _console().print(sheet(reports[0]))
+        wide_console().print(sheet(reports[0]))
     if any(report.error for report in reports):
         raise click.exceptions.Exit(1)
-
-
-def _console() -> "Console":
-    """As wide as the terminal, or wide enough for the table where there is none."""
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)

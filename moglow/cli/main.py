@@ -15,8 +15,16 @@ from moglow.errors import MoglowError
 
 SECTIONS: dict[str, dict[str, str]] = {
     "Make motion": {"generate": "moglow.cli.generate", "play": "moglow.cli.play"},
-    "Look at motion": {"inspect": "moglow.cli.inspect", "view": "moglow.cli.view"},
-    "Convert it": {"export": "moglow.cli.export", "blender": "moglow.cli.blender"},
+    "Look at motion": {
+        "inspect": "moglow.cli.inspect",
+        "classify": "moglow.cli.classify",
+        "view": "moglow.cli.view",
+    },
+    "Convert it": {
+        "clean": "moglow.cli.clean",
+        "export": "moglow.cli.export",
+        "blender": "moglow.cli.blender",
+    },
     "Learn from it": {
         "preprocess": "moglow.cli.preprocess",
         "train": "moglow.cli.train",

@@ -1,9 +1,10 @@
 """Reports of `moglow.inspection` as tables for a terminal."""
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -11,6 +12,11 @@ from moglow.anatomy import ROLES
 from moglow.inspection import Report
 
 _LOW = 0.7  # a confidence below is shown in yellow
+
+
+def wide_console() -> Console:
+    """As wide as the terminal, or wide enough for a table where there is none."""
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
 
 
 def sheet(report: Report) -> RenderableType:

@@ -50,6 +50,8 @@ class Screen:
         for number in (signal.SIGINT, signal.SIGTERM):
             self.handlers[number] = signal.signal(number, self._stop)
         self.progress.start()
+        for warning in self.run.warnings if self.first else ():
+            self.progress.console.print(f"warning: {warning}", highlight=False, soft_wrap=True)
         return self
 
     def __exit__(
@@ -93,13 +95,14 @@ class Screen:
     def _validation(self, found: Validation) -> None:
         like, figures, real = found.likelihood, found.figures, found.real
         best = "  ← best" if self.run.best is found else ""
+        styles = f"styles told {found.styles.right}/{found.styles.clips}, " if found.styles else ""
         if self.first:
             self.progress.console.print(
                 f"step {found.step}: {_in_words(like)}; roll-outs slide "
                 f"{100 * figures.slide_median:.1f}/{100 * figures.slide_mean:.1f} cm/s "
                 f"(real {100 * real.slide_median:.1f}/{100 * real.slide_mean:.1f}), jerk "
                 f"{figures.jerk / real.jerk:.2f} ×, energy {figures.energy / real.energy:.2f} ×, "
-                f"draws spread {found.spread:.2f} ×, score {found.rollout_score:.3f}{best}",
+                f"draws spread {found.spread:.2f} ×, {styles}score {found.rollout_score:.3f}{best}",
                 highlight=False,
                 soft_wrap=True,
             )

@@ -28,6 +28,7 @@ from moglow.encodings.position import PositionChart
 from moglow.encodings.reduction import Reduction
 from moglow.encodings.rotation import RotationChart
 from moglow.errors import ClipError
+from moglow.posture import level_head
 from moglow.rotations import Array
 from moglow.schema import from_table, to_table
 from moglow.skeleton import Skeleton
@@ -71,6 +72,8 @@ class FeatureSpec:
     """One more channel a leg, 1 while the foot stands; it costs the density a hard edge."""
     smoothing: float = 0.25
     """Seconds; the path is the hips' way with steps and sway smoothed out."""
+    level_heads: bool = False
+    """Turns the head of each clip by one rotation so that it looks ahead on the whole; not where moods hang heads."""
 
     def __post_init__(self) -> None:
         if self.encoding not in CHARTS:
@@ -81,6 +84,10 @@ class FeatureSpec:
     def path(self, clip: Clip) -> ControlPath:
         """The ground path that a clip follows."""
         return ControlPath.from_clip(clip, smoothing=self.smoothing)
+
+    def posed(self, clip: Clip) -> Clip:
+        """A whole clip as it is looked at, before it is cut and encoded."""
+        return level_head(clip) if self.level_heads else clip
 
     def fit(self, clips: Sequence[Clip]) -> "Encoding":
         """The encoding for clips like these, all of one skeleton; give the training clips only."""

@@ -8,7 +8,6 @@ from typing import ClassVar, cast
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from moglow.flows.bijection import State, map_state
 from moglow.flows.recurrence import unrolled_lstm
@@ -36,13 +35,15 @@ def zero_linear(inputs: int, outputs: int) -> nn.Linear:
     return layer
 
 
-def dense(widths: tuple[int, ...], *, generator: Generator) -> nn.Sequential:
-    """Returns dense layers with SiLU after each; with one width or none it is the identity.
+def dense(
+    widths: tuple[int, ...], *, activation: type[nn.Module] = nn.SiLU, generator: Generator
+) -> nn.Sequential:
+    """Returns dense layers with an activation after each; with one width or none it is the identity.
 
     >>> dense((3, 4, 4), generator=Generator())(torch.zeros(2, 3)).shape
     torch.Size([2, 4])
     """
-    layers = [(linear(a, b, generator=generator), nn.SiLU()) for a, b in pairwise(widths)]
+    layers = [(linear(a, b, generator=generator), activation()) for a, b in pairwise(widths)]
     return nn.Sequential(*[layer for pair in layers for layer in pair])
 
 
@@ -53,7 +54,7 @@ UNROLLED_FROM = 512
 class Conditioner(nn.Module, ABC):
     """A causal net: what it says about a frame depends on that frame and, through its state, on earlier ones.
 
-    Shapes: x (B, T, inputs), context (B, T, C), result (B, T, outputs). It says zero before training.
+    Shapes: x (B, T, inputs), context (B, T, C), result (B, T, outputs). Most say zero before training.
     """
 
     @abstractmethod
@@ -99,15 +100,7 @@ class LSTM(Recurrent):
         net = cast(nn.LSTM, self.recurrent)
         if self.precision is None or x.device.type != "cpu" or net.hidden_size < UNROLLED_FROM:
             return super().forward(x, context, state)
-        hidden, state = unrolled_lstm(net, x, context, state, precision=self.precision)
-        # The head's product is made again when going back, so that its float32 inputs need not be kept.
-        said: Tensor = checkpoint(
-            lambda hidden: self.head(hidden.to(x.dtype)),
-            hidden,
-            use_reentrant=False,
-            preserve_rng_state=False,
-        )
-        return said, state
+        return unrolled_lstm(net, self.head, x, context, state, precision=self.precision)
 
 
 class GRU(Recurrent):
@@ -170,15 +163,34 @@ class MinGRU(Conditioner):
 class MLP(Conditioner):
     """Dense layers without memory; its state is None."""
 
+    activation: ClassVar[type[nn.Module]] = nn.SiLU
+
     def __init__(
         self, inputs: int, context: int, outputs: int, *, hidden: int, layers: int, generator: Generator
     ) -> None:
         super().__init__(inputs, context, outputs, hidden=hidden, layers=layers, generator=generator)
-        self.body = dense((inputs + context,) + (hidden,) * layers, generator=generator)
+        widths = (inputs + context,) + (hidden,) * layers
+        self.body = dense(widths, activation=self.activation, generator=generator)
         self.head = zero_linear(hidden, outputs)
 
     def forward(self, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
         return self.head(self.body(torch.cat([x, context], dim=-1))), state
+
+
+class KinkedMLP(MLP):
+    """The same with ReLU and a head that is drawn as the layers before it are: for couplings in flows of small nets.
+
+    A net must bend a density sharply, which few smooth units learn late, and a layer learns nothing below a head of
+    zeros. Of four densities in the plane (`docs/flow_gallery.md`) a flow knows more after as many steps.
+    """
+
+    activation = nn.ReLU
+
+    def __init__(
+        self, inputs: int, context: int, outputs: int, *, hidden: int, layers: int, generator: Generator
+    ) -> None:
+        super().__init__(inputs, context, outputs, hidden=hidden, layers=layers, generator=generator)
+        self.head = linear(hidden, outputs, generator=generator)
 
 
 @contextmanager

@@ -1,11 +1,12 @@
-"""A layer of an LSTM over a whole sequence, going forward and back by hand on a CPU in bfloat16. Used by `nets`.
+"""An LSTM and the dense layer on it over a whole sequence, going forward and back by hand, on a CPU. Used by `nets`.
 
 What is known for all frames is one product for all frames: the inputs' share of the gates, and every gradient of a
-weight. Only the hidden state's share waits, frame by frame. Of each frame the gates, the memory and the hidden state
-are kept, in the precision of the products, and nothing of the context, for whom no gradient is made unasked.
+weight. Only the hidden state's share waits, frame by frame. Of each frame only the gates are kept, in the precision of
+the products: memory and hidden state are made from them once more when going back, which takes no product at all. No
+gradient is made for a context that wants none.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,109 +16,173 @@ from moglow.flows.bijection import State
 
 
 def unrolled_lstm(
-    net: nn.LSTM, x: Tensor, context: Tensor, state: State, *, precision: torch.dtype
+    net: nn.LSTM, head: nn.Linear, x: Tensor, context: Tensor, state: State, *, precision: torch.dtype
 ) -> tuple[Tensor, State]:
-    """Returns what net([x, context], state) returns, (B, T, H) in a precision, and the pair (h, c).
+    """Returns head(net([x, context], state)), (B, T, outputs), and the pair (h, c); the net's products in a precision.
 
-    >>> net = nn.LSTM(3, 4, num_layers=2, batch_first=True)
+    >>> net, head = nn.LSTM(3, 4, num_layers=2, batch_first=True), nn.Linear(4, 2)
     >>> x, context = torch.randn(2, 5, 1), torch.randn(2, 5, 2)
-    >>> hidden, (h, c) = unrolled_lstm(net, x, context, None, precision=torch.float32)
-    >>> torch.allclose(hidden, net(torch.cat([x, context], dim=-1))[0], atol=1e-6)
+    >>> said, (h, c) = unrolled_lstm(net, head, x, context, None, precision=torch.float32)
+    >>> torch.allclose(said, head(net(torch.cat([x, context], dim=-1))[0]), atol=1e-6)
     True
     """
     start = x.new_zeros(2, net.num_layers, len(x), net.hidden_size)
-    hidden, memory = state if isinstance(state, tuple) else start.unbind()
-    assert isinstance(hidden, Tensor) and isinstance(memory, Tensor)
-    said, known = x.transpose(0, 1), context.transpose(0, 1)  # (T, B, …)
-    after = []
-    for depth, before in enumerate(zip(hidden, memory, strict=True)):
-        w_in, w_back, b_in, b_back = (
-            getattr(net, f"{name}_l{depth}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        )
-        said, *pair = _Layer.apply(said, known, w_in, w_back, b_in + b_back, *before, precision)  # type: ignore[no-untyped-call]
-        after.append(pair)
-        known = known[..., :0]
-    h, c = (torch.stack(part) for part in zip(*after, strict=True))
-    return said.transpose(0, 1), (h, c)
+    h, c = state if isinstance(state, tuple) else start.unbind()
+    w_in, w_back, b_in, b_back = (
+        [getattr(net, f"{name}_l{depth}") for depth in range(net.num_layers)]
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+    biases = [a + b for a, b in zip(b_in, b_back, strict=True)]
+    said, *after = _Unrolled.apply(  # type: ignore[no-untyped-call]
+        x.transpose(0, 1),
+        context.transpose(0, 1),
+        h,
+        c,
+        precision,
+        head.weight,
+        head.bias,
+        *w_in,
+        *w_back,
+        *biases,
+    )
+    return said.transpose(0, 1), tuple(after)
 
 
-def _joined(said: Tensor, known: Tensor, precision: torch.dtype) -> Tensor:
-    """Returns the inputs of all frames as rows (T * B, I), in a precision; a lone part that has it is not copied."""
-    parts = [part.to(precision) for part in (said, known) if part.shape[-1]]
-    return (parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)).flatten(0, 1)
+class _Past(NamedTuple):
+    """What a layer went through."""
+
+    memory: Tensor  # c before the first frame and after each, (T + 1, B, H)
+    seen: Tensor  # tanh of the memory after each frame, (T, B, H)
+    hidden: Tensor  # h before the first frame and after each, in the precision of the products, (T + 1, B, H)
+
+    @classmethod
+    def of(cls, gates: Tensor, h: Tensor, c: Tensor) -> "_Past":
+        """Makes it from the gates (T, B, 4 H) and from h and c before the first frame."""
+        enter, keep, new, leave = gates.chunk(4, dim=-1)
+        memory, seen = c.new_empty(len(gates) + 1, *c.shape), c.new_empty(len(gates), *c.shape)
+        hidden = gates.new_empty(memory.shape)
+        memory[0], hidden[0] = c, h
+        for t in range(len(gates)):
+            torch.mul(memory[t], keep[t], out=memory[t + 1]).addcmul_(enter[t], new[t])
+            seen[t] = _tanh(memory[t + 1])
+            torch.mul(seen[t], leave[t], out=hidden[t + 1])
+        return cls(memory, seen, hidden)
 
 
-class _Layer(torch.autograd.Function):
-    """One layer: what is said below (T, B, I), what is known (T, B, C), the weights, h and c before; h of all frames,
-    then h and c after."""
+class _Unrolled(torch.autograd.Function):
+    """All layers and the head: from what is said (T, B, I) and known (T, B, C), and h and c (L, B, H) before, to what
+    the head says (T, B, outputs), and h and c after. The weights are those into each layer, back into it, its bias."""
 
     @staticmethod
     def forward(
         ctx: Any,
         said: Tensor,
         known: Tensor,
-        w_in: Tensor,
-        w_back: Tensor,
-        bias: Tensor,
         h: Tensor,
         c: Tensor,
         precision: torch.dtype,
+        w_head: Tensor,
+        b_head: Tensor,
+        *weights: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        frames, batch, size = *said.shape[:2], len(c[0])
-        rows = _joined(said, known, precision)
-        gates = torch.addmm(bias.to(precision), rows, w_in.to(precision).T).view(frames, batch, 4 * size)
-        hidden, memory = (gates.new_empty(frames + 1, batch, size) for _ in range(2))
-        hidden[0], memory[0], c = h, c, c.clone()
-        back = w_back.to(precision).T
-        active = torch.empty_like(gates[0], dtype=c.dtype)
-        enter, keep, new, leave = active.chunk(4, dim=-1)
-        for t in range(frames):
-            active.copy_(torch.addmm(gates[t], hidden[t], back, out=gates[t]))
-            _activate(active)
-            c.mul_(keep).addcmul_(enter, new)
-            hidden[t + 1] = _tanh(c).mul_(leave)
-            gates[t], memory[t + 1] = active, c
-        ctx.save_for_backward(said, known, w_in, w_back, gates, hidden, memory)
-        return hidden[1:], hidden[-1].to(c.dtype), c
+        layers, rows, kept = len(h), _joined(said, known, precision), []
+        h_after, c_after = torch.empty_like(h), c.clone()
+        for depth in range(layers):
+            w_in, w_back, bias = (weight.to(precision) for weight in weights[depth::layers])
+            kept.append(torch.addmm(bias, rows, w_in.T).view(*said.shape[:2], -1))
+            hidden = _forth_in_time(kept[depth], h[depth], c_after[depth], w_back)
+            h_after[depth] = hidden[-1]
+            rows = hidden.flatten(0, 1)
+        ctx.save_for_backward(said, known, h, c, w_head, *weights[: 2 * layers], *kept)
+        heard = torch.addmm(b_head, rows.to(w_head.dtype), w_head.T)
+        return heard.view(*said.shape[:2], -1), h_after, c_after
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_hidden: Tensor, dh: Tensor, dc: Tensor) -> tuple[Tensor | None, ...]:
-        said, known, w_in, w_back, gates, hidden, memory = ctx.saved_tensors
-        frames, width = len(gates), gates.shape[-1]
-        size, precision = width // 4, gates.dtype
+    def backward(ctx: Any, d_said: Tensor, dh: Tensor, dc: Tensor) -> tuple[Tensor | None, ...]:
+        said, known, h, c, w_head, *rest = ctx.saved_tensors
+        layers, width = len(h), said.shape[-1]
+        weights, kept = rest[: 2 * layers], rest[2 * layers :]
         dh, dc = dh.clone(), dc.clone()
-        back = w_back.to(precision)
-        before = torch.empty_like(gates)  # gradients of the gates before their non-linearities
-        active, d_active = (torch.empty_like(gates[0], dtype=dc.dtype) for _ in range(2))
-        enter, keep, new, leave = active.chunk(4, dim=-1)
-        d_enter, d_keep, d_new, d_leave = d_active.chunk(4, dim=-1)
-        sigmoid_back = torch.ops.aten.sigmoid_backward.grad_input
-        for t in reversed(range(frames)):
-            active.copy_(gates[t])
-            seen = _tanh(memory[t + 1].to(dc.dtype))
-            dh += d_hidden[t]
-            torch.mul(dh, seen, out=d_leave)
-            dh *= leave
-            dc += dh
-            dc.addcmul_(dh.mul_(seen), seen, value=-1)
-            torch.mul(dc, new, out=d_enter)
-            torch.mul(dc, memory[t], out=d_keep)
-            torch.mul(dc, enter, out=d_new)
-            dc *= keep
-            d_new.addcmul_(d_new * new, new, value=-1)
-            sigmoid_back(d_active[:, : 2 * size], active[:, : 2 * size], grad_input=d_active[:, : 2 * size])
-            sigmoid_back(d_leave, leave, grad_input=d_leave)
-            before[t] = d_active
-            dh = (before[t] @ back).to(dc.dtype)
-        rows = before.flatten(0, 1)  # (T * B, 4 H)
-        d_said = (rows @ w_in[:, : said.shape[-1]].to(precision)).view_as(said).to(said.dtype)
-        d_known = None
-        if ctx.needs_input_grad[1]:
-            d_known = (rows @ w_in[:, said.shape[-1] :].to(precision)).view_as(known).to(known.dtype)
-        d_in = (rows.T @ _joined(said, known, precision)).to(w_in.dtype)
-        d_back = (rows.T @ hidden[:-1].flatten(0, 1)).to(w_back.dtype)
-        return d_said, d_known, d_in, d_back, rows.sum(0, dtype=w_in.dtype), dh, dc, None
+        d_known: Tensor | None = None
+        d_weights: list[Tensor | None] = [None] * (3 * layers)
+        past = _Past.of(kept[-1], h[-1], c[-1])
+        precision = past.hidden.dtype
+        d_rows = d_said.flatten(0, 1)
+        d_head = d_rows.T @ past.hidden[1:].flatten(0, 1).to(w_head.dtype)
+        d_hidden, d_offset = (d_rows @ w_head).view(*said.shape[:2], -1), d_rows.sum(0)
+        for depth in reversed(range(layers)):
+            w_in, w_back = (weight.to(precision) for weight in weights[depth::layers])
+            d_bias = _back_in_time(kept[depth], past, d_hidden, dh[depth], dc[depth], w_back)
+            rows = kept[depth].flatten(0, 1)  # (T * B, 4 H), gradients now
+            d_back = rows.T @ past.hidden[:-1].flatten(0, 1)
+            del past  # before there is another
+            if depth:
+                past = _Past.of(kept[depth - 1], h[depth - 1], c[depth - 1])
+                below = past.hidden[1:].flatten(0, 1)
+                d_hidden = (rows @ w_in).view(*said.shape[:2], -1)
+            else:
+                below = _joined(said, known, precision)
+                d_said = (rows @ w_in[:, :width]).view_as(said).to(said.dtype)
+                if ctx.needs_input_grad[1]:
+                    d_known = (rows @ w_in[:, width:]).view_as(known).to(known.dtype)
+            d_in = rows.T @ below
+            d_weights[depth::layers] = [d_in.to(w_head.dtype), d_back.to(w_head.dtype), d_bias]
+        return d_said, d_known, dh, dc, None, d_head, d_offset, *d_weights
+
+
+def _forth_in_time(gates: Tensor, h: Tensor, c: Tensor, w_back: Tensor) -> Tensor:
+    """Turns the inputs' share of the gates (T, B, 4 H) into what the gates let through, and c (B, H) before into that
+    after; returns the hidden state after each frame, (T, B, H).
+    """
+    hidden, before = gates.new_empty(*gates.shape[:2], w_back.shape[-1]), h.to(gates.dtype)
+    active = torch.empty_like(gates[0], dtype=c.dtype)
+    enter, keep, new, leave = active.chunk(4, dim=-1)
+    for t in range(len(gates)):
+        active.copy_(torch.addmm(gates[t], before, w_back.T, out=gates[t]))
+        _activate(active)
+        active.copy_(gates[t].copy_(active))  # rounded, as they are found when going back
+        c.mul_(keep).addcmul_(enter, new)
+        before = torch.mul(_tanh(c), leave, out=hidden[t])
+    return hidden
+
+
+def _back_in_time(
+    gates: Tensor, past: _Past, d_hidden: Tensor, dh: Tensor, dc: Tensor, w_back: Tensor
+) -> Tensor:
+    """Turns gates (T, B, 4 H) into the gradient of what they were before their non-linearities, and dh and dc (B, H),
+    of what came after, into those of what was before; returns the gradient of the bias.
+    """
+    size = w_back.shape[-1]
+    active, d_active = (torch.empty_like(gates[0], dtype=dc.dtype) for _ in range(2))
+    enter, keep, new, leave = active.chunk(4, dim=-1)
+    d_enter, d_keep, d_new, d_leave = d_active.chunk(4, dim=-1)
+    d_bias = dc.new_zeros(gates.shape[-1])
+    sigmoid_back = torch.ops.aten.sigmoid_backward.grad_input
+    for t in reversed(range(len(gates))):
+        active.copy_(gates[t])
+        seen = past.seen[t]
+        dh += d_hidden[t]
+        torch.mul(dh, seen, out=d_leave)
+        dh *= leave
+        dc += dh
+        dc.addcmul_(dh.mul_(seen), seen, value=-1)
+        torch.mul(dc, new, out=d_enter)
+        torch.mul(dc, past.memory[t], out=d_keep)
+        torch.mul(dc, enter, out=d_new)
+        dc *= keep
+        d_new.addcmul_(d_new * new, new, value=-1)
+        sigmoid_back(d_active[:, : 2 * size], active[:, : 2 * size], grad_input=d_active[:, : 2 * size])
+        sigmoid_back(d_leave, leave, grad_input=d_leave)
+        d_bias += d_active.sum(0)
+        gates[t] = d_active
+        dh.copy_(gates[t] @ w_back)
+    return d_bias
+
+
+def _joined(said: Tensor, known: Tensor, precision: torch.dtype) -> Tensor:
+    """Returns the inputs of all frames as rows (T * B, I + C), in a precision."""
+    return torch.cat([said.to(precision), known.to(precision)], dim=-1).flatten(0, 1)
 
 
 def _activate(gates: Tensor) -> None:

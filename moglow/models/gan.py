@@ -21,6 +21,8 @@ class GAN(MotionModel):
     (Goodfellow et al., arXiv 1406.2661, 2014; the penalty on real poses is that of Mescheder et al., arXiv 1801.04406,
     2018, without which the two circle each other). Neither loss says how far training is: set `training.patience`, and
     watch the spread of samples that each validation reports, which falls to nothing where all noise makes one motion.
+
+    Good for a comparison: it says what a model can do that is taught by a critic alone, without any likelihood.
     """
 
     @dataclass(frozen=True)
@@ -105,6 +107,11 @@ class GAN(MotionModel):
     def log_prob(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
         _, state = read(self.reader, context, state)
         return pose.new_full(pose.shape[:-1], torch.nan), state
+
+    def score(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Returns how much the critic takes each pose (B, T) for a made one, and the state after the last frame."""
+        _, state = read(self.reader, context, state)
+        return -self.judged(pose, context), state
 
     def step(
         self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0

@@ -19,7 +19,10 @@ from moglow.models.reader import ReadingFlow
 class MAF(ReadingFlow):
     """p(x | c) = Πᵢ p(xᵢ | x₁ … xᵢ₋₁, c), K times over, the channels reversed each time (arXiv 1705.07057, 2017).
 
-    The best likelihood for its size, one pass of each net to score; a sample takes one pass a channel and step.
+    Each channel is shifted and scaled by what a masked net makes of those before it. One pass of each net scores a
+    frame; a sample comes channel by channel.
+
+    Good for scoring: no other flow here lets every channel depend on all before it in one step.
     """
 
     @dataclass(frozen=True)

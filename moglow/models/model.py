@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, Self
 
 import torch
 from torch import Generator, Tensor, nn
@@ -57,6 +57,10 @@ class MotionModel(nn.Module, ABC):
                         f"{name} is {getattr(self, name)!r}, expected one of {', '.join(known)}; choose one"
                     )
 
+        def fitted(self, *, styles: int) -> Self:
+            """Returns the choices for contexts whose last channels say one of so many styles; most need not know."""
+            return self
+
     PRESETS: ClassVar[Mapping[str, Config]]
 
     def __init__(
@@ -71,6 +75,11 @@ class MotionModel(nn.Module, ABC):
     @abstractmethod
     def noise_dim(self) -> int:
         """How many standard normals one frame takes."""
+
+    @property
+    def stride(self) -> int:
+        """How many frames are scored and drawn at once; `log_prob` pays for all of them at the last, 0 before it."""
+        return 1
 
     @abstractmethod
     def initialize(self, pose: Tensor, context: Tensor) -> None:
@@ -87,11 +96,31 @@ class MotionModel(nn.Module, ABC):
         A model with a bound in place of the density returns the bound; one with neither returns NaN.
         """
 
+    def score(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Returns how strange each pose is (B, T), larger being stranger, and the state after the last frame.
+
+        It is −log p(pose | context, past), paid at the last frame of a `stride`; a model without a density says
+        something of its own, in its loss's unit.
+        """
+        log_prob, state = self.log_prob(pose, context, state)
+        return -log_prob, state
+
     @abstractmethod
     def step(
         self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0
     ) -> tuple[Tensor, State]:
         """Returns the next pose (B, D) for a context (B, C) and noise (B, noise_dim), and the state after it."""
+
+    def draw(
+        self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0
+    ) -> tuple[Tensor, Tensor, State]:
+        """Returns what `step` does, and between them the log-density (B,) of the pose at temperature 1, in nats.
+
+        A model with a stride gives each of the frames that it draws at once an equal share of their density.
+        """
+        pose, after = self.step(context, state, noise, temperature=temperature)
+        log_prob, _ = self.log_prob(pose[:, None], context[:, None], state)
+        return pose, log_prob[:, 0], after
 
     def draw_noise(self, *shape: int, generator: Generator) -> Tensor:
         """Returns noise (*shape, noise_dim) on the generator's device."""

@@ -24,7 +24,10 @@ class MoGlow(FlowModel):
     """log p(x | c) = Σₜ [ log p(zₜ) + Σₖ (Σ log-scales of ActNorm + log|det Wₖ| + Σ log sₖₜ) ], z = f(x; c, past).
 
     K steps of ActNorm, an invertible matrix and an affine coupling, whose net sees one half of the pose, the context
-    and its own memory. The defaults are the paper's model; presets change what the ablations earned.
+    and its own memory (Henter, Alexanderson and Beskow, *MoGlow*, arXiv 1905.06598, 2020). The defaults are the paper's
+    model; presets change what the ablations earned.
+
+    Good for generating: it is what `moglow generate` ships, and it has a sampler in numpy alone.
 
     >>> import torch
     >>> model = MoGlow(MoGlow.PRESETS["compact"], pose_dim=4, context_dim=6)

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Generator, Tensor
 
@@ -62,6 +63,8 @@ class ReadingFlow(FlowModel):
             self.check("steps", "net", latent=LATENTS)
 
     config: Config
+    small: ClassVar[type[MLP]] = MLP
+    """What the nets in the steps are."""
 
     def __init__(
         self, config: Config, pose_dim: int, context_dim: int, *, generator: Generator | None = None
@@ -88,7 +91,7 @@ class ReadingFlow(FlowModel):
     def small_net(self, inputs: int, outputs: int, generator: Generator) -> MLP:
         """Returns a net of one hidden layer on inputs and what the reader says."""
         config = self.config
-        return MLP(inputs, config.encoded, outputs, hidden=config.net, layers=1, generator=generator)
+        return self.small(inputs, config.encoded, outputs, hidden=config.net, layers=1, generator=generator)
 
     def encode(self, context: Tensor, state: State = None) -> tuple[Tensor, State]:
         return read(self.reader, context, state)

@@ -9,6 +9,7 @@ from torch import Generator
 from moglow.flows.actnorm import ActNorm
 from moglow.flows.bijection import Chain
 from moglow.flows.masked_coupling import MASKS, MaskedCoupling
+from moglow.flows.nets import KinkedMLP
 from moglow.flows.scales import SCALES
 from moglow.models.model import MotionModel
 from moglow.models.reader import ReadingFlow
@@ -18,7 +19,9 @@ class RealNVP(ReadingFlow):
     """z = fₖ ∘ … ∘ f₁(x), each fₖ coupling the channels under a mask to the others (arXiv 1605.08803, 2017).
 
     The masks take turns: every other channel, its opposite, the first half, its opposite. ActNorm stands where the
-    paper has batch normalisation.
+    paper has batch normalisation. Half of the channels pass each step as they are, so both directions are one pass.
+
+    Good for fast batches: its nets are shallow and without memory of their own, and drawing costs what scoring does.
     """
 
     @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class RealNVP(ReadingFlow):
     }
 
     config: Config
+    small = KinkedMLP
 
     def flow_step(self, k: int, generator: Generator) -> Chain:
         masks = [mask for make in MASKS.values() for mask in (make(self.pose_dim), ~make(self.pose_dim))]

@@ -16,9 +16,13 @@ from moglow.models.model import MotionModel, Objective
 class Regression(MotionModel):
     """x = f(c, past), made by mean squared error; the net is the one that a MoGlow has sixteen of.
 
-    It draws nothing: noise and temperature change no pose, and all its weight lies on a point. So it has no density,
-    and `log_prob` is not a number. (Squared error is the likelihood of a Gaussian of fixed width, but nobody samples
-    from that one: its figure would speak of motion that this model does not make.)
+    A recurrent net that predicts is where learning motion began (Fragkiadaki et al., *Recurrent network models for
+    human dynamics*, arXiv 1508.00271, 2015). It draws nothing: noise and temperature change no pose, and all its
+    weight lies on a point. So it has no density, and `log_prob` is not a number. (Squared error is the likelihood of a
+    Gaussian of fixed width, but nobody samples from that one: its figure would speak of motion that this model does
+    not make.)
+
+    Good for a baseline that is hard to beat where one motion is as good as the next: it is never unlucky.
 
     >>> model = Regression(Regression.PRESETS["compact"], pose_dim=4, context_dim=6)
     >>> pose, state = model.step(torch.zeros(2, 6), model.initial_state(), torch.zeros(2, 0))
@@ -88,6 +92,11 @@ class Regression(MotionModel):
         """Returns what is not a number (B, T), and the state after the last frame."""
         _, state = self.predict(context, state)
         return pose.new_full(pose.shape[:-1], torch.nan), state
+
+    def score(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Returns the squared error per channel (B, T), and the state after the last frame."""
+        predicted, state = self.predict(context, state)
+        return (predicted - pose).square().mean(dim=-1), state
 
     def step(
         self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0

@@ -25,6 +25,8 @@ class VAE(MotionModel):
     large; scoring takes the tighter importance-weighted one of n draws, log 1/n Σ p(x, zₙ | c) / q(zₙ | x, c)
     (Burda et al., arXiv 1509.00519, 2016). Sampling draws the pose's own noise too: without it the samples would be
     smoother than the density that is scored.
+
+    Good for a code of motion: z is a short list of numbers that tells one possible next pose from another.
     """
 
     @dataclass(frozen=True)

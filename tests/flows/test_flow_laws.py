@@ -20,6 +20,8 @@ from moglow.flows.permutation import Permutation
 from moglow.flows.planar import Planar
 from moglow.flows.radial import Radial
 from moglow.flows.scales import SCALES, symmetric_scale
+from moglow.flows.split import Split
+from moglow.flows.squeeze import Squeeze
 from moglow.flows.triangular import Triangular
 
 B, T, D, C = 2, 4, 5, 3
@@ -76,6 +78,8 @@ BIJECTIONS: dict[str, Callable[[Generator], Bijection]] = {
     "orthogonal": lambda generator: Orthogonal(D, generator=generator),
     "maf": _autoregressive,
     "iaf": lambda generator: Inverse(_autoregressive(generator)),
+    "squeeze": lambda g: Squeeze(AffineCoupling(1, _net("gru", 0, 2, g), symmetric_scale, kept=0), moments=D),
+    "split": lambda g: Split(AffineCoupling(3, _net("gru", 1, 4, g), symmetric_scale), going=3),
     "chain": _chain,
     "inverse": lambda generator: Inverse(_chain(generator)),
 }

@@ -5,10 +5,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from moglow.flows.bijection import State
-from moglow.flows.nets import fan_in_uniform
+from moglow.flows.nets import fan_in_uniform, linear
 from moglow.flows.recurrence import unrolled_lstm
 
-B, X, C, H = 3, 2, 5, 4
+B, X, C, H, SAID = 3, 2, 5, 4, 3
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
 
 
@@ -24,30 +24,63 @@ def test_it_agrees_with_the_library(
 ) -> None:
     net = nn.LSTM(X + context, H, layers, batch_first=True)
     fan_in_uniform(net, H, generator=Generator().manual_seed(1))
-    net = net.to(dtype)
+    net, head = net.to(dtype), linear(H, SAID, generator=Generator().manual_seed(6)).to(dtype)
     x, known = draw(B, frames, X, seed=2), draw(B, frames, context, seed=3)
     start = (draw(layers, B, H, seed=4), draw(layers, B, H, seed=5))
     leaves = [tensor.to(dtype).requires_grad_() for tensor in (x, known, *start)]
     x, known, *pair = leaves
     state = (pair[0], pair[1]) if carried else None
 
-    def everything(hidden: Tensor, after: State) -> list[Tensor]:
+    def everything(said: Tensor, after: State) -> list[Tensor]:
         assert isinstance(after, tuple)
         h, c = after
         assert isinstance(h, Tensor) and isinstance(c, Tensor)
-        loss = hidden.square().sum() + h.sin().sum() + c.cos().sum()
-        wanted = [*net.parameters(), x, known, *(pair if carried else ())]
-        return [hidden, h, c, *torch.autograd.grad(loss, wanted, allow_unused=not context)]
+        loss = said.square().sum() + h.sin().sum() + c.cos().sum()
+        wanted = [*net.parameters(), *head.parameters(), x, known, *(pair if carried else ())]
+        return [said, h, c, *torch.autograd.grad(loss, wanted, allow_unused=not context)]
 
-    expected = everything(*net(torch.cat([x, known], dim=-1), state))
-    found = everything(*unrolled_lstm(net, x, known, state, precision=dtype))
+    hidden, after = net(torch.cat([x, known], dim=-1), state)
+    expected = everything(head(hidden), after)
+    found = everything(*unrolled_lstm(net, head, x, known, state, precision=dtype))
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=TOLERANCE[dtype])
 
 
 def test_no_gradient_is_made_for_a_context_that_wants_none() -> None:
-    net = nn.LSTM(X + C, H, batch_first=True)
+    net, head = nn.LSTM(X + C, H, batch_first=True), nn.Linear(H, SAID)
     x, known = draw(B, 4, X, seed=2).float().requires_grad_(), draw(B, 4, C, seed=3).float()
-    hidden, _ = unrolled_lstm(net, x, known, None, precision=torch.float32)
-    torch.autograd.backward(hidden.sum())
+    said, _ = unrolled_lstm(net, head, x, known, None, precision=torch.float32)
+    torch.autograd.backward(said.sum())
     assert x.grad is not None and known.grad is None
+
+
+def unrolled(layers: int) -> tuple[Tensor, list[Tensor]]:
+    """Returns what an unrolled LSTM says of four frames, and what it was given."""
+    net, head = nn.LSTM(X + C, H, layers, batch_first=True), nn.Linear(H, SAID)
+    x, known = draw(B, 4, X, seed=2).float().requires_grad_(), draw(B, 4, C, seed=3).float()
+    state = (torch.zeros(layers, B, H), torch.zeros(layers, B, H))
+    said, _ = unrolled_lstm(net, head, x, known, state, precision=torch.float32)
+    return said, [x, known, *state, *net.parameters(), *head.parameters()]
+
+
+def test_of_what_it_makes_only_the_gates_are_kept() -> None:
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        _, given = unrolled(layers=2)
+    given_too = {tensor.data_ptr() for tensor in given}
+    made = [tensor.shape for place, tensor in kept.items() if place not in given_too]
+    assert made == [(4, B, 4 * H)] * 2  # by layer
+
+
+def test_going_back_a_second_time_is_refused() -> None:
+    said, (x, *_) = unrolled(layers=2)
+    torch.autograd.grad(said.sum(), x, retain_graph=True)
+    with pytest.raises(
+        RuntimeError, match="modified by an inplace operation"
+    ):  # the gates are gradients by now
+        torch.autograd.grad(said.sum(), x)

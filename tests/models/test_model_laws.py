@@ -13,7 +13,9 @@ from moglow.models.model import MotionModel, Objective
 
 B, T, D, C = 3, 5, 5, 4
 EXACT = 1e-10
-WITHOUT_DENSITY = {"gan", "regression"}
+AUTOENCODERS = {"undercomplete", "overcomplete", "denoising", "sparse_l1", "sparse_kl"}
+WITHOUT_DENSITY = {"gan", "regression", *AUTOENCODERS}
+KNOWS_ONLY_WHAT_IS_MADE = {"gan"}  # its critic learns nothing of poses that its generator never makes
 READING = {"hidden": 8, "encoded": 6}
 SMALL: dict[str, dict[str, Any]] = {
     "moglow": {"steps": 3, "hidden": 8, "encoder": (6, 6)},
@@ -21,9 +23,16 @@ SMALL: dict[str, dict[str, Any]] = {
     "radial": {**READING, "steps": 3, "net": 6},
     "realnvp": {**READING, "steps": 4, "net": 6},
     "maf": {**READING, "steps": 2, "net": 10},
+    "flowgmm": {**READING, "steps": 2, "net": 6, "styles": 2},
+    "glow": {**READING, "window": 2, "steps": 2, "net": 6},
     "vae": {**READING, "code": 3, "net": 8, "draws": 4},
     "gan": {**READING, "noise": 3, "net": 24},
     "regression": {"hidden": 8, "layers": 1},
+    "undercomplete": {**READING, "net": 24, "code": 0.8},
+    "overcomplete": {**READING, "net": 24},
+    "denoising": {**READING, "net": 24, "noise": 0.5},
+    "sparse_l1": {**READING, "net": 24},
+    "sparse_kl": {**READING, "net": 24},
 }
 
 
@@ -81,6 +90,36 @@ def test_log_prob_sees_no_later_frame(model: MotionModel) -> None:
     torch.testing.assert_close(other[:, :2], before[:, :2], rtol=0, atol=0, equal_nan=True)
 
 
+def test_score_is_a_number_a_frame_and_that_of_a_sequence_is_that_of_its_frames(model: MotionModel) -> None:
+    pose, context = windows()
+    whole, _ = model.score(pose, context)
+    assert whole.shape == (B, T) and whole.isfinite().all()
+    state, parts = model.initial_state(), []
+    for t in range(T):
+        score, state = model.score(pose[:, t : t + 1], context[:, t : t + 1], state)
+        parts.append(score)
+    torch.testing.assert_close(torch.cat(parts, dim=1), whole, rtol=0, atol=EXACT)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in KNOWS_ONLY_WHAT_IS_MADE])
+def test_a_grossly_wrong_pose_is_stranger_after_brief_training(name: str) -> None:
+    """Poses lie on a line given by the context; a wrong one is five deviations off it."""
+    model, generator = build(name), Generator().manual_seed(7)
+    context = torch.randn(32, T, C, dtype=torch.float64, generator=generator)
+    pose = context[..., :1].expand(-1, -1, D) + 0.1 * torch.randn(32, T, D, generator=generator)
+    optimizers = [torch.optim.Adam(each.parameters, lr=1e-2) for each in model.objectives()]
+    for _ in range(40):
+        for objective, optimizer in zip(model.objectives(), optimizers, strict=True):
+            optimizer.zero_grad()
+            torch.autograd.backward(objective.loss(pose, context, generator=generator)[0])
+            optimizer.step()
+    wrong = pose.clone()
+    wrong[:, 2, 1] += 5.0
+    with torch.no_grad():
+        right, strange = (model.score(each, context)[0].sum(dim=1) for each in (pose, wrong))
+    assert (strange > right).double().mean() > 0.9
+
+
 def test_steps_follow_the_contexts_of_a_sequence(model: MotionModel) -> None:
     """What a model has seen of a sequence it has seen frame by frame: the next pose is the same."""
     pose, context = windows()
@@ -94,19 +133,22 @@ def test_steps_follow_the_contexts_of_a_sequence(model: MotionModel) -> None:
 
 
 def test_steps_depend_on_context_and_state_and_what_is_drawn(model: MotionModel) -> None:
+    """Where a stride begins: the frames drawn with its first are the same whatever comes meanwhile."""
     _, context = windows()
     noise = model.draw_noise(2, B, generator=Generator().manual_seed(4)).double()
-    pose, state = model.step(context[:, 0], model.initial_state(), noise[0])
-    assert pose.shape == (B, D) and pose.isfinite().all()
-    again, _ = model.step(context[:, 1], state, noise[1])
+    state, n = model.initial_state(), model.stride
+    for t in range(n):
+        pose, state = model.step(context[:, t], state, noise[0])
+        assert pose.shape == (B, D) and pose.isfinite().all()
+    again, _ = model.step(context[:, n], state, noise[1])
     for other, _ in (
-        model.step(context[:, 2], state, noise[1]),
-        model.step(context[:, 1], model.initial_state(), noise[1]),
+        model.step(context[:, n + 1], state, noise[1]),
+        model.step(context[:, n], model.initial_state(), noise[1]),
     ):
         assert not torch.allclose(other, again)
     for drawn, _ in (
-        model.step(context[:, 1], state, noise[0]),
-        model.step(context[:, 1], state, noise[1], temperature=0.5),
+        model.step(context[:, n], state, noise[0]),
+        model.step(context[:, n], state, noise[1], temperature=0.5),
     ):
         assert torch.allclose(drawn, again) == (model.noise_dim == 0)
 

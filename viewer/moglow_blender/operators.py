@@ -137,14 +137,12 @@ class MOGLOW_OT_show_take(bpy.types.Operator):
 
 def work(steps: Iterator[float | Take], takes: list[Take], budget: float) -> float | None:
     """Goes on with the work for some seconds, collecting takes; the share that is done, or nothing at the end."""
-    until, share = perf_counter() + budget, 0.0
+    until = perf_counter() + budget
     for step in steps:
         if isinstance(step, Take):
             takes.append(step)
-        else:
-            share = step
-        if perf_counter() > until:
-            return share
+        elif perf_counter() > until:
+            return step
     return None
 
 

@@ -15,6 +15,8 @@ from moglow_viewer.viewing import KEYS, MORE, Viewing
 
 MARGIN, STATUS, STATUS_WIDTH, ROW = 14, 34, 560, 38
 """Pixels: around the timeline, of the line of status below it, its width, and of each kind of strip."""
+READ = 15
+"""Times a second that the status is written while motion plays: more than anyone can read."""
 
 
 class Dashboard:
@@ -27,7 +29,6 @@ class Dashboard:
         self.strips: list[Strip] = []
         self.rows: list[list[str]] = []
         self.size = (0, 0)
-        self.said: tuple[object, ...] = ()
 
     def of(self, scene: Scene | None) -> None:
         """Takes up another scene; to be laid out after that."""
@@ -54,7 +55,7 @@ class Dashboard:
 
     def lay(self, size: tuple[int, int], viewing: Viewing, message: str) -> None:
         """Draws what stays, for a window of this size."""
-        self.size, self.said = size, ()
+        self.size = size
         width, height = size
         panel = Image.new("RGBA", (width, self.height), ink("panel"))
         ImageDraw.Draw(panel).line([(0, 0), (width, 0)], fill=ink("line"))
@@ -114,10 +115,9 @@ class Dashboard:
         seconds = player.shown(now)
         share = seconds / player.duration if player.duration else 0.0
         self.cursor.place(MARGIN + share * (width - 2 * MARGIN) - 1, height - self.height + 4)
-        said = (round(seconds, 2), player.frame(now), player, viewing.camera.mode)
-        if said != self.said:
-            self.said = said
-            self.status.show(_status(viewing, now), MARGIN, height - STATUS + 6)
+        when = int(now * READ) if player.playing else seconds
+        said = when, player, viewing.camera.mode
+        self.status.say(said, lambda: _status(viewing, now), MARGIN, height - STATUS + 6)
 
 
 def _status(viewing: Viewing, now: float) -> Image.Image:

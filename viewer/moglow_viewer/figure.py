@@ -8,12 +8,14 @@ from vtkmodules.vtkRenderingCore import vtkActor
 
 from moglow.capsules import Body, capsule_body, joint_sides, stick_body
 from moglow.rotations import Array, quat_rotate
-from moglow_viewer.meshes import actor_of, mesh_of
+from moglow_viewer.meshes import Held, actor_of, mesh_of
 from moglow_viewer.motion import Motion
 from moglow_viewer.palette import colour
 from moglow_viewer.shadow import CELLS, Shadow
 
 SHADOW_HEIGHT = 0.002  # metres over the floor, below all other marks
+CORNERS = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
+ACROSS, OPACITY = slice(0, 3, 2), slice(3, 4)  # x and z of a point; the last channel of a pixel
 
 
 class Surface:
@@ -25,7 +27,7 @@ class Surface:
         painted = (255 * colours[[sides[joint] for joint in body.joints]]).astype(np.uint8)
         self.mesh.point_data.set_scalars(painted, "colour")
         self.mesh.point_data.active_normals = body.normals.astype(np.float32)
-        self.normals = self.mesh.point_data.active_normals
+        self.points, self.normals = Held.points(self.mesh), Held(self.mesh.GetPointData().GetNormals())
         self.actor = actor_of(self.mesh, lit=True)
         look = self.actor.GetProperty()
         look.SetInterpolationToPhong()
@@ -37,10 +39,8 @@ class Surface:
 
     def pose(self, positions: Array, rotations: Array) -> None:
         """Moves the points to where the joints carry them."""
-        self.mesh.points[:] = self.body.posed(positions, rotations)
-        self.normals[:] = quat_rotate(rotations[self.body.joints], self.body.normals)
-        self.mesh.GetPoints().Modified()
-        self.mesh.GetPointData().GetNormals().Modified()
+        self.points.write(self.body.posed(positions, rotations))
+        self.normals.write(quat_rotate(rotations[self.body.joints], self.body.normals))
 
 
 class Figure:
@@ -54,14 +54,15 @@ class Figure:
             "bones": Surface(stick_body(motion.clip.skeleton), colours, sides),
         }
         self.shadow = Shadow(motion.bones, reach=motion.size)
-        self.square = mesh_of(np.zeros((4, 3)), np.arange(4)[None])
-        self.square.active_texture_coordinates = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
-        self.shade = np.empty((CELLS, CELLS, 4), np.uint8)
-        self.shade[...] = (255 * np.append(colour("shadow"), 0.0)).astype(np.uint8)
-        self.texture: Any = pv.Texture(self.shade)  # type: ignore[no-untyped-call]
-        self.texture.InterpolateOn()
-        self.shadow_actor = actor_of(self.square)
-        self.shadow_actor.SetTexture(self.texture)
+        square = mesh_of(SHADOW_HEIGHT * np.array([[0, 1, 0]] * 4), np.arange(4)[None])
+        square.active_texture_coordinates = CORNERS.astype(np.float32)
+        shade = np.empty((CELLS, CELLS, 4), np.uint8)
+        shade[...] = (255 * np.append(colour("shadow"), 0.0)).astype(np.uint8)
+        texture: Any = pv.Texture(shade)  # type: ignore[no-untyped-call]
+        texture.InterpolateOn()
+        self.corners, self.shade = Held.points(square), Held.pixels(texture)
+        self.shadow_actor = actor_of(square)
+        self.shadow_actor.SetTexture(texture)
         self.shadow_actor.ForceTranslucentOn()
         for actor in self.actors:
             actor.SetPosition(*offset)
@@ -86,11 +87,5 @@ class Figure:
 
     def _cast(self, points: Array) -> None:
         low, side, dark = self.shadow.cast(points)
-        high = low + side
-        across, along = [low[0], high[0], high[0], low[0]], [low[1], low[1], high[1], high[1]]
-        self.square.points = np.stack([across, [SHADOW_HEIGHT] * 4, along], axis=-1).astype(np.float32)
-        image = self.texture.GetInput()
-        pixels = pv.wrap(image).point_data.active_scalars
-        pixels[:, 3] = (255 * dark).astype(np.uint8).reshape(-1)
-        image.GetPointData().GetScalars().Modified()
-        image.Modified()
+        self.corners.write(low + side * CORNERS, ACROSS)
+        self.shade.write(255 * dark.reshape(-1, 1), OPACITY)

@@ -1,6 +1,8 @@
 """Motion as a strip of stick figures in SVG, one pose beside the other: contact sheets for a page; numpy alone."""
 
 import math
+from collections.abc import Mapping
+from html import escape
 
 import numpy as np
 
@@ -13,11 +15,38 @@ from moglow_viewer.motion import bones
 POSES = 16
 CELL, TALL, PIXELS = 58.0, 124.0, 60.0
 """Width and height of a cell, and pixels to the metre."""
+NAMED = 16.0
+"""Height of the name over a strip that has one."""
 HEAD = 6.0
 """Pixels: the radius of a head."""
 YAW, PITCH = math.radians(-58), math.radians(8)
 """From where the figure is seen, which faces out of the picture at zero: from the side, a little from above."""
 SIDES = {1: "left", -1: "right", 0: "body"}
+
+
+STYLE = """.strip path { fill: none; stroke-width: 3.4; stroke-linecap: round; stroke: #8b96a2 }
+.strip .left { stroke: #3b82c4 } .strip .right { stroke: #e07a4b } .strip circle { stroke: none }
+.strip .head { fill: #8b96a2 } .strip circle.left { fill: #3b82c4 } .strip circle.right { fill: #e07a4b }
+.floor { stroke: #98a3af } text { fill: #7d8894; font: 12px system-ui, sans-serif }"""
+"""Colours that do on light and on dark pages."""
+
+
+def picture(clips: Mapping[str, Clip]) -> str:
+    """Strips of clips below each other as a file of its own, each with its name.
+
+    >>> from moglow.skeleton import Skeleton
+    >>> still = Clip.at_rest(Skeleton(("Hips", "Head"), (-1, 0), [[0.0, 0.9, 0.0], [0.0, 0.6, 0.0]]), frames=40)
+    >>> drawn = picture({"stand": still, "walk <fast>": still})
+    >>> drawn.count('class="strip"'), "walk &lt;fast&gt;" in drawn
+    (2, True)
+    """
+    rows, width = [], CELL * POSES
+    for k, (name, clip) in enumerate(clips.items()):
+        top = k * (NAMED + TALL) + NAMED
+        placed = strip(clip).replace("<svg ", f'<svg y="{top:g}" width="{width:g}" height="{TALL:g}" ', 1)
+        rows.append(f'<text x="4" y="{top - 3:g}">{escape(name)}</text>{placed}')
+    box = f'viewBox="0 0 {width:g} {len(rows) * (NAMED + TALL):g}" width="{width:g}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {box}><style>{STYLE}</style>{"".join(rows)}</svg>\n'
 
 
 def strip(clip: Clip) -> str:

@@ -11,7 +11,7 @@ from vtkmodules.vtkRenderingCore import vtkActor
 
 from moglow.control import ControlPath
 from moglow.rotations import Array, heading_to_vector
-from moglow_viewer.meshes import actor_of, mesh_of
+from moglow_viewer.meshes import Held, actor_of, mesh_of
 from moglow_viewer.motion import Motion
 from moglow_viewer.palette import SKATING, colour, slide_colours
 
@@ -29,24 +29,22 @@ class Mark:
     """Quads or polygons on the floor with a colour and an opacity at each point, as an actor."""
 
     def __init__(self, points: Array, faces: NDArray[np.int64], ink: Array) -> None:
-        self.mesh = mesh_of(points, faces)
-        self.ink = np.empty((len(points), 4), np.uint8)
-        self.ink[:, :3], self.ink[:, 3] = 255 * ink, 255
-        self.mesh.point_data.set_scalars(self.ink, "ink")
-        self.ink = self.mesh.point_data.active_scalars
-        self.actor = actor_of(self.mesh)
+        mesh = mesh_of(points, faces)
+        painted = np.empty((len(points), 4), np.uint8)
+        painted[:, :3], painted[:, 3] = 255 * ink, 255
+        mesh.point_data.set_scalars(painted, "ink")
+        self.points, self.ink = Held.points(mesh), Held(mesh.GetPointData().GetScalars())
+        self.actor = actor_of(mesh)
         self.actor.ForceTranslucentOn()
 
     def paint(self, opacity: Array, ink: Array | None = None) -> None:
         """Changes opacities ``(P,)`` and, if given, colours ``(P, 3)``."""
-        self.ink[:, 3] = 255 * opacity
+        self.ink.write(255 * opacity[:, None], slice(3, 4))
         if ink is not None:
-            self.ink[:, :3] = 255 * ink
-        self.mesh.GetPointData().GetScalars().Modified()
+            self.ink.write(255 * ink, slice(3))
 
     def move(self, points: Array) -> None:
-        self.mesh.points[:] = points
-        self.mesh.GetPoints().Modified()
+        self.points.write(points)
 
 
 class Way:
@@ -141,7 +139,7 @@ class Asked:
         every = np.arange(0, len(path), max(1, round(path.fps)))
         arrows = [arrow(path.positions[k], path.headings[k], width, ASKED, size) for k in every]
         self.arrows = Mark(*joined(arrows), ink)
-        self.arrows.paint(np.full(len(self.arrows.ink), 0.55))
+        self.arrows.paint(np.full(len(self.arrows.ink.values), 0.55))
         turn = np.linspace(0, 2 * np.pi, DISC + 1)
         ring = 0.14 * size * np.stack([np.sin(turn), np.cos(turn)], axis=-1)
         self.now = Mark(*joined([band(ring, width, NOW), arrow(np.zeros(2), 0.0, width, NOW, size)]), ink)

@@ -27,7 +27,7 @@ from moglow_viewer.palette import colour
 from moglow_viewer.recording import Recording, save
 from moglow_viewer.scene import Scene
 from moglow_viewer.stage import Stage
-from moglow_viewer.window import SIZE, TICK, breath
+from moglow_viewer.window import SIZE, TICK, after
 
 LAG, LINGER = 0.25, 0.05
 """Seconds of the model's time that are dropped at most when the machine is busy; and for which a key that is let go may
@@ -104,22 +104,21 @@ class PlayWindow:
 
     def tick(self, now: float) -> None:
         """Walks as many model frames as the wall clock says, and draws the figure on its way to the last one."""
+        if now + TICK / 2000 < self.next:
+            return
         for key in [key for key, since in self.gone.items() if now - since > LINGER]:
             self.hands = self.hands.release(key)
             del self.gone[key]
         for button in self.gamepad.read(now):
             self.press(BUTTONS.get(button, ""))
         self.hands = replace(self.hands, pad=self.gamepad.stick)
-        if now < self.next:
-            return
         if now - self.clock > LAG:
             self.clock = now - 1 / self.walker.fps
         while now - self.clock >= 1 / self.walker.fps:
             self.clock += 1 / self.walker.fps
             self.walk()
         self.draw((now - self.clock) * self.walker.fps)
-        done = perf_counter()
-        self.next = done + breath(done - now)
+        self.next = after(self.next, now, perf_counter())
 
     def walk(self) -> None:
         """Walks one frame."""
@@ -147,27 +146,19 @@ class PlayWindow:
         self.stage.aim(self.view, 0)
         if self.asked and self.live.route:
             self.asked.show(self.live.done / self.live.route.fps, np.zeros(3))
-        rows = [(what, key) for key, what in (HELP + PAD if self.gamepad.there else HELP)]
-        self.help.show(table(rows, size=14, title="Keys") if self.helping else None, 16, 16)
-        self.status.show(self._status(), 16, height - 38)
+        keys = (HELP + PAD if self.gamepad.there else HELP) if self.helping else ()
+        rows = [(what, key) for key, what in keys]
+        self.help.say(rows, lambda: table(rows, size=14, title="Keys"), 16, 16)
+        status = self._status()
+        self.status.say(status, lambda: _line(*status), 16, height - 38)
         self.drawn += 1
         self.plotter.ren_win.Render()
 
-    def _status(self) -> Image.Image:
-        line = Image.new("RGBA", (700, 26), (0, 0, 0, 0))
+    def _status(self) -> tuple[str, str, bool]:
         style = self.walker.style or "any style"
         words = f"temperature {self.walker.temperature:.1f} · {style} · take {self.live.take + 1}"
-        x = write(line, (0, 4), words, size=14, tint="soft") + 18
         said = f"● {self.recording.seconds:.1f} s" if self.recording else self.said
-        write(
-            line,
-            (x, 4),
-            said,
-            size=14,
-            bold=bool(self.recording),
-            tint="skating" if self.recording else "ink",
-        )
-        return line
+        return words, said, self.recording is not None
 
     # ---- hands ----
 
@@ -273,3 +264,10 @@ class PlayWindow:
 
     def _zoom(self, factor: float) -> None:
         self.camera = self.camera.zoomed(factor)
+
+
+def _line(words: str, said: str, recording: bool) -> Image.Image:
+    line = Image.new("RGBA", (700, 26), (0, 0, 0, 0))
+    x = write(line, (0, 4), words, size=14, tint="soft") + 18
+    write(line, (x, 4), said, size=14, bold=recording, tint="skating" if recording else "ink")
+    return line

@@ -58,7 +58,13 @@ class Mp4:
         gives = ["-c:v", "libx264", "-crf", "18", "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path)]
         self.said = tempfile.TemporaryFile()  # noqa: SIM115 - open for as long as ffmpeg speaks
         command = [program, "-loglevel", "error", "-y", *took, *gives]
-        self.ffmpeg = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=self.said)
+        try:
+            self.ffmpeg = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=self.said)
+        except OSError as error:
+            self.said.close()
+            raise ExportError(
+                f"{program}: cannot be run as ffmpeg ({error.strerror}); install ffmpeg, or write a .gif"
+            ) from error
 
     def add(self, picture: Image.Image) -> None:
         assert self.ffmpeg.stdin
@@ -68,12 +74,14 @@ class Mp4:
             self.close()
 
     def close(self) -> None:
-        assert self.ffmpeg.stdin
+        if self.said.closed:
+            return  # it ended before the film did, which was said then
         self.ffmpeg.communicate()
         self.said.seek(0)
-        words = self.said.read().decode(errors="replace").strip()
+        words = " ".join(self.said.read().decode(errors="replace").split())
         self.said.close()
         if self.ffmpeg.returncode:
+            words = words or f"it ended with {self.ffmpeg.returncode}"
             raise ExportError(f"ffmpeg could not write the film: {words}; write a .gif instead")
 
 

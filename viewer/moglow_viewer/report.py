@@ -9,7 +9,8 @@ from moglow.findings import HELD_OUT, SYNTHETIC, Evaluation
 from moglow_viewer.curves import drift_curves, footstep_curves, likelihood_histograms, temperature_curves
 from moglow_viewer.film_strip import strip
 from moglow_viewer.single_page import fingerprint, part, save_page
-from moglow_viewer.tables import control_tables, figures_table, row_style
+from moglow_viewer.standings import standings
+from moglow_viewer.tables import control_tables, differences_table, figures_table, row_style
 
 TITLES = {HELD_OUT: "Held-out controls", SYNTHETIC: "Seven synthetic controls, together"}
 
@@ -68,6 +69,7 @@ def _sections(evaluation: Evaluation) -> Iterator[str]:
     for group in (HELD_OUT, SYNTHETIC):
         if any(group in row.figures for row in evaluation.rows):
             yield _section(TITLES[group], figures_table(evaluation, group), _said_of(evaluation, group))
+    yield _section("Against the first model", "".join(_against(evaluation)))
     yield _section("Control by control", "".join(control_tables(evaluation)))
     yield _section("Footsteps", footstep_curves(evaluation))
     yield _section("Likelihood", "".join(likelihood_histograms(evaluation)))
@@ -82,6 +84,20 @@ def _section(title: str, content: str, note: str = "") -> str:
         if content
         else ""
     )
+
+
+def _against(evaluation: Evaluation) -> Iterator[str]:
+    """Tables of differences, and in words who is better in what."""
+    tables = [differences_table(evaluation, group) for group in (HELD_OUT, SYNTHETIC)]
+    if any(tables) and evaluation.first:
+        yield (
+            f"<p>How much farther than <b>{escape(evaluation.first.name)}</b> a figure is from what it should be, "
+            "control by control; below zero it is nearer. In colour where the whole interval says so: of twenty "
+            "such about one does by chance.</p>"
+        )
+    yield from tables
+    for group in (HELD_OUT, SYNTHETIC):
+        yield from (f"<p>{escape(line)}.</p>" for line in standings(evaluation, group))
 
 
 def _said_of(evaluation: Evaluation, group: str) -> str:

@@ -16,8 +16,12 @@ DARKEST = 0.5
 """The share of the floor's light that is gone where no lamp reaches."""
 CELLS = 48
 """Cells of the shadow to each side."""
+BLOCKS = 4
+"""Parts of the cells that take turns: arrays of all of them are so large that each would be mapped anew, slowly."""
 EDGE = 0.28
 """Metres of floor around the projected body, for a figure that reaches a metre, in which its penumbra ends."""
+
+Single = NDArray[np.float32]
 
 
 class Shadow:
@@ -34,12 +38,13 @@ class Shadow:
         self.starts = np.array([bone.start for bone in bones])
         self.ends = np.array([bone.end for bone in bones])
         self.drawn = np.union1d(self.starts, self.ends)
-        self.radii = np.array([(bone.start_radius, bone.end_radius) for bone in bones], np.float32)
+        self.radii = np.array([(bone.start_radius, bone.end_radius) for bone in bones])
         self.edge = EDGE * reach
-        cells = (np.arange(CELLS, dtype=np.float32) + 0.5) / CELLS
-        self.cells = np.stack(np.meshgrid(cells, cells), axis=-1).reshape(-1, 1, 2)  # rows go along z
+        middles = (np.arange(CELLS, dtype=np.float32) + 0.5) / CELLS
+        z, x = (places.ravel() for places in np.meshgrid(middles, middles, indexing="ij"))  # rows go along z
+        self.blocks = np.split(np.stack([x, z, np.ones_like(x), x * x + z * z]), BLOCKS, axis=1)
 
-    def cast(self, points: Array) -> tuple[Array, float, NDArray[np.float32]]:
+    def cast(self, points: Array) -> tuple[Array, float, Single]:
         """A square's low corner ``(2,)``, its side, and the darkness ``(CELLS, CELLS)`` of its cells, rows along z.
 
         A bone darkens by how far a cell is from its projected middle line, in units of its penumbra there; the
@@ -49,15 +54,43 @@ class Shadow:
         low, high = floor[self.drawn].min(0) - self.edge, floor[self.drawn].max(0) + self.edge
         side = float((high - low).max())
         corner = (low + high - side) / 2
-        flat, heights = (floor - corner).astype(np.float32), points[:, 1].astype(np.float32)
+        # Lengths are shares of the side from here on, so that the places of the cells never change.
+        flat, blurs = (floor - corner) / side, (0.015 + SOFTNESS * np.maximum(points[:, 1], 0.0)) / side
         start, along = flat[self.starts], flat[self.ends] - flat[self.starts]
         length = np.maximum((along**2).sum(-1), 1e-9)
-        away = self.cells * np.float32(side) - start  # (cells, bones, 2)
-        share = np.clip((away[..., 0] * along[:, 0] + away[..., 1] * along[:, 1]) / length, 0.0, 1.0)
-        dx, dz = away[..., 0] - share * along[:, 0], away[..., 1] - share * along[:, 1]
-        thick = self.radii[:, 0] + share * (self.radii[:, 1] - self.radii[:, 0])
-        height = heights[self.starts] + share * (heights[self.ends] - heights[self.starts])
-        blur = 0.015 + SOFTNESS * np.maximum(height, 0.0)
-        edge = np.clip(0.5 + (thick - np.sqrt(dx * dx + dz * dz)) / (2 * blur), 0.0, 1.0)
-        dark = edge * edge * (3 - 2 * edge) * np.minimum(1.0, 0.25 + thick / blur)
-        return corner, side, np.float32(DARKEST) * dark.max(-1).reshape(CELLS, CELLS)
+        foot = _of_places(*along.T / length, -(start * along).sum(-1) / length, 0 * length)
+        apart = _of_places(*-2 * start.T, (start**2).sum(-1), 1 + 0 * length)
+        thick, blur = self.radii / side, np.stack([blurs[self.starts], blurs[self.ends]], axis=-1)
+        dark = [
+            _darkness(cells, foot, apart, *map(_column, (length, *thick.T, *blur.T))) for cells in self.blocks
+        ]
+        return corner, side, np.float32(DARKEST) * np.concatenate(dark).reshape(CELLS, CELLS)
+
+
+def _darkness(
+    cells: Single,
+    foot: Single,
+    apart: Single,
+    length: Single,
+    thick: Single,
+    end_thick: Single,
+    blur: Single,
+    end_blur: Single,
+) -> Single:
+    """What the darkest bone takes away at each cell, by the foot of its perpendicular on each bone's middle line."""
+    foot = foot @ cells  # (bones, cells), as a share of the bone
+    share = np.clip(foot, 0.0, 1.0)
+    away = np.sqrt(np.maximum(apart @ cells - length * share * (2 * foot - share), 0.0))
+    thick = thick + share * (end_thick - thick)
+    sharp = 1 / (blur + share * (end_blur - blur))
+    edge = np.clip(0.5 + 0.5 * (thick - away) * sharp, 0.0, 1.0)
+    dark: Single = (edge * edge * (3 - 2 * edge) * np.minimum(1.0, 0.25 + thick * sharp)).max(0)
+    return dark
+
+
+def _of_places(*weights: Array) -> Single:
+    return np.stack(weights, axis=-1).astype(np.float32)
+
+
+def _column(values: Array) -> Single:
+    return values.astype(np.float32)[:, None]

@@ -11,7 +11,7 @@ from moglow.rotations import Array
 from moglow_viewer.camera import LENS, Camera, View
 from moglow_viewer.figure import Figure
 from moglow_viewer.floor import Floor
-from moglow_viewer.graphics import need_drawing
+from moglow_viewer.graphics import DISPLAYED, need_drawing
 from moglow_viewer.marks import Asked, Footprints, Trails, Way
 from moglow_viewer.palette import colour, side_colours
 from moglow_viewer.scene import Scene
@@ -33,6 +33,8 @@ class Stage:
     def __init__(self, plotter: Any) -> None:
         self.plotter = plotter
         plotter.ren_win.SetMultiSamples(1)  # off-screen pictures are drawn twice as large instead
+        if plotter.ren_win.IsA(DISPLAYED):
+            plotter.ren_win.SetFrameBlitModeToBlitToCurrent()  # colours to the screen, not depths as well
         plotter.renderer.SetUseOIT(
             False
         )  # marks lie one over the other in the order in which they are put there
@@ -119,12 +121,15 @@ class Stage:
     def aim(self, view: View, below: int) -> None:
         """Puts the eye where a view has it."""
         eye, height = self.plotter.camera, self.plotter.window_size[1]
-        eye.position, eye.focal_point, eye.up = view.eye.tolist(), view.target.tolist(), view.up.tolist()
+        eye.SetPosition(*view.eye)
+        eye.SetFocalPoint(*view.target)
+        eye.SetViewUp(*view.up)
         free = max(height - below, 1) / height
-        eye.view_angle = float(np.degrees(2 * np.arctan(np.tan(LENS / 2) / free)))
+        eye.SetViewAngle(float(np.degrees(2 * np.arctan(np.tan(LENS / 2) / free))))
         eye.SetWindowCenter(0.0, free - 1.0)  # the middle of what is free
         away = float(np.linalg.norm(view.eye - view.target))
-        eye.clipping_range = (max(0.05, away / 20), away + 1.5 * view.radius)
+        eye.SetClippingRange(max(0.05, away / 20), away + 1.5 * view.radius)
+        eye.is_set = True  # else pyvista sets it before the first drawing
         self.floor.aim(view)
 
     def picture(self) -> Picture:

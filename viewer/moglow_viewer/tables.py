@@ -4,9 +4,11 @@ import math
 from collections.abc import Iterator
 from html import escape
 
+from moglow.differences import standing
 from moglow.findings import COPY, HELD_OUT, REAL, SYNTHETIC, Evaluation, Row
 from moglow.scores import MEASURES, Estimate
 from moglow_viewer.charts import number
+from moglow_viewer.standings import told
 
 SHORT = ("slide_median", "slide_mean", "locked_median", "locked_mean", "stance", "path_p95", "jerk")
 """Figures of the tables that go control by control."""
@@ -60,6 +62,28 @@ def _band(evaluation: Evaluation, group: str, key: str) -> str:
         return ""
     low, high = (number(limit * scale) if math.isfinite(limit) else "" for limit in limits)
     return f"{low} – {high}" if low and high else f"≤ {high}" if high else f"≥ {low}"
+
+
+def differences_table(evaluation: Evaluation, group: str) -> str:
+    """How much farther than the first model each row is from what each figure should be; empty without others."""
+    rows = [row for row in evaluation.rows if any(told(evaluation, row, group, key) for key in MEASURES)]
+    head = "".join(f'<th><i class="{row_style(evaluation, row)}"></i>{escape(row.name)}</th>' for row in rows)
+    lines = []
+    for key, measure in MEASURES.items():
+        cells = []
+        for row in rows:
+            text, found = told(evaluation, row, group, key), evaluation.difference(row, group, key)
+            style = {"better": "in", "worse": "out"}.get(standing(found) if found else "", "plain")
+            cells.append(f'<td><span class="{style}">{text}</span></td>' if text else "<td class=none>–</td>")
+        if any("span" in cell for cell in cells):
+            unit = f" <small>{measure.unit}</small>" if measure.unit else ""
+            lines.append(f"<tr><th>{measure.label}{unit}</th>{''.join(cells)}</tr>")
+    return (
+        f'<div class="wide"><table><thead><tr><th>{escape(group)}</th>{head}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+        if rows
+        else ""
+    )
 
 
 def control_tables(evaluation: Evaluation) -> Iterator[str]:

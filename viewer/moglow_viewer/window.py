@@ -17,8 +17,10 @@ from moglow_viewer.scene import Scene, Sources
 from moglow_viewer.stage import Stage
 from moglow_viewer.viewing import Viewing
 
-TICK = 16
-"""Milliseconds between looks at the clock: as often as a screen shows a picture."""
+TICK = 2
+"""Milliseconds between looks at the clock: with one look a picture, one a little late would be a whole one late."""
+RATE = 60
+"""Pictures a second, as a screen shows them."""
 WATCH = 0.5
 """Seconds between looks at the files."""
 SIZE = (960, 640)
@@ -38,6 +40,15 @@ def breath(took: float) -> float:
     (0.002, 0.02)
     """
     return min(0.2 * took, 0.02)
+
+
+def after(due: float, began: float, done: float) -> float:
+    """When to draw again, after a picture that was due at a time and was drawn from then to then.
+
+    >>> [round(60 * after(3 / 60, began / 60, done / 60), 6) for began, done in ((3.1, 3.6), (3.1, 4.1), (9.0, 9.5))]
+    [4.0, 4.3, 9.6]
+    """
+    return max(due + 1 / RATE, done + breath(done - began))
 
 
 class Window:
@@ -115,6 +126,8 @@ class Window:
     def tick(self) -> None:
         """Looks at the clock and the files, and draws if anything is to be seen."""
         now = perf_counter()
+        if now + TICK / 2000 < self.next:
+            return
         if now - self.watched > WATCH:
             self.watched = now
             stamps = self.sources.stamps()
@@ -122,12 +135,9 @@ class Window:
                 self.stamps = stamps
                 self.read()
         self.viewing = replace(self.viewing, player=self.viewing.player.ticked(now))
-        if now < self.next:
-            return
         if self.stale or self.viewing.player.playing or self.size != tuple(self.plotter.window_size):
             self.draw(now)
-            done = perf_counter()
-            self.next = done + breath(done - now)
+        self.next = after(self.next, now, perf_counter())
 
     def draw(self, now: float) -> None:
         """Draws the window as it is at a time on the wall."""

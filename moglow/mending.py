@@ -1,0 +1,53 @@
+"""A clip made whole: all damage found, and mended where that can be done. Floor 4; numpy alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.clip import Clip
+from moglow.contacts import Flags
+from moglow.damage import KINDS, Damage, Fill, interpolated
+
+FEWEST = 5
+"""Frames of a clip in which anything can be told from anything."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Damage that was found, and why it was left as it is; empty where it was mended."""
+
+    damage: Damage
+    left: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Mended:
+    """The mended clip, what was found, and which frame of the original each of its frames is ``(T',)``, −1 for none."""
+
+    original: Clip
+    clip: Clip
+    findings: tuple[Finding, ...]
+    source: NDArray[np.intp]
+
+    @property
+    def changed(self) -> Flags:
+        """Which joints in which frames ``(T', J)`` are not what they were, to the last bit; all of a new frame."""
+        rotations, positions = self.original.rotations[self.source], self.original.positions[self.source]
+        differs = (rotations != self.clip.rotations).any(-1) | (positions != self.clip.positions).any(-1)
+        flags: Flags = differs | (self.source < 0)[:, None]
+        return flags
+
+
+def mend(clip: Clip, *, fill: Fill = interpolated) -> Mended:
+    """Finds all damage in a clip and mends what can be mended; ``fill`` makes up what is lost for longer."""
+    original, findings = clip, list[Finding]()
+    source: NDArray[np.intp] = np.arange(len(clip))
+    for kind in KINDS if len(clip) >= FEWEST else ():
+        found = kind.find(clip)
+        findings += [Finding(damage, damage.obstacle(clip)) for damage in found]
+        for damage in reversed(found):  # the frames before it keep their numbers
+            if not damage.obstacle(clip):
+                source = damage.source(source)
+                clip = damage.mended(clip, fill)
+    return Mended(original, clip, tuple(findings), source)

@@ -1,0 +1,140 @@
+"""What all autoencoders of the next pose share: a code, what comes back of it, how codes lie. Stands on `reader`."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from moglow.errors import RecipeError
+from moglow.flows.bijection import State
+from moglow.flows.nets import MLP, linear
+from moglow.models.model import MotionModel, Objective
+from moglow.models.reader import ReaderConfig, read, reader
+
+FORGETS = 0.01
+"""Share of a batch in the running mean and covariance of the codes: those of the last hundred or so count."""
+
+
+class Autoencoder(MotionModel):
+    """x̂ = D(E(x, e), e), e = e(c, past): a pose is squeezed into a code and comes back, so far as it is motion.
+
+    Made by the mean squared error of x̂ (Hinton and Salakhutdinov, *Reducing the dimensionality of data with neural
+    networks*, Science 313, 2006), here given the context: what the past foretells needs no room in the code. A pose
+    that does not come back is strange: `score` is its squared error. Poses are made from codes of the mean and
+    covariance that training saw, as if codes were normal and knew nothing of the context, so it is a better judge than
+    a maker of motion. What keeps E from copying x tells the members apart: `seen`, `activated` and `penalty`.
+    """
+
+    @dataclass(frozen=True)
+    class Config(ReaderConfig):
+        """What an autoencoder is built from."""
+
+        code: float = 0.25  # size of the code, in sizes of the pose
+        net: int = 256  # width of encoder and decoder
+        depth: int = 2  # their hidden layers
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            self.check("net", "depth")
+            if self.code <= 0:
+                raise RecipeError(f"code is {self.code} sizes of the pose, expected more than 0; raise it")
+
+    config: Config
+    code_mean: Tensor
+    code_covariance: Tensor
+
+    def __init__(
+        self, config: Config, pose_dim: int, context_dim: int, *, generator: Generator | None = None
+    ) -> None:
+        """Builds the model with weights drawn from the generator (seeded with 0 when there is none)."""
+        super().__init__(config, pose_dim, context_dim)
+        generator = generator or Generator().manual_seed(0)
+        self.code_dim = max(1, round(config.code * pose_dim))
+
+        def net(inputs: int, outputs: int) -> MLP:
+            width, depth = config.net, config.depth
+            return MLP(inputs, config.encoded, outputs, hidden=width, layers=depth, generator=generator)
+
+        self.reader = reader(config, context_dim, generator=generator)
+        self.encoder = net(pose_dim, self.code_dim)
+        # A last layer of zeros would give all poses one code, and a rectified one would never leave it.
+        self.encoder.head = linear(config.net, self.code_dim, generator=generator)
+        self.decoder = net(self.code_dim, pose_dim)
+        self.register_buffer("code_mean", torch.zeros(self.code_dim))
+        self.register_buffer("code_covariance", torch.eye(self.code_dim))
+
+    @property
+    def noise_dim(self) -> int:
+        return self.code_dim
+
+    def initialize(self, pose: Tensor, context: Tensor) -> None:
+        """Nothing here is set from data."""
+
+    def objectives(self) -> tuple[Objective, ...]:
+        return (Objective("squared_error", tuple(self.parameters()), self.loss),)
+
+    def seen(self, pose: Tensor, generator: Generator) -> Tensor:
+        """Returns what the encoder sees of poses (B, T, D) in training: the poses themselves."""
+        return pose
+
+    def activated(self, raw: Tensor) -> Tensor:
+        """Returns the code (…, code) of what the encoder says: the same."""
+        return raw
+
+    def penalty(self, code: Tensor) -> Tensor:
+        """Returns what the codes (B, T, code) of a batch cost besides the error: nothing."""
+        return code.new_zeros(())
+
+    def loss(
+        self, pose: Tensor, context: Tensor, state: State = None, *, generator: Generator
+    ) -> tuple[Tensor, State]:
+        """Returns the mean squared error per channel and the penalty, and the state after the last frame."""
+        encoded, state = read(self.reader, context, state)
+        raw = self.encoder(self.seen(pose, generator), encoded)[0]
+        self._take_account(raw)
+        code = self.activated(raw)
+        return (self.decoder(code, encoded)[0] - pose).square().mean() + self.penalty(code), state
+
+    @torch.no_grad()
+    def _take_account(self, raw: Tensor) -> None:
+        """Moves mean and covariance of what the encoder says towards those of a batch."""
+        rows = raw.flatten(0, -2)
+        self.code_mean.lerp_(rows.mean(dim=0), FORGETS)
+        away = rows - self.code_mean
+        self.code_covariance.lerp_(away.T @ away / len(rows), FORGETS)
+
+    def reconstruct(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Returns what comes back of each pose (B, T, D), and the state after the last frame."""
+        encoded, state = read(self.reader, context, state)
+        code = self.activated(self.encoder(pose, encoded)[0])
+        return self.decoder(code, encoded)[0], state
+
+    def score(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Returns the squared error per channel of what comes back (B, T), and the state after the last frame."""
+        again, state = self.reconstruct(pose, context, state)
+        return (again - pose).square().mean(dim=-1), state
+
+    def log_prob(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        _, state = read(self.reader, context, state)
+        return pose.new_full(pose.shape[:-1], torch.nan), state
+
+    def step(
+        self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0
+    ) -> tuple[Tensor, State]:
+        encoded, state = read(self.reader, context[:, None], state)
+        away = temperature * noise @ _root(self.code_covariance).T
+        return self.decoder(self.activated(self.code_mean + away), encoded[:, 0])[0], state
+
+
+def _root(covariance: Tensor) -> Tensor:
+    """Returns R with R Rᵀ = covariance (N, N), symmetric.
+
+    By eigenvalues and not by Cholesky: codes that never vary leave the matrix singular.
+
+    >>> _root(torch.diag(torch.tensor([4.0, 0.0])))
+    tensor([[2., 0.],
+            [0., 0.]])
+    """
+    values, vectors = torch.linalg.eigh(covariance)
+    root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    return root

@@ -1,0 +1,120 @@
+"""Glow as a model of motion: whole windows, coarse to fine. Stands on `windowed`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from moglow.flows.actnorm import ActNorm
+from moglow.flows.bases import LATENTS
+from moglow.flows.bijection import Bijection, Chain, State
+from moglow.flows.coupling import AffineCoupling
+from moglow.flows.linear import InvertibleLinear
+from moglow.flows.masked_coupling import MaskedCoupling
+from moglow.flows.nets import KinkedMLP
+from moglow.flows.permutation import Permutation
+from moglow.flows.scales import SCALES, ScaleMap
+from moglow.flows.split import Split
+from moglow.flows.squeeze import Squeeze
+from moglow.models.model import MotionModel
+from moglow.models.reader import ReaderConfig, read, reader
+from moglow.models.windowed import WindowedFlow
+
+
+class Glow(WindowedFlow):
+    """z = f(x₁ … xₙ; e(c₁)): windows of motion, squeezed, mixed, coupled and split (arXiv 1807.03039, 2018).
+
+    Squeezing makes one moment of two neighbours; K steps of ActNorm, an invertible matrix for all moments and a
+    coupling follow; then half of each moment's channels is done, a Gaussian given the other half, which goes on as a
+    window of half as many frames. So log₂ n times. It draws n frames without seeing the first of them; what is asked
+    of the figure meanwhile it knows from its lookahead, which should reach n − 1 frames.
+
+    Good for whole windows: frames that are drawn together fit together, and one pass of each net draws n of them.
+
+    >>> model = Glow(Glow.PRESETS["toy"], pose_dim=3, context_dim=6)
+    >>> pose, context = torch.zeros(2, 5, 3), torch.zeros(2, 5, 6)
+    >>> log_prob, state = model.log_prob(pose, context)
+    >>> model.stride, (log_prob != 0)[0].tolist()
+    (4, [False, False, False, True, False])
+    """
+
+    @dataclass(frozen=True)
+    class Config(ReaderConfig):
+        """What a Glow is built from."""
+
+        window: int = 8  # n, frames at once: a power of two, since each level halves them
+        steps: int = 4  # K, in each level
+        net: int = 128  # width of the small nets in the steps
+        depth: int = 1  # their hidden layers
+        scale: str = "symmetric"  # "bounded" cannot widen
+        latent: str = "student"  # bounds the pull of outliers; "normal" is the usual one
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            self.check("steps", "net", "depth", scale=SCALES, latent=LATENTS)
+            if self.window < 2 or self.window & (self.window - 1):
+                raise ValueError(f"window is {self.window}, expected a power of two from 2; try 4 or 8")
+
+    PRESETS: ClassVar[Mapping[str, MotionModel.Config]] = {
+        "compact": Config(),
+        "toy": Config(hidden=64, encoded=64, window=4, steps=2, net=64),
+    }
+
+    config: Config
+
+    def __init__(
+        self, config: Config, pose_dim: int, context_dim: int, *, generator: Generator | None = None
+    ) -> None:
+        """Builds the model with weights drawn from the generator (seeded with 0 when there is none)."""
+        super().__init__(config, pose_dim, context_dim)
+        generator = generator or Generator().manual_seed(0)
+        self.reader = reader(config, context_dim, generator=generator)
+        whole = config.window * pose_dim
+        self.flow = Chain(
+            actnorm=ActNorm(whole),
+            gaussian=self.coupling(kept=0, moved=whole, generator=generator),
+            levels=self.level(config.window // 2, generator),
+        )
+        self.latent = LATENTS[config.latent](whole)
+
+    @property
+    def stride(self) -> int:
+        return self.config.window
+
+    def encode(self, context: Tensor, state: State = None) -> tuple[Tensor, State]:
+        return read(self.reader, context, state)
+
+    def level(self, moments: int, generator: Generator) -> Chain:
+        """Returns the flow of a window of so many moments, each two frames wide."""
+        width, half = 2 * self.pose_dim, moments * self.pose_dim
+        stays = (torch.arange(width) < self.pose_dim).repeat(moments)
+        links: dict[str, Bijection] = {
+            f"step{k:02d}": Chain(
+                actnorm=ActNorm(2 * half),
+                linear=Squeeze(InvertibleLinear(width, generator=generator), moments=moments),
+                coupling=MaskedCoupling(stays, self.net(half, half, generator), self.scale),
+            )
+            for k in range(self.config.steps)
+        }
+        if moments > 1:
+            links["stays_first"] = Permutation((~stays).to(torch.uint8).argsort(stable=True))
+            links["gaussian"] = self.coupling(kept=half, moved=half, generator=generator)
+            links["split"] = Split(self.level(moments // 2, generator), going=half)
+        return Chain(**links)
+
+    def coupling(self, *, kept: int, moved: int, generator: Generator) -> AffineCoupling:
+        """Returns a coupling that makes the later channels a Gaussian, given the ones before and the context."""
+        return AffineCoupling(kept + moved, self.net(kept, moved, generator), self.scale, kept=kept)
+
+    def net(self, kept: int, moved: int, generator: Generator) -> KinkedMLP:
+        """Returns the net of a coupling."""
+        config = self.config
+        return KinkedMLP(
+            kept, config.encoded, 2 * moved, hidden=config.net, layers=config.depth, generator=generator
+        )
+
+    @property
+    def scale(self) -> ScaleMap:
+        return SCALES[self.config.scale]

@@ -1,0 +1,52 @@
+"""An autoencoder with a large code of which each number is seldom large. Stands on `overcomplete`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from moglow.errors import RecipeError
+from moglow.models.model import MotionModel
+from moglow.models.overcomplete import Overcomplete
+
+
+class SparseKL(Overcomplete):
+    """x̂ = D(z), z = E(x) between 0 and 1, and β Σₖ KL(ρ ‖ ρ̂ₖ) made small besides the error: no number is often large.
+
+    ρ̂ₖ is the mean of number k over a batch. KL(ρ ‖ ρ̂) = ρ log ρ/ρ̂ + (1 − ρ) log (1 − ρ)/(1 − ρ̂): numbers are coins that
+    should come up at rate ρ, so all take part and each seldom (Ng, *Sparse autoencoder*, lecture notes CS294A, 2011).
+
+    Good for codes of switches: each number is on or off, and says of a pose that something is so or not.
+    """
+
+    @dataclass(frozen=True)
+    class Config(Overcomplete.Config):
+        """What an autoencoder with a KL penalty is built from."""
+
+        rate: float = 0.05  # ρ
+        sparsity: float = 1e-2  # β; larger holds the rates closer to ρ
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            if not 0 < self.rate < 1 or self.sparsity < 0:
+                raise RecipeError(
+                    f"rate {self.rate}, sparsity {self.sparsity}: give a rate between 0 and 1, and at least 0"
+                )
+
+    PRESETS: ClassVar[Mapping[str, MotionModel.Config]] = {
+        "compact": Config(),
+        "toy": Config(hidden=64, encoded=64, net=64),
+    }
+
+    config: Config
+
+    def activated(self, raw: Tensor) -> Tensor:
+        return raw.sigmoid()
+
+    def penalty(self, code: Tensor) -> Tensor:
+        wanted = torch.as_tensor(self.config.rate, dtype=code.dtype, device=code.device)
+        found = code.flatten(0, -2).mean(dim=0).clamp(1e-6, 1 - 1e-6)
+        seldom = wanted * (wanted / found).log() + (1 - wanted) * ((1 - wanted) / (1 - found)).log()
+        return self.config.sparsity * seldom.sum()

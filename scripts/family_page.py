@@ -1,0 +1,199 @@
+"""The page about the family of models: what each says of itself in its docstring, and what was measured."""
+
+import inspect
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from moglow.differences import standing
+from moglow.findings import HELD_OUT, SYNTHETIC, Evaluation, Row
+from moglow.models import MODELS
+from moglow.scores import MEASURES, Estimate
+from moglow.training import TrainingSpec
+from moglow_viewer.charts import number
+from moglow_viewer.standings import standings, told
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+FIGURES = ("slide_median", "slide_mean", "path_mean", "heading", "jerk", "toe_height", "frechet", "diversity")
+"""Columns of the tables of figures."""
+DIFFERENCES = ("slide_median", "slide_mean", "path_mean", "stance", "jerk", "toe_height", "frechet")
+"""Columns of the tables of differences, of measures that have a band."""
+MORE: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("planar", "radial", "realnvp", "maf"), ("flow_gallery.md",)),
+    **dict.fromkeys(("vae", "gan", "regression"), ("anomalies.md",)),
+    **dict.fromkeys(
+        ("undercomplete", "overcomplete", "denoising", "sparse_l1", "sparse_kl"), ("anomalies.md",)
+    ),
+    "glow": ("flow_gallery.md",),
+    "moglow": ("ablation.md", "speed.md", "anomalies.md"),
+    "flowgmm": ("styles.md",),
+}
+"""Pages of docs/ where there is more about a model, those that there are."""
+ABOUT: Mapping[str, str] = {
+    "flow_gallery.md": "what each flow makes of four densities in the plane",
+    "styles.md": "styles told apart by a mixture in latent space",
+    "anomalies.md": "models as judges of bad frames, and training through outliers",
+    "cleaning.md": "finding and mending bad frames",
+}
+"""Pages of docs/ on what the family is good for, those that there are."""
+
+
+def page(found: Evaluation, training: TrainingSpec, shipped: int) -> str:
+    """Returns the page as Markdown; the recipe that ships asks for so many steps."""
+    return (
+        "\n".join([*_introduction(found, training, shipped), *_side_by_side(found), *_members(found)]) + "\n"
+    )
+
+
+def idea(model: type) -> str:
+    """Returns what a model's docstring says, without its examples."""
+    parts = inspect.cleandoc(model.__doc__ or "").split("\n\n")
+    return "\n\n".join(part for part in parts if not part.startswith(">>>")).replace("~", "\\~")
+
+
+def _introduction(found: Evaluation, training: TrainingSpec, shipped: int) -> Iterator[str]:
+    models = [row for row in found.rows if "parameters" in row.about]
+    sizes = [row.about["parameters"] / 1e6 for row in models]
+    spec = found.spec
+    yield "# The family of models\n"
+    yield (
+        "Made by [`scripts/family.py`](../scripts/family.py) from the models' own words and from "
+        "[`models.jsonl`](models.jsonl); a test fails when it lags behind them. "
+        "[Write your own](own_model.md) in under 60 lines.\n"
+    )
+    more = [f"{words} ([{name}]({name}))" for name, words in ABOUT.items() if (DOCS / name).exists()]
+    yield f"More of what they do: {'; '.join(more)}.\n"
+    if not models:
+        return
+    yield (
+        "Each model was trained on the motion of [`data/open`](../data/open/recipe.toml) with the same windows, as "
+        f"long as in [the ablations](ablation.md): {training.steps:,} steps of {training.batch} windows, one thread of "
+        f"a CPU; {min(sizes):.1f} to {max(sizes):.1f} million parameters. The recipe that ships asks for {shipped:,} "
+        "steps: this is enough to see what a model is like, not how good it gets. Rows that begin with *paper* are "
+        f"MoGlow with all of the paper's choices, at our size. {_seeds(models)}\n"
+    )
+    yield (
+        f"Measured by the code of `moglow evaluate`: held-out controls and seven synthetic ones, {spec.seeds} seeds of "
+        f"sampling at temperature {spec.temperature:g}, ± half of a 95 % interval over them; {spec.wanders} wanders of "
+        f"{spec.wander_seconds / 60:g} minutes. Held-out real motion stands in the table, and motion copied from the "
+        f"training set, which learns nothing. Likelihoods compare within an encoding only; that of a VAE is a bound. "
+        f"Spread is that of draws over the error of their mean: 1 is right, 0 says the same whatever is drawn.\n"
+    )
+
+
+def _seeds(models: Iterable[Row]) -> str:
+    """What is to be said about chance in training."""
+    seeds = {row.about["seed"] for row in models}
+    if len(seeds) == 1:
+        return "One seed of training: what another would have given is not in the intervals."
+    return "Rows without a word on it are training seed 0; the spread of seeds stands beside the intervals of sampling."
+
+
+def _side_by_side(found: Evaluation) -> Iterator[str]:
+    for group in (HELD_OUT, SYNTHETIC):
+        rows = [row for row in found.rows if group in row.figures]
+        if rows:
+            yield f"## On {group} controls\n"
+            yield from _table(("", *map(_head, FIGURES)), (_figures(row, group) for row in rows))
+    models = [row for row in found.rows if "parameters" in row.about]
+    if not models or not found.first:
+        return
+    yield "## Size, likelihood, endurance\n"
+    head = (
+        "",
+        "M parameters",
+        "minutes",
+        "nats a frame",
+        "spread",
+        "blown up",
+        "frozen",
+        "slide drifts",
+        "jerk drifts",
+    )
+    yield from _table(head, map(_training, models))
+    yield f"## Against {found.first.name}\n"
+    yield (
+        f"How much farther than {found.first.name} a figure is from what it should be, the mean over controls of the "
+        "difference on each (over seeds for the Fréchet distance), ± half of a 95 % interval; below zero it is nearer. "
+        "Bold where the whole interval says so; of twenty such about one does by chance.\n"
+    )
+    for group in (HELD_OUT, SYNTHETIC):
+        keys = [key for key in DIFFERENCES if any(told(found, row, group, key) for row in found.rows)]
+        others = [row for row in found.rows if any(told(found, row, group, key) for key in keys)]
+        if not keys:
+            continue
+        lines = ([row.name, *(_difference(found, row, group, key) for key in keys)] for row in others)
+        yield from _table((group, *map(_head, keys)), lines)
+    yield "In words, with all measures that have a band:\n"
+    for group in (HELD_OUT, SYNTHETIC):
+        yield from (f"* {line}." for line in standings(found, group))
+    yield ""
+
+
+def _members(found: Evaluation) -> Iterator[str]:
+    for name, model in MODELS.items():
+        yield f"## {name}\n"
+        yield f"{idea(model)}\n"
+        yield (
+            f"[`{model.__module__}`](../{model.__module__.replace('.', '/')}.py)"
+            + "".join(
+                f", [{more.removesuffix('.md').replace('_', ' ')}]({more})"
+                for more in MORE.get(name, ())
+                if (DOCS / more).exists()
+            )
+            + "\n"
+        )
+        for row in found.rows:
+            if row.about.get("member") == name and row.about.get("seed") == 0:
+                yield f"![Six seconds of {name} on synthetic controls](models/{name}.svg)\n"
+
+
+def _figures(row: Row, group: str) -> list[str]:
+    return [
+        f"**{row.name}**" if not row.about else row.name,
+        *(_cell(row.figures[group].get(k), k) for k in FIGURES),
+    ]
+
+
+def _cell(figure: Estimate | None, key: str) -> str:
+    if figure is None or math.isnan(figure.value):
+        return ""
+    scale = MEASURES[key].scale
+    if figure.low is None or figure.high is None:
+        return number(figure.value * scale)
+    return f"{number(figure.value * scale)} ± {number((figure.high - figure.low) / 2 * scale)}"
+
+
+def _difference(found: Evaluation, row: Row, group: str, key: str) -> str:
+    text, estimate = told(found, row, group, key), found.difference(row, group, key)
+    return f"**{text}**" if estimate and standing(estimate) else text
+
+
+def _training(row: Row) -> list[str]:
+    about, wandered = row.about, row.wandering
+    spread = about["spread"]
+    cells = [
+        row.name,
+        f"{about['parameters'] / 1e6:.2f}",
+        f"{about['seconds'] / 60:.1f}",
+        number(-row.likelihood.means["held-out"]) if row.likelihood else "",
+        "" if math.isnan(spread) else number(spread),
+    ]
+    if wandered is None:
+        return [*cells, *[""] * 4]
+    gone = [f"{count} of {wandered.rollouts}" for count in (wandered.blown_up, wandered.frozen)]
+    gains = (wandered.slide_drift.value, wandered.jerk_drift.value)
+    return [*cells, *gone, *("" if math.isnan(gain) else f"{100 * gain:+.0f} %" for gain in gains)]
+
+
+def _head(key: str) -> str:
+    measure = MEASURES[key]
+    return f"{measure.label}, {measure.unit}" if measure.unit else measure.label
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    names = list(head)
+    yield f"| {' | '.join(names)} |"
+    yield f"|{'---|' * len(names)}"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+    yield ""
