@@ -1,12 +1,13 @@
 """What each choice is worth: the same small model trained once per choice, by the same steps, and let walk.
 
-    python scripts/ablate.py run --corpora DIR --results docs/ablation.jsonl [--only NAME …] [--seeds 0 1 2]
+    python scripts/ablate.py run --corpora DIR --results docs/ablation.jsonl [--only NAME …] [--seeds 0 1 2] [--steps N]
     python scripts/ablate.py table docs/ablation.jsonl > docs/ablation.md
 
 DIR holds feet_first.corpus, rotations.corpus and positions.corpus, made from the recipe data/open with
 `moglow preprocess data/open/recipe.toml -o DIR/NAME.corpus --set features.encoding=NAME`, and two variants:
 feet_first_contacts.corpus by `--set features.contacts=true`, feet_first_recorded.corpus by `--set data.smoother=[]`.
-A run that the results already hold is not made again, so it may be stopped at any time.
+A run that the results already hold is not made again, so it may be stopped at any time. Runs of different lengths make
+tables of their own: a brief one of all choices, a longer one, with more seeds, of those that came close.
 """
 
 import argparse
@@ -27,11 +28,8 @@ from moglow.schema import to_table
 from moglow.training_run import Plan, TrainingRun
 from moglow.validation import Rollouts, RolloutSpec
 
-BRIEF = (
-    *("training.steps=600", "training.warmup=60", "training.average=0.99", "training.validate_every=600"),
-    *("training.rollouts.takes=8", "training.rollouts.seconds=10"),
-)
-"""A brief training by the recipe that ships; each choice changes one thing in it."""
+BRIEF = 600
+"""Steps of a training that shows what breaks a model."""
 
 CARRY = "context.carry={toe_x=%s,toe_z=%s,foot_yaw=%s,toe_height=%s,others=%s}"
 PAST = "training.windows"
@@ -43,12 +41,15 @@ PAPER = (
 )
 """The paper's choices at our size."""
 
+ONE_FOR_ALL = ("context.carry={others=0.9}", f"{PAST}.history_noise={{others=0.01}}")
+"""For encodings that know no toes to treat otherwise."""
+
 CHOICES: dict[str, tuple[str, ...]] = {
     "as shipped": (),
     "all of the paper's, positions": ("features.encoding=positions", *PAPER),
     "all of the paper's, rotations": ("features.encoding=rotations", *PAPER),
-    "encoding: rotations": ("features.encoding=rotations", "context.carry={others=0.9}"),
-    "encoding: positions": ("features.encoding=positions", "context.carry={others=0.9}"),
+    "encoding: rotations": ("features.encoding=rotations", *ONE_FOR_ALL),
+    "encoding: positions": ("features.encoding=positions", *ONE_FOR_ALL),
     "carry: none (the pose itself)": ("context.carry={}",),
     "carry: 1 everywhere": (CARRY % (1.0, 1.0, 1.0, 1.0, 1.0),),
     "carry: 0.9 everywhere": (CARRY % (0.9, 0.9, 0.9, 0.9, 0.9),),
@@ -66,8 +67,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
         *(f"{PAST}.pose_dropout=1.0", f"{PAST}.dropout_drawn=true", f"{PAST}.dropout_windows=1"),
     ),
     "history noise: none": (f"{PAST}.history_noise={{}}",),
-    "history noise: 0.01": (f"{PAST}.history_noise={{others=0.01}}",),
-    "history noise: 0.05": (f"{PAST}.history_noise={{others=0.05}}",),
+    "history noise: 0.003 everywhere": (f"{PAST}.history_noise={{others=0.003}}",),
+    "history noise: 0.02 everywhere": (f"{PAST}.history_noise={{others=0.02}}",),
+    "history noise: 0.03 but for planted toes": (
+        f"{PAST}.history_noise={{toe_x=0.003,toe_z=0.003,foot_yaw=0.003,others=0.03}}",
+    ),
     "dequantise: 2e-3": (f"{PAST}.dequantise=2e-3",),
     "dequantise: 1e-2": (f"{PAST}.dequantise=1e-2",),
     "latent: normal (paper)": ("model.latent=normal",),
@@ -96,14 +100,22 @@ CHOICES: dict[str, tuple[str, ...]] = {
 LONG = 60.0  # seconds of the roll-outs that drift is read from
 
 
-def recipe_of(name: str) -> Recipe:
-    """Returns the recipe of a choice."""
-    return read_recipe("data/open/recipe.toml", [*BRIEF, *CHOICES[name]])
+def brief(steps: int = BRIEF) -> tuple[str, ...]:
+    """Returns what makes a recipe's training so short, settings and all that depends on its length."""
+    return (
+        *(f"training.steps={steps}", f"training.warmup={steps // 10}", f"training.validate_every={steps}"),
+        *(f"training.average={1 - 6 / steps:g}", "training.rollouts.takes=8", "training.rollouts.seconds=10"),
+    )
 
 
-def measure(name: str, seed: int, corpora: Path) -> dict[str, Any]:
+def recipe_of(name: str, steps: int = BRIEF) -> Recipe:
+    """Returns the recipe that ships with fewer steps and one thing changed: the choice."""
+    return read_recipe("data/open/recipe.toml", [*brief(steps), *CHOICES[name]])
+
+
+def measure(name: str, seed: int, steps: int, corpora: Path) -> dict[str, Any]:
     """Trains a choice with a seed and returns its figures."""
-    recipe = recipe_of(name)
+    recipe = recipe_of(name, steps)
     features = recipe.tables["features"]
     suffix = "_contacts" if features.get("contacts") else ""
     suffix += "" if recipe.tables["data"]["smoother"] else "_recorded"
@@ -120,6 +132,7 @@ def measure(name: str, seed: int, corpora: Path) -> dict[str, Any]:
     return {
         "choice": name,
         "seed": seed,
+        "steps": steps,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "seconds": round(seconds),
         "nats": validation.likelihood.standardized,
@@ -131,17 +144,17 @@ def measure(name: str, seed: int, corpora: Path) -> dict[str, Any]:
     }
 
 
-def run_all(corpora: Path, results: Path, only: list[str], seeds: list[int]) -> None:
+def run_all(corpora: Path, results: Path, only: list[str], seeds: list[int], steps: int) -> None:
     """Makes the runs that are missing and writes a line for each."""
     for seed in seeds:
         for name in only or CHOICES:
             made = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
-            if any(row["choice"] == name and row["seed"] == seed for row in made):
+            if (name, seed, steps) in [(row["choice"], row["seed"], row["steps"]) for row in made]:
                 continue
-            row = measure(name, seed, corpora)
+            row = measure(name, seed, steps, corpora)
             with results.open("a") as file:
                 file.write(json.dumps(row) + "\n")
-            print(f"{name}, seed {seed}: {row['nats']:.2f} nats, {row['figures']}", flush=True)
+            print(f"{name}, seed {seed}, {steps} steps: {row['nats']:.2f} nats, {row['figures']}", flush=True)
 
 
 def cell(values: list[float], form: str = ".1f") -> str:
@@ -174,20 +187,33 @@ def drifts(rows: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def table(results: Path) -> str:
-    """Returns the table in Markdown, least slide first."""
+def tables(results: Path) -> str:
+    """Returns a table in Markdown for each length of training."""
+    rows = [json.loads(line) for line in results.read_text().splitlines()]
+    parts = []
+    for steps in sorted({row["steps"] for row in rows}):
+        parts += [f"## {steps} steps", "", table([row for row in rows if row["steps"] == steps]), ""]
+    return "\n".join(parts).rstrip()
+
+
+def table(rows_of_all: list[dict[str, Any]]) -> str:
+    """Returns the table of some runs in Markdown, least slide first."""
     runs: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for line in results.read_text().splitlines():
-        row = json.loads(line)
+    for row in rows_of_all:
         runs[row["choice"]].append(row)
     lines: list[tuple[str, ...]] = [(*COLUMNS, *DRIFT), ("---",) * 10]
     lines.append(
         ("**held-out real motion**", "", "", "", *looks(next(iter(runs.values()))[:1], "real"), "", "")
     )
-    for name, rows in sorted(runs.items(), key=lambda item: item[1][0]["figures"]["slide_mean"]):
+    for name, rows in sorted(runs.items(), key=lambda item: mean_slide(item[1])):
         size, nats = f"{rows[0]['parameters'] / 1e6:.2f}", cell([row["nats"] for row in rows])
         lines.append((name, str(len(rows)), size, nats, *looks(rows, "figures"), *drifts(rows)))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def mean_slide(rows: list[dict[str, Any]]) -> float:
+    """Returns what the table is ordered by."""
+    return float(np.mean([row["figures"]["slide_mean"] for row in rows]))
 
 
 def main() -> None:
@@ -200,12 +226,13 @@ def main() -> None:
     runner.add_argument("--results", type=Path, required=True)
     runner.add_argument("--only", nargs="*", default=[], choices=CHOICES)
     runner.add_argument("--seeds", nargs="*", type=int, default=[0])
+    runner.add_argument("--steps", type=int, default=BRIEF)
     commands.add_parser("table").add_argument("results", type=Path)
     arguments = parser.parse_args()
     if arguments.command == "table":
-        print(table(arguments.results))
+        print(tables(arguments.results))
     else:
-        run_all(arguments.corpora, arguments.results, arguments.only, arguments.seeds)
+        run_all(arguments.corpora, arguments.results, arguments.only, arguments.seeds, arguments.steps)
 
 
 if __name__ == "__main__":

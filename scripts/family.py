@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from ablate import BRIEF, PAPER
+from ablate import PAPER, brief
 from family_page import page
 from moglow.checkpoint import Checkpoint
 from moglow.clip import Clip
@@ -51,7 +51,7 @@ class Member:
     @property
     def recipe(self) -> Recipe:
         """The recipe that ships, its model replaced by this one's compact preset."""
-        recipe = read_recipe(RECIPE, [*BRIEF, f"features.encoding={self.corpus}"])
+        recipe = read_recipe(RECIPE, [*brief(), f"features.encoding={self.corpus}"])
         model = {"name": self.model, "preset": "compact"}
         return replace(recipe, tables={**recipe.tables, "model": model}).overridden(self.settings)
 

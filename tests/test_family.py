@@ -62,7 +62,7 @@ def test_a_run_is_made_once_and_stands_in_the_page(tmp_path: Path, monkeypatch: 
     )
     monkeypatch.setattr(family, "DOCS", tmp_path)
     monkeypatch.setattr(family, "SPEC", spec)
-    monkeypatch.setattr(family, "BRIEF", brief)
+    monkeypatch.setattr(family, "brief", lambda: brief)
     monkeypatch.setattr(family, "MEMBERS", {"moglow": family.Member("moglow", settings=("model.hidden=8",))})
     tiny_corpus().write(tmp_path / "feet_first.corpus")
     said = ["moglow: trained", *(f"{name}: measured" for name in (REAL, "moglow", COPY))]
