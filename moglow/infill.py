@@ -61,7 +61,7 @@ class Infill:
     def __call__(self, clip: Clip, missing: Flags) -> Clip:
         """The clip with the marked joints in frames ``(T, J)`` made up, all else as it is to the last bit."""
         filled = interpolated(clip, missing)
-        for start, stop in runs(missing.any(1)):
+        for start, stop in runs(missing.max(axis=1)):
             long = stop - start >= self.spec.shortest * clip.fps
             if long and start and stop < len(clip):
                 filled = self._gap(filled, missing, start, stop)
@@ -90,7 +90,7 @@ class Infill:
     def _channels(self, clip: Clip, missing: Flags) -> NDArray[np.bool_]:
         """Which of the model's channels ``(D,)`` say where the missing joints are."""
         encoding = self.checkpoint.context.encoding
-        skeleton, lost = encoding.skeleton, missing.any(0)
+        skeleton, lost = encoding.skeleton, missing.max(axis=0)
         roles = {role: joint for role, joint in clip.skeleton.anatomy.roles.items() if lost[joint]}
         joints = {skeleton.anatomy.roles[role] for role in roles if role in skeleton.anatomy.roles}
         for leg in skeleton.anatomy.legs:

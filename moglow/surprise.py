@@ -70,4 +70,5 @@ def strangeness(checkpoint: Checkpoint, model: MotionModel, clip: Clip) -> NDArr
     known = np.full(len(seen), np.nan)
     known[history : history + len(scores)] = scores.double().numpy() + context.log_scale
     nearest = np.minimum(np.round(clip.times * context.fps).astype(int), len(known) - 1)
-    return known[nearest]
+    found: NDArray[np.float64] = known[nearest]
+    return found

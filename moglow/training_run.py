@@ -22,7 +22,8 @@ from moglow.recipe import Recipe
 from moglow.schema import from_table, suggestion, to_table
 from moglow.spread import spread
 from moglow.tensorfile import write_tensors
-from moglow.training import Diverged, Report, Trainer, TrainingSpec
+from moglow.training import Diverged, Report, Trainer
+from moglow.training_spec import TrainingSpec
 from moglow.validation import CHOICES, Rollouts, Validation, likelihood
 from moglow.windows import Footage, Windows, WindowSpec
 

@@ -28,7 +28,8 @@ from moglow.corpus import Corpus, Stretch
 from moglow.models import MODELS
 from moglow.models.model import MotionModel
 from moglow.outliers import OutlierSpec
-from moglow.training import Trainer, TrainingSpec
+from moglow.training import Trainer
+from moglow.training_spec import TrainingSpec
 from moglow.window_order import Cuts
 from moglow.windows import Footage, Windows, WindowSpec
 

@@ -9,7 +9,7 @@ from moglow.differences import standing
 from moglow.findings import HELD_OUT, SYNTHETIC, Evaluation, Row
 from moglow.models import MODELS
 from moglow.scores import MEASURES, Estimate
-from moglow.training import TrainingSpec
+from moglow.training_spec import TrainingSpec
 from moglow_viewer.charts import number
 from moglow_viewer.standings import standings, told
 

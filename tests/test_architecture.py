@@ -34,7 +34,7 @@ FLOORS = {
         models.autoencoder models.undercomplete models.overcomplete models.denoising models.sparse_l1 models.sparse_kl
         models""",
     9: """gathering rollout outliers classification spread validation health
-        training checkpoint training_run processes card""",
+        training_spec training checkpoint training_run processes card""",
     10: """folded numpy_moglow int16 torch_steps arithmetics row_by_row endings sampling
         trials library ensemble""",
     11: """glb export real generation looping bench blender_program blender_scene

@@ -86,7 +86,7 @@ def test_motions_are_those_that_generation_draws(checkpoint: Checkpoint) -> None
 
 
 def test_a_style_that_a_model_was_not_told_of_is_none_to_it(checkpoint: Checkpoint) -> None:
-    paths = [ControlPath([[0.0, 0.0]] * 9, [0.0] * 9, 20.0, styles) for styles in (None, ("moonwalk",) * 9)]
+    paths = [ControlPath(np.zeros((9, 2)), np.zeros(9), 20.0, styles) for styles in (None, ("moonwalk",) * 9)]
     plain, strange = dict(Ensemble(checkpoint, 0.7).motions(paths, [3, 3])).values()
     np.testing.assert_array_equal(plain.pose, strange.pose)
 

@@ -11,7 +11,8 @@ from torch import Generator, Tensor
 from moglow.models import MODELS
 from moglow.models.regression import Regression
 from moglow.outliers import ASSIGNMENTS, OutlierSpec, Suspicion
-from moglow.training import Trainer, TrainingSpec
+from moglow.training import Trainer
+from moglow.training_spec import TrainingSpec
 from moglow.windows import Footage, Windows, WindowSpec
 from tests.models.test_model_laws import C, D, build
 from tests.test_resume import halves

@@ -10,7 +10,8 @@ from torch import Generator, Tensor
 from moglow.flows.nets import BFLOAT16_PAYS_FROM, faster_precision, has_fast_bfloat16, recurrent_products_in
 from moglow.flows.schedules import SCHEDULES
 from moglow.models.moglow import MoGlow
-from moglow.training import Trainer, TrainingSpec
+from moglow.training import Trainer
+from moglow.training_spec import TrainingSpec
 from moglow.windows import Footage, Windows, WindowSpec
 from tests.test_resume import halves
 from tests.tiny import tiny_context, tiny_corpus, tiny_recipe

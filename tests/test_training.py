@@ -9,7 +9,8 @@ from torch import Generator, Tensor
 
 from moglow.models.moglow import MoGlow
 from moglow.rollout import FreeRunning
-from moglow.training import SCHEDULES, Diverged, Report, Trainer, TrainingSpec, adam
+from moglow.training import Diverged, Report, Trainer, adam
+from moglow.training_spec import SCHEDULES, TrainingSpec
 from moglow.windows import Footage, Windows, WindowSpec
 from tests.tiny import tiny_context, tiny_corpus
 

@@ -55,7 +55,7 @@ class Cleaning:
             strange = find_strange(infill.checkpoint, infill.model, mended.clip)
         except MoglowError as error:
             return cls(source, mended, note=str(error))
-        sound = ~mended.changed.any(1)
+        sound = ~mended.changed.max(axis=1)
         return cls(source, mended, tuple(each for each in strange if sound[each.start : each.stop].all()))
 
     def write(self, out: Path) -> None:
@@ -87,7 +87,7 @@ class Cleaning:
         """What was found and done, in a line."""
         findings = self.mended.findings
         mended = sum(not each.left for each in findings)
-        frames = int(self.mended.changed.any(1).sum())
+        frames = int(self.mended.changed.max(axis=1).sum())
         strange = f", {len(self.strange)} strange" if self.strange else ""
         if not findings:
             return f"no fault found{strange}"
@@ -130,7 +130,7 @@ class Cleaning:
             "out": str(out) if out else None,
             "frames_after": len(clip),
             "fps_after": clip.fps,
-            "changed": np.flatnonzero(self.mended.changed.any(1)).tolist(),
+            "changed": np.flatnonzero(self.mended.changed.max(axis=1)).tolist(),
         }
 
     def said(self, out: Path | None, html: Path | None) -> Iterator[str]:

@@ -14,7 +14,8 @@ from moglow.models.denoising import Denoising
 from moglow.models.sparse_kl import SparseKL
 from moglow.models.sparse_l1 import SparseL1
 from moglow.models.undercomplete import Undercomplete
-from moglow.training import Trainer, TrainingSpec
+from moglow.training import Trainer
+from moglow.training_spec import TrainingSpec
 from moglow.windows import Footage, Windows, WindowSpec
 from tests.models.test_model_laws import AUTOENCODERS, SMALL, build, windows
 from tests.tiny import tiny_context, tiny_corpus

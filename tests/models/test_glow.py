@@ -18,8 +18,9 @@ from moglow.flows.bijection import map_state
 from moglow.models.glow import Glow
 from moglow.real import likelihood_terms
 from moglow.sampling import Sampler, Track
-from moglow.training import Trainer, TrainingSpec
+from moglow.training import Trainer
 from moglow.training_run import Plan, TrainingRun
+from moglow.training_spec import TrainingSpec
 from moglow.validation import frame_nats
 from moglow.windows import Footage, Windows, WindowSpec
 from tests.tiny import tiny_context, tiny_corpus, tiny_recipe
