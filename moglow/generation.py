@@ -26,6 +26,7 @@ from moglow.ranking import scores
 from moglow.real import real_slide
 from moglow.sampling import Sampler, Track
 from moglow.tally import Measured, Tally
+from moglow.toes import bent_toes
 
 PRETRAINED = Path(__file__).parent / "pretrained" / "locomotion.safetensors"
 """The model inside the package."""
@@ -171,7 +172,8 @@ def finished(
     clips = decoded()
     if foot_lock:
         first = next(clips)
-        clips = lock_stream(chain([first], clips), floor=toe_floor(toe_points(first)), spec=LOCK)
+        locked = lock_stream(chain([first], clips), floor=toe_floor(toe_points(first)), spec=LOCK)
+        clips = map(bent_toes, locked)
     for clip in clips:
         tally.written(clip)
         yield clip

@@ -22,6 +22,7 @@ from moglow.retarget import retarget
 from moglow.rotations import Array, wrap_angle
 from moglow.sampling import Sampler, Track
 from moglow.tally import Measured, Tally
+from moglow.toes import bent_toes
 
 TAKES = 16
 """Motions that are tried for a loop …"""
@@ -118,7 +119,7 @@ def _loop(
     encoding, period = checkpoint.context.encoding, len(lap) - 1
     cycle, chosen = _closed(poses, nats, at, period, blend)
     three = encoding.decode(np.concatenate([cycle, cycle, cycle, cycle[:1]]), _three(lap))
-    locked = lock_feet(three, spec=spec) if spec else three
+    locked = bent_toes(lock_feet(three, spec=spec)) if spec else three
     middle, tally = slice(period, 2 * period + 1), Tally()
     tally.drawn(three[middle], np.append(chosen, chosen[:1]))
     tally.written(locked[middle])
