@@ -7,6 +7,9 @@ import pytest
 
 from moglow.errors import RecipeError
 from moglow.recipe import Recipe, read_recipe
+from moglow.training_run import Plan
+
+RECIPES = sorted((Path(__file__).resolve().parents[1] / "data").rglob("*.toml"))
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,11 @@ def test_sections_become_dataclasses(tmp_path: Path) -> None:
     recipe = read_recipe(tmp_path / "r.toml", ["training.name=walk"])
     assert recipe.section("training", Training) == Training(7, "walk")
     assert recipe.section("model", Training) == Training()
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.parent.name + "/" + path.stem)
+def test_the_recipes_that_come_with_moglow_are_sound(path: Path) -> None:
+    assert Plan.of(read_recipe(path)).training.steps > 0
 
 
 def test_settings_read_as_toml_else_as_text_and_leave_the_original() -> None:
