@@ -59,7 +59,7 @@ def leaning(clip: Clip, lean: float) -> Clip:
     return replace(clip, rotations=rotations)
 
 
-def recipe(steps: int = 60, **model: object) -> Recipe:
+def recipe(steps: int = 120, **model: object) -> Recipe:
     windows = {"length": 20, "pose_dropout": 1.0, "dropout_windows": 0.5}
     made = tiny_recipe(steps=steps, rate=1e-2, validate_every=steps, windows=windows)
     return Recipe("tiny.toml", {**made.tables, "model": model or LEARNT})

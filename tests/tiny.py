@@ -53,7 +53,7 @@ def tiny_recipe(**training: object) -> Recipe:
     tables: dict[str, Any] = {
         "features": {"encoding": "feet_first"},
         "context": {"history": 3, "lookahead": 2, "flags": True, "carry": CARRY},
-        "model": {"name": "moglow", "preset": "compact", "steps": 2, "hidden": 8, "encoder": [8]},
+        "model": {"name": "moglow", "preset": "compact", "steps": 2, "hidden": 8, "encoder": [8], "dropout": 0.0},
         "training": {
             "steps": 12, "batch": 4, "rate": 3e-3, "warmup": 4, "validate_every": 4, "windows": windows,
             "rollouts": {"takes": 1, "seconds": 1.0},
