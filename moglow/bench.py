@@ -152,16 +152,20 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def machine() -> str:
-    """This machine in words: processor, cores, threads that products may take, versions."""
-    name = platform.processor() or platform.machine()
+def processor() -> str:
+    """The processor's name."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
-            name = next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+            return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
     except (OSError, StopIteration):
-        pass
+        return platform.processor() or platform.machine()
+
+
+def machine() -> str:
+    """This machine in words: processor, cores, threads that products may take, versions."""
     threads = os.environ.get("OMP_NUM_THREADS", "all")
-    return f"{name} × {os.cpu_count()}, threads: {threads}, numpy {np.__version__}, Python {platform.python_version()}"
+    versions = f"numpy {np.__version__}, Python {platform.python_version()}"
+    return f"{processor()} × {os.cpu_count()}, threads: {threads}, {versions}"
 
 
 def first_frame(subject: Subject) -> float:

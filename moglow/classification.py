@@ -11,13 +11,12 @@ number that makes held-out labels likeliest (Guo et al., *On calibration of mode
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from moglow.context import Context
 from moglow.corpus import Corpus
@@ -45,24 +44,10 @@ def evidence(model: MotionModel, context: Context, features: Features, name: str
             f"{name}: {len(features.pose)} frames at {context.fps:g} fps, the model needs {spec.history + 1} to see "
             "a style; give a longer clip"
         )
-    pose, control = (_tensor(part, context) for part in (features.pose, features.control))
-    control = torch.cat([control, control[-1:].expand(spec.lookahead, -1)])
-    pose, control = context.standardize_pose(pose), context.standardize_control(control)
-    rows = pose.expand(styles, -1, -1)
-    window = Window(
-        poses=rows,
-        history=rows,
-        controls=control.expand(styles, -1, -1),
-        shown=pose.new_zeros(styles, frames, spec.history),
-        style=torch.eye(styles, dtype=pose.dtype, device=pose.device),
-        fresh=pose.new_ones(styles),
-    )
+    window = Window.of_clip(context, features, torch.eye(styles, device=context.scale.device))
+    window = replace(window, shown=torch.zeros_like(window.shown))
     log_prob, _ = model.log_prob(window.target(context), window.context(context))
     return np.asarray(log_prob.double().mean(dim=1).cpu().numpy())
-
-
-def _tensor(array: NDArray[Any], context: Context) -> Tensor:
-    return torch.as_tensor(np.array(array, np.float32), device=context.scale.device)
 
 
 def probabilities(evidence: Floats, temperature: float) -> Floats:

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from moglow.checkpoint import Checkpoint
 from moglow.clip import Clip
 from moglow.contacts import Flags, runs
-from moglow.context import Context
 from moglow.damage import interpolated
 from moglow.models.model import MotionModel
 from moglow.retarget import retarget
 from moglow.rotations import Array, quat_conjugate, quat_continuous, quat_multiply, quat_slerp
 from moglow.signals import sample_cubic, sample_turns
+from moglow.torch_steps import on_device
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Infill:
 
     def _draw(self, pose: Array, control: Array, lost: NDArray[np.bool_], begin: int, end: int) -> Array:
         """Poses ``(T, D)`` with the lost channels of frames ``begin`` up to ``end`` drawn."""
-        context, spec = _in_torch(self.checkpoint.context), self.spec
+        context, spec = on_device(self.checkpoint.context, "cpu"), self.spec
         many, history, ahead = spec.motions, context.spec.history, context.spec.lookahead
         known = context.standardize_pose(torch.as_tensor(pose, dtype=torch.float32))
         controls = context.standardize_control(torch.as_tensor(control, dtype=torch.float32))
@@ -139,10 +139,6 @@ class Infill:
         out[begin:end, free] = mean[begin - frames : end - frames, free]
         result: Array = context.physical_pose(out).double().numpy()
         return result
-
-
-def _in_torch(context: Context) -> Context:
-    return context.mapped(torch.as_tensor, torch)
 
 
 def _joined(clip: Clip, made: Clip, missing: Flags, start: int, stop: int, at: Array) -> Clip:

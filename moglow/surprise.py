@@ -11,7 +11,9 @@ from moglow.clip import Clip
 from moglow.contacts import runs
 from moglow.models.model import MotionModel
 from moglow.retarget import retarget
+from moglow.torch_steps import on_device
 from moglow.validation import shared
+from moglow.windows import Window
 
 ABOVE = 150.0
 """Nats by which a frame is stranger than half of its take before it is listed."""
@@ -52,21 +54,14 @@ def strangeness(checkpoint: Checkpoint, model: MotionModel, clip: Clip) -> NDArr
     The clip is put on the model's skeleton, on its floor and at its rate, and the scores are read back at the clip's.
     """
     context = checkpoint.context
-    history, ahead = context.spec.history, context.spec.lookahead
+    history = context.spec.history
     seen = context.encoding.spec.posed(retarget(clip.resample(context.fps), context.encoding.skeleton))
     if len(seen) <= history + 1:
         return np.full(len(clip), np.nan)
-    features, torch_context = context.encoding.features(seen), context.mapped(torch.as_tensor, torch)
-    pose = torch_context.standardize_pose(torch.as_tensor(features.pose, dtype=torch.float32))
-    control = torch_context.standardize_control(torch.as_tensor(features.control, dtype=torch.float32))
-    control = torch.cat([control, control[-1:].expand(ahead, -1)])
-    past = pose[:-1].unfold(0, history, 1).transpose(-1, -2)  # (T - K, K, D)
-    around = control.unfold(0, history + 1 + ahead, 1).transpose(-1, -2)  # (T - K, K + 1 + L, 3)
-    style = torch.zeros(len(past), len(context.styles))
-    vectors = torch_context.build(past, around, style)
-    targets = torch_context.to_target(pose[history:], pose[history - 1 : -1], control[history : len(pose)])
+    tensors = on_device(context, "cpu")
+    window = Window.of_clip(tensors, context.encoding.features(seen), torch.zeros(1, len(context.styles)))
     with torch.no_grad():
-        scores = shared(model.score(targets[None], vectors[None])[0], model.stride)[0]
+        scores = shared(model.score(window.target(tensors), window.context(tensors))[0], model.stride)[0]
     known = np.full(len(seen), np.nan)
     known[history : history + len(scores)] = scores.double().numpy() + context.log_scale
     nearest = np.minimum(np.round(clip.times * context.fps).astype(int), len(known) - 1)

@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 
 from moglow.context import Context, by_channel
 from moglow.corpus import Corpus, Stretch
-from moglow.encodings.encoding import CONTROL_MIRROR
+from moglow.encodings.encoding import CONTROL_MIRROR, Features
 from moglow.errors import TrainingError
 from moglow.window_order import ORDERS, Cuts
 
@@ -27,17 +27,15 @@ class WindowSpec:
     """How windows are cut and what is done to them; the recipe's [training.windows]. The defaults are the paper's."""
 
     length: int = 70  # frames predicted; with the ten before them the paper's 80
-    short: int = (
-        0  # frames predicted in clips too short for `length`: a run is over in a second; 0 leaves these out
-    )
+    short: int = 0
+    """Frames predicted in clips too short for `length`: a run is over in a second; 0 leaves these out."""
     short_share: float = 0.1  # of the batches, where there are such clips; a batch has windows of one length
     overlap: float = 0.5  # of two neighbouring windows; with carried state they always lie end to end
     order: str = "shuffled"  # or "consecutive": each row of a batch goes on where it ended, with its memory
     mirror: bool = True  # every window is also seen with left and right exchanged
     reverse: bool = True  # and backwards in time
-    dequantise: float = (
-        1e-3  # deviations of noise on each pose, past and future; part of the density, so state it
-    )
+    dequantise: float = 1e-3
+    """Deviations of noise on each pose, past and future; part of the density, so state it."""
     history_noise: Mapping[str, float] = field(default_factory=dict)
     """Deviations of noise, by channel group, on top of what the model is shown of the past: it learns to come back.
 
@@ -47,9 +45,8 @@ class WindowSpec:
     dropout_windows: float = 1.0  # share of windows in which poses are hidden at all
     dropout_drawn: bool = False  # each window draws its own probability, from 0 to pose_dropout
     dropout_shared: bool = False  # a pose is hidden from all frames or none, not lag by lag
-    style_dropout: float = (
-        0.1  # share of windows whose style is not told, so that "any style" can be asked for
-    )
+    style_dropout: float = 0.1
+    """Share of windows whose style is not told, so that "any style" can be asked for."""
 
     labelled: float = 1.0  # share of the clips whose style is ever told; to find out what labels are worth
 
@@ -95,6 +92,20 @@ class Window:
     shown: Tensor  # (B, T, K), 0 where data dropout hides a past pose from a frame
     style: Tensor  # (B, S)
     fresh: Tensor  # (B,), 1 where a row does not go on where the last batch ended
+
+    @classmethod
+    def of_clip(cls, context: Context, features: Features, style: Tensor) -> Self:
+        """Returns a whole clip as a window for each style (B, S), nothing hidden; its end holds the last control."""
+        spec, rows = context.spec, len(style)
+        pose, control = (
+            torch.as_tensor(np.array(part, np.float32), device=style.device)
+            for part in (features.pose, features.control)
+        )
+        control = torch.cat([control, control[-1:].expand(spec.lookahead, -1)])
+        poses = context.standardize_pose(pose).expand(rows, -1, -1)
+        controls = context.standardize_control(control).expand(rows, -1, -1)
+        shown = pose.new_ones(rows, len(pose) - spec.history, spec.history)
+        return cls(poses, poses, controls, shown, style, pose.new_ones(rows))
 
     def __len__(self) -> int:
         return len(self.poses)
