@@ -11,14 +11,10 @@ made again.
 
 import argparse
 import json
-import math
-import platform
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +23,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from moglow.bench import processor
 from moglow.classification import Floats, best_temperature, evidence_of_split, probabilities
 from moglow.context import Context
 from moglow.corpus import Corpus, Stretch
 from moglow.recipe import read_recipe
 from moglow.training_run import Plan, TrainingRun
 from moglow.windows import Footage, Windows
+from styles_page import read, written
 
 RECIPE = Path(__file__).parents[1] / "data" / "bandai" / "styles.toml"
 HELD_BACK = 0.1  # of the training clips, for temperatures
-BINS = 5  # of confidence, of equal width between one third and 1
-STUDENT = {3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}  # 97.5 %, n − 1
 
 
 @dataclass(frozen=True)
@@ -157,14 +153,6 @@ def measure(way: str, share: float, seed: int, parts: Parts) -> dict[str, Any]:
     return row
 
 
-def processor() -> str:
-    """Returns the name of the processor."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
 def run_all(corpus: Path, results: Path, ways: list[str], shares: list[float], seeds: list[int]) -> None:
     """Makes the runs that are missing and writes a line for each."""
     torch.set_num_threads(1)
@@ -182,122 +170,6 @@ def run_all(corpus: Path, results: Path, ways: list[str], shares: list[float], s
                 print(f"{way}, {share:.0%} of labels, seed {seed}: {right}", flush=True)
 
 
-def read(results: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
-
-
-def calibration_error(confidence: Floats, right: Floats) -> float:
-    """Returns the expected calibration error: |right − confidence| in each bin, by how many lie in it."""
-    gaps = [len(own) * abs(float(own[:, 1].mean() - own[:, 0].mean())) for own in binned(confidence, right)]
-    return sum(gaps) / len(right)
-
-
-def binned(confidence: Floats, right: Floats) -> list[NDArray[Any]]:
-    """Returns confidence and right (n, 2) of each bin that is not empty."""
-    place = np.clip(((confidence - 1 / 3) * 1.5 * BINS).astype(int), 0, BINS - 1)
-    both = np.stack([confidence, right], axis=-1)
-    return [both[place == k] for k in range(BINS) if (place == k).any()]
-
-
-def interval(values: Iterable[float], form: str) -> str:
-    """Returns a mean and half its 95 % interval over seeds; two seeds tell of none."""
-    found = np.array(list(values))
-    text = format(float(found.mean()), form)
-    if len(found) < 3:
-        return text
-    half = STUDENT[len(found)] * float(found.std(ddof=1)) / math.sqrt(len(found))
-    return f"{text} ± {format(half, form)}"
-
-
-def table(results: Path) -> str:
-    """Returns the page in Markdown."""
-    runs: dict[tuple[float, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in read(results):
-        runs[row["labels"], row["way"]].append(row)
-    ordered = sorted(runs.items(), key=lambda item: (-item[0][0], item[0][1]))
-    headings = "labels|clips|way|seeds|right, %|worst seed|ECE raw, %|ECE, %|NLL raw|NLL|temperature|CPU s"
-    lines = [f"| {' | '.join(headings.split('|'))} |"]
-    lines.append("|" + "---|" * 12)
-    reliability = [
-        "| labels | way | " + " | ".join(f"sure {low:.2f} – {high:.2f}" for low, high in edges()) + " |"
-    ]
-    reliability.append("|" + "---|" * (2 + BINS))
-    for (share, way), rows in ordered:
-        right = [100 * float(np.mean(row["right"])) for row in rows]
-        pooled = {name: joined(rows, name) for name in ("right", "confidence_raw", "confidence_calibrated")}
-        errors = [
-            100 * calibration_error(pooled[f"confidence_{name}"], pooled["right"])
-            for name in ("raw", "calibrated")
-        ]
-        losses = [
-            interval(
-                (-float(np.log(np.maximum(row[f"of_truth_{name}"], 1e-6)).mean()) for row in rows), ".2f"
-            )
-            for name in ("raw", "calibrated")
-        ]
-        cells = [
-            f"{share:.0%}",
-            str(rows[0]["clips"]),
-            way,
-            str(len(rows)),
-            interval(right, ".1f"),
-            f"{min(right):.1f}",
-        ]
-        cells += [f"{error:.1f}" for error in errors] + losses
-        cells += [f"{float(np.median([row['temperature'] for row in rows])):.2g}"]
-        cells += [f"{float(np.mean([row['cpu_seconds'] for row in rows])):.0f}"]
-        lines.append(f"| {' | '.join(cells)} |")
-        reliability.append(f"| {share:.0%} | {way} | {' | '.join(reliable(pooled))} |")
-    any_row = read(results)[0]
-    sizes = {row["way"]: row["parameters"] for row in read(results)}
-    return PAGE.format(
-        steps=any_row["steps"],
-        batch=any_row["batch"],
-        held_out=len(any_row["right"]),
-        sizes=", ".join(f"{way} {count:,}" for way, count in sizes.items()),
-        machine="; ".join(sorted({row["machine"] for row in read(results)})),
-        table="\n".join(lines),
-        reliability="\n".join(reliability),
-    )
-
-
-def joined(rows: list[dict[str, Any]], name: str) -> Floats:
-    return np.concatenate([np.asarray(row[name], float) for row in rows])
-
-
-def edges() -> list[tuple[float, float]]:
-    ends = np.linspace(1 / 3, 1, BINS + 1).tolist()
-    return list(pairwise(ends))
-
-
-def reliable(pooled: Mapping[str, Floats]) -> list[str]:
-    """Returns for each bin which share is right, and of how many."""
-    place = np.clip(((pooled["confidence_calibrated"] - 1 / 3) * 1.5 * BINS).astype(int), 0, BINS - 1)
-    own = [pooled["right"][place == k] for k in range(BINS)]
-    return [f"{each.mean():.2f} of {len(each)}" if len(each) else "–" for each in own]
-
-
-PAGE = """# Styles from few labels
-
-By `scripts/bench_styles.py`, from Bandai Namco's locomotion (styles normal, masculine and active in walks, runs and
-turns; [data/bandai](../data/bandai/README.md)), recipe `data/bandai/styles.toml`: {steps} steps of {batch} windows.
-**FlowGMM** learns from all training clips, the style of a share of them told; **LSTM** is a supervised classifier of
-the labelled clips alone, as many windows. A seed draws which clips are labelled, the same for both, and the weights.
-Parameters: {sizes}. On {machine}.
-
-Right: share of the {held_out} held-out clips, mean and 95 % interval over seeds. ECE: expected calibration error,
-{bins} bins, all seeds pooled. Raw is what the model says, FlowGMM by Bayes' rule on the mean nats a frame; the other
-columns are at a temperature fitted on a tenth of the training clips, which were held back with their labels (at 2 %
-these are more labels than there are to learn from).
-
-{table}
-
-How often what is said with some confidence is right, at the fitted temperature, all seeds pooled:
-
-{reliability}
-""".replace("{bins}", str(BINS))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -312,7 +184,7 @@ def main() -> None:
     commands.add_parser("table").add_argument("results", type=Path)
     arguments = parser.parse_args()
     if arguments.command == "table":
-        print(table(arguments.results), end="")
+        print(written(arguments.results), end="")
     else:
         run_all(arguments.corpus, arguments.results, arguments.ways, arguments.shares, arguments.seeds)
 
