@@ -1,6 +1,7 @@
 """A clip made whole: all damage found, and mended where that can be done. Floor 4; numpy alone."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ class Mended:
     findings: tuple[Finding, ...]
     source: NDArray[np.intp]
 
-    @property
+    @cached_property
     def changed(self) -> Flags:
         """Which joints in which frames ``(T', J)`` are not what they were, to the last bit; all of a new frame."""
         rotations, positions = self.original.rotations[self.source], self.original.positions[self.source]

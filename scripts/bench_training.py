@@ -10,7 +10,7 @@ machine slows all alike. Compare ratios, not times of different runs.
 import argparse
 import dataclasses
 import json
-import platform
+import os
 import resource
 import statistics
 import subprocess
@@ -23,6 +23,7 @@ from typing import IO, Any
 import torch
 from torch import Generator, Tensor, nn
 
+from moglow.bench import processor
 from moglow.flows.nets import has_fast_bfloat16, recurrent_products_in
 from moglow.heap import keep_freed_memory
 from moglow.models.moglow import MoGlow
@@ -188,7 +189,8 @@ def rates(device: str) -> tuple[float, float]:
 def compare(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     config, frames = configured(arguments), arguments.batch * arguments.frames
-    print(f"{processor()}, {arguments.threads} threads, torch {torch.__version__}, device {arguments.device}")
+    cores = f"{processor()} × {os.cpu_count()} ({torch.backends.cpu.get_cpu_capability()})"
+    print(f"{cores}, {arguments.threads} threads, torch {torch.__version__}, device {arguments.device}")
     print(f"{arguments.preset}: {config}; batch {arguments.batch}, T {arguments.frames}, float32")
     flop, bytes_moved = flop_per_frame(config) * frames, 4.0 * 10 * weights(config)
     matrix, memory = rates(arguments.device)
@@ -233,15 +235,6 @@ def compare(arguments: argparse.Namespace) -> None:
 
 def weights(config: MoGlow.Config) -> int:
     return sum(parameter.numel() for parameter in MoGlow(config, POSE, CONTEXT).parameters())
-
-
-def processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
-        return f"{names[0]} × {len(names)} ({torch.backends.cpu.get_cpu_capability()})"
-    except (OSError, IndexError):
-        return platform.processor() or platform.machine()
 
 
 def start_worker(way: str) -> "subprocess.Popen[str]":

@@ -1,7 +1,6 @@
 """`moglow classify`: which style motion is in, and how sure that is."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +40,7 @@ def command(clips: tuple[Path, ...], checkpoint: Path | None, as_json: bool) -> 
     from moglow.bvh_read import read_bvh
     from moglow.checkpoint import Checkpoint
     from moglow.classifier import Classifier
+    from moglow.cli.reports import wide_console
     from moglow.errors import MoglowError
     from moglow.generation import PRETRAINED
     from moglow.inspection import motion_files
@@ -62,8 +62,7 @@ def command(clips: tuple[Path, ...], checkpoint: Path | None, as_json: bool) -> 
         rows += [{"file": name, "error": message} for name, message in errors.items()]
         click.echo(json.dumps(rows, indent=1))
     else:
-        width = None if sys.stdout.isatty() else 160  # wide enough for the table where there is no terminal
-        Console(width=width, highlight=False).print(_table(found, classifier.context.styles))
+        wide_console().print(_table(found, classifier.context.styles))
         if not classifier.calibrated:
             click.echo("how sure is a guess: training measured no held-out styles", err=True)
         for message in errors.values():
