@@ -24,18 +24,21 @@ def bent_toes(clip: Clip) -> Clip:
     >>> bent_toes(Clip.at_rest(walker)).end_positions()[0, :, 1:].round(3).tolist()
     [[0.0, 0.25], [0.06, 0.23]]
     """
-    world, turns = clip.world()
-    rotations, ends = clip.rotations, clip.end_positions()
-    for leg in legs_of(clip.skeleton):
-        for place, (joint, _) in enumerate(clip.skeleton.end_sites):
-            sunk = np.flatnonzero(ends[:, place, 1] < 0) if joint == leg.toe else ()
-            if len(sunk) and leg.toe is not None:
-                rotations = rotations.copy() if rotations is clip.rotations else rotations
-                toe, ahead = world[sunk, leg.toe], world[sunk, leg.toe] - world[sunk, leg.ankle]
-                bend = quat_between(*_bends(toe, ends[sunk, place] - toe, ahead))
-                above = quat_conjugate(turns[sunk, clip.skeleton.parents[leg.toe]])
-                rotations[sunk, leg.toe] = quat_multiply(above, quat_multiply(bend, turns[sunk, leg.toe]))
-    return clip if rotations is clip.rotations else replace(clip, rotations=rotations)
+    ends, sites = clip.end_positions(), clip.skeleton.end_sites
+    ankles = {leg.toe: leg.ankle for leg in legs_of(clip.skeleton) if leg.toe is not None}
+    tips = [
+        place for place, (joint, _) in enumerate(sites) if joint in ankles and ends[:, place, 1].min() < 0
+    ]
+    if not tips:
+        return clip
+    (world, turns), rotations = clip.world(), clip.rotations.copy()
+    for place in tips:
+        toe, sunk = sites[place][0], np.flatnonzero(ends[:, place, 1] < 0)
+        start, ahead = world[sunk, toe], world[sunk, toe] - world[sunk, ankles[toe]]
+        bend = quat_between(*_bends(start, ends[sunk, place] - start, ahead))
+        above = quat_conjugate(turns[sunk, clip.skeleton.parents[toe]])
+        rotations[sunk, toe] = quat_multiply(above, quat_multiply(bend, turns[sunk, toe]))
+    return replace(clip, rotations=rotations)
 
 
 def _bends(toe: Array, tip: Array, ahead: Array) -> tuple[Array, Array]:

@@ -113,8 +113,7 @@ Slide of the lowest toe, median / mean, in cm/s; jerk in m/s³.
 
 **Limits**: running was seen in clips of a second or so. Recorded runs slide by 44 / 142 cm/s, since their feet fly half
 of the time; at 3.5 m/s the model runs too, but between a walk and a run (about 2 to 3 m/s) it was shown little and
-shuffles. Paths faster than what was seen give poor motion; `moglow
-generate` warns of them.
+shuffles. Paths faster than what was seen give poor motion; `moglow generate` warns of them.
 
 sha256 {digest}; figures measured on {platform.machine()}, {platform.system()}.
 """
