@@ -25,6 +25,7 @@ from judging import BLIND, KINDS, Flags, Judged, Scores, injured, joined, judged
 from moglow.checkpoint import Checkpoint
 from moglow.context import Context, ContextSpec
 from moglow.corpus import Corpus, Stretch
+from moglow.generation import PRETRAINED
 from moglow.models import MODELS
 from moglow.models.model import MotionModel
 from moglow.outliers import OutlierSpec
@@ -55,7 +56,6 @@ JUDGED = (
     *("vae", "moglow", "realnvp", "maf"),
 )
 
-SHIPPED = Path(__file__).resolve().parents[1] / "moglow" / "pretrained" / "locomotion.safetensors"
 TRAINED_PIECE = 45
 """Frames of training motion with at most one fault, 1.5 s."""
 
@@ -145,7 +145,7 @@ class Bench:
 
     def shipped(self, name: str, way: str, share: float, seed: int) -> Judge:
         """Returns the model inside the package: trained at length, on sound motion, the same clips held out."""
-        checkpoint = Checkpoint.read(SHIPPED)
+        checkpoint = Checkpoint.read(PRETRAINED)
         return partial(model_scores, model=checkpoint.to_torch(), context=checkpoint.context)
 
     def run(
