@@ -4,12 +4,14 @@ The sampler for users is another one, in numpy; this one serves training, where 
 """
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Generator, Tensor
 
+from moglow.captured import Captured, worth_recording
 from moglow.context import Context
-from moglow.flows.bijection import State
+from moglow.flows.bijection import State, map_state
 from moglow.models.model import MotionModel
 from moglow.windows import Window
 
@@ -32,12 +34,23 @@ def roll_out(
     possible motions it becomes.
     """
     past, reach = context.spec.history, context.spec.history + 1 + context.spec.lookahead
-    poses = list(history.unbind(1))
+
+    def frame(inputs: State) -> State:
+        """The history (B, K, D) and the state after one more frame."""
+        history, controls, noise, state = cast(tuple[Tensor, Tensor, Tensor, State], inputs)
+        vector = context.build(history, controls, style)
+        target, state = model.step(vector, state, noise, temperature=temperature)
+        pose = context.from_target(target, history[:, -1], controls[:, past])
+        return torch.cat([history[:, 1:], pose[:, None]], 1), state
+
+    poses, draw = [], frame
     for t in range(noise.shape[1]):
-        vector = context.build(torch.stack(poses[-past:], 1), controls[:, t : t + reach], style)
-        target, state = model.step(vector, state, noise[:, t], temperature=temperature)
-        poses.append(context.from_target(target, poses[-1], controls[:, t + past]))
-    return torch.stack(poses[past:], 1), state
+        inputs = (history, controls[:, t : t + reach], noise[:, t], state)
+        if t == 1 and worth_recording(history.device, noise.shape[1]):
+            draw = Captured(frame, inputs)
+        history, state = cast(tuple[Tensor, State], draw(inputs))
+        poses.append(history[:, -1].clone())
+    return torch.stack(poses, 1), map_state(Tensor.clone, state)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from moglow.captured import CapturedGradients, leaves
 from moglow.errors import TrainingError
 from moglow.flows.bijection import State, map_state
 from moglow.flows.nets import recurrent_products_in
@@ -104,6 +105,12 @@ class Trainer:
         self._losses = {
             objective.name: self._shared(objective, alone=len(objectives) == 1) for objective in objectives
         }
+        device = windows.footage.device
+        self._captured = {
+            objective.name: CapturedGradients(objective.loss, objective.parameters, device)
+            for objective in objectives
+            if device.type == "cuda" and not distributed.is_initialized()
+        }
         self._parameters = {objective.name: objective.parameters for objective in objectives}
         self._optimizers = {
             objective.name: adam(objective.parameters, rate=spec.rate, weight_decay=spec.weight_decay)
@@ -142,10 +149,13 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
             with recurrent_products_in(self.precision, self.model):
                 suspicion = spec.outliers.suspicion(step, self.model, window, context, state)
-                loss, after = self._losses[name](
-                    target, vectors, state, suspicion=suspicion, generator=generator
-                )
-                loss.backward()
+                if suspicion is None and name in self._captured:
+                    loss, after = self._captured[name](target, vectors, state, generator=generator)
+                else:
+                    loss, after = self._losses[name](
+                        target, vectors, state, suspicion=suspicion, generator=generator
+                    )
+                    loss.backward()
             losses[name] = self._agreed(loss)
             limit = spec.clip or math.inf
             gradient = float(nn.utils.clip_grad_norm_(self._parameters[name], limit, foreach=True))
@@ -197,7 +207,7 @@ class Trainer:
             for index, entries in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{name}.{index}.{key}": value for key, value in entries.items()}
         if self.spec.windows.order == "consecutive":
-            tensors |= {f"memory.{i}": gathered(leaf, -2) for i, leaf in enumerate(_leaves(self.memory))}
+            tensors |= {f"memory.{i}": gathered(leaf, -2) for i, leaf in enumerate(leaves(self.memory))}
         arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
         return arrays, {"step": self.step, "seed": self.windows.seed}
 
@@ -227,12 +237,6 @@ class Trainer:
         """Returns a state of the right form; only running the model tells it."""
         window, context = self.windows.batch(0), self.windows.footage.context
         return self.model.log_prob(window.target(context)[:, :1], window.context(context)[:, :1])[1]
-
-
-def _leaves(state: State) -> list[Tensor]:
-    leaves: list[Tensor] = []
-    map_state(lambda tensor: leaves.append(tensor) or tensor, state)  # type: ignore[func-returns-value]
-    return leaves
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -24,6 +24,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from moglow.bench import processor
+from moglow.captured import CapturedGradients
 from moglow.flows.nets import has_fast_bfloat16, recurrent_products_in
 from moglow.heap import keep_freed_memory
 from moglow.models.moglow import MoGlow
@@ -41,6 +42,13 @@ WAYS = {
     "diagonal+heap": "the same, freed memory kept",
     "diagonal+heap+bf16": "the same, recurrent products in bfloat16",
 }
+GPU_WAYS = {
+    "port": "nn.LSTM (cuDNN) per flow step over the sequence, W as a full matrix, torch's default Adam",
+    "port+bf16": "the same, its LSTMs in bfloat16 by autocast",
+    "plain": "schedule plain, fused Adam",
+    "diagonal+graph": "schedule diagonal in fused kernels, recorded as a CUDA graph, fused Adam",
+    "diagonal+graph+bf16": "the same, recurrent products in bfloat16: what `moglow train` does",
+}
 
 
 class PortedStep(nn.Module):
@@ -56,11 +64,15 @@ class PortedStep(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
+    narrow = False
+
     def forward(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         x = ((x + self.bias) * self.log_scale.exp()) @ self.weight.T
         constant = self.log_scale.sum() + torch.linalg.slogdet(self.weight).logabsdet
         kept, moved = x.tensor_split((POSE // 2,), dim=-1)
-        shift, a = self.head(self.lstm(torch.cat([kept, context], dim=-1))[0]).chunk(2, dim=-1)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.narrow):
+            said = self.lstm(torch.cat([kept, context], dim=-1))[0]
+        shift, a = self.head(said.to(x.dtype)).chunk(2, dim=-1)
         scale = torch.sigmoid(a + 2) + 1e-6
         return torch.cat([kept, (moved + shift) * scale], dim=-1), constant + scale.log().sum(dim=-1)
 
@@ -100,6 +112,8 @@ def training_step(
     optimizer: torch.optim.Optimizer
     if name == "port":
         port = Port(config).to(device)
+        for each in port.steps:
+            each.narrow = "bf16" in extras
         optimizer = torch.optim.Adam(port.parameters(), lr=1e-4)
 
         def gradients() -> None:
@@ -110,10 +124,14 @@ def training_step(
         model.schedule = name
         (objective,) = model.objectives()
         optimizer = adam(objective.parameters, rate=1e-4)
+        recorded = CapturedGradients(objective.loss, objective.parameters, torch.device(device))
 
         def gradients() -> None:
             with recurrent_products_in(precision, model):
-                torch.autograd.backward(objective.loss(pose, context, generator=generator)[0])
+                if "graph" in extras:
+                    recorded(pose, context, None, generator=generator)
+                else:
+                    torch.autograd.backward(objective.loss(pose, context, generator=generator)[0])
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
@@ -166,7 +184,7 @@ def flop_per_frame(config: MoGlow.Config) -> float:
 
 
 def rates(device: str) -> tuple[float, float]:
-    """Measured FLOP/s of a float32 matrix product, and bytes/s of a copy."""
+    """Measured FLOP/s of a matrix product (float32; on a GPU bfloat16), and bytes/s of a copy, read and written."""
 
     def best(call: Callable[[], object]) -> float:
         times = []
@@ -178,11 +196,12 @@ def rates(device: str) -> tuple[float, float]:
             times.append(time.perf_counter() - start)
         return min(times)
 
-    a, b = torch.randn(7000, 1024, device=device), torch.randn(1024, 2048, device=device)
-    product = torch.empty(7000, 2048, device=device)
-    source = torch.zeros(2**26, device=device)
+    kind, rows = (torch.bfloat16, 70_000) if device == "cuda" else (torch.float32, 7_000)
+    a, b = (torch.randn(*shape, device=device).to(kind) for shape in ((rows, 1024), (1024, 2048)))
+    product = torch.empty(rows, 2048, device=device, dtype=kind)
+    source = torch.randn(2**26, device=device)
     target = torch.empty_like(source)
-    flops = 2 * 7000 * 1024 * 2048 / best(lambda: torch.mm(a, b, out=product))
+    flops = 2 * rows * 1024 * 2048 / best(lambda: torch.mm(a, b, out=product))
     return flops, 2 * 4 * 2**26 / best(lambda: target.copy_(source))
 
 
@@ -190,7 +209,8 @@ def compare(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     config, frames = configured(arguments), arguments.batch * arguments.frames
     cores = f"{processor()} × {os.cpu_count()} ({torch.backends.cpu.get_cpu_capability()})"
-    print(f"{cores}, {arguments.threads} threads, torch {torch.__version__}, device {arguments.device}")
+    gpu = f", {torch.cuda.get_device_name()}" if arguments.device == "cuda" else ""
+    print(f"{cores}{gpu}, {arguments.threads} threads, torch {torch.__version__}, device {arguments.device}")
     print(f"{arguments.preset}: {config}; batch {arguments.batch}, T {arguments.frames}, float32")
     flop, bytes_moved = flop_per_frame(config) * frames, 4.0 * 10 * weights(config)
     matrix, memory = rates(arguments.device)
@@ -199,10 +219,11 @@ def compare(arguments: argparse.Namespace) -> None:
         f"{bytes_moved / 1e9:.2f} GB of weights, gradients and moments at {memory / 1e9:.1f} GB/s "
         f"= {1e3 * bytes_moved / memory:.0f} ms"
     )
+    known = GPU_WAYS if arguments.device == "cuda" else WAYS
     ways = [
         way
-        for way in arguments.ways.split(",")
-        if "bf16" not in way or has_fast_bfloat16(torch.device("cpu"))
+        for way in (arguments.ways or ",".join(known)).split(",")
+        if "bf16" not in way or has_fast_bfloat16(torch.device(arguments.device))
     ]
     workers = {way: start_worker(way) for way in ways}
     answers: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
@@ -226,10 +247,10 @@ def compare(arguments: argparse.Namespace) -> None:
         ratio = statistics.median(a[clock] / b[clock] for a, b in zip(reference, rows, strict=True))
         peak = max(row["peak"] for row in rows) / 1e6
         print(
-            f"{way:18} {1e3 * min(times):9.0f} {1e3 * statistics.median(times):9.0f} "
-            f"{1e3 * min(row['cpu'] for row in rows):9.0f} {frames / min(times):9.0f} "
+            f"{way:18} {1e3 * min(times):9.1f} {1e3 * statistics.median(times):9.1f} "
+            f"{1e3 * min(row['cpu'] for row in rows):9.1f} {frames / min(times):9.0f} "
             f"{peak:8.0f}  {ratio:.2f} faster, best to best {min(r[clock] for r in reference) / min(times):.2f}, "
-            f"memory {peak * 1e6 / max(row['peak'] for row in reference):.2f}  ({WAYS[way]})"
+            f"memory {peak * 1e6 / max(row['peak'] for row in reference):.2f}  ({known[way]})"
         )
 
 
@@ -259,7 +280,7 @@ def main() -> None:
         ("--threads", {"type": int, "default": 2}),
         ("--rounds", {"type": int, "default": 3}),
         ("--device", {"choices": ("cpu", "cuda"), "default": "cpu"}),
-        ("--ways", {"default": ",".join(WAYS), "help": "separated by commas, the first is the reference"}),
+        ("--ways", {"help": "separated by commas, the first is the reference; all of the device's if none is named"}),
         (
             "--cpu-time",
             {"action": "store_true", "help": "count processor seconds: for one thread, on a busy machine"},

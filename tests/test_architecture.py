@@ -28,12 +28,13 @@ FLOORS = {
     7: """flows flows.bijection flows.scales flows.bases flows.actnorm flows.linear flows.triangular
         flows.permutation flows.orthogonal flows.recurrence flows.nets flows.coupling flows.masked_coupling flows.made
         flows.autoregressive flows.squeeze flows.split flows.parameters flows.roots flows.planar flows.radial
-        flows.glow flows.deferred flows.diagonal flows.schedules""",
+        flows.glow flows.stages flows.stage_kernels
+        flows.fused_stages flows.diagonal flows.schedules""",
     8: """models.model models.flow models.reader models.moglow models.planar models.radial models.realnvp
         models.maf models.flowgmm models.windowed models.glow models.vae models.gan models.regression
         models.autoencoder models.undercomplete models.overcomplete models.denoising models.sparse_l1 models.sparse_kl
         models""",
-    9: """gathering rollout outliers classification spread validation health
+    9: """gathering captured rollout outliers classification spread validation health
         training_spec training checkpoint training_run processes card""",
     10: """folded numpy_moglow int16 torch_steps arithmetics row_by_row endings sampling
         trials library ensemble""",

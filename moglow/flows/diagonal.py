@@ -1,136 +1,151 @@
-"""The diagonal schedule: a flow of LSTM couplings in K + T stages instead of K · T. Stands on `glow`, `deferred`.
+"""The diagonal schedule: a flow of LSTM couplings in K + T stages instead of K · T. Stands on `glow`, `stages`.
 
 Cell (k, t), step k of the flow at frame t, waits for (k − 1, t), which gives it its input, and for (k, t − 1), which
 gives it its memory. So all cells with k + t = s can be done at once, as one batched product over k:
 
     t = 0  1  2  3
- k = 0   0  1  2  3      frames stand on a conveyor belt: at each stage every frame on it passes one step,
- k = 1   1  2  3  4      a new frame gets on at step 0 and a finished one gets off after step K − 1
+ k = 0   0  1  2  3
+ k = 1   1  2  3  4
  k = 2   2  3  4  5
 
-The numbers are the stages. `plain` is the readable reference; the two agree up to rounding, gradients too.
+The numbers are the stages. What is known before the flow starts, the context's share of the gates, is one product for
+all steps and frames, and so is each gradient of a weight. `plain` is the readable reference; the two agree up to
+rounding, gradients too.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from moglow.errors import RecipeError
 from moglow.flows.bijection import Chain, State
-from moglow.flows.deferred import Gates
 from moglow.flows.glow import GlowStep
 from moglow.flows.nets import LSTM
+from moglow.flows.scales import FLOORS
+from moglow.flows.stages import Gradients, Layer, Stages, Weights
+
+PARTS = 3
+"""Tensors of a layer."""
 
 
-def lstm_cell(gates: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the hidden state and the memory after a frame, from gates (…, 4 H) in torch's order: i, f, g, o."""
-    enter, keep, new, leave = gates.chunk(4, dim=-1)
-    memory = torch.sigmoid(keep) * memory + torch.sigmoid(enter) * torch.tanh(new)
-    return torch.sigmoid(leave) * torch.tanh(memory), memory
-
-
-@dataclass
-class Carried:
-    """What each flow step carries from frame to frame, (K, …): of steps yet to start, at work, and done."""
-
-    waiting: Tensor
-    active: Tensor
-    done: list[Tensor] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, start: Tensor) -> "Carried":
-        """Returns what is carried before the first stage, when every step waits."""
-        return cls(waiting=start, active=start[:0])
-
-    def advance(self, before: range, now: range) -> None:
-        """Takes up the steps that start at this stage and lays down those that ended at the stage before."""
-        ended = now.start - before.start
-        self.done.append(self.active[:ended])
-        self.active = torch.cat([self.active[ended:], self.waiting[before.stop : now.stop]])
-
-    def all(self) -> Tensor:
-        """Returns what all steps carry in the end."""
-        return torch.cat([*self.done, self.active])
-
-
-def recurrent_layers(nets: Sequence[LSTM], context: Tensor) -> list[Gates]:
-    """Returns the gates of each layer in all steps; the context (T, B, C) enters the first."""
-
-    def layer(depth: int, known: Tensor) -> Gates:
-        w_in, w_back, b_in, b_back = (
-            torch.stack([getattr(net.recurrent, f"{name}_l{depth}") for net in nets])
-            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        )
-        w_below, w_known = w_in.tensor_split((w_in.shape[-1] - known.shape[-1],), dim=-1)
-        weight = torch.cat([w_below, w_back], dim=-1).mT
-        precision = nets[0].precision or weight.dtype
-        return Gates(weight, b_in + b_back, known, w_known.mT, precision=precision)
-
-    nothing = context[..., :0]
-    return [layer(depth, nothing if depth else context) for depth in range(nets[0].recurrent.num_layers)]
-
-
-def carried_from(state: State, nets: Sequence[LSTM], x: Tensor) -> tuple[list[Carried], list[Carried]]:
-    """Returns hidden state and memory of each layer, (K, B, H), from the state of a chain of Glow steps."""
-    net = nets[0].recurrent
-    zeros = x.new_zeros(net.num_layers, len(x), net.hidden_size)
-    after = cast(tuple[tuple[State, State, State], ...], state or ((None, None, None),) * len(nets))
-    pairs = [cast(tuple[Tensor, Tensor], coupling or (zeros, zeros)) for _, _, coupling in after]
-    hidden, memory = (torch.stack(part, dim=1) for part in zip(*pairs, strict=True))  # (L, K, B, H)
-    return [Carried.of(part) for part in hidden], [Carried.of(part) for part in memory]
+def can_run(flow: Chain) -> bool:
+    """Returns whether a flow is a chain of Glow steps with LSTM nets and a scale with a floor."""
+    return all(
+        isinstance(link, GlowStep)
+        and isinstance(link.coupling.conditioner, LSTM)
+        and link.coupling.scale in FLOORS
+        for link in flow.links
+    )
 
 
 def diagonal(flow: Chain, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, Tensor, State]:
     """Returns what flow(x, context, state) returns, for a chain of Glow steps with LSTM nets of one size."""
-    steps = [link for link in flow.links if isinstance(link, GlowStep)]
-    nets = [step.coupling.conditioner for step in steps if isinstance(step.coupling.conditioner, LSTM)]
-    if len(nets) < len(flow.links):
+    if not can_run(flow):
         raise RecipeError(
             "schedule diagonal: expected Glow steps with LSTM nets, found others; use the plain schedule"
         )
-    scale_of, half = steps[0].coupling.scale, steps[0].coupling.kept
-
-    # ActNorm and the matrix are one affine map of rows, x @ mix + shift; their log-determinants are constants.
+    steps = cast(tuple[GlowStep, ...], flow.links)
+    nets = [cast(LSTM, step.coupling.conditioner) for step in steps]
     mix = torch.stack([step.actnorm.log_scale.exp()[:, None] * step.linear.weight().T for step in steps])
-    shift = torch.stack([step.actnorm.bias for step in steps])[:, None] @ mix
-    constant = torch.stack(
-        [step.actnorm.log_scale.sum() + step.linear.log_scale.sum() for step in steps]
-    ).sum()
-    head = torch.stack([net.head.weight for net in nets]).mT
-    head_bias = torch.stack([net.head.bias for net in nets])[:, None]
+    shift = (torch.stack([step.actnorm.bias for step in steps])[:, None] @ mix)[:, 0]
+    constant = torch.stack([step.actnorm.log_scale.sum() + step.linear.log_scale.sum() for step in steps]).sum()
+    head = torch.stack([net.head.weight for net in nets]).mT.contiguous()
+    head_bias = torch.stack([net.head.bias for net in nets])
+    known, layers = recurrent_layers(nets, steps[0].coupling.kept)
+    floor, precision = FLOORS[steps[0].coupling.scale], nets[0].precision or x.dtype
+    z, gain, hidden, memory = _Pass.apply(  # type: ignore[no-untyped-call]
+        floor, precision, x.transpose(0, 1), context.transpose(0, 1), *start_of(state, nets, x),
+        mix, shift, known, head, head_bias, *layers,
+    )  # fmt: skip
+    pairs = zip(hidden.unbind(1), memory.unbind(1), strict=True)
+    return z.transpose(0, 1), gain.transpose(0, 1) + constant, tuple((None, None, pair) for pair in pairs)
 
-    frames = x.transpose(0, 1)  # (T, B, D)
-    layers = recurrent_layers(nets, context.transpose(0, 1).contiguous())
-    hidden, memory = carried_from(state, nets, x)
-    belt, gain = (
-        frames[:0],
-        frames[:0, :, 0],
-    )  # the frames at work and their log-determinants so far, newest first
-    finished: list[tuple[Tensor, Tensor]] = []
-    before = range(0)
-    for stage in range(len(frames) + len(steps) - 1):
-        now = range(max(0, stage + 1 - len(frames)), min(len(steps), stage + 1))
-        rows = slice(now.start, now.stop)
-        arriving = frames[stage : stage + 1]
-        belt = torch.baddbmm(shift[rows], torch.cat([arriving, belt]), mix[rows])
-        kept, moved = belt.tensor_split((half,), dim=-1)
-        said = kept
-        for gates, h, c in zip(layers, hidden, memory, strict=True):
-            h.advance(before, now)
-            c.advance(before, now)
-            h.active, c.active = lstm_cell(gates.at(stage, said, h.active), c.active)
-            said = h.active
-        t, a = torch.baddbmm(head_bias[rows], said, head[rows]).chunk(2, dim=-1)
-        scale = scale_of(a)
-        belt = torch.cat([kept, (moved + t) * scale], dim=-1)
-        gain = torch.cat([torch.zeros_like(arriving[..., 0]), gain]) + scale.log().sum(dim=-1)
-        staying = len(steps) - 1 - now.start  # all but the one that has passed the last step
-        finished.append((belt[staying:], gain[staying:]))
-        belt, gain, before = belt[:staying], gain[:staying], now
 
-    z, ladj = (torch.cat(part).transpose(0, 1) for part in zip(*finished, strict=True))
-    pairs = zip(*(torch.stack([c.all() for c in part], dim=1) for part in (hidden, memory)), strict=True)
-    return z, ladj + constant, tuple((None, None, pair) for pair in pairs)
+def recurrent_layers(nets: Sequence[LSTM], kept: int) -> tuple[Tensor, list[Tensor]]:
+    """Returns the context's way into the first layer (K, C, 4 H), and the tensors of each `Layer` one after the other."""
+    parts: list[Tensor] = []
+    known: list[Tensor] = []
+    for depth in range(nets[0].recurrent.num_layers):
+        w_in, w_back, b_in, b_back = (
+            torch.stack([getattr(net.recurrent, f"{name}_l{depth}") for net in nets])
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        below, *rest = w_in.tensor_split((kept,), dim=-1) if depth == 0 else (w_in,)
+        known += rest
+        parts += [below.mT, w_back.mT, b_in + b_back]
+    return known[0].mT, parts
+
+
+def start_of(state: State, nets: Sequence[LSTM], x: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns hidden state and memory (L, K, B, H) from the state of a chain of Glow steps."""
+    net = nets[0].recurrent
+    zeros = x.new_zeros(net.num_layers, len(x), net.hidden_size)
+    after = cast(tuple[tuple[State, State, State], ...], state or ((None, None, None),) * len(nets))
+    pairs = [cast(tuple[Tensor, Tensor], coupling or (zeros, zeros)) for _, _, coupling in after]
+    hidden, memory = (torch.stack(part, dim=1) for part in zip(*pairs, strict=True))
+    return hidden, memory
+
+
+def stages_on(device: torch.device) -> type[Stages]:
+    """Returns who does the stages on a device: few kernels on a GPU, torch elsewhere."""
+    if device.type == "cuda":
+        from moglow.flows.fused_stages import FusedStages
+
+        return FusedStages
+    return Stages
+
+
+class _Pass(torch.autograd.Function):
+    """All cells: from frames (T, B, D) and contexts (T, B, C) to z, its log-determinants, hidden state and memory."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, floor: float, precision: torch.dtype, x: Tensor, context: Tensor, h: Tensor, c: Tensor,
+        mix: Tensor, shift: Tensor, known: Tensor, head: Tensor, head_bias: Tensor, *layers: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+        narrow = [
+            part.to(precision).contiguous() if n % PARTS < PARTS - 1 else part for n, part in enumerate(layers)
+        ]
+        stacked = tuple(Layer(*narrow[n : n + PARTS]) for n in range(0, len(narrow), PARTS))
+        weights = Weights(mix.contiguous(), shift.contiguous(), known.to(precision), head, head_bias, stacked)
+        rows = context.to(precision).flatten(0, 1)  # (T * B, C)
+        bias = stacked[0].bias.to(precision)[:, None]
+        share = torch.baddbmm(bias, rows.expand(len(known), -1, -1), weights.known)
+        share = share.view(len(known), *x.shape[:2], -1)
+        stages = stages_on(x.device)(x.contiguous(), share, (h, c), weights, floor)
+        ctx.stages, ctx.rows, ctx.dtypes = stages, rows, context.dtype
+        z, gain, hidden, memory = stages.forward()
+        return z.clone(), gain, hidden.clone(), memory.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_z: Tensor, d_gain: Tensor, dh: Tensor, dc: Tensor) -> tuple[Tensor | None, ...]:
+        stages, rows = ctx.stages, ctx.rows
+        weights, given = stages.weights, stages.backward(d_z, d_gain, (dh, dc))
+        gates = [table.flatten(1, 2) for table in stages.gates]  # (K, T * B, 4 H), gradients now
+        d_context = None
+        if ctx.needs_input_grad[3]:
+            d_context = torch.zeros_like(rows, dtype=ctx.dtypes)
+            for gradient, known in zip(gates[0], weights.known, strict=True):
+                d_context += gradient @ known.T
+            d_context = d_context.view(*d_z.shape[:2], -1)
+        d_known = rows.T @ gates[0]
+        layers = [part for depth in range(len(gates)) for part in _of_layer(stages, gates[depth], depth)]
+        said, y, single = given.said.flatten(1, 2), given.y.flatten(1, 2), given.y.dtype
+        last = stages.hidden[-1, :, 1:].flatten(1, 2).to(single)
+        return (
+            None, None, given.x, d_context, given.hidden, given.memory,
+            stages.x[:-1].flatten(1, 2).mT @ y, y.sum(dim=1), d_known.to(single), last.mT @ said, said.sum(dim=1),
+            *layers,
+        )  # fmt: skip
+
+
+def _of_layer(stages: Stages, gates: Tensor, depth: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns the gradients of a layer's tensors from those of its gates (K, T * B, 4 H)."""
+    below = stages.below(depth).to(gates.dtype).flatten(1, 2)
+    past = stages.hidden[depth, :, :-1].flatten(1, 2)
+    single = stages.x.dtype
+    return (below.mT @ gates).to(single), (past.mT @ gates).to(single), gates.sum(dim=1, dtype=single)

@@ -210,7 +210,8 @@ def recurrent_products_in(precision: torch.dtype | None, model: nn.Module) -> It
 
 
 BFLOAT16_PAYS_FROM = 64
-"""Width of an LSTM from which bfloat16 is faster on a CPU that has it: 1.5 × at 64 to 512, nothing sure below."""
+"""Width of an LSTM from which bfloat16 is faster where the hardware has it: on a CPU 1.5 × at 64 to 512, nothing sure
+below."""
 
 
 def faster_precision(model: nn.Module, device: torch.device) -> torch.dtype | None:
@@ -219,8 +220,7 @@ def faster_precision(model: nn.Module, device: torch.device) -> torch.dtype | No
     Known from measurements, not measured here, so that a resumed run goes on in the same. A GRU gains nothing.
     """
     widths = [module.recurrent.hidden_size for module in model.modules() if isinstance(module, LSTM)]
-    pays = device.type == "cpu" and has_fast_bfloat16(device)
-    return torch.bfloat16 if pays and widths and min(widths) >= BFLOAT16_PAYS_FROM else None
+    return torch.bfloat16 if has_fast_bfloat16(device) and widths and min(widths) >= BFLOAT16_PAYS_FROM else None
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

@@ -46,6 +46,9 @@ def symmetric_scale(a: Tensor) -> Tensor:
     return torch.exp(WIDEST * torch.tanh(a / WIDEST))
 
 
+FLOORS: Mapping[ScaleMap, float] = {paper_scale: 1e-6, bounded_scale: 1.0 - AT_ZERO}
+"""What scales of the form σ(a + 2) + floor add."""
+
 SCALES: Mapping[str, ScaleMap] = {
     "paper": paper_scale,
     "bounded": bounded_scale,

