@@ -1,7 +1,6 @@
 """What is to be mended in a clip, why, and how: each kind of damage finds and mends itself. Floor 4; numpy alone.
 
-`KINDS` are looked for in their order, each in what those before it have left: limbs that are swapped back do not jump.
-What is sound keeps every bit.
+Here is what befalls joints and the body; what befalls limbs is in `limb_damage`. What is sound keeps every bit.
 """
 
 from abc import ABC, abstractmethod
@@ -14,10 +13,9 @@ from numpy.typing import NDArray
 
 from moglow.cleaning import despike, fill_gaps, unmislabel_fps
 from moglow.clip import Clip
-from moglow.contacts import Flags, toe_points
+from moglow.contacts import Flags
 from moglow.faults import find_frozen, find_jumps, find_spikes, hip_lurches, likely_fps
-from moglow.feet import LockSpec, carried, carrying_joint, move_feet
-from moglow.limb_faults import exchanged, find_held, find_sunk, find_swaps, limb_names, standing_heights
+from moglow.feet import carried, carrying_joint
 from moglow.rotations import Array, quat_angle, quat_continuous
 from moglow.signals import sample_cubic, sample_turns
 from moglow.tempo import find_hurries
@@ -26,10 +24,17 @@ Fill: TypeAlias = Callable[[Clip, Flags], Clip]
 """Makes up the joints in frames ``(T, J)`` that are marked, and leaves all else as it is to the last bit."""
 
 
-LONGEST = 2.0
-"""Seconds that are made up at most."""
-STEP = 0.1
-"""Metres: a foot that is this near before and after has stood in between."""
+NEAR = 8
+"""Frames to each side that a curve is drawn by, and a few more."""
+
+
+def in_words(start: int, stop: int) -> str:
+    """Frames for a person to read, the last one included.
+
+    >>> in_words(3, 4), in_words(3, 9)
+    ('3', '3 to 8')
+    """
+    return f"{start}" if stop - start == 1 else f"{start} to {stop - 1}"
 
 
 def interpolated(clip: Clip, missing: Flags) -> Clip:
@@ -57,6 +62,13 @@ class Damage(ABC):
     def mended(self, clip: Clip, fill: Fill) -> Clip:
         """The clip without it; only its frames change."""
 
+    @classmethod
+    def all_mended(cls, clip: Clip, found: Sequence[Self], fill: Fill) -> Clip:
+        """The clip without some damage of this kind, in order of time."""
+        for damage in reversed(found):  # the frames before it keep their numbers
+            clip = damage.mended(clip, fill)
+        return clip
+
     def source(self, frames: NDArray[np.intp]) -> NDArray[np.intp]:
         """Which frames of the file the mended ones are, −1 for new ones, when the clip's are ``frames`` ``(T,)``."""
         return frames
@@ -64,6 +76,21 @@ class Damage(ABC):
     def obstacle(self, clip: Clip) -> str:
         """Why it cannot be mended; empty where it can."""
         return ""
+
+
+class Nearby(Damage):
+    """Damage that is mended by what is beside it, so that a long take is not copied for each."""
+
+    @classmethod
+    def all_mended(cls, clip: Clip, found: Sequence[Self], fill: Fill) -> Clip:
+        positions, rotations = clip.positions.copy(), clip.rotations.copy()
+        for damage in reversed(found):
+            near = slice(max(0, damage.start - NEAR), damage.stop + NEAR)
+            part = replace(clip, positions=positions[near], rotations=rotations[near])
+            start, stop = damage.start - near.start, damage.stop - near.start
+            mended = replace(damage, start=start, stop=stop).mended(part, fill)
+            positions[near], rotations[near] = mended.positions, mended.rotations
+        return replace(clip, positions=positions, rotations=rotations) if found else clip
 
 
 @dataclass(frozen=True)
@@ -126,24 +153,10 @@ class Away(Damage):
         if self.back is not None:
             share = np.linspace(0, 1, self.stop - self.start)[:, None]
             offsets[self.start : self.stop] = -share * self.back + (1 - share) * np.array(self.leap)
-        return _only(clip, carried(clip, -offsets), slice(self.start, self.stop))
+        return spliced(clip, carried(clip, -offsets), slice(self.start, self.stop))
 
 
-class Swapped(Damage):
-    kind, remedy = "swap", "left and right exchanged back"
-
-    @classmethod
-    def find(cls, clip: Clip) -> list[Self]:
-        found = [(fault, limb_names(clip.skeleton, fault.joints)) for fault in find_swaps(clip)]
-        return [cls(fault.start, fault.stop, fault.joints, f"{names} are swapped") for fault, names in found]
-
-    def mended(self, clip: Clip, fill: Fill) -> Clip:
-        frames = np.zeros(len(clip), bool)
-        frames[self.start : self.stop] = True
-        return exchanged(clip, self.joints, frames)
-
-
-class Spike(Damage):
+class Spike(Nearby):
     kind, remedy = "spike", "a smooth curve between the frames around"
 
     @classmethod
@@ -158,79 +171,8 @@ class Spike(Damage):
         ]
 
     def mended(self, clip: Clip, fill: Fill) -> Clip:
-        filled = interpolated(clip, _mask(clip, self.start, self.stop, self.joints))
+        filled = interpolated(clip, marked(clip, self.start, self.stop, self.joints))
         return replace(filled, positions=clip.positions)
-
-
-class Frozen(Damage):
-    kind, remedy = "frozen", "made up from the frames around"
-
-    @classmethod
-    def find(cls, clip: Clip) -> list[Self]:
-        whole = range(len(clip.skeleton))
-        found = [
-            cls(start + 1, stop, tuple(whole), f"the figure is frozen for {(stop - start) / clip.fps:.2f} s")
-            for start, stop in find_frozen(clip)
-        ]
-        names = clip.skeleton.names
-        for held in find_held(clip):
-            more = f" and {len(held.joints) - 1} below" if len(held.joints) > 1 else ""
-            seconds = (held.stop - held.start) / clip.fps
-            text = f"{names[held.joints[0]]}{more} held still for {seconds:.2f} s"
-            found.append(cls(held.start, held.stop, held.joints, text))
-        return sorted(found, key=lambda damage: damage.start)
-
-    def obstacle(self, clip: Clip) -> str:
-        if self.stop - self.start > LONGEST * clip.fps:
-            return f"longer than {LONGEST:g} s"
-        return "" if self.start > 1 and self.stop < len(clip) - 1 else "no sound frames on one side"
-
-    def mended(self, clip: Clip, fill: Fill) -> Clip:
-        filled = fill(clip, _mask(clip, self.start, self.stop, self.joints))
-        whole = len(self.joints) == len(clip.skeleton)
-        return filled if whole else replace(filled, positions=clip.positions)
-
-
-class Sunk(Damage):
-    kind, remedy = "floor", "the leg bent so that the foot stands on the floor"
-
-    @classmethod
-    def find(cls, clip: Clip) -> list[Self]:
-        if not clip.skeleton.anatomy.legs:
-            return []
-        carrier, legs = carrying_joint(clip.skeleton), clip.skeleton.anatomy.legs
-        every = tuple(
-            joint for leg in legs for joint in (leg.hip, leg.knee, leg.ankle)
-        )  # they hang on the same hips
-        return [
-            cls(
-                max(0, fault.start - 1),  # on its way down
-                min(len(clip), fault.stop + 1),
-                (carrier, *dict.fromkeys([*fault.joints, *every])),
-                f"{limb_names(clip.skeleton, fault.joints)} {100 * fault.depth:.0f} cm below the floor",
-            )
-            for fault in sorted(find_sunk(clip), key=lambda fault: fault.start)
-        ]
-
-    def mended(self, clip: Clip, fill: Fill) -> Clip:
-        start, stop = self.start, self.stop
-        legs = clip.skeleton.anatomy.legs
-        leg = next(k for k, leg in enumerate(legs) if leg.hip == self.joints[1])
-        raised = interpolated(
-            clip, _mask(clip, start, stop, self.joints[:1])
-        )  # where the hips sank with the foot
-        filled = replace(raised, rotations=clip.rotations)
-        toes, shifts = toe_points(filled), np.zeros((len(clip), len(legs), 3))
-        others = np.arange(len(legs)) != leg
-        shifts[start:stop, others] = (toe_points(clip) - toes)[start:stop, others]
-        if start > 0 and stop < len(clip) and np.linalg.norm(toes[stop, leg] - toes[start - 1, leg]) < STEP:
-            share = np.linspace(0, 1, stop - start + 2)[1:-1, None]
-            held = toes[start - 1, leg] + share * (toes[stop, leg] - toes[start - 1, leg])
-            shifts[start:stop, leg] = held - toes[start:stop, leg]
-        else:
-            lowest = standing_heights(clip)[leg]
-            shifts[start:stop, leg, 1] = np.maximum(lowest - toes[start:stop, leg, 1], 0.0)
-        return _only(clip, move_feet(filled, shifts, spec=LockSpec(blend=1e-3)), slice(start, stop))
 
 
 @dataclass(frozen=True)
@@ -275,18 +217,15 @@ class Hurried(Damage):
         return np.concatenate([np.arange(self.start), inside, np.arange(self.stop, frames)])
 
 
-KINDS: Sequence[type[Damage]] = (Away, Frozen, Swapped, WrongRate, Spike, Sunk, Hurried)
-"""All kinds, in the order in which they are looked for. Only the last may change how many frames there are."""
-
-
-def _only(clip: Clip, mended: Clip, frames: slice) -> Clip:
+def spliced(clip: Clip, mended: Clip, frames: slice) -> Clip:
     """The clip with some frames of the mended one."""
     positions, rotations = clip.positions.copy(), clip.rotations.copy()
     positions[frames], rotations[frames] = mended.positions[frames], mended.rotations[frames]
     return replace(clip, positions=positions, rotations=rotations)
 
 
-def _mask(clip: Clip, start: int, stop: int, joints: Sequence[int]) -> Flags:
+def marked(clip: Clip, start: int, stop: int, joints: Sequence[int]) -> Flags:
+    """Some joints in some frames, as flags ``(T, J)``."""
     mask = np.zeros((len(clip), len(clip.skeleton)), bool)
     mask[start:stop, list(joints)] = True
     return mask

@@ -8,14 +8,17 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moglow.bearings import UNITS, find_basis, find_unit
 from moglow.bvh_read import read_bvh
 from moglow.clip import Clip
 from moglow.contacts import toe_points
 from moglow.control import ControlPath
+from moglow.damage import in_words
 from moglow.errors import MoglowError
-from moglow.faults import find_frozen, find_jumps, likely_fps, repeated_frames
+from moglow.faults import Jump, find_jumps, repeated_frames
+from moglow.mending import Mended, mend
 from moglow.metrics import Slide, bone_stretch, toe_slide
 from moglow.skeleton import Layout
 
@@ -30,11 +33,22 @@ REPEATS = 0.1
 
 @dataclass(frozen=True)
 class Fault:
-    """Something wrong, in one line; ``frame`` where it begins, if it is at one place."""
+    """Something wrong and why; in frames ``start`` up to ``stop``, or all over the clip where there are none."""
 
     kind: str
-    text: str
-    frame: int | None = None
+    why: str
+    start: int | None = None
+    stop: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Its frames in words."""
+        if self.start is None or self.stop is None:
+            return ""
+        return in_words(self.start, self.stop)
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.why}" if self.place else self.why
 
 
 @dataclass(frozen=True)
@@ -171,47 +185,53 @@ def _motion(clip: Clip) -> Motion:
 
 
 def find_faults(clip: Clip) -> list[Fault]:
-    """All that is wrong with a clip, each in one line."""
-    return [fault for find in (_jumps, _frozen, _rate, _floor, _stretch, _doubts) for fault in find(clip)]
+    """All that is wrong with a clip: damage that `mend` finds in order of time, then what nothing mends."""
+    mended = mend(clip)
+    damage = sorted((each.damage for each in mended.findings), key=lambda each: each.start)
+    found = [Fault(each.kind, each.why, each.start, each.stop) for each in damage]
+    return [
+        *found,
+        *_jumps(mended),
+        *_repeats(mended),
+        *_floor(mended.clip),
+        *_stretch(mended.clip),
+        *_doubts(clip),
+    ]
 
 
-def _jumps(clip: Clip) -> Iterator[Fault]:
-    names = clip.skeleton.names
-    thawed = {stop for _, stop in find_frozen(clip)}  # after a frozen stretch the motion has gone on
-    jumps = [jump for jump in find_jumps(clip) if jump.frame not in thawed]
+def _jumps(mended: Mended) -> Iterator[Fault]:
+    """Turns that stay. They are looked for in the mended clip: limbs that were swapped jump for a reason known."""
+    names, frames = mended.clip.skeleton.names, np.maximum.accumulate(mended.source)  # of the file
+    thawed = {each.damage.stop for each in mended.findings if each.left}
+    jumps = [each for each in find_jumps(mended.clip) if each.angle and each.frame not in thawed]
     for jump in jumps:
-        if jump.distance:
-            yield Fault(
-                "leap", f"{names[jump.joint]} leaps {jump.distance:.2f} m at {jump.frame}", jump.frame
-            )
         if jump.angle >= FLIP:
             yield Fault(
-                "flip", f"{names[jump.joint]} flips {np.degrees(jump.angle):.0f}° at {jump.frame}", jump.frame
+                "flip", f"{names[jump.joint]} flips {np.degrees(jump.angle):.0f}°", *_at(frames, jump)
             )
-    turned = [jump for jump in jumps if 0 < jump.angle < FLIP]
+    turned = [jump for jump in jumps if jump.angle < FLIP]
     for joint, count in Counter(jump.joint for jump in turned).items():
         worst = max((jump for jump in turned if jump.joint == joint), key=lambda jump: jump.angle)
         times = f", {count} ×" if count > 1 else ""
-        text = f"{names[joint]} jumps {np.degrees(worst.angle):.0f}° at {worst.frame}{times}"
-        yield Fault("jump", text, worst.frame)
+        yield Fault(
+            "jump", f"{names[joint]} jumps {np.degrees(worst.angle):.0f}°{times}", *_at(frames, worst)
+        )
 
 
-def _frozen(clip: Clip) -> Iterator[Fault]:
-    frozen = find_frozen(clip)
-    for start, stop in frozen:
-        yield Fault("frozen", f"frozen from {start} to {stop - 1} ({(stop - start) / clip.fps:.2f} s)", start)
+def _at(frames: NDArray[np.intp], jump: Jump) -> tuple[int, int]:
+    """The frame of the file, and the one past it."""
+    frame = int(frames[jump.frame])
+    return frame, frame + 1
+
+
+def _repeats(mended: Mended) -> Iterator[Fault]:
+    clip = mended.original
     share = float(repeated_frames(clip).mean()) if len(clip) > 1 else 0.0
-    if not frozen and share > REPEATS:
+    if share > REPEATS and not any(each.damage.kind == "frozen" for each in mended.findings):
         rate = clip.fps * (1 - share)
         yield Fault(
             "repeats", f"{share:.0%} of the frames repeat the one before: captured at about {rate:.3g} fps"
         )
-
-
-def _rate(clip: Clip) -> Iterator[Fault]:
-    likely = likely_fps(clip)
-    if likely is not None and likely != clip.fps:
-        yield Fault("fps", f"feet swing as if at {likely:g} fps, the file says {clip.fps:g}")
 
 
 def _floor(clip: Clip) -> Iterator[Fault]:

@@ -1,5 +1,6 @@
 """A clip made whole: all damage found, and mended where that can be done. Floor 4; numpy alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,7 +9,12 @@ from numpy.typing import NDArray
 
 from moglow.clip import Clip
 from moglow.contacts import Flags
-from moglow.damage import KINDS, Damage, Fill, interpolated
+from moglow.damage import Away, Damage, Fill, Hurried, Spike, WrongRate, interpolated
+from moglow.limb_damage import Frozen, Sunk, Swapped
+
+KINDS: Sequence[type[Damage]] = (Away, Frozen, Swapped, WrongRate, Spike, Sunk, Hurried)
+"""All kinds, in the order in which they are looked for, each in what those before it have left: limbs that are swapped
+back do not jump. Only the last may change how many frames there are."""
 
 FEWEST = 5
 """Frames of a clip in which anything can be told from anything."""
@@ -45,10 +51,22 @@ def mend(clip: Clip, *, fill: Fill = interpolated) -> Mended:
     original, findings = clip, list[Finding]()
     source: NDArray[np.intp] = np.arange(len(clip))
     for kind in KINDS if len(clip) >= FEWEST else ():
-        found = kind.find(clip)
-        findings += [Finding(damage, damage.obstacle(clip)) for damage in found]
-        for damage in reversed(found):  # the frames before it keep their numbers
-            if not damage.obstacle(clip):
-                source = damage.source(source)
-                clip = damage.mended(clip, fill)
+        found = [Finding(damage, damage.obstacle(clip)) for damage in kind.find(clip)]
+        mendable = [each.damage for each in found if not each.left]
+        for damage in reversed(mendable):  # the frames before it keep their numbers
+            source = damage.source(source)
+        clip = kind.all_mended(clip, mendable, fill)
+        findings += [each for each in found if not _made_up(each.damage, findings)]
     return Mended(original, clip, tuple(findings), source)
+
+
+def _made_up(damage: Damage, findings: Sequence[Finding]) -> bool:
+    """Whether damage lies in what was made up for joints that were lost: a curve may sink a foot, the take did not."""
+    return any(
+        isinstance(lost := each.damage, Frozen)
+        and not each.left
+        and lost.start <= damage.start
+        and damage.stop <= lost.stop
+        and set(damage.joints) <= set(lost.joints)
+        for each in findings
+    )

@@ -7,12 +7,12 @@ DIR holds feet_first.corpus, rotations.corpus and positions.corpus, made from th
 `moglow preprocess data/open/recipe.toml -o DIR/NAME.corpus --set features.encoding=NAME`, and two variants:
 feet_first_contacts.corpus by `--set features.contacts=true`, feet_first_recorded.corpus by `--set data.smoother=[]`.
 A run that the results already hold is not made again, so it may be stopped at any time. Runs of different lengths make
-tables of their own: a brief one of all choices, a longer one, with more seeds, of those that came close.
+tables of their own: a brief one of all choices, a longer one, with more seeds, of those that came close. Choices may
+be measured side by side, each with results of its own, whose lines are put together afterwards.
 """
 
 import argparse
 import json
-import platform
 import tempfile
 import time
 from collections import defaultdict
@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from moglow.bench import processor
 from moglow.corpus import Corpus
 from moglow.recipe import Recipe, read_recipe
 from moglow.schema import to_table
@@ -140,7 +141,7 @@ def measure(name: str, seed: int, steps: int, corpora: Path) -> dict[str, Any]:
         "real": to_table(validation.real),
         "first_third": to_table(thirds[0]),
         "last_third": to_table(thirds[-1]),
-        "machine": f"{platform.processor() or platform.machine()}, torch {torch.__version__}",
+        "machine": f"{processor()}, torch {torch.__version__}",
     }
 
 

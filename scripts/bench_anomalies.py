@@ -1,20 +1,22 @@
 """Who finds what is wrong with motion: every judge × every fault, after training on motion that is partly spoilt.
 
-    python scripts/bench_anomalies.py --corpus FILE --results docs/anomalies.jsonl [--seeds 0 1] [--models NAME …]
+    python scripts/bench_anomalies.py --corpus FILE --results docs/anomalies.jsonl
+        [--only JUDGE …] [--ways WAY …] [--spoilt SHARE …] [--seeds 0 1]
 
 FILE is made by `moglow preprocess data/open/recipe.toml -o FILE --set data.smoother=[]`. Faults are those of
 `injuries`, put into clips before they are encoded: into held-out clips, one kind at a time (see `judging`), and into
 training clips, all kinds mixed, until a share of the training windows holds a bad frame. A run that
-the results already hold is not made again, so it may be stopped at any time.
+the results already hold is not made again, so it may be stopped at any time. Parts of the runs may be made side by
+side, each with results of its own, whose lines are put together afterwards.
 """
 
 import argparse
 import json
-import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from judging import BLIND, KINDS, Flags, Judged, Scores, injured, joined, judged_motion, judgement, pieces
+from moglow.bench import processor
 from moglow.checkpoint import Checkpoint
 from moglow.context import Context, ContextSpec
 from moglow.corpus import Corpus, Stretch
@@ -35,6 +38,7 @@ from moglow.window_order import Cuts
 from moglow.windows import Footage, Windows, WindowSpec
 
 Judge = Callable[[Judged], list[Scores]]
+Maker = Callable[[str, str, float, int], Judge]
 
 CONTEXT = ContextSpec(
     carry={"toe_x": 1.0, "toe_z": 1.0, "foot_yaw": 1.0, "toe_height": 0.7, "others": 0.9}, styles=False
@@ -51,10 +55,13 @@ WAYS: Mapping[str, Callable[[float], OutlierSpec]] = {
 }
 """How a model is trained on motion of which a known share is spoilt; without any, all ways are the plain one."""
 SPOILT = (0.0, 0.1, 0.2, 0.05)
-JUDGED = (
+SHIPPED = "moglow as shipped"
+JUDGES = (
+    *(SHIPPED, *BLIND),
     *("regression", "undercomplete", "overcomplete", "denoising", "sparse_l1", "sparse_kl"),
     *("vae", "moglow", "realnvp", "maf"),
 )
+"""Who is asked unless others are: any model may be."""
 
 TRAINED_PIECE = 45
 """Frames of training motion with at most one fault, 1.5 s."""
@@ -148,37 +155,37 @@ class Bench:
         checkpoint = Checkpoint.read(PRETRAINED)
         return partial(model_scores, model=checkpoint.to_torch(), context=checkpoint.context)
 
-    def run(
-        self, make: Callable[[str, str, float, int], Judge], name: str, way: str, share: float, seed: int
-    ) -> None:
+    def run(self, name: str, way: str, share: float, seed: int) -> None:
         """Adds the row of a judge, unless it is there."""
         which = {"judge": name, "way": way, "spoilt": share, "seed": seed}
         known = self.results.read_text().splitlines() if self.results.exists() else []
         if any(which.items() <= json.loads(line).items() for line in known):
             return
+        makers: Mapping[str, Maker] = {SHIPPED: self.shipped, **dict.fromkeys(BLIND, self.blind)}
         self.spoilt(share, seed)  # its making is nobody's seconds
         start = time.process_time()
-        judge = make(name, way, share, seed)
+        judge = makers.get(name, self.model)(name, way, share, seed)
         found = {kind: self.judged(kind) for kind in KINDS}
         kinds = {kind: judgement(each, judge(each), CONTEXT.history) for kind, each in found.items()}
         seconds = round(time.process_time() - start, 1)
-        machine = f"{platform.processor() or platform.machine()}, torch {torch.__version__}"
+        machine = f"{processor()}, torch {torch.__version__}"
         with self.results.open("a") as file:
             file.write(json.dumps({**which, "kinds": kinds, "seconds": seconds, "machine": machine}) + "\n")
         area = np.mean([each["moments"][0] for each in kinds.values()])
         print(f"{name}, {way}, {share:.0%} spoilt, seed {seed}: {area:.3f} in {seconds} s", flush=True)
 
 
-def run_all(bench: Bench, models: Sequence[str], shares: Sequence[float], seeds: Sequence[int]) -> None:
-    """Makes the runs that are missing."""
-    bench.run(bench.shipped, "moglow as shipped", "plain", 0.0, 0)
-    for seed in seeds:
-        for share in shares:
-            for name in BLIND:
-                bench.run(bench.blind, name, "plain", share, seed)
-            for way in WAYS if share else ("plain",):
-                for name in models:
-                    bench.run(bench.model, name, way, share, seed)
+def runs(
+    judges: Sequence[str], ways: Sequence[str], shares: Sequence[float], seeds: Sequence[int]
+) -> Iterator[tuple[str, str, float, int]]:
+    """Yields the runs there are of those asked for: judge, way, share and seed.
+
+    Only models learn otherwise than plainly, and only where motion is spoilt; the one inside the package learnt once.
+    """
+    for seed, share, way, name in product(seeds, shares, ways, judges):
+        plain, once = way == "plain", (way, share, seed) == ("plain", 0.0, 0)
+        if once if name == SHIPPED else plain or (share and name not in BLIND):
+            yield name, way, share, seed
 
 
 def main() -> None:
@@ -187,13 +194,15 @@ def main() -> None:
     )
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--models", nargs="*", default=JUDGED, choices=MODELS)
+    parser.add_argument("--only", nargs="*", default=JUDGES, choices=(SHIPPED, *BLIND, *MODELS))
+    parser.add_argument("--ways", nargs="*", default=tuple(WAYS), choices=WAYS)
     parser.add_argument("--spoilt", nargs="*", type=float, default=SPOILT)
     parser.add_argument("--seeds", nargs="*", type=int, default=[0])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     bench = Bench(Corpus.open(arguments.corpus), arguments.results)
-    run_all(bench, arguments.models, arguments.spoilt, arguments.seeds)
+    for which in runs(arguments.only, arguments.ways, arguments.spoilt, arguments.seeds):
+        bench.run(*which)
 
 
 if __name__ == "__main__":

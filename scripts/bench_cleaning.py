@@ -23,10 +23,10 @@ from moglow.checkpoint import Checkpoint
 from moglow.cleaning import fill_gaps
 from moglow.clip import Clip
 from moglow.contacts import Flags
-from moglow.damage import Frozen
 from moglow.errors import ClipError
 from moglow.generation import PRETRAINED
 from moglow.infill import Infill
+from moglow.limb_damage import Frozen
 from moglow.mending import Mended, mend
 from moglow.rotations import Array
 from moglow.surprise import find_strange

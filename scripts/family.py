@@ -1,17 +1,18 @@
 """All models of the family by one budget: the same motion, windows, steps and about as many parameters.
 
-    python scripts/family.py run --corpora DIR --runs DIR [--only NAME …] [--seeds 0 1 2]
+    python scripts/family.py run --corpora DIR --runs DIR [--only NAME …] [--seeds 0 1 2] [--results DIR]
     python scripts/family.py page > docs/models.md
 
 `run` trains and measures: a line for each run in docs/models.jsonl, a strip of its motion in docs/models/. The corpora
 are those of `scripts/ablate.py`. What is there already is not made again, and a run that was stopped goes on, so all
-of it may be stopped at any time. `page` writes what the models say of themselves and what was measured.
+of it may be stopped at any time. Members may be made side by side, each with results in a folder of its own: real and
+copied motion are the same in all, so `cat */models.jsonl | sort -u` puts the lines together, and the strips are
+copied. `page` writes what the models say of themselves and what was measured.
 """
 
 import argparse
 import json
 import math
-import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ import torch
 
 from ablate import PAPER, brief
 from family_page import page
+from moglow.bench import processor
 from moglow.checkpoint import Checkpoint
 from moglow.clip import Clip
 from moglow.corpus import Corpus
@@ -81,7 +83,7 @@ def measure(
     checkpoints = {label: Checkpoint.read(folder(runs, *who)) for label, who in names.items()}
     *_, found = evaluate(checkpoints, [Corpus.open(corpora / f"{each}.corpus") for each in encodings], SPEC)
     assert isinstance(found, Evaluation)
-    machine = f"{platform.processor() or platform.machine()}, torch {torch.__version__}"
+    machine = f"{processor()}, torch {torch.__version__}"
     for row in found.rows:
         clips = {sheet.control: sheet.clips[row.name] for sheet in found.sheets if row.name in sheet.clips}
         if row.name in names:
@@ -96,24 +98,24 @@ def folder(runs: Path, name: str, seed: int) -> Path:
     return runs / f"{name}-{seed}"
 
 
-def run(corpora: Path, runs: Path, only: Sequence[str], seeds: Sequence[int]) -> Iterator[str]:
+def run(corpora: Path, runs: Path, only: Sequence[str], seeds: Sequence[int], results: Path) -> Iterator[str]:
     """Makes what is missing and yields what was made."""
     asked = {
         name if seed == 0 else f"{name}, seed {seed}": (name, seed)
         for seed in seeds
         for name in only or MEMBERS
     }
-    known = read_rows(DOCS)
+    known = read_rows(results)
     missing = {label: who for label, who in asked.items() if label not in known}
     for label, (name, seed) in missing.items():
         train(name, seed, corpora, folder(runs, name, seed))
         yield f"{label}: trained"
-    (DOCS / "models").mkdir(exist_ok=True)
+    (results / "models").mkdir(parents=True, exist_ok=True)
     for row, clips in measure(missing, corpora, runs) if missing else ():
         if row.name not in known:
-            write_row(DOCS, row)
+            write_row(results, row)
             if row.about.get("seed", 0) == 0:
-                (DOCS / "models" / f"{row.name.replace(' ', '_')}.svg").write_text(picture(clips))
+                (results / "models" / f"{row.name.replace(' ', '_')}.svg").write_text(picture(clips))
             yield f"{row.name}: measured"
 
 
@@ -149,11 +151,13 @@ def read_rows(docs: Path) -> dict[str, Row]:
 
 
 def found(docs: Path) -> Evaluation:
-    """What was measured, as one evaluation: real motion, the members in their order, copied motion."""
-    rows = read_rows(docs)
+    """What was measured, as one evaluation: real motion, the members and their seeds in order, copied motion."""
     order = [REAL, *MEMBERS, COPY]
-    ranked = sorted(rows.values(), key=lambda row: order.index(str(row.about.get("member", row.name))))
-    return Evaluation(SPEC, tuple(ranked), (), {}, {}, (), 0.0)
+
+    def place(row: Row) -> tuple[int, int]:
+        return order.index(str(row.about.get("member", row.name))), row.about.get("seed", 0)
+
+    return Evaluation(SPEC, tuple(sorted(read_rows(docs).values(), key=place)), (), {}, {}, (), 0.0)
 
 
 def written(docs: Path) -> str:
@@ -172,12 +176,14 @@ def main() -> None:
     runner.add_argument("--runs", type=Path, required=True)
     runner.add_argument("--only", nargs="*", default=[], choices=MEMBERS)
     runner.add_argument("--seeds", nargs="*", type=int, default=[0])
+    runner.add_argument("--results", type=Path, default=DOCS)
     commands.add_parser("page")
     arguments = parser.parse_args()
     if arguments.command == "page":
         print(written(DOCS), end="")
     else:
-        for line in run(arguments.corpora, arguments.runs, arguments.only, arguments.seeds):
+        asked = (arguments.corpora, arguments.runs, arguments.only, arguments.seeds, arguments.results)
+        for line in run(*asked):
             print(line, flush=True)
 
 

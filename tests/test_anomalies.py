@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from anomaly_table import filled, tables
-from bench_anomalies import spoilt
-from judging import KINDS, average_precision, judged_motion, judgement, roc_area
+from bench_anomalies import JUDGES, SHIPPED, SPOILT, WAYS, runs, spoilt
+from judging import BLIND, KINDS, average_precision, judged_motion, judgement, roc_area
 from moglow.corpus import Corpus
 from moglow.encodings.encoding import FeatureSpec
 from tests.rigs import RIGS
@@ -56,6 +56,22 @@ def test_motion_is_spoilt_as_far_as_asked_and_as_the_seed_says(corpus: Corpus) -
     assert np.array_equal(some.pose, again.pose) and not np.array_equal(some.pose, other.pose)
     assert {stretch.split for stretch in more.stretches} == {"train"}
     assert more.pose.shape != some.pose.shape or (more.pose != some.pose).any()
+
+
+def test_runs_asked_for_part_by_part_are_all_runs_and_each_once() -> None:
+    whole = list(runs(JUDGES, list(WAYS), SPOILT, (0, 1)))
+    parts = [
+        run
+        for judge in JUDGES
+        for way in WAYS
+        for share in SPOILT
+        for seed in (0, 1)
+        for run in runs([judge], [way], [share], [seed])
+    ]
+    models = len(JUDGES) - len(BLIND) - 1
+    assert sorted(parts) == sorted(whole) and len(set(whole)) == len(whole)
+    assert len(whole) == 1 + 2 * (len(SPOILT) * len(BLIND) + models * (1 + len(WAYS) * (len(SPOILT) - 1)))
+    assert [run for run in whole if run[0] == SHIPPED] == [(SHIPPED, "plain", 0.0, 0)]
 
 
 def test_the_page_shows_what_was_measured() -> None:

@@ -20,8 +20,9 @@ FLOORS = {
     3: """leg_ik contacts feet toes canonical posture retarget
         control following presets control_table control_file control_range steering""",
     4: """bvh_columns bvh_numbers bvh_header bvh_frames bvh_portable bvh_read bvh_write bvh_patch
-        metrics likeness tally ranking faults limb_faults tempo cleaning damage mending inspection normalizer
-        encodings encodings.quat_matrices encodings.curves encodings.reduction encodings.chart encodings.rotation
+        metrics likeness tally ranking faults limb_faults tempo cleaning damage limb_damage mending inspection
+        normalizer encodings encodings.quat_matrices encodings.curves encodings.reduction encodings.chart
+        encodings.rotation
         encodings.position encodings.legs encodings.leg_solver encodings.feet_first encodings.encoding""",
     5: "sources trimming corpus summary preprocessing recipe",
     6: "context window_order windows",

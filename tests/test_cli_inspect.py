@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from injuries import inject
+from moglow.bvh_read import read_bvh
 from moglow.bvh_write import write_bvh
 from moglow.cli.main import cli
 from tests.rigs import RIGS
@@ -39,6 +42,17 @@ def test_a_file_is_shown_in_full(folder: Path) -> None:
     ):
         assert text in result.stdout
     assert result.stdout.count("%") > 20  # how sure each role is
+
+
+def test_faults_are_shown_with_their_places_and_reasons(tmp_path: Path) -> None:
+    sample = read_bvh(Path(__file__).resolve().parents[1] / "data/samples/walk.bvh")
+    write_bvh(inject(sample, "swap", generator=np.random.default_rng(2)).clip, tmp_path / "swap.bvh")
+    shown = inspect(tmp_path / "swap.bvh").stdout
+    assert "where and why" in shown and "27 to 38" in shown and "left leg and right leg are swapped" in shown
+    assert "27 to 38: left leg and right leg" in " ".join(inspect(tmp_path).stdout.split())
+    (report,) = json.loads(inspect(tmp_path, "--json").stdout)
+    (fault,) = report["faults"]
+    assert (fault["kind"], fault["start"], fault["stop"]) == ("swap", 27, 39)
 
 
 def test_a_folder_is_shown_whole_and_ends_in_1_for_its_broken_file(folder: Path) -> None:

@@ -2,7 +2,9 @@
 
 import importlib.util
 import inspect
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -60,18 +62,30 @@ def test_a_run_is_made_once_and_stands_in_the_page(tmp_path: Path, monkeypatch: 
         "training.rollouts.seconds=0.5",
         "training.rollouts.takes=1",
     )
-    monkeypatch.setattr(family, "DOCS", tmp_path)
     monkeypatch.setattr(family, "SPEC", spec)
     monkeypatch.setattr(family, "brief", lambda: brief)
-    monkeypatch.setattr(family, "MEMBERS", {"moglow": family.Member("moglow", settings=("model.hidden=8",))})
+    members = {"moglow": family.Member("moglow", settings=("model.hidden=8",)), "vae": family.Member("vae")}
+    monkeypatch.setattr(family, "MEMBERS", members)
     tiny_corpus().write(tmp_path / "feet_first.corpus")
-    said = ["moglow: trained", *(f"{name}: measured" for name in (REAL, "moglow", COPY))]
-    assert list(family.run(tmp_path, tmp_path, [], [0])) == said
-    assert list(family.run(tmp_path, tmp_path, [], [0])) == []
-    assert [row.name for row in family.found(tmp_path).rows] == [REAL, "moglow", COPY]
-    page = family.written(tmp_path)
+    parts, together = (tmp_path / "a", tmp_path / "b"), tmp_path / "both"
+    for name, part in zip(("vae", "moglow"), parts, strict=True):
+        said = [f"{name}: trained", *(f"{each}: measured" for each in (REAL, name, COPY))]
+        assert list(family.run(tmp_path, tmp_path, [name], [0], part)) == said
+        assert list(family.run(tmp_path, tmp_path, [name], [0], part)) == []
+    page = family.written(parts[1])
     assert "2 steps of 2 windows" in page and f"{COPY} against moglow, held-out" in page
-    assert "models/moglow.svg" in page and (tmp_path / "models" / "moglow.svg").stat().st_size < LARGEST
+    assert "models/moglow.svg" in page and (parts[1] / "models" / "moglow.svg").stat().st_size < LARGEST
+    lines = {line for part in parts for line in (part / "models.jsonl").read_text().splitlines()}
+    assert len(lines) == 4, "real and copied motion are the same in every part"
+    together.mkdir()
+    (together / "models.jsonl").write_text("\n".join(lines))
+    assert [row.name for row in family.found(together).rows] == [REAL, "moglow", "vae", COPY]
+
+
+def test_runs_need_neither_a_window_nor_another_reader() -> None:
+    absent = ("pyvista", "vtkmodules", "PIL", "imageio_ffmpeg", "bvh")
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent})); import ablate, bench_anomalies, family"
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": os.pathsep.join(sys.path)})
 
 
 @pytest.fixture

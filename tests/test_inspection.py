@@ -8,14 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from injuries import KINDS, inject
+from moglow.bvh_read import read_bvh
 from moglow.bvh_write import write_bvh
 from moglow.clip import Clip
 from moglow.errors import MoglowError
 from moglow.inspection import Report, find_faults, inspect_clip, inspect_file, inspect_folder, motion_files
+from moglow.mending import mend
 from moglow.rotations import axis_angle_to_quat, quat_multiply
 from tests.rigs import RIGS
 from tests.walking import skeleton_of, walk
 
+SAMPLE = read_bvh(Path(__file__).resolve().parents[1] / "data/samples/walk.bvh")
 SPEED = 1.2
 WALK = walk(skeleton_of(RIGS["snu"]), seconds=6.0, speed=SPEED)[0].on_floor()
 KNEE = WALK.skeleton.index("LeftLeg")
@@ -55,7 +59,7 @@ def leapt() -> Clip:
 INJURED: dict[str, Callable[[], Clip]] = {
     "jump": lambda: twisted(80, slice(40, None)),
     "flip": lambda: twisted(175, slice(40, None)),
-    "leap": leapt,
+    "teleport": leapt,
     "frozen": frozen,
     "repeats": doubled,
     "fps": lambda: replace(WALK, fps=120.0),
@@ -70,12 +74,32 @@ def test_each_fault_is_named_once_and_alone(kind: str) -> None:
     assert [fault.kind for fault in faults] == [kind]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_damage_is_named_as_it_is_where_it_is_mended_and_for_one_reason(kind: str) -> None:
+    injured = inject(SAMPLE, kind, generator=np.random.default_rng(2)).clip
+    damage = [each.damage for each in mend(injured).findings]
+    expected = [(each.kind, each.why, each.start, each.stop) for each in damage]
+    assert [(fault.kind, fault.why, fault.start, fault.stop) for fault in find_faults(injured)] == expected
+    assert len(expected) == 1
+
+
+def test_what_stays_is_told_by_frames_of_the_file() -> None:
+    hurried = inject(SAMPLE, "rate", generator=np.random.default_rng(2)).clip
+    rotations, frame = hurried.rotations.copy(), len(hurried) - 30
+    knee = hurried.skeleton.anatomy.roles["left_shin"]
+    rotations[frame:, knee] = quat_multiply(
+        rotations[frame:, knee], axis_angle_to_quat([0, 0, 1], np.radians(80))
+    )
+    faults = find_faults(replace(hurried, rotations=rotations))
+    assert {fault.kind for fault in faults} == {"rate", "jump"}
+    assert [fault.start for fault in faults if fault.kind == "jump"] == [frame]
+
+
 def test_faults_say_where_they_are() -> None:
     (flip,) = find_faults(twisted(175, slice(40, None)))
-    assert flip.frame == 40
-    assert flip.text.startswith("LeftLeg flips 1") and flip.text.endswith("° at 40")
+    assert str(flip).startswith("40: LeftLeg flips 1") and str(flip).endswith("°")
     (frost,) = find_faults(frozen())
-    assert frost.text == "frozen from 50 to 59 (0.33 s)"
+    assert str(frost) == "51 to 59: the figure is frozen for 0.33 s"
 
 
 def test_a_sound_walk_is_described_as_it_was_made() -> None:
@@ -93,9 +117,9 @@ def test_a_sound_walk_is_described_as_it_was_made() -> None:
 
 def test_a_figure_without_legs_or_names_is_described_with_doubts() -> None:
     (fault,) = find_faults(Clip.at_rest(skeleton_of(RIGS["snu"].scrambled())).on_floor())
-    assert fault.kind == "figure" and "unsure" in fault.text
+    assert fault.kind == "figure" and "unsure" in str(fault)
     rope = replace(RIGS["snu"], names=("A", "B"), parents=(-1, 0), rest=np.eye(3)[:2])
-    assert "no legs" in find_faults(Clip.at_rest(skeleton_of(rope)).on_floor())[0].text
+    assert "no legs" in find_faults(Clip.at_rest(skeleton_of(rope)).on_floor())[0].why
 
 
 def test_a_clip_of_one_frame_has_a_report() -> None:

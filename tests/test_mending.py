@@ -8,7 +8,10 @@ import pytest
 from injuries import KINDS, Injured, inject
 from moglow.bvh_read import read_bvh
 from moglow.clip import Clip
+from moglow.damage import Damage, Spike, interpolated
+from moglow.limb_damage import Sunk
 from moglow.mending import Mended, mend
+from moglow.rotations import axis_angle_to_quat, quat_multiply
 from tests.rigs import DOGS, RIGS
 from tests.walking import skeleton_of, walk
 
@@ -76,6 +79,30 @@ def test_good_frames_and_good_joints_keep_every_bit(kind: str) -> None:
     assert set(np.flatnonzero(mended.changed.any(0)).tolist()) <= joints
     assert np.array_equal(mended.clip.rotations[~mended.changed], found.clip.rotations[~mended.changed])
     assert np.array_equal(mended.clip.positions[~mended.changed], found.clip.positions[~mended.changed])
+
+
+@pytest.mark.parametrize("kind", [Spike, Sunk])
+def test_damage_mended_nearby_is_mended_as_in_the_whole_take(kind: type[Damage]) -> None:
+    clip, at = WALK, list(range(20, len(WALK), 25))
+    ankle, turn = clip.skeleton.anatomy.legs[0].ankle, axis_angle_to_quat([1, 0, 0], 1.2)
+    rotations, positions = clip.rotations.copy(), clip.positions.copy()
+    if kind is Spike:
+        rotations[at, ankle] = quat_multiply(rotations[at, ankle], turn)
+    else:
+        positions[:, 0, 1] += 0.05 * np.sin(np.arange(len(clip)) / 9)
+    clip = Clip(clip.skeleton, positions, rotations, clip.fps)
+    found = kind.find(clip)
+    assert len(found) > 3
+    together, one_by_one = kind.all_mended(clip, found, interpolated), clip
+    for damage in reversed(found):
+        one_by_one = damage.mended(one_by_one, interpolated)
+    assert np.array_equal(together.rotations, one_by_one.rotations)
+    assert np.array_equal(together.positions, one_by_one.positions)
+
+
+def test_what_a_curve_sinks_is_no_fault_of_the_take() -> None:
+    findings = [mend(injured("lost", seed).clip).findings for seed in range(4)]
+    assert [[each.damage.kind for each in found] for found in findings] == [["frozen"]] * 4
 
 
 def test_frames_beside_a_stretch_at_another_rate_keep_every_bit() -> None:

@@ -14,6 +14,7 @@ from moglow.bvh_patch import patch_bvh
 from moglow.bvh_read import read_bvh
 from moglow.checkpoint import Checkpoint
 from moglow.clip import Clip
+from moglow.damage import in_words
 from moglow.errors import ExportError, MoglowError
 from moglow.generation import PRETRAINED
 from moglow.mending import Finding, Mended, mend
@@ -80,7 +81,10 @@ class Cleaning:
         )
 
     def _lines(self) -> list[str]:
-        return [f"{_place(each.damage)}: {each.damage.why}" for each in self.mended.findings]
+        return [
+            f"{in_words(each.damage.start, each.damage.stop)}: {each.damage.why}"
+            for each in self.mended.findings
+        ]
 
     @property
     def summary(self) -> str:
@@ -108,10 +112,20 @@ class Cleaning:
             done = Text(
                 f"left: {each.left}" if each.left else damage.remedy, style="yellow" if each.left else ""
             )
-            table.add_row(damage.kind, _place(damage), f"{damage.start / fps:.2f}", damage.why, done)
+            table.add_row(
+                damage.kind,
+                in_words(damage.start, damage.stop),
+                f"{damage.start / fps:.2f}",
+                damage.why,
+                done,
+            )
         for odd in self.strange:
             table.add_row(
-                "strange", _place(odd), f"{odd.start / fps:.2f}", odd.why, Text(LISTED, style="yellow")
+                "strange",
+                in_words(odd.start, odd.stop),
+                f"{odd.start / fps:.2f}",
+                odd.why,
+                Text(LISTED, style="yellow"),
             )
         return table
 
@@ -141,10 +155,6 @@ class Cleaning:
             yield f"{out}: {self.summary}"
         if html:
             yield f"{html}: {html.stat().st_size / 1000:.0f} kB, open it in any browser"
-
-
-def _place(where: Any) -> str:
-    return f"{where.start}" if where.stop - where.start == 1 else f"{where.start} to {where.stop - 1}"
 
 
 def _to_json(finding: Finding, names: tuple[str, ...]) -> dict[str, Any]:

@@ -29,9 +29,10 @@ A map file names what was not found, or found wrong:
 def command(source: Path, map_file: Path | None, as_json: bool) -> None:
     """Shows what is in SOURCE, a motion file or a folder of them.
 
-    Skeleton and roles (and how sure they are), unit, axes, rate, length, speed, turning, foot slide, and faults:
-    jumps, flips, frozen stretches, repeated frames, a floor off zero, a frame rate at which nobody walks. Exit code 1
-    if a file cannot be used; the others are shown all the same.
+    Skeleton and roles (and how sure they are), unit, axes, rate, length, speed, turning, foot slide, and faults: all
+    that moglow clean finds by rules, with frames and reasons (spikes, swapped limbs, frozen joints, feet through the
+    floor, leaps, wrong rates), and joints that jump and stay, repeated frames, a floor off zero, bones that stretch.
+    Exit code 1 if a file cannot be used; the others are shown all the same.
     """
     from rich.console import Console
     from rich.progress import track

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from moglow.anatomy import ROLES
@@ -46,11 +46,18 @@ def _lines(report: Report) -> list[tuple[str, RenderableType]]:
         slide = f"{100 * motion.slide.median:.1f} cm/s median, {100 * motion.slide.mean:.1f} mean, of the lowest toe"
         lines += [("foot slide", slide)]
     lines += [("floor", f"{100 * motion.floor:+.1f} cm")]
-    faults = Text(
-        "\n".join(fault.text for fault in report.faults) or "none",
-        style="yellow" if report.faults else "green",
+    return [*lines, ("faults", _faults(report) if report.faults else Text("none", style="green"))]
+
+
+def _faults(report: Report) -> Table:
+    """A line each, as `moglow clean` lists them."""
+    table = Table(
+        "fault", "frames", Column("seconds", justify="right"), "where and why", box=None, pad_edge=False
     )
-    return [*lines, ("faults", faults)]
+    for fault in report.faults:
+        seconds = "" if fault.start is None else f"{fault.start / report.fps:.2f}"
+        table.add_row(Text(fault.kind, style="yellow"), fault.place, seconds, fault.why)
+    return table
 
 
 def _roles(report: Report) -> Table:
@@ -99,7 +106,7 @@ def _row(report: Report) -> list[RenderableType]:
     figure, axes, motion = report.figure, report.axes, report.motion
     if report.error or not figure or not motion:
         return [*[""] * 11, Text(report.error or "", style="red")]
-    faults = "; ".join(fault.text for fault in report.faults[:3])
+    faults = "; ".join(map(str, report.faults[:3]))
     more = f"; {len(report.faults) - 3} more" if len(report.faults) > 3 else ""
     return [
         f"{figure.joints}",
