@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from moglow.captured import Function, captured
+from moglow.checkpoint import Checkpoint
 from moglow.folded import Floats, Folded
-from moglow.numpy_moglow import State
-from moglow.torch_steps import DeviceMoGlow, TorchArithmetic
+from moglow.numpy_moglow import NUMPY_MODELS, Arithmetic, State
+from moglow.torch_steps import DeviceMoGlow, TorchArithmetic, TorchSteps
 
 SMALLEST = 16
 """Rows and columns that a matrix instruction takes at least."""
@@ -94,7 +95,9 @@ class FusedMoGlow:
         self._degrees, self._scale_floor = folded.degrees, folded.scale_floor
         self._constant = _latent_constant(folded) + folded.log_det
         number, hidden = arithmetic.array, folded.hidden
-        self._encoder = [(self._matrix(weight.T), len(weight), number(bias)) for weight, bias in folded.encoder]
+        self._encoder = [
+            (self._matrix(weight.T), len(weight), number(bias)) for weight, bias in folded.encoder
+        ]
         given = folded.given.T.reshape(len(folded.steps), 4 * hidden, -1)
         self._given = self._matrix(np.concatenate([_by_unit(each) for each in given])), given.shape[-1]
         biases = folded.given_bias.reshape(len(folded.steps), 4 * hidden)
@@ -196,7 +199,9 @@ class FusedMoGlow:
 
     def _inputs(self, weight: Tensor) -> int:
         """How many inputs of a matrix are summed at a time; fewer of those that are wider in memory."""
-        most = self._tiles.inputs if self._tiles.rows == 1 else self._tiles.inputs * 2 // weight.element_size()
+        most = (
+            self._tiles.inputs if self._tiles.rows == 1 else self._tiles.inputs * 2 // weight.element_size()
+        )
         return min(most, _power(weight.shape[-1]))
 
     def _matrix(self, rows: Floats, precision: torch.dtype | None = None) -> Matrix:
@@ -204,7 +209,9 @@ class FusedMoGlow:
         tensor: Tensor = self._arithmetic.array(padded)
         return tensor.to(precision or self._arithmetic.precision).contiguous()
 
-    def _coupling(self, head: Floats, bias: Floats, unmix: Floats) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+    def _coupling(
+        self, head: Floats, bias: Floats, unmix: Floats
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
         """Head, its bias and the parts of the affine map for the halves, in float32, padded to powers of two.
 
         Of the head, rows come in pairs: a channel's shift, and what its scale is made of.
@@ -223,17 +230,28 @@ class FusedMoGlow:
         return rows, self._arithmetic.array(biases.reshape(-1)), (upper, lower)
 
 
-def fast_moglow(
+def moglow_on(
     config: Mapping[str, Any],
     weights: Mapping[str, Floats],
     arithmetic: TorchArithmetic,
     *,
     tiles: str = SAMPLING,
-) -> "FusedMoGlow | DeviceMoGlow":
-    """The sampler of few kernels where there are a GPU and Triton, else that of torch."""
+) -> FusedMoGlow | DeviceMoGlow:
+    """MoGlow's sampler on a device: that of few kernels where there are a GPU and Triton, else that of torch."""
     if arithmetic.device.type == "cuda" and find_spec("triton"):
         return FusedMoGlow(config, weights, arithmetic, tiles=tiles)
     return DeviceMoGlow(config, weights, arithmetic)
+
+
+def steps_on(
+    device: str, checkpoint: Checkpoint, arithmetic: Arithmetic | None = None
+) -> FusedMoGlow | DeviceMoGlow | TorchSteps:
+    """What draws from a checkpoint on a device of torch, quickest where the model has a sampler of its own."""
+    made = NUMPY_MODELS.get(checkpoint.model)
+    if made is None or not made.covers(checkpoint.config):
+        return TorchSteps(checkpoint.to_torch(device), device)
+    chosen = arithmetic if isinstance(arithmetic, TorchArithmetic) else TorchArithmetic(device)
+    return moglow_on(checkpoint.config, checkpoint.weights, chosen)
 
 
 def _latent_constant(folded: Folded) -> float:

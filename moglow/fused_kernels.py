@@ -14,6 +14,7 @@ import triton.language as tl
 
 @triton.jit
 def weighed(
+    found,
     x,
     weight,
     rows,
@@ -28,7 +29,7 @@ def weighed(
     INPUTS: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """Rows of x times a weight: (ROWS, COLUMNS) in float32."""
+    """What was found before (ROWS, COLUMNS) and rows of x times a weight, in float32."""
     if ROWS == 1:
         parts = tl.zeros((COLUMNS, INPUTS), tl.float32)
         for start in range(0, padded, INPUTS):
@@ -37,9 +38,8 @@ def weighed(
             there = (columns[:, None] < outputs) & (at[None, :] < padded)
             entries = tl.load(weight + columns[:, None] * padded + at[None, :], mask=there, other=0.0)
             parts += entries.to(tl.float32) * values
-        found = tl.sum(parts, 1)[None, :]
+        found += tl.sum(parts, 1)[None, :]
     else:
-        found = tl.zeros((ROWS, COLUMNS), tl.float32)
         for start in range(0, padded, INPUTS):
             at = start + tl.arange(0, INPUTS)
             inside = (rows[:, None] < batch) & (at[None, :] < inputs)
@@ -54,10 +54,9 @@ def weighed(
 def turned(values, matrix, ROWS: tl.constexpr):
     """Rows of values times a small matrix: (inputs, outputs), or (outputs, inputs) for one row."""
     if ROWS == 1:
-        found = tl.sum(matrix * values, 1)[None, :]
+        return tl.sum(matrix * values, 1)[None, :]
     else:
-        found = tl.dot(values, matrix, input_precision="ieee")
-    return found
+        return tl.dot(values, matrix, input_precision="ieee")
 
 
 @triton.jit
@@ -133,13 +132,15 @@ def products(
     group = tl.program_id(2).to(tl.int64)
     rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
     columns = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
+    found = tl.zeros((ROWS, COLUMNS), tl.float32)
+    if BIAS:
+        found += tl.load(bias + columns, mask=columns < outputs, other=0.0)[None, :]
     found = weighed(
+        found,
         x + group * batch * inputs,
         weight + group * outputs * padded,
         rows, columns, batch, inputs, outputs, padded, inputs, ROWS, COLUMNS, INPUTS, PRECISION,
     )  # fmt: skip
-    if BIAS:
-        found += tl.load(bias + columns, mask=columns < outputs, other=0.0)[None, :]
     if SILU:
         found *= tl.sigmoid(found)
     inside = (rows[:, None] < batch) & (columns[None, :] < outputs)
@@ -177,8 +178,8 @@ def cell(
     known = tl.load(given + rows[:, None] * given_row + columns[None, :], mask=here, other=0.0)
     known += tl.load(remembered + rows[:, None] * 4 * hidden + columns[None, :], mask=here, other=0.0)
     memory = tl.load(before + place, mask=inside, other=0.0)
-    gates = known + weighed(
-        x, weight, rows, columns, batch, inputs, 4 * hidden, padded, x_row,
+    gates = weighed(
+        known, x, weight, rows, columns, batch, inputs, 4 * hidden, padded, x_row,
         ROWS, 4 * UNITS, INPUTS, PRECISION,
     )  # fmt: skip
     first, second = tl.split(tl.reshape(gates, (ROWS, UNITS, 2, 2)))
@@ -223,9 +224,22 @@ def couple(
     upper = small_matrix(unmix_kept, ROWS, KEPT, DIM)
     lower = small_matrix(unmix_moved, ROWS, MOVED, DIM)
     pairs = tl.arange(0, 2 * MOVED)
-    bias = tl.load(head_bias + pairs)[None, :]
-    both = bias + weighed(
-        said, head, rows, pairs, batch, hidden, 2 * MOVED, padded, hidden, ROWS, 2 * MOVED, INPUTS, "ieee"
+    both = tl.zeros((ROWS, 2 * MOVED), tl.float32) + tl.load(head_bias + pairs)[None, :]
+    both = weighed(
+        both,
+        said,
+        head,
+        rows,
+        pairs,
+        batch,
+        hidden,
+        2 * MOVED,
+        padded,
+        hidden,
+        ROWS,
+        2 * MOVED,
+        INPUTS,
+        "ieee",
     )
     slide, wide = tl.split(tl.reshape(both, (ROWS, MOVED, 2)))
     scale = tl.where(real, tl.sigmoid(wide + 2) + scale_floor, 1.0)

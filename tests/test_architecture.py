@@ -35,7 +35,7 @@ FLOORS = {
         models""",
     9: """gathering rollout outliers classification spread validation health
         training_spec training checkpoint training_run processes card""",
-    10: """folded numpy_moglow int16 torch_steps arithmetics row_by_row endings sampling
+    10: """folded numpy_moglow int16 captured torch_steps fused_kernels fused arithmetics row_by_row endings sampling
         trials library ensemble""",
     11: """glb export real generation looping bench blender_program blender_scene
         scores differences likelihoods classifier infill surprise comparison wandering findings scene evaluation""",
@@ -67,6 +67,7 @@ BORDERS = {
     "bpy": {"moglow_blender"},
     "moglow_blender": {"moglow_blender"},
     "moglow_viewer": {"moglow_viewer", "moglow.cli"},
+    "triton": {"moglow.fused_kernels"},
     "safetensors": set[str](),
 }
 
