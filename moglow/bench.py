@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -24,13 +24,16 @@ from moglow.folded import Floats, Folded
 from moglow.numpy_moglow import Arithmetic, NumpyMoGlow
 from moglow.tensorfile import read_tensors, write_tensors
 
+if TYPE_CHECKING:
+    from moglow.fused import FusedMoGlow
+
 ITEM_BYTES = {"numpy": 4, "native": 2, "torch": 4, "bfloat16": 2}
 """Of a large matrix, by kernel."""
 
 Clock = Callable[[], float]
 
-WARM_UP = 2
-"""Frames drawn before the clock starts."""
+WARM_UP = 3
+"""Frames drawn before the clock starts; a GPU records them meanwhile."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +99,8 @@ class Limits:
     @classmethod
     def of(cls, arithmetic: Arithmetic, clock: Clock = time.perf_counter) -> Self:
         """Reads 256 MB, and multiplies with an arithmetic; each at its best of a few times."""
+        if _device(arithmetic) == "cuda":
+            return cls.of_gpu(arithmetic, clock)
         xp, rows, inputs, outputs = arithmetic.xp, 256, 1024, 2048
         memory = arithmetic.array(np.ones(2**26, np.float32))
         x, weight = (
@@ -106,6 +111,19 @@ class Limits:
         reading = _best(lambda: float(xp.dot(memory, memory)), clock)
         product = _best(lambda: float(arithmetic.product(x, matrix)[0, 0]), clock)
         return cls(4 * 2**26 / reading, 2 * rows * inputs * outputs / product)
+
+    @classmethod
+    def of_gpu(cls, arithmetic: Any, clock: Clock) -> Self:
+        """Copies 2 GB, and multiplies in the arithmetic's precision: so much that the wait for it does not count."""
+        import torch
+
+        memory = torch.zeros(2**29, device=arithmetic.device)
+        spare, size = torch.empty_like(memory), 8192
+        generator = torch.Generator(arithmetic.device).manual_seed(0)
+        x = torch.randn(size, size, device=arithmetic.device, generator=generator).to(arithmetic.precision)
+        copying = _best(lambda: float(spare.copy_(memory)[0]), clock)
+        product = _best(lambda: float((x @ x)[0, 0]), clock)
+        return cls(2 * 4 * len(memory) / copying, 2 * size**3 / product)
 
 
 def measure(
@@ -130,7 +148,7 @@ def measure(
     ]
     return {
         "machine": machine(),
-        "device": device,
+        "device": device_name(device),
         "seconds": "of the processor" if cpu_time else "of the clock",
         "model": subject.name,
         "weights": sum(matrix.size for matrix in folded.matrices),
@@ -168,6 +186,15 @@ def machine() -> str:
     return f"{processor()} × {os.cpu_count()}, threads: {threads}, {versions}"
 
 
+def device_name(device: str) -> str:
+    """A device in words: a GPU by its name."""
+    if device == "cpu":
+        return device
+    import torch
+
+    return f"{device} ({torch.cuda.get_device_name(device)}, torch {torch.__version__})"
+
+
 def first_frame(subject: Subject) -> float:
     """Seconds from the start of a process, with numpy alone, to its first frame: reading, folding, drawing."""
     with tempfile.TemporaryDirectory() as folder:
@@ -185,14 +212,14 @@ def draw_first(path: str) -> None:
     next(_frames(subject, NumpyMoGlow(subject.config, subject.weights), 1))
 
 
-def _frames(subject: Subject, model: NumpyMoGlow, batch: int) -> Iterator[Floats]:
+def _frames(subject: Subject, model: "NumpyMoGlow | FusedMoGlow", batch: int) -> Iterator[Floats]:
     """Endless frames of one context, the noise drawn ahead."""
-    generator, state = np.random.default_rng(0), model.initial_state(batch)
+    generator, state, step = np.random.default_rng(0), model.initial_state(batch), model.recorded(model.step)
     context = model.array(generator.standard_normal((batch, subject.context), dtype=np.float32))
     ahead = model.array(generator.standard_normal((16, batch, model.noise_dim), dtype=np.float32))
     while True:
         for noise in ahead:
-            pose, _, state = model.step(context, state, noise)
+            pose, _, state = step(context, state, noise)
             yield model.numpy(pose)
 
 
@@ -201,9 +228,9 @@ def _timed(
 ) -> dict[str, Any]:
     arithmetic = make_arithmetic(kernel, device=device, batch=batch)
     limits = Limits.of(arithmetic, clock)
-    running = _frames(subject, NumpyMoGlow(subject.config, subject.weights, arithmetic), batch)
+    running = _frames(subject, sampler(subject, arithmetic, batch), batch)
     times = []
-    for frame in range(WARM_UP + max(3, frames // batch)):
+    for frame in range(WARM_UP + max(3 if device == "cpu" else 50, frames // batch)):
         start = clock()
         next(running)
         if frame >= WARM_UP:
@@ -224,6 +251,27 @@ def _timed(
         "gb_per_s": round(limits.bytes_per_second / 1e9, 1),
         "gflop_per_s": round(limits.flop_per_second / 1e9, 1),
     }
+
+
+def sampler(
+    subject: Subject, arithmetic: Arithmetic, batch: int, tiles: str | None = None
+) -> "NumpyMoGlow | FusedMoGlow":
+    """The fast sampler of a subject with an arithmetic: on a GPU with the tiles that suit the batch, or with those."""
+    if _device(arithmetic) != "cuda":
+        return NumpyMoGlow(subject.config, subject.weights, arithmetic)
+    from moglow.fused import moglow_on, tiles_for
+
+    return moglow_on(
+        subject.config,
+        subject.weights,
+        arithmetic,  # type: ignore[arg-type]  # of torch, as only that has a device
+        tiles=tiles or tiles_for(batch),
+    )
+
+
+def _device(arithmetic: Arithmetic) -> str:
+    """Where an arithmetic computes: cpu or cuda."""
+    return str(getattr(getattr(arithmetic, "device", None), "type", "cpu"))
 
 
 def _kernels(kernel: str, batch: int, device: str) -> list[str]:

@@ -1,117 +1,170 @@
-"""Computations recorded once as a CUDA graph and played again: hundreds of small kernels for one launch. Floor 9.
+"""Computations recorded as CUDA graphs: one launch in place of hundreds. Floor 9.
 
 A launch costs a GPU some microseconds whatever it does, and Python some ten; a recorded one costs next to nothing. What
-is recorded must not look at its numbers on the way, and always has inputs of the same shapes.
+is recorded must not look at its numbers on the way, and has inputs of the same shapes each time.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import torch
 from torch import Generator, Tensor, nn
 
 from moglow.flows.bijection import State, map_state
+from moglow.models.model import Loss
 
-WARM_UP = 3
-"""Runs before the recording, in which libraries set themselves up."""
+Function: TypeAlias = Callable[..., tuple[Any, ...]]
+"""From tensors, None and tuples of them to a tuple of the same; it changes none of what it is given."""
 
+UNSEEN, SEEN, NEVER = "unseen", "seen", "never"
 
-def leaves(state: State) -> list[Tensor]:
-    """Returns the tensors of a state, in order.
-
-    >>> leaves((torch.ones(1), (None, torch.zeros(1))))
-    [tensor([1.]), tensor([0.])]
-    """
-    found: list[Tensor] = []
-    map_state(lambda tensor: found.append(tensor) or tensor, state)  # type: ignore[func-returns-value]
-    return found
+WARM_UP = 2
+"""Runs before a loss is recorded, in which libraries set themselves up."""
 
 
-def shape_of(state: State) -> tuple[torch.Size, ...]:
-    """Returns what two states must share to be inputs of one recording."""
-    return tuple(leaf.shape for leaf in leaves(state))
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A graph, the tensors that it reads and those that it writes."""
 
+    graph: torch.cuda.CUDAGraph
+    given: tuple[Any, ...]
+    found: tuple[Any, ...]
 
-def worth_recording(device: torch.device, times: int) -> bool:
-    """Returns whether a device records, and something is computed often enough for it to pay."""
-    return device.type == "cuda" and times > 10 * WARM_UP
+    @classmethod
+    def of(
+        cls, function: Function, given: tuple[Any, ...], pool: Any, generators: Sequence[Generator] = ()
+    ) -> "Recording":
+        """Records the function for what is given and for all of the same shapes, in memory of a pool.
+
+        What it draws from the generators is drawn anew in each call, from where they then stand.
+        """
+        own = copies(given)
+        graph = torch.cuda.CUDAGraph()
+        for generator in generators:
+            graph.register_generator_state(generator)
+        with torch.cuda.graph(graph, pool=pool):
+            found = function(*own)
+        return cls(graph, own, found)
+
+    def play(self, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        """What the function would give; the next call writes over it."""
+        if own := leaves(self.given):
+            torch._foreach_copy_(own, leaves(given))
+        self.graph.replay()
+        return self.found
 
 
 class Captured:
-    """A function of tensors, nested like a state, recorded for inputs of some shapes; so are its results.
+    """A function on a CUDA device, recorded for each shape that it is called with again, and played from then on.
 
-    The results are overwritten by the next call. What is drawn from `generators` inside is drawn anew in each call,
-    from where they then stand.
+    Its first call for a shape is as it is: that warms up what a recording takes, and some shapes come but once. A
+    function that looks at a number while it runs, and so waits for the device, cannot be recorded and stays as it is.
     """
 
-    def __init__(
-        self,
-        function: Callable[[State], State],
-        inputs: State,
-        *,
-        generators: Sequence[Generator] = (),
-        before: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Records function(inputs); `before` is called before each run that leads up to it, and before it."""
-        self._inputs = map_state(lambda tensor: tensor.detach().clone(), inputs)
-        self._leaves = leaves(self._inputs)
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(WARM_UP):
-                before()
-                function(self._inputs)
-        torch.cuda.current_stream().wait_stream(stream)
-        before()
-        self._graph = torch.cuda.CUDAGraph()
-        for generator in generators:
-            self._graph.register_generator_state(generator)
-        with torch.cuda.graph(self._graph):
-            self._results = function(self._inputs)
+    def __init__(self, function: Function, device: torch.device) -> None:
+        self._function, self._device = function, device
+        self._known: dict[Any, Recording | str] = {}
+        self._pool: Any = None  # one for all: no two graphs run at once, and what they write is copied out
 
-    def __call__(self, inputs: State) -> State:
-        torch._foreach_copy_(self._leaves, leaves(inputs))
-        self._graph.replay()
-        return self._results
+    @property
+    def recordings(self) -> int:
+        """How many shapes it was recorded for."""
+        return sum(isinstance(each, Recording) for each in self._known.values())
+
+    @torch.no_grad()
+    def __call__(self, *given: Any) -> tuple[Any, ...]:
+        shapes = shapes_of(given)
+        with torch.cuda.device(self._device):
+            known = self._known.get(shapes, UNSEEN)
+            if known is SEEN:
+                known = self._known[shapes] = self._recorded(given)
+            if isinstance(known, Recording):
+                return copies(known.play(given))
+            if known is UNSEEN:
+                self._known[shapes] = SEEN
+            return self._function(*given)
+
+    def _recorded(self, given: tuple[Any, ...]) -> Recording | str:
+        self._pool = self._pool or torch.cuda.graph_pool_handle()
+        try:
+            return Recording.of(self._function, given, self._pool)
+        except RuntimeError:  # an error of the function's own comes again when it is called as it is
+            return NEVER
+
+
+def captured(function: Function, device: torch.device) -> Function:
+    """The function, captured where the device is a GPU."""
+    return Captured(function, device) if device.type == "cuda" else function
 
 
 class CapturedGradients:
-    """A loss and its gradients, recorded for each shape of its inputs: it returns the loss and the state after.
+    """A loss and its gradients, recorded for each shape of its inputs; called as a `Loss`, it returns what that does.
 
-    It is called as a `Loss` is, and leaves the gradients with the parameters.
+    The gradients are with the parameters then, and the loss needs no going back.
     """
 
-    def __init__(
-        self, loss: Callable[..., tuple[Tensor, State]], parameters: Sequence[nn.Parameter], device: torch.device
-    ) -> None:
+    def __init__(self, loss: Loss, parameters: Sequence[nn.Parameter], device: torch.device) -> None:
         self._loss, self._parameters = loss, parameters
-        self._generator = Generator(device)
-        self._recorded: dict[object, tuple[Captured, list[Tensor | None]]] = {}
+        self._generator, self._pool = Generator(device), None
+        self._known: dict[Any, tuple[Recording, list[Tensor | None]]] = {}
 
     def __call__(
-        self, target: Tensor, vectors: Tensor, state: State, *, generator: Generator
+        self, pose: Tensor, context: Tensor, state: State = None, *, generator: Generator
     ) -> tuple[Tensor, State]:
-        inputs = (target, vectors, state)
-        shape = (state is None, shape_of(inputs))
-        if shape not in self._recorded:
-            self._recorded[shape] = self._record(inputs)
-        captured, gradients = self._recorded[shape]
+        given = (pose, context, state)
+        shapes = shapes_of(given)
+        if shapes not in self._known:
+            self._known[shapes] = self._recorded(given)
+        recording, gradients = self._known[shapes]
         self._generator.manual_seed(generator.initial_seed())
-        results = captured(inputs)
+        loss, after = recording.play(given)
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
             parameter.grad = gradient
-        assert isinstance(results, tuple) and isinstance(results[0], Tensor)
-        return results[0], map_state(Tensor.clone, results[1])
+        return loss, map_state(Tensor.clone, after)
 
-    def _record(self, inputs: State) -> tuple[Captured, list[Tensor | None]]:
-        def forget() -> None:
-            for parameter in self._parameters:
-                parameter.grad = None
+    def _recorded(self, given: tuple[Any, ...]) -> tuple[Recording, list[Tensor | None]]:
+        self._pool = self._pool or torch.cuda.graph_pool_handle()
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):  # where gradients are first made on is where they are always made on
+            for _ in range(WARM_UP):
+                self._forget()
+                self._run(*given)
+        torch.cuda.current_stream().wait_stream(stream)
+        self._forget()
+        recording = Recording.of(self._run, given, self._pool, [self._generator])
+        return recording, [parameter.grad for parameter in self._parameters]
 
-        def run(inputs: State) -> State:
-            assert isinstance(inputs, tuple)
-            loss, after = self._loss(*inputs, generator=self._generator)
-            loss.backward()
-            return loss.detach(), map_state(Tensor.detach, after)
+    def _run(self, pose: Tensor, context: Tensor, state: State) -> tuple[Any, ...]:
+        loss, after = self._loss(pose, context, state, generator=self._generator)
+        torch.autograd.backward(loss)
+        return loss.detach(), map_state(Tensor.detach, after)
 
-        captured = Captured(run, inputs, generators=[self._generator], before=forget)
-        return captured, [parameter.grad for parameter in self._parameters]
+    def _forget(self) -> None:
+        for parameter in self._parameters:
+            parameter.grad = None
+
+
+def shapes_of(values: tuple[Any, ...]) -> Any:
+    """Returns what two inputs of one recording share: shapes and kinds, nested as they are."""
+    return map_state(lambda tensor: (tensor.shape, tensor.dtype), values)  # type: ignore[arg-type, return-value]
+
+
+def leaves(values: State) -> list[Tensor]:
+    """All tensors in nested tuples, in their order.
+
+    >>> one, two = torch.zeros(1), torch.zeros(2)
+    >>> [len(each) for each in leaves((one, (None, two)))]
+    [1, 2]
+    """
+    found: list[Tensor] = []
+    map_state(lambda tensor: found.append(tensor) or tensor, values)  # type: ignore[func-returns-value]
+    return found
+
+
+def copies(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The same, in tensors of their own."""
+    cloned = map_state(lambda tensor: tensor.detach().clone(), values)
+    assert isinstance(cloned, tuple)
+    return cloned

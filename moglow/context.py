@@ -7,6 +7,7 @@ L frames of lookahead, S styles.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import ModuleType
 from typing import Any, Self
 
@@ -159,10 +160,10 @@ class Context:
     def physical_control(self, control: Any) -> Any:
         return control * self.control_deviation + self.control_mean
 
-    @property
+    @cached_property
     def log_scale(self) -> float:
         """log p(standardised pose) = log p(target) − log_scale, in nats per frame."""
-        return float(np.log(np.asarray(self.scale)).sum())
+        return float(self.xp.log(self.scale).sum())
 
     @property
     def log_deviation(self) -> float:

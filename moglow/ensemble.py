@@ -17,11 +17,14 @@ from moglow.checkpoint import Checkpoint
 from moglow.clip import Clip
 from moglow.context import Context
 from moglow.control import ControlPath
+from moglow.fused import steps_on
 from moglow.models.model import MotionModel
-from moglow.sampling import NUMPY_MODELS, WARM_UP
+from moglow.numpy_moglow import NUMPY_MODELS
+from moglow.sampling import WARM_UP
+from moglow.torch_steps import find_device, on_device
 
 ROWS = 64
-"""Motions in a batch: more gain nothing on a CPU, and waste frames where paths differ in length."""
+"""Motions in a batch, on a CPU: more gain nothing on a CPU, and waste frames where paths differ in length."""
 CHUNK = 300
 """Frames for which noise is drawn at once; it is the same stream for any number."""
 FURTHEST = 1e6
@@ -46,18 +49,46 @@ class Ensemble:
 
     checkpoint: Checkpoint
     temperature: float
+    device: str = "cpu"
 
     @cached_property
     def model(self) -> MotionModel:
-        return self.checkpoint.to_torch()
+        """The model in torch, where likelihoods are computed."""
+        return self.checkpoint.to_torch(find_device(self.device))
+
+    @cached_property
+    def _steps(self) -> Any:
+        """What draws on a device; None on a CPU, where `_step` does."""
+        return None if self.device == "cpu" else steps_on(find_device(self.device), self.checkpoint)
+
+    @cached_property
+    def _frame(self) -> Callable[..., tuple[Any, Any]]:
+        """From past poses (B, K, D), controls, labels, memory and noise to the next past and the memory after it."""
+        steps, step = self._steps, self._step
+        context = on_device(self.context, find_device(self.device)) if steps else self.context
+
+        def frame(poses: Any, controls: Any, label: Any, memory: Any, noise: Any) -> tuple[Any, Any]:
+            target, memory = step(context.build(poses, controls, label), memory, noise)
+            pose = context.from_target(target, poses[:, -1], controls[:, poses.shape[1]])
+            pose = context.xp.clip(pose, -FURTHEST, FURTHEST)
+            return context.xp.concatenate([poses[:, 1:], pose[:, None]], 1), memory
+
+        return steps.recorded(frame) if steps else frame
 
     @property
     def context(self) -> Context:
         return self.checkpoint.context
 
     @cached_property
-    def _step(self) -> Callable[[NDArray[Any], Any, NDArray[Any]], tuple[NDArray[Any], Any]]:
+    def _step(self) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
         """From contexts (B, C), memory and noise to targets (B, D) and the memory after them."""
+        if steps := self._steps:
+
+            def on_a_device(vector: Any, state: Any, noise: Any) -> tuple[Any, Any]:
+                target, _, state = steps.step(vector, state, noise, temperature=self.temperature)
+                return target, state
+
+            return on_a_device
         made = NUMPY_MODELS.get(self.checkpoint.model)
         if made is not None and made.covers(self.checkpoint.config):
             fast = made(self.checkpoint.config, self.checkpoint.weights)
@@ -80,8 +111,9 @@ class Ensemble:
     def motions(self, paths: Sequence[ControlPath], seeds: Sequence[int]) -> Iterator[tuple[int, Motion]]:
         """Yields the number of a path and its motion, in any order; ``seeds`` is one for each path."""
         longest_first = sorted(range(len(paths)), key=lambda k: -paths[k].duration)
-        for first in range(0, len(paths), ROWS):
-            group = longest_first[first : first + ROWS]
+        most = self._steps.rows[1] if self._steps else ROWS
+        for first in range(0, len(paths), most):
+            group = longest_first[first : first + most]
             yield from zip(
                 group, self._batch([paths[k] for k in group], [seeds[k] for k in group]), strict=True
             )
@@ -122,25 +154,25 @@ class Ensemble:
         frames: int,
     ) -> Iterator[NDArray[np.float32]]:
         """Yields the standardised poses (B, n, D) of the path's frames, chunk by chunk, after the warm-up's."""
-        context, past, state = self.context, self.context.spec.history, None
+        context, past, steps, asked = self.context, self.context.spec.history, self._steps, len(seeds)
         reach = past + 1 + context.spec.lookahead
-        poses = np.zeros((len(seeds), past, context.pose_dim), np.float32)
+        array, numpy = (steps.array, steps.numpy) if steps else (np.asarray, np.asarray)
+        if steps:  # as many as a device draws at once; the last row again in place of those missing
+            rows = np.minimum(np.arange(asked + -asked % steps.rows[0]), asked - 1)
+            seeds, controls, labels = [seeds[row] for row in rows], controls[rows], labels[rows]
+        controls, labels = array(controls), array(labels)
+        poses = array(np.zeros((len(seeds), past, context.pose_dim), np.float32))
+        state = steps.initial_state(len(seeds)) if steps else None
         drawn = {part: [np.random.default_rng([seed, 0, part]) for seed in seeds] for part in (0, 1)}
         chunks = [(warm + start, min(CHUNK, frames - start), 1) for start in range(0, frames, CHUNK)]
         for first, count, part in [(0, warm, 0), *chunks]:
             shape = (count, self.model.noise_dim)
             noise = np.stack([each.standard_normal(shape, dtype=np.float32) for each in drawn[part]], axis=1)
-            made = np.concatenate(
-                [poses, np.empty((len(seeds), count, context.pose_dim), np.float32)], axis=1
-            )
-            for t in range(count):
-                style = labels[:, max(first + t - warm, 0)]
-                vector = context.build(
-                    made[:, t : t + past], controls[:, first + t : first + t + reach], style
-                )
-                target, state = self._step(vector, state, noise[t])
-                pose = context.from_target(target, made[:, t + past - 1], controls[:, first + t + past])
-                made[:, t + past] = np.clip(pose, -FURTHEST, FURTHEST)
-            poses = made[:, -past:]
+            made = []
+            for t, numbers in enumerate(array(noise)):
+                label = labels[:, max(first + t - warm, 0)]
+                seen = controls[:, first + t : first + t + reach]
+                poses, state = self._frame(poses, seen, label, state, numbers)
+                made.append(poses[:, -1])
             if part:
-                yield made[:, past:]
+                yield np.stack([numpy(pose)[:asked] for pose in made], axis=1)

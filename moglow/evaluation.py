@@ -18,7 +18,11 @@ from moglow.wandering import wandering
 
 
 def evaluate(
-    checkpoints: Mapping[str, Checkpoint], corpora: Sequence[Corpus], spec: EvaluationSpec
+    checkpoints: Mapping[str, Checkpoint],
+    corpora: Sequence[Corpus],
+    spec: EvaluationSpec,
+    *,
+    device: str = "cpu",
 ) -> Iterator[str | Evaluation]:
     """Yields what is being done, and at last the evaluation.
 
@@ -33,7 +37,7 @@ def evaluate(
     made = synthetic(reach, fps, seconds=spec.synthetic_seconds)
     walked = wander(reach, fps, seconds=spec.wander_seconds)
     yield "real motion"
-    scene = Scene(spec, corpus, made, walked)
+    scene = Scene(spec, corpus, made, walked, device)
     rows = [row for row in (scene.real_row(first),) if row]
     for name, checkpoint in checkpoints.items():
         own = next((c for c in corpora if _fits(checkpoint, c)), None)
@@ -60,7 +64,7 @@ def _modelled(
     scene: "Scene", name: str, checkpoint: Checkpoint, corpus: Corpus | None, rows: list[Row]
 ) -> Iterator[str]:
     """Draws and scores all of one model's motion and appends its row."""
-    spec, ensemble = scene.spec, Ensemble(checkpoint, scene.spec.temperature)
+    spec, ensemble = scene.spec, Ensemble(checkpoint, scene.spec.temperature, scene.device)
     seeds = spec.seeds if ensemble.model.noise_dim else 1
     yield f"{name}: {len(scene.trials) + len(scene.synthetic)} controls, {seeds} seeds"
     trials = [*scene.trials, *scene.synthetic]

@@ -94,7 +94,7 @@ def log_likelihoods(
 ) -> NDArray[np.float64]:
     """Log-likelihoods (N,) of the frames of a split, or of about so many of them."""
     context = checkpoint.context
-    footage = Footage(corpus, context)
+    footage = Footage(corpus, context, next(model.parameters()).device)
     if not styled:
         footage.style.zero_()
     spec = fitting(spec, corpus, context, split)

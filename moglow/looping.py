@@ -195,7 +195,7 @@ def _seam(sampler: Sampler, poses: Array, period: int, blend: int) -> tuple[floa
     weights = np.ones(poses.shape[-1])
     for group in ("toe_x", "toe_z", "toe_height", "foot_yaw"):
         weights[context.encoding.slice(group)] = FEET
-    scaled = poses / np.array(context.pose_deviation, float) * weights
+    scaled = poses / sampler.model.numpy(context.pose_deviation).astype(float) * weights
     unlike = np.square(scaled[period:] - scaled[:-period]).mean(-1)  # frame n + period against n
     around = np.convolve(unlike, np.hanning(blend + 2)[1:-1] / np.hanning(blend + 2).sum(), "valid")
     place = int(np.argmin(around[blend:])) + blend

@@ -8,7 +8,7 @@ numpy's own, short integers with a small compiled kernel (`moglow.int16`), or to
 The likelihood of what is drawn comes in passing: the scales are known on the way, the rest of log|det| is a constant.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import lgamma, log, pi
 from typing import Any, Protocol, TypeAlias
 
@@ -108,6 +108,10 @@ class NumpyMoGlow:
         """What `step` gives, as numbers."""
         return self._arithmetic.numpy(values)
 
+    def recorded(self, frame: Callable[..., Any]) -> Callable[..., Any]:
+        """A pure function of its arrays, made faster for those who call it often where that can be: here not."""
+        return frame
+
     def initial_state(self, *lead: int) -> State:
         """All memory zero, for contexts ``(*lead, C)``; without a lead for one row."""
         cells = sum(len(cells) for cells, _ in self._steps)
@@ -188,3 +192,7 @@ def _remember(xp: Any, gates: Any, before: Any, h: Any, c: Any) -> Any:
     xp.tanh(c, out=h)
     h *= show
     return h
+
+
+NUMPY_MODELS: Mapping[str, type[NumpyMoGlow]] = {"moglow": NumpyMoGlow}
+"""Models with a sampler of their own; the others sample through torch."""

@@ -4,14 +4,13 @@ The sampler for users is another one, in numpy; this one serves training, where 
 """
 
 from dataclasses import dataclass, replace
-from typing import cast
 
 import torch
 from torch import Generator, Tensor
 
-from moglow.captured import Captured, worth_recording
+from moglow.captured import captured
 from moglow.context import Context
-from moglow.flows.bijection import State, map_state
+from moglow.flows.bijection import State
 from moglow.models.model import MotionModel
 from moglow.windows import Window
 
@@ -35,22 +34,18 @@ def roll_out(
     """
     past, reach = context.spec.history, context.spec.history + 1 + context.spec.lookahead
 
-    def frame(inputs: State) -> State:
+    def frame(history: Tensor, controls: Tensor, noise: Tensor, state: State) -> tuple[Tensor, State]:
         """The history (B, K, D) and the state after one more frame."""
-        history, controls, noise, state = cast(tuple[Tensor, Tensor, Tensor, State], inputs)
         vector = context.build(history, controls, style)
         target, state = model.step(vector, state, noise, temperature=temperature)
         pose = context.from_target(target, history[:, -1], controls[:, past])
         return torch.cat([history[:, 1:], pose[:, None]], 1), state
 
-    poses, draw = [], frame
+    draw, poses = captured(frame, history.device), []
     for t in range(noise.shape[1]):
-        inputs = (history, controls[:, t : t + reach], noise[:, t], state)
-        if t == 1 and worth_recording(history.device, noise.shape[1]):
-            draw = Captured(frame, inputs)
-        history, state = cast(tuple[Tensor, State], draw(inputs))
-        poses.append(history[:, -1].clone())
-    return torch.stack(poses, 1), map_state(Tensor.clone, state)
+        history, state = draw(history, controls[:, t : t + reach], noise[:, t], state)
+        poses.append(history[:, -1])
+    return torch.stack(poses, 1), state
 
 
 @dataclass(frozen=True)

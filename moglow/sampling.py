@@ -8,8 +8,9 @@ how many rows there are; so in numpy each row's products are its own, and torch 
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import repeat
 from typing import Any, Protocol, Self
 
@@ -21,12 +22,9 @@ from moglow.clip import Clip
 from moglow.context import Context
 from moglow.control import ControlPath
 from moglow.endings import best_ending, can_settle, ending_start
-from moglow.numpy_moglow import Arithmetic, NumpyMoGlow
+from moglow.numpy_moglow import NUMPY_MODELS, Arithmetic
 from moglow.rotations import Array
 from moglow.row_by_row import RowByRow
-
-NUMPY_MODELS: Mapping[str, type[NumpyMoGlow]] = {"moglow": NumpyMoGlow}
-"""Models with a sampler of their own in numpy; the others sample through torch."""
 
 AHEAD = 64
 """Frames for which noise is drawn at once; the stream of numbers is the same."""
@@ -41,8 +39,10 @@ WARM_UP = 2.0
 class StepModel(Protocol):
     """What the sampler asks of a model: the numpy one, or a torch one that works on tensors on its device."""
 
-    rows: tuple[int, int]
-    """How few and how many motions are drawn at once."""
+    @property
+    def rows(self) -> tuple[int, int]:
+        """How many motions are drawn at once: multiples of the first, up to the second."""
+        ...
 
     @property
     def noise_dim(self) -> int: ...
@@ -53,6 +53,10 @@ class StepModel(Protocol):
 
     def numpy(self, values: Any) -> NDArray[Any]:
         """What the model gives, as numbers."""
+        ...
+
+    def recorded(self, frame: Callable[..., Any]) -> Callable[..., Any]:
+        """A pure function of such numbers, as it is or made faster for those who call it frame by frame."""
         ...
 
     def initial_state(self, batch: int = 1) -> Any: ...
@@ -110,21 +114,18 @@ class Sampler:
 
         "auto" is numpy where the model has such a sampler, since one motion is drawn fastest there; else the GPU if
         there is one. The same seed gives the same motion on the same device, on another one it rounds differently.
-        A sampler in numpy can multiply with another arithmetic (`moglow.arithmetics`).
+        It can multiply with another arithmetic of the device (`moglow.arithmetics`).
         """
         made = NUMPY_MODELS.get(checkpoint.model)
         if device in ("auto", "cpu") and made is not None and made.covers(checkpoint.config):
             rows = RowByRow(made(checkpoint.config, checkpoint.weights, arithmetic))
             return cls(checkpoint.context, rows, temperature)
-        from moglow.torch_steps import DeviceMoGlow, TorchArithmetic, TorchSteps, find_device, on_device
+        from moglow.fused import steps_on
+        from moglow.torch_steps import find_device, on_device
 
-        device, model = find_device(device), None
-        if made is not None and made.covers(checkpoint.config):
-            model = DeviceMoGlow(checkpoint.config, checkpoint.weights, TorchArithmetic(device))
+        device = find_device(device)
         return cls(
-            on_device(checkpoint.context, device),
-            model or TorchSteps(checkpoint.to_torch(device), device),
-            temperature,
+            on_device(checkpoint.context, device), steps_on(device, checkpoint, arithmetic), temperature
         )
 
     def step(self, past: Past, controls: Any, noise: Any, style: Any) -> tuple[Past, Any, Any]:
@@ -135,13 +136,25 @@ class Sampler:
         is a label or zeros. The likelihood ``(B,)`` is in nats, of the pose in standardised coordinates, by the model
         as it is: at a lower temperature motion is drawn from where this is high.
         """
-        xp = self.context.xp
-        seen = xp.concatenate([past.controls, controls], 1)
-        vector = self.context.build(past.poses, seen, style)
-        target, nats, memory = self.model.step(vector, past.memory, noise, temperature=self.temperature)
-        pose = self.context.from_target(target, past.poses[:, -1], controls[:, 0])
-        poses = xp.concatenate([past.poses[:, 1:], pose[:, None]], 1)
-        after = Past(poses, seen[:, 1 : 1 + past.controls.shape[1]], memory)
+        given = past.poses, past.controls, past.memory
+        after, pose, nats = self._frame(given, controls, noise, style)
+        return Past(*after), pose, nats
+
+    @cached_property
+    def _frame(self) -> Callable[..., tuple[tuple[Any, Any, Any], Any, Any]]:
+        return self.model.recorded(self._drawn)
+
+    def _drawn(
+        self, past: tuple[Any, Any, Any], controls: Any, noise: Any, style: Any
+    ) -> tuple[tuple[Any, Any, Any], Any, Any]:
+        """What `step` does, with the past's fields for the past: a pure function of arrays."""
+        xp, (poses, before, memory) = self.context.xp, past
+        seen = xp.concatenate([before, controls], 1)
+        vector = self.context.build(poses, seen, style)
+        target, nats, memory = self.model.step(vector, memory, noise, temperature=self.temperature)
+        pose = self.context.from_target(target, poses[:, -1], controls[:, 0])
+        poses = xp.concatenate([poses[:, 1:], pose[:, None]], 1)
+        after = poses, seen[:, 1 : 1 + before.shape[1]], memory
         return after, self.context.physical_pose(pose), nats - self.context.log_scale
 
     def start(self, controls: Any, style: Any, generators: Sequence[np.random.Generator]) -> Past:
@@ -240,7 +253,7 @@ class Sampler:
     ) -> Iterator[tuple[Past, NDArray[Any], NDArray[Any]]]:
         """What was before each frame, its poses and likelihoods, for velocities ``(B, 3)`` and styles ``(B, S)``."""
         xp, asked = self.context.xp, len(seeds)
-        missing = max(0, self.model.rows[0] - asked)
+        missing = -asked % self.model.rows[0]
         seeds = [*seeds, *[seeds[-1]] * missing]
         warm, live = ([np.random.default_rng([*each, part]) for each in seeds] for part in (0, 1))
         noise = self._noise(live)

@@ -26,9 +26,15 @@ class Scene:
     """The controls, the real motion and what else all rows share."""
 
     def __init__(
-        self, spec: EvaluationSpec, corpus: Corpus | None, synthetic: Sequence[Trial], wander: Trial
+        self,
+        spec: EvaluationSpec,
+        corpus: Corpus | None,
+        synthetic: Sequence[Trial],
+        wander: Trial,
+        device: str = "cpu",
     ) -> None:
         self.spec, self.corpus, self.synthetic, self.wander = spec, corpus, synthetic, wander
+        self.device = device
         self.trials = held_out(corpus, seconds=spec.held_out_seconds) if corpus else []
         self.library = Library(corpus) if corpus else None
         self.comparison = Comparison(self.library, self.trials) if self.library and self.trials else None
@@ -119,7 +125,7 @@ class Scene:
     def warmth(self, checkpoint: Checkpoint, temperature: float) -> Warmth:
         """A few held-out controls at another temperature, two seeds."""
         assert self.sweep is not None
-        takes = draw(Ensemble(checkpoint, temperature), self.sweep.trials, 2)
+        takes = draw(Ensemble(checkpoint, temperature, self.device), self.sweep.trials, 2)
         clips = [[motion.clip for motion in each] for each in takes]
         first = [each[0] for each in clips]
         weights = [clip.duration for clip in first]

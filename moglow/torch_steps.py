@@ -1,6 +1,7 @@
 """A torch model as the sampler drives it, on any device. Floor 10."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from moglow.captured import Function, captured
 from moglow.context import Context
 from moglow.errors import DeviceError
 from moglow.flows.bijection import State
@@ -35,6 +37,9 @@ class TorchSteps:
 
     def numpy(self, values: Tensor) -> NDArray[Any]:
         return np.asarray(values.cpu().numpy())
+
+    def recorded(self, frame: Function) -> Function:
+        return captured(frame, torch.device(self.device))
 
     def initial_state(self, batch: int = 1) -> State:
         return self.model.initial_state()
@@ -89,6 +94,15 @@ class DeviceMoGlow(NumpyMoGlow):
     """MoGlow's fast sampler, multiplied by torch: always as many motions at once, for the reason of `TorchSteps`."""
 
     rows = (256, 256)
+
+    def __init__(
+        self, config: Mapping[str, Any], weights: Mapping[str, Floats], arithmetic: TorchArithmetic
+    ) -> None:
+        super().__init__(config, weights, arithmetic)
+        self.device = arithmetic.device
+
+    def recorded(self, frame: Function) -> Function:
+        return captured(frame, self.device)
 
 
 def on_device(context: Context, device: str) -> Context:

@@ -2,6 +2,7 @@
 """Times frames of a preset, sampled in several ways, beside a straightforward port.
 
 .venv/bin/python scripts/bench_sampling.py --preset paper --batch 1 --rounds 40
+.venv/bin/python scripts/bench_sampling.py --preset paper --batch 1024 --device cuda
 
 Each way runs in a process of its own; they take turns, frame by frame, so that a busy machine slows all alike. The
 errors are against the port in float64 on the same weights, contexts and noise. Compare ratios, not times of different
@@ -28,10 +29,18 @@ WAYS = {
     "torch": "the same sampler on torch, float32",
     "bfloat16": "the same, large products in bfloat16",
 }
+GPU_WAYS = {
+    "port": "per frame K calls of nn.LSTM with length 1, inverses recomputed",
+    "eager": "the fast sampler on torch, float32, one launch after the other",
+    "captured": "the same as a CUDA graph",
+    "captured16": "the same, large products in bfloat16",
+    "torch": "few kernels of Triton as a CUDA graph, float32",
+    "bfloat16": "the same, large products in bfloat16",
+}
 POSE, CONTROL, CHECKED = 63, 3, 4  # channels; frames whose error is taken
 
 
-def ported(subject: Any, *, double: bool) -> Any:
+def ported(subject: Any, *, double: bool, device: str = "cpu") -> Any:
     """The sampler as one would write it first: a function of context, noise and the state."""
     import torch
     from torch import nn
@@ -71,15 +80,15 @@ def ported(subject: Any, *, double: bool) -> Any:
             if "conditioner" in name
         }
         step.load_state_dict(own | net)
-    if double:
-        for module in (encoder, *steps):
-            module.double()
+    for module in (encoder, *steps):
+        module.to(device, torch.float64 if double else torch.float32)
     floor, kept = float(SCALE_FLOORS[config["scale"]]), POSE // 2
 
     @torch.no_grad()
     def frame(context: Any, noise: Any, states: Any) -> Any:
         context, noise = (
-            torch.as_tensor(each).to(torch.float64 if double else torch.float32) for each in (context, noise)
+            torch.as_tensor(each).to(device, torch.float64 if double else torch.float32)
+            for each in (context, noise)
         )
         x, context, after = noise[:, :POSE], encoder(context), []
         if config["latent"] == "student":
@@ -90,59 +99,75 @@ def ported(subject: Any, *, double: bool) -> Any:
             shift, a = step.head(said[:, 0]).chunk(2, dim=-1)
             x = torch.cat([x[:, :kept], x[:, kept:] / (torch.sigmoid(a + 2) + floor) - shift], -1)
             x = (x @ torch.linalg.inv(step.weight).T) * torch.exp(-step.log_scale) - step.bias
-        return x.numpy(), after
+        return x.cpu().numpy(), after
 
     return frame
 
 
-def frames_of(way: str, subject: Any, batch: int) -> Iterator[Any]:
+def frames_of(way: str, subject: Any, batch: int, device: str, tiles: str | None) -> Iterator[Any]:
     """Endless frames, each way given the same contexts and noise."""
     import numpy as np
-
-    from moglow.arithmetics import make_arithmetic
-    from moglow.numpy_moglow import NumpyMoGlow
 
     generator = np.random.default_rng(0)
     context = generator.standard_normal((batch, subject.context), dtype=np.float32)
     noises = POSE + (50 if subject.config["latent"] == "student" else 0)
     state: Any = None
     if way in ("port", "double"):
-        draw = ported(subject, double=way == "double")
+        draw, array = ported(subject, double=way == "double", device=device), np.asarray
     else:
-        model = NumpyMoGlow(subject.config, subject.weights, make_arithmetic(way))
+        model = sampler_of(way, subject, batch, device, tiles)
+        array, step = model.array, model.step if way == "eager" else model.recorded(model.step)
         state = model.initial_state(batch)
 
         def draw(context: Any, noise: Any, state: Any) -> Any:
-            pose, _, state = model.step(context, state, noise)
+            pose, _, state = step(context, state, noise)
             return model.numpy(pose), state
 
+    context = array(context)
     while True:
-        noise = generator.standard_normal((batch, noises), dtype=np.float32)
+        noise = array(generator.standard_normal((batch, noises), dtype=np.float32))
         pose, state = draw(context, noise, state)
         yield pose
+
+
+def sampler_of(way: str, subject: Any, batch: int, device: str, tiles: str | None) -> Any:
+    from moglow.arithmetics import make_arithmetic
+    from moglow.bench import sampler
+
+    if way not in ("eager", "captured", "captured16"):
+        return sampler(subject, make_arithmetic(way, device=device), batch, tiles)
+    from moglow.torch_steps import DeviceMoGlow
+
+    kernel = "bfloat16" if way == "captured16" else "torch"
+    return DeviceMoGlow(subject.config, subject.weights, make_arithmetic(kernel, device=device))  # type: ignore[arg-type]
 
 
 def work(arguments: argparse.Namespace) -> None:
     """A process that draws a frame for each line it is sent, and answers with seconds and the first frames."""
     from moglow.bench import Subject
 
-    running = frames_of(arguments.worker, Subject.read(arguments.subject), arguments.batch)
+    subject = Subject.read(arguments.subject)
+    running = frames_of(arguments.worker, subject, arguments.batch, arguments.device, arguments.tiles)
     print(json.dumps([next(running)[0].tolist() for _ in range(CHECKED)]), flush=True)
     for _ in sys.stdin:
         start, cpu = time.perf_counter(), time.process_time()
-        next(running)
-        print(json.dumps([time.perf_counter() - start, time.process_time() - cpu]), flush=True)
+        for _ in range(arguments.turn):
+            next(running)  # its pose is here, so the device has done it
+        seconds = time.perf_counter() - start, time.process_time() - cpu
+        print(json.dumps([each / arguments.turn for each in seconds]), flush=True)
 
 
 def compare(arguments: argparse.Namespace) -> None:
-    from moglow.bench import Subject, machine
+    from moglow.bench import Subject, device_name, machine
 
     with tempfile.TemporaryDirectory() as folder:
         subject = Path(folder) / "subject.safetensors"
         Subject.of_preset(arguments.preset, pose=POSE, control=CONTROL).write(subject)
-        print(f"{machine()}; {arguments.preset}, batch {arguments.batch}", flush=True)
+        where = device_name(arguments.device)
+        print(f"{machine()}; {where}; {arguments.preset}, batch {arguments.batch}", flush=True)
         command = [sys.executable, *sys.argv, "--subject", str(subject), "--worker"]
-        ways = arguments.ways.split(",")
+        known = WAYS if arguments.device == "cpu" else GPU_WAYS
+        ways = arguments.ways.split(",") if arguments.ways else list(known)
         workers = {
             way: subprocess.Popen([*command, way], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             for way in ("double", *ways)
@@ -161,7 +186,7 @@ def compare(arguments: argparse.Namespace) -> None:
             worker.communicate()
     clock = 1 if arguments.cpu_time else 0
     reference = [row[clock] for row in times[ways[0]]]
-    print(f"{'way':9} {'ms best':>8} {'median':>8} {'frames/s':>9} {'× ' + ways[0]:>7} {'error':>8}")
+    print(f"{'way':10} {'ms best':>8} {'median':>8} {'frames/s':>9} {'× ' + ways[0]:>7} {'error':>8}")
     for way in ways:
         seconds = [row[clock] for row in times[way]]
         ratio = statistics.median(a / b for a, b in zip(reference, seconds, strict=True))
@@ -172,8 +197,8 @@ def compare(arguments: argparse.Namespace) -> None:
         )
         median = statistics.median(seconds)
         print(
-            f"{way:9} {1e3 * min(seconds):8.2f} {1e3 * median:8.2f} {arguments.batch / median:9.1f} "
-            f"{ratio:7.2f} {error:8.1e}  {WAYS[way]}"
+            f"{way:10} {1e3 * min(seconds):8.3f} {1e3 * median:8.3f} {arguments.batch / median:9.1f} "
+            f"{ratio:7.2f} {error:8.1e}  {known[way]}"
         )
 
 
@@ -190,15 +215,17 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument(
-        "--ways", default=",".join(WAYS), help="separated by commas, the first is the reference"
-    )
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--turn", type=int, help="frames drawn in a turn: 1, on a GPU 30")
+    parser.add_argument("--tiles", help="of the kernels on a GPU: a name in moglow.fused.TILES")
+    parser.add_argument("--ways", help="separated by commas, the first is the reference; all if not given")
     parser.add_argument(
         "--cpu-time", action="store_true", help="count processor seconds: for one thread, on a busy machine"
     )
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--subject", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    arguments.turn = arguments.turn or (1 if arguments.device == "cpu" else 30)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(arguments.threads)  # read when numpy and torch are loaded, so before they are
     (work if arguments.worker else compare)(arguments)

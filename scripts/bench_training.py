@@ -280,7 +280,10 @@ def main() -> None:
         ("--threads", {"type": int, "default": 2}),
         ("--rounds", {"type": int, "default": 3}),
         ("--device", {"choices": ("cpu", "cuda"), "default": "cpu"}),
-        ("--ways", {"help": "separated by commas, the first is the reference; all of the device's if none is named"}),
+        (
+            "--ways",
+            {"help": "separated by commas, the first is the reference; all of the device's if none is named"},
+        ),
         (
             "--cpu-time",
             {"action": "store_true", "help": "count processor seconds: for one thread, on a busy machine"},

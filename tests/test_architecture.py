@@ -37,7 +37,7 @@ FLOORS = {
         models""",
     9: """gathering captured rollout outliers classification spread validation health
         training_spec training checkpoint training_run processes card""",
-    10: """folded numpy_moglow int16 torch_steps arithmetics row_by_row endings sampling
+    10: """folded numpy_moglow int16 torch_steps fused_kernels fused arithmetics row_by_row endings sampling
         trials library ensemble""",
     11: """glb export real generation looping bench blender_program blender_scene
         scores differences likelihoods classifier infill surprise comparison wandering findings scene evaluation""",
@@ -69,6 +69,7 @@ BORDERS = {
     "bpy": {"moglow_blender"},
     "moglow_blender": {"moglow_blender"},
     "moglow_viewer": {"moglow_viewer", "moglow.cli"},
+    "triton": {"moglow.fused_kernels", "moglow.flows.stage_kernels", "moglow.flows.fused_stages"},
     "safetensors": set[str](),
 }
 

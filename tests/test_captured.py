@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from moglow.captured import Captured, CapturedGradients, worth_recording
-from moglow.flows.bijection import State
+from moglow.captured import CapturedGradients, Recording, captured, copies
 from moglow.models import MODELS
 from moglow.models.model import MotionModel, Objective
 from moglow.rollout import roll_out
@@ -20,9 +19,7 @@ EXACT = 1e-5
 
 
 def test_nothing_is_recorded_on_a_cpu() -> None:
-    assert not worth_recording(torch.device("cpu"), 10**6)
-    assert not worth_recording(torch.device("cuda"), 2)
-    assert worth_recording(torch.device("cuda"), 600)
+    assert captured(copies, torch.device("cpu")) is copies
 
 
 @gpu
@@ -30,19 +27,17 @@ def test_nothing_is_recorded_on_a_cpu() -> None:
 def test_a_recording_sees_new_inputs_and_new_randomness() -> None:
     generator = Generator("cuda").manual_seed(1)
 
-    def noisy(inputs: State) -> State:
-        assert isinstance(inputs, torch.Tensor)
-        return inputs + torch.rand(4, generator=generator, device="cuda")
+    def noisy(inputs: Tensor) -> tuple[Tensor]:
+        return (inputs + torch.rand(4, generator=generator, device="cuda"),)
 
-    captured = Captured(noisy, torch.zeros(4, device="cuda"), generators=[generator])
+    recording = Recording.of(noisy, (torch.zeros(4, device="cuda"),), None, [generator])
+    ones = torch.ones(4, device="cuda")
     generator.manual_seed(7)
-    first = torch.as_tensor(captured(torch.ones(4, device="cuda"))).clone()
-    second = torch.as_tensor(captured(torch.ones(4, device="cuda"))).clone()
+    first, second = (recording.play((ones,))[0].clone() for _ in range(2))
     generator.manual_seed(7)
-    again = torch.as_tensor(captured(torch.ones(4, device="cuda"))).clone()
-    assert torch.equal(first, again) and not torch.equal(first, second)
+    assert torch.equal(first, recording.play((ones,))[0]) and not torch.equal(first, second)
     generator.manual_seed(7)
-    torch.testing.assert_close(first, 1 + torch.rand(4, generator=generator, device="cuda"))
+    torch.testing.assert_close(first, noisy(ones)[0])
 
 
 @gpu
@@ -69,7 +64,9 @@ def test_recorded_gradients_are_those_of_the_loss(name: str) -> None:
 @needs_gpu
 @pytest.mark.parametrize("name", MODELS)
 def test_a_recorded_roll_out_is_the_one_of_the_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    context = tiny_context().mapped(lambda array: torch.as_tensor(array, dtype=torch.float32, device="cuda"), torch)
+    context = tiny_context().mapped(
+        lambda array: torch.as_tensor(array, dtype=torch.float32, device="cuda"), torch
+    )
     model = made(name, context.pose_dim, context.size)
     generator = Generator("cuda").manual_seed(1)
     frames, span = 40, context.spec.history + 40 + context.spec.lookahead
@@ -78,9 +75,11 @@ def test_a_recorded_roll_out_is_the_one_of_the_model(name: str, monkeypatch: pyt
     controls = torch.randn(2, span, 3, generator=generator, device="cuda")
     style = torch.zeros(2, len(context.styles), device="cuda")
     recorded, _ = roll_out(model, context, history, controls, style, noise, temperature=0.1)
-    monkeypatch.setattr("moglow.rollout.worth_recording", lambda device, times: False)
+    monkeypatch.setattr("moglow.rollout.captured", lambda function, device: function)
     eager, _ = roll_out(model, context, history, controls, style, noise, temperature=0.1)
-    torch.testing.assert_close(recorded[:, :10], eager[:, :10], rtol=1e-3, atol=1e-3)  # later rounding has grown
+    torch.testing.assert_close(
+        recorded[:, :10], eager[:, :10], rtol=1e-3, atol=1e-3
+    )  # later rounding has grown
 
 
 def gradients_of(objective: Objective) -> list[Tensor]:

@@ -33,6 +33,9 @@ Examples:
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Writes all figures for programs.")
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Takes of each control.")
 @click.option("--temperature", type=click.FloatRange(0, 2), help="0 is the calmest, 1 as varied as the data.")
+@click.option(
+    "--device", default="cpu", show_default=True, help="cpu or cuda: a GPU draws a thousand motions at once."
+)
 @click.option("--quick", is_flag=True, help="Fewer and shorter takes: a look, no verdict.")
 def command(
     others: tuple[Path, ...],
@@ -43,6 +46,7 @@ def command(
     json_file: Path | None,
     seeds: int,
     temperature: float | None,
+    device: str,
     quick: bool,
 ) -> None:
     """Measures a model and real motion on the same controls, by the same code.
@@ -60,7 +64,12 @@ def command(
     if len(checkpoints) > 1 or compare != bool(others):
         raise click.UsageError("give one --checkpoint, and after --compare what it is held against")
     evaluation = evaluated(
-        [*(checkpoints or [PRETRAINED]), *others], corpora, seeds=seeds, temperature=temperature, quick=quick
+        [*(checkpoints or [PRETRAINED]), *others],
+        corpora,
+        seeds=seeds,
+        temperature=temperature,
+        quick=quick,
+        device=device,
     )
     if json_file:
         write_json(evaluation, json_file)

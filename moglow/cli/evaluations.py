@@ -34,6 +34,7 @@ def evaluated(
     seeds: int,
     temperature: float | None,
     quick: bool,
+    device: str,
 ) -> Evaluation:
     """Evaluates the checkpoints, all but the first held against it, and shows what is being done."""
     spec = EvaluationSpec(seeds=seeds, temperature=TEMPERATURE if temperature is None else temperature)
@@ -41,9 +42,8 @@ def evaluated(
     console = Console(stderr=True)
     found: Evaluation | None = None
     with console.status("reading") as status:
-        for event in evaluate(
-            models, [Corpus.open(path) for path in corpora], spec.quick() if quick else spec
-        ):
+        opened = [Corpus.open(path) for path in corpora]
+        for event in evaluate(models, opened, spec.quick() if quick else spec, device=device):
             if isinstance(event, Evaluation):
                 found = event
             else:

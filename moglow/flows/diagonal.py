@@ -25,7 +25,7 @@ from moglow.flows.bijection import Chain, State
 from moglow.flows.glow import GlowStep
 from moglow.flows.nets import LSTM
 from moglow.flows.scales import FLOORS
-from moglow.flows.stages import Gradients, Layer, Stages, Weights
+from moglow.flows.stages import Layer, Stages, Weights
 
 PARTS = 3
 """Tensors of a layer."""
@@ -51,7 +51,9 @@ def diagonal(flow: Chain, x: Tensor, context: Tensor, state: State = None) -> tu
     nets = [cast(LSTM, step.coupling.conditioner) for step in steps]
     mix = torch.stack([step.actnorm.log_scale.exp()[:, None] * step.linear.weight().T for step in steps])
     shift = (torch.stack([step.actnorm.bias for step in steps])[:, None] @ mix)[:, 0]
-    constant = torch.stack([step.actnorm.log_scale.sum() + step.linear.log_scale.sum() for step in steps]).sum()
+    constant = torch.stack(
+        [step.actnorm.log_scale.sum() + step.linear.log_scale.sum() for step in steps]
+    ).sum()
     head = torch.stack([net.head.weight for net in nets]).mT.contiguous()
     head_bias = torch.stack([net.head.bias for net in nets])
     known, layers = recurrent_layers(nets, steps[0].coupling.kept)
@@ -65,7 +67,7 @@ def diagonal(flow: Chain, x: Tensor, context: Tensor, state: State = None) -> tu
 
 
 def recurrent_layers(nets: Sequence[LSTM], kept: int) -> tuple[Tensor, list[Tensor]]:
-    """Returns the context's way into the first layer (K, C, 4 H), and the tensors of each `Layer` one after the other."""
+    """Returns the context's way into the first layer (K, C, 4 H), and the tensors of each `Layer`, one by one."""
     parts: list[Tensor] = []
     known: list[Tensor] = []
     for depth in range(nets[0].recurrent.num_layers):
@@ -107,7 +109,8 @@ class _Pass(torch.autograd.Function):
         mix: Tensor, shift: Tensor, known: Tensor, head: Tensor, head_bias: Tensor, *layers: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
         narrow = [
-            part.to(precision).contiguous() if n % PARTS < PARTS - 1 else part for n, part in enumerate(layers)
+            part.to(precision).contiguous() if n % PARTS < PARTS - 1 else part
+            for n, part in enumerate(layers)
         ]
         stacked = tuple(Layer(*narrow[n : n + PARTS]) for n in range(0, len(narrow), PARTS))
         weights = Weights(mix.contiguous(), shift.contiguous(), known.to(precision), head, head_bias, stacked)

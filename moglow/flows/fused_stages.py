@@ -4,7 +4,12 @@ import torch
 import triton
 from torch import Tensor
 
-from moglow.flows.stage_kernels import couple_back_kernel, couple_kernel, remember_back_kernel, remember_kernel
+from moglow.flows.stage_kernels import (
+    couple_back_kernel,
+    couple_kernel,
+    remember_back_kernel,
+    remember_kernel,
+)
 from moglow.flows.stages import Gradients, Stages, Weights
 
 PRECISION = "tf32x3"

@@ -220,7 +220,9 @@ def faster_precision(model: nn.Module, device: torch.device) -> torch.dtype | No
     Known from measurements, not measured here, so that a resumed run goes on in the same. A GRU gains nothing.
     """
     widths = [module.recurrent.hidden_size for module in model.modules() if isinstance(module, LSTM)]
-    return torch.bfloat16 if has_fast_bfloat16(device) and widths and min(widths) >= BFLOAT16_PAYS_FROM else None
+    return (
+        torch.bfloat16 if has_fast_bfloat16(device) and widths and min(widths) >= BFLOAT16_PAYS_FROM else None
+    )
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

@@ -8,6 +8,7 @@ float32, the recurrent ones in the precision of the gates. `stages` is the reada
 import triton
 import triton.language as tl
 
+
 @triton.jit
 def _sigmoid(x):  # type: ignore[no-untyped-def]
     return 1.0 / (1.0 + tl.exp(-x))
@@ -28,7 +29,9 @@ def _tile(pointer, rows, columns, width, ROWS, COLUMNS):  # type: ignore[no-unty
 @triton.jit
 def _put(pointer, rows, columns, width, ROWS, COLUMNS, values):  # type: ignore[no-untyped-def]
     mask = (rows < ROWS)[:, None] & (columns < COLUMNS)[None, :]
-    tl.store(pointer + rows[:, None] * width + columns[None, :], values.to(pointer.dtype.element_ty), mask=mask)
+    tl.store(
+        pointer + rows[:, None] * width + columns[None, :], values.to(pointer.dtype.element_ty), mask=mask
+    )
 
 
 @triton.jit(do_not_specialize=["stage", "first"])
@@ -60,7 +63,9 @@ def remember_kernel(  # type: ignore[no-untyped-def]
         enter = tl.dot(x, _tile(inward, i, columns, 4 * H, INPUTS, H), enter, input_precision=PRECISION)
         keep = tl.dot(x, _tile(inward + H, i, columns, 4 * H, INPUTS, H), keep, input_precision=PRECISION)
         new = tl.dot(x, _tile(inward + 2 * H, i, columns, 4 * H, INPUTS, H), new, input_precision=PRECISION)
-        leave = tl.dot(x, _tile(inward + 3 * H, i, columns, 4 * H, INPUTS, H), leave, input_precision=PRECISION)
+        leave = tl.dot(
+            x, _tile(inward + 3 * H, i, columns, 4 * H, INPUTS, H), leave, input_precision=PRECISION
+        )
     for start in range(0, H, BK):
         i = start + tl.arange(0, BK)
         x = _tile(hidden + past, rows, i, H, B, H)
@@ -133,7 +138,9 @@ def couple_kernel(  # type: ignore[no-untyped-def]
     if k + 1 < K:
         mix += (k + 1) * D * D
         mixed = tl.dot(kept, _tile(mix, part, whole, D, KEPT, D), input_precision=PRECISION)
-        mixed = tl.dot(moved, _tile(mix + KEPT * D, part, whole, D, MOVED, D), mixed, input_precision=PRECISION)
+        mixed = tl.dot(
+            moved, _tile(mix + KEPT * D, part, whole, D, MOVED, D), mixed, input_precision=PRECISION
+        )
         mixed += tl.load(shift + (k + 1) * D + whole, mask=whole < D, other=0.0)[None, :]
         _put(y + following, rows, whole, D, B, D, mixed)
 
@@ -181,7 +188,9 @@ def couple_back_kernel(  # type: ignore[no-untyped-def]
         d_mixed = _tile(d_y + following, rows, whole, D, B, D)
         mix += (k + 1) * D * D
         d_kept = tl.dot(d_mixed, tl.trans(_tile(mix, part, whole, D, KEPT, D)), input_precision=PRECISION)
-        d_moved = tl.dot(d_mixed, tl.trans(_tile(mix + KEPT * D, part, whole, D, MOVED, D)), input_precision=PRECISION)
+        d_moved = tl.dot(
+            d_mixed, tl.trans(_tile(mix + KEPT * D, part, whole, D, MOVED, D)), input_precision=PRECISION
+        )
     else:
         d_kept = _tile(d_z + t * B * D, rows, part, D, B, KEPT)
         d_moved = _tile(d_z + t * B * D + KEPT, rows, part, D, B, MOVED)
@@ -198,8 +207,12 @@ def couple_back_kernel(  # type: ignore[no-untyped-def]
         _put(d_y + cell * D, rows, part, D, B, KEPT, d_kept)
         _put(d_y + cell * D + KEPT, rows, part, D, B, MOVED, d_shift)
     head += k.to(tl.int64) * H * 2 * MOVED
-    d_h = tl.dot(d_shift, tl.trans(_tile(head, columns, part, 2 * MOVED, H, MOVED)), input_precision=PRECISION)
-    d_h = tl.dot(d_a, tl.trans(_tile(head + MOVED, columns, part, 2 * MOVED, H, MOVED)), d_h, input_precision=PRECISION)
+    d_h = tl.dot(
+        d_shift, tl.trans(_tile(head, columns, part, 2 * MOVED, H, MOVED)), input_precision=PRECISION
+    )
+    d_h = tl.dot(
+        d_a, tl.trans(_tile(head + MOVED, columns, part, 2 * MOVED, H, MOVED)), d_h, input_precision=PRECISION
+    )
     _gate_back(d_h, gates, memory, d_hidden, d_memory, k, t, T, B, rows, columns, H)
 
 
@@ -224,7 +237,9 @@ def remember_back_kernel(  # type: ignore[no-untyped-def]
         for start in range(0, 4 * H, BK):
             i = start + tl.arange(0, BK)
             d_gates = _tile(gates, rows, i, 4 * H, B, 4 * H)
-            made = tl.dot(d_gates, tl.trans(_tile(back, columns, i, 4 * H, H, 4 * H)), made, input_precision=PRECISION)
+            made = tl.dot(
+                d_gates, tl.trans(_tile(back, columns, i, 4 * H, H, 4 * H)), made, input_precision=PRECISION
+            )
         _put(d_hidden + k.to(tl.int64) * B * H, rows, columns, H, B, H, made)
     else:
         columns = (tile - pasts) * BN + tl.arange(0, BN)
@@ -233,7 +248,10 @@ def remember_back_kernel(  # type: ignore[no-untyped-def]
             i = start + tl.arange(0, BK)
             d_gates = _tile(gates, rows, i, 4 * H, B, 4 * H)
             made = tl.dot(
-                d_gates, tl.trans(_tile(inward, columns, i, 4 * H, INPUTS, 4 * H)), made, input_precision=PRECISION
+                d_gates,
+                tl.trans(_tile(inward, columns, i, 4 * H, INPUTS, 4 * H)),
+                made,
+                input_precision=PRECISION,
             )
         if LOWEST:
             d_y += (k * T + t).to(tl.int64) * B * D

@@ -13,7 +13,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Layer:
-    """One recurrent layer in all K steps: gates = [below @ inward] + [hidden @ back] + bias, in torch's order i, f, g, o."""
+    """A recurrent layer in all K steps: gates = below @ inward + hidden @ back + bias, in torch's order i, f, g, o."""
 
     inward: Tensor  # (K, I, 4 H)
     back: Tensor  # (K, H, 4 H)
@@ -38,23 +38,31 @@ class Stages:
     def __init__(
         self, frames: Tensor, share: Tensor, start: tuple[Tensor, Tensor], weights: Weights, floor: float
     ) -> None:
-        """Takes the frames (T, B, D), what the context gives to the first layer's gates (K, T, B, 4 H), hidden state and
+        """Takes frames (T, B, D), what the context gives to the first layer's gates (K, T, B, 4 H), hidden state and
         memory (L, K, B, H) before the first frame, and what a scale is at least: it is σ(a + 2) + floor.
 
         The recurrent products are computed in the precision of `share`.
         """
-        (length, batch, channels), (steps, _, _, gates), depth = frames.shape, share.shape, len(weights.layers)
+        (length, batch, channels), (steps, _, _, gates), depth = (
+            frames.shape,
+            share.shape,
+            len(weights.layers),
+        )
         self.weights, self.floor, self.steps, self.length = weights, floor, steps, length
         self.kept = channels - weights.head.shape[-1] // 2
         self.x = frames.new_empty(steps + 1, length, batch, channels)  # into each step; the last is z
         self.y = frames.new_empty(steps, length, batch, channels)  # mixed, into each coupling
         self.opening = frames.new_empty(steps, length, batch, channels - self.kept)  # σ(a + 2)
         self.gates = [share, *(torch.empty_like(share) for _ in range(depth - 1))]
-        self.hidden = share.new_empty(depth, steps, length + 1, batch, gates // 4)  # before the first frame, after each
+        self.hidden = share.new_empty(
+            depth, steps, length + 1, batch, gates // 4
+        )  # before the first frame, after each
         self.memory = frames.new_empty(self.hidden.shape)
         self.hidden[:, :, 0], self.memory[:, :, 0] = start
         self.x[0] = frames
-        torch.baddbmm(weights.shift[:1, None], frames.flatten(0, 1)[None], weights.mix[:1], out=self.y[:1].flatten(1, 2))
+        torch.baddbmm(
+            weights.shift[:1, None], frames.flatten(0, 1)[None], weights.mix[:1], out=self.y[:1].flatten(1, 2)
+        )
 
     @property
     def diagonals(self) -> range:
@@ -65,7 +73,7 @@ class Stages:
         return slice(max(0, stage + 1 - self.length), min(self.steps, stage + 1))
 
     def forward(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Returns z (T, B, D), its log-determinants without those of the mixing (T, B), hidden state and memory after."""
+        """Returns z (T, B, D), log-determinants without those of the mixing (T, B), hidden state and memory after."""
         for stage in self.diagonals:
             for depth in range(len(self.gates)):
                 self.remember(stage, depth)
@@ -75,13 +83,24 @@ class Stages:
 
     def remember(self, stage: int, depth: int) -> None:
         """Makes gates, memory and hidden state of a layer; the gates take the place of the context's share."""
-        layer, rows, gates = self.weights.layers[depth], self.rows(stage), diagonal_of(self.gates[depth], stage)
+        layer, rows, gates = (
+            self.weights.layers[depth],
+            self.rows(stage),
+            diagonal_of(self.gates[depth], stage),
+        )
         below = diagonal_of(self.below(depth), stage).to(gates.dtype)
         known = gates if depth == 0 else layer.bias[rows, None].to(gates.dtype)
         made = torch.baddbmm(known, below, layer.inward[rows])
-        made = torch.baddbmm(made, diagonal_of(self.hidden[depth, :, :-1], stage), layer.back[rows]).to(self.x.dtype)
+        made = torch.baddbmm(made, diagonal_of(self.hidden[depth, :, :-1], stage), layer.back[rows]).to(
+            self.x.dtype
+        )
         enter, keep, new, leave = made.chunk(4, dim=-1)
-        enter, keep, new, leave = torch.sigmoid(enter), torch.sigmoid(keep), torch.tanh(new), torch.sigmoid(leave)
+        enter, keep, new, leave = (
+            torch.sigmoid(enter),
+            torch.sigmoid(keep),
+            torch.tanh(new),
+            torch.sigmoid(leave),
+        )
         memory = keep * diagonal_of(self.memory[depth, :, :-1], stage) + enter * new
         diagonal_of(self.memory[depth, :, 1:], stage).copy_(memory)
         diagonal_of(self.hidden[depth, :, 1:], stage).copy_(leave * torch.tanh(memory))
@@ -151,7 +170,11 @@ class Stages:
 
     def remember_back(self, stage: int, depth: int, given: "Gradients") -> None:
         """Hands a layer's gradients to its past and to what is below it."""
-        layer, rows, gates = self.weights.layers[depth], self.rows(stage), diagonal_of(self.gates[depth], stage)
+        layer, rows, gates = (
+            self.weights.layers[depth],
+            self.rows(stage),
+            diagonal_of(self.gates[depth], stage),
+        )
         given.hidden[depth, rows] = (gates @ layer.back[rows].mT).to(self.x.dtype)
         below = (gates @ layer.inward[rows].mT).to(self.x.dtype)
         if depth:

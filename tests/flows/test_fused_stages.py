@@ -31,7 +31,9 @@ SHAPES = {  # steps, frames, layers, batch, channels, hidden: blocks not full, f
 SINGLE = 2e-5  # float32 and its sums, as a share of the largest number of a tensor
 HALF = 0.03  # bfloat16 keeps 8 bits: 0.004 a product, through steps and frames
 
-can_run = pytest.mark.skipif(not (TRITON and (GPU or INTERPRETED)), reason="needs a CUDA GPU, or its interpreter")
+can_run = pytest.mark.skipif(
+    not (TRITON and (GPU or INTERPRETED)), reason="needs a CUDA GPU, or its interpreter"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +53,8 @@ def case(shape: str) -> tuple[Chain, Tensor, Tensor]:
 
 def worst(found: list[Tensor], expected: list[Tensor]) -> float:
     return max(
-        float((a - b).abs().max() / max(1.0, b.abs().max().item())) for a, b in zip(found, expected, strict=True)
+        float((a - b).abs().max() / max(1.0, b.abs().max().item()))
+        for a, b in zip(found, expected, strict=True)
     )
 
 
@@ -60,7 +63,9 @@ def worst(found: list[Tensor], expected: list[Tensor]) -> float:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_kernels_agree_with_the_plain_schedule(shape: str, carried: bool) -> None:
     flow, x, context = case(shape)
-    state = map_state(lambda memory: memory.detach().requires_grad_(), flow(x, context)[2]) if carried else None
+    state = (
+        map_state(lambda memory: memory.detach().requires_grad_(), flow(x, context)[2]) if carried else None
+    )
     with torch.backends.cudnn.flags(allow_tf32=False):
         expected = everything(plain, flow, x, context, state)
     assert worst(everything(diagonal, flow, x, context, state), expected) < SINGLE

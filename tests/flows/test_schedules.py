@@ -34,7 +34,12 @@ def build(steps: int, layers: int, net: str = "lstm", *, channels: int = D, hidd
 
     def step() -> GlowStep:
         conditioner = CONDITIONERS[net](
-            channels // 2, C, 2 * (channels - channels // 2), hidden=hidden, layers=layers, generator=generator
+            channels // 2,
+            C,
+            2 * (channels - channels // 2),
+            hidden=hidden,
+            layers=layers,
+            generator=generator,
         )
         return GlowStep(
             actnorm=ActNorm(channels),
