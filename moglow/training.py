@@ -167,7 +167,8 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.step()
-        self.memory = map_state(Tensor.detach, after)
+        if self.windows.goes_on(step):
+            self.memory = map_state(Tensor.detach, after)
         self.step += 1
         self._take_average()
         frames = spec.batch * target.shape[1]
@@ -185,7 +186,7 @@ class Trainer:
 
     def _continued(self, fresh: Tensor) -> State:
         """Returns the memory that the rows of this batch start with: zero where a row is fresh."""
-        if self.spec.windows.order != "consecutive":
+        if not self.windows.goes_on(self.step):
             return self.model.initial_state()
         return map_state(lambda memory: memory * (1 - fresh)[:, None], self.memory)  # (…, B, H)
 

@@ -32,6 +32,8 @@ class WindowSpec:
     short_share: float = 0.1  # of the batches, where there are such clips; a batch has windows of one length
     overlap: float = 0.5  # of two neighbouring windows; with carried state they always lie end to end
     order: str = "shuffled"  # or "consecutive": each row of a batch goes on where it ended, with its memory
+    forget: float = 0.0
+    """Share of windows that begin without memory though their row goes on: what to do must not hang on long ago."""
     mirror: bool = True  # every window is also seen with left and right exchanged
     reverse: bool = True  # and backwards in time
     dequantise: float = 1e-3
@@ -59,9 +61,9 @@ class WindowSpec:
             raise ValueError(f"order is {self.order!r}; choose one of {', '.join(ORDERS)}")
         if not 0 <= self.short < self.length:
             raise ValueError(f"short is {self.short}; give fewer frames than length {self.length}, or 0")
-        if self.short and self.order == "consecutive":
-            raise ValueError("short windows cannot be consecutive, their clips are over; set short = 0")
-        for name in ("pose_dropout", "dropout_windows", "style_dropout", "short_share", "labelled"):
+        if self.forget and self.order != "consecutive":
+            raise ValueError(f"forget is {self.forget}, but no {self.order} window has a memory; set it to 0")
+        for name in ("forget", "pose_dropout", "dropout_windows", "style_dropout", "short_share", "labelled"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; a probability lies between 0 and 1")
         if self.dequantise < 0 or min(self.history_noise.values(), default=0.0) < 0:
@@ -75,6 +77,7 @@ class WindowSpec:
             order="listed",
             mirror=False,
             reverse=False,
+            forget=0.0,
             history_noise={},
             pose_dropout=0.0,
             style_dropout=0.0,
@@ -223,10 +226,20 @@ class Windows:
             )
         self.used, self.total = sum(map(len, used)), sum(map(len, stretches))
         self.orders = {
-            length: ORDERS[spec.order](fitting, self.past + length, spec, batch, seed)
+            length: ORDERS["shuffled" if self._over(length) else spec.order](
+                fitting, self.past + length, spec, batch, seed
+            )
             for length, fitting in fits.items()
             if fitting
         }
+
+    def _over(self, length: int) -> bool:
+        """Returns whether no window of a length goes on: clips too short for a longer one are over after it."""
+        return self.spec.order == "consecutive" and length == self.spec.short
+
+    def goes_on(self, step: int) -> bool:
+        """Returns whether rows of a batch go on in a later one."""
+        return self.spec.order == "consecutive" and not self._over(self._place(step)[0])
 
     def _lasting(self, stretches: Sequence[Stretch], length: int) -> list[Stretch]:
         return [stretch for stretch in stretches if len(stretch) >= self.past + length]
@@ -278,7 +291,8 @@ class Windows:
             shape = (size, *window.poses.shape[1:])
             return torch.randn(shape, generator=generator, device=generator.device)[rows]
 
-        poses, shown, style, length = window.poses, window.shown, window.style, window.shown.shape[1]
+        poses, shown, style, fresh = window.poses, window.shown, window.style, window.fresh
+        length = shown.shape[1]
         if spec.dequantise:
             poses = poses + spec.dequantise * noise()
         history = poses + self.history_noise * noise() if spec.history_noise else poses
@@ -293,4 +307,6 @@ class Windows:
             shown = (chance >= probability).float()
         if spec.style_dropout:
             style = style * (uniform(1) >= spec.style_dropout)
-        return replace(window, poses=poses, history=history, shown=shown, style=style)
+        if spec.forget:
+            fresh = torch.maximum(fresh, (uniform() < spec.forget).float())
+        return replace(window, poses=poses, history=history, shown=shown, style=style, fresh=fresh)

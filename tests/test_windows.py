@@ -136,8 +136,21 @@ def test_clips_too_short_for_a_window_come_in_batches_of_their_own(footage: Foot
     listed = windows(footage, replace(spec, order="listed"))
     frames = [listed.batch(step).shown.shape[1] for step in range(len(listed))]
     assert frames == sorted(frames, reverse=True) and set(frames) == {spec.length, spec.short}
-    with pytest.raises(ValueError, match="set short = 0"):
-        replace(spec, order="consecutive")
+    going = windows(footage, replace(spec, order="consecutive"), batch=2)
+    assert [going.goes_on(step) for step in range(4)] == [True, True, True, False]
+    assert going.batch(3).fresh.all()
+
+
+def test_a_share_of_windows_forgets(footage: Footage) -> None:
+    spec = replace(PLAIN, order="consecutive")
+    kept, forgot = (
+        torch.stack([windows(footage, replace(spec, forget=share), batch=3).batch(n).fresh for n in range(200)])
+        for share in (0.0, 0.5)
+    )
+    assert (forgot >= kept).all()
+    assert abs(float(forgot[kept == 0].mean()) - 0.5) < 0.1
+    with pytest.raises(ValueError, match="no shuffled window has a memory"):
+        replace(PLAIN, forget=0.5)
 
 
 def test_consecutive_rows_go_on_where_they_ended(footage: Footage) -> None:
@@ -164,6 +177,7 @@ def test_consecutive_rows_go_on_where_they_ended(footage: Footage) -> None:
         {"length": 9}, {"overlap": 0.2}, {"order": "consecutive"}, {"mirror": False}, {"reverse": False},
         {"dequantise": 2e-3}, {"history_noise": {"others": 0.02}}, {"pose_dropout": 0.9}, {"dropout_windows": 0.5},
         {"dropout_drawn": True}, {"dropout_shared": True}, {"style_dropout": 0.9},
+        {"order": "consecutive", "forget": 0.5},
     ],
 )  # fmt: skip
 def test_no_field_is_dead(footage: Footage, change: dict[str, Any]) -> None:
