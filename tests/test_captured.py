@@ -1,0 +1,89 @@
+"""A recorded function gives what the function gives, or is the function where it cannot be recorded."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from moglow.captured import Captured, captured
+from moglow.ensemble import Ensemble
+from moglow.models import MODELS
+from moglow.presets import make_preset
+from moglow.torch_steps import TorchSteps
+from tests.test_sampling import make_checkpoint
+
+CPU = torch.device("cpu")
+on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+
+
+def test_without_a_gpu_a_function_stays_as_it_is() -> None:
+    def function(x: Tensor) -> tuple[Tensor]:
+        return (x + 1,)
+
+    assert captured(function, CPU) is function
+
+
+@pytest.mark.gpu
+@on_a_gpu
+def test_each_shape_is_recorded_when_it_comes_again() -> None:
+    def function(x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        total = x if state is None else x + state[0]
+        return 2 * total, (total, None)
+
+    step, device = Captured(function, torch.device("cuda")), "cuda"
+    one, other = torch.ones(3, device=device), torch.full((3,), 2.0, device=device)
+    first, state = step(one, None)
+    kept = state[0]
+    second, state = step(other, state)
+    third, state = step(other, state)
+    assert [each.tolist() for each in (first, second, third)] == [[2.0] * 3, [6.0] * 3, [10.0] * 3]
+    assert kept.tolist() == [1.0] * 3 and one.tolist() == [1.0] * 3  # what was given and found stays
+    assert step.recordings == 1  # with a state; the start came once
+    assert step(torch.ones(2, device=device), None)[0].tolist() == [2.0, 2.0]
+
+
+@pytest.mark.gpu
+@on_a_gpu
+def test_a_function_that_looks_at_a_number_is_not_recorded() -> None:
+    def function(x: Tensor) -> tuple[Tensor]:
+        return (x + 1 if float(x.sum()) > 0 else x - 1,)
+
+    step = Captured(function, torch.device("cuda"))
+    for value in (1.0, -1.0, 1.0, -1.0):
+        assert step(torch.tensor([value], device="cuda"))[0].item() == 2 * value
+    assert step.recordings == 0
+    assert float(torch.ones(5, device="cuda").sum()) == 5  # the device is well
+
+
+@pytest.mark.gpu
+@on_a_gpu
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_draws_alike_as_a_graph(name: str) -> None:
+    model = MODELS[name](MODELS[name].PRESETS["toy"], 12, 20).to("cuda").eval()
+    steps = TorchSteps(model, "cuda")
+    step, state, before = steps.recorded(steps.step), steps.initial_state(8), steps.initial_state(8)
+    generator = np.random.default_rng(0)
+    for _ in range(5):
+        context, noise = (
+            steps.array(generator.standard_normal((8, width), dtype=np.float32))
+            for width in (20, steps.noise_dim)
+        )
+        pose, nats, state = step(context, state, noise)
+        expected, likely, before = steps.step(context, before, noise)
+        assert torch.allclose(pose, expected, atol=1e-5, rtol=1e-5)
+        assert torch.allclose(nats, likely, atol=1e-2, rtol=1e-4, equal_nan=True)
+    print(name, "recorded" if step.recordings else "as it is")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("conditioner", ["lstm", "gru"])
+@pytest.mark.parametrize("device", ["cpu:0", pytest.param("cuda", marks=[pytest.mark.gpu, on_a_gpu])])
+def test_an_evaluation_on_a_device_draws_the_same_motions(device: str, conditioner: str) -> None:
+    checkpoint = make_checkpoint(lookahead=2, conditioner=conditioner)
+    paths = [make_preset(name, checkpoint.context.fps) for name in ("line:length=1", "circle:r=0.3")]
+    plain = dict(Ensemble(checkpoint, 0.7).motions(paths, [3, 4]))
+    there = dict(Ensemble(checkpoint, 0.7, device).motions(paths, [3, 4]))
+    for number, motion in plain.items():
+        assert np.abs(there[number].pose - motion.pose).max() < 1e-3
+        assert np.array_equal(there[number].control, motion.control)
