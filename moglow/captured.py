@@ -26,7 +26,13 @@ class Recording:
     @classmethod
     def of(cls, function: Function, given: tuple[Any, ...], pool: Any) -> "Recording":
         """Records the function for what is given and for all of the same shapes, in memory of a pool."""
-        own = _copies(given)
+        own, now, aside = _copies(given), torch.cuda.current_stream(), torch.cuda.Stream()
+        aside.wait_stream(now)
+        with torch.cuda.stream(
+            aside
+        ):  # kernels are chosen, compiled and loaded now, which no recording can take
+            function(*own)
+        now.wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=pool):
             found = function(*own)
@@ -34,8 +40,7 @@ class Recording:
 
     def play(self, given: tuple[Any, ...]) -> tuple[Any, ...]:
         """What the function would give, in tensors of their own."""
-        for own, each in zip(_leaves(self.given), _leaves(given), strict=True):
-            own.copy_(each)
+        _copy(_leaves(given), _leaves(self.given))
         self.graph.replay()
         return _copies(self.found)
 
@@ -43,8 +48,8 @@ class Recording:
 class Captured:
     """A function on a CUDA device, recorded for each shape that it is called with again, and played from then on.
 
-    Its first call for a shape is as it is: that warms up what a recording takes, and some shapes come but once. A
-    function that looks at a number while it runs, and so waits for the device, cannot be recorded and stays as it is.
+    Its first call for a shape is as it is, since some shapes come but once. A function that looks at a number while it
+    runs, and so waits for the device, cannot be recorded and stays as it is.
     """
 
     def __init__(self, function: Function, device: torch.device) -> None:
@@ -96,6 +101,14 @@ def _leaves(values: tuple[Any, ...]) -> list[Tensor]:
 
 
 def _copies(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    copies = map_state(Tensor.clone, values)
+    copies = map_state(torch.empty_like, values)
     assert isinstance(copies, tuple)
+    _copy(_leaves(values), _leaves(copies))
     return copies
+
+
+def _copy(values: list[Tensor], into: list[Tensor]) -> None:
+    """Copies in few launches: one for all tensors of a type."""
+    for dtype in {value.dtype for value in values}:
+        alike = [place for place, value in enumerate(values) if value.dtype == dtype]
+        torch._foreach_copy_([into[place] for place in alike], [values[place] for place in alike])

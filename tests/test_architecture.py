@@ -35,8 +35,8 @@ FLOORS = {
         models""",
     9: """gathering rollout outliers classification spread validation health
         training_spec training checkpoint training_run processes card""",
-    10: """folded numpy_moglow int16 captured torch_steps fused_kernels fused arithmetics row_by_row endings sampling
-        trials library ensemble""",
+    10: """folded numpy_moglow int16 captured torch_steps fused_kernels fused_cells fused arithmetics
+        row_by_row endings sampling trials library ensemble""",
     11: """glb export real generation looping bench blender_program blender_scene
         scores differences likelihoods classifier infill surprise comparison wandering findings scene evaluation""",
     12: """cli cli.reports cli.training_corpus cli.training_sheets cli.training_screen cli.jobs cli.sidecars cli.takes
@@ -67,7 +67,7 @@ BORDERS = {
     "bpy": {"moglow_blender"},
     "moglow_blender": {"moglow_blender"},
     "moglow_viewer": {"moglow_viewer", "moglow.cli"},
-    "triton": {"moglow.fused_kernels"},
+    "triton": {"moglow.fused_kernels", "moglow.fused_cells"},
     "safetensors": set[str](),
 }
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,7 +96,7 @@ def test_a_batch_has_tiles_of_its_own_kind() -> None:
 @on_a_gpu
 @pytest.mark.parametrize("tiles", CHOSEN)
 @pytest.mark.parametrize("config", CONFIGS, ids=["two layers", "one layer"])
-def test_a_gpu_draws_what_numpy_draws(config: dict[str, object], tiles: str) -> None:
+def test_a_gpu_draws_what_numpy_draws(config: dict[str, Any], tiles: str) -> None:
     checkpoint = make_checkpoint(**config)
     arithmetic = TorchArithmetic("cuda")
     model = moglow_on(checkpoint.config, checkpoint.weights, arithmetic, tiles=tiles)
