@@ -26,7 +26,7 @@ class Recording:
     @classmethod
     def of(cls, function: Function, given: tuple[Any, ...], pool: Any) -> "Recording":
         """Records the function for what is given and for all of the same shapes, in memory of a pool."""
-        own, now, aside = _copies(given), torch.cuda.current_stream(), torch.cuda.Stream()
+        own, now, aside = _copies(given), torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(now)
         with torch.cuda.stream(
             aside
