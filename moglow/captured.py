@@ -28,10 +28,8 @@ class Recording:
         """Records the function for what is given and for all of the same shapes, in memory of a pool."""
         own, now, aside = _copies(given), torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(now)
-        with torch.cuda.stream(
-            aside
-        ):  # kernels are chosen, compiled and loaded now, which no recording can take
-            function(*own)
+        with torch.cuda.stream(aside):
+            function(*own)  # kernels are chosen, compiled and loaded now, which no recording can take
         now.wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=pool):
