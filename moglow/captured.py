@@ -19,9 +19,6 @@ Function: TypeAlias = Callable[..., tuple[Any, ...]]
 
 UNSEEN, SEEN, NEVER = "unseen", "seen", "never"
 
-WARM_UP = 2
-"""Runs before a loss is recorded, in which libraries set themselves up."""
-
 
 @dataclass(frozen=True, eq=False)
 class Recording:
@@ -33,13 +30,25 @@ class Recording:
 
     @classmethod
     def of(
-        cls, function: Function, given: tuple[Any, ...], pool: Any, generators: Sequence[Generator] = ()
+        cls,
+        function: Function,
+        given: tuple[Any, ...],
+        pool: Any,
+        *,
+        generators: Sequence[Generator] = (),
+        before: Callable[[], None] = lambda: None,
     ) -> "Recording":
         """Records the function for what is given and for all of the same shapes, in memory of a pool.
 
-        What it draws from the generators is drawn anew in each call, from where they then stand.
+        What it draws from the generators is drawn anew in each call, from where they then stand. `before` undoes what a
+        run leaves behind.
         """
-        own = copies(given)
+        own, now, aside = copies(given), torch.cuda.current_stream(), torch.cuda.Stream()
+        aside.wait_stream(now)
+        with torch.cuda.stream(aside):
+            function(*own)  # kernels are chosen, compiled and loaded now, which no recording can take
+        now.wait_stream(aside)
+        before()
         graph = torch.cuda.CUDAGraph()
         for generator in generators:
             graph.register_generator_state(generator)
@@ -49,8 +58,7 @@ class Recording:
 
     def play(self, given: tuple[Any, ...]) -> tuple[Any, ...]:
         """What the function would give; the next call writes over it."""
-        if own := leaves(self.given):
-            torch._foreach_copy_(own, leaves(given))
+        copy(leaves(given), leaves(self.given))
         self.graph.replay()
         return self.found
 
@@ -58,8 +66,8 @@ class Recording:
 class Captured:
     """A function on a CUDA device, recorded for each shape that it is called with again, and played from then on.
 
-    Its first call for a shape is as it is: that warms up what a recording takes, and some shapes come but once. A
-    function that looks at a number while it runs, and so waits for the device, cannot be recorded and stays as it is.
+    Its first call for a shape is as it is, since some shapes come but once. A function that looks at a number while it
+    runs, and so waits for the device, cannot be recorded and stays as it is.
     """
 
     def __init__(self, function: Function, device: torch.device) -> None:
@@ -125,15 +133,10 @@ class CapturedGradients:
 
     def _recorded(self, given: tuple[Any, ...]) -> tuple[Recording, list[Tensor | None]]:
         self._pool = self._pool or torch.cuda.graph_pool_handle()
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):  # where gradients are first made on is where they are always made on
-            for _ in range(WARM_UP):
-                self._forget()
-                self._run(*given)
-        torch.cuda.current_stream().wait_stream(stream)
         self._forget()
-        recording = Recording.of(self._run, given, self._pool, [self._generator])
+        recording = Recording.of(
+            self._run, given, self._pool, generators=[self._generator], before=self._forget
+        )
         return recording, [parameter.grad for parameter in self._parameters]
 
     def _run(self, pose: Tensor, context: Tensor, state: State) -> tuple[Any, ...]:
@@ -165,6 +168,15 @@ def leaves(values: State) -> list[Tensor]:
 
 def copies(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """The same, in tensors of their own."""
-    cloned = map_state(lambda tensor: tensor.detach().clone(), values)
-    assert isinstance(cloned, tuple)
-    return cloned
+    own = map_state(torch.empty_like, values)
+    assert isinstance(own, tuple)
+    copy(leaves(values), leaves(own))
+    return own
+
+
+@torch.no_grad()
+def copy(values: list[Tensor], into: list[Tensor]) -> None:
+    """Copies in few launches: one for all tensors of a type."""
+    for dtype in {value.dtype for value in values}:
+        alike = [place for place, value in enumerate(values) if value.dtype == dtype]
+        torch._foreach_copy_([into[place] for place in alike], [values[place] for place in alike])

@@ -13,6 +13,7 @@ from moglow.errors import CorpusError
 from moglow.findings import COPY, HELD_OUT, SYNTHETIC, Evaluation, EvaluationSpec, Row
 from moglow.likelihoods import likelihoods
 from moglow.scene import Scene, draw
+from moglow.torch_steps import find_device
 from moglow.trials import synthetic, wander
 from moglow.wandering import wandering
 
@@ -29,7 +30,7 @@ def evaluate(
     Real motion, held-out controls and the copies come from the first corpus. A checkpoint is scored for likelihood on
     the corpus of its own encoding. Without a corpus there are synthetic controls and the wander only.
     """
-    began = time.perf_counter()
+    began, device = time.perf_counter(), find_device(device)
     corpus = corpora[0] if corpora else None
     _check(checkpoints, corpora)
     first = next(iter(checkpoints.values()))

@@ -1,4 +1,4 @@
-"""MoGlow's fast sampler in few kernels, for a GPU with Triton. Floor 10; what they compute is in `fused_kernels`.
+"""MoGlow's fast sampler in few kernels (`fused_kernels`, `fused_cells`), for a GPU with Triton. Floor 10.
 
 A frame of torch is some seven hundred launches, each of them longer than its work. Here it is two large products, all
 that does not hang on the flow's own variables, and for each flow step one kernel a layer and one for the rest.
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from moglow.captured import Function, captured
 from moglow.checkpoint import Checkpoint
-from moglow.folded import Floats, Folded
+from moglow.folded import Floats, Folded, FoldedStep
 from moglow.numpy_moglow import NUMPY_MODELS, Arithmetic, State
 from moglow.torch_steps import DeviceMoGlow, TorchArithmetic, TorchSteps
 
@@ -70,9 +70,15 @@ class FusedStep:
 
     cells: tuple[tuple[Matrix, int, Tensor], ...]  # weight, inputs, bias
     head: Matrix
-    head_bias: Tensor
-    unmix: tuple[Tensor, Tensor]
-    shift: Tensor
+    coupling: tuple[
+        Tensor, ...
+    ]  # the head's bias, the affine map of the half that stays and of the other, its shift
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """How wide the halves and the whole are, padded."""
+        _, upper, lower, _ = self.coupling
+        return {"KEPT": upper.shape[1], "MOVED": lower.shape[1], "DIM": len(upper)}
 
 
 class FusedMoGlow:
@@ -86,9 +92,10 @@ class FusedMoGlow:
         *,
         tiles: str = SAMPLING,
     ) -> None:
-        from moglow import fused_kernels
+        from moglow import fused_cells, fused_kernels
 
         self._kernels: Any = fused_kernels
+        self._cells: Any = fused_cells
         self._arithmetic, self._tiles = arithmetic, TILES[tiles]
         folded = Folded.of(config, weights)
         self.pose_dim, self._kept, self._hidden = folded.pose_dim, folded.pose_dim // 2, folded.hidden
@@ -107,11 +114,10 @@ class FusedMoGlow:
         self._steps = [
             FusedStep(
                 tuple(
-                    (self._matrix(_by_unit(weight[:-hidden].T)), len(weight) - hidden, number(_by_unit(bias)))
-                    for weight, bias in step.cells
+                    (self._inputs_of(weight, depth), len(weight) - hidden, number(_by_unit(bias)))
+                    for depth, (weight, bias) in enumerate(step.cells)
                 ),
-                *self._coupling(step.head.T, step.head_bias, step.unmix.T),
-                number(step.shift),
+                *self._coupling(step),
             )
             for step in folded.steps
         ]
@@ -142,7 +148,7 @@ class FusedMoGlow:
         self, context: Any, state: State, noise: Any, *, temperature: float = 1.0
     ) -> tuple[Tensor, Tensor, State]:
         """The next pose ``(B, D)``, its log-density ``(B,)`` and the state after it, as `NumpyMoGlow.step`."""
-        kernels, tiles = self._kernels, self._tiles
+        kernels, cells, tiles = self._kernels, self._cells, self._tiles
         seen, noise = (self.array(each).contiguous() for each in (context, noise))
         h, c = (each.contiguous() for each in state)
         batch, dim, hidden = len(seen), self.pose_dim, self._hidden
@@ -150,7 +156,8 @@ class FusedMoGlow:
         x, spare = seen.new_empty(batch, dim), seen.new_empty(batch, dim)
         nats = seen.new_empty(batch, dtype=torch.float64)
         few = min(tiles.rows, SMALLEST)  # there is too little to do for one row to fill a program with many
-        few_rows = (-(-batch // few),)
+        few_rows, blocks = (-(-batch // few),), -(-hidden // tiles.units)
+        parts, earlier = (seen.new_empty(blocks, batch, len(self._steps[0].head)) for _ in range(2))
         kernels.begin[few_rows](
             noise, x, nats, batch, dim, temperature, self._constant,
             ROWS=few, DIM=_power(dim), DEGREES=self._degrees, PADDED_DEGREES=_power(self._degrees),
@@ -159,28 +166,36 @@ class FusedMoGlow:
             seen = self._products(seen[None], weight[None], inputs, bias, silu=True)[0]
         known = self._products(seen[None], self._given[0][None], self._given[1], self._given_bias)[0]
         remembered = self._products(h, self._recurrent, hidden)
-        by_rows = (-(-hidden // tiles.units), -(-batch // tiles.rows))
+        by_rows = (blocks, -(-batch // tiles.rows))
         for k in range(len(self._steps) - 1, -1, -1):
-            step = self._steps[k]
+            step, layers = self._steps[k], len(self._steps[k].cells)
+            before = self._steps[
+                (k + 1) % len(self._steps)
+            ]  # what came before the last step in the order is not asked
             said, inputs_row = x, dim
             for depth, (weight, inputs, bias) in enumerate(step.cells):
-                at = k * len(step.cells) + depth
+                at, first = k * layers + depth, depth == 0 and tiles.rows == 1 and k < len(self._steps) - 1
                 given, given_row = (bias, 0) if depth else (known[:, k * 4 * hidden :], known.stride(0))
-                kernels.cell[by_rows](
+                cells.cell[by_rows](
                     said, weight, given, remembered[at], c[at], after_h[at], after_c[at],
-                    batch, inputs, weight.shape[-1], hidden, inputs_row, given_row,
+                    step.head, parts, earlier, *before.coupling, spare, nats,
+                    batch, inputs, weight.shape[-1], hidden, step.head.shape[-1], inputs_row, given_row,
+                    dim, self._kept, self._scale_floor,
                     ROWS=tiles.rows, UNITS=tiles.units, INPUTS=self._inputs(weight), PRECISION=EXACT,
+                    **before.widths, BLOCKS=blocks, FIRST=first, LAST=depth == layers - 1,
                     num_warps=tiles.warps, num_stages=tiles.stages,
                 )  # fmt: skip
+                if first:
+                    x, spare = spare, x
                 said, inputs_row = after_h[at], hidden
-            upper, lower = step.unmix
-            kernels.couple[few_rows](
-                said, step.head, step.head_bias, x, upper, lower, step.shift, spare, nats,
-                batch, hidden, step.head.shape[-1], dim, self._kept, self._scale_floor,
-                ROWS=few, KEPT=upper.shape[1], MOVED=lower.shape[1], DIM=len(upper), INPUTS=self._inputs(step.head),
-                num_warps=8 if few == 1 else 4,
-            )  # fmt: skip
-            x, spare = spare, x
+            parts, earlier = earlier, parts
+            if tiles.rows > 1 or k == 0:
+                head_bias, *affine = step.coupling
+                cells.couple[few_rows](
+                    earlier, head_bias, x, *affine, spare, nats, batch, dim, self._kept, self._scale_floor,
+                    ROWS=few, **step.widths, BLOCKS=blocks, num_warps=8,
+                )  # fmt: skip
+                x, spare = spare, x
         return x, nats, (after_h, after_c)
 
     def _products(
@@ -204,30 +219,32 @@ class FusedMoGlow:
         )
         return min(most, _power(weight.shape[-1]))
 
-    def _matrix(self, rows: Floats, precision: torch.dtype | None = None) -> Matrix:
-        padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % SMALLEST)))
-        tensor: Tensor = self._arithmetic.array(padded)
+    def _matrix(self, rows: Floats, precision: torch.dtype | None = None, *, least: int = 0) -> Matrix:
+        padding = max(least - rows.shape[1], -rows.shape[1] % SMALLEST)
+        tensor: Tensor = self._arithmetic.array(np.pad(rows, ((0, 0), (0, padding))))
         return tensor.to(precision or self._arithmetic.precision).contiguous()
 
-    def _coupling(
-        self, head: Floats, bias: Floats, unmix: Floats
-    ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
-        """Head, its bias and the parts of the affine map for the halves, in float32, padded to powers of two.
+    def _inputs_of(self, weight: Floats, depth: int) -> Matrix:
+        """A cell's weight on what is not memory; a first one of single rows takes all of the flow's variables."""
+        whole = _power(self.pose_dim) if depth == 0 and self._tiles.rows == 1 else 0
+        return self._matrix(_by_unit(weight[: -self._hidden].T), least=whole)
+
+    def _coupling(self, step: FoldedStep) -> tuple[Matrix, tuple[Tensor, ...]]:
+        """Head, and its bias with the parts of the affine map, in float32, padded to powers of two.
 
         Of the head, rows come in pairs: a channel's shift, and what its scale is made of.
         """
-        kept, moved = self._kept, self.pose_dim - self._kept
-        pairs = np.pad(
-            np.stack([head[:moved], head[moved:]], 1), ((0, _power(moved) - moved), (0, 0), (0, 0))
-        )
-        biases = np.pad(np.stack([bias[:moved], bias[moved:]], 1), ((0, _power(moved) - moved), (0, 0)))
-        taller = _power(self.pose_dim) - self.pose_dim
+        number, kept, moved = self._arithmetic.array, self._kept, self.pose_dim - self._kept
+        missing, taller = _power(moved) - moved, _power(self.pose_dim) - self.pose_dim
+        head, bias, unmix = step.head.T, step.head_bias, step.unmix.T
+        pairs = np.pad(np.stack([head[:moved], head[moved:]], 1), ((0, missing), (0, 0), (0, 0)))
+        biases = np.pad(np.stack([bias[:moved], bias[moved:]], 1), ((0, missing), (0, 0)))
         upper, lower = (
-            self._arithmetic.array(np.pad(part, ((0, taller), (0, _power(width) - width)))).contiguous()
-            for part, width in ((unmix[:, :kept], kept), (unmix[:, kept:], moved))
+            number(np.pad(part, ((0, taller), (0, _power(part.shape[1]) - part.shape[1])))).contiguous()
+            for part in (unmix[:, :kept], unmix[:, kept:])
         )
         rows = self._matrix(pairs.reshape(-1, head.shape[1]), torch.float32)
-        return rows, self._arithmetic.array(biases.reshape(-1)), (upper, lower)
+        return rows, (number(biases.reshape(-1)), upper, lower, number(step.shift))
 
 
 def moglow_on(

@@ -1,11 +1,8 @@
-"""A frame of MoGlow as few programs for a GPU, in Triton. Floor 10; imported only where there is Triton.
+"""The large products of a frame of MoGlow on a GPU, in Triton. Floor 10; imported only where there is Triton.
 
-All that is known before the flow starts is multiplied by `products`; then each flow step is a `cell` for each layer of
-its net and a `couple`. A weight lies in memory as ``(outputs, padded inputs)``, zeros at the end of its rows. Of a
-cell's outputs, the four gates i, f, o, g of one unit are neighbours; of a head's, the shift and the scale of a channel.
-
-A program does ROWS rows of a batch: one, without matrix instructions, or 16 and more, with them. What it computes for a
-row depends neither on the other rows nor on how many there are.
+A weight lies in memory as ``(outputs, padded inputs)``, zeros at the end of its rows. A program does ROWS rows of a
+batch: one, without matrix instructions, or 16 and more, with them. What it computes for a row depends neither on the
+other rows nor on how many there are.
 """
 
 import triton
@@ -75,7 +72,7 @@ def tanh(x):
     return 2 * tl.sigmoid(2 * x) - 1
 
 
-@triton.jit(do_not_specialize=["batch"])
+@triton.jit(do_not_specialize=["batch"], do_not_specialize_on_alignment=["noise"])
 def begin(
     noise,
     x,
@@ -146,107 +143,3 @@ def products(
     inside = (rows[:, None] < batch) & (columns[None, :] < outputs)
     place = out + group * batch * outputs + rows[:, None] * outputs + columns[None, :]
     tl.store(place, found, mask=inside)
-
-
-@triton.jit(do_not_specialize=["batch"])
-def cell(
-    x,
-    weight,
-    given,
-    remembered,
-    before,
-    h,
-    c,
-    batch,
-    inputs,
-    padded: tl.constexpr,
-    hidden,
-    x_row,
-    given_row,
-    ROWS: tl.constexpr,
-    UNITS: tl.constexpr,
-    INPUTS: tl.constexpr,
-    PRECISION: tl.constexpr,
-):
-    """A layer of LSTM cells: h and c after a frame; its gates' other summands are known, given and remembered."""
-    rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
-    columns = tl.program_id(0) * 4 * UNITS + tl.arange(0, 4 * UNITS)
-    units = tl.program_id(0) * UNITS + tl.arange(0, UNITS)
-    here = (rows[:, None] < batch) & (columns[None, :] < 4 * hidden)
-    inside = (rows[:, None] < batch) & (units[None, :] < hidden)
-    place = rows[:, None] * hidden + units[None, :]
-    known = tl.load(given + rows[:, None] * given_row + columns[None, :], mask=here, other=0.0)
-    known += tl.load(remembered + rows[:, None] * 4 * hidden + columns[None, :], mask=here, other=0.0)
-    memory = tl.load(before + place, mask=inside, other=0.0)
-    gates = weighed(
-        known, x, weight, rows, columns, batch, inputs, 4 * hidden, padded, x_row,
-        ROWS, 4 * UNITS, INPUTS, PRECISION,
-    )  # fmt: skip
-    first, second = tl.split(tl.reshape(gates, (ROWS, UNITS, 2, 2)))
-    enter, show = tl.split(first)
-    keep, new = tl.split(second)
-    # The sigmoids' weights are halved, see `folded`.
-    memory = tl.sigmoid(2 * keep) * memory + tl.sigmoid(2 * enter) * tanh(new)
-    tl.store(c + place, memory, mask=inside)
-    tl.store(h + place, tl.sigmoid(2 * show) * tanh(memory), mask=inside)
-
-
-@triton.jit(do_not_specialize=["batch"])
-def couple(
-    said,
-    head,
-    head_bias,
-    x,
-    unmix_kept,
-    unmix_moved,
-    shift,
-    out,
-    nats,
-    batch,
-    hidden,
-    padded: tl.constexpr,
-    dim,
-    kept,
-    scale_floor,
-    ROWS: tl.constexpr,
-    KEPT: tl.constexpr,
-    MOVED: tl.constexpr,
-    DIM: tl.constexpr,
-    INPUTS: tl.constexpr,
-):
-    """The rest of an inverted flow step: what the net says about the half that moves, then the affine map."""
-    rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    stays, moves, channels = tl.arange(0, KEPT), tl.arange(0, MOVED), tl.arange(0, DIM)
-    real = (rows[:, None] < batch) & (moves[None, :] < dim - kept)
-    row = x + rows[:, None] * dim
-    first = tl.load(row + stays[None, :], mask=(rows[:, None] < batch) & (stays[None, :] < kept), other=0.0)
-    second = tl.load(row + kept + moves[None, :], mask=real, other=0.0)
-    upper = small_matrix(unmix_kept, ROWS, KEPT, DIM)
-    lower = small_matrix(unmix_moved, ROWS, MOVED, DIM)
-    pairs = tl.arange(0, 2 * MOVED)
-    both = tl.zeros((ROWS, 2 * MOVED), tl.float32) + tl.load(head_bias + pairs)[None, :]
-    both = weighed(
-        both,
-        said,
-        head,
-        rows,
-        pairs,
-        batch,
-        hidden,
-        2 * MOVED,
-        padded,
-        hidden,
-        ROWS,
-        2 * MOVED,
-        INPUTS,
-        "ieee",
-    )
-    slide, wide = tl.split(tl.reshape(both, (ROWS, MOVED, 2)))
-    scale = tl.where(real, tl.sigmoid(wide + 2) + scale_floor, 1.0)
-    second = tl.where(real, second / scale - slide, 0.0)
-    unmixed = turned(first, upper, ROWS) + turned(second, lower, ROWS)
-    unmixed -= tl.load(shift + channels, mask=channels < dim, other=0.0)[None, :]
-    inside = (rows[:, None] < batch) & (channels[None, :] < dim)
-    tl.store(out + rows[:, None] * dim + channels[None, :], unmixed, mask=inside)
-    gain = tl.sum(tl.log(scale).to(tl.float64), 1)
-    tl.store(nats + rows, tl.load(nats + rows, mask=rows < batch, other=0.0) + gain, mask=rows < batch)

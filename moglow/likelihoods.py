@@ -19,7 +19,8 @@ from moglow.models.model import MotionModel
 from moglow.schema import from_table
 from moglow.training_run import fitting
 from moglow.validation import frame_nats
-from moglow.windows import Footage, Windows, WindowSpec
+from moglow.window_spec import WindowSpec
+from moglow.windows import Footage, Windows
 
 BATCH = 32
 BINS = 60

@@ -25,7 +25,8 @@ from moglow.tensorfile import write_tensors
 from moglow.training import Diverged, Report, Trainer
 from moglow.training_spec import TrainingSpec
 from moglow.validation import CHOICES, Rollouts, Validation, likelihood
-from moglow.windows import Footage, Windows, WindowSpec
+from moglow.window_spec import WindowSpec
+from moglow.windows import Footage, Windows
 
 LAST, STATE, LOG = "last.safetensors", "training.safetensors", "log.jsonl"
 FORMAT, VERSION = "moglow-training", "1"

@@ -11,7 +11,7 @@ from moglow.models.model import MotionModel
 from moglow.outliers import OutlierSpec
 from moglow.rollout import FreeRunning
 from moglow.validation import CHOICES, RolloutSpec
-from moglow.windows import WindowSpec
+from moglow.window_spec import WindowSpec
 
 SCHEDULES: Mapping[str, Callable[[int, "TrainingSpec"], float]] = {
     "rsqrt": lambda step, spec: math.sqrt(max(spec.warmup, 1) / step),  # ∝ 1/√step, the authors'

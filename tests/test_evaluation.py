@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from moglow.checkpoint import Checkpoint
@@ -367,3 +368,9 @@ def test_the_command_writes_both_and_says_the_main_figures(
     assert "nats a frame" in result.stdout
     assert report.read_text().startswith("<!doctype html>")
     assert json.loads(figures.read_text())["spec"]["seeds"] == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_one_line() -> None:
+    result = CliRunner().invoke(cli, ["evaluate", "--quick", "--device", "cuda"])
+    assert result.exit_code == 1 and "no CUDA GPU" in result.stderr and result.stderr.count("\n") == 1

@@ -13,7 +13,8 @@ from moglow.models.regression import Regression
 from moglow.outliers import ASSIGNMENTS, OutlierSpec, Suspicion
 from moglow.training import Trainer
 from moglow.training_spec import TrainingSpec
-from moglow.windows import Footage, Windows, WindowSpec
+from moglow.window_spec import WindowSpec
+from moglow.windows import Footage, Windows
 from tests.models.test_model_laws import C, D, build
 from tests.test_resume import halves
 from tests.tiny import tiny_context, tiny_corpus

@@ -12,7 +12,8 @@ from moglow.flows.schedules import SCHEDULES
 from moglow.models.moglow import MoGlow
 from moglow.training import Trainer
 from moglow.training_spec import TrainingSpec
-from moglow.windows import Footage, Windows, WindowSpec
+from moglow.window_spec import WindowSpec
+from moglow.windows import Footage, Windows
 from tests.test_resume import halves
 from tests.tiny import tiny_context, tiny_corpus, tiny_recipe
 

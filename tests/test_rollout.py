@@ -9,7 +9,8 @@ from torch import Generator, Tensor
 
 from moglow.models.moglow import MoGlow
 from moglow.rollout import FreeRunning, roll_out
-from moglow.windows import Footage, Window, Windows, WindowSpec
+from moglow.window_spec import WindowSpec
+from moglow.windows import Footage, Window, Windows
 from tests.tiny import tiny_context, tiny_corpus
 
 PLAIN = WindowSpec(length=12, dequantise=0.0, pose_dropout=0.0, style_dropout=0.0)

@@ -9,7 +9,8 @@ from moglow.health import health
 from moglow.models.model import MotionModel, Objective
 from moglow.spread import spread
 from moglow.validation import Figures, Likelihood, Validation
-from moglow.windows import Footage, Windows, WindowSpec
+from moglow.window_spec import WindowSpec
+from moglow.windows import Footage, Windows
 from tests.tiny import tiny_context, tiny_corpus
 
 

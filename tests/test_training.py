@@ -11,7 +11,8 @@ from moglow.models.moglow import MoGlow
 from moglow.rollout import FreeRunning
 from moglow.training import Diverged, Report, Trainer, adam
 from moglow.training_spec import SCHEDULES, TrainingSpec
-from moglow.windows import Footage, Windows, WindowSpec
+from moglow.window_spec import WindowSpec
+from moglow.windows import Footage, Windows
 from tests.tiny import tiny_context, tiny_corpus
 
 WINDOWS = WindowSpec(length=10, pose_dropout=0.5, history_noise={"others": 0.01})

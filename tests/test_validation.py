@@ -22,7 +22,8 @@ from moglow.validation import (
     nearest_start,
     synthetic_controls,
 )
-from moglow.windows import Footage, Windows, WindowSpec
+from moglow.window_spec import WindowSpec
+from moglow.windows import Footage, Windows
 from tests.tiny import tiny_context, tiny_corpus
 
 SPEC = RolloutSpec(takes=1, seconds=1.0)

@@ -11,7 +11,8 @@ from moglow.context import Context, ContextSpec
 from moglow.errors import RecipeError, TrainingError
 from moglow.rotations import Array
 from moglow.window_order import Cuts
-from moglow.windows import Footage, Window, Windows, WindowSpec
+from moglow.window_spec import WindowSpec
+from moglow.windows import Footage, Window, Windows
 from tests.tiny import tiny_context, tiny_corpus
 
 CLOSE = 1e-5  # float32, values about one
@@ -144,7 +145,9 @@ def test_clips_too_short_for_a_window_come_in_batches_of_their_own(footage: Foot
 def test_a_share_of_windows_forgets(footage: Footage) -> None:
     spec = replace(PLAIN, order="consecutive")
     kept, forgot = (
-        torch.stack([windows(footage, replace(spec, forget=share), batch=3).batch(n).fresh for n in range(200)])
+        torch.stack(
+            [windows(footage, replace(spec, forget=share), batch=3).batch(n).fresh for n in range(200)]
+        )
         for share in (0.0, 0.5)
     )
     assert (forgot >= kept).all()

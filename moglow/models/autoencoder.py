@@ -62,6 +62,7 @@ class Autoencoder(MotionModel):
         self.decoder = net(self.code_dim, pose_dim)
         self.register_buffer("code_mean", torch.zeros(self.code_dim))
         self.register_buffer("code_covariance", torch.eye(self.code_dim))
+        self._root: tuple[Tensor, int, Tensor] | None = None
 
     @property
     def noise_dim(self) -> int:
@@ -122,8 +123,18 @@ class Autoencoder(MotionModel):
         self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0
     ) -> tuple[Tensor, State]:
         encoded, state = read(self.reader, context[:, None], state)
-        away = temperature * noise @ _root(self.code_covariance).T
+        away = temperature * noise @ self.code_root().T
         return self.decoder(self.activated(self.code_mean + away), encoded[:, 0])[0], state
+
+    def code_root(self) -> Tensor:
+        """Returns R with R Rᵀ = the covariance of codes, found anew when that has changed.
+
+        Not in every frame: eigenvalues take longer than all else, and how they are found cannot be recorded on a GPU.
+        """
+        now = self.code_covariance
+        if self._root is None or self._root[0] is not now or self._root[1] != now._version:
+            self._root = now, now._version, _root(now)
+        return self._root[2]
 
 
 def _root(covariance: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from moglow.errors import RecipeError
@@ -46,7 +45,7 @@ class SparseKL(Overcomplete):
         return raw.sigmoid()
 
     def penalty(self, code: Tensor) -> Tensor:
-        wanted = torch.as_tensor(self.config.rate, dtype=code.dtype, device=code.device)
+        wanted = self.config.rate
         found = code.flatten(0, -2).mean(dim=0).clamp(1e-6, 1 - 1e-6)
         seldom = wanted * (wanted / found).log() + (1 - wanted) * ((1 - wanted) / (1 - found)).log()
         return self.config.sparsity * seldom.sum()

@@ -53,7 +53,7 @@ def case(shape: str) -> tuple[Chain, Tensor, Tensor]:
 
 def worst(found: list[Tensor], expected: list[Tensor]) -> float:
     return max(
-        float((a - b).abs().max() / max(1.0, b.abs().max().item()))
+        (a - b).abs().max().item() / max(1.0, b.abs().max().item())
         for a, b in zip(found, expected, strict=True)
     )
 

@@ -16,7 +16,8 @@ from moglow.models.sparse_l1 import SparseL1
 from moglow.models.undercomplete import Undercomplete
 from moglow.training import Trainer
 from moglow.training_spec import TrainingSpec
-from moglow.windows import Footage, Windows, WindowSpec
+from moglow.window_spec import WindowSpec
+from moglow.windows import Footage, Windows
 from tests.models.test_model_laws import AUTOENCODERS, SMALL, build, windows
 from tests.tiny import tiny_context, tiny_corpus
 

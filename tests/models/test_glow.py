@@ -22,7 +22,8 @@ from moglow.training import Trainer
 from moglow.training_run import Plan, TrainingRun
 from moglow.training_spec import TrainingSpec
 from moglow.validation import frame_nats
-from moglow.windows import Footage, Windows, WindowSpec
+from moglow.window_spec import WindowSpec
+from moglow.windows import Footage, Windows
 from tests.tiny import tiny_context, tiny_corpus, tiny_recipe
 
 B, D, C, N = 3, 3, 4, 4
