@@ -1,39 +1,30 @@
 """Laws of `moglow.models.reader`: the scale that is asked for is that of the Gaussian and of all that follows it."""
 
-from dataclasses import replace
-
 import pytest
 import torch
-from torch import Generator, nn
+from torch import nn
 
 from moglow.flows.scales import SCALES
 from moglow.models import MODELS
 from moglow.models.glow import Glow
-from moglow.models.model import MotionModel
 from moglow.models.reader import ReadingFlow
-from tests.models.test_model_laws import build
+from tests.models.test_model_laws import D, build, windows
 
 READING = [name for name, model in MODELS.items() if issubclass(model, ReadingFlow)]
 WIDEST = {"bounded": 1.1193, "symmetric": 7.3891}
 """By how much a channel is squeezed at most where all that a net says is large."""
 
 
-def shouting(name: str, scale: str) -> MotionModel:
-    """Returns a model whose Gaussian is as narrow as it can be in each channel."""
-    small = build(name)
-    model = type(small)(replace(small.config, scale=scale), 5, 3, generator=Generator().manual_seed(1))
-    assert isinstance(model, ReadingFlow)
-    nn.init.constant_(model.flow.get_submodule("gaussian.conditioner.head").bias, 100.0)
-    return model
-
-
 @pytest.mark.parametrize("name", READING)
 @pytest.mark.parametrize("scale", WIDEST)
 def test_a_gaussian_is_as_narrow_as_its_scale_lets_it(name: str, scale: str) -> None:
-    gaussian = shouting(name, scale).get_submodule("flow.gaussian")
-    encoded = torch.zeros(1, 1, gaussian.get_submodule("conditioner.body.0").in_features)
-    _, ladj, _ = gaussian(torch.zeros(1, 1, 5), encoded)
-    assert ladj.exp().item() == pytest.approx(WIDEST[scale] ** 5, rel=1e-3)
+    model = build(name, scale=scale)
+    assert isinstance(model, ReadingFlow)
+    nn.init.constant_(model.get_parameter("flow.gaussian.conditioner.head.bias"), 100.0)
+    pose, context = windows()
+    encoded, _ = model.encode(context[..., : model.context_dim - getattr(model.config, "styles", 0)])
+    _, ladj, _ = model.get_submodule("flow.gaussian")(pose, encoded)
+    torch.testing.assert_close(ladj.exp(), torch.full_like(ladj, WIDEST[scale] ** D), rtol=1e-3, atol=0)
 
 
 @pytest.mark.parametrize("name", ["glow", "realnvp"])
@@ -44,4 +35,5 @@ def test_presets_for_walking_cannot_widen(name: str) -> None:
 
 
 def test_glow_draws_four_frames_at_once() -> None:
-    assert Glow(Glow.PRESETS["compact"], pose_dim=4, context_dim=6).stride == 4
+    config = Glow.PRESETS["compact"]
+    assert isinstance(config, Glow.Config) and config.window == 4
