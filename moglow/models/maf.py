@@ -32,11 +32,10 @@ class MAF(ReadingFlow):
         steps: int = 4  # autoregressive maps; each sees all channels, so few do
         net: int = 256  # width of each MADE, at least one unit a channel
         depth: int = 2  # hidden layers of each MADE, the paper's
-        scale: str = "symmetric"  # "bounded" cannot widen
 
         def __post_init__(self) -> None:
             super().__post_init__()
-            self.check("depth", scale=SCALES)
+            self.check("depth")
 
     PRESETS: ClassVar[Mapping[str, MotionModel.Config]] = {
         "compact": Config(),

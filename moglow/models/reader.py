@@ -12,7 +12,7 @@ from moglow.flows.bases import LATENTS
 from moglow.flows.bijection import Bijection, Chain, State
 from moglow.flows.coupling import AffineCoupling
 from moglow.flows.nets import CONDITIONERS, MLP, Conditioner
-from moglow.flows.scales import symmetric_scale
+from moglow.flows.scales import SCALES
 from moglow.models.flow import FlowModel
 from moglow.models.model import MotionModel
 
@@ -56,11 +56,12 @@ class ReadingFlow(FlowModel):
 
         steps: int = 8  # K
         net: int = 64  # width of the small nets in the steps
+        scale: str = "symmetric"  # of the Gaussian and of what couplings follow; "bounded" cannot widen
         latent: str = "student"  # bounds the pull of outliers; "normal" is the usual one
 
         def __post_init__(self) -> None:
             super().__post_init__()
-            self.check("steps", "net", latent=LATENTS)
+            self.check("steps", "net", scale=SCALES, latent=LATENTS)
 
     config: Config
     small: ClassVar[type[MLP]] = MLP
@@ -78,7 +79,7 @@ class ReadingFlow(FlowModel):
         self.flow = Chain(
             actnorm=ActNorm(pose_dim),
             gaussian=AffineCoupling(
-                pose_dim, self.small_net(0, 2 * pose_dim, generator), symmetric_scale, kept=0
+                pose_dim, self.small_net(0, 2 * pose_dim, generator), SCALES[config.scale], kept=0
             ),
             **{f"step{k:02d}": self.flow_step(k, generator) for k in range(config.steps)},
         )
