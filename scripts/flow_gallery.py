@@ -52,8 +52,17 @@ By `scripts/flow_gallery.py`: log p over {test:,} points that no flow has seen, 
 standard error of {seeds} seeds, each with weights and data of its own. All learn from {batch} fresh points a step with
 the same optimiser and rates; flows of one kind, ours and zuko's, have as many steps and nets of the same widths.
 Seconds are those of a processor for one flow on one density. The picture has ours after {steps} steps: densities,
-below them samples.
+below them samples. ActNorm stands after each step, but for RealNVP only before the first: with one after each coupling,
+half of its seeds are 0.1 to 0.2 nats behind on the moons after 400 steps, the mean of 6 at −1.468 ± 0.038.
+
+What is certain of MAF at 400 steps is less than the errors say. zuko's own map, computed by our classes with the same
+draws, of which masks hide others, comes to −2.999 ± 0.006 on the rings where zuko comes to −2.965 ± 0.010, 6 seeds
+each. Over 18 seeds ours are behind there by 0.013 ± 0.009, leaving out one in which zuko's diverged. Tried without
+effect on the rings, −2.981 to −2.999: the shift after the scale, scales bounded at e^6.9 instead of e^2, ActNorm before
+the map or nowhere, an invertible matrix instead of the reversal.
 """
+SURE = 2.0
+"""Standard errors by which a difference is more than luck."""
 
 
 def planar(k: int, generator: Generator) -> Bijection:
@@ -74,9 +83,10 @@ def net(generator: Generator) -> KinkedMLP:
 
 
 def realnvp(k: int, generator: Generator) -> Bijection:
+    # No ActNorm in between, unlike in `models.realnvp`: with it half of the seeds are 0.1 nats and more behind on the
+    # two moons after 400 steps, and the other densities gain nothing that is sure.
     mask = MASKS["checkerboard"](2)
-    coupling = MaskedCoupling(mask if k % 2 else ~mask, net(generator), symmetric_scale)
-    return Chain(coupling=coupling, actnorm=ActNorm(2))
+    return MaskedCoupling(mask if k % 2 else ~mask, net(generator), symmetric_scale)
 
 
 def glow(k: int, generator: Generator) -> Bijection:
@@ -271,20 +281,34 @@ def table(ours: Mapping[str, Learnt], theirs: Mapping[str, Learnt]) -> str:
     return "\n".join(lines)
 
 
+def verdict(ours: Mapping[str, Learnt], theirs: Mapping[str, Learnt]) -> str:
+    """Returns a sentence on where ours are better than zuko's, and where they are worse, by more than luck."""
+    said: dict[str, list[str]] = {"ahead": [], "behind": []}
+    for flow, learnt in theirs.items():
+        better = ours[flow].found - learnt.found
+        errors = better.std(dim=1) / better.shape[1] ** 0.5
+        for density, mean, error in zip(DENSITIES, better.mean(dim=1), errors, strict=True):
+            if abs(mean) > SURE * error:
+                said["ahead" if mean > 0 else "behind"].append(f"{flow} on {density} by {abs(mean):.3f} nats")
+    places = [f"{where} with {', '.join(which) or 'none'}" for where, which in said.items()]
+    return f"By more than {SURE:g} standard errors, ours are {' and '.join(places)}."
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("picture", type=Path)
     parser.add_argument("table", type=Path)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--long", type=int, default=800, help="steps of those that zuko has as well")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=6)
     given = parser.parse_args()
     shared = {name: kind for name, kind in KINDS.items() if kind.peer and find_spec("zuko")}
     tables = []
     for steps, kinds in ((given.steps, KINDS), (given.long, shared)):
         ours = {name: learn(Ours, kind, steps=steps, seeds=given.seeds) for name, kind in kinds.items()}
         theirs = {name: learn(Peer, kind, steps=steps, seeds=given.seeds) for name, kind in shared.items()}
-        tables.append(f"## {steps:,} steps\n{table(ours, theirs)}")
+        compared = f"\n\n{verdict(ours, theirs)}\n" if theirs else ""
+        tables.append(f"## {steps:,} steps\n{table(ours, theirs)}{compared}")
         print(tables[-1], flush=True)
         if kinds is KINDS:
             picture(given.picture, ours, given.seeds)
