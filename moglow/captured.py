@@ -43,7 +43,7 @@ class Recording:
         What it draws from the generators is drawn anew in each call, from where they then stand. `before` undoes what a
         run leaves behind.
         """
-        own, now, aside = copies(given), torch.cuda.current_stream(), torch.cuda.Stream()
+        own, now, aside = copies(given), torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(now)
         with torch.cuda.stream(aside):
             function(*own)  # kernels are chosen, compiled and loaded now, which no recording can take
@@ -114,7 +114,8 @@ class CapturedGradients:
 
     def __init__(self, loss: Loss, parameters: Sequence[nn.Parameter], device: torch.device) -> None:
         self._loss, self._parameters = loss, parameters
-        self._generator, self._pool = Generator(device), None
+        self._generator = Generator(device)
+        self._pool: Any = None
         self._known: dict[Any, tuple[Recording, list[Tensor | None]]] = {}
 
     def __call__(

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -22,10 +22,10 @@ from moglow.errors import TrainingError
 from moglow.flows.bijection import State, map_state
 from moglow.flows.nets import recurrent_products_in
 from moglow.gathering import gathered
-from moglow.models.model import MotionModel, Objective
+from moglow.models.model import Loss, MotionModel, Objective
 from moglow.outliers import Suspicion
 from moglow.training_spec import PRECISIONS, TrainingSpec
-from moglow.windows import Windows
+from moglow.windows import Window, Windows
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,10 @@ class _Loss(nn.Module):
         return self.loss(target, vectors, state, generator=generator)
 
 
+Batch: TypeAlias = tuple[Window, Tensor, Tensor]
+"""Windows, their targets and their contexts."""
+
+
 class Trainer:
     """A model in training: `run` makes steps, `state` and `restore` carry it over a stop.
 
@@ -107,7 +111,7 @@ class Trainer:
         }
         device = windows.footage.device
         self._captured = {
-            objective.name: CapturedGradients(objective.loss, objective.parameters, device)
+            objective.name: CapturedGradients(self._narrowed(objective.loss), objective.parameters, device)
             for objective in objectives
             if device.type == "cuda" and not distributed.is_initialized()
         }
@@ -116,6 +120,19 @@ class Trainer:
             objective.name: adam(objective.parameters, rate=spec.rate, weight_decay=spec.weight_decay)
             for objective in objectives
         }
+        self._averaged = [list[Tensor](each.parameters()) for each in (self.average, model)]
+        self._coming: dict[int, Batch] = {}
+
+    def _narrowed(self, loss: Loss) -> Loss:
+        """Returns a loss with the recurrent products in the precision of this training."""
+
+        def narrowed(
+            pose: Tensor, context: Tensor, state: State = None, *, generator: Generator
+        ) -> tuple[Tensor, State]:
+            with recurrent_products_in(self.precision, self.model):
+                return loss(pose, context, state, generator=generator)
+
+        return narrowed
 
     def _shared(self, objective: Objective, *, alone: bool) -> nn.Module:
         loss = _Loss(self.model, objective)
@@ -135,23 +152,25 @@ class Trainer:
     def _step(self) -> Report:
         start = time.perf_counter()
         step, spec, context = self.step, self.spec, self.windows.footage.context
-        window, rate = self.windows.batch(step), spec.rate_at(step)
+        rate = spec.rate_at(step)
+        window, target, vectors = self._coming.pop(step) if step in self._coming else self._batch(step)
         state = self._continued(window.fresh)
         if spec.free_running.share_at(step):
             window = spec.free_running.applied(
                 window, self.model, context, state,
                 step=step, size=spec.batch, rows=self.windows.rows, generator=self.windows.generator(step, 1),
             )  # fmt: skip
-        target, vectors = window.target(context), window.context(context)
+            target, vectors = window.target(context), window.context(context)
         generator = self.windows.generator(step, 2 + self.windows.rank)  # rows of different ranks differ
         losses, gradient, after = {}, 0.0, state
         for name, optimizer in self._optimizers.items():
-            optimizer.zero_grad(set_to_none=True)
-            with recurrent_products_in(self.precision, self.model):
-                suspicion = spec.outliers.suspicion(step, self.model, window, context, state)
-                if suspicion is None and name in self._captured:
-                    loss, after = self._captured[name](target, vectors, state, generator=generator)
-                else:
+            suspicion = spec.outliers.suspicion(step, self.model, window, context, state)
+            if name in self._captured and suspicion is None:
+                loss, after = self._captured[name](target, vectors, state, generator=generator)
+                self._coming = {step + 1: self._batch(step + 1)}  # while the GPU is at work
+            else:
+                optimizer.zero_grad(set_to_none=True)
+                with recurrent_products_in(self.precision, self.model):
                     loss, after = self._losses[name](
                         target, vectors, state, suspicion=suspicion, generator=generator
                     )
@@ -174,13 +193,19 @@ class Trainer:
         frames = spec.batch * target.shape[1]
         return Report(self.step, losses, gradient, rate, frames, time.perf_counter() - start)
 
+    def _batch(self, step: int) -> "Batch":
+        """Returns the windows of a step, their targets and their contexts."""
+        window, context = self.windows.batch(step), self.windows.footage.context
+        return window, window.target(context), window.context(context)
+
     def _agreed(self, loss: Tensor) -> float:
         """Returns a loss averaged over processes, whose batches are equally large, and whether any wants to stop."""
+        if not distributed.is_initialized():
+            self.stopped = self._asked_to_stop
+            return loss.item()
         values = torch.stack([loss.detach(), loss.new_tensor(float(self._asked_to_stop))])
-        if distributed.is_initialized():
-            distributed.all_reduce(values)
-            values /= distributed.get_world_size()
-        mean, stop = values.tolist()
+        distributed.all_reduce(values)
+        mean, stop = (values / distributed.get_world_size()).tolist()
         self.stopped = stop > 0
         return float(mean)
 
@@ -196,7 +221,7 @@ class Trainer:
             return
         # Early on a shorter average: the first weights are worth nothing.
         keep = min(self.spec.average, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
+        torch._foreach_lerp_(self._averaged[0], self._averaged[1], 1 - keep)
         for kept, now in zip(self.average.buffers(), self.model.buffers(), strict=True):
             kept.copy_(now)  # what a model counts while it trains is an average already
 

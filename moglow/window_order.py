@@ -40,7 +40,8 @@ class Cuts:
         return Cuts(self.start[rows], self.mirror[rows], self.reverse[rows], self.fresh[rows])
 
     def to(self, device: torch.device) -> "Cuts":
-        return Cuts(*(part.to(device) for part in (self.start, self.mirror, self.reverse, self.fresh)))
+        parts = (self.start, self.mirror, self.reverse, self.fresh)
+        return Cuts(*(part.to(device, non_blocking=True) for part in parts))
 
 
 Table = np.ndarray[tuple[int, ...], np.dtype[np.int64]]  # (windows, 4): start, mirror, reverse, fresh

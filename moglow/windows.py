@@ -198,8 +198,9 @@ class Windows:
         """Returns this process's rows (or the whole) of global batch number `step`, with noise and dropout."""
         length, number = self._place(step)
         cuts, rows = self.orders[length].cuts(number), slice(None) if whole else self.rows
-        bare = self.footage.cut(cuts.rows(rows), self.past, length, self.ahead)
-        bare = replace(bare, style=bare.style * self.told[cuts.rows(rows).start.to(self.told.device)])
+        here = cuts.rows(rows).to(self.footage.device)
+        bare = self.footage.cut(here, self.past, length, self.ahead)
+        bare = replace(bare, style=bare.style * self.told[here.start])
         return self._disturbed(bare, len(cuts.start), rows, self.generator(step))
 
     def _place(self, step: int) -> tuple[int, int]:

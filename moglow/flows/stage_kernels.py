@@ -10,32 +10,46 @@ import triton.language as tl
 
 
 @triton.jit
-def _sigmoid(x):  # type: ignore[no-untyped-def]
+def _sigmoid(x):
     return 1.0 / (1.0 + tl.exp(-x))
 
 
 @triton.jit
-def _tanh(x):  # type: ignore[no-untyped-def]
+def _tanh(x):
     return 2.0 / (1.0 + tl.exp(-2.0 * x)) - 1.0
 
 
 @triton.jit
-def _tile(pointer, rows, columns, width, ROWS, COLUMNS):  # type: ignore[no-untyped-def]
+def _tile(pointer, rows, columns, width, ROWS, COLUMNS):
     """Loads rows × columns of a matrix whose rows have a width; zero outside of ROWS × COLUMNS."""
     mask = (rows < ROWS)[:, None] & (columns < COLUMNS)[None, :]
     return tl.load(pointer + rows[:, None] * width + columns[None, :], mask=mask, other=0.0)
 
 
 @triton.jit
-def _put(pointer, rows, columns, width, ROWS, COLUMNS, values):  # type: ignore[no-untyped-def]
+def _put(pointer, rows, columns, width, ROWS, COLUMNS, values):
     mask = (rows < ROWS)[:, None] & (columns < COLUMNS)[None, :]
     tl.store(
         pointer + rows[:, None] * width + columns[None, :], values.to(pointer.dtype.element_ty), mask=mask
     )
 
 
+@triton.jit
+def _apart(gates, ROWS: tl.constexpr, UNITS: tl.constexpr):
+    """Takes gates (ROWS, 4 · UNITS), those of a unit neighbours, apart into the four kinds."""
+    even, odd = tl.split(tl.reshape(gates, (ROWS, UNITS, 2, 2)))
+    enter, new = tl.split(even)
+    keep, leave = tl.split(odd)
+    return enter, keep, new, leave
+
+
+@triton.jit
+def _together(enter, keep, new, leave, ROWS: tl.constexpr, UNITS: tl.constexpr):
+    return tl.reshape(tl.join(tl.join(enter, new), tl.join(keep, leave)), (ROWS, 4 * UNITS))
+
+
 @triton.jit(do_not_specialize=["stage", "first"])
-def remember_kernel(  # type: ignore[no-untyped-def]
+def remember_kernel(
     below, hidden, memory, gates, inward, back, bias,
     stage, first, T, B,
     BELOW_K, BELOW_T, BELOW_WIDTH: tl.constexpr, INPUTS: tl.constexpr, H: tl.constexpr, SHARED: tl.constexpr,
@@ -45,14 +59,10 @@ def remember_kernel(  # type: ignore[no-untyped-def]
     k = first + tl.program_id(2)
     t = stage - k
     rows = tl.program_id(1) * BM + tl.arange(0, BM)
-    columns = tl.program_id(0) * BN + tl.arange(0, BN)
+    units = tl.program_id(0) * BN + tl.arange(0, BN)
+    columns = tl.program_id(0) * 4 * BN + tl.arange(0, 4 * BN)
     kind = gates.dtype.element_ty
-    enter = tl.zeros((BM, BN), tl.float32)
-    keep = tl.zeros((BM, BN), tl.float32)
-    new = tl.zeros((BM, BN), tl.float32)
-    leave = tl.zeros((BM, BN), tl.float32)
-
-    cell = (k * T + t).to(tl.int64) * B
+    made = tl.zeros((BM, 4 * BN), tl.float32)
     past = (k * (T + 1) + t).to(tl.int64) * B * H
     below += k.to(tl.int64) * BELOW_K + t.to(tl.int64) * BELOW_T
     inward += k.to(tl.int64) * INPUTS * 4 * H
@@ -60,48 +70,41 @@ def remember_kernel(  # type: ignore[no-untyped-def]
     for start in range(0, INPUTS, BI):
         i = start + tl.arange(0, BI)
         x = _tile(below, rows, i, BELOW_WIDTH, B, INPUTS).to(kind)
-        enter = tl.dot(x, _tile(inward, i, columns, 4 * H, INPUTS, H), enter, input_precision=PRECISION)
-        keep = tl.dot(x, _tile(inward + H, i, columns, 4 * H, INPUTS, H), keep, input_precision=PRECISION)
-        new = tl.dot(x, _tile(inward + 2 * H, i, columns, 4 * H, INPUTS, H), new, input_precision=PRECISION)
-        leave = tl.dot(
-            x, _tile(inward + 3 * H, i, columns, 4 * H, INPUTS, H), leave, input_precision=PRECISION
-        )
+        made = tl.dot(x, _tile(inward, i, columns, 4 * H, INPUTS, 4 * H), made, input_precision=PRECISION)
     for start in range(0, H, BK):
         i = start + tl.arange(0, BK)
         x = _tile(hidden + past, rows, i, H, B, H)
-        enter = tl.dot(x, _tile(back, i, columns, 4 * H, H, H), enter, input_precision=PRECISION)
-        keep = tl.dot(x, _tile(back + H, i, columns, 4 * H, H, H), keep, input_precision=PRECISION)
-        new = tl.dot(x, _tile(back + 2 * H, i, columns, 4 * H, H, H), new, input_precision=PRECISION)
-        leave = tl.dot(x, _tile(back + 3 * H, i, columns, 4 * H, H, H), leave, input_precision=PRECISION)
+        made = tl.dot(x, _tile(back, i, columns, 4 * H, H, 4 * H), made, input_precision=PRECISION)
 
-    gates += cell * 4 * H
+    gates += (k * T + t).to(tl.int64) * B * 4 * H
     if SHARED:
-        enter += _tile(gates, rows, columns, 4 * H, B, H).to(tl.float32)
-        keep += _tile(gates + H, rows, columns, 4 * H, B, H).to(tl.float32)
-        new += _tile(gates + 2 * H, rows, columns, 4 * H, B, H).to(tl.float32)
-        leave += _tile(gates + 3 * H, rows, columns, 4 * H, B, H).to(tl.float32)
+        made += _tile(gates, rows, columns, 4 * H, B, 4 * H).to(tl.float32)
     else:
-        bias += k * 4 * H + columns
-        inside = columns < H
-        enter += tl.load(bias, mask=inside, other=0.0)[None, :]
-        keep += tl.load(bias + H, mask=inside, other=0.0)[None, :]
-        new += tl.load(bias + 2 * H, mask=inside, other=0.0)[None, :]
-        leave += tl.load(bias + 3 * H, mask=inside, other=0.0)[None, :]
+        made += tl.load(bias + k * 4 * H + columns, mask=columns < 4 * H, other=0.0)[None, :]
+    enter, keep, new, leave = _apart(made, BM, BN)
     enter = _sigmoid(enter)
     keep = _sigmoid(keep)
     new = _tanh(new)
     leave = _sigmoid(leave)
-    c = keep * _tile(memory + past, rows, columns, H, B, H) + enter * new
-    _put(gates, rows, columns, 4 * H, B, H, enter)
-    _put(gates + H, rows, columns, 4 * H, B, H, keep)
-    _put(gates + 2 * H, rows, columns, 4 * H, B, H, new)
-    _put(gates + 3 * H, rows, columns, 4 * H, B, H, leave)
-    _put(memory + past + B * H, rows, columns, H, B, H, c)
-    _put(hidden + past + B * H, rows, columns, H, B, H, leave * _tanh(c))
+    c = keep * _tile(memory + past, rows, units, H, B, H) + enter * new
+    _put(gates, rows, columns, 4 * H, B, 4 * H, _together(enter, keep, new, leave, BM, BN))
+    _put(memory + past + B * H, rows, units, H, B, H, c)
+    _put(hidden + past + B * H, rows, units, H, B, H, leave * _tanh(c))
+
+
+@triton.jit
+def _heard(hidden, head, found, PRECISION: tl.constexpr):
+    """Adds hidden @ head as exactly as float32 would; of a rounded hidden state it takes two rounded products."""
+    if hidden.dtype == tl.bfloat16:
+        most = head.to(tl.bfloat16)
+        rest = (head - most.to(tl.float32)).to(tl.bfloat16)
+        return tl.dot(hidden, rest, tl.dot(hidden, most, found))
+    else:
+        return tl.dot(hidden, head, found, input_precision=PRECISION)
 
 
 @triton.jit(do_not_specialize=["stage", "first"])
-def couple_kernel(  # type: ignore[no-untyped-def]
+def couple_kernel(
     hidden, x, y, opening, head, head_bias, mix, shift, floor,
     stage, first, K, T, B,
     H: tl.constexpr, KEPT: tl.constexpr, MOVED: tl.constexpr,
@@ -120,9 +123,9 @@ def couple_kernel(  # type: ignore[no-untyped-def]
     a = tl.zeros((BM, BC), tl.float32)
     for start in range(0, H, BH):
         i = start + tl.arange(0, BH)
-        h = _tile(hidden + after, rows, i, H, B, H).to(tl.float32)
-        shifted = tl.dot(h, _tile(head, i, part, 2 * MOVED, H, MOVED), shifted, input_precision=PRECISION)
-        a = tl.dot(h, _tile(head + MOVED, i, part, 2 * MOVED, H, MOVED), a, input_precision=PRECISION)
+        h = _tile(hidden + after, rows, i, H, B, H)
+        shifted = _heard(h, _tile(head, i, part, 2 * MOVED, H, MOVED), shifted, PRECISION)
+        a = _heard(h, _tile(head + MOVED, i, part, 2 * MOVED, H, MOVED), a, PRECISION)
     head_bias += k * 2 * MOVED + part
     shifted += tl.load(head_bias, mask=part < MOVED, other=0.0)[None, :]
     a += tl.load(head_bias + MOVED, mask=part < MOVED, other=0.0)[None, :]
@@ -146,30 +149,46 @@ def couple_kernel(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _gate_back(  # type: ignore[no-untyped-def]
-    d_h, gates, memory, d_hidden, d_memory, k, t, T, B, rows, columns, H: tl.constexpr
+def _gate_back(
+    d_h,
+    gates,
+    memory,
+    d_hidden,
+    d_memory,
+    k,
+    t,
+    T,
+    B,
+    rows,
+    tile,
+    H: tl.constexpr,
+    BM: tl.constexpr,
+    BN: tl.constexpr,
 ):
-    """Turns a tile of gates into their gradients, given that of the hidden state from above."""
+    """Turns the gates of a tile of units into their gradients, given that of the hidden state from above."""
+    units = tile * BN + tl.arange(0, BN)
+    columns = tile * 4 * BN + tl.arange(0, 4 * BN)
     gates += (k * T + t).to(tl.int64) * B * 4 * H
     past = memory + (k * (T + 1) + t).to(tl.int64) * B * H
     own = k.to(tl.int64) * B * H
-    d_h += _tile(d_hidden + own, rows, columns, H, B, H)
-    enter = _tile(gates, rows, columns, 4 * H, B, H).to(tl.float32)
-    keep = _tile(gates + H, rows, columns, 4 * H, B, H).to(tl.float32)
-    new = _tile(gates + 2 * H, rows, columns, 4 * H, B, H).to(tl.float32)
-    leave = _tile(gates + 3 * H, rows, columns, 4 * H, B, H).to(tl.float32)
-    seen = _tanh(_tile(past + B * H, rows, columns, H, B, H))
-    d_c = _tile(d_memory + own, rows, columns, H, B, H) + d_h * leave * (1.0 - seen * seen)
-    d_keep = d_c * _tile(past, rows, columns, H, B, H)
-    _put(d_memory + own, rows, columns, H, B, H, d_c * keep)
-    _put(gates, rows, columns, 4 * H, B, H, d_c * new * enter * (1.0 - enter))
-    _put(gates + H, rows, columns, 4 * H, B, H, d_keep * keep * (1.0 - keep))
-    _put(gates + 2 * H, rows, columns, 4 * H, B, H, d_c * enter * (1.0 - new * new))
-    _put(gates + 3 * H, rows, columns, 4 * H, B, H, d_h * seen * leave * (1.0 - leave))
+    d_h += _tile(d_hidden + own, rows, units, H, B, H)
+    enter, keep, new, leave = _apart(_tile(gates, rows, columns, 4 * H, B, 4 * H).to(tl.float32), BM, BN)
+    seen = _tanh(_tile(past + B * H, rows, units, H, B, H))
+    d_c = _tile(d_memory + own, rows, units, H, B, H) + d_h * leave * (1.0 - seen * seen)
+    d_keep = d_c * _tile(past, rows, units, H, B, H)
+    _put(d_memory + own, rows, units, H, B, H, d_c * keep)
+    before = _together(
+        d_c * new * enter * (1.0 - enter),
+        d_keep * keep * (1.0 - keep),
+        d_c * enter * (1.0 - new * new),
+        d_h * seen * leave * (1.0 - leave),
+        BM, BN,
+    )  # fmt: skip
+    _put(gates, rows, columns, 4 * H, B, 4 * H, before)
 
 
 @triton.jit(do_not_specialize=["stage", "first"])
-def couple_back_kernel(  # type: ignore[no-untyped-def]
+def couple_back_kernel(
     x, opening, head, mix, gates, memory, d_z, d_gain, d_y, d_said, d_hidden, d_memory, floor,
     stage, first, K, T, B,
     H: tl.constexpr, KEPT: tl.constexpr, MOVED: tl.constexpr,
@@ -213,11 +232,11 @@ def couple_back_kernel(  # type: ignore[no-untyped-def]
     d_h = tl.dot(
         d_a, tl.trans(_tile(head + MOVED, columns, part, 2 * MOVED, H, MOVED)), d_h, input_precision=PRECISION
     )
-    _gate_back(d_h, gates, memory, d_hidden, d_memory, k, t, T, B, rows, columns, H)
+    _gate_back(d_h, gates, memory, d_hidden, d_memory, k, t, T, B, rows, tl.program_id(0), H, BM, BN)
 
 
 @triton.jit(do_not_specialize=["stage", "first"])
-def remember_back_kernel(  # type: ignore[no-untyped-def]
+def remember_back_kernel(
     gates, inward, back, d_hidden, d_y, lower_gates, lower_memory, lower_d_hidden, lower_d_memory,
     stage, first, T, B,
     INPUTS: tl.constexpr, H: tl.constexpr, D: tl.constexpr, LOWEST: tl.constexpr,
@@ -259,5 +278,6 @@ def remember_back_kernel(  # type: ignore[no-untyped-def]
             _put(d_y, rows, columns, D, B, INPUTS, made)
         else:
             _gate_back(
-                made, lower_gates, lower_memory, lower_d_hidden, lower_d_memory, k, t, T, B, rows, columns, H
-            )
+                made, lower_gates, lower_memory, lower_d_hidden, lower_d_memory,
+                k, t, T, B, rows, tile - pasts, H, BM, BN,
+            )  # fmt: skip

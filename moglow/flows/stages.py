@@ -13,7 +13,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Layer:
-    """A recurrent layer in all K steps: gates = below @ inward + hidden @ back + bias, in torch's order i, f, g, o."""
+    """A recurrent layer in all K steps: gates = below @ inward + hidden @ back + bias.
+
+    The gates of a unit are neighbours, in torch's order: i, f, g, o.
+    """
 
     inward: Tensor  # (K, I, 4 H)
     back: Tensor  # (K, H, 4 H)
@@ -94,17 +97,12 @@ class Stages:
         made = torch.baddbmm(made, diagonal_of(self.hidden[depth, :, :-1], stage), layer.back[rows]).to(
             self.x.dtype
         )
-        enter, keep, new, leave = made.chunk(4, dim=-1)
-        enter, keep, new, leave = (
-            torch.sigmoid(enter),
-            torch.sigmoid(keep),
-            torch.tanh(new),
-            torch.sigmoid(leave),
-        )
+        enter, keep, new, leave = apart(made)
+        enter, keep, new, leave = enter.sigmoid(), keep.sigmoid(), new.tanh(), leave.sigmoid()
         memory = keep * diagonal_of(self.memory[depth, :, :-1], stage) + enter * new
         diagonal_of(self.memory[depth, :, 1:], stage).copy_(memory)
         diagonal_of(self.hidden[depth, :, 1:], stage).copy_(leave * torch.tanh(memory))
-        gates.copy_(torch.cat([enter, keep, new, leave], dim=-1))
+        gates.copy_(together(enter, keep, new, leave))
 
     def couple(self, stage: int) -> None:
         """Moves one part of the channels by what the net says of the other, and mixes them for the next step."""
@@ -154,19 +152,19 @@ class Stages:
     def gate_back(self, stage: int, depth: int, d_hidden: Tensor, given: "Gradients") -> None:
         """Turns a layer's gates into the gradients of what they were before their non-linearities."""
         rows, gates = self.rows(stage), diagonal_of(self.gates[depth], stage)
-        enter, keep, new, leave = gates.to(self.x.dtype).chunk(4, dim=-1)
+        enter, keep, new, leave = apart(gates.to(self.x.dtype))
         seen = torch.tanh(diagonal_of(self.memory[depth, :, 1:], stage))
         d_hidden = d_hidden + given.hidden[depth, rows]
         d_memory = given.memory[depth, rows] + d_hidden * leave * (1 - seen.square())
         given.memory[depth, rows] = d_memory * keep
         d_keep = d_memory * diagonal_of(self.memory[depth, :, :-1], stage)
-        before = (
+        before = together(
             d_memory * new * enter * (1 - enter),
             d_keep * keep * (1 - keep),
             d_memory * enter * (1 - new.square()),
             d_hidden * seen * leave * (1 - leave),
         )
-        gates.copy_(torch.cat(before, dim=-1))
+        gates.copy_(before)
 
     def remember_back(self, stage: int, depth: int, given: "Gradients") -> None:
         """Hands a layer's gradients to its past and to what is below it."""
@@ -225,3 +223,17 @@ def diagonal_of(table: Tensor, diagonal: int) -> Tensor:
     first, last = max(0, diagonal - frames + 1), min(steps - 1, diagonal)
     offset = table.storage_offset() + first * along_k + (diagonal - first) * along_t
     return table.as_strided((last - first + 1, *rest), (along_k - along_t, *strides), offset)
+
+
+def apart(gates: Tensor) -> tuple[Tensor, ...]:
+    """Returns the four kinds of gates (…, H) of gates (…, 4 H) in which those of a unit are neighbours.
+
+    >>> apart(torch.arange(8))[1]
+    tensor([1, 5])
+    """
+    return gates.reshape(*gates.shape[:-1], -1, 4).unbind(-1)
+
+
+def together(*gates: Tensor) -> Tensor:
+    """Returns what `apart` takes apart."""
+    return torch.stack(gates, dim=-1).flatten(-2)
