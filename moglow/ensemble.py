@@ -20,7 +20,7 @@ from moglow.control import ControlPath
 from moglow.fused import steps_on
 from moglow.models.model import MotionModel
 from moglow.numpy_moglow import NUMPY_MODELS
-from moglow.sampling import WARM_UP
+from moglow.sampling import WARM_UP, setting_off
 from moglow.torch_steps import find_device, on_device
 
 ROWS = 64
@@ -123,6 +123,7 @@ class Ensemble:
         paths = [path.resample(fps) for path in paths]
         frames, past = max(map(len, paths)), context.spec.history
         warm, ahead = round(WARM_UP * fps), context.spec.lookahead
+        setting = np.pad(setting_off(fps), (past, frames + ahead), mode="edge")
         # Held before the path begins, as long as the warm-up and the history before it, and after it ends.
         controls = np.stack(
             [
@@ -130,7 +131,7 @@ class Ensemble:
                 for path in paths
             ]
         )
-        said = context.standardize_control(controls.astype(np.float32))
+        said = context.standardize_control((controls * setting[:, None]).astype(np.float32))
         # A style that a model was never told of is no style to it: baselines walk on the same paths.
         styles = [[s if s in context.styles else None for s in path.styles or (None,)] for path in paths]
         labels = np.stack([context.style_rows(each, frames) for each in styles])

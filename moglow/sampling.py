@@ -32,8 +32,19 @@ AHEAD = 64
 ENDINGS = 8
 """Of so many the best is taken."""
 
-WARM_UP = 2.0
-"""Seconds walked on the path's first velocity before frame 0, so that motion starts in stride and not from a mean."""
+WARM_UP, STANDS, SETS_OFF = 3.0, 1.0, 0.7
+"""Seconds before frame 0, so that motion starts in stride and not from a mean: the figure stands, sets off, and goes on
+at the path's first velocity. From a stand it finds its step; put into full swing it now and then glides for good."""
+
+
+def setting_off(fps: float) -> NDArray[np.float32]:
+    """The share of the path's first velocity that a figure has in each frame before it.
+
+    >>> setting_off(2.0)
+    array([0.   , 0.   , 0.   , 0.714..., 1.   , 1.   ], dtype=float32)
+    """
+    seconds = np.arange(round(WARM_UP * fps)) / fps
+    return np.clip((seconds - STANDS) / SETS_OFF, 0.0, 1.0).astype(np.float32)
 
 
 class StepModel(Protocol):
@@ -158,15 +169,18 @@ class Sampler:
         return after, self.context.physical_pose(pose), nats - self.context.log_scale
 
     def start(self, controls: Any, style: Any, generators: Sequence[np.random.Generator]) -> Past:
-        """The past of figures that have followed the first of their controls ``(B, 1 + L, 3)`` for a while."""
-        spec, frames, xp = self.context.spec, round(WARM_UP * self.fps), self.context.xp
-        held = xp.concatenate([controls[:, :1]] * max(spec.history, frames + 1), 1)
-        poses = np.zeros((len(held), spec.history, self.context.pose_dim), np.float32)
-        past = Past(self.model.array(poses), held[:, : spec.history], self.model.initial_state(len(held)))
+        """The past of figures that have come to follow the first of their controls ``(B, 1 + L, 3)``."""
+        spec, xp = self.context.spec, self.context.xp
+        share = self.model.array(setting_off(self.fps)[:, None])
+        standing = self.context.standardize_control(self.model.array(np.zeros((1, 1, 3), np.float32)))
+        setting = standing + share * (controls[:, :1] - standing)
+        poses = np.zeros((len(controls), spec.history, self.context.pose_dim), np.float32)
+        still = xp.concatenate([setting[:, :1]] * spec.history, 1)
+        past = Past(self.model.array(poses), still, self.model.initial_state(len(controls)))
         noise = self._noise(generators)
         # The last frames look ahead to the real controls, so that the first step comes as no surprise.
-        coming = xp.concatenate([held[:, :frames], controls], 1)
-        for t in range(frames):
+        coming = xp.concatenate([setting, controls], 1)
+        for t in range(setting.shape[1]):
             past, *_ = self.step(past, coming[:, t : t + 1 + spec.lookahead], next(noise), style)
         return past
 
