@@ -91,6 +91,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "weight decay 0.1": ("training.weight_decay=0.1",),
     "free running: half the batches": ("training.free_running.share=0.5", "training.free_running.start=200"),
     "windows: memory carried over": (f"{PAST}.order=consecutive", f"{PAST}.short=0"),
+    "windows: memory carried over, half forgotten": (f"{PAST}.order=consecutive", f"{PAST}.forget=0.5"),
     "windows: 80 frames, batch 16": (f"{PAST}.length=80", "training.batch=16"),
     "paths: as recorded, no smoother ones": ("data.smoother=[]",),
     "windows: no short ones": (f"{PAST}.short=0",),
