@@ -103,7 +103,7 @@ def test_auto_takes_bfloat16_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> N
     assert chosen(hidden=BFLOAT16_PAYS_FROM) is torch.bfloat16
     assert chosen(hidden=BFLOAT16_PAYS_FROM - 1) is None
     assert chosen(hidden=256, conditioner="gru") is chosen(hidden=256, conditioner="mlp") is None
-    assert chosen(torch.device("cuda"), hidden=256) is None  # not measured
+    assert chosen(torch.device("cuda"), hidden=256) is torch.bfloat16
     monkeypatch.setattr("moglow.flows.nets.has_fast_bfloat16", lambda device: False)
     assert chosen(hidden=256) is None
 
