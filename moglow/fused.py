@@ -43,7 +43,8 @@ TILES = {
     "small": Tiles(rows=16, columns=64, units=16, inputs=128, warps=4, stages=3),
     "tile": Tiles(rows=64, columns=128, units=32, inputs=64, warps=4, stages=3),
 }
-"""The quickest of those tried on an H100 for a motion, some and many; a motion is the same to the last bit with each, whatever is drawn beside it."""
+"""The quickest of those tried on an H100 for one motion, some and many; with each, a motion is the same to the last bit
+whatever is drawn beside it."""
 SAMPLING = "tile"
 """What `Sampler` draws with, one motion or a thousand: always the same, so that motions are."""
 
