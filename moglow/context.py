@@ -55,6 +55,7 @@ class Context:
 
     `weights` and `scale` (D,): target = (pose − weights · carried previous pose) / scale, all standardised, so that
     the target has unit size on the training data. The map is affine in the pose: its log-determinant is a constant.
+    `postures` (S, D) are the mean poses of each style, standardised: how someone of a style holds themselves.
     """
 
     spec: ContextSpec
@@ -67,6 +68,7 @@ class Context:
     control_deviation: Any
     weights: Any
     scale: Any
+    postures: Any
     xp: ModuleType = np
 
     @classmethod
@@ -77,12 +79,19 @@ class Context:
         pose, control = corpus.pose_normalizer, corpus.control_normalizer
         statistics = (pose.mean, pose.deviation, control.mean, control.deviation)
         styles = corpus.styles if spec.styles else ()
-        context = cls(spec, encoding, corpus.fps, styles, *statistics, weights, np.ones_like(weights))
+        context = cls(
+            spec, encoding, corpus.fps, styles, *statistics, weights, np.ones_like(weights), weights[:0]
+        )
+        postures = [
+            context.standardize_pose(np.concatenate([corpus.features(s).pose for s in stretches])).mean(0)
+            for stretches in ([s for s in corpus.split("train") if s.style == style] for style in styles)
+        ]
         residuals = [context._residuals(corpus.features(stretch)) for stretch in corpus.split("train")]
         square = np.square(np.concatenate(residuals), dtype=float).mean(0)
         # The floor keeps dequantisation noise small in a channel that its past foretells entirely.
         scale = np.sqrt(np.maximum(square, SMALLEST**2)).astype(np.float32)
-        return replace(context, scale=np.where(weights > 0, scale, np.float32(1)))
+        scale = np.where(weights > 0, scale, np.float32(1))
+        return replace(context, scale=scale, postures=np.reshape(postures, (-1, len(weights))).astype(np.float32))
 
     def _residuals(self, features: Features) -> Array:
         pose, control = self.standardize_pose(features.pose), self.standardize_control(features.control)
@@ -115,6 +124,13 @@ class Context:
         names = styles or (None,)
         rows = {name: self.style_vector(name) for name in set(names)}
         return np.stack([rows[names[min(frame, len(names) - 1)]] for frame in range(frames)])
+
+    def posture(self, style: Any) -> Any:
+        """Returns the pose (..., D), standardised, that a motion of a style (..., S) starts from; without one the mean.
+
+        What a figure does not move, as its shoulders, it goes on holding as it was.
+        """
+        return style @ self.postures
 
     def build(self, poses: Any, controls: Any, style: Any = None, shown: Any = None) -> Any:
         """Returns the context vector (..., C) of one frame t: the one function, in training and in generation.
@@ -186,6 +202,8 @@ class Context:
         """Returns the context that `to_parts` took apart."""
         spec = from_table(ContextSpec, table["spec"], f"{place}: [context]", CheckpointError)
         encoding = Encoding.from_json(table["encoding"])
+        shape = len(table["styles"]), len(encoding)
+        arrays = {"postures": np.zeros(shape), **arrays}  # of a checkpoint from before there were any
         loaded: dict[str, Any] = {name: np.array(arrays[name], np.float32) for name in ARRAYS}
         return cls(spec, encoding, float(table["fps"]), tuple(table["styles"]), **loaded)
 
@@ -201,4 +219,4 @@ def by_channel(values: Mapping[str, float], encoding: Encoding, place: str) -> A
     return channels
 
 
-ARRAYS = ("pose_mean", "pose_deviation", "control_mean", "control_deviation", "weights", "scale")
+ARRAYS = ("pose_mean", "pose_deviation", "control_mean", "control_deviation", "weights", "scale", "postures")

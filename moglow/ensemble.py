@@ -161,8 +161,8 @@ class Ensemble:
         if steps:  # as many as a device draws at once; the last row again in place of those missing
             rows = np.minimum(np.arange(asked + -asked % steps.rows[0]), asked - 1)
             seeds, controls, labels = [seeds[row] for row in rows], controls[rows], labels[rows]
+        poses = array(np.repeat(context.posture(labels[:, :1]), past, axis=1))
         controls, labels = array(controls), array(labels)
-        poses = array(np.zeros((len(seeds), past, context.pose_dim), np.float32))
         state = steps.initial_state(len(seeds)) if steps else None
         drawn = {part: [np.random.default_rng([seed, 0, part]) for seed in seeds] for part in (0, 1)}
         chunks = [(warm + start, min(CHUNK, frames - start), 1) for start in range(0, frames, CHUNK)]

@@ -174,9 +174,11 @@ class Sampler:
         share = self.model.array(setting_off(self.fps)[:, None])
         standing = self.context.standardize_control(self.model.array(np.zeros((1, 1, 3), np.float32)))
         setting = standing + share * (controls[:, :1] - standing)
-        poses = np.zeros((len(controls), spec.history, self.context.pose_dim), np.float32)
-        still = xp.concatenate([setting[:, :1]] * spec.history, 1)
-        past = Past(self.model.array(poses), still, self.model.initial_state(len(controls)))
+        poses, still = (
+            xp.concatenate([each] * spec.history, 1)
+            for each in (self.context.posture(style)[:, None], setting[:, :1])
+        )
+        past = Past(poses, still, self.model.initial_state(len(controls)))
         noise = self._noise(generators)
         # The last frames look ahead to the real controls, so that the first step comes as no surprise.
         coming = xp.concatenate([setting, controls], 1)

@@ -153,10 +153,16 @@ class Sampler {
     return this.standardized(out, "pose");
   }
 
+  // How someone of a style holds themselves, standardised; the mean for none.
+  posture(style) {
+    const { postures } = this.arrays, width = this.flow.pose_dim;
+    return Float32Array.from({ length: width }, (_, k) => style.reduce((sum, is, s) => sum + is * postures[s * width + k], 0));
+  }
+
   // The past of a figure that has been standing for a while; `draw` gives the noise of a frame.
   start(draw, style, temperature) {
     const still = Array.from({ length: 1 + this.lookahead }, () => [0, 0, 0]);
-    const pose = new Float32Array(this.flow.pose_dim), control = this.standardized(still[0], "control");
+    const pose = this.posture(style), control = this.standardized(still[0], "control");
     let past = { poses: Array(this.history).fill(pose), controls: Array(this.history).fill(control), memory: this.flow.initial() };
     for (let frame = 0; frame < WARM_UP * this.fps; frame++) {
       ({ past } = this.step(past, still, draw(), style, temperature));
