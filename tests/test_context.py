@@ -109,6 +109,18 @@ def test_log_scale_is_the_logarithm_of_the_jacobian() -> None:
     assert torch.linalg.slogdet(jacobian)[1].item() == pytest.approx(tiny_context().log_scale, abs=1e-4)
 
 
+def test_a_posture_is_the_mean_of_the_styles_training_poses() -> None:
+    context, corpus = tiny_context(), tiny_corpus()
+    for style in context.styles:
+        poses = [corpus.features(s).pose for s in corpus.split("train") if s.style == style]
+        mean = context.standardize_pose(np.concatenate(poses)).mean(0)
+        np.testing.assert_allclose(context.posture(context.style_vector(style)), mean, atol=CLOSE)
+    np.testing.assert_array_equal(context.posture(context.style_vector(None)), 0)
+    arrays, table = context.to_parts()
+    del arrays["postures"]  # as checkpoints once were
+    assert not np.any(Context.from_parts(arrays, table, "test").postures)
+
+
 def test_parts_come_back() -> None:
     context = tiny_context()
     arrays, table = context.to_parts()

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, replace
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from moglow.endings import ending_start
 from moglow.models.moglow import MoGlow
 from moglow.numpy_moglow import NumpyMoGlow
 from moglow.presets import make_preset
-from moglow.sampling import Sampler, Track
+from moglow.sampling import Past, Sampler, Track, setting_off
 from tests.tiny import CARRY, tiny_context
 
 ROUNDING = 2e-5
@@ -78,6 +79,27 @@ def test_the_likelihood_is_that_of_the_standardised_pose(conditioner: str) -> No
         target = context.to_target(*poses, controls[:1])
         log_prob, memory = model.log_prob(torch.as_tensor(target)[:, None], vector[:, None].float(), memory)
         assert nats[0] == pytest.approx(float(log_prob) - context.log_scale, abs=10 * NATS)
+
+
+@pytest.mark.parametrize("style", ["calm", None])
+def test_a_motion_sets_off_from_a_stand_in_the_posture_of_its_style(
+    style: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampler = Sampler.of(make_checkpoint(lookahead=2))
+    context, seen = sampler.context, []
+    step = Sampler.step
+
+    def watched(self: Sampler, past: Past, controls: Any, noise: Any, label: Any) -> Any:
+        seen.append((past, context.physical_control(controls[0, 0])))
+        return step(self, past, controls, noise, label)
+
+    monkeypatch.setattr(Sampler, "step", watched)
+    wanted = np.array([[[0.9, 0.1, 0.2]]], np.float32).repeat(3, axis=1)
+    label = context.style_vector(style)[None]
+    sampler.start(context.standardize_control(wanted), label, [np.random.default_rng(0)])
+    speeds = np.array([control[0] for _, control in seen]) / 0.9
+    np.testing.assert_allclose(speeds, setting_off(sampler.fps), atol=1e-5)
+    np.testing.assert_allclose(seen[0][0].poses[0], np.tile(context.posture(label), (3, 1)), atol=1e-6)
 
 
 def test_what_is_drawn_beside_a_motion_changes_no_bit_of_it() -> None:
