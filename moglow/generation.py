@@ -31,7 +31,7 @@ from moglow.toes import bent_toes
 PRETRAINED = Path(__file__).parent / "pretrained" / "locomotion.safetensors"
 """The model inside the package."""
 
-TEMPERATURE = 0.5
+TEMPERATURE = 0.55
 """Below 1 motion is calmer and feet hold better; at this it jerks and varies as much as real motion does."""
 
 BLOCK = 10.0
