@@ -91,7 +91,9 @@ class Context:
         # The floor keeps dequantisation noise small in a channel that its past foretells entirely.
         scale = np.sqrt(np.maximum(square, SMALLEST**2)).astype(np.float32)
         scale = np.where(weights > 0, scale, np.float32(1))
-        return replace(context, scale=scale, postures=np.reshape(postures, (-1, len(weights))).astype(np.float32))
+        return replace(
+            context, scale=scale, postures=np.reshape(postures, (-1, len(weights))).astype(np.float32)
+        )
 
     def _residuals(self, features: Features) -> Array:
         pose, control = self.standardize_pose(features.pose), self.standardize_control(features.control)

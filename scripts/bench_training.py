@@ -54,8 +54,9 @@ GPU_WAYS = {
 class PortedStep(nn.Module):
     """A flow step as one would write it first."""
 
-    def __init__(self, hidden: int, layers: int, context: int) -> None:
+    def __init__(self, hidden: int, layers: int, context: int, *, narrow: bool = False) -> None:
         super().__init__()
+        self.narrow = narrow
         self.bias = nn.Parameter(torch.zeros(POSE))
         self.log_scale = nn.Parameter(torch.zeros(POSE))
         self.weight = nn.Parameter(torch.linalg.qr(torch.randn(POSE, POSE)).Q)
@@ -63,8 +64,6 @@ class PortedStep(nn.Module):
         self.head = nn.Linear(hidden, 2 * (POSE - POSE // 2))
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-
-    narrow = False
 
     def forward(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         x = ((x + self.bias) * self.log_scale.exp()) @ self.weight.T
@@ -80,14 +79,14 @@ class PortedStep(nn.Module):
 class Port(nn.Module):
     """The straightforward port: the steps one after the other, a net on the context first where the preset has one."""
 
-    def __init__(self, config: MoGlow.Config) -> None:
+    def __init__(self, config: MoGlow.Config, *, narrow: bool = False) -> None:
         super().__init__()
         widths = (CONTEXT, *config.encoder)
         self.encoder = nn.Sequential(
             *[layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.SiLU())]
         )
         self.steps = nn.ModuleList(
-            PortedStep(config.hidden, config.layers, widths[-1]) for _ in range(config.steps)
+            PortedStep(config.hidden, config.layers, widths[-1], narrow=narrow) for _ in range(config.steps)
         )
 
     def loss(self, x: Tensor, context: Tensor) -> Tensor:
@@ -111,9 +110,7 @@ def training_step(
         keep_freed_memory()
     optimizer: torch.optim.Optimizer
     if name == "port":
-        port = Port(config).to(device)
-        for each in port.steps:
-            each.narrow = "bf16" in extras
+        port = Port(config, narrow="bf16" in extras).to(device)
         optimizer = torch.optim.Adam(port.parameters(), lr=1e-4)
 
         def gradients() -> None:

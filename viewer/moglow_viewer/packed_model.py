@@ -16,7 +16,7 @@ from moglow.encodings.feet_first import FeetFirstChart
 from moglow.encodings.reduction import Reduction
 from moglow.errors import CheckpointError
 from moglow.folded import Folded
-from moglow.sampling import NUMPY_MODELS
+from moglow.numpy_moglow import NUMPY_MODELS
 from moglow_viewer.single_page import pack_bytes
 
 
