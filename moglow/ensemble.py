@@ -20,7 +20,7 @@ from moglow.control import ControlPath
 from moglow.fused import steps_on
 from moglow.models.model import MotionModel
 from moglow.numpy_moglow import NUMPY_MODELS
-from moglow.sampling import WARM_UP, setting_off
+from moglow.setting_off import WARM_UP, setting_off
 from moglow.torch_steps import find_device, on_device
 
 ROWS = 64

@@ -38,7 +38,7 @@ FLOORS = {
     9: """gathering captured rollout outliers classification spread validation health
         training_spec training checkpoint training_run processes card""",
     10: """folded numpy_moglow int16 torch_steps fused_kernels fused_cells fused arithmetics
-        row_by_row endings sampling trials library ensemble""",
+        row_by_row endings setting_off sampling trials library ensemble""",
     11: """glb export real generation looping bench blender_program blender_scene
         scores differences likelihoods classifier infill surprise comparison wandering findings scene evaluation""",
     12: """cli cli.reports cli.training_corpus cli.training_sheets cli.training_screen cli.jobs cli.sidecars cli.takes

@@ -16,7 +16,8 @@ from moglow.endings import ending_start
 from moglow.models.moglow import MoGlow
 from moglow.numpy_moglow import NumpyMoGlow
 from moglow.presets import make_preset
-from moglow.sampling import Past, Sampler, Track, setting_off
+from moglow.sampling import Past, Sampler, Track
+from moglow.setting_off import setting_off
 from tests.tiny import CARRY, tiny_context
 
 ROUNDING = 2e-5
