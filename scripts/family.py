@@ -37,7 +37,7 @@ from moglow_viewer.film_strip import picture
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 RECIPE = ROOT / "data" / "open" / "recipe.toml"
-SPEC = EvaluationSpec(wanders=16, wander_seconds=120.0, temperatures=())
+SPEC = EvaluationSpec(temperature=0.5, wanders=16, wander_seconds=120.0, temperatures=())
 SHOWN = ("walk", "turn, walking", "side")
 """Synthetic controls whose motion is drawn."""
 
