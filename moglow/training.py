@@ -111,7 +111,9 @@ class Trainer:
         }
         device = windows.footage.device
         self._captured = {
-            objective.name: CapturedGradients(self._narrowed(objective.loss), objective.parameters, device)
+            objective.name: CapturedGradients(
+                self._narrowed(objective.loss), objective.parameters, device, buffers=tuple(model.buffers())
+            )
             for objective in objectives
             if device.type == "cuda" and not distributed.is_initialized()
         }
