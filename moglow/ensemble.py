@@ -17,14 +17,15 @@ from moglow.checkpoint import Checkpoint
 from moglow.clip import Clip
 from moglow.context import Context
 from moglow.control import ControlPath
+from moglow.device import find_device
 from moglow.fused import steps_on
 from moglow.models.model import MotionModel
 from moglow.numpy_moglow import NUMPY_MODELS
 from moglow.setting_off import WARM_UP, setting_off
-from moglow.torch_steps import find_device, on_device
+from moglow.torch_steps import on_device
 
 ROWS = 64
-"""Motions in a batch, on a CPU: more gain nothing on a CPU, and waste frames where paths differ in length."""
+"""Motions in a batch on a CPU: more gain nothing there, and waste frames where paths differ in length."""
 CHUNK = 300
 """Frames for which noise is drawn at once; it is the same stream for any number."""
 FURTHEST = 1e6
