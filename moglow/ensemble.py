@@ -1,4 +1,4 @@
-"""Many motions of one model in one batch, for evaluation; floor 10, in numpy where the model has a numpy sampler.
+"""Many motions of one model in one batch, for evaluation: on a CPU by the numpy sampler where there is one. Floor 10.
 
 Each is the motion that `Sampler.stream` draws for the same path and seed, up to rounding: here rows share their
 products, so that hundreds of motions take a fifth of the time. It is what the model draws: no ending is chosen.
@@ -175,6 +175,7 @@ class Ensemble:
                 label = labels[:, max(first + t - warm, 0)]
                 seen = controls[:, first + t : first + t + reach]
                 poses, state = self._frame(poses, seen, label, state, numbers)
-                made.append(poses[:, -1])
+                if part:  # nobody sees the warm-up
+                    made.append(poses[:, -1])
             if part:
                 yield np.stack([numpy(pose)[:asked] for pose in made], axis=1)
