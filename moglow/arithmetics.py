@@ -22,7 +22,8 @@ def make_arithmetic(kernel: str = "auto", *, device: str = "cpu", batch: int = 1
     if kernel in ("torch", "bfloat16") or (kernel == "auto" and device != "cpu"):
         import torch
 
-        from moglow.torch_steps import TorchArithmetic, find_device
+        from moglow.device import find_device
+        from moglow.torch_steps import TorchArithmetic
 
         return TorchArithmetic(find_device(device), torch.bfloat16 if kernel == "bfloat16" else torch.float32)
     if device != "cpu":

@@ -109,12 +109,20 @@ def captured(function: Function, device: torch.device) -> Function:
 class CapturedGradients:
     """A loss and its gradients, recorded for each shape of its inputs; called as a `Loss`, it returns what that does.
 
-    The gradients are with the parameters then, and the loss needs no going back.
+    The gradients are with the parameters then, and the loss needs no going back; the next call writes over it. Of a
+    generator the seed counts, as if nothing had been drawn from it. `buffers` are what a loss changes of its model.
     """
 
-    def __init__(self, loss: Loss, parameters: Sequence[nn.Parameter], device: torch.device) -> None:
-        self._loss, self._parameters = loss, parameters
-        self._generator = Generator(device)
+    def __init__(
+        self,
+        loss: Loss,
+        parameters: Sequence[nn.Parameter],
+        device: torch.device,
+        *,
+        buffers: Sequence[Tensor] = (),
+    ) -> None:
+        self._loss, self._parameters, self._buffers = loss, parameters, buffers
+        self._device, self._generator = device, Generator(device)
         self._pool: Any = None
         self._known: dict[Any, tuple[Recording, list[Tensor | None]]] = {}
 
@@ -123,26 +131,35 @@ class CapturedGradients:
     ) -> tuple[Tensor, State]:
         given = (pose, context, state)
         shapes = shapes_of(given)
-        if shapes not in self._known:
-            self._known[shapes] = self._recorded(given)
-        recording, gradients = self._known[shapes]
-        self._generator.manual_seed(generator.initial_seed())
-        loss, after = recording.play(given)
+        with torch.cuda.device(self._device):
+            if shapes not in self._known:
+                self._known[shapes] = self._recorded(given)
+            recording, gradients = self._known[shapes]
+            self._generator.manual_seed(generator.initial_seed())
+            loss, after = recording.play(given)
+            after = map_state(Tensor.clone, after)
+        for buffer in self._buffers:
+            torch.autograd.graph.increment_version(buffer)  # a graph changes them unnoticed
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
             parameter.grad = gradient
-        return loss, map_state(Tensor.clone, after)
+        return loss, after
 
     def _recorded(self, given: tuple[Any, ...]) -> tuple[Recording, list[Tensor | None]]:
         self._pool = self._pool or torch.cuda.graph_pool_handle()
         self._forget()
-        recording = Recording.of(
-            self._run, given, self._pool, generators=[self._generator], before=self._forget
-        )
+        kept = [buffer.clone() for buffer in self._buffers]
+
+        def undo() -> None:
+            self._forget()
+            for buffer, before in zip(self._buffers, kept, strict=True):
+                buffer.copy_(before)
+
+        recording = Recording.of(self._run, given, self._pool, generators=[self._generator], before=undo)
         return recording, [parameter.grad for parameter in self._parameters]
 
     def _run(self, pose: Tensor, context: Tensor, state: State) -> tuple[Any, ...]:
         loss, after = self._loss(pose, context, state, generator=self._generator)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(loss, inputs=self._parameters)  # of no others, which a replay would add to
         return loss.detach(), map_state(Tensor.detach, after)
 
     def _forget(self) -> None:

@@ -55,7 +55,7 @@ class Context:
 
     `weights` and `scale` (D,): target = (pose − weights · carried previous pose) / scale, all standardised, so that
     the target has unit size on the training data. The map is affine in the pose: its log-determinant is a constant.
-    `postures` (S, D) are the mean poses of each style, standardised: how someone of a style holds themselves.
+    `postures` (S, D) are the mean poses of the styles, standardised: how someone of a style holds themselves.
     """
 
     spec: ContextSpec
@@ -82,10 +82,7 @@ class Context:
         context = cls(
             spec, encoding, corpus.fps, styles, *statistics, weights, np.ones_like(weights), weights[:0]
         )
-        postures = [
-            context.standardize_pose(np.concatenate([corpus.features(s).pose for s in stretches])).mean(0)
-            for stretches in ([s for s in corpus.split("train") if s.style == style] for style in styles)
-        ]
+        postures = [context._posture_of(corpus, style) for style in styles]
         residuals = [context._residuals(corpus.features(stretch)) for stretch in corpus.split("train")]
         square = np.square(np.concatenate(residuals), dtype=float).mean(0)
         # The floor keeps dequantisation noise small in a channel that its past foretells entirely.
@@ -94,6 +91,13 @@ class Context:
         return replace(
             context, scale=scale, postures=np.reshape(postures, (-1, len(weights))).astype(np.float32)
         )
+
+    def _posture_of(self, corpus: Corpus, style: str) -> Array:
+        """Returns the mean pose (D,) of a style; that of all styles, zero, where all its clips are held out."""
+        poses = [corpus.features(s).pose for s in corpus.split("train") if s.style == style]
+        if not poses:
+            return np.zeros(self.pose_dim, np.float32)
+        return np.asarray(self.standardize_pose(np.concatenate(poses)).mean(0))
 
     def _residuals(self, features: Features) -> Array:
         pose, control = self.standardize_pose(features.pose), self.standardize_control(features.control)

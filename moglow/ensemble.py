@@ -1,4 +1,4 @@
-"""Many motions of one model in one batch, for evaluation; floor 10, in numpy where the model has a numpy sampler.
+"""Many motions of one model in one batch, for evaluation: on a CPU by the numpy sampler where there is one. Floor 10.
 
 Each is the motion that `Sampler.stream` draws for the same path and seed, up to rounding: here rows share their
 products, so that hundreds of motions take a fifth of the time. It is what the model draws: no ending is chosen.
@@ -17,14 +17,15 @@ from moglow.checkpoint import Checkpoint
 from moglow.clip import Clip
 from moglow.context import Context
 from moglow.control import ControlPath
+from moglow.device import find_device
 from moglow.fused import steps_on
 from moglow.models.model import MotionModel
 from moglow.numpy_moglow import NUMPY_MODELS
 from moglow.setting_off import WARM_UP, setting_off
-from moglow.torch_steps import find_device, on_device
+from moglow.torch_steps import on_device
 
 ROWS = 64
-"""Motions in a batch, on a CPU: more gain nothing on a CPU, and waste frames where paths differ in length."""
+"""Motions in a batch on a CPU: more gain nothing there, and waste frames where paths differ in length."""
 CHUNK = 300
 """Frames for which noise is drawn at once; it is the same stream for any number."""
 FURTHEST = 1e6
@@ -174,6 +175,7 @@ class Ensemble:
                 label = labels[:, max(first + t - warm, 0)]
                 seen = controls[:, first + t : first + t + reach]
                 poses, state = self._frame(poses, seen, label, state, numbers)
-                made.append(poses[:, -1])
+                if part:  # nobody sees the warm-up
+                    made.append(poses[:, -1])
             if part:
                 yield np.stack([numpy(pose)[:asked] for pose in made], axis=1)

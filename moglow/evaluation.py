@@ -8,12 +8,12 @@ from typing import Any
 
 from moglow.checkpoint import Checkpoint
 from moglow.corpus import Corpus
+from moglow.device import find_device
 from moglow.ensemble import Ensemble
 from moglow.errors import CorpusError
 from moglow.findings import COPY, HELD_OUT, SYNTHETIC, Evaluation, EvaluationSpec, Row
 from moglow.likelihoods import likelihoods
 from moglow.scene import Scene, draw
-from moglow.torch_steps import find_device
 from moglow.trials import synthetic, wander
 from moglow.wandering import wandering
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import distributed
 
-from moglow.errors import TrainingError
+from moglow.device import find_device
 from moglow.training_run import Place
 
 
@@ -15,24 +15,18 @@ from moglow.training_run import Place
 def joined(device: str = "auto") -> Iterator[Place]:
     """Joins the group that `torchrun` started, if it did, and says where in it this process stands.
 
-    `device` is "auto", "cpu", "cuda" or "cuda:1"; several processes on one machine take a GPU each.
+    Several processes on one machine take a GPU each, see `find_device`.
 
     >>> with joined("cpu") as place:
     ...     place
     Place(device='cpu', rank=0, ranks=1)
     """
-    ranks, local = int(os.environ.get("WORLD_SIZE", "1")), os.environ.get("LOCAL_RANK", "0")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise TrainingError(f"--device {device}: torch sees no CUDA GPU here; use --device cpu")
-    if device == "cuda":
-        device = f"cuda:{local}"
+    ranks, device = int(os.environ.get("WORLD_SIZE", "1")), find_device(device)
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)  # where kernels of Triton run and graphs are recorded
     if ranks == 1:
         yield Place(device)
         return
-    if device.startswith("cuda"):
-        torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     try:
         yield Place(device, distributed.get_rank(), ranks)

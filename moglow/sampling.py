@@ -118,13 +118,13 @@ class Sampler:
         if device in ("auto", "cpu") and made is not None and made.covers(checkpoint.config):
             rows = RowByRow(made(checkpoint.config, checkpoint.weights, arithmetic))
             return cls(checkpoint.context, rows, temperature)
+        from moglow.device import find_device
         from moglow.fused import steps_on
-        from moglow.torch_steps import find_device, on_device
+        from moglow.torch_steps import on_device
 
         device = find_device(device)
-        return cls(
-            on_device(checkpoint.context, device), steps_on(device, checkpoint, arithmetic), temperature
-        )
+        steps = steps_on(device, checkpoint, arithmetic)
+        return cls(on_device(checkpoint.context, device), steps, temperature)
 
     def step(self, past: Past, controls: Any, noise: Any, style: Any) -> tuple[Past, Any, Any]:
         """The past after one more frame, that frame's pose ``(B, D)`` in metres and radians, and its likelihood.

@@ -1,6 +1,5 @@
 """A torch model as the sampler drives it, on any device. Floor 10."""
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,6 @@ from torch import Tensor
 
 from moglow.captured import Function, captured
 from moglow.context import Context
-from moglow.errors import DeviceError
 from moglow.flows.bijection import State
 from moglow.folded import Floats
 from moglow.models.model import MotionModel
@@ -108,13 +106,3 @@ class DeviceMoGlow(NumpyMoGlow):
 def on_device(context: Context, device: str) -> Context:
     """The context whose arrays are tensors on a device."""
     return context.mapped(lambda array: torch.as_tensor(np.array(array, np.float32), device=device), torch)
-
-
-def find_device(device: str) -> str:
-    """The device of this process: "auto" is a GPU if torch sees one, each process of a machine having its own."""
-
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise DeviceError(f"--device {device}: torch sees no CUDA GPU here; use --device cpu")
-    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" else device

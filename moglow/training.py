@@ -111,7 +111,9 @@ class Trainer:
         }
         device = windows.footage.device
         self._captured = {
-            objective.name: CapturedGradients(self._narrowed(objective.loss), objective.parameters, device)
+            objective.name: CapturedGradients(
+                self._narrowed(objective.loss), objective.parameters, device, buffers=tuple(model.buffers())
+            )
             for objective in objectives
             if device.type == "cuda" and not distributed.is_initialized()
         }
@@ -167,7 +169,8 @@ class Trainer:
             suspicion = spec.outliers.suspicion(step, self.model, window, context, state)
             if name in self._captured and suspicion is None:
                 loss, after = self._captured[name](target, vectors, state, generator=generator)
-                self._coming = {step + 1: self._batch(step + 1)}  # while the GPU is at work
+                if step + 1 not in self._coming:
+                    self._coming = {step + 1: self._batch(step + 1)}  # while the GPU is at work
             else:
                 optimizer.zero_grad(set_to_none=True)
                 with recurrent_products_in(self.precision, self.model):
@@ -252,8 +255,9 @@ class Trainer:
             optimizer.load_state_dict(
                 {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
             )
-        memory = iter([tensors[f"memory.{i}"] for i in range(len(_below("memory.", tensors)))])
-        if self.spec.windows.order == "consecutive":
+        kept = [tensors[f"memory.{i}"] for i in range(len(_below("memory.", tensors)))]
+        if kept:  # there is none before the first batch that goes on
+            memory = iter(kept)
             self.memory = map_state(
                 lambda _: next(memory)[..., self.windows.rows, :], self._shape_of_memory()
             )

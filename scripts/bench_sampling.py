@@ -37,6 +37,7 @@ GPU_WAYS = {
     "torch": "few kernels of Triton as a CUDA graph, float32",
     "bfloat16": "the same, large products in bfloat16",
 }
+TILES = ("row", "small", "tile")  # of moglow.fused, which is loaded after the threads are set
 POSE, CONTROL, CHECKED = 63, 3, 4  # channels; frames whose error is taken
 AHEAD = 16  # frames whose noise is drawn before the clock starts, and then again
 
@@ -216,9 +217,11 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--turn", type=int, help="frames drawn in a turn: 1, on a GPU 30")
-    parser.add_argument("--tiles", help="of the kernels on a GPU: a name in moglow.fused.TILES")
+    parser.add_argument(
+        "--tiles", choices=TILES, help="of the kernels on a GPU; the batch's own if not given"
+    )
     parser.add_argument("--ways", help="separated by commas, the first is the reference; all if not given")
     parser.add_argument(
         "--cpu-time", action="store_true", help="count processor seconds: for one thread, on a busy machine"

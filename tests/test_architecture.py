@@ -36,7 +36,7 @@ FLOORS = {
         models.autoencoder models.undercomplete models.overcomplete models.denoising models.sparse_l1 models.sparse_kl
         models""",
     9: """gathering captured rollout outliers classification spread validation health
-        training_spec training checkpoint training_run processes card""",
+        training_spec training checkpoint training_run device processes card""",
     10: """folded numpy_moglow int16 torch_steps fused_kernels fused_cells fused arithmetics
         row_by_row endings setting_off sampling trials library ensemble""",
     11: """glb export real generation looping bench blender_program blender_scene

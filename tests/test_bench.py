@@ -9,6 +9,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from bench_sampling import POSE, ported
+from bench_sampling import TILES as OFFERED
 from moglow.bench import ITEM_BYTES, Subject, draw_first, measure, report_lines
 from moglow.cli.bench import THREADS
 from moglow.cli.main import cli
@@ -108,3 +109,9 @@ def test_a_gpu_that_is_not_there_is_missed() -> None:
     subject = Subject.of_preset("compact", pose=POSE, control=3)
     with pytest.raises(DeviceError, match="no CUDA GPU"):
         measure(subject, kernel="auto", batches=[1], frames=1, device="cuda")
+
+
+def test_the_script_offers_all_tiles() -> None:
+    from moglow.fused import TILES
+
+    assert tuple(TILES) == OFFERED

@@ -116,18 +116,29 @@ def test_a_recording_sees_new_inputs_and_new_randomness() -> None:
 def test_recorded_gradients_are_those_of_the_loss(name: str) -> None:
     model, generator = made(name), Generator("cuda")
     for objective in model.objectives():
-        recorded = CapturedGradients(objective.loss, objective.parameters, torch.device("cuda"))
+        buffers = tuple(model.buffers())
+        recorded = CapturedGradients(
+            objective.loss, objective.parameters, torch.device("cuda"), buffers=buffers
+        )
         for seed in (1, 2):
+            kept, versions = [each.clone() for each in buffers], [each._version for each in buffers]
             pose, context = (
                 torch.randn(4, 12, width, generator=generator.manual_seed(seed), device="cuda")
                 for width in (model.pose_dim, model.context_dim)
             )
             loss, _ = recorded(pose, context, None, generator=generator.manual_seed(seed))
-            found = [loss.clone(), *gradients_of(objective)]
+            assert all(each._version > before for each, before in zip(buffers, versions, strict=True))
+            found = [loss.clone(), *gradients_of(objective), *(each.clone() for each in buffers)]
+            assert all(parameter.grad is None for parameter in model.parameters())
+            for buffer, before in zip(buffers, kept, strict=True):
+                buffer.copy_(before)
             loss, _ = objective.loss(pose, context, None, generator=generator.manual_seed(seed))
-            torch.autograd.backward(loss)
-            for a, b in zip(found, [loss.detach(), *gradients_of(objective)], strict=True):
-                torch.testing.assert_close(a, b, rtol=0, atol=EXACT * max(1.0, b.abs().max().item()))
+            torch.autograd.backward(loss, inputs=objective.parameters)
+            for a, b in zip(found, [loss.detach(), *gradients_of(objective), *buffers], strict=True):
+                if a.is_floating_point():
+                    torch.testing.assert_close(a, b, rtol=0, atol=EXACT * max(1.0, b.abs().max().item()))
+                else:
+                    assert torch.equal(a, b)
             del loss  # and with it what remembers on which stream gradients are added up
 
 

@@ -1,5 +1,6 @@
 """Context and target: the paper's order and size, numpy equals torch, the target is undone, parts come back."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,13 @@ def test_a_posture_is_the_mean_of_the_styles_training_poses() -> None:
         mean = context.standardize_pose(np.concatenate(poses)).mean(0)
         np.testing.assert_allclose(context.posture(context.style_vector(style)), mean, atol=CLOSE)
     np.testing.assert_array_equal(context.posture(context.style_vector(None)), 0)
+    held_out = replace(
+        corpus,
+        stretches=tuple(replace(s, split="val" if s.style == "calm" else s.split) for s in corpus.stretches),
+    )
+    unseen = Context.of_corpus(ContextSpec(history=3), held_out)
+    np.testing.assert_array_equal(unseen.posture(unseen.style_vector("calm")), 0)
+    assert np.any(unseen.posture(unseen.style_vector("brisk")))
     arrays, table = context.to_parts()
     del arrays["postures"]  # as checkpoints once were
     assert not np.any(Context.from_parts(arrays, table, "test").postures)

@@ -134,6 +134,15 @@ def test_memory_is_carried_only_between_consecutive_windows(footage: Footage) ->
     assert seen == [None, None]
 
 
+def test_a_run_of_windows_that_never_go_on_is_resumed(footage: Footage) -> None:
+    short = replace(WINDOWS, order="consecutive", length=80, short=10)  # all clips are shorter than 80
+    spec = replace(SPEC, windows=short)
+    first, second = trainer(footage, spec), trainer(footage, spec)
+    list(first.run(2))
+    second.restore(*first.state())
+    assert [each.losses for each in second.run(4)] == [each.losses for each in first.run(4)]
+
+
 def test_divergence_stops_with_the_last_good_weights(footage: Footage) -> None:
     one = trainer(footage, replace(SPEC, rate=1e12, warmup=0))
     with pytest.raises(Diverged, match=r"step \d+: nll is .*lower training.rate"):

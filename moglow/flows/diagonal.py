@@ -14,6 +14,7 @@ rounding, gradients too.
 """
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any, cast
 
 import torch
@@ -45,7 +46,8 @@ def diagonal(flow: Chain, x: Tensor, context: Tensor, state: State = None) -> tu
     """Returns what flow(x, context, state) returns, for a chain of Glow steps with LSTM nets of one size."""
     if not can_run(flow):
         raise RecipeError(
-            "schedule diagonal: expected Glow steps with LSTM nets, found others; use the plain schedule"
+            "schedule diagonal: expected Glow steps with LSTM nets, scaling by σ(a + 2) and a floor, found others; "
+            "use the plain schedule"
         )
     steps = cast(tuple[GlowStep, ...], flow.links)
     nets = [cast(LSTM, step.coupling.conditioner) for step in steps]
@@ -91,9 +93,14 @@ def start_of(state: State, nets: Sequence[LSTM], x: Tensor) -> tuple[Tensor, Ten
     return hidden, memory
 
 
+def has_kernels(device: torch.device) -> bool:
+    """Returns whether a device is one that Triton can compile for here."""
+    return device.type == "cuda" and find_spec("triton") is not None
+
+
 def stages_on(device: torch.device) -> type[Stages]:
-    """Returns who does the stages on a device: few kernels on a GPU, torch elsewhere."""
-    if device.type == "cuda":
+    """Returns who does the stages on a device: few kernels on a GPU with Triton, torch elsewhere."""
+    if has_kernels(device):
         from moglow.flows.fused_stages import FusedStages
 
         return FusedStages
@@ -130,7 +137,10 @@ class _Pass(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_z: Tensor, d_gain: Tensor, dh: Tensor, dc: Tensor) -> tuple[Tensor | None, ...]:
-        stages, rows, width, single = ctx.stages, ctx.rows, ctx.context[-1], d_z.dtype
+        stages, ctx.stages = ctx.stages, None
+        if stages is None:
+            raise RuntimeError("there is no second way back: the gates have become their gradients")
+        rows, width, single = ctx.rows, ctx.context[-1], d_z.dtype
         weights, given = stages.weights, stages.backward(d_z, d_gain, (dh, dc))
         gates = [table.flatten(1, 2) for table in stages.gates]  # (K, T * B, 4 H), gradients now
         d_context = None

@@ -6,14 +6,13 @@ launches are the limit, it is `diagonal`.
 """
 
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from moglow.flows.bijection import Chain, State
-from moglow.flows.diagonal import can_run, diagonal
+from moglow.flows.diagonal import can_run, diagonal, has_kernels
 
 Schedule = Callable[[Chain, Tensor, Tensor, State], tuple[Tensor, Tensor, State]]
 
@@ -43,5 +42,4 @@ def fastest(flow: Chain, device: torch.device) -> Schedule:
     >>> fastest(Chain(), torch.device("cpu")) is plain
     True
     """
-    kernels = device.type == "cuda" and find_spec("triton") is not None
-    return diagonal if kernels and can_run(flow) else plain
+    return diagonal if has_kernels(device) and can_run(flow) else plain

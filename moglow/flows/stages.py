@@ -29,7 +29,7 @@ class Weights:
 
     mix: Tensor  # (K, D, D)
     shift: Tensor  # (K, D)
-    known: Tensor  # (K, C, 4 H), the context's way into the first layer
+    known: Tensor  # (K, C, 4 H), the context's way into the first layer; C a whole number of eights
     head: Tensor  # (K, H, 2 M)
     head_bias: Tensor  # (K, 2 M)
     layers: tuple[Layer, ...]

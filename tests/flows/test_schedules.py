@@ -104,6 +104,14 @@ def test_the_diagonal_leaves_out_a_gradient_that_nobody_asks_for() -> None:
         torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
 
 
+def test_the_diagonal_goes_back_once() -> None:
+    z, *_ = SCHEDULES["diagonal"](build(2, 1), *windows(3, torch.float64), None)
+    total = z.square().sum()
+    torch.autograd.backward(total, retain_graph=True)
+    with pytest.raises(RuntimeError, match="no second way back"):
+        torch.autograd.backward(total)
+
+
 def test_the_diagonal_refuses_nets_it_does_not_know() -> None:
     with pytest.raises(RecipeError, match="expected Glow steps with LSTM nets"):
         SCHEDULES["diagonal"](build(2, 1, net="gru"), *windows(3, torch.float64), None)
