@@ -63,16 +63,16 @@ class Ensemble:
         return None if self.device == "cpu" else steps_on(find_device(self.device), self.checkpoint)
 
     @cached_property
-    def _frame(self) -> Callable[..., tuple[Any, Any]]:
-        """From past poses (B, K, D), controls, labels, memory and noise to the next past and the memory after it."""
+    def _frame(self) -> Callable[..., tuple[Any, Any, Any]]:
+        """From past poses (B, K, D), controls, labels, memory and noise to a pose, the next past and the memory."""
         steps, step = self._steps, self._step
         context = on_device(self.context, find_device(self.device)) if steps else self.context
 
-        def frame(poses: Any, controls: Any, label: Any, memory: Any, noise: Any) -> tuple[Any, Any]:
+        def frame(poses: Any, controls: Any, label: Any, memory: Any, noise: Any) -> tuple[Any, ...]:
             target, memory = step(context.build(poses, controls, label), memory, noise)
             pose = context.from_target(target, poses[:, -1], controls[:, poses.shape[1]])
             pose = context.xp.clip(pose, -FURTHEST, FURTHEST)
-            return context.xp.concatenate([poses[:, 1:], pose[:, None]], 1), memory
+            return pose, context.xp.concatenate([poses[:, 1:], pose[:, None]], 1), memory
 
         return steps.recorded(frame) if steps else frame
 
@@ -174,8 +174,8 @@ class Ensemble:
             for t, numbers in enumerate(array(noise)):
                 label = labels[:, max(first + t - warm, 0)]
                 seen = controls[:, first + t : first + t + reach]
-                poses, state = self._frame(poses, seen, label, state, numbers)
+                pose, poses, state = self._frame(poses, seen, label, state, numbers)
                 if part:  # nobody sees the warm-up
-                    made.append(poses[:, -1])
+                    made.append(pose)
             if part:
                 yield np.stack([numpy(pose)[:asked] for pose in made], axis=1)

@@ -15,6 +15,10 @@ from moglow.models.model import MotionModel
 from moglow.windows import Window
 
 
+LONG = 32
+"""Frames from which it pays to record one as a CUDA graph, which takes as long as some ten without."""
+
+
 @torch.no_grad()
 def roll_out(
     model: MotionModel,
@@ -41,7 +45,7 @@ def roll_out(
         pose = context.from_target(target, history[:, -1], controls[:, past])
         return torch.cat([history[:, 1:], pose[:, None]], 1), state
 
-    draw, poses = captured(frame, history.device), []
+    draw, poses = captured(frame, history.device) if noise.shape[1] >= LONG else frame, []
     for t in range(noise.shape[1]):
         history, state = draw(history, controls[:, t : t + reach], noise[:, t], state)
         poses.append(history[:, -1])

@@ -155,7 +155,8 @@ class Windows:
             self.told[stretch.frames] = float(stretch.name in labelled)
         fits = {length: self._lasting(stretches, length) for length in (spec.length, spec.short) if length}
         if spec.short:
-            fits[spec.short] = [stretch for stretch in fits[spec.short] if stretch not in fits[spec.length]]
+            brief = [stretch for stretch in fits[spec.short] if len(stretch) < self.past + spec.length]
+            fits[spec.short] = brief
         used = [stretch for fitting in fits.values() for stretch in fitting]
         if not used:
             raise TrainingError(
