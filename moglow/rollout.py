@@ -14,7 +14,6 @@ from moglow.flows.bijection import State
 from moglow.models.model import MotionModel
 from moglow.windows import Window
 
-
 LONG = 32
 """Frames from which it pays to record one as a CUDA graph, which takes as long as some ten without."""
 

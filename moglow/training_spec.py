@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from moglow.flows.diagonal import has_kernels
 from moglow.flows.nets import faster_precision
 from moglow.models.model import MotionModel
 from moglow.outliers import OutlierSpec
@@ -19,8 +20,15 @@ SCHEDULES: Mapping[str, Callable[[int, "TrainingSpec"], float]] = {
     "constant": lambda step, spec: 1.0,
 }
 
+
+def auto_precision(model: MotionModel, device: torch.device) -> torch.dtype | None:
+    """Returns `faster_precision`; on a GPU only our own kernels gain by bfloat16, cuDNN's LSTM loses."""
+    gains = device.type != "cuda" or has_kernels(device)
+    return faster_precision(model, device) if gains else None
+
+
 PRECISIONS: Mapping[str, Callable[[MotionModel, torch.device], torch.dtype | None]] = {
-    "auto": faster_precision,
+    "auto": auto_precision,
     "float32": lambda model, device: None,
     "bfloat16": lambda model, device: torch.bfloat16,
 }
