@@ -38,6 +38,8 @@ class ContextSpec:
     """
 
     styles: bool = True  # the style label as a further condition, one-hot; the paper has none
+    default: str = ""
+    """The style of a motion for which none is asked, one that has all kinds of motion; without it any style will do."""
 
     def __post_init__(self) -> None:
         if self.history < 1 or self.lookahead < 0:
@@ -79,6 +81,10 @@ class Context:
         pose, control = corpus.pose_normalizer, corpus.control_normalizer
         statistics = (pose.mean, pose.deviation, control.mean, control.deviation)
         styles = corpus.styles if spec.styles else ()
+        if spec.default and spec.default not in styles:
+            raise RecipeError(
+                f"[context] default: no style {spec.default!r}; {suggestion(spec.default, styles)}"
+            )
         context = cls(
             spec, encoding, corpus.fps, styles, *statistics, weights, np.ones_like(weights), weights[:0]
         )
@@ -119,7 +125,8 @@ class Context:
         return spec.history * (self.pose_dim + spec.flags) + controls + len(self.styles)
 
     def style_vector(self, style: str | None) -> Array:
-        """Returns the label's one-hot (S,), all zeros for None: any style."""
+        """Returns the label's one-hot (S,); for None that of the default, all zeros where there is none: any style."""
+        style = style or self.spec.default or None
         if style is not None and style not in self.styles:
             known = suggestion(style, self.styles) if self.styles else "the model was trained without styles"
             raise ControlError(f"no style is called {style!r}; {known}")

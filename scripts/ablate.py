@@ -34,6 +34,8 @@ BRIEF = 600
 
 CARRY = "context.carry={toe_x=%s,toe_z=%s,foot_yaw=%s,toe_height=%s,others=%s}"
 PAST = "training.windows"
+BASE = (f"{PAST}.order=shuffled", f"{PAST}.short=20", f"{PAST}.short_share=0.1", "context.default=''")
+"""What the recipe had when these choices were measured, and has otherwise now; each line is one change from it."""
 PAPER = (
     *("context.carry={}", "context.lookahead=0", "context.flags=false", "context.styles=false"),
     *("model.encoder=[]", "model.scale=paper", "model.latent=normal", "model.dropout=0"),
@@ -46,7 +48,7 @@ ONE_FOR_ALL = ("context.carry={others=0.9}", f"{PAST}.history_noise={{others=0.0
 """For encodings that know no toes to treat otherwise."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "as shipped": (),
+    "the base": (),
     "all of the paper's, positions": ("features.encoding=positions", *PAPER),
     "all of the paper's, rotations": ("features.encoding=rotations", *PAPER),
     "encoding: rotations": ("features.encoding=rotations", *ONE_FOR_ALL),
@@ -90,7 +92,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "context dropout: none": ("model.dropout=0",),
     "weight decay 0.1": ("training.weight_decay=0.1",),
     "free running: half the batches": ("training.free_running.share=0.5", "training.free_running.start=200"),
-    "windows: memory carried over": (f"{PAST}.order=consecutive", f"{PAST}.short=0"),
+    "windows: memory carried over (ships)": (f"{PAST}.order=consecutive", f"{PAST}.short=0"),
     "windows: memory carried over, half forgotten": (f"{PAST}.order=consecutive", f"{PAST}.forget=0.5"),
     "windows: 80 frames, batch 16": (f"{PAST}.length=80", "training.batch=16"),
     "paths: as recorded, no smoother ones": ("data.smoother=[]",),
@@ -111,8 +113,8 @@ def brief(steps: int = BRIEF) -> tuple[str, ...]:
 
 
 def recipe_of(name: str, steps: int = BRIEF) -> Recipe:
-    """Returns the recipe that ships with fewer steps and one thing changed: the choice."""
-    return read_recipe("data/open/recipe.toml", [*brief(steps), *CHOICES[name]])
+    """Returns the recipe that ships, on the windows of `BASE`, with fewer steps and one thing changed: the choice."""
+    return read_recipe("data/open/recipe.toml", [*brief(steps), *BASE, *CHOICES[name]])
 
 
 def measure(name: str, seed: int, steps: int, corpora: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from ablate import PAPER, brief
+from ablate import BASE, PAPER, brief
 from family_page import page
 from moglow.bench import processor
 from moglow.checkpoint import Checkpoint
@@ -53,7 +53,7 @@ class Member:
     @property
     def recipe(self) -> Recipe:
         """The recipe that ships, its model replaced by this one's compact preset."""
-        recipe = read_recipe(RECIPE, [*brief(), f"features.encoding={self.corpus}"])
+        recipe = read_recipe(RECIPE, [*brief(), *BASE, f"features.encoding={self.corpus}"])
         model = {"name": self.model, "preset": "compact"}
         return replace(recipe, tables={**recipe.tables, "model": model}).overridden(self.settings)
 

@@ -111,9 +111,12 @@ Slide of the lowest toe, median / mean, in cm/s; jerk in m/s³.
 
 {table(checkpoint, corpus)}
 
-**Limits**: running was seen in clips of a second or so. Recorded runs slide by 44 / 142 cm/s, since their feet fly half
-of the time; at 3.5 m/s the model runs too, but between a walk and a run (about 2 to 3 m/s) it was shown little and
-shuffles. Paths faster than what was seen give poor motion; `moglow generate` warns of them.
+Where no style is asked it is {checkpoint.context.spec.default or "any"}.
+
+**Limits**: running was hardly seen, in clips too short for a window. Above 2 m/s the model makes long, quick steps whose
+feet slide by a tenth of the speed; recorded runs slide by 44 / 142 cm/s, since their feet fly half of the time. Paths
+faster than what was seen give poor motion; `moglow generate` warns of them. In other styles than the default side-steps
+may glide.
 
 sha256 {digest}; figures measured on {platform.machine()}, {platform.system()}.
 """

@@ -44,6 +44,14 @@ def test_flags_styles_and_lookahead_come_last() -> None:
     np.testing.assert_array_equal(context.build(poses[:3], controls[:6], style)[-5:-2], 1)
 
 
+def test_where_no_style_is_asked_the_default_is_told() -> None:
+    context = tiny_context(ContextSpec(history=3, default="calm"))
+    np.testing.assert_array_equal(context.style_vector(None), context.style_vector("calm"))
+    np.testing.assert_array_equal(context.style_rows(None, 2), np.stack([context.style_vector("calm")] * 2))
+    with pytest.raises(RecipeError, match=r"\[context\] default: no style 'calm '"):
+        tiny_context(ContextSpec(history=3, default="calm "))
+
+
 def test_an_unknown_style_is_refused() -> None:
     np.testing.assert_array_equal(tiny_context().style_vector(None), [0, 0])
     with pytest.raises(ControlError, match="did you mean 'calm'"):
