@@ -113,7 +113,7 @@ Slide of the lowest toe, median / mean, in cm/s; jerk in m/s³.
 
 Where no style is asked it is {checkpoint.context.spec.default or "any"}.
 
-**Limits**: running was hardly seen, in clips too short for a window. Above 2 m/s the model makes long, quick steps whose
+**Limits**: running was hardly seen, in clips too short for a window. Above 2 m/s the model makes long quick steps whose
 feet slide by a tenth of the speed; recorded runs slide by 44 / 142 cm/s, since their feet fly half of the time. Paths
 faster than what was seen give poor motion; `moglow generate` warns of them. In other styles than the default side-steps
 may glide.
