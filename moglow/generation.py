@@ -31,8 +31,8 @@ from moglow.toes import bent_toes
 PRETRAINED = Path(__file__).parent / "pretrained" / "locomotion.safetensors"
 """The model inside the package."""
 
-TEMPERATURE = 0.65
-"""Below 1 motion is calmer and feet hold better; at this they slide as real ones do, takes vary two thirds as much."""
+TEMPERATURE = 0.7
+"""Below 1 motion is calmer and feet hold better; at this they slide as real ones do, and takes vary nearly as much."""
 
 BLOCK = 10.0
 """Seconds that pass at once; the first block is also where the height of standing toes is found."""
