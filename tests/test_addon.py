@@ -21,7 +21,7 @@ from moglow.generation import PRETRAINED, Take, generate
 from moglow.presets import make_preset
 from moglow_blender.making import make, read_checkpoint
 
-ON_THE_PATH = 0.1  # metres: how far the hips sway from it, and a little
+ON_THE_PATH = 0.15  # metres: a body sways about its path, by 0.12 at most on this circle
 LARGEST = 25_000_000  # bytes
 
 
