@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from moglow.control import ControlPath
 from moglow.corpus import Corpus
 from moglow.encodings.encoding import Encoding, Features
 from moglow.errors import CheckpointError, ControlError, RecipeError
@@ -20,6 +21,10 @@ from moglow.rotations import Array
 from moglow.schema import from_table, suggestion, to_table
 
 OTHERS = "others"  # the key for channel groups that are not named
+SIDE_STEP, SIDE_STEPS = (
+    0.1,
+    0.1,
+)  # m/s from which a step is one, and the share of frames from which a path is stepped
 SMALLEST = 0.01  # standard deviations; targets are not scaled up more than a hundred times
 
 
@@ -38,8 +43,9 @@ class ContextSpec:
     """
 
     styles: bool = True  # the style label as a further condition, one-hot; the paper has none
-    default: str = ""
-    """The style of a motion for which none is asked, one that has all kinds of motion; without it any style will do."""
+    sideways: str = (
+        ""  # the style of a path that steps sideways, where none is asked: one that has side-steps
+    )
 
     def __post_init__(self) -> None:
         if self.history < 1 or self.lookahead < 0:
@@ -81,10 +87,9 @@ class Context:
         pose, control = corpus.pose_normalizer, corpus.control_normalizer
         statistics = (pose.mean, pose.deviation, control.mean, control.deviation)
         styles = corpus.styles if spec.styles else ()
-        if spec.default and spec.default not in styles:
-            raise RecipeError(
-                f"[context] default: no style {spec.default!r}; {suggestion(spec.default, styles)}"
-            )
+        if spec.sideways and spec.sideways not in styles:
+            known = suggestion(spec.sideways, styles)
+            raise RecipeError(f"[context] sideways: no style {spec.sideways!r}; {known}")
         context = cls(
             spec, encoding, corpus.fps, styles, *statistics, weights, np.ones_like(weights), weights[:0]
         )
@@ -125,12 +130,19 @@ class Context:
         return spec.history * (self.pose_dim + spec.flags) + controls + len(self.styles)
 
     def style_vector(self, style: str | None) -> Array:
-        """Returns the label's one-hot (S,); for None that of the default, all zeros where there is none: any style."""
-        style = style or self.spec.default or None
+        """Returns the label's one-hot (S,), all zeros for None: any style."""
         if style is not None and style not in self.styles:
             known = suggestion(style, self.styles) if self.styles else "the model was trained without styles"
             raise ControlError(f"no style is called {style!r}; {known}")
         return np.array([float(name == style) for name in self.styles], np.float32)
+
+    def styles_of(self, path: ControlPath) -> Sequence[str | None] | None:
+        """Returns the styles told of a path: those it asks for; of one that asks for none and goes sideways, that one."""
+        if path.styles or not self.spec.sideways:
+            return path.styles
+        forward, sideways, _ = np.abs(path.velocities()).T
+        stepping = (sideways > forward) & (sideways > SIDE_STEP)
+        return (self.spec.sideways,) if stepping.mean() > SIDE_STEPS else None
 
     def style_rows(self, styles: Sequence[str | None] | None, frames: int) -> Array:
         """Returns the one-hots (frames, S) of a path's styles, the last one held; all zeros for None: any style."""

@@ -200,7 +200,7 @@ class Sampler:
         """
         paths = [track.path for track in tracks]
         frames = max(map(len, paths))
-        labels = [self.context.style_rows(path.styles, len(path)) for path in paths]
+        labels = [self.context.style_rows(self.context.styles_of(path), len(path)) for path in paths]
         velocities = []
         for path in paths:
             rows = path.velocities().astype(np.float32)

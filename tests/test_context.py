@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from moglow.context import ARRAYS, Context, ContextSpec
+from moglow.control import ControlPath
 from moglow.errors import ControlError, RecipeError
 from moglow.rotations import Array
 from tests.tiny import CARRY, tiny_context, tiny_corpus
@@ -44,12 +45,17 @@ def test_flags_styles_and_lookahead_come_last() -> None:
     np.testing.assert_array_equal(context.build(poses[:3], controls[:6], style)[-5:-2], 1)
 
 
-def test_where_no_style_is_asked_the_default_is_told() -> None:
-    context = tiny_context(ContextSpec(history=3, default="calm"))
-    np.testing.assert_array_equal(context.style_vector(None), context.style_vector("calm"))
-    np.testing.assert_array_equal(context.style_rows(None, 2), np.stack([context.style_vector("calm")] * 2))
-    with pytest.raises(RecipeError, match=r"\[context\] default: no style 'calm '"):
-        tiny_context(ContextSpec(history=3, default="calm "))
+def test_of_a_path_that_goes_sideways_a_style_is_told() -> None:
+    context = tiny_context(ContextSpec(history=3, sideways="calm"))
+    ahead, aside = (
+        ControlPath.from_velocities(np.tile(each, (30, 1)), 20.0) for each in ([1.0, 0, 0], [0, 0.4, 0])
+    )
+    assert context.styles_of(ahead) is None and context.styles_of(aside) == ("calm",)
+    asked = replace(aside, styles=("brisk",) * 30)
+    assert context.styles_of(asked) == asked.styles
+    assert tiny_context().styles_of(aside) is None
+    with pytest.raises(RecipeError, match=r"\[context\] sideways: no style 'calm '"):
+        tiny_context(ContextSpec(history=3, sideways="calm "))
 
 
 def test_an_unknown_style_is_refused() -> None:
