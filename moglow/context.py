@@ -137,7 +137,7 @@ class Context:
         return np.array([float(name == style) for name in self.styles], np.float32)
 
     def styles_of(self, path: ControlPath) -> Sequence[str | None] | None:
-        """Returns the styles told of a path: those it asks for; of one that asks for none and goes sideways, that one."""
+        """Returns the styles told of a path: those it asks for; where it asks for none and goes sideways, that one."""
         if path.styles or not self.spec.sideways:
             return path.styles
         forward, sideways, _ = np.abs(path.velocities()).T
