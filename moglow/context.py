@@ -43,9 +43,8 @@ class ContextSpec:
     """
 
     styles: bool = True  # the style label as a further condition, one-hot; the paper has none
-    sideways: str = (
-        ""  # the style of a path that steps sideways, where none is asked: one that has side-steps
-    )
+    usual: str = ""  # the style of a motion for which none is asked; without it any will do
+    sideways: str = ""  # instead that of a path that goes sideways or backwards: one with such steps
 
     def __post_init__(self) -> None:
         if self.history < 1 or self.lookahead < 0:
@@ -87,9 +86,9 @@ class Context:
         pose, control = corpus.pose_normalizer, corpus.control_normalizer
         statistics = (pose.mean, pose.deviation, control.mean, control.deviation)
         styles = corpus.styles if spec.styles else ()
-        if spec.sideways and spec.sideways not in styles:
-            known = suggestion(spec.sideways, styles)
-            raise RecipeError(f"[context] sideways: no style {spec.sideways!r}; {known}")
+        for name in ("usual", "sideways"):
+            if (style := getattr(spec, name)) and style not in styles:
+                raise RecipeError(f"[context] {name}: no style {style!r}; {suggestion(style, styles)}")
         context = cls(
             spec, encoding, corpus.fps, styles, *statistics, weights, np.ones_like(weights), weights[:0]
         )
@@ -130,18 +129,19 @@ class Context:
         return spec.history * (self.pose_dim + spec.flags) + controls + len(self.styles)
 
     def style_vector(self, style: str | None) -> Array:
-        """Returns the label's one-hot (S,), all zeros for None: any style."""
+        """Returns the label's one-hot (S,); for None the usual style's, all zeros where there is none: any style."""
+        style = style or self.spec.usual or None
         if style is not None and style not in self.styles:
             known = suggestion(style, self.styles) if self.styles else "the model was trained without styles"
             raise ControlError(f"no style is called {style!r}; {known}")
         return np.array([float(name == style) for name in self.styles], np.float32)
 
     def styles_of(self, path: ControlPath) -> Sequence[str | None] | None:
-        """Returns the styles told of a path: those it asks for; where it asks for none and goes sideways, that one."""
+        """Returns the styles told of a path: those it asks for, else that of side-steps where it has any, or None."""
         if path.styles or not self.spec.sideways:
             return path.styles
-        forward, sideways, _ = np.abs(path.velocities()).T
-        stepping = (sideways > forward) & (sideways > SIDE_STEP)
+        forward, sideways, _ = path.velocities().T
+        stepping = (np.abs(sideways) > np.maximum(np.abs(forward), SIDE_STEP)) | (forward < -SIDE_STEP)
         return (self.spec.sideways,) if stepping.mean() > SIDE_STEPS else None
 
     def style_rows(self, styles: Sequence[str | None] | None, frames: int) -> Array:

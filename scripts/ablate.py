@@ -34,7 +34,10 @@ BRIEF = 600
 
 CARRY = "context.carry={toe_x=%s,toe_z=%s,foot_yaw=%s,toe_height=%s,others=%s}"
 PAST = "training.windows"
-BASE = (f"{PAST}.order=shuffled", f"{PAST}.short=20", f"{PAST}.short_share=0.1", "context.sideways=''")
+BASE = (
+    *(f"{PAST}.order=shuffled", f"{PAST}.short=20", f"{PAST}.short_share=0.1"),
+    *("context.usual=''", "context.sideways=''"),
+)
 """What the recipe had when these choices were measured, and has otherwise now; each line is one change from it."""
 PAPER = (
     *("context.carry={}", "context.lookahead=0", "context.flags=false", "context.styles=false"),

@@ -45,11 +45,19 @@ def test_flags_styles_and_lookahead_come_last() -> None:
     np.testing.assert_array_equal(context.build(poses[:3], controls[:6], style)[-5:-2], 1)
 
 
+def test_where_no_style_is_asked_the_usual_one_is_told() -> None:
+    context = tiny_context(ContextSpec(history=3, usual="calm"))
+    np.testing.assert_array_equal(context.style_vector(None), context.style_vector("calm"))
+    np.testing.assert_array_equal(context.style_rows(None, 2), np.stack([context.style_vector("calm")] * 2))
+
+
 def test_of_a_path_that_goes_sideways_a_style_is_told() -> None:
     context = tiny_context(ContextSpec(history=3, sideways="calm"))
     ahead, aside = (
         ControlPath.from_velocities(np.tile(each, (30, 1)), 20.0) for each in ([1.0, 0, 0], [0, 0.4, 0])
     )
+    back = ControlPath.from_velocities(np.tile([-0.5, 0, 0], (30, 1)), 20.0)
+    assert context.styles_of(back) == ("calm",)
     assert context.styles_of(ahead) is None and context.styles_of(aside) == ("calm",)
     asked = replace(aside, styles=("brisk",) * 30)
     assert context.styles_of(asked) == asked.styles

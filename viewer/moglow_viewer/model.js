@@ -116,8 +116,8 @@ class Sampler {
     const mean = this.arrays[`${of}_mean`], deviation = this.arrays[`${of}_deviation`];
     return Float32Array.from(values, (value, k) => value * deviation[k] + mean[k]);
   }
-  style(name) { // all zeros for a name that is none: any style
-    return Float32Array.from(this.styles, (style) => Number(style === name));
+  style(name) { // for none the usual one; all zeros where there is none: any style
+    return Float32Array.from(this.styles, (style) => Number(style === (name || this.usual)));
   }
 
   // The pose after a past, in metres and radians. `velocities`: those of this step and of the lookahead, 3 each.

@@ -43,6 +43,7 @@ def pack_model(checkpoint: Checkpoint) -> dict[str, Any]:
         "lookahead": context.spec.lookahead,
         "flags": context.spec.flags,
         "styles": list(context.styles),
+        "usual": context.spec.usual,
         "planted": len(chart.legs.soles),
         "arrays": [[name, array.dtype.str[1:], array.size] for name, array in arrays.items()],
         "data": pack_bytes(np.frombuffer(b"".join(array.tobytes() for array in arrays.values()), "u1")),

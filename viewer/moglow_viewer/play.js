@@ -174,7 +174,7 @@ async function start() {
   });
   for (const style of [null, ...model.styles]) {
     const button = $("#styles").appendChild(document.createElement("button"));
-    Object.assign(button, { textContent: style || "any style", value: style || "" });
+    Object.assign(button, { textContent: style || "usual style", value: style || "" });
     button.dataset.state = "style";
     button.addEventListener("click", () => { state.style = style; showState(); });
   }

@@ -155,7 +155,7 @@ class PlayWindow:
         self.plotter.ren_win.Render()
 
     def _status(self) -> tuple[str, str, bool]:
-        style = self.walker.style or "any style"
+        style = self.walker.style or "usual style"
         words = f"temperature {self.walker.temperature:.1f} · {style} · take {self.live.take + 1}"
         said = f"● {self.recording.seconds:.1f} s" if self.recording else self.said
         return words, said, self.recording is not None
