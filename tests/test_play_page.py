@@ -237,7 +237,7 @@ def test_style_and_temperature_change_while_it_walks(page: Page) -> None:
         hold(page, "w", 30)
         return np.array(page.points)
 
-    calm, again, styled, warm = after(0, 0.5), after(0, 0.5), after(-1, 0.5), after(0, 1.0)
+    calm, again, styled, warm = after(0, 0.5), after(0, 0.5), after(1, 0.5), after(0, 1.0)
     assert page.state["style"] is None and page.state["temperature"] == 1.0
     assert np.array_equal(calm, again)
     assert np.abs(calm - styled).max() > 1e-3 and np.abs(calm - warm).max() > 1e-3
