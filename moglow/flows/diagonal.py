@@ -26,7 +26,7 @@ from moglow.flows.bijection import Chain, State
 from moglow.flows.glow import GlowStep
 from moglow.flows.nets import LSTM
 from moglow.flows.scales import FLOORS
-from moglow.flows.stages import Layer, Stages, Weights
+from moglow.flows.stages import Layer, Stages, Weights, by_unit
 
 PARTS = 3
 """Tensors of a layer."""
@@ -172,11 +172,6 @@ def _of_layer(stages: Stages, gates: Tensor, depth: int) -> tuple[Tensor, ...]:
 def by_kind(rows: Tensor) -> Tensor:
     """Returns what belongs to gates, (4 H, …), by their four kinds: (4, H, …)."""
     return rows.view(4, -1, *rows.shape[1:])
-
-
-def by_unit(gates: Tensor) -> Tensor:
-    """Returns gates (…, 4 H), those of a unit neighbours, by their units: (…, H, 4)."""
-    return gates.reshape(*gates.shape[:-1], -1, 4)
 
 
 def padded(table: Tensor, *, dim: int) -> Tensor:

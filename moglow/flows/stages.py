@@ -46,20 +46,16 @@ class Stages:
 
         The recurrent products are computed in the precision of `share`.
         """
-        (length, batch, channels), (steps, _, _, gates), depth = (
-            frames.shape,
-            share.shape,
-            len(weights.layers),
-        )
+        (length, batch, channels), (steps, _, _, gates) = frames.shape, share.shape
+        depth = len(weights.layers)
         self.weights, self.floor, self.steps, self.length = weights, floor, steps, length
         self.kept = channels - weights.head.shape[-1] // 2
         self.x = frames.new_empty(steps + 1, length, batch, channels)  # into each step; the last is z
         self.y = frames.new_empty(steps, length, batch, channels)  # mixed, into each coupling
         self.opening = frames.new_empty(steps, length, batch, channels - self.kept)  # σ(a + 2)
         self.gates = [share, *(torch.empty_like(share) for _ in range(depth - 1))]
-        self.hidden = share.new_empty(
-            depth, steps, length + 1, batch, gates // 4
-        )  # before the first frame, after each
+        # Before the first frame, and after each.
+        self.hidden = share.new_empty(depth, steps, length + 1, batch, gates // 4)
         self.memory = frames.new_empty(self.hidden.shape)
         self.hidden[:, :, 0], self.memory[:, :, 0] = start
         self.x[0] = frames
@@ -75,6 +71,11 @@ class Stages:
         """Returns the steps at work in a stage."""
         return slice(max(0, stage + 1 - self.length), min(self.steps, stage + 1))
 
+    def following(self, stage: int) -> slice:
+        """Returns the steps after those at work: they are at work on the same frames in the next stage."""
+        rows = self.rows(stage)
+        return slice(rows.start + 1, min(rows.stop + 1, self.steps))
+
     def forward(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Returns z (T, B, D), log-determinants without those of the mixing (T, B), hidden state and memory after."""
         for stage in self.diagonals:
@@ -86,18 +87,13 @@ class Stages:
 
     def remember(self, stage: int, depth: int) -> None:
         """Makes gates, memory and hidden state of a layer; the gates take the place of the context's share."""
-        layer, rows, gates = (
-            self.weights.layers[depth],
-            self.rows(stage),
-            diagonal_of(self.gates[depth], stage),
-        )
+        layer, rows = self.weights.layers[depth], self.rows(stage)
+        gates, past = diagonal_of(self.gates[depth], stage), diagonal_of(self.hidden[depth, :, :-1], stage)
         below = diagonal_of(self.below(depth), stage).to(gates.dtype)
         known = gates if depth == 0 else layer.bias[rows, None].to(gates.dtype)
         made = torch.baddbmm(known, below, layer.inward[rows])
-        made = torch.baddbmm(made, diagonal_of(self.hidden[depth, :, :-1], stage), layer.back[rows]).to(
-            self.x.dtype
-        )
-        enter, keep, new, leave = apart(made)
+        made = torch.baddbmm(made, past, layer.back[rows])
+        enter, keep, new, leave = apart(made.to(self.x.dtype))
         enter, keep, new, leave = enter.sigmoid(), keep.sigmoid(), new.tanh(), leave.sigmoid()
         memory = keep * diagonal_of(self.memory[depth, :, :-1], stage) + enter * new
         diagonal_of(self.memory[depth, :, 1:], stage).copy_(memory)
@@ -113,7 +109,7 @@ class Stages:
         diagonal_of(self.opening, stage).copy_(opening)
         x = torch.cat([kept, (moved + shift) * (opening + self.floor)], dim=-1)
         diagonal_of(self.x[1:], stage).copy_(x)
-        following = slice(rows.start + 1, min(rows.stop + 1, self.steps))
+        following = self.following(stage)
         if count := following.stop - following.start:
             mixed = torch.baddbmm(weights.shift[following, None], x[:count], weights.mix[following])
             diagonal_of(self.y[1:], stage).copy_(mixed)
@@ -131,7 +127,7 @@ class Stages:
     def couple_back(self, stage: int, given: "Gradients") -> None:
         """Goes back through the mixing of the next step, the coupling, its head and the last layer's gates."""
         weights, rows = self.weights, self.rows(stage)
-        following = slice(rows.start + 1, min(rows.stop + 1, self.steps))
+        following = self.following(stage)
         parts = []
         if following.stop > following.start:
             parts.append(diagonal_of(given.y[1:], stage) @ weights.mix[following].mT)
@@ -168,11 +164,8 @@ class Stages:
 
     def remember_back(self, stage: int, depth: int, given: "Gradients") -> None:
         """Hands a layer's gradients to its past and to what is below it."""
-        layer, rows, gates = (
-            self.weights.layers[depth],
-            self.rows(stage),
-            diagonal_of(self.gates[depth], stage),
-        )
+        layer, rows = self.weights.layers[depth], self.rows(stage)
+        gates = diagonal_of(self.gates[depth], stage)
         given.hidden[depth, rows] = (gates @ layer.back[rows].mT).to(self.x.dtype)
         below = (gates @ layer.inward[rows].mT).to(self.x.dtype)
         if depth:
@@ -225,13 +218,18 @@ def diagonal_of(table: Tensor, diagonal: int) -> Tensor:
     return table.as_strided((last - first + 1, *rest), (along_k - along_t, *strides), offset)
 
 
+def by_unit(gates: Tensor) -> Tensor:
+    """Returns gates (…, 4 H), those of a unit neighbours, by their units: (…, H, 4)."""
+    return gates.reshape(*gates.shape[:-1], -1, 4)
+
+
 def apart(gates: Tensor) -> tuple[Tensor, ...]:
     """Returns the four kinds of gates (…, H) of gates (…, 4 H) in which those of a unit are neighbours.
 
     >>> apart(torch.arange(8))[1]
     tensor([1, 5])
     """
-    return gates.reshape(*gates.shape[:-1], -1, 4).unbind(-1)
+    return by_unit(gates).unbind(-1)
 
 
 def together(*gates: Tensor) -> Tensor:
