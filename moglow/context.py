@@ -129,26 +129,29 @@ class Context:
         return spec.history * (self.pose_dim + spec.flags) + controls + len(self.styles)
 
     def style_vector(self, style: str | None) -> Array:
-        """Returns the label's one-hot (S,); for None the usual style's, all zeros where there is none: any style."""
-        style = style or self.spec.usual or None
+        """Returns the label's one-hot (S,), all zeros for None: any style."""
         if style is not None and style not in self.styles:
             known = suggestion(style, self.styles) if self.styles else "the model was trained without styles"
             raise ControlError(f"no style is called {style!r}; {known}")
         return np.array([float(name == style) for name in self.styles], np.float32)
 
-    def styles_of(self, path: ControlPath) -> Sequence[str | None] | None:
-        """Returns the styles told of a path: those it asks for, else that of side-steps where it has any, or None."""
-        if path.styles or not self.spec.sideways:
-            return path.styles
-        forward, sideways, _ = path.velocities().T
-        stepping = (np.abs(sideways) > np.maximum(np.abs(forward), SIDE_STEP)) | (forward < -SIDE_STEP)
-        return (self.spec.sideways,) if stepping.mean() > SIDE_STEPS else None
+    def told(self, style: str | None) -> str | None:
+        """Returns the style told to draw a motion: the one asked for, else the usual one, if there is one."""
+        return style or self.spec.usual or None
 
-    def style_rows(self, styles: Sequence[str | None] | None, frames: int) -> Array:
+    def styles_of(self, path: ControlPath) -> Sequence[str | None]:
+        """Returns the styles told to draw along a path; where it asks for none and steps aside, that of side-steps."""
+        if not path.styles and self.spec.sideways:
+            forward, sideways, _ = path.velocities().T
+            aside = (np.abs(sideways) > np.maximum(np.abs(forward), SIDE_STEP)) | (forward < -SIDE_STEP)
+            if aside.mean() > SIDE_STEPS:
+                return (self.spec.sideways,)
+        return [self.told(style) for style in path.styles or (None,)]
+
+    def style_rows(self, styles: Sequence[str | None], frames: int) -> Array:
         """Returns the one-hots (frames, S) of a path's styles, the last one held; all zeros for None: any style."""
-        names = styles or (None,)
-        rows = {name: self.style_vector(name) for name in set(names)}
-        return np.stack([rows[names[min(frame, len(names) - 1)]] for frame in range(frames)])
+        rows = {style: self.style_vector(style) for style in set(styles)}
+        return np.stack([rows[styles[min(frame, len(styles) - 1)]] for frame in range(frames)])
 
     def posture(self, style: Any) -> Any:
         """Returns the pose (..., D), standardised, that a motion of a style (..., S) starts from; without one the mean.

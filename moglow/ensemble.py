@@ -134,9 +134,7 @@ class Ensemble:
         )
         said = context.standardize_control((controls * setting[:, None]).astype(np.float32))
         # A style that a model was never told of is no style to it: baselines walk on the same paths.
-        styles = [
-            [s if s in context.styles else None for s in context.styles_of(path) or (None,)] for path in paths
-        ]
+        styles = [[s if s in context.styles else None for s in context.styles_of(path)] for path in paths]
         labels = np.stack([context.style_rows(each, frames) for each in styles])
         with np.errstate(over="ignore", invalid="ignore"):  # of models that run wild
             poses = np.concatenate([*self._poses(said, labels, seeds, warm, frames)], axis=1)

@@ -187,7 +187,10 @@ class Sampler:
         the end. The same seed and take give the same motion, whatever else is drawn and however it is chunked.
         """
         rows = (
-            (np.asarray(velocity, np.float32)[None], self.context.style_vector(style)[None])
+            (
+                np.asarray(velocity, np.float32)[None],
+                self.context.style_vector(self.context.told(style))[None],
+            )
             for velocity, style in zip(velocities, styles, strict=False)
         )
         yield from (pose[0] for _, pose, _ in self._run(rows, [(seed, take)]))

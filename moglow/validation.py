@@ -183,7 +183,9 @@ class Rollouts:
             styles.append(None)  # as most people ask
             self.names.append(name)
         self.starts, self.controls = np.stack(starts), np.stack(controls).astype(np.float32)
-        self.styles = np.stack([context.style_vector(style if context.styles else None) for style in styles])
+        self.styles = np.stack(
+            [context.style_vector(context.told(style if context.styles else None)) for style in styles]
+        )
         self.frames = frames
         shown = held_out[: spec.takes]
         real = [context.standardize_pose(corpus.features(stretch).pose) for stretch in shown]

@@ -47,8 +47,14 @@ def test_flags_styles_and_lookahead_come_last() -> None:
 
 def test_where_no_style_is_asked_the_usual_one_is_told() -> None:
     context = tiny_context(ContextSpec(history=3, usual="calm"))
-    np.testing.assert_array_equal(context.style_vector(None), context.style_vector("calm"))
-    np.testing.assert_array_equal(context.style_rows(None, 2), np.stack([context.style_vector("calm")] * 2))
+    path = ControlPath.from_velocities(np.tile([1.0, 0, 0], (3, 1)), 20.0)
+    assert context.told(None) == "calm" and context.told("brisk") == "brisk"
+    assert list(context.styles_of(path)) == ["calm"]
+    asked = replace(path, styles=("brisk", "", "calm"))
+    assert list(context.styles_of(asked)) == ["brisk", "calm", "calm"]
+    assert not context.style_vector(
+        None
+    ).any()  # of a clip without a label nothing is known, whatever is usual
 
 
 def test_of_a_path_that_goes_sideways_a_style_is_told() -> None:
@@ -58,10 +64,10 @@ def test_of_a_path_that_goes_sideways_a_style_is_told() -> None:
     )
     back = ControlPath.from_velocities(np.tile([-0.5, 0, 0], (30, 1)), 20.0)
     assert context.styles_of(back) == ("calm",)
-    assert context.styles_of(ahead) is None and context.styles_of(aside) == ("calm",)
+    assert list(context.styles_of(ahead)) == [None] and context.styles_of(aside) == ("calm",)
     asked = replace(aside, styles=("brisk",) * 30)
-    assert context.styles_of(asked) == asked.styles
-    assert tiny_context().styles_of(aside) is None
+    assert tuple(context.styles_of(asked)) == asked.styles
+    assert list(tiny_context().styles_of(aside)) == [None]
     with pytest.raises(RecipeError, match=r"\[context\] sideways: no style 'calm '"):
         tiny_context(ContextSpec(history=3, sideways="calm "))
 

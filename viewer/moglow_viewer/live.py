@@ -166,7 +166,8 @@ class Walker:
         return replace(live, past=past, positions=positions[0], rotations=rotations[0])
 
     def _style(self) -> Any:
-        return self.sampler.context.style_vector(self.style)[None]
+        context = self.sampler.context
+        return context.style_vector(context.told(self.style))[None]
 
 
 def path_of(places: Sequence[Array], fps: float, styles: Sequence[str | None]) -> ControlPath:
