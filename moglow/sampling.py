@@ -161,10 +161,8 @@ class Sampler:
         share = self.model.array(setting_off(self.fps)[:, None])
         standing = self.context.standardize_control(self.model.array(np.zeros((1, 1, 3), np.float32)))
         setting = standing + share * (controls[:, :1] - standing)
-        poses, still = (
-            xp.concatenate([each] * spec.history, 1)
-            for each in (self.context.posture(style)[:, None], setting[:, :1])
-        )
+        poses = xp.concatenate([self.context.posture(style)[:, None]] * spec.history, 1)
+        still = xp.concatenate([setting[:, :1]] * spec.history, 1)
         past = Past(poses, still, self.model.initial_state(len(controls)))
         noise = self._noise(generators)
         # The last frames look ahead to the real controls, so that the first step comes as no surprise.
@@ -186,12 +184,10 @@ class Sampler:
         One pose for each velocity; a model with a lookahead of L answers L frames late and holds the last velocity at
         the end. The same seed and take give the same motion, whatever else is drawn and however it is chunked.
         """
+        told = map(self.context.told, styles)
         rows = (
-            (
-                np.asarray(velocity, np.float32)[None],
-                self.context.style_vector(self.context.told(style))[None],
-            )
-            for velocity, style in zip(velocities, styles, strict=False)
+            (np.asarray(velocity, np.float32)[None], self.context.style_vector(style)[None])
+            for velocity, style in zip(velocities, told, strict=False)
         )
         yield from (pose[0] for _, pose, _ in self._run(rows, [(seed, take)]))
 
