@@ -2,7 +2,7 @@
 
 import torch
 
-from flow_gallery import Learnt, verdict
+from gallery_page import Learnt, verdict
 from plane_densities import DENSITIES
 
 
