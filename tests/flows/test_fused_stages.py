@@ -84,6 +84,18 @@ def test_the_kernels_stay_close_in_bfloat16(shape: str) -> None:
     assert not torch.equal(found[0], expected[0])
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not GPU, reason="needs a CUDA GPU: only its own LSTM minds how memory lies")
+@pytest.mark.parametrize("shape", SHAPES)
+def test_drawing_goes_on_from_the_memory_that_the_kernels_leave(shape: str) -> None:
+    flow, x, context = case(shape)
+    with torch.no_grad(), torch.backends.cudnn.flags(allow_tf32=False):
+        _, _, state = diagonal(flow, x, context)
+        z, _, _ = plain(flow, x, context, state)
+        found, _ = flow.inverse(z, context, state)
+    assert worst([found], [x]) < 10 * SINGLE
+
+
 @pytest.mark.skipif(not TRITON or GPU or INTERPRETED, reason="needs Triton, and runs where there is no GPU")
 def test_the_kernels_by_the_interpreter() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", __file__]
