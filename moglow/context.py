@@ -21,10 +21,10 @@ from moglow.rotations import Array
 from moglow.schema import from_table, suggestion, to_table
 
 OTHERS = "others"  # the key for channel groups that are not named
-SIDE_STEP, SIDE_STEPS = (
-    0.1,
-    0.1,
-)  # m/s from which a step is one, and the share of frames from which a path is stepped
+STEP = 0.1  # m/s from which a step aside or back is one
+SIDEWAYS, BACKWARDS = 0.2, 0.5
+"""Shares of its frames from which a path goes sideways, or backwards: who walks ahead for longer than that had better
+walk in the usual style, and step back in it."""
 SMALLEST = 0.01  # standard deviations; targets are not scaled up more than a hundred times
 
 
@@ -44,7 +44,7 @@ class ContextSpec:
 
     styles: bool = True  # the style label as a further condition, one-hot; the paper has none
     usual: str = ""  # the style of a motion for which none is asked; without it any will do
-    sideways: str = ""  # instead that of a path that goes sideways or backwards: one with such steps
+    sideways: str = ""  # instead that of a path that goes sideways, or backwards for long: one with such steps
 
     def __post_init__(self) -> None:
         if self.history < 1 or self.lookahead < 0:
@@ -143,8 +143,8 @@ class Context:
         """Returns the styles told to draw along a path; where it asks for none and steps aside, that of side-steps."""
         if not path.styles and self.spec.sideways:
             forward, sideways, _ = path.velocities().T
-            aside = (np.abs(sideways) > np.maximum(np.abs(forward), SIDE_STEP)) | (forward < -SIDE_STEP)
-            if aside.mean() > SIDE_STEPS:
+            aside = np.abs(sideways) > np.maximum(np.abs(forward), STEP)
+            if aside.mean() > SIDEWAYS or (forward < -STEP).mean() > BACKWARDS:
                 return (self.spec.sideways,)
         return [self.told(style) for style in path.styles or (None,)]
 

@@ -111,8 +111,8 @@ Slide of the lowest toe, median / mean, in cm/s; jerk in m/s³.
 
 {table(checkpoint, corpus)}
 
-Where no style is asked it is told {checkpoint.context.spec.usual or "none"}, and of paths that go sideways or backwards
-{checkpoint.context.spec.sideways or "none"}.
+Where no style is asked it is told {checkpoint.context.spec.usual or "none"}, and of paths that go sideways for a
+fifth of their time, or backwards for half of it, {checkpoint.context.spec.sideways or "none"}.
 
 **Limits**: running was hardly seen, in clips too short for a window. Above 2 m/s the model makes long quick steps whose
 feet slide by a tenth of the speed; recorded runs slide by 44 / 142 cm/s, since their feet fly half of the time. Paths

@@ -65,6 +65,9 @@ def test_of_a_path_that_goes_sideways_a_style_is_told() -> None:
     back = ControlPath.from_velocities(np.tile([-0.5, 0, 0], (30, 1)), 20.0)
     assert context.styles_of(back) == ("calm",)
     assert list(context.styles_of(ahead)) == [None] and context.styles_of(aside) == ("calm",)
+    for steps, frames, told in ((back, 20, [None]), (aside, 4, [None]), (aside, 15, ["calm"])):
+        mixed = np.concatenate([ahead.velocities(), steps.velocities()[:frames]])
+        assert list(context.styles_of(ControlPath.from_velocities(mixed, 20.0))) == told
     asked = replace(aside, styles=("brisk",) * 30)
     assert tuple(context.styles_of(asked)) == asked.styles
     assert list(tiny_context().styles_of(aside)) == [None]
