@@ -163,9 +163,9 @@ class Trainer:
                 step=step, size=spec.batch, rows=self.windows.rows, generator=self.windows.generator(step, 1),
             )  # fmt: skip
             target, vectors = window.target(context), window.context(context)
-        generator = self.windows.generator(step, 2 + self.windows.rank)  # rows of different ranks differ
         losses, gradient, after = {}, 0.0, state
-        for name, optimizer in self._optimizers.items():
+        for number, (name, optimizer) in enumerate(self._optimizers.items()):
+            generator = self.windows.generator(step, 2 + self.windows.rank, number)  # rows of other ranks differ
             suspicion = spec.outliers.suspicion(step, self.model, window, context, state)
             if name in self._captured and suspicion is None:
                 loss, after = self._captured[name](target, vectors, state, generator=generator)

@@ -215,9 +215,9 @@ class Windows:
         before, after = int(step * self.spec.short_share), int((step + 1) * self.spec.short_share)
         return (others[0], before) if after > before else (first, step - before)
 
-    def generator(self, step: int, purpose: int = 0) -> Generator:
+    def generator(self, step: int, *purpose: int) -> Generator:
         """Returns the generator of one batch, on the device; purposes do not disturb each other."""
-        seed = np.random.SeedSequence([self.seed, step, purpose]).generate_state(1, np.uint64)[0]
+        seed = np.random.SeedSequence([self.seed, step, *purpose]).generate_state(1, np.uint64)[0]
         return Generator(self.footage.device).manual_seed(int(seed >> 1))
 
     def _disturbed(self, window: Window, size: int, rows: slice, generator: Generator) -> Window:

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
+from moglow.flows.bijection import State
 from moglow.models.gan import GAN
 from moglow.recipe import Recipe
 from moglow.training_run import Plan, TrainingRun
@@ -33,6 +35,21 @@ def test_the_penalty_is_the_steepness_at_real_poses() -> None:
     )
     (slope,) = torch.autograd.grad(models[0].judged(pose, context).sum(), pose)
     torch.testing.assert_close(bound - free, slope.square().sum(dim=-1).mean())
+
+
+def test_a_step_draws_other_noise_for_each_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, made = [], GAN.made
+
+    def noted(self: GAN, context: Tensor, state: State, generator: Generator) -> tuple[Tensor, State]:
+        drawn.append(generator.initial_seed())
+        return made(self, context, state, generator)
+
+    monkeypatch.setattr(GAN, "made", noted)
+    recipe = tiny_recipe(steps=2)
+    tables = {**recipe.tables, "model": {"name": "gan", "preset": "toy", "hidden": 8, "net": 8}}
+    run = TrainingRun(tmp_path / "run", Plan.of(Recipe("tiny.toml", tables)), tiny_corpus(), seed=1)
+    assert len([*run.trainer.run()]) == 2
+    assert len(drawn) == len(set(drawn)) == 4
 
 
 def test_patience_stops_it_and_validations_tell_its_spread(tmp_path: Path) -> None:
