@@ -3,6 +3,8 @@
 import inspect
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from moglow.differences import standing
@@ -18,6 +20,8 @@ FIGURES = ("slide_median", "slide_mean", "path_mean", "heading", "jerk", "toe_he
 """Columns of the tables of figures."""
 DIFFERENCES = ("slide_median", "slide_mean", "path_mean", "stance", "jerk", "toe_height", "frechet")
 """Columns of the tables of differences, of measures that have a band."""
+AGAIN = ("slide_median", "slide_mean", "path_mean", "jerk", "toe_height", "frechet", "diversity")
+"""Columns of the table of training seeds."""
 MORE: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("planar", "radial", "realnvp", "maf"), ("flow_gallery.md",)),
     **dict.fromkeys(("vae", "gan", "regression"), ("anomalies.md",)),
@@ -40,9 +44,9 @@ ABOUT: Mapping[str, str] = {
 
 def page(found: Evaluation, training: TrainingSpec, shipped: int) -> str:
     """Returns the page as Markdown; the recipe that ships asks for so many steps."""
-    return (
-        "\n".join([*_introduction(found, training, shipped), *_side_by_side(found), *_members(found)]) + "\n"
-    )
+    first = replace(found, rows=tuple(row for row in found.rows if not row.about.get("seed")))
+    parts = (_introduction(first, training, shipped), _side_by_side(first), _again(found), _members(first))
+    return "\n".join(chain(*parts)) + "\n"
 
 
 def idea(model: type) -> str:
@@ -66,11 +70,12 @@ def _introduction(found: Evaluation, training: TrainingSpec, shipped: int) -> It
     if not models:
         return
     yield (
-        "Each model was trained on the motion of [`data/open`](../data/open/recipe.toml) with the same windows, as "
-        f"long as in [the ablations](ablation.md): {training.steps:,} steps of {training.batch} windows, one thread of "
-        f"a CPU; {min(sizes):.1f} to {max(sizes):.1f} million parameters. The recipe that ships asks for {shipped:,} "
-        "steps: this is enough to see what a model is like, not how good it gets. Rows that begin with *paper* are "
-        f"MoGlow with all of the paper's choices, at our size. {_seeds(models)}\n"
+        "Each model was trained on the motion of [`data/open`](../data/open/recipe.toml) by the recipe there, its "
+        f"model replaced: {training.steps:,} steps of {training.batch} windows, one thread of a CPU; {min(sizes):.1f} "
+        f"to {max(sizes):.1f} million parameters. The recipe that ships asks for {shipped:,} steps: this is enough to "
+        "see what a model is like, not how good it gets. Rows that begin with *paper* are MoGlow with all of the "
+        "paper's choices, windows too, at our size. What another seed of training gives is not in the intervals, but "
+        "in a table of its own.\n"
     )
     yield (
         f"Measured by the code of `moglow evaluate`: held-out controls and seven synthetic ones, {spec.seeds} seeds of "
@@ -79,14 +84,6 @@ def _introduction(found: Evaluation, training: TrainingSpec, shipped: int) -> It
         f"training set, which learns nothing. Likelihoods compare within an encoding only; that of a VAE is a bound. "
         f"Spread is that of draws over the error of their mean: 1 is right, 0 says the same whatever is drawn.\n"
     )
-
-
-def _seeds(models: Iterable[Row]) -> str:
-    """What is to be said about chance in training."""
-    seeds = {row.about["seed"] for row in models}
-    if len(seeds) == 1:
-        return "One seed of training: what another would have given is not in the intervals."
-    return "Rows without a word on it are training seed 0; the spread of seeds stands beside the intervals of sampling."
 
 
 def _side_by_side(found: Evaluation) -> Iterator[str]:
@@ -130,6 +127,41 @@ def _side_by_side(found: Evaluation) -> Iterator[str]:
     yield ""
 
 
+def _again(found: Evaluation) -> Iterator[str]:
+    """What the seeds of training gave, side by side, of members that were trained more than once."""
+    seeds: dict[str, list[Row]] = {}
+    for row in found.rows:
+        if "member" in row.about:
+            seeds.setdefault(row.about["member"], []).append(row)
+    again = {name: rows for name, rows in seeds.items() if len(rows) > 1}
+    if not again:
+        return
+    yield "## Trained again\n"
+    yield (
+        "The same on held-out controls from other seeds of training, side by side: what lies between two models means "
+        "little where it lies between two seeds of one.\n"
+    )
+    head = ("", *map(_head, AGAIN), "nats a frame", "blown up")
+    yield from _table(head, ([name, *_side(rows)] for name, rows in again.items()))
+
+
+def _side(rows: Iterable[Row]) -> list[str]:
+    """The cells of one model: in each what its seeds gave."""
+    cells = (
+        [
+            *(_value(row.figures[HELD_OUT].get(key), key) for key in AGAIN),
+            number(-row.likelihood.means["held-out"]) if row.likelihood else "",
+            str(row.wandering.blown_up) if row.wandering else "",
+        ]
+        for row in rows
+    )
+    return [", ".join(filter(None, column)) for column in zip(*cells, strict=True)]
+
+
+def _value(figure: Estimate | None, key: str) -> str:
+    return "" if figure is None or math.isnan(figure.value) else number(figure.value * MEASURES[key].scale)
+
+
 def _members(found: Evaluation) -> Iterator[str]:
     for name, model in MODELS.items():
         yield f"## {name}\n"
@@ -144,7 +176,7 @@ def _members(found: Evaluation) -> Iterator[str]:
             + "\n"
         )
         for row in found.rows:
-            if row.about.get("member") == name and row.about.get("seed") == 0:
+            if row.about.get("member") == name:
                 yield f"![Six seconds of {name} on synthetic controls](models/{name}.svg)\n"
 
 
@@ -156,12 +188,10 @@ def _figures(row: Row, group: str) -> list[str]:
 
 
 def _cell(figure: Estimate | None, key: str) -> str:
-    if figure is None or math.isnan(figure.value):
-        return ""
-    scale = MEASURES[key].scale
-    if figure.low is None or figure.high is None:
-        return number(figure.value * scale)
-    return f"{number(figure.value * scale)} ± {number((figure.high - figure.low) / 2 * scale)}"
+    value = _value(figure, key)
+    if figure is None or figure.low is None or figure.high is None or not value:
+        return value
+    return f"{value} ± {number((figure.high - figure.low) / 2 * MEASURES[key].scale)}"
 
 
 def _difference(found: Evaluation, row: Row, group: str, key: str) -> str:

@@ -46,8 +46,9 @@ def test_a_model_says_its_formula_its_reference_and_what_it_is_good_for(name: st
 
 
 def test_the_recipes_of_all_runs_are_read_without_complaint() -> None:
-    recipes = [member.recipe for member in family.MEMBERS.values()] + [*map(ablate.recipe_of, ablate.CHOICES)]
-    assert {Plan.of(recipe).training.steps for recipe in recipes} == {600}, "one budget for all"
+    members = [member.recipe for member in family.MEMBERS.values()]
+    for recipes, steps in ((members, family.STEPS), (map(ablate.recipe_of, ablate.CHOICES), ablate.BRIEF)):
+        assert {Plan.of(recipe).training.steps for recipe in recipes} == {steps}, "one budget for all"
 
 
 def test_pictures_are_small() -> None:
@@ -61,9 +62,10 @@ def test_a_run_is_made_once_and_stands_in_the_page(tmp_path: Path, monkeypatch: 
         "training.batch=2",
         "training.rollouts.seconds=0.5",
         "training.rollouts.takes=1",
+        *("context.usual=''", "context.sideways=''"),  # the corpus has other styles
     )
     monkeypatch.setattr(family, "SPEC", spec)
-    monkeypatch.setattr(family, "brief", lambda: brief)
+    monkeypatch.setattr(family, "brief", lambda steps: brief)
     members = {"moglow": family.Member("moglow", settings=("model.hidden=8",)), "vae": family.Member("vae")}
     monkeypatch.setattr(family, "MEMBERS", members)
     tiny_corpus().write(tmp_path / "feet_first.corpus")
@@ -75,11 +77,16 @@ def test_a_run_is_made_once_and_stands_in_the_page(tmp_path: Path, monkeypatch: 
     page = family.written(parts[1])
     assert "2 steps of 2 windows" in page and f"{COPY} against moglow, held-out" in page
     assert "models/moglow.svg" in page and (parts[1] / "models" / "moglow.svg").stat().st_size < LARGEST
+    assert "Trained again" not in page
+    assert list(family.run(tmp_path, tmp_path, ["vae"], [1], parts[0]))[0] == "vae, seed 1: trained"
     lines = {line for part in parts for line in (part / "models.jsonl").read_text().splitlines()}
-    assert len(lines) == 4, "real and copied motion are the same in every part"
+    assert len(lines) == 5, "real and copied motion are the same in every part"
     together.mkdir()
     (together / "models.jsonl").write_text("\n".join(lines))
-    assert [row.name for row in family.found(together).rows] == [REAL, "moglow", "vae", COPY]
+    assert [row.name for row in family.found(together).rows] == [REAL, "moglow", "vae", "vae, seed 1", COPY]
+    page = family.written(together)
+    again = page[page.index("## Trained again") :]
+    assert again.count("\n| vae |") == 1 and "vae, seed 1" not in page
 
 
 def test_runs_need_neither_a_window_nor_another_reader() -> None:
