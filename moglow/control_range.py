@@ -19,23 +19,28 @@ SLOWEST = 4.0
 
 @dataclass(frozen=True)
 class ControlRange:
-    """How fast motion goes: m/s and rad/s to all but a thousandth; sideways and turn to either side."""
+    """How fast motion goes: m/s and rad/s to all but a thousandth; sideways and turn to either side.
+
+    ``slowest`` is the pace that all but a hundredth of it keeps: who was never seen to stand cannot begin from a stand.
+    """
 
     forward: float
     backward: float
     sideways: float
     turn: float
+    slowest: float = 0.0
 
     @classmethod
     def of(cls, control: NDArray[Any]) -> Self:
         """The range of controls ``(N, 3)``.
 
         >>> ControlRange.of(np.array([[1.0, -0.2, 0.5]]))
-        ControlRange(forward=1.0, backward=0.0, sideways=0.2, turn=0.5)
+        ControlRange(forward=1.0, backward=0.0, sideways=0.2, turn=0.5, slowest=1.0198)
         """
         low, high = np.quantile(control[:, 0], [0.001, 0.999])
         sideways, turn = np.quantile(np.abs(control[:, 1:]), 0.999, axis=0)
-        values = (max(high, 0.0), max(-low, 0.0), sideways, turn)
+        slowest = np.quantile(np.hypot(control[:, 0], control[:, 1]), 0.01)
+        values = (max(high, 0.0), max(-low, 0.0), sideways, turn, slowest)
         return cls(*(round(float(value), 4) for value in values))
 
     def shares(self, path: ControlPath) -> dict[str, Array]:
@@ -71,6 +76,23 @@ class ControlRange:
                     f"{seen * scale:.1f} {unit} seen"
                 )
         return tuple(out)
+
+    def stands(self, path: ControlPath) -> tuple[str, ...]:
+        """A sentence if a path stands or creeps where nobody was seen to, with both numbers, and when.
+
+        >>> walked = ControlRange(forward=1.3, backward=0.0, sideways=0.2, turn=1.0, slowest=0.8)
+        >>> walked.stands(ControlPath.standing(31, fps=30.0))
+        ('pace: 0.0 m/s asked at 0.0 s, nothing slower than 0.8 m/s seen',)
+        """
+        pace = np.linalg.norm(path.velocities()[:, :2], axis=1)
+        creeps = pace + LEAST < self.slowest
+        if not creeps.any():
+            return ()
+        first = int(np.argmax(creeps))
+        return (
+            f"pace: {pace[first]:.1f} m/s asked at {first / path.fps:.1f} s, "
+            f"nothing slower than {self.slowest:.1f} m/s seen",
+        )
 
     def slowed(self, path: ControlPath) -> ControlPath:
         """The same way in more time, so much more wherever it asks for more than the range.

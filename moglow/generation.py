@@ -199,15 +199,22 @@ def within_range(
 
     With ``fit`` it is slowed down until it fits, with ``strict`` it is refused, else it is walked as it is.
     """
-    warnings = list(checkpoint.control_range.warnings(path))
-    if not warnings:
-        return path, []
-    if strict:
-        raise ControlError(f"path: {'; '.join(warnings)}; slow it down, or let --fit do it")
+    seen = checkpoint.control_range
+    fast, stands = seen.warnings(path), seen.stands(path)
+    if strict and fast:
+        raise ControlError(f"path: {'; '.join(fast)}; slow it down, or let --fit do it")
+    if strict and stands:
+        raise ControlError(
+            f"path: {stands[0]}; begin and end at speed, as velocities forward,sideways,turn can"
+        )
+    told = [f"{each}; feet may slide: begin and end at speed" for each in stands]
+    if not fast:
+        return path, told
     if not fit:
-        return path, [f"{each}; --fit slows the path down" for each in warnings]
-    slowed = checkpoint.control_range.slowed(path)
-    return slowed, [f"slowed from {path.duration:.1f} s to {slowed.duration:.1f} s: {'; '.join(warnings)}"]
+        return path, [f"{each}; --fit slows the path down" for each in fast] + told
+    slowed = seen.slowed(path)
+    told.insert(0, f"slowed from {path.duration:.1f} s to {slowed.duration:.1f} s: {'; '.join(fast)}")
+    return slowed, told
 
 
 def styled(path: ControlPath, style: str | None) -> ControlPath:

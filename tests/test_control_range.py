@@ -43,6 +43,8 @@ def test_the_range_of_a_walk_covers_it() -> None:
     assert seen.forward == pytest.approx(1.2, abs=0.01) and seen.backward == 0
     assert not seen.warnings(path) and not seen.warnings(path.mirrored())
     assert seen.warnings(path.reversed())
+    assert not seen.stands(path) and seen.slowest < 0.1, "it begins from a stand"
+    assert ControlRange.of(path.velocities()[60:-60]).stands(path)
 
 
 def test_what_was_never_seen_slows_nothing_to_a_halt() -> None:

@@ -1,6 +1,7 @@
 """From a checkpoint and a path to takes on the disk: the library and `moglow generate`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,19 @@ def test_a_path_beyond_what_was_seen_is_told_fitted_or_refused() -> None:
     assert slowed.duration > 2 * fast.duration and "slowed from" in told[0]
     with pytest.raises(ControlError, match="--fit"):
         within_range(checkpoint, fast, fit=False, strict=True)
+
+
+def test_a_stand_that_was_never_seen_is_told_or_refused() -> None:
+    checkpoint = make_checkpoint()
+    walked = replace(checkpoint, control_range=replace(checkpoint.control_range, slowest=0.8))
+    line, steady = read_control("line", fps=20.0), ControlPath.from_velocities([[1.0, 0.0, 0.0]] * 21, 20.0)
+    for fit in (False, True):
+        same, (warning,) = within_range(walked, line, fit=fit, strict=False)
+        assert same is line and "0.0 m/s asked at 0.0 s" in warning and "0.8 m/s seen" in warning
+    with pytest.raises(ControlError, match="at speed"):
+        within_range(walked, line, fit=True, strict=True)
+    for seen, path in ((checkpoint, line), (walked, steady)):
+        assert within_range(seen, path, fit=False, strict=True) == (path, [])
 
 
 def test_an_unknown_style_is_named_with_the_known_ones() -> None:
