@@ -44,7 +44,7 @@ class ContextSpec:
 
     styles: bool = True  # the style label as a further condition, one-hot; the paper has none
     usual: str = ""  # the style of a motion for which none is asked; without it any will do
-    sideways: str = ""  # instead that of a path that goes sideways, or backwards for long: one with such steps
+    sideways: str = ""  # instead that of a path that goes sideways, or back for long: one with such steps
 
     def __post_init__(self) -> None:
         if self.history < 1 or self.lookahead < 0:

@@ -165,7 +165,8 @@ class Trainer:
             target, vectors = window.target(context), window.context(context)
         losses, gradient, after = {}, 0.0, state
         for number, (name, optimizer) in enumerate(self._optimizers.items()):
-            generator = self.windows.generator(step, 2 + self.windows.rank, number)  # rows of other ranks differ
+            # Rows of other ranks differ.
+            generator = self.windows.generator(step, 2 + self.windows.rank, number)
             suspicion = spec.outliers.suspicion(step, self.model, window, context, state)
             if name in self._captured and suspicion is None:
                 loss, after = self._captured[name](target, vectors, state, generator=generator)

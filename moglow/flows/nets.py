@@ -86,7 +86,7 @@ class Recurrent(Conditioner, ABC):
         self.head = zero_linear(hidden, outputs)
 
     def forward(self, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
-        state = map_state(lambda memory: memory.contiguous(), state)  # cuDNN takes no slice of what a schedule stacked
+        state = map_state(lambda memory: memory.contiguous(), state)  # cuDNN takes no slice of a stack
         with torch.autocast(x.device.type, self.precision, enabled=self.precision is not None):
             hidden, state = self.recurrent(torch.cat([x, context], dim=-1), state)
         return self.head(hidden.to(x.dtype)), map_state(lambda memory: memory.to(x.dtype), state)

@@ -53,7 +53,7 @@ class FlowGMM(RealNVP):
             return replace(self, styles=styles)
 
     PRESETS: ClassVar[Mapping[str, MotionModel.Config]] = {
-        "compact": Config(),
+        "compact": Config(scale="bounded"),  # as RealNVP's
         "toy": Config(hidden=64, encoded=64, steps=4, net=64),
     }
 
