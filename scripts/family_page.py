@@ -82,7 +82,7 @@ def _introduction(found: Evaluation, training: TrainingSpec, shipped: int) -> It
         f"sampling at temperature {spec.temperature:g}, ± half of a 95 % interval over them; {spec.wanders} wanders of "
         f"{spec.wander_seconds / 60:g} minutes. Held-out real motion stands in the table, and motion copied from the "
         f"training set, which learns nothing. Likelihoods compare within an encoding only; that of a VAE is a bound. "
-        f"Spread is that of draws over the error of their mean: 1 is right, 0 says the same whatever is drawn.\n"
+        f"Minutes are of cores shared with others. Spread is that of draws over the error of their mean: 1 is right, 0 says the same whatever is drawn.\n"
     )
 
 
@@ -150,12 +150,18 @@ def _side(rows: Iterable[Row]) -> list[str]:
     cells = (
         [
             *(_value(row.figures[HELD_OUT].get(key), key) for key in AGAIN),
-            number(-row.likelihood.means["held-out"]) if row.likelihood else "",
+            _nats(row),
             str(row.wandering.blown_up) if row.wandering else "",
         ]
         for row in rows
     )
     return [", ".join(filter(None, column)) for column in zip(*cells, strict=True)]
+
+
+def _nats(row: Row) -> str:
+    """The negative log-likelihood of held-out motion, of a model that has one."""
+    nats = -row.likelihood.means["held-out"] if row.likelihood else math.nan
+    return "" if math.isnan(nats) else number(nats)
 
 
 def _value(figure: Estimate | None, key: str) -> str:
@@ -206,7 +212,7 @@ def _training(row: Row) -> list[str]:
         row.name,
         f"{about['parameters'] / 1e6:.2f}",
         f"{about['seconds'] / 60:.1f}",
-        number(-row.likelihood.means["held-out"]) if row.likelihood else "",
+        _nats(row),
         "" if math.isnan(spread) else number(spread),
     ]
     if wandered is None:
