@@ -82,7 +82,8 @@ def _introduction(found: Evaluation, training: TrainingSpec, shipped: int) -> It
         f"sampling at temperature {spec.temperature:g}, ± half of a 95 % interval over them; {spec.wanders} wanders of "
         f"{spec.wander_seconds / 60:g} minutes. Held-out real motion stands in the table, and motion copied from the "
         f"training set, which learns nothing. Likelihoods compare within an encoding only; that of a VAE is a bound. "
-        f"Minutes are of cores shared with others. Spread is that of draws over the error of their mean: 1 is right, 0 says the same whatever is drawn.\n"
+        "Minutes are of cores shared with others. Spread is that of draws over the error of their mean: 1 is right, 0 "
+        "says the same whatever is drawn.\n"
     )
 
 
