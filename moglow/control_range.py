@@ -13,7 +13,7 @@ LEAST = 0.1
 """Metres or radians a second that count as seen even where they were not: a stand is never quite still."""
 TOLERANCE = 1.02
 """A path may ask for that much more before anybody is told."""
-SLOWEST = 4.0
+STRETCHED = 4.0
 """Nothing is slowed down more than so many times: a path that asks for what was never seen stays nearly as drawn."""
 
 
@@ -102,7 +102,7 @@ class ControlRange:
         """
         shares = np.max(list(self.shares(path).values()), axis=0)
         reach = max(1, round(SMOOTHING * path.fps))
-        padded = np.pad(np.clip(shares, 1.0, SLOWEST), 2 * reach, mode="edge")
+        padded = np.pad(np.clip(shares, 1.0, STRETCHED), 2 * reach, mode="edge")
         largest = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(-1)
         weights = 1 + np.cos(np.pi * np.arange(-reach, reach + 1) / (reach + 1))
         stretch = np.convolve(largest, weights / weights.sum(), "valid")

@@ -201,20 +201,17 @@ def within_range(
     """
     seen = checkpoint.control_range
     fast, stands = seen.warnings(path), seen.stands(path)
-    if strict and fast:
-        raise ControlError(f"path: {'; '.join(fast)}; slow it down, or let --fit do it")
-    if strict and stands:
-        raise ControlError(
-            f"path: {stands[0]}; begin and end at speed, as velocities forward,sideways,turn can"
-        )
+    for beyond, advice in (
+        (fast, "slow it down, or let --fit do it"),
+        (stands, "begin and end at speed, as velocities forward,sideways,turn can"),
+    ):
+        if strict and beyond:
+            raise ControlError(f"path: {'; '.join(beyond)}; {advice}")
     told = [f"{each}; feet may slide: begin and end at speed" for each in stands]
-    if not fast:
-        return path, told
-    if not fit:
+    if not (fast and fit):
         return path, [f"{each}; --fit slows the path down" for each in fast] + told
     slowed = seen.slowed(path)
-    told.insert(0, f"slowed from {path.duration:.1f} s to {slowed.duration:.1f} s: {'; '.join(fast)}")
-    return slowed, told
+    return slowed, [f"slowed from {path.duration:.1f} s to {slowed.duration:.1f} s: {'; '.join(fast)}", *told]
 
 
 def styled(path: ControlPath, style: str | None) -> ControlPath:
