@@ -107,7 +107,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 LONG = 60.0  # seconds of the roll-outs that drift is read from
 
 
-def brief(steps: int = BRIEF) -> tuple[str, ...]:
+def brief(steps: int) -> tuple[str, ...]:
     """Returns what makes a recipe's training so short, settings and all that depends on its length."""
     return (
         *(f"training.steps={steps}", f"training.warmup={steps // 10}", f"training.validate_every={steps}"),

@@ -74,8 +74,7 @@ def _introduction(found: Evaluation, training: TrainingSpec, shipped: int) -> It
         f"model replaced: {training.steps:,} steps of {training.batch} windows, one thread of a CPU; {min(sizes):.1f} "
         f"to {max(sizes):.1f} million parameters. The recipe that ships asks for {shipped:,} steps: this is enough to "
         "see what a model is like, not how good it gets. Rows that begin with *paper* are MoGlow with all of the "
-        "paper's choices, windows too, at our size. What another seed of training gives is not in the intervals, but "
-        "in a table of its own.\n"
+        "paper's choices, windows too, at our size. What another seed of training gives is not in the intervals.\n"
     )
     yield (
         f"Measured by the code of `moglow evaluate`: held-out controls and seven synthetic ones, {spec.seeds} seeds of "

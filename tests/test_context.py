@@ -52,9 +52,8 @@ def test_where_no_style_is_asked_the_usual_one_is_told() -> None:
     assert list(context.styles_of(path)) == ["calm"]
     asked = replace(path, styles=("brisk", "", "calm"))
     assert list(context.styles_of(asked)) == ["brisk", "calm", "calm"]
-    assert not context.style_vector(
-        None
-    ).any()  # of a clip without a label nothing is known, whatever is usual
+    # Of a clip without a label nothing is known, whatever is usual.
+    assert not context.style_vector(None).any()
 
 
 def test_of_a_path_that_goes_sideways_a_style_is_told() -> None:
