@@ -140,11 +140,13 @@ def measure(
     With ``cpu_time`` seconds are those of the processor, in which other programs do not count: for one thread.
     """
     clock = time.process_time if cpu_time else time.perf_counter
+    missing = _missing(kernel, device)
     folded = Folded.of(subject.config, subject.weights)
     runs = [
         _timed(subject, folded, name, batch, frames, device, clock)
         for batch in batches
         for name in _kernels(kernel, batch, device)
+        if name not in missing
     ]
     return {
         "machine": machine(),
@@ -153,6 +155,7 @@ def measure(
         "model": subject.name,
         "weights": sum(matrix.size for matrix in folded.matrices),
         "first_frame_s": round(first_frame(subject), 3),
+        "missing": missing,
         "runs": runs,
     }
 
@@ -162,6 +165,8 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"{report['machine']}, device {report['device']}, seconds {report['seconds']}"
     yield f"{report['model']}: {report['weights'] / 1e6:.1f} M weights in large matrices"
     yield f"first frame of a fresh process, with numpy: {report['first_frame_s']:.2f} s"
+    for kernel, reason in report["missing"].items():
+        yield f"without {kernel}: {reason}"
     yield "kernel   batch   ms p50   ms p95   frames/s   roofline ms     GB/s   GFLOP/s"
     for run in report["runs"]:
         yield (
@@ -282,11 +287,18 @@ def _kernels(kernel: str, batch: int, device: str) -> list[str]:
         return ["torch", "bfloat16"]
     if batch > FEW:
         return ["numpy", "torch", "bfloat16"]
-    try:
-        make_arithmetic("native")
-    except DeviceError:
-        return ["numpy"]
     return ["numpy", "native"]
+
+
+def _missing(kernel: str, device: str) -> dict[str, str]:
+    """Returns the kernels of an automatic choice that this machine lacks, each with the reason in one line."""
+    reasons = {}
+    for name in ("native", "bfloat16") if kernel == "auto" and device == "cpu" else ():
+        try:
+            make_arithmetic(name)
+        except DeviceError as error:
+            reasons[name] = str(error)
+    return reasons
 
 
 def _best(call: Callable[[], float], clock: Clock, times: int = 5) -> float:

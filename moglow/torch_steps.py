@@ -10,7 +10,9 @@ from torch import Tensor
 
 from moglow.captured import Function, captured
 from moglow.context import Context
+from moglow.errors import DeviceError
 from moglow.flows.bijection import State
+from moglow.flows.nets import has_bfloat16
 from moglow.folded import Floats
 from moglow.models.model import MotionModel
 from moglow.numpy_moglow import NumpyMoGlow
@@ -59,6 +61,10 @@ class TorchArithmetic:
 
     def __init__(self, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
         self.device, self.precision = torch.device(device), precision
+        if precision is torch.bfloat16 and not has_bfloat16(self.device):
+            raise DeviceError(
+                f"--kernel bfloat16: this {self.device.type} multiplies no bfloat16; use --kernel torch"
+            )
         # oneDNN's product on weights in its own order; torch's product of float32 on the CPU is MKL's, which is
         # slower on some processors. The operators are torch's own but not for the public, so they may be missing.
         packed = torch.ops.mkldnn if self.device.type == "cpu" else None

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import torch
 
+from moglow.errors import DeviceError
 from moglow.flows.diagonal import has_kernels
-from moglow.flows.nets import faster_precision
+from moglow.flows.nets import faster_precision, has_bfloat16
 from moglow.models.model import MotionModel
 from moglow.outliers import OutlierSpec
 from moglow.rollout import FreeRunning
@@ -27,10 +28,19 @@ def auto_precision(model: MotionModel, device: torch.device) -> torch.dtype | No
     return faster_precision(model, device) if gains else None
 
 
+def bfloat16(model: MotionModel, device: torch.device) -> torch.dtype:
+    """Returns bfloat16 where the device multiplies in it."""
+    if not has_bfloat16(device):
+        raise DeviceError(
+            f"training.precision: this {device.type} multiplies no bfloat16; use float32, or auto to let it choose"
+        )
+    return torch.bfloat16
+
+
 PRECISIONS: Mapping[str, Callable[[MotionModel, torch.device], torch.dtype | None]] = {
     "auto": auto_precision,
     "float32": lambda model, device: None,
-    "bfloat16": lambda model, device: torch.bfloat16,
+    "bfloat16": bfloat16,
 }
 
 

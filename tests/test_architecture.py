@@ -10,7 +10,7 @@ import pytest
 from moglow.cli.main import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
-LONGEST_FILE = 300  # lines
+LONGEST_FILE = 350  # lines
 
 # Floor by floor, and in each floor in order: a module imports only what stands before it in this list.
 FLOORS = {

@@ -14,6 +14,7 @@ from moglow.bench import ITEM_BYTES, Subject, draw_first, measure, report_lines
 from moglow.cli.bench import THREADS
 from moglow.cli.main import cli
 from moglow.errors import CheckpointError, DeviceError
+from moglow.flows.nets import has_bfloat16
 from moglow.folded import Folded
 from moglow.numpy_moglow import NumpyMoGlow
 from tests.test_sampling import make_checkpoint
@@ -56,9 +57,13 @@ def test_every_kernel_that_suits_a_batch_is_timed() -> None:
     subject = Subject.of_preset("compact", pose=POSE, control=3)
     report = measure(subject, kernel="auto", batches=[1, 16], frames=1, device="cpu", cpu_time=True)
     kernels = [(timed["kernel"], timed["batch"]) for timed in report["runs"]]
-    assert kernels[0] == ("numpy", 1) and kernels[-3:] == [("numpy", 16), ("torch", 16), ("bfloat16", 16)]
+    expected = [("numpy", 1), ("native", 1), ("numpy", 16), ("torch", 16), ("bfloat16", 16)]
+    assert kernels == [(kernel, batch) for kernel, batch in expected if kernel not in report["missing"]]
+    assert ("bfloat16" in report["missing"]) != has_bfloat16(torch.device("cpu"))
     assert {kernel for kernel, _ in kernels} <= set(ITEM_BYTES)
-    head, *table = list(report_lines(report))[3:]
+    _, _, _, *reasons = list(report_lines(report))[: 3 + len(report["missing"])]
+    assert [line.split(":")[0] for line in reasons] == [f"without {kernel}" for kernel in report["missing"]]
+    head, *table = list(report_lines(report))[3 + len(reasons) :]
     assert len(table) == len(kernels) and "p95" in head and all(len(line) == len(head) for line in table)
 
 
@@ -102,6 +107,17 @@ def test_what_cannot_be_timed_is_said_in_one_line(tmp_path: Path) -> None:
         assert result.exit_code == 1 and result.stderr.startswith("error: ")
         assert len(result.stderr.splitlines()) == 1
     assert "did you mean 'paper'" in run("--preset", "papre").stderr
+
+
+def test_a_cpu_without_bfloat16_is_timed_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moglow.torch_steps.has_bfloat16", lambda device: False)
+    subject = Subject.of_preset("compact", pose=POSE, control=3)
+    report = measure(subject, kernel="auto", batches=[16], frames=1, device="cpu", cpu_time=True)
+    assert [timed["kernel"] for timed in report["runs"]] == ["numpy", "torch"]
+    assert "multiplies no bfloat16" in "\n".join(report_lines(report))
+    result = run("--preset", "compact", "--kernel", "bfloat16")
+    assert result.exit_code == 1 and result.stderr.startswith("error: --kernel bfloat16")
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

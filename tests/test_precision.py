@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
+from moglow.errors import DeviceError
 from moglow.flows.nets import BFLOAT16_PAYS_FROM, faster_precision, has_fast_bfloat16, recurrent_products_in
 from moglow.flows.schedules import SCHEDULES
 from moglow.models.moglow import MoGlow
 from moglow.training import Trainer
-from moglow.training_spec import TrainingSpec
+from moglow.training_spec import PRECISIONS, TrainingSpec
 from moglow.window_spec import WindowSpec
 from moglow.windows import Footage, Windows
 from tests.test_resume import halves
@@ -108,7 +109,12 @@ def test_auto_takes_bfloat16_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> N
     assert chosen(hidden=256) is None
 
 
-@fast
+def test_a_device_without_bfloat16_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moglow.training_spec.has_bfloat16", lambda device: False)
+    with pytest.raises(DeviceError, match="multiplies no bfloat16"):
+        PRECISIONS["bfloat16"](MoGlow(MoGlow.Config(steps=1, layers=1), 4, 3), CPU)
+
+
 def test_a_recipe_says_which() -> None:
     from moglow.training_run import Plan
 

@@ -226,18 +226,32 @@ def faster_precision(model: nn.Module, device: torch.device) -> torch.dtype | No
     )
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Returns whether a device multiplies matrices in bfloat16 at all.
+
+    oneDNN raises an error for such a product on an x86-64 CPU without AVX-512 (and without AVX-NE-CONVERT).
+
+    >>> has_bfloat16(torch.device("meta"))
+    False
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    supported = getattr(
+        torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None
+    )  # private to torch: it may be missing
+    return device.type == "cpu" and supported is not None and bool(supported())
+
+
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Returns whether a device multiplies matrices faster in bfloat16 than in float32.
 
     >>> has_fast_bfloat16(torch.device("meta"))
     False
     """
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
     if device.type == "cpu":  # torch before 2.11 cannot say
         can: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-        return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
-    return False
+        return has_bfloat16(device) and bool(can.get("avx512_bf16") or can.get("amx_bf16"))
+    return has_bfloat16(device)
 
 
 CONDITIONERS: Mapping[str, type[Conditioner]] = {"lstm": LSTM, "gru": GRU, "mingru": MinGRU, "mlp": MLP}
