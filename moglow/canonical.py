@@ -42,6 +42,10 @@ SHARP = 0.999
 """An elbow whose axis is that constant is a hinge, and its axis worth more than what the zero pose says."""
 
 
+UPRIGHT = np.cos(np.radians(45.0))
+"""The cosine of the trunk's tilt beyond which a zero pose is not standing: rigs differ by 20°, ACCAD's lies at 60°."""
+
+
 def canonical_rotations(skeleton: Skeleton, motion: Clip | None = None) -> Array:
     """World rotations ``(J, 4)`` of all joints in the canonical pose.
 
@@ -62,10 +66,16 @@ def canonical_rotations(skeleton: Skeleton, motion: Clip | None = None) -> Array
 
 
 def stands(skeleton: Skeleton) -> bool:
-    """Whether the zero pose is a pose: every leg leads down."""
+    """Whether the zero pose is a pose: every leg leads down and, on two legs and with arms, the trunk leads up."""
     rest, lengths = skeleton.rest_positions, leg_lengths(skeleton)
-    drops = [rest[leg.hip, 1] - rest[leg.ankle, 1] for leg in legs_of(skeleton)]
-    return bool((np.array(drops) > 0.6 * lengths).all())
+    legs, roles = legs_of(skeleton), skeleton.anatomy.roles
+    drops = [rest[leg.hip, 1] - rest[leg.ankle, 1] for leg in legs]
+    if not (np.array(drops) > 0.6 * lengths).all():
+        return False
+    if len(legs) != 2 or not {"head", "left_upper_arm", "right_upper_arm"} <= set(roles):
+        return True
+    trunk = rest[roles["head"]] - rest[[leg.hip for leg in legs]].mean(0)
+    return bool(trunk[1] > UPRIGHT * np.linalg.norm(trunk))
 
 
 class _Reader:

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -26,6 +26,8 @@ class SourceSpec:
 
     A clip that gets none of these has no label: it may be in any style.
     """
+    styles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Patterns of file names by style: the first style with a pattern that matches is the file's, before `style`."""
     style_from: str = ""
     """A regular expression with a group (?P<style>…), searched in each file's name."""
     licence: str = ""
@@ -118,6 +120,9 @@ def find_sources(data: DataSpec, base: Path) -> list[Source]:
 
 
 def _style(spec: SourceSpec, path: Path, folder: Path) -> str:
+    for style, patterns in spec.styles.items():
+        if any(fnmatch(path.name, pattern) for pattern in patterns):
+            return style
     if spec.style:
         return spec.style
     if spec.style_from:
