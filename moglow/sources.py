@@ -59,6 +59,12 @@ class DataSpec:
     """Enough for feet, and half the work of 60."""
     despike: bool = True
     """Mends rotations that jump away and back within a tenth of a second, before resampling smears them."""
+    cut_t_poses: bool = True
+    """Cuts the T-poses with which takes begin and end."""
+    level_floors: bool = True
+    """Makes the plane level on which the toes of a take stand."""
+    steady_knees: bool = True
+    """Leads knees smoothly where those of nearly straight legs swing about them faster than knees do."""
     smoother: tuple[float, ...] = ()
     """Seconds: training clips are seen again along paths smoothed by these. A recorded path sways with each step, and a
     model that learns to read its steps from there is lost on a path that somebody drew."""
