@@ -65,6 +65,8 @@ class DataSpec:
     """Makes the plane level on which the toes of a take stand."""
     steady_knees: bool = True
     """Leads knees smoothly where those of nearly straight legs swing about them faster than knees do."""
+    limits: bool = True
+    """Leads heads, hands and toes over where they are turned farther than they turn."""
     smoother: tuple[float, ...] = ()
     """Seconds: training clips are seen again along paths smoothed by these. A recorded path sways with each step, and a
     model that learns to read its steps from there is lost on a path that somebody drew."""
