@@ -39,7 +39,7 @@ SLOPE = np.radians(30.0)
 """How steeply a foot slopes from the ankle down to the toe joint where neither a zero pose nor a motion tells."""
 
 BENT, HINGED, TWISTED = 0.5, 0.95, np.cos(np.radians(30.0))
-"""A knee bent by 30° and more, about so constant an axis, tells where it points; the zero pose is believed up to 30°."""
+"""A knee bent by 30° and more about so constant an axis tells how a leg is turned; up to 30°, the zero pose does."""
 
 SHARP = 0.999
 """An elbow whose axis is that constant is a hinge, and its axis worth more than what the zero pose says."""
@@ -187,7 +187,8 @@ class _Reader:
         if rise.max() < np.cos(np.radians(30.0)):
             return UP
         upright = rise >= np.quantile(rise, 0.5)
-        return quat_rotate(usual[upright], self.bone(joint, role)).mean(0) * (UP + FORWARD)
+        leads: Array = quat_rotate(usual[upright], self.bone(joint, role)).mean(0) * (UP + FORWARD)
+        return leads
 
     def leg(self, joint: int, role: str, above: Array) -> Array:
         """Thigh or shin straight down; about its bone as in the zero pose, unless the knee shows that to be far off."""

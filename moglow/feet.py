@@ -148,9 +148,7 @@ def move_feet(clip: Clip, shifts: Array, *, spec: LockSpec = LockSpec()) -> Clip
     return replace(clip, positions=positions, rotations=rotations)
 
 
-def turn_leg(
-    clip: Clip, rotations: Array, leg: Leg, at: NDArray[np.intp], swing: Array, fold: Array
-) -> None:
+def turn_leg(clip: Clip, rotations: Array, leg: Leg, at: NDArray[np.intp], swing: Array, fold: Array) -> None:
     """Turns a thigh by ``swing`` and its shin by ``fold``, in the world and in frames ``at``; the foot stays as it was.
 
     Writes the local ``rotations`` ``(T, J, 4)`` of hip, knee and ankle. What lies between thigh and shin, or shin and

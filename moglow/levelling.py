@@ -5,8 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from moglow.clip import Clip
-from moglow.contacts import contacts, runs, toe_points
+from moglow.contacts import Flags, contacts, runs, toe_points
 from moglow.rotations import UP, Array, quat_between, quat_multiply, quat_rotate
+
+ROUNDS = 3
+"""On a steep floor only the lowest feet are seen to stand at first; once it is nearly level, the others are."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,8 @@ class LevelSpec:
     """How far standing toes lie from the floor anyway."""
     slope: float = 0.015
     """Metres a metre: how steep floors are, before anything is seen."""
+    uneven: float = 0.002
+    """Standing toes that deviate by less on the mean have a level floor."""
     gain: float = 0.9
     """The plane is believed where it leaves less than this share of the deviations from a level floor."""
 
@@ -30,9 +35,16 @@ def level_floor(clip: Clip, *, spec: LevelSpec = LevelSpec()) -> Clip:
 
     The height of the floor stays as it is in the middle of where the feet stood.
     """
-    slope, middle = floor_slope(clip, spec=spec)
-    if not slope.any():
-        return clip
+    for _ in range(ROUNDS):
+        slope, middle = floor_slope(clip, spec=spec)
+        if not slope.any():
+            break
+        clip = _levelled(clip, slope, middle)
+    return clip
+
+
+def _levelled(clip: Clip, slope: Array, middle: Array) -> Clip:
+    """The clip turned about a point of its floor so that a slope is taken out."""
     tilt = quat_between(np.array([-slope[0], 1.0, -slope[1]]), UP)
     positions, rotations = clip.positions.copy(), clip.rotations.copy()
     for root in (joint for joint, parent in enumerate(clip.skeleton.parents) if parent < 0):
@@ -61,10 +73,11 @@ def floor_slope(clip: Clip, *, spec: LevelSpec = LevelSpec()) -> tuple[Array, Ar
         off = np.abs(where[:, 1] - design @ plane)
         weights = np.minimum(1.0, 1.5 * spec.noise / np.maximum(off, 1e-9))
     flat = np.abs(where[:, 1] - np.array([np.median(where[leg == k, 1]) for k in leg]))
-    return (plane[-2:], middle) if off.mean() < spec.gain * flat.mean() else (level, middle)
+    tells = flat.mean() > spec.uneven and off.mean() < spec.gain * flat.mean()
+    return (plane[-2:], middle) if tells else (level, middle)
 
 
-def _stances(toes: Array, planted: Array, long: int) -> tuple[Array, Array]:
+def _stances(toes: Array, planted: Flags, long: int) -> tuple[Array, Array]:
     """The lowest toe ``(N, 3)`` of each stance, or of each part of a long one, and of which leg ``(N,)`` it is."""
     points, legs = [], []
     for k in range(planted.shape[1]):

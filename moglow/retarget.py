@@ -143,8 +143,8 @@ def _bent_forwards(body: Clip, turns: Array, pose: Array) -> Clip:
         hip, knee, ankle = world[:, leg.hip], world[:, leg.knee], world[:, leg.ankle]
         thigh = quat_multiply(turns[:, leg.hip], quat_conjugate(pose[leg.hip]))
         foot = quat_multiply(turns[:, leg.ankle], quat_conjugate(pose[leg.ankle]))
-        ahead = quat_rotate(thigh, FORWARD) + quat_rotate(foot, FORWARD)
-        ahead = across_leg((ankle - hip) / np.linalg.norm(ankle - hip, axis=-1, keepdims=True), ahead)
+        along = (ankle - hip) / np.linalg.norm(ankle - hip, axis=-1, keepdims=True)
+        ahead = across_leg(along, quat_rotate(thigh, FORWARD) + quat_rotate(foot, FORWARD))
         back = np.minimum(((knee - hip) * ahead).sum(-1), 0.0)
         at = np.flatnonzero(back < -1e-6)
         if at.size:

@@ -42,7 +42,7 @@ def trim(
         off = np.abs(usual.normalize(pose))
         pieces = [
             clip[start:stop]
-            for start, stop in _sound_stretches(off.max(1) <= outlier, jump.any(1))
+            for start, stop in _sound_stretches(off.max(1) <= outlier, np.asarray(jump.any(1)))
             if stop - start >= shortest * clip.fps and not _turned_over(off, jump, start, stop)
         ]
         lost = len(clip) - sum(map(len, pieces))

@@ -201,10 +201,10 @@ def continuous_turns(quats: Array) -> Array:
     An arm thrown up and over is then 190° instead of −170° about the same axis. Between two jumps, of more than a
     radian a frame, most frames have the shorter one of the two vectors.
 
-    >>> angle = np.array([0.0, 1.0, 2.0, 3.0, 3.5])[:, None]
+    >>> angle = np.array([0.0, 0.8, 1.6, 2.4, 3.2, 4.0])[:, None]
     >>> quats = np.stack([np.cos(angle / 2), np.sin(angle / 2), 0 * angle, 0 * angle], axis=-1)
     >>> continuous_turns(quats)[:, 0, 0].round(6).tolist()
-    [0.0, 1.0, 2.0, 3.0, 3.5]
+    [0.0, 0.8, 1.6, 2.4, 3.2, 4.0]
     """
     turns = quat_to_expmap(quats)
     dots = (quats[1:] * quats[:-1]).sum(-1)
