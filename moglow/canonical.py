@@ -38,8 +38,15 @@ _NEXT = {
 SLOPE = np.radians(30.0)
 """How steeply a foot slopes from the ankle down to the toe joint where neither a zero pose nor a motion tells."""
 
+BENT, HINGED, TWISTED = 0.5, 0.95, np.cos(np.radians(30.0))
+"""A knee bent by 30° and more about so constant an axis tells how a leg is turned; up to 30°, the zero pose does."""
+
 SHARP = 0.999
 """An elbow whose axis is that constant is a hinge, and its axis worth more than what the zero pose says."""
+
+
+UPRIGHT = np.cos(np.radians(45.0))
+"""The cosine of the trunk's tilt beyond which a zero pose is not standing: rigs differ by 20°, ACCAD's lies at 60°."""
 
 
 def canonical_rotations(skeleton: Skeleton, motion: Clip | None = None) -> Array:
@@ -62,10 +69,16 @@ def canonical_rotations(skeleton: Skeleton, motion: Clip | None = None) -> Array
 
 
 def stands(skeleton: Skeleton) -> bool:
-    """Whether the zero pose is a pose: every leg leads down."""
+    """Whether the zero pose is a pose: every leg leads down and, on two legs and with arms, the trunk leads up."""
     rest, lengths = skeleton.rest_positions, leg_lengths(skeleton)
-    drops = [rest[leg.hip, 1] - rest[leg.ankle, 1] for leg in legs_of(skeleton)]
-    return bool((np.array(drops) > 0.6 * lengths).all())
+    legs, roles = legs_of(skeleton), skeleton.anatomy.roles
+    drops = [rest[leg.hip, 1] - rest[leg.ankle, 1] for leg in legs]
+    if not (np.array(drops) > 0.6 * lengths).all():
+        return False
+    if len(legs) != 2 or not {"head", "left_upper_arm", "right_upper_arm"} <= set(roles):
+        return True
+    trunk = rest[roles["head"]] - rest[[leg.hip for leg in legs]].mean(0)
+    return bool(trunk[1] > UPRIGHT * np.linalg.norm(trunk))
 
 
 class _Reader:
@@ -95,7 +108,7 @@ class _Reader:
         if part in ("upper_arm", "forearm", "hand"):
             return self.arm(joint, role, above, outwards)
         if part in ("thigh", "shin"):
-            return self.turned(joint, above, self.bone(joint, role), -UP, LEFT)
+            return self.leg(joint, role, above)
         if self.stands:
             return self.facing
         if part == "clavicle":
@@ -105,7 +118,12 @@ class _Reader:
             return self.turned(joint, above, self.bone(joint, role), rest, UP)
         if part == "hips":
             legs = legs_of(self.skeleton)
-            return _frame(self.bone(joint, role), UP, self.way(joint, legs[1].hip, legs[0].hip), LEFT)
+            return _frame(
+                self.bone(joint, role),
+                self.upwards(joint, role),
+                self.way(joint, legs[1].hip, legs[0].hip),
+                LEFT,
+            )
         return self.turned(joint, above, self.bone(joint, role), UP, LEFT)
 
     def bone(self, joint: int, role: str) -> Array:
@@ -154,6 +172,48 @@ class _Reader:
         if self.stands:
             return self.turned(joint, above, bone, outwards, FORWARD)
         return aim(above, bone, outwards)
+
+    def upwards(self, joint: int, role: str) -> Array:
+        """Where the bone of the hips leads while the trunk is upright; straight up where it never is.
+
+        Rigs have the lowest joint of the spine above, before or behind the hips.
+        """
+        usual = self.usual(joint)
+        if usual is None or self.motion is None or "head" not in self.roles:
+            return UP
+        world = self.motion.world()[0]
+        trunk = world[:, self.roles["head"]] - world[:, [leg.hip for leg in legs_of(self.skeleton)]].mean(1)
+        rise = trunk[:, 1] / np.maximum(np.linalg.norm(trunk, axis=-1), 1e-9)
+        if rise.max() < np.cos(np.radians(30.0)):
+            return UP
+        upright = rise >= np.quantile(rise, 0.5)
+        leads: Array = quat_rotate(usual[upright], self.bone(joint, role)).mean(0) * (UP + FORWARD)
+        return leads
+
+    def leg(self, joint: int, role: str, above: Array) -> Array:
+        """Thigh or shin straight down; about its bone as in the zero pose, unless the knee shows that to be far off."""
+        bone, axis = self.bone(joint, role), self.knee(joint, role)
+        if self.stands and axis is not None:
+            told = quat_rotate(self.facing, axis)
+            if told @ LEFT < TWISTED * np.linalg.norm(told):
+                return _frame(bone, -UP, axis, LEFT)
+        return self.turned(joint, above, bone, -UP, LEFT)
+
+    def knee(self, joint: int, role: str) -> Array | None:
+        """The axis about which a biped's knee bends, in this joint's frame, if the motion bends it sharply enough."""
+        names = [role[: role.index("_") + 1] + part for part in ("thigh", "shin", "foot")]
+        legs = legs_of(self.skeleton)
+        if self.motion is None or len(legs) != 2 or not all(name in self.roles for name in names):
+            return None
+        world, rotations = self.motion.world()
+        hip, knee, ankle = (world[:, self.roles[name]] for name in names)
+        axes = quat_rotate(quat_conjugate(rotations[:, joint]), np.cross(knee - hip, ankle - knee))
+        sines = np.linalg.norm(axes, axis=-1) / max(float(leg_lengths(self.skeleton).mean()) ** 2 / 4, 1e-9)
+        bent = axes[sines > BENT]
+        if len(bent) < self.motion.fps / 3:
+            return None
+        total, most = bent.sum(0), np.linalg.norm(bent, axis=-1).sum()
+        return total if np.linalg.norm(total) > HINGED * most else None
 
     def elbow(self, joint: int, role: str) -> Array | None:
         """The axis about which the elbow bends, in this joint's frame, if the motion shows one."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from moglow.anatomy import Leg
 from moglow.clip import Clip
@@ -130,7 +131,7 @@ def move_feet(clip: Clip, shifts: Array, *, spec: LockSpec = LockSpec()) -> Clip
 
     Where nothing is to move, nothing changes to the last bit.
     """
-    parents, (world, turns) = clip.skeleton.parents, clip.world()
+    world = clip.world()[0]
     sink = _sink(clip, shifts, spec)
     positions = carried(clip, -sink[:, None] * UP).positions
     rotations = clip.rotations.copy()
@@ -143,14 +144,23 @@ def move_feet(clip: Clip, shifts: Array, *, spec: LockSpec = LockSpec()) -> Clip
         new_knee, new_ankle = solve_leg(new_hip, wanted, thigh, shin, direction)
         swing = quat_between(knee - hip, new_knee - new_hip)
         fold = quat_between(ankle - knee, new_ankle - new_knee)
-        # What lies between thigh and shin, or shin and foot, turns with the upper one of them.
-        above_thigh = turns[at, parents[leg.hip]]
-        above_shin = quat_multiply(swing, turns[at, parents[leg.knee]])
-        above_foot = quat_multiply(fold, turns[at, parents[leg.ankle]])
-        rotations[at, leg.hip] = _local(above_thigh, quat_multiply(swing, turns[at, leg.hip]))
-        rotations[at, leg.knee] = _local(above_shin, quat_multiply(fold, turns[at, leg.knee]))
-        rotations[at, leg.ankle] = _local(above_foot, turns[at, leg.ankle])
+        turn_leg(clip, rotations, leg, at, swing, fold)
     return replace(clip, positions=positions, rotations=rotations)
+
+
+def turn_leg(clip: Clip, rotations: Array, leg: Leg, at: NDArray[np.intp], swing: Array, fold: Array) -> None:
+    """Turns a thigh by ``swing`` and its shin by ``fold``, in the world and in frames ``at``; the foot stays as it was.
+
+    Writes the local ``rotations`` ``(T, J, 4)`` of hip, knee and ankle. What lies between thigh and shin, or shin and
+    foot, turns with the upper one of them.
+    """
+    parents, turns = clip.skeleton.parents, clip.world()[1]
+    above_thigh = turns[at, parents[leg.hip]]
+    above_shin = quat_multiply(swing, turns[at, parents[leg.knee]])
+    above_foot = quat_multiply(fold, turns[at, parents[leg.ankle]])
+    rotations[at, leg.hip] = _local(above_thigh, quat_multiply(swing, turns[at, leg.hip]))
+    rotations[at, leg.knee] = _local(above_shin, quat_multiply(fold, turns[at, leg.knee]))
+    rotations[at, leg.ankle] = _local(above_foot, turns[at, leg.ankle])
 
 
 def _local(parent: Array, rotation: Array) -> Array:

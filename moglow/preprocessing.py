@@ -18,10 +18,14 @@ from moglow.clip import Clip
 from moglow.corpus import Corpus
 from moglow.encodings.encoding import FeatureSpec
 from moglow.errors import MoglowError, RecipeError
+from moglow.joint_limits import within_limits
+from moglow.knees import steady_knees
+from moglow.levelling import level_floor
 from moglow.retarget import retarget
 from moglow.skeleton import Skeleton
 from moglow.sources import DataSpec, Source, find_sources
 from moglow.summary import Summary
+from moglow.t_poses import without_t_poses
 from moglow.trimming import trim
 
 LIKE_FRAMES = 600
@@ -165,9 +169,12 @@ def _load(job: tuple[Source, Skeleton | None, DataSpec, FeatureSpec]) -> Clip | 
         if clip.duration < data.shortest:
             return f"only {clip.duration:.1f} s long"
         clip = (despike(clip) if data.despike else clip).resample(data.fps)
+        clip = without_t_poses(clip) if data.cut_t_poses else clip
+        clip = level_floor(clip) if data.level_floors else clip
         # A retarget stands toes on the floor; the lowest point of a clip may be a tip that a bad marker kicks.
         clip = clip.on_floor() if target is None else retarget(clip, target)
-        clip = features.posed(clip)
+        clip = steady_knees(clip) if data.steady_knees else clip
+        clip = features.posed(within_limits(clip) if data.limits else clip)
         return replace(clip)  # without what it derived on the way, which would travel between processes
     except MoglowError as error:
         return str(error)

@@ -1,7 +1,7 @@
 """A clip of one skeleton put on another: by roles, in the canonical pose, feet where they stood. Floor 3."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from typing import Self
 
@@ -12,12 +12,14 @@ from moglow.clip import Clip
 from moglow.clip_stream import stretches
 from moglow.contacts import Flags, contacts, leg_lengths, legs_of, runs, toe_floor, toe_points
 from moglow.errors import SkeletonError
-from moglow.feet import carried, move_feet
+from moglow.feet import carried, move_feet, turn_leg
+from moglow.leg_ik import across_leg
 from moglow.rotations import (
     IDENTITY,
     UP,
     Array,
     heading_to_quat,
+    quat_between,
     quat_conjugate,
     quat_multiply,
     quat_rotate,
@@ -116,7 +118,8 @@ class Retargeting:
         body = _in_pose(self.skeleton, turns, clip.fps, clip.name)
         ahead = quat_rotate(heading_to_quat(clip.headings()), self.ahead)
         middle = _middle(clip) - self.floor.mean() * UP
-        return carried(body, self.scales * middle + ahead + self.sole - _middle(body))
+        body = carried(body, self.scales * middle + ahead + self.sole - _middle(body))
+        return _bent_forwards(body, turns, self.target_pose)
 
     def feet_kept(self, clip: Clip) -> Clip:
         """The same with toes in their places."""
@@ -124,6 +127,31 @@ class Retargeting:
         height = toes[..., 1] / leg_lengths(clip.skeleton)
         shifts = self.scales * toes + self.sole - toe_points(body)
         return move_feet(body, _while_low(shifts, height, contacts(clip, floor=self.floor)))
+
+
+def _bent_forwards(body: Clip, turns: Array, pose: Array) -> Clip:
+    """The body with a biped's knees that bend backwards bent forwards as far; ankles and feet stay as they are.
+
+    A leg that markers or a solver overstretch has its knee behind the line from hip to ankle. Whatever is done to such
+    a leg later would follow that: a leg that gets a little shorter would fold up like a bird's.
+    """
+    legs, rotations = legs_of(body.skeleton), body.rotations.copy()
+    if len(legs) != 2:
+        return body
+    world = body.world()[0]
+    for leg in legs:
+        hip, knee, ankle = world[:, leg.hip], world[:, leg.knee], world[:, leg.ankle]
+        thigh = quat_multiply(turns[:, leg.hip], quat_conjugate(pose[leg.hip]))
+        foot = quat_multiply(turns[:, leg.ankle], quat_conjugate(pose[leg.ankle]))
+        along = (ankle - hip) / np.linalg.norm(ankle - hip, axis=-1, keepdims=True)
+        ahead = across_leg(along, quat_rotate(thigh, FORWARD) + quat_rotate(foot, FORWARD))
+        back = np.minimum(((knee - hip) * ahead).sum(-1), 0.0)
+        at = np.flatnonzero(back < -1e-6)
+        if at.size:
+            there = knee[at] - 2 * back[at, None] * ahead[at]
+            swing = quat_between(knee[at] - hip[at], there - hip[at])
+            turn_leg(body, rotations, leg, at, swing, quat_between(ankle[at] - knee[at], ankle[at] - there))
+    return replace(body, rotations=rotations)
 
 
 def _while_low(shifts: Array, height: Array, planted: Flags) -> Array:

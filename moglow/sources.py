@@ -3,8 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -26,6 +26,8 @@ class SourceSpec:
 
     A clip that gets none of these has no label: it may be in any style.
     """
+    styles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Patterns of file names by style: the first style with a pattern that matches is the file's, before `style`."""
     style_from: str = ""
     """A regular expression with a group (?P<style>…), searched in each file's name."""
     licence: str = ""
@@ -57,6 +59,14 @@ class DataSpec:
     """Enough for feet, and half the work of 60."""
     despike: bool = True
     """Mends rotations that jump away and back within a tenth of a second, before resampling smears them."""
+    cut_t_poses: bool = True
+    """Cuts the T-poses with which takes begin and end."""
+    level_floors: bool = True
+    """Makes the plane level on which the toes of a take stand."""
+    steady_knees: bool = True
+    """Leads knees smoothly where those of nearly straight legs swing about them faster than knees do."""
+    limits: bool = True
+    """Leads heads, hands and toes over where they are turned farther than they turn."""
     smoother: tuple[float, ...] = ()
     """Seconds: training clips are seen again along paths smoothed by these. A recorded path sways with each step, and a
     model that learns to read its steps from there is lost on a path that somebody drew."""
@@ -118,6 +128,9 @@ def find_sources(data: DataSpec, base: Path) -> list[Source]:
 
 
 def _style(spec: SourceSpec, path: Path, folder: Path) -> str:
+    for style, patterns in spec.styles.items():
+        if any(fnmatch(path.name, pattern) for pattern in patterns):
+            return style
     if spec.style:
         return spec.style
     if spec.style_from:

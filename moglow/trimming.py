@@ -16,7 +16,7 @@ JUMP = 30.0
 """Radians (or metres) a second: a channel that changes faster has jumped; a runner's foot reaches 20."""
 
 STRANGE = 5.0
-"""Deviations: half of the frames between two jumps have a channel beyond this only if the jump turned a joint over."""
+"""Deviations: a channel that has jumped and is beyond this in half of the frames up to the next jump is turned over."""
 
 
 def trim(
@@ -40,12 +40,10 @@ def trim(
     trimmed = []
     for clip, pose, jump in zip(clips, poses, jumps, strict=True):
         off = np.abs(usual.normalize(pose))
-        worst = off.max(1)
         pieces = [
             clip[start:stop]
-            for start, stop in _sound_stretches(worst <= outlier, jump)
-            if stop - start >= shortest * clip.fps
-            and not (jump.any() and np.median(worst[start:stop]) > STRANGE)
+            for start, stop in _sound_stretches(off.max(1) <= outlier, np.asarray(jump.any(1)))
+            if stop - start >= shortest * clip.fps and not _turned_over(off, jump, start, stop)
         ]
         lost = len(clip) - sum(map(len, pieces))
         fault = f"{lost / clip.fps:.1f} s of {len(clip) / clip.fps:.1f} s: {_fault(encoding, pose, off, clip.fps)}"
@@ -69,8 +67,15 @@ def _fault(encoding: Encoding, pose: Array, off: Array, fps: float) -> str:
 
 
 def _jumps(pose: Array, fps: float) -> NDArray[np.bool_]:
-    """Whether a channel jumps from frame t to t + 1 ``(T − 1,)``."""
-    return np.asarray((np.abs(np.diff(pose, axis=0)) * fps > JUMP).any(1))
+    """Which channels jump from frame t to t + 1 ``(T − 1, D)``."""
+    return np.asarray(np.abs(np.diff(pose, axis=0)) * fps > JUMP)
+
+
+def _turned_over(off: Array, jump: NDArray[np.bool_], start: int, stop: int) -> bool:
+    """Whether a channel lies far off in the frames ``start`` to ``stop``, into or out of which it has jumped."""
+    edges = [edge for edge in (start - 1, stop - 1) if 0 <= edge < len(jump)]
+    jumped = jump[edges].any(0)
+    return bool(jumped.any() and (np.median(off[start:stop, jumped], axis=0) > STRANGE).any())
 
 
 def _sound_stretches(sound: NDArray[np.bool_], jump: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -17,10 +17,10 @@ FLOORS = {
     0: "errors heap rotations vocabulary signals schema tensorfile",
     1: "symmetry limbs body anatomy bearings skeleton",
     2: "mirroring clip clip_stream capsules",
-    3: """leg_ik contacts feet toes canonical posture retarget
+    3: """leg_ik contacts feet knees toes canonical posture t_poses levelling retarget
         control following presets control_table control_file control_range steering""",
     4: """bvh_columns bvh_numbers bvh_header bvh_frames bvh_portable bvh_read bvh_write bvh_patch
-        metrics likeness tally ranking faults limb_faults tempo cleaning damage limb_damage mending inspection
+        metrics likeness tally ranking faults limb_faults tempo cleaning joint_limits damage limb_damage mending inspection
         normalizer encodings encodings.quat_matrices encodings.curves encodings.reduction encodings.chart
         encodings.rotation
         encodings.position encodings.legs encodings.leg_solver encodings.feet_first encodings.encoding""",

@@ -5,7 +5,15 @@ import pytest
 
 from moglow.canonical import canonical_rotations, stands
 from moglow.clip import Clip
-from moglow.rotations import Array, heading_to_quat, quat_angle, quat_multiply, quat_normalize, quat_rotate
+from moglow.rotations import (
+    Array,
+    axis_angle_to_quat,
+    heading_to_quat,
+    quat_angle,
+    quat_multiply,
+    quat_normalize,
+    quat_rotate,
+)
 from moglow.skeleton import Skeleton
 from tests.rigs import DOGS, RIGS
 from tests.walking import rebased, skeleton_of, walk
@@ -110,3 +118,31 @@ def test_dogs_keep_their_paws(rig: str) -> None:
         end = role.replace("shin", "foot").replace("thigh", "shin")
         np.testing.assert_allclose(pointing(skeleton, rotations, role, end), DOWN, atol=SMALL)
     assert quat_angle(rotations[skeleton.role("left_foot")], [1.0, 0, 0, 0]) < SMALL
+
+
+def test_a_zero_pose_with_a_lying_trunk_is_none() -> None:
+    """As in ACCAD's files: legs lead down, the spine ahead. Thighs turned about themselves are told by the knees."""
+    clip, _ = walk(skeleton_of(RIGS["cmu"]))
+    turns = np.tile([1.0, 0, 0, 0], (len(clip.skeleton), 1))
+    roles = clip.skeleton.anatomy.roles
+    above = [j for role, j in roles.items() if role in ("spine", "chest", "neck", "head") or "arm" in role]
+    turns[above] = axis_angle_to_quat(LEFT, -np.pi / 2)
+    other = rebased(clip, turns)
+    assert stands(clip.skeleton) and not stands(other.skeleton)
+    found, plain = canonical_rotations(other.skeleton, other), canonical_rotations(clip.skeleton, clip)
+    for role in ("left_thigh", "right_shin", "left_forearm"):
+        expected = quat_multiply(plain[roles[role]], turns[roles[role]])
+        assert quat_angle(found[roles[role]], expected) < np.radians(1), role
+
+
+def test_the_bend_of_knees_outweighs_a_twisted_zero_pose() -> None:
+    clip, _ = walk(skeleton_of(RIGS["cmu"]))
+    turns = np.tile([1.0, 0, 0, 0], (len(clip.skeleton), 1))
+    roles = clip.skeleton.anatomy.roles
+    for role in ("left_thigh", "left_shin"):
+        turns[roles[role]] = axis_angle_to_quat(-DOWN, 0.9)
+    other = rebased(clip, turns)
+    assert stands(other.skeleton)
+    found, plain = canonical_rotations(other.skeleton, other), canonical_rotations(clip.skeleton, clip)
+    expected = quat_multiply(plain[roles["left_thigh"]], turns[roles["left_thigh"]])
+    assert quat_angle(found[roles["left_thigh"]], expected) < np.radians(3)

@@ -162,6 +162,32 @@ def test_styles_come_from_names_too(folder: Path) -> None:
     assert styles == {"brisk/c.bvh": "fast", "brisk/d.bvh": "fast", "calm/a.bvh": "a", "calm/b.bvh": "b"}
 
 
+def test_a_table_of_patterns_says_styles(folder: Path) -> None:
+    """The first that matches; what none matches has the folder's own."""
+    table = {"sneak": ("a.*",), "any": ("a*", "c*")}
+    spec = DataSpec(
+        sources=(SourceSpec("calm", style="plain", styles=table), SourceSpec("brisk", styles=table))
+    )
+    styles = {source.name: source.style for source in find_sources(spec, folder)}
+    assert styles == {"brisk/c.bvh": "any", "brisk/d.bvh": "", "calm/a.bvh": "sneak", "calm/b.bvh": "plain"}
+
+
+def test_a_jump_of_a_hand_costs_no_more_than_the_cut() -> None:
+    clips = [weaving(speed) for speed in (0.6, 0.8, 1.0, 1.2)]
+    encoding = FeatureSpec().fit(clips)
+    rotations, hand = clips[1].rotations.copy(), clips[1].skeleton.role("left_forearm")
+    rotations[45:, hand] = quat_multiply(rotations[45:, hand], expmap_to_quat(np.array([1.3, 0.0, 0.0])))
+    pieces, fault = trim(
+        encoding,
+        [clips[0], replace(clips[1], rotations=rotations), *clips[2:]],
+        [True] * 4,
+        outlier=60.0,
+        shortest=0.5,
+    )[1]
+    kept = sum(map(len, pieces))
+    assert kept >= 45, fault
+
+
 def test_patterns_pick_and_skip(folder: Path) -> None:
     spec = DataSpec(sources=(SourceSpec(pattern="*/*.bvh", skip=("[ab].bvh",)),))
     assert [source.name for source in find_sources(spec, folder)] == ["brisk/c.bvh", "brisk/d.bvh"]
@@ -256,9 +282,11 @@ def test_the_real_recipes_find_their_files(shared_data: Path) -> None:
     from moglow.recipe import read_recipe
 
     root = Path(__file__).resolve().parents[1] / "data"
-    for name, train, held_out in (("open", 126, 19), ("bandai", 361, 34)):
-        data = read_recipe(root / name / "recipe.toml").section("data", DataSpec)
-        splits = [source.split for source in find_sources(data.at(shared_data / "locomotion"), root / name)]
+    recipes = ("open/recipe", 126, 19), ("open/wide", 574, 76), ("bandai/recipe", 361, 34)
+    for name, train, held_out in recipes:
+        recipe = root / f"{name}.toml"
+        data = read_recipe(recipe).section("data", DataSpec)
+        splits = [source.split for source in find_sources(data.at(shared_data / "locomotion"), recipe.parent)]
         assert (splits.count("train"), splits.count("val")) == (train, held_out)
 
 

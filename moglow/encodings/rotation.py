@@ -9,6 +9,7 @@ the skeleton's own zero pose has: x (nodding) stays, y (turning) and z (leaning)
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -91,7 +92,7 @@ class RotationChart(Chart):
         positions, rotations = to_path_frame(clip, path)
         tilt = rotation_to_tilt(quat_multiply(rotations[:, self.hips], quat_conjugate(self.means[self.hips])))
         joints = list(self.joints)
-        turns = quat_to_expmap(quat_multiply(quat_conjugate(self.means[joints]), clip.rotations[:, joints]))
+        turns = continuous_turns(quat_multiply(quat_conjugate(self.means[joints]), clip.rotations[:, joints]))
         turns = quat_rotate(self.standing[joints], turns)
         hips = positions[:, self.hips]
         columns = [hips[:, [1, 0, 2]], tilt, turns.reshape(len(clip), -1)]
@@ -192,6 +193,32 @@ def ancestors(skeleton: Skeleton, joint: int) -> list[int]:
     while skeleton.parents[chain[-1]] >= 0:
         chain.append(skeleton.parents[chain[-1]])
     return chain[::-1]
+
+
+def continuous_turns(quats: Array) -> Array:
+    """Rotation vectors ``(T, K, 3)`` of quaternions ``(T, K, 4)``, continuous where a joint turns by more than π.
+
+    An arm thrown up and over is then 190° instead of −170° about the same axis. Between two jumps, of more than a
+    radian a frame, most frames have the shorter one of the two vectors.
+
+    >>> angle = np.array([0.0, 0.8, 1.6, 2.4, 3.2, 4.0])[:, None]
+    >>> quats = np.stack([np.cos(angle / 2), np.sin(angle / 2), 0 * angle, 0 * angle], axis=-1)
+    >>> continuous_turns(quats)[:, 0, 0].round(6).tolist()
+    [0.0, 0.8, 1.6, 2.4, 3.2, 4.0]
+    """
+    turns = quat_to_expmap(quats)
+    dots = (quats[1:] * quats[:-1]).sum(-1)
+    for k in np.flatnonzero((np.abs(np.diff(turns, axis=0)) > 1.0).any((0, 2))):
+        edges = np.flatnonzero(np.abs(dots[:, k]) < np.cos(0.5)) + 1
+        for start, stop in pairwise([0, *edges.tolist(), len(quats)]):
+            signs = np.cumprod(np.where(dots[start : stop - 1, k] < 0, -1.0, 1.0))
+            part = quats[start:stop, k] * np.concatenate([[1.0], signs])[:, None]
+            part = part * (-1.0 if part[:, 0].sum() < 0 else 1.0)
+            sine = np.linalg.norm(part[:, 1:], axis=-1, keepdims=True)
+            beyond = part[:, 0] < 0
+            longer = part[:, 1:] * 2 * np.arctan2(sine, part[:, :1]) / np.maximum(sine, 1e-9)
+            turns[start:stop, k][beyond] = longer[beyond]
+    return turns
 
 
 def rotation_to_tilt(rotation: Array) -> Array:
