@@ -2,11 +2,9 @@
 
 from importlib.util import find_spec
 
-collect_ignore = (
-    []
-    if find_spec("triton")
-    else [
-        *("moglow/fused_kernels.py", "moglow/fused_cells.py"),
-        *("moglow/flows/stage_kernels.py", "moglow/flows/fused_stages.py"),
+collect_ignore = ["moglow/blender/inside", "moglow/blender/extension"]  # only Blender can import bpy
+if not find_spec("triton"):
+    collect_ignore += [
+        *("moglow/sampling/fast/fused_kernels.py", "moglow/sampling/fast/fused_cells.py"),
+        *("moglow/flows/schedules/stage_kernels.py", "moglow/flows/schedules/fused_stages.py"),
     ]
-)

@@ -1,4 +1,4 @@
-"""moglow: your path, your skeleton, natural motion. Import what you need from its module: `moglow.clip`, ….
+"""moglow: your path, your skeleton, natural motion. Import what you need from its module: `moglow.motion.clip`, ….
 
 Reading order: clip, control, features, then models and sampling. Importing this package loads nothing else.
 """

@@ -1,4 +1,4 @@
-"""A trained model in one file, with everything that generation needs; floor 9, read with numpy alone.
+"""A trained model in one file, with everything that generation needs.
 
 The file is safetensors: the weights as arrays, the rest as JSON in its header. It holds no code, is written
 atomically, and refuses what it does not know in one line.
@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow import __version__
-from moglow.context import Context
-from moglow.control_range import ControlRange
+from moglow.corpus.context import Context
 from moglow.errors import CheckpointError, FileFormatError, MoglowError
-from moglow.schema import from_table, suggestion, to_table
-from moglow.skeleton import Skeleton
-from moglow.tensorfile import read_tensors, write_tensors
+from moglow.files.tables import from_table, suggestion, to_table
+from moglow.files.tensors import read_tensors, write_tensors
+from moglow.motion.skeleton import Skeleton
+from moglow.paths.control_range import ControlRange
 
 if TYPE_CHECKING:
     from moglow.models.model import MotionModel
@@ -145,3 +145,38 @@ def _halved(array: NDArray[Any]) -> NDArray[Any]:
 
 def _whole(array: NDArray[Any]) -> NDArray[Any]:
     return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+REAL_SLIDE = 0.05
+"""Metres a second, mean of the lowest toe: motion capture where a checkpoint does not say."""
+
+
+def real_slide(checkpoint: Checkpoint) -> float:
+    """Mean slide (m/s) of the lowest toe in the real motion that the checkpoint was validated on."""
+    return float(checkpoint.about.get("validation", {}).get("real", {}).get("slide_mean", REAL_SLIDE))
+
+
+def real_figures(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The same figures of held-out real motion, as far as the checkpoint says them."""
+    said = checkpoint.about.get("validation", {})
+    real, likelihood = said.get("real", {}), said.get("likelihood", {})
+    out: dict[str, Any] = {}
+    if real:
+        out["foot_slide_m_s"] = {
+            "median": round(real["slide_median"], 4),
+            "mean": round(real["slide_mean"], 4),
+        }
+        out["jerk_m_s3"] = round(real["jerk"], 1)
+    if likelihood:
+        out["log_likelihood_nats"] = {"mean": round(-likelihood["standardized"], 2)}
+    return out
+
+
+def likelihood_terms(checkpoint: Checkpoint) -> str:
+    """What a likelihood of this model means."""
+    noise = checkpoint.about.get("validation", {}).get("likelihood", {}).get("dequantised")
+    density = f", density with dequantisation noise of {noise:g} deviations" if noise is not None else ""
+    stride = int(checkpoint.about.get("stride", 1))
+    shares = f", in equal shares of {stride} frames scored at once" if stride > 1 else ""
+    channels = checkpoint.context.pose_dim
+    return f"natural log, {channels} standardised channels a frame{density}, at temperature 1{shares}"

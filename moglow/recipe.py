@@ -1,4 +1,4 @@
-"""A recipe: one TOML file with the sections data, features, context, model and training; floor 5.
+"""A recipe: one TOML file with the sections data, features, context, model and training.
 
 Each section is the frozen dataclass of the part it configures, so a key is explained where it is used. A command
 reads the sections it needs: preprocessing asks for [data] and [features] and never meets torch.
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from moglow.errors import RecipeError
-from moglow.schema import from_table, suggestion
+from moglow.files.tables import from_table, suggestion
 
 T = TypeVar("T")
 

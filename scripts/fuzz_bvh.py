@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from moglow.bvh_read import read_bvh
-from moglow.bvh_write import write_bvh
+from moglow.bvh.read import read_bvh
+from moglow.bvh.write import write_bvh
 from moglow.errors import MoglowError
-from moglow.rotations import quat_angle
+from moglow.maths.rotations import quat_angle
 
 SAMPLES = Path(__file__).resolve().parents[1] / "data" / "samples"
 FRAMES = 8  # kept of each file: short ones let more be tried

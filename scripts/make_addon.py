@@ -1,4 +1,4 @@
-"""Packs the Blender add-on: `python scripts/make_addon.py [-o moglow_blender.zip]`.
+"""Packs the Blender add-on: `python scripts/make_addon.py [-o moglow.blender.inside.zip]`.
 
 One zip for Blender 4.2 and newer: a manifest, a door, and a wheel with the part of moglow that needs numpy alone, with
 what runs inside Blender and with the shipped weights. The same tree gives the same bytes.
@@ -14,12 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from moglow import __version__
-from moglow.generation import PRETRAINED
-from moglow.tensorfile import replacing
+from moglow.files.atomic import replacing
+from moglow.sampling.generate import PRETRAINED
 
 ROOT = Path(__file__).resolve().parents[1]
-DOOR = "moglow_blender.addon"
-HOMES = {"moglow": ".", "moglow_blender": "viewer"}
+DOOR = "moglow.blender.inside.addon"
 WHEEL = f"moglow-{__version__}-py3-none-any.whl"
 DAY = (2020, 1, 1, 0, 0, 0)  # of every file in the archives: so that they depend on nothing but their content
 
@@ -27,7 +26,7 @@ DAY = (2020, 1, 1, 0, 0, 0)  # of every file in the archives: so that they depen
 def main() -> None:
     """Writes the zip and says what is in it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("-o", "--out", type=Path, default=Path(f"moglow_blender-{__version__}.zip"))
+    parser.add_argument("-o", "--out", type=Path, default=Path(f"moglow.blender.inside-{__version__}.zip"))
     out: Path = parser.parse_args().out
     make_addon(out)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, for Blender 4.2 and newer")
@@ -35,7 +34,7 @@ def main() -> None:
 
 def make_addon(out: Path) -> None:
     """Writes the add-on's zip."""
-    extension = ROOT / "viewer" / "blender_extension"
+    extension = ROOT / "moglow" / "blender" / "extension"
     manifest = (extension / "blender_manifest.toml").read_text("utf-8")
     files = {
         "blender_manifest.toml": manifest.format(version=__version__, wheel=WHEEL).encode(),
@@ -49,10 +48,8 @@ def make_addon(out: Path) -> None:
 
 def wheel_files() -> dict[str, bytes]:
     """The modules that the add-on needs, the weights and their card, by their place in the wheel."""
-    sources = {
-        source: home for name in modules(DOOR) if (source := source_of(name)) for home in [home_of(name)]
-    }
-    files = {source.relative_to(home).as_posix(): source.read_bytes() for source, home in sources.items()}
+    sources = filter(None, map(source_of, modules(DOOR)))
+    files = {source.relative_to(ROOT).as_posix(): source.read_bytes() for source in sources}
     for path in (PRETRAINED, PRETRAINED.with_suffix(".md")):
         files[f"moglow/pretrained/{path.name}"] = path.read_bytes()
     return files
@@ -61,14 +58,15 @@ def wheel_files() -> dict[str, bytes]:
 def modules(start: str) -> set[str]:
     """A module and all of ours that are imported when it is; what a function imports for itself is left out.
 
-    >>> {"moglow.sampling", "moglow_blender.panel"} < modules(DOOR), "moglow.torch_steps" in modules(DOOR)
+    >>> {"moglow.sampling.sampler", "moglow.blender.inside.panel"} < modules(DOOR),
+    "moglow.sampling.fast.torch_steps" in modules(DOOR)
     (True, False)
     """
     found: set[str] = set()
     waiting = [start]
     while waiting:
         name = waiting.pop()
-        source = source_of(name) if name.partition(".")[0] in HOMES and name not in found else None
+        source = source_of(name) if name not in found else None
         if source is None:
             continue
         found.add(name)
@@ -81,14 +79,11 @@ def modules(start: str) -> set[str]:
     return found
 
 
-def home_of(module: str) -> Path:
-    """The folder in which a module's top package lies."""
-    return ROOT / HOMES[module.partition(".")[0]]
-
-
 def source_of(module: str) -> Path | None:
     """The file of a module of ours, or nothing if it is none."""
-    path = home_of(module) / module.replace(".", "/")
+    if module.partition(".")[0] != "moglow":
+        return None
+    path = ROOT / module.replace(".", "/")
     files = (path.with_name(path.name + ".py"), path / "__init__.py")
     return next((file for file in files if file.exists()), None)
 

@@ -16,17 +16,17 @@ from pathlib import Path
 
 import numpy as np
 
-from moglow.bvh_write import write_bvh
-from moglow.control import ControlPath
-from moglow.control_file import write_control
-from moglow.following import Pace, follow, round_corners
-from moglow.presets import make_preset
-from procedural.figure import make_rest_clip
-from procedural.gaits import Manner
-from procedural.hound import trot
-from procedural.recording import Recording
-from procedural.walker import walk
-from procedural.wandering import wander
+from moglow.bvh.write import write_bvh
+from moglow.paths.control_path import ControlPath
+from moglow.paths.csv_files import write_control
+from moglow.paths.pace import Pace, follow, round_corners
+from moglow.paths.presets import make_preset
+from scripts.procedural.figure import make_rest_clip
+from scripts.procedural.gaits import Manner
+from scripts.procedural.hound import trot
+from scripts.procedural.recording import Recording
+from scripts.procedural.walker import walk
+from scripts.procedural.wandering import wander
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 FPS = 30.0

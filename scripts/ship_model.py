@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from moglow.checkpoint import Checkpoint
-from moglow.clip import Clip
-from moglow.contacts import toe_points
-from moglow.control import ControlPath
-from moglow.control_file import read_control
-from moglow.corpus import Corpus
-from moglow.feet import lock_feet
-from moglow.generation import PRETRAINED, TEMPERATURE
-from moglow.metrics import jerk, toe_slide
-from moglow.sampling import Sampler
+from moglow.corpus.corpus import Corpus
+from moglow.measures.metrics import jerk, toe_slide
+from moglow.motion.clip import Clip
+from moglow.motion.contacts import toe_points
+from moglow.motion.foot_lock import lock_feet
+from moglow.paths.control_path import ControlPath
+from moglow.paths.csv_files import read_control
+from moglow.sampling.generate import PRETRAINED, TEMPERATURE
+from moglow.sampling.sampler import Sampler
 
 CONTROLS = (
     *(

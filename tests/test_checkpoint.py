@@ -13,10 +13,10 @@ from torch import Generator
 
 from moglow.checkpoint import BEST, Checkpoint
 from moglow.errors import CheckpointError
+from moglow.files.tables import to_table
+from moglow.files.tensors import read_tensors, write_tensors
 from moglow.models.moglow import MoGlow
-from moglow.schema import to_table
-from moglow.tensorfile import read_tensors, write_tensors
-from tests.tiny import tiny_context, tiny_corpus
+from tests.support.tiny import tiny_context, tiny_corpus
 
 CONFIG = MoGlow.Config(steps=2, hidden=8, encoder=(8,), scale="bounded", latent="student")
 

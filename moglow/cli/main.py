@@ -14,23 +14,23 @@ from moglow import __version__
 from moglow.errors import MoglowError
 
 SECTIONS: dict[str, dict[str, str]] = {
-    "Make motion": {"generate": "moglow.cli.generate", "play": "moglow.cli.play"},
+    "Make motion": {"generate": "moglow.cli.commands.generate", "play": "moglow.cli.commands.play"},
     "Look at motion": {
-        "inspect": "moglow.cli.inspect",
-        "classify": "moglow.cli.classify",
-        "view": "moglow.cli.view",
+        "inspect": "moglow.cli.commands.inspect",
+        "classify": "moglow.cli.commands.classify",
+        "view": "moglow.cli.commands.view",
     },
     "Convert it": {
-        "clean": "moglow.cli.clean",
-        "export": "moglow.cli.export",
-        "blender": "moglow.cli.blender",
+        "clean": "moglow.cli.commands.clean",
+        "export": "moglow.cli.commands.export",
+        "blender": "moglow.cli.commands.blender",
     },
     "Learn from it": {
-        "preprocess": "moglow.cli.preprocess",
-        "train": "moglow.cli.train",
-        "evaluate": "moglow.cli.evaluate",
-        "info": "moglow.cli.info",
-        "bench": "moglow.cli.bench",
+        "preprocess": "moglow.cli.commands.preprocess",
+        "train": "moglow.cli.commands.train",
+        "evaluate": "moglow.cli.commands.evaluate",
+        "info": "moglow.cli.commands.info",
+        "bench": "moglow.cli.commands.bench",
     },
 }
 COMMANDS: dict[str, str] = {name: module for section in SECTIONS.values() for name, module in section.items()}

@@ -1,4 +1,4 @@
-"""What every chart of a pose must offer: a named list of numbers and the way there and back. Floor 4; numpy alone.
+"""What every chart of a pose must offer: a named list of numbers and the way there and back.; numpy alone.
 
 A chart sees a pose from the *path's frame*: on the floor at the control path's position, facing along its heading. So
 the same step walked anywhere, in any direction, has the same numbers, and the root follows the control by construction.
@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from moglow.clip import Clip
-from moglow.control import ControlPath
-from moglow.rotations import Array, quat_conjugate, quat_multiply, quat_rotate
-from moglow.skeleton import Skeleton
+from moglow.maths.rotations import Array, quat_conjugate, quat_multiply, quat_rotate
+from moglow.motion.clip import Clip
+from moglow.motion.skeleton import Skeleton
+from moglow.paths.control_path import ControlPath
 
 PLANTED = ("toe_x", "toe_z", "foot_yaw")
 """Groups of a foot that stands: the path's step alone says what they become. A chart may have none of them."""

@@ -1,4 +1,4 @@
-"""Channels that follow from two others along a curved surface, as two hinges in one joint make. Floor 4; numpy.
+"""Channels that follow from two others along a curved surface, as two hinges in one joint make.; numpy.
 
 A joint that turns about two axes only has three numbers in a rotation vector, the third a smooth function of the other
 two. A polynomial of the fifth degree says it to a thousandth of a radian over the range of an elbow.
@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from moglow.rotations import Array
+from moglow.maths.rotations import Array
 
 DEGREE = 5
 _EXPONENTS = np.arange(DEGREE + 1)

@@ -1,4 +1,4 @@
-"""A clip as numbers and back, whatever the chart: what models learn from and what they give. Floor 4; numpy alone.
+"""A clip as numbers and back, whatever the chart: what models learn from and what they give.; numpy alone.
 
 ``FeatureSpec`` says what to make, ``FeatureSpec.fit`` looks at clips and gives an `Encoding`, which turns clips into
 ``Features`` and poses into clips. Augmentation is linear, so it can be done later, on a whole batch, anywhere:
@@ -17,21 +17,21 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from moglow.anatomy import Leg
-from moglow.clip import Clip
-from moglow.contacts import contacts
-from moglow.control import ControlPath
+from moglow.anatomy.anatomy import Leg
 from moglow.encodings.chart import PLANTED, Chart
 from moglow.encodings.feet_first import FeetFirstChart
 from moglow.encodings.legs import twins_of
+from moglow.encodings.level_head import level_head
 from moglow.encodings.position import PositionChart
 from moglow.encodings.reduction import Reduction
 from moglow.encodings.rotation import RotationChart
 from moglow.errors import ClipError
-from moglow.posture import level_head
-from moglow.rotations import Array
-from moglow.schema import from_table, to_table
-from moglow.skeleton import Skeleton
+from moglow.files.tables import from_table, to_table
+from moglow.maths.rotations import Array
+from moglow.motion.clip import Clip
+from moglow.motion.contacts import contacts
+from moglow.motion.skeleton import Skeleton
+from moglow.paths.control_path import ControlPath
 
 CHARTS: dict[str, type[Chart]] = {
     "feet_first": FeetFirstChart,

@@ -1,4 +1,4 @@
-"""The feet-first chart: legs by where the feet stand, everything else as rotation vectors. Floor 4; numpy alone.
+"""The feet-first chart: legs by where the feet stand, everything else as rotation vectors.; numpy alone.
 
 A leg is seven numbers: the toe's position in the path's frame (x, z and height), the foot's yaw, roll and pitch, and
 the swivel of the knee about the line from hip to ankle. The ankle follows from the toe, the knee by two-bone IK. Small
@@ -19,17 +19,17 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from moglow.clip import Clip
-from moglow.control import ControlPath
 from moglow.encodings.chart import Channel, Chart, to_path_frame
 from moglow.encodings.leg_solver import LegSolver
 from moglow.encodings.legs import Legs, twins_of
-from moglow.encodings.quat_matrices import apply, right_matrix
 from moglow.encodings.rotation import TILT_MATRIX, RotationChart, ancestors, tilt_factors
 from moglow.errors import SkeletonError
-from moglow.mirroring import find_mirror
-from moglow.rotations import Array
-from moglow.skeleton import Skeleton
+from moglow.maths.quat_matrices import apply, right_matrix
+from moglow.maths.rotations import Array
+from moglow.motion.clip import Clip
+from moglow.motion.mirror import find_mirror
+from moglow.motion.skeleton import Skeleton
+from moglow.paths.control_path import ControlPath
 
 GROUPS = (  # name, group and sign in the mirror of a leg's numbers; each group holds all legs, planted ones first
     ("x", "toe_x", -1.0),

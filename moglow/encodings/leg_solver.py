@@ -1,4 +1,4 @@
-"""Legs from their numbers: two-bone inverse kinematics with all constants multiplied out. Floor 4; numpy alone.
+"""Legs from their numbers: two-bone inverse kinematics with all constants multiplied out.; numpy alone.
 
 It is written for a single frame between two frames of a game: wherever a step is linear in products of cosines and
 sines, what does not change is one matrix, made once, and what is left is a handful of small products.
@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow.encodings.legs import Legs, joints_of, reach, unit
-from moglow.encodings.quat_matrices import apply, left_matrix, product, right_matrix, turning_matrix
 from moglow.encodings.rotation import ancestors
-from moglow.leg_ik import across_leg
-from moglow.rotations import Array, matrix_to_quat, quat_conjugate, quat_multiply
+from moglow.maths.quat_matrices import apply, left_matrix, product, right_matrix, turning_matrix
+from moglow.maths.rotations import Array, matrix_to_quat, quat_conjugate, quat_multiply
+from moglow.maths.two_bone_ik import across_leg
 
 
 @dataclass(frozen=True, eq=False)

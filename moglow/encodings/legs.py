@@ -1,4 +1,4 @@
-"""The legs of the feet-first chart: what is constant about them, and their numbers in a pose. Floor 4; numpy alone."""
+"""The legs of the feet-first chart: what is constant about them, and their numbers in a pose.; numpy alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,11 +7,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from moglow.anatomy import Leg
+from moglow.anatomy.anatomy import Leg
 from moglow.encodings.rotation import RotationChart, ancestors, rotation_to_tilt
-from moglow.leg_ik import across_leg, across_part, knee_direction
-from moglow.mirroring import Mirror
-from moglow.rotations import (
+from moglow.maths.rotations import (
     IDENTITY,
     Array,
     matrix_to_quat,
@@ -21,7 +19,9 @@ from moglow.rotations import (
     quat_multiply,
     quat_rotate,
 )
-from moglow.skeleton import Skeleton
+from moglow.maths.two_bone_ik import across_leg, across_part, knee_direction
+from moglow.motion.mirror import Mirror
+from moglow.motion.skeleton import Skeleton
 
 STRAIGHT = 0.005
 """Metres off the line from hip to ankle below which a knee points where its thigh's hinge does, not where it is.

@@ -1,4 +1,4 @@
-"""The position chart of the MoGlow paper: every joint's x, y and z in the path's frame. Floor 4; numpy alone.
+"""The position chart of the MoGlow paper: every joint's x, y and z in the path's frame.; numpy alone.
 
 Bones are rigid, so such poses fill only a thin sheet of their space and a density over them has no honest scale; the
 chart is here for comparison. Decoding turns every bone of the skeleton to where the joints say: bone lengths hold,
@@ -12,18 +12,18 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from moglow.clip import Clip
-from moglow.control import ControlPath
 from moglow.encodings.chart import Channel, Chart, to_path_frame
 from moglow.encodings.rotation import RotationChart, ancestors
-from moglow.rotations import (
+from moglow.maths.rotations import (
     Array,
     matrix_to_quat,
     quat_conjugate,
     quat_multiply,
     quat_to_matrix,
 )
-from moglow.skeleton import Skeleton
+from moglow.motion.clip import Clip
+from moglow.motion.skeleton import Skeleton
+from moglow.paths.control_path import ControlPath
 
 HABIT = 1e-8
 """Weight of a joint's mean rotation against its bones (m²): decides only what the bones leave open."""

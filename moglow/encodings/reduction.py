@@ -1,4 +1,4 @@
-"""Which channels of a chart really move: the others are left out and restored. Floor 4; numpy alone.
+"""Which channels of a chart really move: the others are left out and restored.; numpy alone.
 
 A density needs as many numbers as there are degrees of freedom. A joint that never turns gives constant channels, a
 hinge three that are multiples of one, two hinges three on a curved surface. Each would let a likelihood run away to
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow.encodings.curves import Curves
-from moglow.rotations import Array
+from moglow.maths.rotations import Array
 
 FRAMES_A_CAUSE = 10
 """Frames needed for each kept channel before others are said to depend on them: few frames depend on anything."""

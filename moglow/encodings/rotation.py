@@ -1,4 +1,4 @@
-"""The rotation chart: hips about the path, other joints as rotation vectors about their means. Floor 4; numpy alone.
+"""The rotation chart: hips about the path, other joints as rotation vectors about their means.; numpy alone.
 
 The hips have a height, a residual (x, z) about the path, a yaw about its heading, a roll and a pitch. Every other
 joint is a rotation vector: the turn that leads from the joint's mean rotation to its present one, in the axes of the
@@ -15,12 +15,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from moglow.clip import Clip
-from moglow.control import ControlPath
 from moglow.encodings.chart import Channel, Chart, to_path_frame
-from moglow.encodings.quat_matrices import apply, expmap_to_quat, left_matrix, product, right_matrix
-from moglow.mirroring import find_mirror
-from moglow.rotations import (
+from moglow.maths.quat_matrices import apply, expmap_to_quat, left_matrix, product, right_matrix
+from moglow.maths.rotations import (
     IDENTITY,
     Array,
     quat_conjugate,
@@ -30,7 +27,10 @@ from moglow.rotations import (
     quat_to_euler,
     quat_to_expmap,
 )
-from moglow.skeleton import Skeleton
+from moglow.motion.clip import Clip
+from moglow.motion.mirror import find_mirror
+from moglow.motion.skeleton import Skeleton
+from moglow.paths.control_path import ControlPath
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,7 @@ from moglow.models.planar import PlanarFlow
 from moglow.models.radial import RadialFlow
 from moglow.models.realnvp import RealNVP
 from moglow.models.regression import Regression
-from moglow.models.sparse_kl import SparseKL
-from moglow.models.sparse_l1 import SparseL1
+from moglow.models.sparse import SparseKL, SparseL1
 from moglow.models.undercomplete import Undercomplete
 from moglow.models.vae import VAE
 

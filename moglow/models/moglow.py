@@ -15,7 +15,7 @@ from moglow.flows.glow import GlowStep
 from moglow.flows.linear import InvertibleLinear
 from moglow.flows.nets import CONDITIONERS, dense
 from moglow.flows.scales import SCALES
-from moglow.flows.schedules import SCHEDULES, fastest
+from moglow.flows.schedules.schedules import SCHEDULES, fastest
 from moglow.models.flow import FlowModel, halves
 from moglow.models.model import MotionModel
 

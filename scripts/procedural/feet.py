@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from moglow.rotations import Array, heading_to_vector, wrap_angle
-from procedural.gaits import Gait
-from procedural.steps import Stance
+from moglow.maths.rotations import Array, heading_to_vector, wrap_angle
+from scripts.procedural.gaits import Gait
+from scripts.procedural.steps import Stance
 
 LOADING, ROLLING = 0.13, 0.40
 """Seconds, at most, from heel strike to flat foot, and from flat foot to lift-off."""

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from moglow.clip import Clip
-from moglow.skeleton import Skeleton
+from moglow.motion.clip import Clip
+from moglow.motion.skeleton import Skeleton
 
 Point = tuple[float, float, float]
 Joints = Mapping[str, tuple[str, Point]]

@@ -11,7 +11,7 @@ from typing import final
 
 import numpy as np
 
-from moglow.rotations import Array
+from moglow.maths.rotations import Array
 
 
 @dataclass(frozen=True)

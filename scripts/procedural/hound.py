@@ -8,16 +8,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from moglow.control import ControlPath
-from moglow.rotations import Array, heading_to_quat, quat_multiply, quat_rotate, quat_slerp
-from moglow.signals import smooth_gaussian
-from moglow.skeleton import Skeleton
-from procedural.feet import Sole, move_foot
-from procedural.figure import joined
-from procedural.gaits import Manner, TrotGait, effort
-from procedural.legs import LegBones, hip_position, pitched, rolled, stand_on
-from procedural.recording import Recording, drift, with_lead
-from procedural.steps import Foothold, plan_steps
+from moglow.maths.rotations import Array, heading_to_quat, quat_multiply, quat_rotate, quat_slerp
+from moglow.maths.signals import smooth_gaussian
+from moglow.motion.skeleton import Skeleton
+from moglow.paths.control_path import ControlPath
+from scripts.procedural.feet import Sole, move_foot
+from scripts.procedural.figure import joined
+from scripts.procedural.gaits import Manner, TrotGait, effort
+from scripts.procedural.legs import LegBones, hip_position, pitched, rolled, stand_on
+from scripts.procedural.recording import Recording, drift, with_lead
+from scripts.procedural.steps import Foothold, plan_steps
 
 HIPS_HEIGHT = 0.50
 MIDDLE = {

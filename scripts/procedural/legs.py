@@ -5,10 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moglow.clip import Clip
-from moglow.control import ControlPath
-from moglow.leg_ik import across_leg, solve_leg
-from moglow.rotations import (
+from moglow.maths.rotations import (
     Array,
     axis_angle_to_quat,
     heading_to_quat,
@@ -18,8 +15,11 @@ from moglow.rotations import (
     quat_multiply,
     quat_rotate,
 )
-from moglow.skeleton import Skeleton
-from procedural.feet import FootMotion, Sole
+from moglow.maths.two_bone_ik import across_leg, solve_leg
+from moglow.motion.clip import Clip
+from moglow.motion.skeleton import Skeleton
+from moglow.paths.control_path import ControlPath
+from scripts.procedural.feet import FootMotion, Sole
 
 REACH = 0.998
 """The share of a leg's length that is used: a straight knee would lock."""

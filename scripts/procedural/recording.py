@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from moglow.clip import Clip
-from moglow.control import ControlPath
-from moglow.rotations import Array
-from moglow.signals import smooth_gaussian
+from moglow.maths.rotations import Array
+from moglow.maths.signals import smooth_gaussian
+from moglow.motion.clip import Clip
+from moglow.paths.control_path import ControlPath
 
 LEAD = 2.0
 """Seconds that are walked before a path begins and after it ends, so that it may begin and end in full stride."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from moglow.control import ControlPath
-from moglow.rotations import Array, heading_to_quat, quat_rotate
-from moglow.signals import smooth_gaussian
-from procedural.gaits import Gait, Manner
+from moglow.maths.rotations import Array, heading_to_quat, quat_rotate
+from moglow.maths.signals import smooth_gaussian
+from moglow.paths.control_path import ControlPath
+from scripts.procedural.gaits import Gait, Manner
 
 CREEP = 0.03
 """Metres (and half as many radians) a second below which a path is at rest …"""

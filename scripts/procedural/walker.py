@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from moglow.control import ControlPath
-from moglow.rotations import Array, euler_to_quat, heading_to_quat, quat_multiply, quat_slerp
-from moglow.signals import smooth_gaussian
-from moglow.skeleton import Skeleton
-from procedural.feet import Sole, move_foot
-from procedural.figure import make_figure
-from procedural.gaits import BipedGait, Manner, effort, running
-from procedural.legs import LegBones, hip_position, pitched, rolled, stand_on
-from procedural.recording import Recording, drift, with_lead
-from procedural.steps import Foothold, plan_steps
+from moglow.maths.rotations import Array, euler_to_quat, heading_to_quat, quat_multiply, quat_slerp
+from moglow.maths.signals import smooth_gaussian
+from moglow.motion.skeleton import Skeleton
+from moglow.paths.control_path import ControlPath
+from scripts.procedural.feet import Sole, move_foot
+from scripts.procedural.figure import make_figure
+from scripts.procedural.gaits import BipedGait, Manner, effort, running
+from scripts.procedural.legs import LegBones, hip_position, pitched, rolled, stand_on
+from scripts.procedural.recording import Recording, drift, with_lead
+from scripts.procedural.steps import Foothold, plan_steps
 
 HIPS_HEIGHT = 0.942
 """Of a standing figure, whose knees are a little bent."""

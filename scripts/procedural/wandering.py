@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from moglow.control import ControlPath
-from moglow.rotations import Array
-from moglow.signals import smooth_gaussian
+from moglow.maths.rotations import Array
+from moglow.maths.signals import smooth_gaussian
+from moglow.paths.control_path import ControlPath
 
 CHANGE = 0.35
 """Seconds (a Gaussian's deviation) in which one activity becomes the next."""

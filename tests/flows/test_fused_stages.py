@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from moglow.flows import diagonal as schedule
 from moglow.flows.bijection import Chain, map_state
 from moglow.flows.coupling import AffineCoupling
-from moglow.flows.diagonal import diagonal
 from moglow.flows.glow import GlowStep
 from moglow.flows.nets import recurrent_products_in
-from moglow.flows.schedules import plain
+from moglow.flows.schedules import diagonal as schedule
+from moglow.flows.schedules.diagonal import diagonal
+from moglow.flows.schedules.schedules import plain
 from tests.flows.test_schedules import build, everything, windows
 
 TRITON = find_spec("triton") is not None
@@ -39,7 +39,7 @@ can_run = pytest.mark.skipif(
 @pytest.fixture(autouse=True)
 def fused(monkeypatch: pytest.MonkeyPatch) -> None:
     if INTERPRETED and TRITON:
-        from moglow.flows.fused_stages import FusedStages
+        from moglow.flows.schedules.fused_stages import FusedStages
 
         monkeypatch.setattr(schedule, "stages_on", lambda device: FusedStages)
 

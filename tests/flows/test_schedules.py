@@ -15,7 +15,7 @@ from moglow.flows.glow import GlowStep
 from moglow.flows.linear import InvertibleLinear
 from moglow.flows.nets import CONDITIONERS, recurrent_products_in
 from moglow.flows.scales import bounded_scale
-from moglow.flows.schedules import SCHEDULES, Schedule, plain
+from moglow.flows.schedules.schedules import SCHEDULES, Schedule, plain
 
 B, D, C = 3, 5, 4
 SHAPES = {

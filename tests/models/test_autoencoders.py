@@ -7,19 +7,18 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
+from moglow.corpus.window_spec import WindowSpec
+from moglow.corpus.windows import Footage, Windows
 from moglow.errors import RecipeError
 from moglow.models import MODELS
 from moglow.models.autoencoder import Autoencoder
 from moglow.models.denoising import Denoising
-from moglow.models.sparse_kl import SparseKL
-from moglow.models.sparse_l1 import SparseL1
+from moglow.models.sparse import SparseKL, SparseL1
 from moglow.models.undercomplete import Undercomplete
-from moglow.training import Trainer
-from moglow.training_spec import TrainingSpec
-from moglow.window_spec import WindowSpec
-from moglow.windows import Footage, Windows
+from moglow.training.spec import TrainingSpec
+from moglow.training.trainer import Trainer
 from tests.models.test_model_laws import AUTOENCODERS, SMALL, build, windows
-from tests.tiny import tiny_context, tiny_corpus
+from tests.support.tiny import tiny_context, tiny_corpus
 
 D, INNER = 6, 2
 NETS: dict[str, Any] = {"reader": "mlp", "hidden": 8, "encoded": 4, "net": 32, "depth": 1}

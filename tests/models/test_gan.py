@@ -9,9 +9,9 @@ from torch import Generator, Tensor
 from moglow.flows.bijection import State
 from moglow.models.gan import GAN
 from moglow.recipe import Recipe
-from moglow.training_run import Plan, TrainingRun
-from moglow.validation import Validation
-from tests.tiny import tiny_corpus, tiny_recipe
+from moglow.training.run import Plan, TrainingRun
+from moglow.training.validation import Validation
+from tests.support.tiny import tiny_corpus, tiny_recipe
 
 
 def test_each_objective_has_weights_of_its_own_and_moves_no_others() -> None:

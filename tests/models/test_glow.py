@@ -10,21 +10,20 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from moglow.checkpoint import Checkpoint
-from moglow.control import ControlPath
-from moglow.control_range import ControlRange
+from moglow.checkpoint import Checkpoint, likelihood_terms
+from moglow.corpus.window_spec import WindowSpec
+from moglow.corpus.windows import Footage, Windows
 from moglow.errors import TrainingError
 from moglow.flows.bijection import map_state
 from moglow.models.glow import Glow
-from moglow.real import likelihood_terms
-from moglow.sampling import Sampler, Track
-from moglow.training import Trainer
-from moglow.training_run import Plan, TrainingRun
-from moglow.training_spec import TrainingSpec
-from moglow.validation import frame_nats
-from moglow.window_spec import WindowSpec
-from moglow.windows import Footage, Windows
-from tests.tiny import tiny_context, tiny_corpus, tiny_recipe
+from moglow.paths.control_path import ControlPath
+from moglow.paths.control_range import ControlRange
+from moglow.sampling.sampler import Sampler, Track
+from moglow.scoring.likelihood import frame_nats
+from moglow.training.run import Plan, TrainingRun
+from moglow.training.spec import TrainingSpec
+from moglow.training.trainer import Trainer
+from tests.support.tiny import tiny_context, tiny_corpus, tiny_recipe
 
 B, D, C, N = 3, 3, 4, 4
 EXACT = 1e-10

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from moglow.errors import RecipeError
-from moglow.flows.schedules import SCHEDULES
+from moglow.flows.schedules.schedules import SCHEDULES
 from moglow.models.moglow import MoGlow
 
 D, C = 5, 4

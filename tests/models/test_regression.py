@@ -8,14 +8,14 @@ import torch
 from torch import Generator
 
 from moglow.checkpoint import BEST, Checkpoint
-from moglow.control_file import read_control
 from moglow.errors import RecipeError, TrainingError
-from moglow.generation import generate
 from moglow.models.regression import Regression
+from moglow.paths.csv_files import read_control
 from moglow.recipe import Recipe
-from moglow.training_run import Plan, TrainingRun
+from moglow.sampling.generate import generate
+from moglow.training.run import Plan, TrainingRun
 from tests.models.test_model_laws import C, T, build, windows
-from tests.tiny import tiny_corpus, tiny_recipe
+from tests.support.tiny import tiny_corpus, tiny_recipe
 
 
 def recipe(**training: object) -> Recipe:

@@ -1,4 +1,4 @@
-"""A day with the add-on, for tests/test_addon.py; runs in a Python that has bpy, not in ours.
+"""A day with the add-on, for tests/blender/test_addon.py; runs in a Python that has bpy, not in ours.
 
 addon_blender.py OUT ZIP installs the zip as a person would, presses its buttons on scenes with curves, and writes what
 became of each to OUT: the hips' ground positions in metres and our axes, frame by frame, and what the panel says.
@@ -94,7 +94,7 @@ found["installed"] = [name for name, _ in bpy.context.preferences.addons.items()
 fresh()
 circle()
 bpy.context.scene.moglow.seed = 3
-panel: Any = sys.modules["moglow_blender.panel"]
+panel: Any = sys.modules["moglow.blender.inside.panel"]
 ICONS = bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items.keys()
 
 
@@ -235,7 +235,7 @@ found["refused"] = {
 fresh()
 circle()
 bpy.ops.ed.undo_push(message="a circle")
-operators: Any = sys.modules["moglow_blender.operators"]
+operators: Any = sys.modules["moglow.blender.inside.operators"]
 real = bpy.context
 timers: list[str] = []
 shown: list[float] = []

@@ -1,4 +1,4 @@
-"""What Blender makes of BVH files, for tests/test_bvh_portability.py; runs in a Python that has bpy, not in ours.
+"""What Blender makes of BVH files, for tests/bvh/test_bvh_portability.py; runs in a Python that has bpy, not in ours.
 
 bvh_blender.py OUT {"FILE": METRES_PER_UNIT, …} writes {FILE: {"fps", "names", "positions"}} to OUT; the positions are
 frames × names × 3, in metres, with Y up again.

@@ -1,4 +1,4 @@
-"""What the package bvhio makes of BVH files, for tests/test_bvh_portability.py; the interface of bvh_blender.py."""
+"""What the package bvhio makes of BVH files, for tests/bvh/test_bvh_portability.py; the interface of bvh_blender.py."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-// What three.js makes of BVH files, for tests/test_bvh_portability.py.
+// What three.js makes of BVH files, for tests/bvh/test_bvh_portability.py.
 // bvh_three.mjs NODE_MODULES OUT {"FILE": METRES_PER_UNIT, …} writes {FILE: {fps, names, positions}} to OUT, in metres.
 import { readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";

@@ -1,4 +1,4 @@
-// What three.js and the Khronos validator make of GLB files, for tests/test_glb.py.
+// What three.js and the Khronos validator make of GLB files, for tests/export/test_glb.py.
 // node glb.mjs NODE_MODULES FILE… prints one JSON line a file: the validator's issues and, for each key of the
 // animation, the world positions of the skin's joints and of every hundredth point of the skinned body.
 import { readFileSync } from "node:fs";

@@ -1,4 +1,5 @@
-"""What Blender finds in scenes that it is given, for tests/test_blender.py; runs in a Python that has bpy, not in ours.
+"""What Blender finds in scenes that it is given, for tests/blender/test_blender.py; runs in a Python that has
+bpy, not in ours.
 
 scene_blender.py OUT {"FILE": FPS, …} writes {FILE: {…}} to OUT. Positions are in metres, Y up again: joints
 (frames × bones × 3) are the bones' heads, extent (frames × 2 × 3) the lowest and highest corner of the skinned body.

@@ -1,0 +1,174 @@
+"""What a skeleton's joints are: partners, roles and legs, found and not configured.; numpy alone.
+
+Names speak first (`vocabulary`), then symmetry (`symmetry`) and proportions (`limbs`, `body`); a small map file
+overrides any of it. Everything found carries a confidence from 0 to 1: 1 was said by the user, 0.9 and more has a
+clear name, about 0.5 is read from shape alone, 0.2 is a guess that a person should confirm. Unit and axes: `bearings`.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from moglow.anatomy.body import SIDES, find_limbs, limb_roles, middle_roles
+from moglow.anatomy.joint_names import read_name
+from moglow.anatomy.limbs import ARM, FORE_LEG, LEG, Body, Kind
+from moglow.anatomy.partners import find_partners
+from moglow.errors import RecipeError, SkeletonError
+from moglow.maths.rotations import Array
+
+MIDDLE = ("hips", "spine", "chest", "neck", "head")
+ROLES = (*MIDDLE, *(f"{s}_{k.prefix}{p}" for s in SIDES for k in (ARM, LEG, FORE_LEG) for p in k.parts))
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One leg as joint numbers: at the hip, the knee and the ankle, and the toe joint if there is one."""
+
+    side: str
+    hip: int
+    knee: int
+    ankle: int
+    toe: int | None
+    front: bool = False
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Partners (a joint's own number on the mid-line), roles, legs (hind before fore, left before right) and
+    confidences (by role, and of the ``partners`` together)."""
+
+    partners: tuple[int, ...]
+    roles: Mapping[str, int]
+    legs: tuple[Leg, ...]
+    confidence: Mapping[str, float]
+
+
+def find_anatomy(
+    names: Sequence[str],
+    parents: Sequence[int],
+    rest: Array,
+    overrides: Mapping[str, str] = MappingProxyType({}),
+) -> Anatomy:
+    """Finds partners and roles from names, the tree and the rest positions ``(J, 3)``.
+
+    ``overrides`` maps a role to a joint ("" for: there is none), or a joint to its partner.
+
+    >>> names = ("Hips", "Thigh_L", "Shin_L", "Foot_L", "Thigh_R", "Shin_R", "Foot_R")
+    >>> rest = [[0, 9, 0], [1, 9, 0], [1, 5, 0], [1, 1, 0], [-1, 9, 0], [-1, 5, 0], [-1, 1, 0]]
+    >>> anatomy = find_anatomy(names, (-1, 0, 1, 2, 0, 4, 5), rest)
+    >>> anatomy.roles["right_shin"], anatomy.partners
+    (5, (0, 4, 5, 6, 1, 2, 3))
+    """
+    rest = np.asarray(rest, float)
+    shape = (rest - rest[:1]).tobytes()
+    return _find_anatomy(tuple(names), tuple(parents), shape, tuple(overrides.items()))
+
+
+@lru_cache(maxsize=64)  # the files of a folder mostly share their skeleton
+def _find_anatomy(
+    names: tuple[str, ...], parents: tuple[int, ...], shape: bytes, overrides: tuple[tuple[str, str], ...]
+) -> Anatomy:
+    rest = np.frombuffer(shape).reshape(-1, 3)
+    said = _Said.read(dict(overrides), names)
+    words = [read_name(name) for name in names]
+    partners, sure = find_partners(words, parents, rest)
+    for a, b in said.partners:
+        for j in (a, b):
+            partners[partners[j]] = partners[j]
+        partners[a], partners[b], sure[a], sure[b] = b, a, 1.0, 1.0
+    body = Body(parents, rest, words, partners, sure)
+    limbs = find_limbs(body, {kind: said.parts(kind) for kind in (LEG, ARM, FORE_LEG)})
+    found: dict[str, tuple[int | None, float]] = {**limb_roles(body, limbs), **middle_roles(body, limbs)}
+    for role, joint in said.roles.items():
+        found[role] = joint, 1.0
+        twin = _other_side(role)
+        if joint is not None and twin not in said.roles and partners[joint] != joint:
+            found[twin] = partners[joint], 1.0
+    paired = [sure[j] for j, partner in enumerate(partners) if partner != j]
+    confidence = {role: found[role][1] for role in ROLES if role in found}
+    confidence["partners"] = float(np.mean(paired)) if paired else 0.0
+    roles = {role: joint for role in ROLES if (joint := found.get(role, (None, 0))[0]) is not None}
+    return Anatomy(
+        tuple(partners),
+        MappingProxyType(roles),
+        _legs(roles),
+        MappingProxyType({key: round(float(value), 2) for key, value in confidence.items()}),
+    )
+
+
+def _other_side(role: str) -> str:
+    left, right = SIDES
+    return role.replace(left, right) if role.startswith(left) else role.replace(right, left)
+
+
+def _legs(roles: Mapping[str, int]) -> tuple[Leg, ...]:
+    legs = []
+    for kind in (LEG, FORE_LEG):
+        for side in SIDES:
+            thigh, shin, foot, toe = (roles.get(f"{side}_{kind.prefix}{part}") for part in LEG.parts)
+            if thigh is not None and shin is not None and foot is not None:
+                legs.append(Leg(side, thigh, shin, foot, toe, kind is FORE_LEG))
+    return tuple(legs)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What the user has said: roles (None for: there is none) and pairs of partners."""
+
+    roles: Mapping[str, int | None]
+    partners: Sequence[tuple[int, int]]
+
+    @classmethod
+    def read(cls, overrides: Mapping[str, str], names: Sequence[str]) -> "_Said":
+        def joint(name: str) -> int:
+            if name not in names:
+                raise SkeletonError(f"map: the skeleton has no joint {name!r}; {_nearest(name, names)}")
+            return names.index(name)
+
+        roles = {key: joint(name) if name else None for key, name in overrides.items() if key in ROLES}
+        partners = [(joint(key), joint(name)) for key, name in overrides.items() if key not in ROLES]
+        for role, left in roles.items():
+            right = roles.get(_other_side(role))
+            if role.startswith("left") and left is not None and right is not None:
+                partners.append((left, right))
+        return cls(roles, partners)
+
+    def parts(self, kind: Kind) -> dict[str, int]:
+        """The joints that were said for a kind of limb, by part."""
+        roles = {
+            (side, part): self.roles.get(f"{side}_{kind.prefix}{part}")
+            for part in kind.parts
+            for side in SIDES
+        }
+        return {part: joint for (_, part), joint in roles.items() if joint is not None}
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1, cutoff=0.4)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known[:8])} …"
+
+
+def read_map(path: str | Path) -> dict[str, str]:
+    """Reads a map file: a table ``[roles]`` (role = joint) and a table ``[partners]`` (joint = joint)."""
+    try:
+        tables = tomllib.loads(Path(path).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"{path}: not a map file that can be read: {error}") from None
+    for table, entries in tables.items():
+        if table not in ("roles", "partners") or not isinstance(entries, dict):
+            raise RecipeError(f"{path}: a map file has the tables [roles] and [partners], found {table!r}")
+        for key, value in entries.items():
+            if not isinstance(value, str):
+                raise RecipeError(
+                    f"{path}: [{table}] {key} must be a joint's name in quotes, found {value!r}"
+                )
+    for role in tables.get("roles", {}):
+        if role not in ROLES:
+            raise RecipeError(f"{path}: {role!r} is no role; {_nearest(role, ROLES)}")
+    return {**tables.get("partners", {}), **tables.get("roles", {})}

@@ -1,0 +1,114 @@
+"""Which joint is the other's mirror image: by name, else by shape.; numpy alone."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from moglow.anatomy.joint_names import Word
+from moglow.maths.rotations import Array
+
+# Two limbs may differ by this much of their length (measured actors do: CMU up to 6 %) and still be a pair.
+SHAPE_TOLERANCE = 0.2
+_MOST_CHILDREN = 256  # of one joint that are compared; a crowd of siblings is no anatomy
+_MIDDLE = ("hips", "spine", "chest", "neck", "head")
+
+
+def find_partners(
+    words: Sequence[Word], parents: Sequence[int], rest: Array
+) -> tuple[list[int], list[float]]:
+    """Each joint's partner, itself on the mid-line, and how sure that is.
+
+    Names come first; what they leave open is matched from the root down, children of one joint (or of partners) with
+    the same bone lengths and mirrored places.
+    """
+    partners, sure = list(range(len(words))), [0.0] * len(words)
+
+    def pair(a: int, b: int, confidence: float) -> None:
+        partners[a], partners[b] = b, a
+        sure[a] = sure[b] = confidence
+
+    by_key: dict[tuple[str, ...], dict[str, list[int]]] = defaultdict(lambda: {"left": [], "right": []})
+    for j, word in enumerate(words):
+        if word.side:
+            by_key[word.key][word.side].append(j)
+    for sides in by_key.values():
+        for a, b in zip(sides["left"], sides["right"], strict=False):
+            pair(a, b, 1.0)
+
+    shape = _Shape(parents, rest)
+    for j in range(len(words)):
+        open_ = [c for c in shape.children[j] if partners[c] == c][:_MOST_CHILDREN]
+        if partners[j] == j:
+            costs = shape.mirror_costs(j, open_)
+            likely = [
+                (costs[a, b], open_[a], open_[b]) for a, b in np.argwhere(costs <= SHAPE_TOLERANCE) if a < b
+            ]
+        elif j < partners[j]:
+            theirs = [c for c in shape.children[partners[j]] if partners[c] == c][:_MOST_CHILDREN]
+            likely = [(0.0, a, b) for a in open_ for b in theirs]
+        else:
+            continue
+        options = [(cost + shape.cost(a, b), a, b) for cost, a, b in likely if _may_pair(words[a], words[b])]
+        for price, a, b in sorted(options):
+            if price <= SHAPE_TOLERANCE and partners[a] == a and partners[b] == b:
+                same_word = words[a].side and words[a].stem == words[b].stem
+                pair(a, b, 0.9 if same_word else 0.7 - float(price))
+    return partners, sure
+
+
+def _may_pair(a: Word, b: Word) -> bool:
+    """Whether the names leave it open: not two of one side, not two of the spine."""
+    if a.side or b.side:
+        return a.side != b.side
+    return not any(min(a.speaks_for(part), b.speaks_for(part)) > 0 for part in _MIDDLE)
+
+
+class _Shape:
+    """Bone lengths and centres of the sub-trees."""
+
+    def __init__(self, parents: Sequence[int], rest: Array) -> None:
+        self.rest = rest
+        self.children: list[list[int]] = [[] for _ in parents]
+        self.lengths = np.zeros(len(parents))
+        counts, sums = np.ones((len(parents), 1)), rest.copy()
+        for j, p in reversed(list(enumerate(parents))):
+            if p >= 0:
+                self.children[p].insert(0, j)
+                self.lengths[j] = np.linalg.norm(rest[j] - rest[p])
+                counts[p] += counts[j]
+                sums[p] += sums[j]
+        self.centres = sums / counts
+
+    def _profile(self, joint: int) -> Array:
+        """The bone lengths of a sub-tree, longest first."""
+        below = [joint]
+        for j in below:
+            below.extend(self.children[j])
+        return np.sort(self.lengths[below])[::-1]
+
+    def cost(self, a: int, b: int) -> float:
+        """Difference of two sub-trees' bone lengths, as a share of their sum."""
+        u, v = self._profile(a), self._profile(b)
+        longest = max(len(u), len(v))
+        u, v = np.pad(u, (0, longest - len(u))), np.pad(v, (0, longest - len(v)))
+        total = float(u.sum() + v.sum())
+        more = abs(int(np.count_nonzero(u)) - int(np.count_nonzero(v)))
+        return float(np.abs(u - v).sum()) / total + 0.05 * more if total else 0.0
+
+    def mirror_costs(self, parent: int, joints: Sequence[int]) -> Array:
+        """How far children of one joint are from mirror images ``(N, N)``, by their own places or their sub-trees'
+        centres, across the best of the three planes."""
+        costs = [np.full((len(joints), len(joints)), np.inf)]
+        for places in (self.rest[joints], self.centres[joints]):
+            ways = places - self.rest[parent]
+            sizes = np.linalg.norm(ways, axis=-1)
+            size = np.maximum(sizes[:, None] + sizes, 1e-12)
+            for axis in range(3):
+                images = np.where(np.arange(3) == axis, -ways, ways)
+                apart = np.abs(ways[:, None, axis] - ways[:, axis]) > 0.1 * size
+                opposite = ways[:, None, axis] * ways[:, axis] < 0
+                cost = np.linalg.norm(images[:, None] - ways, axis=-1) / size
+                costs.append(np.where(apart & opposite, cost, np.inf))
+        best: Array = np.min(costs, axis=0)
+        return best

@@ -1,0 +1,119 @@
+"""A clip as an Action on a rig: one key a frame, on every bone that moves. Also cycles, for clips that loop."""
+
+from typing import Any
+
+import bpy
+import numpy as np
+
+from moglow.blender.inside.axes import quat_to_blender, to_blender
+from moglow.blender.inside.rig import Rig
+from moglow.maths.rotations import (
+    IDENTITY,
+    Array,
+    quat_angle,
+    quat_conjugate,
+    quat_continuous,
+    quat_multiply,
+    quat_rotate,
+)
+from moglow.motion.clip import Clip
+
+STILL = 1e-6
+"""Metres or radians; a bone that never leaves its rest by more gets no keys, so that posed fingers stay posed."""
+FIRST = 1
+"""The frame at which a motion begins, as Blender's own scenes do."""
+
+
+def add_action(rig: Rig, clip: Clip, name: str, *, start: int = FIRST, unit: float = 1.0) -> Any:
+    """Gives the rig a new action: ``clip``, in the world, in metres, whose joints are the rig's bones.
+
+    A bone turns by q = r⁻¹ · local · r, where r is how it rests in the world; it is shifted where its joint leaves the
+    place it has at rest, as the root does.
+    """
+    heads, rests = rig.rest(unit)
+    parents = np.array(clip.skeleton.parents)
+    offsets = heads - np.where(parents[:, None] >= 0, heads[parents], 0.0)
+    local = quat_multiply(quat_multiply(quat_conjugate(rests), quat_to_blender(clip.rotations)), rests)
+    turns = quat_continuous(local)  # (T, J, 4)
+    shifts = quat_rotate(quat_conjugate(rests), to_blender(clip.positions) - offsets)  # (T, J, 3)
+    frames = start + np.arange(float(len(clip)))
+    bpy.context.view_layer.objects.active = rig.armature
+    action = new_action(rig.armature, name)
+    curves = channels(action, rig.armature)
+    for joint, bone in enumerate(rig.bones):
+        pose_bone = rig.armature.pose.bones[bone]
+        path = f'pose.bones["{bpy.utils.escape_identifier(bone)}"]'
+        if np.max(quat_angle(turns[:, joint], IDENTITY)) > STILL:
+            pose_bone.rotation_mode = "QUATERNION"
+            key(curves, f"{path}.rotation_quaternion", bone, frames, turns[:, joint])
+        if np.max(np.abs(shifts[:, joint])) > STILL or joint == 0:
+            key(curves, f"{path}.location", bone, frames, shifts[:, joint] / rig.scale(unit))
+    return action
+
+
+def new_action(thing: Any, name: str) -> Any:
+    """A new action on an object, kept in the file even when another one takes its place."""
+    action = bpy.data.actions.new(name.encode("utf-8", "replace").decode())
+    action.use_fake_user = True
+    data = thing.animation_data or thing.animation_data_create()
+    data.action = action
+    if bpy.app.version >= (4, 4, 0):  # from here on an action has slots, one for each thing that it moves
+        data.action_slot = action.slots.new(id_type="OBJECT", name=thing.name)
+        action.layers.new("Layer").strips.new(type="KEYFRAME")
+    return action
+
+
+def channels(action: Any, thing: Any) -> Any:
+    """What holds the curves of an action that move a thing: the action itself, or its bag for the thing's slot."""
+    if bpy.app.version >= (4, 4, 0):
+        slot = thing.animation_data.action_slot
+        return action.layers[0].strips[0].channelbag(slot, ensure=True)
+    return action
+
+
+def find_channel(thing: Any, path: str) -> Any:
+    """The curve that moves a property of an object or a curve, if there is one with keys or modifiers."""
+    data = thing.animation_data
+    if not data or not data.action:
+        return None
+    if bpy.app.version >= (4, 4, 0):
+        strips = [strip for layer in data.action.layers for strip in layer.strips]
+        bags = [strip.channelbag(data.action_slot) for strip in strips] if data.action_slot else []
+    else:
+        bags = [data.action]
+    found = [bag.fcurves.find(path) for bag in bags if bag]
+    alive = [curve for curve in found if curve and (len(curve.keyframe_points) or len(curve.modifiers))]
+    return alive[0] if alive else None
+
+
+def key(curves: Any, path: str, group: str, frames: Array, values: Array) -> None:
+    """Adds a curve for each column of ``values`` ``(T, N)``, with a key at each of ``frames`` ``(T,)``."""
+    linear = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
+    holder = curves.groups.get(group) or curves.groups.new(group)
+    for index, column in enumerate(values.T):
+        curve = curves.fcurves.new(path, index=index)
+        curve.group = holder
+        curve.keyframe_points.add(len(frames))
+        curve.keyframe_points.foreach_set("co", np.stack([frames, column], axis=-1).astype("f4").ravel())
+        curve.keyframe_points.foreach_set("interpolation", [linear] * len(frames))
+        curve.update()
+
+
+def add_cycles(rig: Rig, action: Any) -> None:
+    """Lets an action go on for ever: poses repeat, the root goes on from where the last round ended."""
+    root = f'pose.bones["{bpy.utils.escape_identifier(rig.bones[0])}"].location'
+    for curve in channels(action, rig.armature).fcurves:
+        cycles = curve.modifiers.new("CYCLES")
+        mode = "REPEAT_OFFSET" if curve.data_path == root else "REPEAT"
+        cycles.mode_before = cycles.mode_after = mode
+
+
+def set_scene_rate(scene: Any, fps: float) -> None:
+    """Makes a scene play at a rate, also one that is no whole number."""
+    scene.render.fps = max(1, round(fps))
+    scene.render.fps_base = scene.render.fps / fps
+
+
+def scene_rate(scene: Any) -> float:
+    """Frames a second of a scene."""
+    return float(scene.render.fps / scene.render.fps_base)

@@ -1,0 +1,25 @@
+"""The add-on: what Blender registers when it is switched on, and forgets when it is switched off."""
+
+import bpy
+
+from moglow.blender.inside import operators, panel, settings
+
+CLASSES = (*settings.CLASSES, *operators.CLASSES, *panel.CLASSES)
+
+
+def register() -> None:
+    """Adds the panel, its buttons and its settings."""
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.Scene.moglow = bpy.props.PointerProperty(type=settings.MoglowSettings)
+    bpy.types.WindowManager.moglow_progress = bpy.props.FloatProperty(
+        default=operators.IDLE, min=operators.IDLE, max=1, options={"SKIP_SAVE"}
+    )
+
+
+def unregister() -> None:
+    """Takes them away again."""
+    del bpy.types.WindowManager.moglow_progress
+    del bpy.types.Scene.moglow
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,69 @@
+"""Takes made a frame at a time, so that whoever waits for them can do something else in between. Numpy alone."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from moglow.checkpoint import Checkpoint
+from moglow.errors import CheckpointError
+from moglow.measures.tally import Tally
+from moglow.motion.clip_stream import joined
+from moglow.paths.control_path import ControlPath
+from moglow.sampling.generate import BLOCK, PRETRAINED, Take, finished
+from moglow.sampling.sampler import Sampler, Track
+
+
+def make(
+    checkpoint: Checkpoint,
+    path: ControlPath,
+    *,
+    seed: int,
+    takes: int,
+    temperature: float,
+    foot_lock: bool,
+    name: str,
+) -> Iterator[float | Take]:
+    """Yields the share of the work that is done, from 0 to 1, and each take of `generation.generate` when it is."""
+    sampler = Sampler.of(checkpoint, temperature=temperature, device="cpu")
+    path = path.resample(sampler.fps)
+    size = round(BLOCK * sampler.fps)
+    for number in range(takes):
+        track = Track(path, seed, number)
+        frames = []
+        for pose, nats in sampler.draw([track]):
+            frames.append((pose[0], nats[0]))
+            yield (number + len(frames) / len(path)) / takes
+        parts = [frames[start : start + size] for start in range(0, len(frames), size)]
+        blocks = (
+            (np.stack([pose for pose, _ in part]), np.stack([nats for _, nats in part])) for part in parts
+        )
+        tally, clips = Tally(), []
+        for clip in finished(checkpoint, track, blocks, tally, foot_lock):
+            clips.append(clip)
+            yield (number + 1) / takes
+        yield Take(joined(clips, name), seed, number, path, tally.measured(path))
+
+
+def read_checkpoint(file: str) -> Checkpoint:
+    """The checkpoint of a file, or the one inside the package; the last ones read are kept."""
+    path = Path(file) if file else PRETRAINED
+    if not path.exists():
+        raise CheckpointError(
+            f"{path}: no such file; pick a checkpoint of moglow, or none for the one inside"
+        )
+    checkpoint = _read(path, path.stat().st_mtime)
+    try:
+        Sampler.of(checkpoint, device="cpu")
+    except ModuleNotFoundError as error:
+        raise CheckpointError(
+            f"{path}: a {checkpoint.model} of this kind needs torch, which Blender has not; "
+            "use moglow generate, and open its file"
+        ) from error
+    return checkpoint
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, changed: float) -> Checkpoint:
+    return Checkpoint.read(path)

@@ -1,0 +1,100 @@
+"""What the panel asks for, kept in the scene; and what the last takes were, to show and to choose from."""
+
+from typing import Any
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+from moglow.blender.inside.making import read_checkpoint
+from moglow.errors import MoglowError
+from moglow.paths.pace import Pace
+from moglow.sampling.generate import TEMPERATURE
+
+PACES = (
+    ("SPEED", "Speed", "Walk at a speed"),
+    ("SECONDS", "Duration", "Arrive after so many seconds"),
+)
+
+
+def _is_curve(settings: Any, thing: Any) -> bool:
+    return bool(thing.type == "CURVE")
+
+
+def _is_armature(settings: Any, thing: Any) -> bool:
+    return bool(thing.type == "ARMATURE")
+
+
+def _styles(settings: Any, context: Any, text: str) -> list[str]:
+    """The styles of the chosen checkpoint, to pick from."""
+    try:
+        return list(read_checkpoint(bpy.path.abspath(settings.checkpoint)).context.styles)
+    except MoglowError:
+        return []
+
+
+class MoglowTake(bpy.types.PropertyGroup):
+    """One take: `name` is that of its action, `figures` what is to be said of it."""
+
+    __annotations__ = {"figures": StringProperty()}
+
+
+class MoglowSettings(bpy.types.PropertyGroup):
+    """The settings of the panel. Speeds and lengths are in metres, whatever the scene's unit is."""
+
+    __annotations__ = {
+        "path": PointerProperty(
+            name="Path", type=bpy.types.Object, poll=_is_curve, description="The curve to walk along"
+        ),
+        "pace": EnumProperty(name="Pace", items=PACES, description="How fast the path is walked"),
+        "speed": FloatProperty(
+            name="Speed", default=Pace().speed, min=0.05, max=10, description="Metres a second"
+        ),
+        "seconds": FloatProperty(name="Duration", default=10, min=0.5, max=3600, description="Seconds"),
+        "laps": IntProperty(
+            name="Laps", default=1, min=1, max=100, description="How often around a closed curve"
+        ),
+        "backwards": BoolProperty(name="Other Way", description="Walk the curve from its end to its start"),
+        "fit": BoolProperty(
+            name="Slow Down to Fit", description="Slow down where the path is faster than the model has seen"
+        ),
+        "style": StringProperty(
+            name="Style", search=_styles, description="A style that the model was trained with, or nothing"
+        ),
+        "takes": IntProperty(name="Takes", default=1, min=1, max=64, description="How many motions to make"),
+        "seed": IntProperty(name="Seed", min=0, description="The same seed gives the same motion"),
+        "temperature": FloatProperty(
+            name="Temperature",
+            default=TEMPERATURE,
+            min=0,
+            max=2,
+            description="0 is calm, 1 as varied as life",
+        ),
+        "foot_lock": BoolProperty(name="Foot Lock", default=True, description="Hold planted feet in place"),
+        "checkpoint": StringProperty(
+            name="Model", subtype="FILE_PATH", description="A trained model; nothing for the one inside"
+        ),
+        "figure": PointerProperty(
+            name="Figure",
+            type=bpy.types.Object,
+            poll=_is_armature,
+            description="The armature that gets the motion; nothing to make a new one",
+        ),
+        "body": BoolProperty(name="Body", default=True, description="Give a new figure a body of capsules"),
+        "keep_rate": BoolProperty(
+            name="Keep Frame Rate", description="Keep the scene's frame rate rather than take the model's"
+        ),
+        "results": CollectionProperty(type=MoglowTake),
+        "shown": IntProperty(name="Take"),
+        "said": StringProperty(),
+    }
+
+
+CLASSES = (MoglowTake, MoglowSettings)

@@ -1,0 +1,97 @@
+"""What is to be mended in a clip, why, and how: each kind of damage finds and mends itself.; numpy alone."""
+
+from dataclasses import replace
+from typing import Self
+
+import numpy as np
+
+from moglow.cleaning.damage import Fill, Nearby, interpolated, marked
+from moglow.cleaning.gaps import _turns_between
+from moglow.cleaning.jumps import JUMP, JumpSpec, find_jumps, turn_steps
+from moglow.maths.rotations import (
+    Array,
+    quat_angle,
+)
+from moglow.motion.clip import Clip
+
+
+class Spike(Nearby):
+    kind, remedy = "spike", "a smooth curve between the frames around"
+
+    @classmethod
+    def find(cls, clip: Clip) -> list[Self]:
+        spikes, names = find_spikes(clip), clip.skeleton.names
+        away = [_farthest(clip, joint, start, stop) for joint, start, stop in spikes]
+        return [
+            cls(start, stop, (joint,), f"{names[joint]} turns {np.degrees(angle):.0f}° away and back")
+            for (joint, start, stop), angle in sorted(
+                zip(spikes, away, strict=True), key=lambda pair: pair[0][1:]
+            )
+        ]
+
+    def mended(self, clip: Clip, fill: Fill) -> Clip:
+        filled = interpolated(clip, marked(clip, self.start, self.stop, self.joints))
+        return replace(filled, positions=clip.positions)
+
+
+def _farthest(clip: Clip, joint: int, start: int, stop: int) -> float:
+    around = clip.rotations[start - 1 if start else stop, joint]
+    return float(quat_angle(clip.rotations[start:stop, joint], around).max())
+
+
+def find_spikes(clip: Clip, *, longest: float = 0.1, spec: JumpSpec = JUMP) -> list[tuple[int, int, int]]:
+    """Joint, first frame and one past the last of each turn that jumps away and comes back within ``longest`` seconds.
+
+    At the clip's ends, where there is only one side, a third of that time is believed. A jump that stays is none.
+    """
+    steps, most = turn_steps(clip), max(1, round(longest * clip.fps))
+    jumps: dict[int, list[int]] = {}
+    for jump in find_jumps(clip, spec):
+        if jump.angle:
+            jumps.setdefault(jump.joint, []).append(jump.frame - 1)
+    spikes = []
+    for joint, at in jumps.items():
+        for start, stop in _excursions(clip.rotations[:, joint], steps[:, joint], at, most):
+            spikes.append((joint, start + 1, stop))
+            at = [step for step in at if not start <= step < stop]
+        edge = max(1, most // 3)  # one sound side is half the evidence
+        if at and at[0] < edge:
+            spikes.append((joint, 0, at[0] + 1))
+        if at and len(clip) - 1 - at[-1] <= edge:
+            spikes.append((joint, at[-1] + 1, len(clip)))
+    return spikes
+
+
+def _excursions(turns: Array, steps: Array, jumps: list[int], most: int) -> list[tuple[int, int]]:
+    """The sound frames (last before, first after) around each excursion of at most ``most`` frames.
+
+    It begins and ends with a jump, and its ends are nearer to each other than either jump is long.
+    """
+    found: list[tuple[int, int]] = []
+    for start in jumps:
+        if found and start < found[-1][1]:
+            continue
+        returns = [stop + 1 for stop in jumps if start < stop <= start + most]
+        if not returns:
+            continue
+        away = quat_angle(turns[start], turns[returns])
+        stop = returns[int(away.argmin())]
+        if away.min() < min(steps[start], steps[stop - 1]):
+            found.append((start, stop))
+    return found
+
+
+def despike(clip: Clip, *, longest: float = 0.1, spec: JumpSpec = JUMP) -> Clip:
+    """Replaces rotations that jump away and come back within ``longest`` seconds, each joint by itself.
+
+    The frames between the two jumps are filled as by `fill_gaps`; at the clip's ends, where there is only one side,
+    they repeat it. A jump that stays is a fault of another kind and is left.
+    """
+    rotations = clip.rotations.copy()
+    for joint, start, stop in find_spikes(clip, longest=longest, spec=spec):
+        turns = rotations[:, joint]
+        if start == 0 or stop == len(clip):
+            turns[start:stop] = turns[stop if start == 0 else start - 1]
+        else:
+            turns[start:stop] = _turns_between(turns, start - 1, stop, min(stop + 1, len(clip) - 1))
+    return replace(clip, rotations=rotations)

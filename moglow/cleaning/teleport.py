@@ -1,0 +1,50 @@
+"""What is to be mended in a clip, why, and how: each kind of damage finds and mends itself.; numpy alone."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from moglow.cleaning.damage import Damage, Fill, spliced
+from moglow.cleaning.frozen import find_frozen
+from moglow.cleaning.jumps import find_jumps, hip_lurches
+from moglow.motion.clip import Clip
+from moglow.motion.foot_lock import carried, carrying_joint
+
+
+@dataclass(frozen=True)
+class Away(Damage):
+    """The body leaps by ``leap`` (m) and back by ``back``; or, where it does not come back, it is moved for good."""
+
+    leap: tuple[float, ...] = (0.0, 0.0, 0.0)
+    back: tuple[float, ...] | None = None
+    kind, remedy = "teleport", "shifted back to where its steps lead"
+
+    @classmethod
+    def find(cls, clip: Clip) -> list[Self]:
+        thawed = {stop for _, stop in find_frozen(clip)}  # after a frozen stretch the motion has gone on
+        leaps = [jump.frame for jump in find_jumps(clip) if jump.distance and jump.frame not in thawed]
+        lurches, found, carrier = hip_lurches(clip), list[Self](), (carrying_joint(clip.skeleton),)
+        while leaps:
+            start = leaps.pop(0)
+            way = lurches[start - 1]
+            returns = [
+                stop for stop in leaps if np.linalg.norm(lurches[stop - 1] + way) < 0.3 * np.linalg.norm(way)
+            ]
+            text = f"the body leaps {np.linalg.norm(way):.2f} m at {start}"
+            if returns:
+                stop = returns[0]
+                leaps.remove(stop)
+                back, text = tuple(lurches[stop - 1].tolist()), f"{text} and back at {stop}"
+                found.append(cls(start, stop, carrier, text, tuple(way.tolist()), back))
+            else:
+                found.append(cls(start, len(clip), carrier, f"{text} and stays", tuple(way.tolist())))
+        return found
+
+    def mended(self, clip: Clip, fill: Fill) -> Clip:
+        offsets = np.zeros((len(clip), 3))
+        offsets[self.start : self.stop] = self.leap
+        if self.back is not None:
+            share = np.linspace(0, 1, self.stop - self.start)[:, None]
+            offsets[self.start : self.stop] = -share * self.back + (1 - share) * np.array(self.leap)
+        return spliced(clip, carried(clip, -offsets), slice(self.start, self.stop))

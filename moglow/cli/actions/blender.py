@@ -1,0 +1,46 @@
+"""What `moglow blender` does with its options: one scene, and what there is to say about it. Top floor."""
+
+from collections.abc import Iterator
+from math import degrees
+from pathlib import Path
+
+from moglow.blender.program import find_blender
+from moglow.blender.scene_job import Scene, build_scene, seam
+from moglow.bvh.read import read_bvh
+from moglow.paths.csv_files import read_control
+
+SMOOTH = 0.05
+"""Metres; a loop that jumps farther is seen to."""
+
+
+def make_scene(
+    source: Path,
+    out: Path,
+    film: Path | None,
+    control: str | None,
+    *,
+    character: Path | None,
+    body: bool,
+    loop: bool,
+    size: tuple[int, int],
+    blender: Path | None,
+) -> Iterator[str]:
+    """Builds the scene and yields a line for each file, and for each warning."""
+    scene = Scene(out, film, size=size, character=character, body=body, loop=loop)
+    clip = read_bvh(source)
+    path = read_control(control, fps=clip.fps) if control else None
+    built = build_scene(clip, scene, find_blender(blender), path=path)
+    jump, turn = seam(clip)
+    if loop and jump > SMOOTH:
+        yield (
+            f"warning: {source}: each round begins with a jump of {100 * jump:.0f} cm and {degrees(turn):.0f} degrees; "
+            "a loop needs a clip that ends in the pose that it begins with"
+        )
+    if built.constrained:
+        yield (
+            f"warning: {character}: {built.constrained} of its bones have constraints, which act on top of the motion; "
+            "mute them, or give the skeleton that is skinned"
+        )
+    yield f"{out}: {built.bones} bones, {len(clip)} frames at {clip.fps:g} fps, by Blender {built.version}"
+    if film:
+        yield f"{film}: {size[0]} × {size[1]}, rendered by {built.engine.removeprefix('BLENDER_').title()}"

@@ -1,0 +1,170 @@
+"""What `moglow clean` does with its options: a table or JSON of what was found, the mended file, a page. Top floor."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from moglow.anatomy.anatomy import read_map
+from moglow.bvh.patch import patch_bvh
+from moglow.bvh.read import read_bvh
+from moglow.checkpoint import Checkpoint
+from moglow.cleaning.damage import in_words
+from moglow.cleaning.mend import Finding, Mended, mend
+from moglow.errors import ExportError, MoglowError
+from moglow.motion.clip import Clip
+from moglow.sampling.generate import PRETRAINED
+
+if TYPE_CHECKING:
+    from moglow.scoring.strangeness import Strange  # torch, which rules alone do not need
+
+LISTED = "only listed: a model alone is no reason to change a take"
+
+
+@dataclass(frozen=True, eq=False)
+class Cleaning:
+    """A take, what was found in it and how it came out; ``note`` says why no model has looked at it."""
+
+    source: Path
+    mended: Mended
+    strange: "tuple[Strange, ...]" = ()
+    note: str = ""
+
+    @classmethod
+    def of(
+        cls, source: Path, *, map_file: Path | None, checkpoint: Path | None, model: bool, seed: int
+    ) -> Self:
+        clip = read_bvh(source, overrides=read_map(map_file) if map_file else {})
+        return cls._by_model(source, clip, checkpoint, seed) if model else cls(source, mend(clip))
+
+    @classmethod
+    def _by_model(cls, source: Path, clip: Clip, checkpoint: Path | None, seed: int) -> Self:
+        import torch
+
+        from moglow.sampling.infill import Infill
+        from moglow.scoring.strangeness import find_strange
+
+        infill = Infill.of(
+            Checkpoint.read(checkpoint or PRETRAINED), generator=torch.Generator().manual_seed(seed)
+        )
+        mended = mend(clip, fill=infill)
+        try:
+            strange = find_strange(infill.checkpoint, infill.model, mended.clip)
+        except MoglowError as error:
+            return cls(source, mended, note=str(error))
+        sound = ~mended.changed.max(axis=1)
+        return cls(source, mended, tuple(each for each in strange if sound[each.start : each.stop].all()))
+
+    def write(self, out: Path) -> None:
+        """Writes the mended file; the take itself is never written over."""
+        if out.exists() and out.samefile(self.source):
+            raise ExportError(f"{out}: is the take itself, which is never written over; give another name")
+        if out.suffix.lower() != ".bvh":
+            raise ExportError(
+                f"{out}: a mended take is a .bvh file; name it so, then moglow export converts it"
+            )
+        patch_bvh(self.source, self.mended.clip, out, frames=self.mended.source, changed=self.mended.changed)
+
+    def show(self, page: Path) -> None:
+        """Writes a page that plays the take before and after, in place."""
+        from moglow_viewer.pages.clip_page import write_page
+
+        name = self.source.stem
+        before = replace(self.mended.original, name=f"{name}, before")
+        after = replace(self.mended.clip, name=f"{name}, after")
+        write_page(
+            [before, after], page, figures=[{"warnings": self._lines()}, {}], title=f"{name}: {self.summary}"
+        )
+
+    def _lines(self) -> list[str]:
+        return [
+            f"{in_words(each.damage.start, each.damage.stop)}: {each.damage.why}"
+            for each in self.mended.findings
+        ]
+
+    @property
+    def summary(self) -> str:
+        """What was found and done, in a line."""
+        findings = self.mended.findings
+        mended = sum(not each.left for each in findings)
+        frames = int(self.mended.changed.max(axis=1).sum())
+        strange = f", {len(self.strange)} strange" if self.strange else ""
+        if not findings:
+            return f"no fault found{strange}"
+        return (
+            f"{len(findings)} faults, {mended} mended in {frames} of {len(self.mended.clip)} frames{strange}"
+        )
+
+    def table(self) -> Table | Text:
+        """What was found, a line each."""
+        if not self.mended.findings and not self.strange:
+            return Text("no fault found", style="green")
+        table = Table(title=str(self.source), title_justify="left", box=None, pad_edge=False)
+        for heading in ("fault", "frames", "seconds", "where and why", "what is done"):
+            table.add_column(heading, justify="right" if heading == "seconds" else "left")
+        fps = self.mended.clip.fps
+        for each in sorted(self.mended.findings, key=lambda each: each.damage.start):
+            damage = each.damage
+            done = Text(
+                f"left: {each.left}" if each.left else damage.remedy, style="yellow" if each.left else ""
+            )
+            table.add_row(
+                damage.kind,
+                in_words(damage.start, damage.stop),
+                f"{damage.start / fps:.2f}",
+                damage.why,
+                done,
+            )
+        for odd in self.strange:
+            table.add_row(
+                "strange",
+                in_words(odd.start, odd.stop),
+                f"{odd.start / fps:.2f}",
+                odd.why,
+                Text(LISTED, style="yellow"),
+            )
+        return table
+
+    def to_json(self, out: Path | None) -> dict[str, Any]:
+        """What was found, for programs; ``changed`` are frames of the written file."""
+        clip, names = self.mended.clip, self.mended.clip.skeleton.names
+        return {
+            "file": str(self.source),
+            "frames": len(self.mended.original),
+            "fps": self.mended.original.fps,
+            "findings": [_to_json(each, names) for each in self.mended.findings],
+            "strange": [
+                {"start": each.start, "stop": each.stop, "nats": round(each.nats, 1)} for each in self.strange
+            ],
+            "note": self.note,
+            "out": str(out) if out else None,
+            "frames_after": len(clip),
+            "fps_after": clip.fps,
+            "changed": np.flatnonzero(self.mended.changed.max(axis=1)).tolist(),
+        }
+
+    def said(self, out: Path | None, html: Path | None) -> Iterator[str]:
+        """Lines on what came of it."""
+        if self.note:
+            yield f"not looked at by the model: {self.note}"
+        if out:
+            yield f"{out}: {self.summary}"
+        if html:
+            yield f"{html}: {html.stat().st_size / 1000:.0f} kB, open it in any browser"
+
+
+def _to_json(finding: Finding, names: tuple[str, ...]) -> dict[str, Any]:
+    damage = finding.damage
+    return {
+        "kind": damage.kind,
+        "start": damage.start,
+        "stop": damage.stop,
+        "joints": [names[joint] for joint in damage.joints],
+        "why": damage.why,
+        "done": "" if finding.left else damage.remedy,
+        "left": finding.left,
+    }

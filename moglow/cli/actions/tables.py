@@ -1,0 +1,133 @@
+"""Reports of `moglow.cleaning.inspect` as tables for a terminal."""
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Console, Group, RenderableType
+from rich.table import Column, Table
+from rich.text import Text
+
+from moglow.anatomy.anatomy import ROLES
+from moglow.cleaning.inspect import Report
+
+_LOW = 0.7  # a confidence below is shown in yellow
+
+
+def wide_console() -> Console:
+    """As wide as the terminal, or wide enough for a table where there is none."""
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+
+
+def sheet(report: Report) -> RenderableType:
+    """One file, in full."""
+    table = Table(title=report.file, title_justify="left", show_header=False, box=None, pad_edge=False)
+    for label, value in _lines(report):
+        table.add_row(Text(label, style="bold"), value)
+    return Group(table, _roles(report))
+
+
+def _lines(report: Report) -> list[tuple[str, RenderableType]]:
+    figure, axes, motion = report.figure, report.axes, report.motion
+    assert figure and motion, "a report without an error is complete"
+    lines: list[tuple[str, RenderableType]] = [
+        ("skeleton", f"{figure.joints} joints, {figure.legs} legs, {len(figure.roles)} roles"),
+        ("partners", _sure("left and right", figure.partners)),
+    ]
+    if axes:
+        lines += [("unit", _sure(axes.unit, axes.unit_confidence))]
+        lines += [("axes", _sure(f"{axes.up} up, facing {axes.forward}", axes.confidence))]
+    lines += [
+        ("length", f"{report.frames} frames at {report.fps:g} fps, {report.seconds:.2f} s"),
+        ("speed", f"{motion.speed_median:.2f} m/s, 95 % below {motion.speed_p95:.2f}"),
+        ("turning", f"{_degrees(motion.turn_median)} °/s, 95 % below {_degrees(motion.turn_p95)}"),
+    ]
+    if motion.slide:
+        slide = f"{100 * motion.slide.median:.1f} cm/s median, {100 * motion.slide.mean:.1f} mean, of the lowest toe"
+        lines += [("foot slide", slide)]
+    lines += [("floor", f"{100 * motion.floor:+.1f} cm")]
+    return [*lines, ("faults", _faults(report) if report.faults else Text("none", style="green"))]
+
+
+def _faults(report: Report) -> Table:
+    """A line each, as `moglow clean` lists them."""
+    table = Table(
+        "fault", "frames", Column("seconds", justify="right"), "where and why", box=None, pad_edge=False
+    )
+    for fault in report.faults:
+        seconds = "" if fault.start is None else f"{fault.start / report.fps:.2f}"
+        table.add_row(Text(fault.kind, style="yellow"), fault.place, seconds, fault.why)
+    return table
+
+
+def _roles(report: Report) -> Table:
+    """Joints by role, left beside right."""
+    assert report.figure, "a report without an error has a figure"
+    table = Table("role", "joint", "sure", "joint on the right", "sure", pad_edge=False)
+    found = report.figure.roles
+    for role in ROLES:
+        twin = role.replace("left", "right")
+        if role.startswith("right") or not {role, twin} & set(found):
+            continue
+        cells = [_cells(found.get(role))] + ([_cells(found.get(twin))] if twin != role else [])
+        table.add_row(role.removeprefix("left_"), *(cell for pair in cells for cell in pair))
+    return table
+
+
+def _cells(found: tuple[str, float] | None) -> tuple[str, Text]:
+    return (found[0], _sure("", found[1])) if found else ("–", Text())
+
+
+def _sure(text: str, confidence: float) -> Text:
+    return Text(f"{text} {confidence:.0%}".strip(), style="" if confidence >= _LOW else "yellow")
+
+
+def _degrees(angle: float) -> str:
+    return f"{np.degrees(angle):.0f}"
+
+
+def overview(reports: Sequence[Report], root: str) -> RenderableType:
+    """Many files, a line each, and what they come to."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("file", overflow="fold")
+    for heading in ("joints", "roles", "sure"):
+        table.add_column(heading, justify="right")
+    for heading in ("unit", "up"):
+        table.add_column(heading)
+    for heading in ("fps", "seconds", "m/s", "95 %", "°/s 95 %", "slide cm/s"):
+        table.add_column(heading, justify="right")
+    table.add_column("faults", overflow="fold")
+    for report in reports:
+        table.add_row(report.file.removeprefix(root).lstrip("/\\"), *_row(report))
+    return Group(table, Text(summary(reports), style="bold"))
+
+
+def _row(report: Report) -> list[RenderableType]:
+    figure, axes, motion = report.figure, report.axes, report.motion
+    if report.error or not figure or not motion:
+        return [*[""] * 11, Text(report.error or "", style="red")]
+    faults = "; ".join(map(str, report.faults[:3]))
+    more = f"; {len(report.faults) - 3} more" if len(report.faults) > 3 else ""
+    return [
+        f"{figure.joints}",
+        f"{len(figure.roles)}",
+        _sure("", figure.sure),
+        axes.unit if axes else "",
+        axes.up if axes else "",
+        f"{report.fps:g}",
+        f"{report.seconds:.1f}",
+        f"{motion.speed_median:.2f}",
+        f"{motion.speed_p95:.2f}",
+        _degrees(motion.turn_p95),
+        f"{100 * motion.slide.median:.1f}" if motion.slide else "",
+        Text(faults + more, style="yellow"),
+    ]
+
+
+def summary(reports: Sequence[Report]) -> str:
+    """How many files, how long, how many with faults, how many of no use."""
+    useless = sum(report.error is not None for report in reports)
+    faulty = sum(bool(report.faults) for report in reports)
+    minutes = sum(report.seconds for report in reports) / 60
+    sound = f"{len(reports) - useless - faulty} without faults, {faulty} with, {useless} that cannot be used"
+    return f"{len(reports)} files, {minutes:.1f} min: {sound}"

@@ -1,0 +1,66 @@
+"""`moglow bench`: how fast a model draws frames here, beside what the machine could do."""
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+EXAMPLE = """\b
+Examples:
+  moglow bench
+  moglow bench --preset paper --pose 63 --control 3 --batch 1
+  moglow bench --checkpoint runs/open --kernel native --json
+"""
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@click.command(epilog=EXAMPLE)
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
+@click.option("--preset", help="A preset with random weights in place of a trained model.")
+@click.option("--pose", default=63, show_default=True, help="Pose channels of --preset.")
+@click.option("--control", default=3, show_default=True, help="Control channels of --preset.")
+@click.option(
+    "--frames", type=click.IntRange(1), default=200, show_default=True, help="Motion frames to time at least."
+)
+@click.option(
+    "--batch",
+    "batches",
+    type=click.IntRange(1),
+    multiple=True,
+    default=(1, 64, 1024),
+    show_default=True,
+    help="Motions drawn at once; may be given again.",
+)
+@click.option(
+    "--kernel",
+    type=click.Choice(["auto", "numpy", "native", "torch", "bfloat16"]),
+    default="auto",
+    show_default=True,
+    help="How large matrices are kept and multiplied; auto tries what suits the batch.",
+)
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of a product.")
+@click.option("--cpu-time", is_flag=True, help="Counts processor seconds: for one thread, on a busy machine.")
+@click.option("--json", "as_json", is_flag=True, help="Prints JSON.")
+def command(
+    checkpoint: Path | None,
+    preset: str | None,
+    pose: int,
+    control: int,
+    threads: int,
+    as_json: bool,
+    **options: object,
+) -> None:
+    """Times a model's sampling: milliseconds a frame, frames a second, the first frame, the machine's limits."""
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))  # read when numpy is loaded, so before it is
+    from moglow.evaluation.speed import Subject, measure, report_lines
+    from moglow.sampling.generate import PRETRAINED
+
+    if preset is None:
+        subject = Subject.of_checkpoint(checkpoint or PRETRAINED)
+    else:
+        subject = Subject.of_preset(preset, pose=pose, control=control)
+    report = measure(subject, **options)  # type: ignore[arg-type]
+    click.echo(json.dumps(report, indent=1) if as_json else "\n".join(report_lines(report)))

@@ -1,0 +1,66 @@
+"""`moglow clean`: bad frames of a take found, said and mended, every other line of the file left as it is."""
+
+from pathlib import Path
+
+import click
+
+EXAMPLE = """\b
+Examples:
+  moglow clean take.bvh
+  moglow clean take.bvh -o fixed.bvh
+  moglow clean take.bvh -o fixed.bvh --html before_after.html
+  moglow clean take.bvh --json > faults.json
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("source", metavar="TAKE", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="Writes the mended BVH file; never over TAKE."
+)
+@click.option(
+    "--html", type=click.Path(path_type=Path), help="Writes a page that plays the take before and after."
+)
+@click.option("--json", "as_json", is_flag=True, help="Prints what was found as JSON.")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
+@click.option(
+    "--no-model", is_flag=True, help="By rules and curves alone: at once, but long gaps come out worse."
+)
+@click.option(
+    "--map", "map_file", type=click.Path(path_type=Path), help="Names the roles of TAKE's joints (TOML)."
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed, the same mending."
+)
+def command(
+    source: Path,
+    out: Path | None,
+    html: Path | None,
+    as_json: bool,
+    checkpoint: Path | None,
+    no_model: bool,
+    map_file: Path | None,
+    seed: int,
+) -> None:
+    """Finds bad frames in the BVH file TAKE, says where and why, and mends them.
+
+    Spikes, limbs that are swapped, frozen joints, feet through the floor, leaps of the body, stretches or a whole file
+    at a wrong rate; and frames that the model finds strange, which are only listed. Without -o nothing is written.
+    In what -o writes every line of a good frame is the same as in TAKE, and so is every number of a good joint.
+    """
+    import json
+
+    from moglow.cli.actions.clean import Cleaning
+    from moglow.cli.actions.tables import wide_console
+
+    cleaning = Cleaning.of(source, map_file=map_file, checkpoint=checkpoint, model=not no_model, seed=seed)
+    if out:
+        cleaning.write(out)
+    if html:
+        cleaning.show(html)
+    if as_json:
+        click.echo(json.dumps(cleaning.to_json(out), indent=1, ensure_ascii=False))
+    else:
+        wide_console().print(cleaning.table())
+        for line in cleaning.said(out, html):
+            click.echo(line)

@@ -1,0 +1,81 @@
+"""`moglow evaluate`: models beside real motion, in figures and on a page."""
+
+from pathlib import Path
+
+import click
+
+EXAMPLE = """\b
+Examples:
+  moglow evaluate --corpus open.corpus --report report.html
+  moglow evaluate --checkpoint runs/first --corpus open.corpus --json figures.json --quick
+  moglow evaluate --checkpoint runs/first --compare runs/vae runs/gan --corpus open.corpus --report report.html
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("others", metavar="[--compare MODEL...]", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A trained model, or a run's folder. By default the model inside.",
+)
+@click.option("--compare", is_flag=True, help="Holds the models that follow against it, figure by figure.")
+@click.option(
+    "--corpus",
+    "corpora",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Held-out and training motion; further ones, in other encodings, for their models' likelihoods.",
+)
+@click.option("--report", type=click.Path(path_type=Path), help="Writes a page for people: .html.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Writes all figures for programs.")
+@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Takes of each control.")
+@click.option("--temperature", type=click.FloatRange(0, 2), help="0 is the calmest, 1 as varied as the data.")
+@click.option(
+    "--device", default="cpu", show_default=True, help="cpu or cuda: a GPU draws a thousand motions at once."
+)
+@click.option("--quick", is_flag=True, help="Fewer and shorter takes: a look, no verdict.")
+def command(
+    others: tuple[Path, ...],
+    checkpoints: tuple[Path, ...],
+    compare: bool,
+    corpora: tuple[Path, ...],
+    report: Path | None,
+    json_file: Path | None,
+    seeds: int,
+    temperature: float | None,
+    device: str,
+    quick: bool,
+) -> None:
+    """Measures a model and real motion on the same controls, by the same code.
+
+    Held-out controls, seven synthetic ones and minutes of wandering, over several seeds with intervals; beside them
+    motion copied from the training set, and in words where that, or a model after --compare, is better or worse beyond
+    noise. Without --corpus there are synthetic controls and the wander only.
+    """
+    from rich.console import Console
+
+    from moglow.cli.actions.evaluate import evaluated, scoreboard, write_json
+    from moglow.sampling.generate import PRETRAINED
+    from moglow_viewer.pages.report import write_report
+
+    if len(checkpoints) > 1 or compare != bool(others):
+        raise click.UsageError("give one --checkpoint, and after --compare what it is held against")
+    evaluation = evaluated(
+        [*(checkpoints or [PRETRAINED]), *others],
+        corpora,
+        seeds=seeds,
+        temperature=temperature,
+        quick=quick,
+        device=device,
+    )
+    if json_file:
+        write_json(evaluation, json_file)
+    if report:
+        write_report(evaluation, report)
+    Console().print(scoreboard(evaluation))
+    for file in (json_file, report):
+        if file:
+            click.echo(f"{file}: {file.stat().st_size / 1000:.0f} kB")

@@ -1,0 +1,60 @@
+"""`moglow info`: what a recipe, a checkpoint or a preset is, in numbers."""
+
+import json
+from pathlib import Path
+
+import click
+
+EXAMPLE = """\b
+Examples:
+  moglow info runs/open
+  moglow info data/open/recipe.toml --corpus open.corpus
+  moglow info --preset paper --pose 63 --control 3
+  moglow info --models
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument(
+    "source", required=False, metavar="[RECIPE|CHECKPOINT]", type=click.Path(exists=True, path_type=Path)
+)
+@click.option(
+    "--corpus",
+    type=click.Path(exists=True, path_type=Path),
+    help="A recipe's corpus: says how many channels.",
+)
+@click.option("--preset", help="A preset in place of a file.")
+@click.option("--model", default="moglow", show_default=True, help="The model of --preset.")
+@click.option("--pose", default=63, show_default=True, help="Pose channels, where no file says.")
+@click.option("--control", default=3, show_default=True, help="Control channels, where no file says.")
+@click.option("--models", is_flag=True, help="Lists the models and presets there are.")
+@click.option("--json", "as_json", is_flag=True, help="Prints JSON.")
+def command(
+    source: Path | None,
+    corpus: Path | None,
+    preset: str | None,
+    model: str,
+    pose: int,
+    control: int,
+    models: bool,
+    as_json: bool,
+) -> None:
+    """Shows architecture, parameters, sizes, origin and control range of a recipe, a checkpoint or a preset."""
+    from moglow.evaluation.model_card import checkpoint_card, list_models, preset_card, recipe_card
+
+    if models:
+        cards = list_models()
+    elif preset is not None:
+        cards = [preset_card(model, preset, pose=pose, control=control)]
+    elif source is None:
+        raise click.UsageError("name a recipe or a checkpoint, or give --preset or --models")
+    elif source.suffix == ".toml":
+        cards = [recipe_card(source, corpus, pose=pose, control=control)]
+    else:
+        cards = [checkpoint_card(source)]
+    if as_json:
+        click.echo(json.dumps(cards if models else cards[0], indent=1))
+    else:
+        click.echo(
+            "\n\n".join("\n".join(f"{name:<20} {value}" for name, value in card.items()) for card in cards)
+        )

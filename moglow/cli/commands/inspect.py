@@ -1,0 +1,60 @@
+"""`moglow inspect`: what is in motion files, and what is wrong with them."""
+
+import json
+from pathlib import Path
+
+import click
+
+EXAMPLE = """\b
+Examples:
+  moglow inspect walk.bvh
+  moglow inspect mocap/ --json > report.json
+  moglow inspect dog.bvh --map dog.toml
+
+\b
+A map file names what was not found, or found wrong:
+  [roles]
+  left_foot = "Ankle_L"
+  [partners]
+  "Antenna_A" = "Antenna_B"
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--map", "map_file", type=click.Path(path_type=Path), help="A TOML file that names roles and partners."
+)
+@click.option("--json", "as_json", is_flag=True, help="Prints the reports as a JSON list.")
+def command(source: Path, map_file: Path | None, as_json: bool) -> None:
+    """Shows what is in SOURCE, a motion file or a folder of them.
+
+    Skeleton and roles (and how sure they are), unit, axes, rate, length, speed, turning, foot slide, and faults: all
+    that moglow clean finds by rules, with frames and reasons (spikes, swapped limbs, frozen joints, feet through the
+    floor, leaps, wrong rates), and joints that jump and stay, repeated frames, a floor off zero, bones that stretch.
+    Exit code 1 if a file cannot be used; the others are shown all the same.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from moglow.anatomy.anatomy import read_map
+    from moglow.cleaning.inspect import inspect_file, motion_files
+    from moglow.cli.actions.tables import overview, sheet, wide_console
+    from moglow.errors import MoglowError
+
+    overrides = read_map(map_file) if map_file else {}
+    files = motion_files(source)
+    shown = track(
+        files, "inspect", console=Console(stderr=True), transient=True, disable=as_json or len(files) < 2
+    )
+    reports = [inspect_file(file, overrides) for file in shown]
+    if as_json:
+        click.echo(json.dumps([report.to_json() for report in reports], indent=1))
+    elif source.is_dir():
+        wide_console().print(overview(reports, str(source)))
+    elif reports[0].error:
+        raise MoglowError(reports[0].error)
+    else:
+        wide_console().print(sheet(reports[0]))
+    if any(report.error for report in reports):
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,50 @@
+"""`moglow play`: a figure that walks under your hands."""
+
+from pathlib import Path
+
+import click
+
+EXAMPLE = """\b
+Examples:
+  moglow play
+  moglow play --html play.html
+  moglow play --html slow.html --style snu --temperature 0.5
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.option("--html", type=click.Path(path_type=Path), help="Writes one page that needs nothing else.")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
+@click.option("--temperature", type=click.FloatRange(0, 2), help="0 is the calmest, 1 as varied as the data.")
+@click.option("--style", help="A style the model was trained with; moglow info names them.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="The same seed and hands, the same motion.",
+)
+def command(
+    html: Path | None, checkpoint: Path | None, temperature: float | None, style: str | None, seed: int
+) -> None:
+    """Walks under your hands: keys, mouse, touch or a gamepad; or along a path that you draw on the floor.
+
+    In a window (keys, mouse and, on Linux, a gamepad; ? lists them), where R and E save what was walked into the
+    current folder; or on a page that holds the model and runs in any browser, without a network.
+    """
+    from moglow.checkpoint import Checkpoint
+    from moglow.sampling.generate import PRETRAINED, TEMPERATURE
+    from moglow_viewer.play.play_page import write_play_page
+
+    file, heat = checkpoint or PRETRAINED, TEMPERATURE if temperature is None else temperature
+    model = Checkpoint.read(file)
+    if html is None:
+        from moglow_viewer.play.live import Walker
+        from moglow_viewer.play.play_window import PlayWindow
+
+        PlayWindow(
+            model, Walker.of(model, temperature=heat, style=style, seed=seed), folder=Path.cwd()
+        ).open()
+        return
+    write_play_page(model, html, temperature=heat, style=style, seed=seed)
+    click.echo(f"{html}: {html.stat().st_size / 1e6:.1f} MB, open it in any browser and walk")

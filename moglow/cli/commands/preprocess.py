@@ -1,0 +1,68 @@
+"""`moglow preprocess`: a recipe or a folder of BVH files becomes a corpus."""
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+EXAMPLE = """\b
+Examples:
+  moglow preprocess data/procedural/recipe.toml -o procedural.corpus
+  moglow preprocess my_mocap/ -o mine.corpus
+  moglow preprocess data/open/recipe.toml --data ~/mocap -o open.corpus --set features.contacts=true
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The corpus file to write."
+)
+@click.option("--data", type=click.Path(exists=True, file_okay=False), help="Where the recipe's folders lie.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Overrides a recipe's value."
+)
+@click.option("--workers", type=click.IntRange(1), help="Processes that read files; all cores if not given.")
+@click.option("--json", "as_json", is_flag=True, help="Prints the summary as JSON.")
+def command(
+    source: Path,
+    output: Path,
+    data: str | None,
+    settings: tuple[str, ...],
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Turns SOURCE, a recipe or a folder of BVH files, into a corpus to train on.
+
+    A folder is taken whole: sub-folders become styles, a tenth of the files is held out, and all clips are put on the
+    skeleton that most of them have. Paths in a recipe are relative to it.
+    """
+    from rich.progress import Progress
+
+    from moglow.corpus.preprocess import preprocess
+    from moglow.corpus.sources import DataSpec
+    from moglow.encodings.encoding import FeatureSpec
+    from moglow.files.tables import to_table
+    from moglow.recipe import Recipe, read_recipe
+
+    recipe = (
+        Recipe(str(source), {}).overridden(settings) if source.is_dir() else read_recipe(source, settings)
+    )
+    base = source if source.is_dir() else source.parent
+    data_spec = recipe.section("data", DataSpec).at(data)
+    steps = preprocess(
+        data_spec,
+        recipe.section("features", FeatureSpec),
+        output,
+        base=base,
+        workers=workers or os.cpu_count() or 1,
+    )
+    with Progress(transient=True, disable=as_json) as bar:
+        task = bar.add_task("preprocess", total=None)
+        for step in steps:
+            bar.update(task, completed=step.done, total=step.total, description=step.doing[-40:])
+    assert step.summary is not None, "preprocess ended without a summary"
+    click.echo(json.dumps(to_table(step.summary)) if as_json else str(step.summary))
+    if not as_json:
+        click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB")

@@ -1,0 +1,61 @@
+"""`moglow view`: motion to look at, in a window, as pictures and films, and on a page that any browser plays."""
+
+from pathlib import Path
+
+import click
+
+EXAMPLE = """\b
+Examples:
+  moglow view walk.bvh
+  moglow view take_1.bvh take_2.bvh --control path.csv --real recording.bvh
+  moglow view walk.bvh --html walk.html
+  moglow view take_1.bvh take_2.bvh --control path.csv --html takes.html
+  moglow view walk.bvh --sheet walk.png
+  moglow view walk.bvh --record walk.mp4
+  moglow view walk.bvh --screenshot walk.png --at 1.5
+"""
+
+
+def read_size(ctx: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    """A size as people write it: ``1280x720``."""
+    try:
+        width, height = (int(side) for side in text.lower().split("x")) if text else (0, 0)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no size; write it as 1280x720") from None
+    return (width, height) if text else None
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("clips", metavar="CLIP...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--html", type=click.Path(path_type=Path), help="Writes one page that needs nothing else.")
+@click.option("--record", type=click.Path(path_type=Path), help="Writes a film: .mp4 or .gif.")
+@click.option("--screenshot", type=click.Path(path_type=Path), help="Writes one picture, a .png.")
+@click.option(
+    "--at", type=click.FloatRange(0), default=0.0, metavar="SECONDS", help="When, for --screenshot."
+)
+@click.option(
+    "--sheet", type=click.Path(path_type=Path), help="Writes all of it on one .png: moments, trails, figures."
+)
+@click.option(
+    "--control", metavar="FILE|PRESET", help="Draws the path that was asked for, as generate reads it."
+)
+@click.option(
+    "--real", multiple=True, type=click.Path(path_type=Path), help="A recording, shown in grey with the rest."
+)
+@click.option("--beside", is_flag=True, help="Puts several clips side by side; else they lie as they are.")
+@click.option("--bones", is_flag=True, help="Draws sticks instead of bodies.")
+@click.option("--size", metavar="WxH", callback=read_size, help="Pixels of --record and --screenshot.")
+def command(
+    clips: tuple[Path, ...], control: str | None, real: tuple[Path, ...], beside: bool, **options: object
+) -> None:
+    """Shows motion files, several in sync: in a window, on a page for any browser, as a film or a picture.
+
+    Steps are coloured by how much the foot slides; figures come from the .json beside each file. The window opens
+    where no file to write is named: Space plays, ? lists the keys, and it follows its files when they change. Pages,
+    films and pictures need no display.
+    """
+    from moglow.cli.actions.view import look
+    from moglow_viewer.scene.scene import Sources
+
+    for line in look(Sources(clips, control, real, beside), **options):  # type: ignore[arg-type]
+        click.echo(line)

@@ -1,0 +1,1 @@
+"""Where numbers are computed: the device, CUDA graphs, memory, several processes."""

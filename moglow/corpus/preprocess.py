@@ -1,0 +1,198 @@
+"""From folders of mocap to a corpus: read, resample, retarget, trim, encode; in parallel over files..
+
+A file that cannot be used is left out and named with the reason, it never stops the rest. The split is by source file
+and comes before everything else: no statistic is taken of a held-out file.
+"""
+
+import multiprocessing
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from moglow.bvh.read import read_bvh
+from moglow.cleaning.joint_limits import within_limits
+from moglow.cleaning.knees import steady_knees
+from moglow.cleaning.levelling import level_floor
+from moglow.cleaning.spike import despike
+from moglow.cleaning.t_poses import without_t_poses
+from moglow.corpus.corpus import Corpus
+from moglow.corpus.sources import DataSpec, Source, find_sources
+from moglow.corpus.summary import Summary
+from moglow.corpus.trimming import trim
+from moglow.encodings.encoding import FeatureSpec
+from moglow.errors import MoglowError, RecipeError
+from moglow.motion.clip import Clip
+from moglow.motion.retarget import retarget
+from moglow.motion.skeleton import Skeleton
+
+LIKE_FRAMES = 600
+"""Twenty seconds show a retarget how a figure stands; more would only cost time, once a clip."""
+
+Clips = list[tuple[Source, Clip]]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``done`` of ``total`` steps, and what is being done; the last one carries the summary."""
+
+    done: int
+    total: int
+    doing: str
+    summary: Summary | None = None
+
+
+def preprocess(
+    data: DataSpec, features: FeatureSpec, output: str | Path, *, base: str | Path = ".", workers: int = 1
+) -> Iterator[Progress]:
+    """Builds the corpus file ``output``, step by step; ``base`` is the folder that the recipe's paths start from.
+
+    The same files and recipe give the same bytes, whatever the number of ``workers`` (processes).
+    """
+    run = _Run(data, Path(base), workers)
+    yield from run.load(features)
+    yield from run.unite()
+    yield from run.encode(features)
+    run.corpus.write(output)
+    yield replace(run.progress(str(output)), summary=Summary.of(run.corpus, run.dropped))
+
+
+class _Run:
+    """The clips on their way, what was dropped, and how far it is."""
+
+    def __init__(self, data: DataSpec, base: Path, workers: int) -> None:
+        self.data, self.workers = data, workers
+        self.root = base / data.root
+        self.target = read_bvh(base / data.skeleton).skeleton if data.skeleton else None
+        self.sources = find_sources(data, base)
+        self.clips: Clips = []
+        self.dropped: list[tuple[str, str]] = []
+        self.done, self.total = 0, len(self.sources) + 3
+
+    def progress(self, doing: str) -> Progress:
+        self.done += 1
+        return Progress(self.done, self.total, doing)
+
+    def load(self, features: FeatureSpec) -> Iterator[Progress]:
+        """Reads the files, onto the target skeleton if there is one."""
+        known: dict[
+            Skeleton, Skeleton
+        ] = {}  # one object for equal skeletons: what is found about it is found once
+        jobs = [(source, self.target, self.data, features) for source in self.sources]
+        for source, clip in zip(self.sources, _parallel(_load, jobs, self.workers), strict=True):
+            if isinstance(clip, Clip):
+                clip = replace(clip, skeleton=known.setdefault(clip.skeleton, clip.skeleton))
+            self._take(source, clip)
+            yield self.progress(source.name)
+
+    def unite(self) -> Iterator[Progress]:
+        """Puts all clips on the skeleton that most frames have; on the target they are already."""
+        if not self.clips:
+            return
+        frames: Counter[Skeleton] = Counter()
+        for _, clip in self.clips:
+            frames[clip.skeleton] += len(clip)
+        common = frames.most_common(1)[0][0]
+        same = {skeleton: same_bones(skeleton, common) for skeleton in frames}
+        others = [(source, clip) for source, clip in self.clips if not same[clip.skeleton]]
+        self.clips = [
+            (source, replace(clip, skeleton=common)) for source, clip in self.clips if same[clip.skeleton]
+        ]
+        # How the figure moves tells what its zero pose may not: which way its feet and elbows are turned.
+        like = max((clip for _, clip in self.clips), key=len)[:LIKE_FRAMES]
+        jobs = [(clip, common, like) for _, clip in others]
+        self.total += len(jobs)
+        for (source, _), united in zip(others, _parallel(_retarget, jobs, self.workers), strict=True):
+            self._take(source, united if isinstance(united, str) else replace(united, skeleton=common))
+            yield self.progress(source.name)
+        self.clips.sort(key=lambda pair: pair[0].name)
+
+    def encode(self, features: FeatureSpec) -> Iterator[Progress]:
+        """Cuts out what only capture errors do, and encodes the rest; the corpus is then there."""
+        encoding = features.fit(self.training)
+        yield self.progress("looking for faults")
+        sources, clips = zip(*self.clips, strict=True)
+        training = [source.split == "train" for source in sources]
+        trimmed = trim(encoding, clips, training, outlier=self.data.outlier, shortest=self.data.shortest)
+        self.clips = [
+            (source, piece) for source, (pieces, _) in zip(sources, trimmed, strict=True) for piece in pieces
+        ]
+        lost = [(source.name, fault) for source, (_, fault) in zip(sources, trimmed, strict=True) if fault]
+        if lost:
+            self.dropped += lost
+            encoding = features.fit(self.training)
+        yield self.progress("encoding")
+        labels = [(source.name, source.style, source.split) for source, _ in self.clips]
+        encoded = [encoding.features(clip) for _, clip in self.clips]
+        again = [
+            (encoding.features(clip, smoothing=smoothing), label)
+            for smoothing in self.data.smoother
+            for (source, clip), label in zip(self.clips, labels, strict=True)
+            if source.split == "train"
+        ]
+        encoded, labels = encoded + [each for each, _ in again], labels + [label for _, label in again]
+        self.corpus = Corpus.build(
+            encoding, encoded, labels, fps=self.data.fps, notices=self.data.notices, again=len(again)
+        )
+
+    @property
+    def training(self) -> list[Clip]:
+        """The clips for training; an error where there is none."""
+        clips = [clip for source, clip in self.clips if source.split == "train"]
+        if not clips:
+            why = "; ".join(f"{name}: {reason}" for name, reason in self.dropped[:1]) or "all are held out"
+            raise RecipeError(f"{self.root}: no clip to train on among {len(self.sources)} files ({why})")
+        return clips
+
+    def _take(self, source: Source, clip: Clip | str) -> None:
+        if isinstance(clip, Clip):
+            self.clips.append((source, clip))
+        else:
+            self.dropped.append((source.name, clip))
+
+
+def same_bones(one: Skeleton, other: Skeleton) -> bool:
+    """Whether two skeletons agree to a tenth of a millimetre, the hips' own place apart: files leave anything there."""
+    if (one.names, one.parents) != (other.names, other.parents):
+        return False
+    below = one.anatomy.roles.get("hips", 0) + 1
+    return bool(abs(one.offsets[below:] - other.offsets[below:]).max(initial=0.0) < 1e-4)
+
+
+def _load(job: tuple[Source, Skeleton | None, DataSpec, FeatureSpec]) -> Clip | str:
+    """The clip of a source file, or why there is none."""
+    source, target, data, features = job
+    try:
+        clip = replace(read_bvh(source.path), name=source.name)
+        if clip.duration < data.shortest:
+            return f"only {clip.duration:.1f} s long"
+        clip = (despike(clip) if data.despike else clip).resample(data.fps)
+        clip = without_t_poses(clip) if data.cut_t_poses else clip
+        clip = level_floor(clip) if data.level_floors else clip
+        # A retarget stands toes on the floor; the lowest point of a clip may be a tip that a bad marker kicks.
+        clip = clip.on_floor() if target is None else retarget(clip, target)
+        clip = steady_knees(clip) if data.steady_knees else clip
+        clip = features.posed(within_limits(clip) if data.limits else clip)
+        return replace(clip)  # without what it derived on the way, which would travel between processes
+    except MoglowError as error:
+        return str(error)
+
+
+def _retarget(job: tuple[Clip, Skeleton, Clip]) -> Clip | str:
+    clip, skeleton, like = job
+    try:
+        return replace(retarget(clip, skeleton, like=like))
+    except MoglowError as error:
+        return str(error)
+
+
+def _parallel(work: Callable[[Any], Clip | str], jobs: Sequence[Any], workers: int) -> Iterator[Clip | str]:
+    """The results of ``work`` on each job, in order."""
+    if workers <= 1 or len(jobs) < 2:
+        yield from map(work, jobs)
+        return
+    # Fresh processes rather than forked ones: a fork of a program with threads may hang.
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(work, jobs, chunksize=max(1, min(8, len(jobs) // (4 * workers))))

@@ -1,0 +1,172 @@
+"""Which files become a corpus: folders, patterns, styles, and the split by file.; numpy alone."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
+from pathlib import Path
+
+from moglow.errors import RecipeError
+
+
+@dataclass(frozen=True)
+class SourceSpec:
+    """One folder of clips."""
+
+    folder: str = "."
+    """Below the data root."""
+    pattern: str = "**/*.bvh"
+    """Which files of it."""
+    skip: tuple[str, ...] = ()
+    """Patterns of file names to leave out."""
+    style: str = ""
+    """The label of all its clips; else the group of `style_from`; else the name of the sub-folder.
+
+    A clip that gets none of these has no label: it may be in any style.
+    """
+    styles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Patterns of file names by style: the first style with a pattern that matches is the file's, before `style`."""
+    style_from: str = ""
+    """A regular expression with a group (?P<style>…), searched in each file's name."""
+    licence: str = ""
+    """Named in the corpus and in every model that learns from it."""
+
+    def __post_init__(self) -> None:
+        try:
+            named = not self.style_from or "style" in re.compile(self.style_from).groupindex
+        except re.error as error:
+            raise ValueError(f"style_from is no regular expression ({error})") from error
+        if not named:
+            raise ValueError(f"style_from has no group (?P<style>…): {self.style_from}")
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """Which clips become a corpus; the recipe's ``[data]``. Paths are relative to the recipe."""
+
+    sources: tuple[SourceSpec, ...] = (SourceSpec(),)
+    root: str = "."
+    """Where the folders lie; the command line's --data replaces it."""
+    skeleton: str = ""
+    """A BVH file onto whose skeleton all clips are retargeted; empty: the skeleton that most clips have."""
+    splits: str = "splits.json"
+    """Below the root: {folder: {"train": [file, …], "val": [file, …]}}; may be absent."""
+    held_out: float = 0.1
+    """Share of the files that no split lists which are kept for validation."""
+    fps: float = 30.0
+    """Enough for feet, and half the work of 60."""
+    despike: bool = True
+    """Mends rotations that jump away and back within a tenth of a second, before resampling smears them."""
+    cut_t_poses: bool = True
+    """Cuts the T-poses with which takes begin and end."""
+    level_floors: bool = True
+    """Makes the plane level on which the toes of a take stand."""
+    steady_knees: bool = True
+    """Leads knees smoothly where those of nearly straight legs swing about them faster than knees do."""
+    limits: bool = True
+    """Leads heads, hands and toes over where they are turned farther than they turn."""
+    smoother: tuple[float, ...] = ()
+    """Seconds: training clips are seen again along paths smoothed by these. A recorded path sways with each step, and a
+    model that learns to read its steps from there is lost on a path that somebody drew."""
+    shortest: float = 1.0
+    """Seconds; less teaches a model with a history nothing."""
+    outlier: float = 15.0
+    """Deviations: frames beyond are faults of the capture and are cut; sound ones stay below 12, runs included."""
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise ValueError("sources is empty; list at least one folder")
+        if not self.fps > 0:
+            raise ValueError(f"fps is {self.fps}; give a positive rate")
+        if not 0 <= self.held_out < 1:
+            raise ValueError(f"held_out is {self.held_out}; give a share from 0 to below 1")
+        if not all(0 < seconds < 10 for seconds in self.smoother):
+            raise ValueError(f"smoother is {list(self.smoother)}; give seconds above 0 and below 10")
+        if not self.outlier > 3:
+            raise ValueError(f"outlier is {self.outlier}; below 3 deviations sound motion would go too")
+
+    def at(self, root: str | Path | None) -> "DataSpec":
+        """The same with its folders below another root, which is relative to the working directory."""
+        return self if root is None else replace(self, root=str(Path(root).absolute()))
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """The licences to be named."""
+        return tuple(sorted({source.licence for source in self.sources if source.licence}))
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file to read, with what its place and name say about it; ``name`` is its path below the data root."""
+
+    path: Path
+    name: str
+    style: str
+    split: str
+
+
+def find_sources(data: DataSpec, base: Path) -> list[Source]:
+    """The files of a recipe that lies in ``base``, sorted by name, each with its style and split."""
+    root = base / data.root
+    found: dict[str, tuple[Path, str]] = {}
+    for spec in data.sources:
+        folder = root / spec.folder
+        if not folder.is_dir():
+            raise RecipeError(f"{folder}: no such folder; get the data, or say where they lie with --data")
+        for path in folder.glob(spec.pattern):
+            if any(fnmatch(path.name, skipped) for skipped in spec.skip):
+                continue
+            found.setdefault(path.relative_to(root).as_posix(), (path, _style(spec, path, folder)))
+    if not found:
+        patterns = ", ".join(f"{spec.folder}/{spec.pattern}" for spec in data.sources)
+        raise RecipeError(f"{root}: no file matches {patterns}; put BVH files there or change the recipe")
+    splits = read_splits(root / data.splits)
+    splits |= draw_splits([name for name in found if name not in splits], data.held_out)
+    return [Source(*found[name][:1], name, found[name][1], splits[name]) for name in sorted(found)]
+
+
+def _style(spec: SourceSpec, path: Path, folder: Path) -> str:
+    for style, patterns in spec.styles.items():
+        if any(fnmatch(path.name, pattern) for pattern in patterns):
+            return style
+    if spec.style:
+        return spec.style
+    if spec.style_from:
+        match = re.search(spec.style_from, path.name)
+        return match["style"] if match else ""
+    return "/".join(path.parent.relative_to(folder).parts)
+
+
+def read_splits(path: Path) -> dict[str, str]:
+    """Split by name below the data root, from ``{folder: {"train": [file, …], "val": […]}}``; empty without a file."""
+    if not path.is_file():
+        return {}
+    try:
+        table = json.loads(path.read_text("utf-8"))
+        rows = [
+            (f"{folder}/{file}", split)
+            for folder, lists in table.items()
+            for split in lists
+            for file in lists[split]
+        ]
+    except (ValueError, AttributeError, TypeError) as error:
+        raise RecipeError(
+            f'{path}: expected {{folder: {{"train": [file, …], "val": […]}}}} ({error})'
+        ) from error
+    unknown = sorted({split for _, split in rows} - {"train", "val"})
+    if unknown:
+        raise RecipeError(f"{path}: the split {unknown[0]!r} is unknown; name the lists train and val")
+    return dict(rows)
+
+
+def draw_splits(names: Sequence[str], held_out: float) -> dict[str, str]:
+    """Draws the share ``held_out`` of files for validation, at least one of several, by a hash of their names.
+
+    >>> sorted(draw_splits(["a.bvh", "b.bvh", "c.bvh"], 0.1).values())
+    ['train', 'train', 'val']
+    """
+    drawn = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
+    count = max(round(held_out * len(names)), 1 if held_out > 0 and len(names) > 1 else 0)
+    return {name: "val" if i < count else "train" for i, name in enumerate(drawn)}

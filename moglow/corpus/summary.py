@@ -1,0 +1,70 @@
+"""What is in a corpus and what was left out of it, in numbers and in words.; numpy alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from moglow.corpus.corpus import Corpus, Stretch
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A corpus in figures: metres, seconds, radians; minutes where it says so."""
+
+    clips: dict[str, int]
+    """Source files by split."""
+    minutes: dict[str, float]
+    """By split."""
+    styles: dict[str, float]
+    """Minutes by style."""
+    speed: tuple[float, float]
+    """Median and 95th percentile in training."""
+    turn: float
+    """95th percentile in training."""
+    channels: int
+    joints: int
+    dropped: tuple[tuple[str, str], ...]
+    """Each file that was left out or cut, and why."""
+    notices: tuple[str, ...]
+    """The licences to be named."""
+
+    @classmethod
+    def of(cls, corpus: Corpus, dropped: Sequence[tuple[str, str]]) -> Self:
+        """Counts and measures a corpus."""
+        splits = {name: corpus.split(name) for name in ("train", "val")}
+        labels = sorted({stretch.style for stretch in corpus.stretches})
+        styles = {style: [s for s in corpus.stretches if s.style == style] for style in labels}
+        control = np.concatenate([corpus.control[stretch.frames] for stretch in splits["train"]])
+        median, fast = np.quantile(np.linalg.norm(control[:, :2], axis=1), [0.5, 0.95])
+        return cls(
+            clips={name: len({stretch.name for stretch in stretches}) for name, stretches in splits.items()},
+            minutes={name: _minutes(stretches, corpus.fps) for name, stretches in splits.items()},
+            styles={style: _minutes(stretches, corpus.fps) for style, stretches in styles.items()},
+            speed=(round(float(median), 3), round(float(fast), 3)),
+            turn=round(float(np.quantile(np.abs(control[:, 2]), 0.95)), 3),
+            channels=len(corpus.encoding),
+            joints=len(corpus.encoding.skeleton),
+            dropped=tuple(dropped),
+            notices=corpus.notices,
+        )
+
+    def __str__(self) -> str:
+        """A fact a line."""
+        clips, minutes = self.clips, self.minutes
+        styles = ", ".join(f"{style or 'none'} {minutes:.1f} min" for style, minutes in self.styles.items())
+        lines = [
+            f"train      {clips['train']} clips, {minutes['train']:.1f} min",
+            f"held out   {clips['val']} clips, {minutes['val']:.1f} min",
+            f"pose       {self.channels} channels for {self.joints} joints",
+            f"speed      {self.speed[0]:.2f} m/s median, {self.speed[1]:.2f} m/s at 95 %",
+            f"turning    {np.degrees(self.turn):.0f} deg/s at 95 %",
+            f"styles     {styles}",
+        ]
+        return "\n".join(lines + [f"dropped    {name}: {reason}" for name, reason in self.dropped])
+
+
+def _minutes(stretches: Sequence[Stretch], fps: float) -> float:
+    """Minutes of recorded motion: what is seen twice counts once."""
+    return round(sum(len(stretch) for stretch in stretches if not stretch.again) / fps / 60, 2)

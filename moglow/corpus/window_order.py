@@ -1,0 +1,158 @@
+"""Which windows make up batch number n: orders of windows as functions of n; used by `windows`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from moglow.corpus.corpus import Stretch
+from moglow.errors import TrainingError
+
+
+class Cutting(Protocol):
+    """What an order needs to know of a `WindowSpec`."""
+
+    @property
+    def length(self) -> int: ...
+    @property
+    def overlap(self) -> float: ...
+    @property
+    def mirror(self) -> bool: ...
+    @property
+    def reverse(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Where the windows of a batch begin, and how each is turned; `fresh` where it does not continue its row."""
+
+    start: Tensor  # (B,) frame of the corpus
+    mirror: Tensor  # (B,) bool
+    reverse: Tensor  # (B,) bool
+    fresh: Tensor  # (B,) bool
+
+    def rows(self, rows: slice) -> "Cuts":
+        return Cuts(self.start[rows], self.mirror[rows], self.reverse[rows], self.fresh[rows])
+
+    def to(self, device: torch.device) -> "Cuts":
+        parts = (self.start, self.mirror, self.reverse, self.fresh)
+        return Cuts(*(part.to(device, non_blocking=True) for part in parts))
+
+
+Table = np.ndarray[tuple[int, ...], np.dtype[np.int64]]  # (windows, 4): start, mirror, reverse, fresh
+
+
+class Order(ABC):
+    """An endless list of windows, epoch after epoch, and which of them are batch n of B rows."""
+
+    def __init__(
+        self, stretches: Sequence[Stretch], frames: int, spec: Cutting, batch: int, seed: int
+    ) -> None:
+        self.stretches, self.frames, self.spec, self.batch, self.seed = stretches, frames, spec, batch, seed
+        flips = [(m, r) for r in range(1 + spec.reverse) for m in range(1 + spec.mirror)]
+        self.flips = np.array(flips, np.int64)
+        self._epoch = lru_cache(maxsize=2)(self.epoch)
+
+    @abstractmethod
+    def epoch(self, number: int) -> Table:
+        """Returns the windows of one epoch, in order; every epoch has the same number of them."""
+
+    @abstractmethod
+    def cuts(self, step: int) -> Cuts:
+        """Returns the windows of the global batch number `step`."""
+
+    def random(self, epoch: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, epoch])
+
+    @property
+    def windows(self) -> int:
+        """How many windows an epoch has."""
+        return len(self._epoch(0))
+
+    def _flipped(self, starts: Table) -> Table:
+        """Returns each start with each way of turning it, (starts · flips, 4), all fresh."""
+        rows = [np.insert(self.flips, 0, start, axis=1) for start in starts]
+        return np.insert(np.concatenate(rows), 3, 1, axis=1)
+
+
+class Listed(Order):
+    """Every window once, in the order of the corpus; the last batch has what is left."""
+
+    def epoch(self, number: int) -> Table:
+        return self._flipped(np.concatenate([self.starts(stretch) for stretch in self.stretches]))
+
+    def starts(self, stretch: Stretch) -> Table:
+        """Returns where windows of a stretch begin; one more ends with it, so that no frame is left out."""
+        stride = max(1, round(self.spec.length * (1 - self.spec.overlap)))
+        last = stretch.stop - self.frames
+        return np.unique(np.append(np.arange(stretch.start, last + 1, stride), last))
+
+    def cuts(self, step: int) -> Cuts:
+        return _cuts(self._epoch(0)[step * self.batch : (step + 1) * self.batch])
+
+
+class Shuffled(Listed):
+    """Every window once an epoch, in a new order; shifted by less than a stride, so that no two epochs are alike."""
+
+    def epoch(self, number: int) -> Table:
+        random = self.random(number)
+        starts = []
+        for stretch in self.stretches:
+            regular = self.starts(stretch)
+            room = np.diff(regular, append=regular[-1] + 1)
+            starts.append(regular + random.integers(0, room))
+        return random.permutation(self._flipped(np.concatenate(starts)))
+
+    def cuts(self, step: int) -> Cuts:
+        epochs, rows = np.divmod(step * self.batch + np.arange(self.batch), self.windows)
+        return _cuts(np.stack([self._epoch(int(e))[row] for e, row in zip(epochs, rows, strict=True)]))
+
+
+class Consecutive(Order):
+    """Rows that go on where they ended, for memory carried from batch to batch.
+
+    An epoch is one tape of stretches in a random order, cut into B pieces of the same length; row b reads piece b.
+    """
+
+    def epoch(self, number: int) -> Table:
+        random, length = self.random(number), self.spec.length
+        tape = []
+        for index in random.permutation(len(self.stretches) * len(self.flips)):
+            stretch, (mirror, reverse) = (
+                self.stretches[index // len(self.flips)],
+                self.flips[index % len(self.flips)],
+            )
+            count = (len(stretch) - self.frames) // length + 1
+            slack = len(stretch) - self.frames - (count - 1) * length
+            starts = stretch.start + random.integers(0, slack + 1) + length * np.arange(count)
+            rows = np.zeros((count, 4), np.int64)
+            rows[:, 0] = starts[::-1] if reverse else starts
+            rows[:, 1:3], rows[0, 3] = (mirror, reverse), 1
+            tape.append(rows)
+        return np.concatenate(tape)
+
+    def cuts(self, step: int) -> Cuts:
+        piece = self.windows // self.batch
+        if not piece:
+            raise TrainingError(
+                f"a batch of {self.batch} rows, but only {self.windows} windows; lower training.batch"
+            )
+        epoch, place = divmod(step, piece)
+        table = self._epoch(epoch)[np.arange(self.batch) * piece + place]
+        if place == 0:
+            table[:, 3] = 1
+        return _cuts(table)
+
+
+ORDERS: Mapping[str, type[Order]] = {"shuffled": Shuffled, "consecutive": Consecutive, "listed": Listed}
+
+
+def _cuts(table: Table) -> Cuts:
+    """Returns rows of (start, mirror, reverse, fresh) as tensors."""
+    start, mirror, reverse, fresh = torch.as_tensor(np.ascontiguousarray(table.T))
+    return Cuts(start, mirror.bool(), reverse.bool(), fresh.bool())

@@ -1,0 +1,257 @@
+"""Windows of motion, cut on the device when they are needed.
+
+A corpus is gathered by index, mirrored and reversed by linear maps: nothing is materialised, so memory is the
+corpus (29 MB an hour) plus one batch. Batch number n is a *function of n* and a seed: there is no generator state
+to save, a resumed run sees what an unbroken one would have seen, and each of several processes cuts its own rows
+of the same global batch, whatever their number.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from moglow.corpus.context import Context, by_channel
+from moglow.corpus.corpus import Corpus, Stretch
+from moglow.corpus.window_order import ORDERS, Cuts
+from moglow.corpus.window_spec import WindowSpec
+from moglow.encodings.encoding import CONTROL_MIRROR, Features
+from moglow.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class Window:
+    """A batch of windows, standardised, on the device: K past frames, T frames to predict, L of lookahead."""
+
+    poses: Tensor  # (B, K + T, D), the truth
+    history: Tensor  # (B, K + T, D), what the model is shown of it: noisier, or partly its own samples
+    controls: Tensor  # (B, K + T + L, 3)
+    shown: Tensor  # (B, T, K), 0 where data dropout hides a past pose from a frame
+    style: Tensor  # (B, S)
+    fresh: Tensor  # (B,), 1 where a row does not go on where the last batch ended
+
+    @classmethod
+    def of_clip(cls, context: Context, features: Features, style: Tensor) -> Self:
+        """Returns a whole clip as a window for each style (B, S), nothing hidden; its end holds the last control."""
+        spec, rows = context.spec, len(style)
+        pose, control = (
+            torch.as_tensor(np.array(part, np.float32), device=style.device)
+            for part in (features.pose, features.control)
+        )
+        control = torch.cat([control, control[-1:].expand(spec.lookahead, -1)])
+        poses = context.standardize_pose(pose).expand(rows, -1, -1)
+        controls = context.standardize_control(control).expand(rows, -1, -1)
+        shown = pose.new_ones(rows, len(pose) - spec.history, spec.history)
+        return cls(poses, poses, controls, shown, style, pose.new_ones(rows))
+
+    def __len__(self) -> int:
+        return len(self.poses)
+
+    def context(self, context: Context) -> Tensor:
+        """Returns the context vectors (B, T, C)."""
+        past = context.spec.history
+        poses = self.history[:, :-1].unfold(1, past, 1).transpose(-1, -2)  # (B, T, K, D), a view
+        reach = past + 1 + context.spec.lookahead
+        controls = self.controls.unfold(1, reach, 1).transpose(-1, -2)  # (B, T, K + 1 + L, 3), a view
+        style = self.style[:, None].expand(-1, self.shown.shape[1], -1)
+        vectors: Tensor = context.build(poses, controls, style, self.shown)
+        return vectors
+
+    def unhidden(self) -> "Window":
+        """Returns the same windows with every past pose shown."""
+        return replace(self, shown=torch.ones_like(self.shown))
+
+    def target(self, context: Context) -> Tensor:
+        """Returns what the model predicts (B, T, D): the truth, seen from the history that it is shown."""
+        past, frames = context.spec.history, self.shown.shape[1]
+        previous, control = self.history[:, past - 1 : -1], self.controls[:, past : past + frames]
+        target: Tensor = context.to_target(self.poses[:, past:], previous, control)
+        return target
+
+
+class Footage:
+    """A corpus on the device, ready to be cut; training and validation share one."""
+
+    def __init__(self, corpus: Corpus, context: Context, device: torch.device | str = "cpu") -> None:
+        self.corpus, self.device = corpus, torch.device(device)
+        self.context = context.mapped(self._tensor, torch)
+        self.pose, self.control = self._tensor(corpus.pose), self._tensor(corpus.control)
+        labels = np.zeros((len(corpus.pose), len(context.styles)), np.float32)
+        first, last = np.zeros(len(corpus.pose), np.int64), np.zeros(len(corpus.pose), np.int64)
+        for stretch in corpus.stretches:
+            if context.styles:
+                labels[stretch.frames] = context.style_vector(stretch.style or None)
+            first[stretch.frames], last[stretch.frames] = stretch.start, stretch.stop - 1
+        self.style, self.first, self.last = self._tensor(labels), self._tensor(first), self._tensor(last)
+        partners, signs = corpus.encoding.mirror_signs
+        self.partners, self.signs = self._tensor(partners), self._tensor(signs.astype(np.float32))
+        self.control_signs = self._tensor(CONTROL_MIRROR.astype(np.float32))
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        """Returns a copy on the device: corpora are mapped read-only, which torch does not know."""
+        return torch.as_tensor(np.array(array), device=self.device)
+
+    def cut(self, cuts: Cuts, past: int, length: int, ahead: int) -> Window:
+        """Returns bare windows: nothing hidden, no noise.
+
+        A lookahead that reaches past its clip holds the last control, as generation does at the end of a path.
+        """
+        cuts = cuts.to(self.device)
+        step = torch.arange(past + length + ahead, device=self.device)
+        first, last = self.first[cuts.start][:, None], self.last[cuts.start][:, None]
+        forward = torch.minimum(cuts.start[:, None] + step, last)  # (B, K + T + L)
+        backward = torch.maximum(cuts.start[:, None] + (past + length - 1) - step, first)
+        # Row t of a control is the step to frame t, so a reversed window needs the row after it.
+        after = torch.minimum(backward + 1, last)
+        turned = cuts.reverse[:, None]
+        poses = self.pose[torch.where(turned, backward, forward)[:, : past + length]]
+        controls = self.control[torch.where(turned, after, forward)]
+        controls = torch.where(turned[..., None], -controls, controls)
+        mirrored = cuts.mirror[:, None, None]
+        poses = torch.where(mirrored, poses[..., self.partners] * self.signs, poses)
+        controls = torch.where(mirrored, controls * self.control_signs, controls)
+        poses, controls = self.context.standardize_pose(poses), self.context.standardize_control(controls)
+        shown = poses.new_ones(len(poses), length, past)
+        return Window(poses, poses, controls, shown, self.style[cuts.start], cuts.fresh.float())
+
+
+class Windows:
+    """The batches of one split. `batch(n)` is a pure function of n, the seed and the global batch size.
+
+    A departure from "randomness is a generator": a generator would have to be saved, split among processes and
+    wound forward on resuming; a seed and a number are all of that.
+    """
+
+    def __init__(
+        self,
+        footage: Footage,
+        spec: WindowSpec,
+        *,
+        split: str,
+        batch: int,
+        seed: int,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        if batch % ranks:
+            raise TrainingError(
+                f"a batch of {batch} cannot be shared by {ranks} processes; make it a multiple"
+            )
+        self.footage, self.spec, self.seed, self.rank = footage, spec, seed, rank
+        self.rows = slice(rank * batch // ranks, (rank + 1) * batch // ranks)
+        self.history_noise = torch.as_tensor(
+            by_channel(spec.history_noise, footage.corpus.encoding, "[training.windows] history_noise"),
+            device=footage.device,
+        )
+        self.past, self.ahead = footage.context.spec.history, footage.context.spec.lookahead
+        stretches = footage.corpus.split(split)
+        labelled = footage.corpus.labelled(split, spec.labelled, seed=seed)
+        self.told = footage.style.new_zeros(len(footage.style), 1)  # 1 where a frame's clip has a label
+        for stretch in stretches:
+            self.told[stretch.frames] = float(stretch.name in labelled)
+        fits = {length: self._lasting(stretches, length) for length in (spec.length, spec.short) if length}
+        if spec.short:
+            brief = [stretch for stretch in fits[spec.short] if len(stretch) < self.past + spec.length]
+            fits[spec.short] = brief
+        used = [stretch for fitting in fits.values() for stretch in fitting]
+        if not used:
+            raise TrainingError(
+                f"{split}: no clip holds a window of {self.past} + {min(fits)} frames, the longest has "
+                f"{max(map(len, stretches), default=0)}; lower training.windows.length"
+            )
+        self.used, self.total = sum(map(len, used)), sum(map(len, stretches))
+        self.orders = {
+            length: ORDERS["shuffled" if self._over(length) else spec.order](
+                fitting, self.past + length, spec, batch, seed
+            )
+            for length, fitting in fits.items()
+            if fitting
+        }
+
+    def _over(self, length: int) -> bool:
+        """Returns whether no window of a length goes on: clips too short for a longer one are over after it."""
+        return self.spec.order == "consecutive" and length == self.spec.short
+
+    def goes_on(self, step: int) -> bool:
+        """Returns whether rows of a batch go on in a later one."""
+        return self.spec.order == "consecutive" and not self._over(self._place(step)[0])
+
+    def _lasting(self, stretches: Sequence[Stretch], length: int) -> list[Stretch]:
+        return [stretch for stretch in stretches if len(stretch) >= self.past + length]
+
+    def must_hold(self, frames: int) -> None:
+        """Refuses windows too short for a model that scores so many frames at once: it would learn nothing of them."""
+        if (shortest := min(self.orders)) < frames:
+            raise TrainingError(
+                f"[training.windows] some windows have {shortest} frames, the model scores {frames} at once; "
+                "raise length and short, or let it score fewer"
+            )
+
+    def __len__(self) -> int:
+        """How many batches show every window once, the last one of each length perhaps not full."""
+        return sum(-(-order.windows // order.batch) for order in self.orders.values())
+
+    def batch(self, step: int, *, whole: bool = False) -> Window:
+        """Returns this process's rows (or the whole) of global batch number `step`, with noise and dropout."""
+        length, number = self._place(step)
+        cuts, rows = self.orders[length].cuts(number), slice(None) if whole else self.rows
+        here = cuts.rows(rows).to(self.footage.device)
+        bare = self.footage.cut(here, self.past, length, self.ahead)
+        bare = replace(bare, style=bare.style * self.told[here.start])
+        return self._disturbed(bare, len(cuts.start), rows, self.generator(step))
+
+    def _place(self, step: int) -> tuple[int, int]:
+        """Returns the length of a batch's windows and its number among the batches of that length."""
+        first, *others = self.orders
+        if not others:
+            return first, step
+        if self.spec.order == "listed":
+            count = -(-self.orders[first].windows // self.orders[first].batch)
+            return (first, step) if step < count else (others[0], step - count)
+        before, after = int(step * self.spec.short_share), int((step + 1) * self.spec.short_share)
+        return (others[0], before) if after > before else (first, step - before)
+
+    def generator(self, step: int, *purpose: int) -> Generator:
+        """Returns the generator of one batch, on the device; purposes do not disturb each other."""
+        seed = np.random.SeedSequence([self.seed, step, *purpose]).generate_state(1, np.uint64)[0]
+        return Generator(self.footage.device).manual_seed(int(seed >> 1))
+
+    def _disturbed(self, window: Window, size: int, rows: slice, generator: Generator) -> Window:
+        """Returns the windows with noise and dropout, drawn for all `size` rows of the batch."""
+        spec = self.spec
+
+        def uniform(*shape: int) -> Tensor:
+            return torch.rand(size, *shape, generator=generator, device=generator.device)[rows]
+
+        def noise() -> Tensor:
+            shape = (size, *window.poses.shape[1:])
+            return torch.randn(shape, generator=generator, device=generator.device)[rows]
+
+        poses, shown, style, fresh = window.poses, window.shown, window.style, window.fresh
+        length = shown.shape[1]
+        if spec.dequantise:
+            poses = poses + spec.dequantise * noise()
+        history = poses + self.history_noise * noise() if spec.history_noise else poses
+        if spec.pose_dropout:
+            probability = (uniform(1, 1) < spec.dropout_windows) * spec.pose_dropout
+            if spec.dropout_drawn:
+                probability = probability * uniform(1, 1)
+            if spec.dropout_shared:
+                chance = uniform(self.past + length - 1).unfold(1, self.past, 1)
+            else:
+                chance = uniform(length, self.past)
+            shown = (chance >= probability).float()
+        if spec.style_dropout:
+            style = style * (uniform(1) >= spec.style_dropout)
+        if spec.forget:
+            fresh = torch.maximum(fresh, (uniform() < spec.forget).float())
+        return replace(window, poses=poses, history=history, shown=shown, style=style, fresh=fresh)
+
+
+def on_device(context: Context, device: str) -> Context:
+    """The context whose arrays are tensors on a device."""
+    return context.mapped(lambda array: torch.as_tensor(np.array(array, np.float32), device=device), torch)

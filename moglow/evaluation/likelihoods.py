@@ -1,0 +1,118 @@
+"""How likely a model finds motion it was trained on, held-out motion, and its own.
+
+In nats a frame of standardised poses, nothing hidden, with the dequantisation that belongs to the density. A gap
+between training and held-out motion is what the model has learnt by heart.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.checkpoint import Checkpoint
+from moglow.corpus.corpus import Corpus, Stretch
+from moglow.corpus.window_spec import WindowSpec, fitting
+from moglow.corpus.windows import Footage, Windows
+from moglow.errors import TrainingError
+from moglow.files.tables import from_table
+from moglow.models.model import MotionModel
+from moglow.sampling.ensemble import Motion
+from moglow.scoring.likelihood import frame_nats
+
+BATCH = 32
+BINS = 60
+"""Of the histograms."""
+SHOWN = (0.005, 0.995)
+"""Quantiles between which the histograms reach: a density has long tails."""
+
+
+@dataclass(frozen=True)
+class Likelihoods:
+    """Mean log-likelihoods and histograms of log-likelihoods: the share of frames between each two ``edges``."""
+
+    channels: int
+    dequantised: float
+    means: Mapping[str, float]  # held-out, training, own: nats a frame, standardised
+    physical: float  # of held-out motion, of poses in metres and radians
+    edges: tuple[float, ...]
+    shares: Mapping[str, tuple[float, ...]]
+
+
+def likelihoods(
+    checkpoint: Checkpoint, model: MotionModel, corpus: Corpus, motions: Sequence[Motion]
+) -> Likelihoods | None:
+    """Scores held-out motion, as much of the training motion, and the model's own; None without a density.
+
+    Real motion is scored with its style told, as in training; own motion without one, as it was drawn.
+    """
+    if model.noise_dim == 0 or not corpus.split("val"):
+        return None
+    spec = window_spec(checkpoint)
+    try:
+        held_out = log_likelihoods(checkpoint, model, corpus, spec, "val")
+        training = log_likelihoods(checkpoint, model, corpus, spec, "train", frames=len(held_out))
+    except TrainingError:  # no clip holds a window of this model's
+        return None
+    found = {"held-out": held_out, "training": training}
+    if motions:
+        own = log_likelihoods(checkpoint, model, _corpus_of(motions, corpus), spec, "val", styled=False)
+        found["own"] = own
+    pooled = np.concatenate(list(found.values()))
+    low, high = np.quantile(pooled, SHOWN).tolist()
+    edges = np.linspace(low, high, BINS + 1)
+    return Likelihoods(
+        channels=checkpoint.context.pose_dim,
+        dequantised=spec.dequantise,
+        means={name: float(values.mean()) for name, values in found.items()},
+        physical=float(held_out.mean()) - checkpoint.context.log_deviation,
+        edges=tuple(edges.tolist()),
+        shares={
+            name: tuple((np.histogram(values, edges)[0] / len(values)).tolist())
+            for name, values in found.items()
+        },
+    )
+
+
+def window_spec(checkpoint: Checkpoint) -> WindowSpec:
+    """The windows that the model was trained on, clean; the dequantisation is part of its density."""
+    recipe: Any = checkpoint.about.get("recipe") or {}
+    table = recipe.get("training", {}).get("windows", {})
+    return from_table(WindowSpec, table, "the checkpoint's [training.windows]").clean()
+
+
+def log_likelihoods(
+    checkpoint: Checkpoint,
+    model: MotionModel,
+    corpus: Corpus,
+    spec: WindowSpec,
+    split: str,
+    *,
+    frames: int | None = None,
+    styled: bool = True,
+) -> NDArray[np.float64]:
+    """Log-likelihoods (N,) of the frames of a split, or of about so many of them."""
+    context = checkpoint.context
+    footage = Footage(corpus, context, next(model.parameters()).device)
+    if not styled:
+        footage.style.zero_()
+    spec = fitting(spec, corpus, context, split)
+    windows = Windows(footage, spec, split=split, batch=BATCH, seed=0)
+    batches = None if frames is None else -(-frames // (BATCH * spec.length))
+    return -frame_nats(model, windows, context, batches=batches)
+
+
+def _corpus_of(motions: Sequence[Motion], corpus: Corpus) -> Corpus:
+    """The motions as a corpus that is all held out, with the statistics of another one."""
+    ends = np.cumsum([len(motion.pose) for motion in motions]).tolist()
+    style = corpus.stretches[0].style
+    return replace(
+        corpus,
+        pose=np.concatenate([motion.pose for motion in motions]).astype(np.float32),
+        control=np.concatenate([motion.control for motion in motions]).astype(np.float32),
+        stretches=tuple(
+            Stretch(f"take {k}", style, "val", start, stop)
+            for k, (start, stop) in enumerate(zip([0, *ends[:-1]], ends, strict=True))
+        ),
+    )

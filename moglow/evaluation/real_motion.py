@@ -1,0 +1,118 @@
+"""Training motion to look things up in by its control: what real motion does there, and motion copied from it.
+
+A copy is the baseline that needs no learning: stretches of real motion whose control is
+nearest to the asked one, cross-faded. Its feet know nothing of where they were.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from moglow.corpus.corpus import Corpus
+from moglow.maths.rotations import Array
+from moglow.measures.similarity import body_positions
+from moglow.motion.clip import Clip
+from moglow.paths.control_path import ControlPath
+
+PIECE = 1.0
+"""Seconds that are copied at once."""
+FADE = 0.2
+"""Seconds over which one copied piece becomes the next."""
+CHOICE = 5
+"""A copy takes one of so many nearest pieces, so that takes differ."""
+QUERIES = 64
+"""Controls that are looked up at once; the table of distances is this wide."""
+
+
+@dataclass(frozen=True, eq=False)
+class Library:
+    """The training stretches of a corpus."""
+
+    corpus: Corpus
+
+    @cached_property
+    def clips(self) -> list[Clip]:
+        """The training motion, each clip from the origin facing +Z."""
+        return [self.corpus.clip(stretch) for stretch in self.corpus.split("train")]
+
+    @cached_property
+    def bodies(self) -> Array:
+        """Joint positions ``(N, J, 3)`` of the corpus' frames, seen from the figure; zero where not for training."""
+        places = np.zeros((len(self.corpus.pose), len(self.corpus.encoding.skeleton), 3), np.float32)
+        for stretch, clip in zip(self.corpus.split("train"), self.clips, strict=True):
+            places[stretch.frames] = body_positions(clip)
+        return places
+
+    @cached_property
+    def known_poses(self) -> Array:
+        """Poses of the training motion ``(N, J, 3)``, seen from the figure."""
+        return np.concatenate([self.bodies[stretch.frames] for stretch in self.corpus.split("train")])
+
+    @cached_property
+    def _control(self) -> NDArray[np.float32]:
+        return self.corpus.control_normalizer.normalize(self.corpus.control).astype(np.float32)
+
+    def nearest(
+        self, velocities: Array, *, count: int, apart: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """First frames ``(M, count)`` of the training motion whose control is nearest, and how far off it is.
+
+        ``velocities`` ``(M, n, 3)`` are M controls of n frames each; two answers to one of them begin at least
+        ``apart`` frames apart. Distances are in deviations of the control, root mean square. Where the training
+        motion has too few different places, its nearest one is repeated.
+        """
+        length, control = velocities.shape[1], self._control
+        wanted = self.corpus.control_normalizer.normalize(velocities).reshape(len(velocities), -1)
+        starts = np.concatenate(
+            [np.arange(s.start, s.stop - length + 1) for s in self.corpus.split("train") if len(s) >= length]
+        )
+        windows = sliding_window_view(control, length, axis=0)[starts].transpose(0, 2, 1)  # (S, n, 3)
+        flat = np.ascontiguousarray(windows).reshape(len(starts), -1)
+        energy = np.square(flat).sum(1)
+        chosen, distances = [], []
+        for first in range(0, len(wanted), QUERIES):
+            queries = wanted[first : first + QUERIES].astype(np.float32)
+            square = energy[:, None] - 2 * flat @ queries.T + np.square(queries).sum(1)  # (S, M)
+            for column in np.maximum(square, 0).T:
+                places = _spread(starts, column, count, apart)
+                chosen.append(starts[places])
+                distances.append(np.sqrt(column[places] / flat.shape[1]))
+        return np.array(chosen), np.array(distances, float)
+
+    def copies(self, path: ControlPath, seeds: range) -> list[Clip]:
+        """Takes of a path, one for each seed, copied from the training motion piece by piece."""
+        encoding, fps = self.corpus.encoding, self.corpus.fps
+        path = path.resample(fps)
+        piece, fade = max(1, round(PIECE * fps)), max(1, round(FADE * fps))
+        pieces = -(-len(path) // piece)
+        velocities = np.pad(path.velocities(), ((0, pieces * piece + fade - len(path)), (0, 0)), mode="edge")
+        asked = np.stack([velocities[k * piece : (k + 1) * piece + fade] for k in range(pieces)])
+        places, _ = self.nearest(asked, count=CHOICE, apart=piece)
+        weight = np.linspace(0, 1, fade + 2)[1:-1, None]
+        clips = []
+        for seed in seeds:
+            drawn = np.random.default_rng([seed, 2]).integers(CHOICE, size=pieces)
+            pose = np.zeros((pieces * piece + fade, len(encoding)))
+            for k, place in enumerate(places[np.arange(pieces), drawn]):
+                copied, start = self.corpus.pose[place : place + piece + fade], k * piece
+                pose[start + fade : start + piece + fade] = copied[fade:]
+                before = pose[start : start + fade] if k else copied[:fade]
+                pose[start : start + fade] = (1 - weight) * before + weight * copied[:fade]
+            clips.append(encoding.decode(pose[: len(path)], path))
+        return clips
+
+
+def _spread(starts: NDArray[np.intp], cost: NDArray[np.float32], count: int, apart: int) -> NDArray[np.intp]:
+    """The cheapest places whose starts are apart; the cheapest again where there are not enough."""
+    chosen: list[int] = []
+    open_ = np.ones(len(starts), bool)
+    for _ in range(count):
+        if not open_.any():
+            break
+        best = int(np.where(open_, cost, np.inf).argmin())
+        chosen.append(best)
+        open_ &= np.abs(starts - starts[best]) >= apart
+    return np.array(chosen + chosen[:1] * (count - len(chosen)), np.intp)

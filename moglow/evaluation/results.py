@@ -1,0 +1,195 @@
+"""What an evaluation finds: a row for each kind of motion, bands to hold it against, JSON.."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from moglow import __version__
+from moglow.evaluation.likelihoods import Likelihoods
+from moglow.evaluation.wandering import Wandering
+from moglow.measures.bands import (
+    BANDS,
+    LIKE,
+    SYNTHETIC_BANDS,
+    Band,
+    Breakdown,
+    Estimate,
+    difference,
+    standing,
+)
+from moglow.measures.metrics import TOLERANCES
+from moglow.motion.clip import Clip
+from moglow.sampling.generate import TEMPERATURE
+
+HELD_OUT, SYNTHETIC = "held-out", "synthetic"
+REAL, COPY = "real motion", "copied from training"
+
+
+@dataclass(frozen=True)
+class EvaluationSpec:
+    """How much is drawn."""
+
+    seeds: int = 5
+    temperature: float = TEMPERATURE
+    held_out_seconds: float = math.inf
+    synthetic_seconds: float = 12.0
+    wanders: int = 50
+    wander_seconds: float = 300.0
+    temperatures: tuple[float, ...] = (0.4, 0.55, 0.7, 0.85, 1.0)
+    sweep_seconds: float = 150.0
+
+    def quick(self) -> "EvaluationSpec":
+        """Enough to see whether all is well, in a minute."""
+        return replace(
+            self,
+            seeds=min(self.seeds, 2),
+            held_out_seconds=100.0,
+            synthetic_seconds=8.0,
+            wanders=4,
+            wander_seconds=120.0,
+            temperatures=(0.5, 0.7, 1.0),
+            sweep_seconds=60.0,
+        )
+
+
+Figures = Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
+class Warmth:
+    """What one temperature gives on held-out controls."""
+
+    temperature: float
+    slide_median: float
+    jerk: float
+    frechet: float
+    diversity: float
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """A few seconds along one control: a clip of each row of the table that has one."""
+
+    control: str
+    clips: Mapping[str, Clip]
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """What one kind of motion gives: figures by group (held-out, synthetic, each synthetic control), and curves."""
+
+    name: str
+    figures: Mapping[str, Figures]
+    footsteps: tuple[float, ...] = ()  # steps a second for each of `TOLERANCES`
+    likelihood: Likelihoods | None = None
+    wandering: Wandering | None = None
+    warmth: tuple[Warmth, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+    parts: Breakdown = field(default_factory=dict)  # of the figures that have bands
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Real motion first, where there is any; then each checkpoint; then copied motion."""
+
+    spec: EvaluationSpec
+    rows: tuple[Row, ...]
+    sheets: tuple[Sheet, ...]
+    controls: Mapping[str, float]  # seconds of each group
+    likeness: Mapping[
+        str, float
+    ]  # of the real motion beside each synthetic control, in deviations of the control
+    notes: tuple[str, ...]
+    seconds: float
+
+    @property
+    def real(self) -> Row | None:
+        return self.rows[0] if self.rows and self.rows[0].name == REAL else None
+
+    @property
+    def first(self) -> Row | None:
+        """The first model, which all other rows but real motion are held against."""
+        models = [row for row in self.rows if row.name not in (REAL, COPY)]
+        return models[0] if models else None
+
+    def difference(self, row: Row, group: str, key: str) -> Estimate | None:
+        """How much farther than the first model a row is from what a figure should be; None where nothing tells."""
+        first, own = (each.parts.get(group, {}).get(key) if each else None for each in (self.first, row))
+        if row in (self.real, self.first) or first is None or own is None:
+            return None
+        real = self.real.parts.get(group, {}).get(key) if self.real else None
+        return difference(_bands(group)[key], first, own, real)
+
+    def real_figure(self, group: str, key: str) -> float | None:
+        """What real motion has for a figure, or for the one it is held against."""
+        figures = self.real.figures if self.real else {}
+        found = figures.get(group, {}).get(LIKE.get(key, key))
+        if found is None and group != HELD_OUT:
+            found = figures.get(HELD_OUT, {}).get(LIKE.get(key, key)) if not self.likeness else None
+        return None if found is None else found.value
+
+    def limits(self, group: str, key: str) -> tuple[float, float] | None:
+        """The band of a figure, in SI units; None where it has none or needs real motion that is missing."""
+        band = _bands(group).get(key)
+        return band.limits(self.real_figure(group, key)) if band else None
+
+    def verdict(self, row: Row, group: str, key: str) -> str:
+        """ "in", "out" or "unclear" for a model's figure, "" for real motion and figures without a band."""
+        found = row.figures.get(group, {}).get(key)
+        return "" if found is None or row is self.real else found.verdict(self.limits(group, key))
+
+
+def _bands(group: str) -> Mapping[str, Band]:
+    return BANDS if group == HELD_OUT else SYNTHETIC_BANDS
+
+
+def to_json(evaluation: Evaluation) -> dict[str, Any]:
+    """The evaluation for programs: SI units, null where there is no number."""
+    return {
+        "moglow": __version__,
+        "spec": _plain(evaluation.spec),
+        "controls_s": _plain(evaluation.controls),
+        "likeness_of_real_controls": _plain(evaluation.likeness),
+        "notes": list(evaluation.notes),
+        "seconds": round(evaluation.seconds, 1),
+        "footstep_tolerances_m_s": _plain(TOLERANCES),
+        "rows": [
+            {
+                "name": row.name,
+                **_plain(row.about),
+                "figures": {
+                    group: {
+                        key: {**_plain(estimate), "verdict": evaluation.verdict(row, group, key)}
+                        for key, estimate in figures.items()
+                    }
+                    for group, figures in row.figures.items()
+                },
+                "parts": _plain(row.parts),
+                "farther_than_the_first": {
+                    group: {
+                        key: {**_plain(found), "standing": standing(found)}
+                        for key in parts
+                        if (found := evaluation.difference(row, group, key))
+                    }
+                    for group, parts in row.parts.items()
+                },
+                "footsteps_per_s": _plain(row.footsteps),
+                "likelihood": _plain(row.likelihood),
+                "wandering": _plain(row.wandering),
+                "temperatures": _plain(row.warmth),
+            }
+            for row in evaluation.rows
+        ],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Plain JSON: dataclasses as tables, what is no finite number as null."""
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,311 @@
+"""How fast a model draws frames on this machine, and how fast it could be.; numpy, and torch if asked for.
+
+At batch 1 a frame reads every weight once, so the memory sets the limit; at large batches it is the products.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from moglow.checkpoint import Checkpoint
+from moglow.errors import CheckpointError, DeviceError
+from moglow.files.tensors import read_tensors, write_tensors
+from moglow.sampling.fast.arithmetic import FEW, Arithmetic, make_arithmetic
+from moglow.sampling.fast.folded import Floats, Folded
+from moglow.sampling.fast.numpy_moglow import NumpyMoGlow
+
+if TYPE_CHECKING:
+    from moglow.sampling.fast.fused import FusedMoGlow
+
+ITEM_BYTES = {"numpy": 4, "native": 2, "torch": 4, "bfloat16": 2}
+"""Of a large matrix, by kernel."""
+
+Clock = Callable[[], float]
+
+WARM_UP = 3
+"""Frames drawn before the clock starts; a GPU records them meanwhile."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A MoGlow to be timed: its weights alone, whatever motion they stand for."""
+
+    name: str
+    config: Mapping[str, Any]
+    weights: Mapping[str, Floats]
+    context: int  # channels
+
+    def __post_init__(self) -> None:
+        if not NumpyMoGlow.covers(self.config):
+            conditioner = self.config.get("conditioner", "others")
+            raise CheckpointError(
+                f"{self.name}: the fast sampler draws from LSTM conditioners, this has {conditioner}; train with lstm"
+            )
+
+    @classmethod
+    def of_checkpoint(cls, path: Path) -> Self:
+        """A trained model."""
+        checkpoint = Checkpoint.read(path)
+        return cls(path.name, checkpoint.config, checkpoint.weights, checkpoint.context.size)
+
+    @classmethod
+    def of_preset(cls, preset: str, *, pose: int, control: int) -> Self:
+        """A preset with the paper's context and random weights, none of them left at a zero that says nothing."""
+        import torch
+
+        from moglow.evaluation.model_card import preset_card
+        from moglow.models.moglow import MoGlow
+
+        context: int = preset_card("moglow", preset, pose=pose, control=control)["context channels"]
+        config = MoGlow.PRESETS[preset]
+        assert isinstance(config, MoGlow.Config)
+        generator = torch.Generator().manual_seed(1)
+        model = MoGlow(config, pose, context, generator=generator).requires_grad_(False)
+        for name, parameter in model.named_parameters():
+            if "head" in name or "actnorm" in name:
+                parameter.add_(0.03 * torch.randn(parameter.shape, generator=generator))
+        weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+        return cls(preset, asdict(config), weights, context)
+
+    def write(self, path: Path) -> None:
+        """Writes it for a process of its own."""
+        about = {"name": self.name, "config": dict(self.config), "context": self.context}
+        write_tensors(path, self.weights, {"subject": json.dumps(about)})
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Reads what `write` wrote."""
+        weights, metadata = read_tensors(path)
+        return cls(weights=weights, **json.loads(metadata["subject"]))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the machine can do, measured."""
+
+    bytes_per_second: float
+    flop_per_second: float
+
+    @classmethod
+    def of(cls, arithmetic: Arithmetic, clock: Clock = time.perf_counter) -> Self:
+        """Reads 256 MB, and multiplies with an arithmetic; each at its best of a few times."""
+        if _device(arithmetic) == "cuda":
+            return cls.of_gpu(arithmetic, clock)
+        xp, rows, inputs, outputs = arithmetic.xp, 256, 1024, 2048
+        memory = arithmetic.array(np.ones(2**26, np.float32))
+        x, weight = (
+            arithmetic.array(np.ones((rows, inputs), np.float32)),
+            np.ones((inputs, outputs), np.float32),
+        )
+        matrix = arithmetic.matrix(weight)
+        reading = _best(lambda: float(xp.dot(memory, memory)), clock)
+        product = _best(lambda: float(arithmetic.product(x, matrix)[0, 0]), clock)
+        return cls(4 * 2**26 / reading, 2 * rows * inputs * outputs / product)
+
+    @classmethod
+    def of_gpu(cls, arithmetic: Any, clock: Clock) -> Self:
+        """Copies 2 GB, and multiplies in the arithmetic's precision: so much that the wait for it does not count."""
+        import torch
+
+        memory = torch.zeros(2**29, device=arithmetic.device)
+        spare, size = torch.empty_like(memory), 8192
+        generator = torch.Generator(arithmetic.device).manual_seed(0)
+        x = torch.randn(size, size, device=arithmetic.device, generator=generator).to(arithmetic.precision)
+        copying = _best(lambda: float(spare.copy_(memory)[0]), clock)
+        product = _best(lambda: float((x @ x)[0, 0]), clock)
+        return cls(2 * 4 * len(memory) / copying, 2 * size**3 / product)
+
+
+def measure(
+    subject: Subject,
+    *,
+    kernel: str,
+    batches: Sequence[int],
+    frames: int,
+    device: str,
+    cpu_time: bool = False,
+) -> dict[str, Any]:
+    """Everything that `moglow bench` shows, as plain numbers.
+
+    With ``cpu_time`` seconds are those of the processor, in which other programs do not count: for one thread.
+    """
+    clock = time.process_time if cpu_time else time.perf_counter
+    missing = _missing(kernel, device)
+    folded = Folded.of(subject.config, subject.weights)
+    runs = [
+        _timed(subject, folded, name, batch, frames, device, clock)
+        for batch in batches
+        for name in _kernels(kernel, batch, device)
+        if name not in missing
+    ]
+    return {
+        "machine": machine(),
+        "device": device_name(device),
+        "seconds": "of the processor" if cpu_time else "of the clock",
+        "model": subject.name,
+        "weights": sum(matrix.size for matrix in folded.matrices),
+        "first_frame_s": round(first_frame(subject), 3),
+        "missing": missing,
+        "runs": runs,
+    }
+
+
+def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """A report for people: the machine, the model, a table."""
+    yield f"{report['machine']}, device {report['device']}, seconds {report['seconds']}"
+    yield f"{report['model']}: {report['weights'] / 1e6:.1f} M weights in large matrices"
+    yield f"first frame of a fresh process, with numpy: {report['first_frame_s']:.2f} s"
+    for kernel, reason in report["missing"].items():
+        yield f"without {kernel}: {reason}"
+    yield "kernel   batch   ms p50   ms p95   frames/s   roofline ms     GB/s   GFLOP/s"
+    for run in report["runs"]:
+        yield (
+            f"{run['kernel']:8} {run['batch']:5} {run['ms_p50']:8.3f} {run['ms_p95']:8.3f} "
+            f"{run['frames_per_s']:10.0f} {run['roofline_ms']:13.3f} {run['gb_per_s']:8.1f} {run['gflop_per_s']:9.0f}"
+        )
+
+
+def processor() -> str:
+    """The processor's name."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def machine() -> str:
+    """This machine in words: processor, cores, threads that products may take, versions."""
+    threads = os.environ.get("OMP_NUM_THREADS", "all")
+    versions = f"numpy {np.__version__}, Python {platform.python_version()}"
+    return f"{processor()} × {os.cpu_count()}, threads: {threads}, {versions}"
+
+
+def device_name(device: str) -> str:
+    """A device in words: a GPU by its name."""
+    if device == "cpu":
+        return device
+    import torch
+
+    return f"{device} ({torch.cuda.get_device_name(device)}, torch {torch.__version__})"
+
+
+def first_frame(subject: Subject) -> float:
+    """Seconds from the start of a process, with numpy alone, to its first frame: reading, folding, drawing."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "subject.safetensors"
+        subject.write(file)
+        code = "import sys; from moglow.evaluation.speed import draw_first; draw_first(sys.argv[1])"
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code, str(file)], check=True)
+        return time.perf_counter() - start
+
+
+def draw_first(path: str) -> None:
+    """Draws one frame of a written subject."""
+    subject = Subject.read(Path(path))
+    next(_frames(subject, NumpyMoGlow(subject.config, subject.weights), 1))
+
+
+def _frames(subject: Subject, model: "NumpyMoGlow | FusedMoGlow", batch: int) -> Iterator[Floats]:
+    """Endless frames of one context, the noise drawn ahead."""
+    generator, state, step = np.random.default_rng(0), model.initial_state(batch), model.recorded(model.step)
+    context = model.array(generator.standard_normal((batch, subject.context), dtype=np.float32))
+    ahead = model.array(generator.standard_normal((16, batch, model.noise_dim), dtype=np.float32))
+    while True:
+        for noise in ahead:
+            pose, _, state = step(context, state, noise)
+            yield model.numpy(pose)
+
+
+def _timed(
+    subject: Subject, folded: Folded, kernel: str, batch: int, frames: int, device: str, clock: Clock
+) -> dict[str, Any]:
+    arithmetic = make_arithmetic(kernel, device=device, batch=batch)
+    limits = Limits.of(arithmetic, clock)
+    running = _frames(subject, sampler(subject, arithmetic, batch), batch)
+    times = []
+    for frame in range(WARM_UP + max(3 if device == "cpu" else 50, frames // batch)):
+        start = clock()
+        next(running)
+        if frame >= WARM_UP:
+            times.append(clock() - start)
+    p50, p95 = np.percentile(times, [50, 95])
+    weights = sum(matrix.size for matrix in folded.matrices)
+    roofline = max(
+        ITEM_BYTES[kernel] * weights / limits.bytes_per_second, 2 * weights * batch / limits.flop_per_second
+    )
+    return {
+        "kernel": kernel,
+        "batch": batch,
+        "frames": len(times),
+        "ms_p50": round(1e3 * p50, 4),
+        "ms_p95": round(1e3 * p95, 4),
+        "frames_per_s": round(batch / float(p50), 1),
+        "roofline_ms": round(1e3 * roofline, 4),
+        "gb_per_s": round(limits.bytes_per_second / 1e9, 1),
+        "gflop_per_s": round(limits.flop_per_second / 1e9, 1),
+    }
+
+
+def sampler(
+    subject: Subject, arithmetic: Arithmetic, batch: int, tiles: str | None = None
+) -> "NumpyMoGlow | FusedMoGlow":
+    """The fast sampler of a subject with an arithmetic: on a GPU with the tiles that suit the batch, or with those."""
+    if _device(arithmetic) != "cuda":
+        return NumpyMoGlow(subject.config, subject.weights, arithmetic)
+    from moglow.sampling.fast.fused import moglow_on, tiles_for
+
+    return moglow_on(
+        subject.config,
+        subject.weights,
+        arithmetic,  # type: ignore[arg-type]  # of torch, as only that has a device
+        tiles=tiles or tiles_for(batch),
+    )
+
+
+def _device(arithmetic: Arithmetic) -> str:
+    """Where an arithmetic computes: cpu or cuda."""
+    return str(getattr(getattr(arithmetic, "device", None), "type", "cpu"))
+
+
+def _kernels(kernel: str, batch: int, device: str) -> list[str]:
+    """The kernels to time at a batch: the one asked for, or those that one would choose from."""
+    if kernel != "auto":
+        return [kernel]
+    if device != "cpu":
+        return ["torch", "bfloat16"]
+    if batch > FEW:
+        return ["numpy", "torch", "bfloat16"]
+    return ["numpy", "native"]
+
+
+def _missing(kernel: str, device: str) -> dict[str, str]:
+    """Returns the kernels of an automatic choice that this machine lacks, each with the reason in one line."""
+    reasons = {}
+    for name in ("native", "bfloat16") if kernel == "auto" and device == "cpu" else ():
+        try:
+            make_arithmetic(name)
+        except DeviceError as error:
+            reasons[name] = str(error)
+    return reasons
+
+
+def _best(call: Callable[[], float], clock: Clock, times: int = 5) -> float:
+    """The shortest of a few runs, in seconds."""
+    seconds = []
+    for _ in range(times):
+        start = clock()
+        call()
+        seconds.append(clock() - start)
+    return min(seconds)

@@ -1,0 +1,1 @@
+"""Motion as files by suffix: `export` writes .bvh, .glb, .npz and .csv."""

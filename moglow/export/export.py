@@ -1,0 +1,95 @@
+"""A clip as a file: the suffix chooses the format.; numpy alone.
+
+Adding a format is a function and a line in `EXPORTERS`; what it can be asked for are its keywords.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
+from pathlib import Path
+
+import numpy as np
+
+from moglow.bvh.write import write_bvh, write_bvh_blocks
+from moglow.errors import ExportError
+from moglow.export.glb import write_glb
+from moglow.files.atomic import replacing
+from moglow.motion.clip import Clip
+from moglow.motion.clip_stream import joined
+
+
+def export(clip: Clip, path: str | Path, **options: object) -> None:
+    """Writes `clip` to `path` in the format of its suffix; ``options`` are the keywords of that format's writer.
+
+    >>> from moglow.motion.skeleton import Skeleton
+    >>> clip = Clip.at_rest(Skeleton(("Hips",), (-1,), [[0.0, 0.9, 0.0]]))
+    >>> export(clip, "walk.fbx")
+    Traceback (most recent call last):
+    moglow.errors.ExportError: walk.fbx: no format for the suffix '.fbx'; use one of .bvh, .csv, .glb, .npz
+    """
+    check_options(path, options)
+    writer_for(path)(clip, path, **options)
+
+
+def export_blocks(blocks: Iterable[Clip], path: str | Path, **options: object) -> None:
+    """Writes a clip that comes in blocks: at once where the format allows it, else when all have come."""
+    check_options(path, options)
+    at_once = BLOCKWISE.get(Path(path).suffix.lower())
+    if at_once:
+        at_once(blocks, path, **options)
+    else:
+        export(joined(blocks), path, **options)
+
+
+def check_options(path: str | Path, options: Iterable[str]) -> None:
+    """Refuses a suffix without a format, and an option that its format does not have."""
+    writer = writer_for(path)
+    for option in options:
+        if option not in signature(writer).parameters:
+            kind = Path(path).suffix.lower()
+            raise ExportError(f"{path}: a {kind} file has no option {option!r}; leave it out")
+
+
+def writer_for(path: str | Path) -> Callable[..., None]:
+    """The writer of a file's format, or an error that names the formats there are."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in EXPORTERS:
+        known = ", ".join(sorted(EXPORTERS))
+        raise ExportError(f"{path}: no format for the suffix {suffix!r}; use one of {known}")
+    return EXPORTERS[suffix]
+
+
+def write_npz(clip: Clip, path: str | Path) -> None:
+    """Writes local ``positions`` and ``rotations`` (w first), ``fps`` and the skeleton, for `numpy.load`."""
+    arrays: Mapping[str, object] = {
+        "positions": clip.positions,
+        "rotations": clip.rotations,
+        "fps": clip.fps,
+        "names": np.array(clip.skeleton.names),
+        "parents": np.array(clip.skeleton.parents),
+        "offsets": clip.skeleton.offsets,
+    }
+    with replacing(path) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def write_csv(clip: Clip, path: str | Path) -> None:
+    """Writes a row a frame: the time in seconds, then each joint's world position in metres."""
+    header = io.StringIO()
+    columns = [f"{name}_{axis}" for name in clip.skeleton.names for axis in "xyz"]
+    csv.writer(header, lineterminator="\n").writerow(["time", *columns])
+    rows = np.column_stack([clip.times, clip.world()[0].reshape(len(clip), -1)])
+    with replacing(path) as file:
+        file.write(header.getvalue().encode("utf-8", "surrogateescape"))
+        np.savetxt(file, rows, fmt="%.6f", delimiter=",")
+
+
+EXPORTERS: dict[str, Callable[..., None]] = {
+    ".bvh": write_bvh,
+    ".csv": write_csv,
+    ".glb": write_glb,
+    ".npz": write_npz,
+}
+BLOCKWISE: dict[str, Callable[..., None]] = {".bvh": write_bvh_blocks}
+"""Formats that need not know the end of a clip to write its beginning; the same options."""

@@ -1,0 +1,142 @@
+"""A clip as a binary glTF file: armature, skinned capsule body and animation.; numpy and json alone.
+
+glTF is metres, Y up and +Z forward as we are; only quaternions are w-last. The bind pose is the zero pose, so inverse
+bind matrices are plain shifts; the pose at rest in the file is the first frame, which is what a still viewer shows.
+"""
+
+import json
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow import __version__
+from moglow.files.atomic import replacing
+from moglow.maths.rotations import Array, quat_continuous, quat_normalize
+from moglow.motion.capsule_body import capsule_body
+from moglow.motion.clip import Clip
+
+Json = dict[str, Any]
+
+COMPONENTS = {np.dtype("u1"): 5121, np.dtype("<u2"): 5123, np.dtype("<u4"): 5125, np.dtype("<f4"): 5126}
+WIDTHS = {1: "SCALAR", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
+VERTICES, INDICES = 34962, 34963  # what a buffer view is for; animation and skin say nothing
+GREY = [0.62, 0.66, 0.70, 1.0]
+MOVES = 1e-6  # metres; a joint that strays less from its offset needs no position keys
+
+
+@dataclass
+class Chunk:
+    """The one binary chunk of the file, grown array by array, and what glTF says about each."""
+
+    data: bytearray = field(default_factory=bytearray)
+    views: list[Json] = field(default_factory=list)
+    accessors: list[Json] = field(default_factory=list)
+
+    def add(self, values: NDArray[Any], target: int | None = None, **more: object) -> int:
+        """Appends rows of scalars, vectors or matrices and returns the number of their accessor."""
+        rows = np.ascontiguousarray(values.reshape(len(values), -1))
+        view: Json = {"buffer": 0, "byteOffset": len(self.data), "byteLength": rows.nbytes}
+        self.views.append(view | ({"target": target} if target else {}))
+        accessor: Json = {"bufferView": len(self.views) - 1, "componentType": COMPONENTS[rows.dtype]}
+        accessor |= {"count": len(rows), "type": WIDTHS[rows.shape[1]], **more}
+        self.accessors.append(accessor)
+        self.data += rows.tobytes() + b"\0" * (-rows.nbytes % 4)
+        return len(self.accessors) - 1
+
+    def add_bounded(self, values: Array, target: int | None = None) -> int:
+        """Appends float rows whose smallest and largest values glTF wants to know: points and times."""
+        rows = values.astype("<f4").reshape(len(values), -1)
+        return self.add(rows, target, min=rows.min(0).tolist(), max=rows.max(0).tolist())
+
+
+def write_glb(clip: Clip, path: str | Path) -> None:
+    """Writes `clip` to `path`; it opens in Blender, three.js, Windows and macOS, and in game engines."""
+    chunk = Chunk()
+    document = {
+        "asset": {"version": "2.0", "generator": f"moglow {__version__}"},
+        "scene": 0,
+        "scenes": [{"nodes": [0, len(clip.skeleton)]}],
+        "nodes": [*_joints(clip), {"name": "Body", "mesh": 0, "skin": 0}],
+        "materials": [{"pbrMetallicRoughness": {"baseColorFactor": GREY, "metallicFactor": 0.0}}],
+        "meshes": [{"name": "Body", "primitives": [_body(clip, chunk)]}],
+        "skins": [_skin(clip, chunk)],
+        "animations": [_animation(clip, chunk)],
+        "accessors": chunk.accessors,
+        "bufferViews": chunk.views,
+        "buffers": [{"byteLength": len(chunk.data)}],
+    }
+    # A file name that was no UTF-8 may have left half a character in a joint's name: it becomes "?".
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    text += b" " * (-len(text) % 4)
+    with replacing(path) as file:
+        file.write(struct.pack("<4sII", b"glTF", 2, 12 + 8 + len(text) + 8 + len(chunk.data)))
+        file.write(struct.pack("<I4s", len(text), b"JSON") + text)
+        file.write(struct.pack("<I4s", len(chunk.data), b"BIN\0") + chunk.data)
+
+
+def _joints(clip: Clip) -> list[Json]:
+    """One node a joint, posed as in the first frame."""
+    nodes: list[Json] = []
+    rotations = _w_last(clip.rotations[0])
+    for joint, name in enumerate(clip.skeleton.names):
+        node: Json = {"name": name, "translation": clip.positions[0, joint].tolist()}
+        node["rotation"] = rotations[joint].tolist()
+        if children := clip.skeleton.children(joint):
+            node["children"] = list(children)
+        nodes.append(node)
+    return nodes
+
+
+def _body(clip: Clip, chunk: Chunk) -> Json:
+    """The capsule body in the bind pose; each point hangs on one joint alone, as the joints of a puppet do."""
+    body = capsule_body(clip.skeleton)
+    points = body.points + clip.skeleton.rest_positions[body.joints]
+    joints = np.zeros((len(points), 4), "<u2")
+    joints[:, 0] = body.joints
+    weights = np.zeros((len(points), 4), "u1")
+    weights[:, 0] = 255
+    attributes = {
+        "POSITION": chunk.add_bounded(points, VERTICES),
+        "NORMAL": chunk.add(body.normals.astype("<f4"), VERTICES),
+        "JOINTS_0": chunk.add(joints, VERTICES),
+        "WEIGHTS_0": chunk.add(weights, VERTICES, normalized=True),
+    }
+    indices = chunk.add(body.triangles.astype("<u4").ravel(), INDICES)
+    return {"attributes": attributes, "indices": indices, "material": 0}
+
+
+def _skin(clip: Clip, chunk: Chunk) -> Json:
+    """The joints in order, each with the matrix that takes a point of the bind pose into the joint's frame."""
+    matrices = np.tile(np.eye(4, dtype="<f4"), (len(clip.skeleton), 1, 1))
+    matrices[
+        :, 3, :3
+    ] = -clip.skeleton.rest_positions  # column-major: the last row here is the last column there
+    joints = list(range(len(clip.skeleton)))
+    return {"joints": joints, "skeleton": 0, "inverseBindMatrices": chunk.add(matrices)}
+
+
+def _animation(clip: Clip, chunk: Chunk) -> Json:
+    """Rotation keys for every joint; position keys for the root and for joints that leave their offset."""
+    times = chunk.add_bounded(clip.times)
+    samplers: list[Json] = []
+    channels: list[Json] = []
+
+    def animate(joint: int, path: str, values: Array) -> None:
+        samplers.append({"input": times, "output": chunk.add(values.astype("<f4"))})
+        channels.append({"sampler": len(samplers) - 1, "target": {"node": joint, "path": path}})
+
+    moves = np.abs(clip.positions - clip.skeleton.offsets).max((0, 2)) > MOVES
+    rotations = _w_last(quat_continuous(clip.rotations))
+    for joint in range(len(clip.skeleton)):
+        animate(joint, "rotation", rotations[:, joint])
+        if joint == 0 or moves[joint]:
+            animate(joint, "translation", clip.positions[:, joint])
+    return {"name": clip.name or "motion", "channels": channels, "samplers": samplers}
+
+
+def _w_last(quats: Array) -> Array:
+    return np.roll(quat_normalize(quats), -1, axis=-1)

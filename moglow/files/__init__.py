@@ -1,0 +1,1 @@
+"""Files in general: atomic writing, safetensors, tables from TOML."""

@@ -1,0 +1,115 @@
+"""Named arrays in one safetensors file, with numpy alone.
+
+The format is eight bytes of header length, a JSON header, then the raw arrays one after the other. It holds
+no code, so opening a stranger's file is safe; the files written here open with the `safetensors` package, and
+the reverse. Reading maps the file into memory: an array costs no RAM until somebody looks at it.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from moglow.errors import FileFormatError
+from moglow.files.atomic import replacing
+
+Array = npt.NDArray[Any]
+
+DTYPES = {
+    "BOOL": np.dtype("?"), "U8": np.dtype("u1"), "I8": np.dtype("i1"),
+    "I16": np.dtype("<i2"), "I32": np.dtype("<i4"), "I64": np.dtype("<i8"),
+    "U16": np.dtype("<u2"), "U32": np.dtype("<u4"), "U64": np.dtype("<u8"),
+    "F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8"),
+}  # fmt: skip
+CODES = {dtype: code for code, dtype in DTYPES.items()}
+LONGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors package
+
+
+def write_tensors(path: str | Path, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
+    """Writes `arrays` and `metadata` to `path`, atomically; the same content gives the same bytes.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_tensors(f"{folder}/a.safetensors", {"x": np.arange(3.0)}, {"unit": "m"})
+    ...     arrays, metadata = read_tensors(f"{folder}/a.safetensors")
+    ...     print(arrays["x"], metadata)
+    [0. 1. 2.] {'unit': 'm'}
+    """
+    ready = {name: _storable(path, name, array) for name, array in arrays.items()}
+    # Widest items first, as the safetensors package does: each array then starts on a multiple of its item.
+    order = sorted(ready, key=lambda name: (-ready[name].itemsize, name))
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
+    end = 0
+    for name in order:
+        begin, end = end, end + ready[name].nbytes
+        header[name] = {
+            "dtype": CODES[ready[name].dtype],
+            "shape": list(ready[name].shape),
+            "data_offsets": [begin, end],
+        }
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with replacing(path) as file:
+        file.write(len(text).to_bytes(8, "little"))
+        file.write(text)
+        for name in order:
+            file.write(ready[name].reshape(-1).view(np.uint8).data)
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
+    """Returns the arrays of a file, read-only and mapped into memory, and its metadata.
+
+    A file that is cut short, has bytes left over or is of another kind is refused with a `FileFormatError`.
+    """
+    path = Path(path)
+    try:
+        header, start = _read_header(path)
+        data = np.memmap(path, np.uint8, mode="r", offset=0)[start:]
+    except (OSError, ValueError) as error:
+        raise FileFormatError(f"{path}: cannot be read as a safetensors file ({error})") from error
+    metadata = header.pop("__metadata__", {})
+    arrays, covered = {}, 0
+    try:
+        for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+            begin, end = entry["data_offsets"]
+            dtype, shape = DTYPES[entry["dtype"]], tuple(entry["shape"])
+            size = dtype.itemsize * int(np.prod(shape))
+            if begin != covered or end - begin != size or min(shape, default=0) < 0:
+                raise ValueError(f"the header's entry for {name!r} contradicts itself")
+            if end > len(data):
+                raise ValueError(
+                    f"cut short: {name!r} needs {start + end} bytes, there are {start + len(data)}"
+                )
+            arrays[name], covered = data[begin:end].view(dtype).reshape(shape), end
+        if covered != len(data):
+            raise ValueError(f"{len(data) - covered} bytes too many at the end")
+        if not all(isinstance(value, str) for value in metadata.values()):
+            raise ValueError("its metadata are not all text")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FileFormatError(f"{path}: not a sound safetensors file ({error}); fetch it again") from error
+    return arrays, metadata
+
+
+def _storable(path: str | Path, name: str, array: Array) -> Array:
+    """Returns the array contiguous and little-endian, as it goes to the file."""
+    dtype = array.dtype.newbyteorder("<")
+    if dtype not in CODES:
+        raise FileFormatError(f"{path}: array {name!r} has type {array.dtype}, unknown to safetensors")
+    if name == "__metadata__":
+        raise FileFormatError(f"{path}: no array can be called '__metadata__', the format's own name")
+    return np.asarray(array, dtype=dtype, order="C")
+
+
+def _read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """Returns the JSON header and the offset at which the data begin."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= min(LONGEST_HEADER, path.stat().st_size - 8):
+            raise ValueError("its header is cut short or it is a file of another kind")
+        header = json.loads(file.read(length))
+    if not isinstance(header, dict):
+        raise ValueError("its header is no JSON object")
+    return header, 8 + length

@@ -1,0 +1,1 @@
+"""Rotations, filters of signals, two-bone inverse kinematics."""

@@ -1,0 +1,142 @@
+"""Signals sampled in time: smoothing and interpolation along the first axis. Ground floor; numpy alone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from moglow.maths.rotations import (
+    Array,
+    expmap_to_quat,
+    quat_conjugate,
+    quat_multiply,
+    quat_to_expmap,
+)
+
+
+def smooth_gaussian(values: ArrayLike, sigma: float, *, reach: float = 4.0) -> Array:
+    """Averages ``(T, ...)`` with a Gaussian of ``sigma`` frames, cut at ``reach`` sigmas.
+
+    Beyond the ends the signal goes on as its own point reflection, so the first and the last value stay, a straight
+    line stays straight, and what is reversed or negated before comes out reversed or negated.
+
+    >>> smooth_gaussian([0.0, 1.0, 2.0, 3.0, 4.0], sigma=1.0).tolist()
+    [0.0, 1.0, 2.0, 3.0, 4.0]
+    """
+    taps = int(np.ceil(reach * sigma))
+    return _filtered(values, np.exp(-0.5 * (np.arange(-taps, taps + 1) / max(sigma, 1e-9)) ** 2))
+
+
+def low_pass(values: ArrayLike, share: float, *, lobes: int = 4) -> Array:
+    """Removes from ``(T, ...)`` what lies above ``share`` of the band: a Hann-windowed sinc, ends as above.
+
+    >>> bool(np.abs(low_pass(np.tile([1.0, -1.0], 50), share=0.5)[20:80]).max() < 0.01)
+    True
+    """
+    taps = int(np.ceil(lobes / share))
+    at = np.arange(-taps, taps + 1)
+    return _filtered(values, np.sinc(at * share) * (1 + np.cos(np.pi * at / (taps + 1))))
+
+
+def _filtered(values: ArrayLike, kernel: Array) -> Array:
+    """Convolves ``(T, ...)`` with an odd kernel, scaled to sum to one and cut where the signal is shorter than it."""
+    values = np.asarray(values, float)
+    middle = len(kernel) // 2
+    taps = min(middle, len(values) - 1)
+    if taps < 1:
+        return values.copy()
+    kernel = kernel[middle - taps : middle + taps + 1]
+    before, after = 2 * values[0] - values[taps:0:-1], 2 * values[-1] - values[-2 : -taps - 2 : -1]
+    padded = np.concatenate([before, values, after]).reshape(len(values) + 2 * taps, -1)
+    smooth = np.stack([np.convolve(column, kernel / kernel.sum(), "valid") for column in padded.T], axis=-1)
+    return smooth.reshape(values.shape)
+
+
+def sample_cubic(values: ArrayLike, at: ArrayLike) -> Array:
+    """Reads ``(T, ...)`` at fractional frames ``(N,)``: Catmull and Rom's cubic, exact at the frames.
+
+    The ends go on as their own point reflection; times outside are held at the ends.
+
+    >>> sample_cubic([0.0, 1.0, 4.0, 9.0], [1.0, 1.5, 9.0]).tolist()
+    [1.0, 2.25, 9.0]
+    """
+    values = np.asarray(values, float)
+    base, s = _place(at, len(values))
+    if len(values) == 1:
+        return values[base]
+    padded = np.concatenate([2 * values[:1] - values[1:2], values, 2 * values[-1:] - values[-2:-1]])
+    return _catmull_rom([padded[base + k] for k in range(4)], s)
+
+
+def sample_turns(quats: ArrayLike, at: ArrayLike) -> Array:
+    """The same for rotations ``(T, ..., 4)``: the cubic lies in the tangent space of the frame before, so the sphere
+    is never left."""
+    quats = np.asarray(quats, float)
+    base, s = _place(at, len(quats))
+    origin = quats[base]
+    knots = (np.clip(base + k, 0, len(quats) - 1) for k in (-1, 0, 1, 2))
+    turns = [quat_to_expmap(quat_multiply(quat_conjugate(origin), quats[knot])) for knot in knots]
+    return quat_multiply(origin, expmap_to_quat(_catmull_rom(turns, s)))
+
+
+def _place(at: ArrayLike, frames: int) -> tuple[NDArray[np.intp], Array]:
+    """The frame before each time (never the last one, if there are two) and the share of the way to the next."""
+    times = np.clip(np.asarray(at, float), 0, frames - 1)
+    base = np.minimum(times.astype(np.intp), max(frames - 2, 0))
+    return base, times - base
+
+
+def _catmull_rom(knots: Sequence[Array], share: Array) -> Array:
+    """The cubic between the middle two of four knots, whose slopes there are those of the chords around them."""
+    before, start, end, after = knots
+    s = share.reshape(-1, *(1,) * (start.ndim - 1))
+    return _hermite(start, end, (end - before) / 2, (after - start) / 2, s)
+
+
+def sample_monotone(times: ArrayLike, values: ArrayLike, at: ArrayLike) -> Array:
+    """Reads ``(N, ...)`` known at growing ``times`` ``(N,)`` at other times: Steffen's cubic (1990).
+
+    Exact at the knots; between two of them it stays between their values, so whoever waits does not drift.
+
+    >>> sample_monotone([0.0, 1.0, 2.0, 4.0], [0.0, 1.0, 1.0, 1.0], [0.5, 1.0, 1.7, 9.0]).tolist()
+    [0.625, 1.0, 1.0, 1.0]
+    """
+    times, values = np.asarray(times, float), np.asarray(values, float)
+    wanted: Array = np.clip(np.asarray(at, float), times[0], times[-1])
+    if len(times) == 1:
+        return np.repeat(values, len(wanted), axis=0)
+    spans = np.diff(times).reshape(-1, *(1,) * (values.ndim - 1))
+    chords = np.diff(values, axis=0) / spans
+    slopes = np.concatenate([chords[:1], np.zeros_like(chords[1:]), chords[-1:]])
+    before, after = chords[:-1], chords[1:]
+    mean = (before * spans[1:] + after * spans[:-1]) / (spans[:-1] + spans[1:])
+    least = np.minimum(np.minimum(np.abs(before), np.abs(after)), np.abs(mean) / 2)
+    slopes[1:-1] = (np.sign(before) + np.sign(after)) * least
+    base = np.clip(np.searchsorted(times, wanted, side="right") - 1, 0, len(times) - 2)
+    s = ((wanted - times[base]) / (times[base + 1] - times[base])).reshape(-1, *(1,) * (values.ndim - 1))
+    start, end = values[base], values[base + 1]
+    return _hermite(start, end, slopes[base] * spans[base], slopes[base + 1] * spans[base], s)
+
+
+def _hermite(start: Array, end: Array, leaving: Array, arriving: Array, s: Array) -> Array:
+    """The cubic from ``start`` to ``end`` with these slopes, at a share ``s`` of the way."""
+    cubic: Array = (
+        start * (1 + 2 * s) * (1 - s) ** 2
+        + leaving * s * (1 - s) ** 2
+        + end * s**2 * (3 - 2 * s)
+        + arriving * s**2 * (s - 1)
+    )
+    return cubic
+
+
+Flags = NDArray[np.bool_]
+
+
+def runs(flags: Flags) -> list[tuple[int, int]]:
+    """First and one past the last index of each stretch of true values.
+
+    >>> runs(np.array([True, True, False, True]))
+    [(0, 2), (3, 4)]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(int)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

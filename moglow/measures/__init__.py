@@ -1,0 +1,1 @@
+"""Figures of motion: metrics, similarity to recordings, scores and their bands."""

@@ -1,0 +1,1 @@
+"""A figure and its motion: `Skeleton`, `Clip`, contacts, foot lock, mirroring, retargeting."""

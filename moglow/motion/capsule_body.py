@@ -1,0 +1,182 @@
+"""A solid body for any skeleton: one tapered capsule a bone, as a triangle mesh.; numpy alone.
+
+Each point belongs to one joint and keeps its place in that joint's frame, so posing the body is one rigid move a
+joint. Thickness follows the roles: a thigh is thicker than a forearm, whatever the rig calls them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from moglow.maths.rotations import Array, quat_between, quat_rotate
+from moglow.motion.skeleton import Skeleton
+
+# Radius in metres at each role's joint on a figure of 1.75 m, sides and fore or hind left out.
+RADII = {
+    "hips": 0.105, "spine": 0.100, "chest": 0.115, "neck": 0.050, "head": 0.085,
+    "clavicle": 0.070, "upper_arm": 0.052, "forearm": 0.040, "hand": 0.032,
+    "thigh": 0.080, "shin": 0.055, "foot": 0.040, "toe": 0.032,
+}  # fmt: skip
+REACH = 1.15  # metres from the hips to the farthest tip, along the bones of that figure
+SHORTEST = 0.02  # metres; a bone shorter than this, on that figure, has no capsule of its own
+SIDES, RINGS = 12, 5  # points around a capsule; rings on each rounded end
+INSIDE = 0.94  # of the radius where the next bone begins: two surfaces in one place would flicker
+STICK, BALL = 0.012, 0.026  # metres on that figure: radius of a bone drawn as a stick, and of its joints
+
+
+@dataclass(frozen=True)
+class Body:
+    """Points and normals ``(P, 3)`` in the frame of the joint ``(P,)`` that carries them; ``triangles`` ``(F, 3)``."""
+
+    points: Array
+    normals: Array
+    joints: NDArray[np.int64]
+    triangles: NDArray[np.int64]
+
+    def posed(self, world_positions: Array, world_rotations: Array) -> Array:
+        """Where the points are ``(..., P, 3)`` when the joints are at these world positions and rotations."""
+        turned = quat_rotate(world_rotations[..., self.joints, :], self.points)
+        return turned + world_positions[..., self.joints, :]
+
+
+def capsule_body(skeleton: Skeleton, *, around: int = SIDES) -> Body:
+    """Returns the body of a skeleton, its capsules with so many points around.
+
+    >>> arm = Skeleton(("UpperArm", "Forearm"), (-1, 0), [[0, 0, 0], [0.3, 0, 0]], ((1, (0.25, 0, 0)),))
+    >>> body = capsule_body(arm)
+    >>> len(body.points), sorted(set(body.joints.tolist()))
+    (240, [0, 1])
+    """
+    radii = joint_radii(skeleton)
+    tips = [
+        (p, tip, radii[p], 0.9 * radii[p] if j is None else INSIDE * radii[j])
+        for p, tip, j in _bones(skeleton)
+    ]
+    return _body(tips or [(0, np.zeros(3), radii[0], radii[0])], around)  # a lone joint is a ball
+
+
+def stick_body(skeleton: Skeleton, *, around: int = SIDES) -> Body:
+    """Returns the bones of a skeleton as thin sticks with a ball at each joint.
+
+    >>> arm = Skeleton(("UpperArm", "Forearm"), (-1, 0), [[0, 0, 0], [0.3, 0, 0]], ((1, (0.25, 0, 0)),))
+    >>> sorted(set(stick_body(arm).joints.tolist()))
+    [0, 1]
+    """
+    stick, ball = STICK * _scale(skeleton), BALL * _scale(skeleton)
+    bones = _bones(skeleton)
+    hips = skeleton.anatomy.roles.get("hips", 0)
+    joints = sorted({hips} | {p for p, _, _ in bones} | {j for _, _, j in bones if j is not None})
+    shapes = [(joint, np.zeros(3), ball, ball) for joint in joints]
+    return _body(shapes + [(p, tip, stick, stick) for p, tip, _ in bones], around)
+
+
+def _bones(skeleton: Skeleton) -> list[tuple[int, Array, int | None]]:
+    """The bones long enough to see: the joint that carries it, its tip there, the joint at the tip or no one."""
+    above, shortest = _above_body(skeleton), SHORTEST * _scale(skeleton)
+    bones: list[tuple[int, Array, int | None]] = [
+        (p, skeleton.offsets[j], j) for j, p in enumerate(skeleton.parents) if j not in above
+    ]
+    bones += [(joint, np.array(tip), None) for joint, tip in skeleton.end_sites]
+    return [bone for bone in bones if np.linalg.norm(bone[1]) >= shortest]
+
+
+def _body(tips: list[tuple[int, Array, float, float]], around: int) -> Body:
+    """A body of capsules: the joint that carries each, its tip there, its radii at both ends."""
+    shapes = [_capsule(tip, float(start), float(end), around) for _, tip, start, end in tips]
+    triangles = _triangles(around)
+    count = len(shapes[0][0])
+    return Body(
+        points=np.concatenate([points for points, _ in shapes]),
+        normals=np.concatenate([normals for _, normals in shapes]),
+        joints=np.repeat([joint for joint, *_ in tips], count),
+        triangles=np.concatenate([triangles + count * k for k in range(len(tips))]),
+    )
+
+
+def _above_body(skeleton: Skeleton) -> set[int]:
+    """The joints from the root to the hips, both with it: a root on the floor is no part of the body."""
+    return _ways({skeleton.anatomy.roles.get("hips", 0)}, skeleton)
+
+
+def joint_radii(skeleton: Skeleton) -> Array:
+    """How thick the body is at each joint: radii ``(J,)`` in metres."""
+    return _scale(skeleton) * _radii(skeleton)
+
+
+def joint_sides(skeleton: Skeleton) -> list[int]:
+    """The side of each joint, 1 left, −1 right, 0 the middle: that of its role, else its parent's."""
+    said = {joint: role.partition("_")[0] for role, joint in skeleton.anatomy.roles.items()}
+    sides: list[int] = []
+    for joint, parent in enumerate(skeleton.parents):
+        inherited = sides[parent] if parent >= 0 else 0
+        sides.append({"left": 1, "right": -1}.get(said.get(joint, ""), inherited))
+    return sides
+
+
+def _scale(skeleton: Skeleton) -> float:
+    return _reach(skeleton, _above_body(skeleton)) / REACH or 1.0
+
+
+def _radii(skeleton: Skeleton) -> Array:
+    """The radius at each joint; one without a role is as thick as its parent, or thinner where nothing follows."""
+    radii: list[float] = []
+    parts = {
+        joint: role.removeprefix("left_").removeprefix("right_").removeprefix("front_")
+        for role, joint in skeleton.anatomy.roles.items()
+    }
+    leading = _ways(set(parts), skeleton)
+    for joint, parent in enumerate(skeleton.parents):
+        inherited = radii[parent] if parent >= 0 else RADII["upper_arm"]
+        thinner = 1.0 if joint in leading or parent < 0 else 0.6  # fingers, toes, ears, tails
+        radii.append(RADII.get(parts.get(joint, ""), thinner * inherited))
+    return np.array(radii)
+
+
+def _ways(joints: set[int], skeleton: Skeleton) -> set[int]:
+    """The joints on the ways from the root to these, both ends with them."""
+    found: set[int] = set()
+    for joint in joints:
+        while joint >= 0 and joint not in found:
+            found.add(joint)
+            joint = skeleton.parents[joint]
+    return found
+
+
+def _reach(skeleton: Skeleton, above: set[int]) -> float:
+    """The length of the longest way from the hips to a tip, along the bones."""
+    way = [0.0] * len(skeleton)
+    for joint, parent in enumerate(skeleton.parents):
+        if joint not in above:
+            way[joint] = way[parent] + float(skeleton.bone_lengths[joint])
+    return max([*way, *(way[joint] + float(np.linalg.norm(tip)) for joint, tip in skeleton.end_sites)])
+
+
+def _capsule(tip: ArrayLike, start: float, end: float, around: int) -> tuple[Array, Array]:
+    """Points and normals of a capsule from the origin to ``tip``: two balls and the cone that touches both.
+
+    The cone leaves both balls where their normals have the same slope a, sin a = (start − end) / length; so the
+    profile is an arc up to a, a straight line, and an arc from a on.
+    """
+    tip = np.asarray(tip, float)
+    length = float(np.linalg.norm(tip))
+    slope = np.arcsin(np.clip((start - end) / max(length, 1e-9), -0.99, 0.99))
+    slopes = np.concatenate([np.linspace(-np.pi / 2, slope, RINGS), np.linspace(slope, np.pi / 2, RINGS)])
+    ball = np.repeat([start, end], RINGS)
+    along = np.repeat([0.0, length], RINGS) + ball * np.sin(slopes)
+    turns = np.linspace(0, 2 * np.pi, around, endpoint=False)
+    circle = np.stack([np.cos(turns), np.zeros(around), -np.sin(turns)], axis=-1)
+    normals = np.cos(slopes)[:, None, None] * circle + np.sin(slopes)[:, None, None] * [0, 1, 0]
+    points = (ball * np.cos(slopes))[:, None, None] * circle + along[:, None, None] * [0, 1, 0]
+    upright = quat_between([0.0, 1.0, 0.0], tip)
+    return quat_rotate(upright, points.reshape(-1, 3)), quat_rotate(upright, normals.reshape(-1, 3))
+
+
+def _triangles(around: int) -> NDArray[np.int64]:
+    """The triangles of a capsule, seen from outside counter-clockwise; at the poles a quad is only one triangle."""
+    corners = np.arange(2 * RINGS * around).reshape(2 * RINGS, around)
+    low, high = corners[:-1], corners[1:]
+    low_next, high_next = np.roll(low, -1, axis=1), np.roll(high, -1, axis=1)
+    upper = np.stack([low, high_next, high], axis=-1)[:-1]
+    lower = np.stack([low, low_next, high_next], axis=-1)[1:]
+    return np.concatenate([upper.reshape(-1, 3), lower.reshape(-1, 3)])

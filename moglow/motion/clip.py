@@ -1,0 +1,180 @@
+"""A Clip: a skeleton in motion.; numpy alone.
+
+Local positions are kept for every joint, not only the root: some mocap moves them all.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from moglow.errors import ClipError
+from moglow.maths.rotations import (
+    IDENTITY,
+    Array,
+    heading_to_quat,
+    quat_continuous,
+    quat_multiply,
+    quat_normalize,
+    quat_rotate,
+    quat_to_heading,
+    vector_to_heading,
+)
+from moglow.maths.signals import low_pass, sample_cubic, sample_turns
+from moglow.motion.mirror import find_mirror
+from moglow.motion.skeleton import Skeleton
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Local joint ``positions`` ``(T, J, 3)`` in metres and ``rotations`` ``(T, J, 4)`` at ``fps`` frames a second.
+
+    >>> figure = Skeleton(("Hips", "Spine"), (-1, 0), [[0, 0.9, 0], [0, 0.5, 0]])
+    >>> clip = Clip.at_rest(figure, frames=31, fps=30.0)
+    >>> len(clip), clip.duration, len(clip.resample(20.0)), len(clip[5:10])
+    (31, 1.0, 21, 5)
+    """
+
+    skeleton: Skeleton
+    positions: Array
+    rotations: Array
+    fps: float
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        shape = (len(self.rotations), len(self.skeleton))
+        if self.positions.shape != (*shape, 3) or self.rotations.shape != (*shape, 4):
+            raise ClipError(
+                f"{self.name or 'clip'}: positions {self.positions.shape} and rotations {self.rotations.shape} do not "
+                f"fit a skeleton of {len(self.skeleton)} joints; expected (T, J, 3) and (T, J, 4)"
+            )
+        if not len(self):
+            raise ClipError(f"{self.name or 'clip'}: no frames; give at least one")
+        if not (self.fps > 0 and np.isfinite(self.fps)):
+            raise ClipError(f"{self.name or 'clip'}: {self.fps} frames a second; give a positive rate")
+        if not (np.isfinite(self.positions).all() and np.isfinite(self.rotations).all()):
+            raise ClipError(f"{self.name or 'clip'}: a value is not finite; clean the clip first")
+
+    @classmethod
+    def at_rest(cls, skeleton: Skeleton, *, frames: int = 1, fps: float = 30.0) -> "Clip":
+        """The zero pose, held."""
+        positions = np.broadcast_to(skeleton.offsets, (frames, len(skeleton), 3)).copy()
+        rotations = np.broadcast_to(IDENTITY, (frames, len(skeleton), 4)).copy()
+        return cls(skeleton, positions, rotations, fps)
+
+    def __len__(self) -> int:
+        return len(self.rotations)
+
+    def __getitem__(self, frames: slice) -> "Clip":
+        return replace(self, positions=self.positions[frames], rotations=self.rotations[frames])
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first frame to the last."""
+        return (len(self) - 1) / self.fps
+
+    @property
+    def times(self) -> Array:
+        """Seconds ``(T,)`` of the frames."""
+        return np.arange(len(self)) / self.fps
+
+    @cached_property
+    def _world(self) -> tuple[Array, Array]:
+        return self.skeleton.forward_kinematics(self.positions, self.rotations)
+
+    def world(self) -> tuple[Array, Array]:
+        """World positions ``(T, J, 3)`` and rotations ``(T, J, 4)`` of the joints."""
+        return self._world
+
+    def end_positions(self) -> Array:
+        """World positions ``(T, E, 3)`` of the end sites."""
+        return self.skeleton.end_positions(*self._world)
+
+    def headings(self) -> Array:
+        """The body's heading ``(T,)``, unwrapped: across the hips and the shoulders, so hip sway counts half.
+
+        A skeleton without left and right falls back on the turn of its hips.
+        """
+        world, rotations = self._world
+        roles = self.skeleton.anatomy.roles
+        across = np.zeros((len(self), 3))
+        for part in ("thigh", "upper_arm", "front_thigh"):
+            if f"left_{part}" in roles and f"right_{part}" in roles:
+                side = world[:, roles[f"left_{part}"]] - world[:, roles[f"right_{part}"]]
+                across += side / np.maximum(np.linalg.norm(side, axis=-1, keepdims=True), 1e-9)
+        if not np.any(across):
+            return np.unwrap(quat_to_heading(rotations[:, roles.get("hips", 0)]))
+        return np.unwrap(vector_to_heading(np.stack([-across[:, 2], across[:, 0]], axis=-1)))
+
+    def ground_positions(self) -> Array:
+        """The hips over the floor ``(T, 2)``, as (x, z)."""
+        return self._world[0][:, self.skeleton.anatomy.roles.get("hips", 0)][:, [0, 2]]
+
+    def resample(self, fps: float) -> "Clip":
+        """The same motion at another rate: a cubic through the frames, on the sphere for rotations.
+
+        Going down, what the new rate cannot hold is filtered out first. The first frame stays at time zero; the last
+        one is the last that the old clip still covers.
+        """
+        if not (fps > 0 and np.isfinite(fps)):
+            raise ClipError(
+                f"{self.name or 'clip'}: cannot resample to {fps} frames a second; give a positive rate"
+            )
+        frames = int(np.floor(self.duration * fps + 1e-6)) + 1
+        return self.sampled(np.arange(frames) * (self.fps / fps), fps)
+
+    def sampled(self, at: ArrayLike, fps: float) -> "Clip":
+        """The motion at fractional frames ``(N,)``, as a clip of ``fps`` frames a second."""
+        if fps == self.fps or len(self) == 1:
+            frames = np.round(np.asarray(at, float)).astype(int)
+            return replace(
+                self, positions=self.positions[frames], rotations=self.rotations[frames], fps=float(fps)
+            )
+        positions, rotations = self.positions, quat_continuous(self.rotations)
+        if fps < self.fps:
+            positions = low_pass(positions, fps / self.fps)
+            rotations = quat_normalize(low_pass(rotations, fps / self.fps))
+        at = np.clip(np.asarray(at, float), 0, len(self) - 1)
+        return replace(
+            self, positions=sample_cubic(positions, at), rotations=sample_turns(rotations, at), fps=float(fps)
+        )
+
+    def mirrored(self) -> "Clip":
+        """Left and right exchanged across the plane x = 0; bones keep their lengths, twice changes nothing."""
+        mirror = find_mirror(self.skeleton, self._world[1], self.headings())
+        return replace(
+            self, positions=mirror.positions(self.positions), rotations=mirror.rotations(self.rotations)
+        )
+
+    def reversed(self) -> "Clip":
+        """The motion backwards in time."""
+        return self[::-1]
+
+    def moved(self, offset: ArrayLike = (0.0, 0.0, 0.0), heading: float = 0.0) -> "Clip":
+        """Turned by a heading about the vertical through the world's origin, then shifted, as one rigid body."""
+        turn, positions, rotations = heading_to_quat(heading), self.positions.copy(), self.rotations.copy()
+        positions[:, 0] = quat_rotate(turn, positions[:, 0]) + np.asarray(offset, float)
+        rotations[:, 0] = quat_multiply(turn, rotations[:, 0])
+        return replace(self, positions=positions, rotations=rotations)
+
+    def at_origin(self) -> "Clip":
+        """Starting above the origin, facing +Z, heights kept."""
+        turned = self.moved(heading=-float(self.headings()[0]))
+        x, z = turned.ground_positions()[0]
+        return turned.moved((-x, 0.0, -z))
+
+    def in_place(self) -> "Clip":
+        """The hips held above the origin, as game engines want it; turning and bobbing stay."""
+        positions = self.positions.copy()
+        positions[:, 0, [0, 2]] -= self.ground_positions()
+        return replace(self, positions=positions)
+
+    def floor_height(self) -> float:
+        """Height of the floor: where the lowest point of the figure is in the lowest hundredth of the frames."""
+        lowest = np.concatenate([self._world[0], self.end_positions()], axis=1)[..., 1].min(1)
+        return float(np.quantile(lowest, 0.01))
+
+    def on_floor(self) -> "Clip":
+        """Shifted vertically so that the floor is at height 0."""
+        return self.moved((0.0, -self.floor_height(), 0.0))

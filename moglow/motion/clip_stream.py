@@ -1,0 +1,61 @@
+"""Clips that come in blocks of frames, so that an hour of motion needs no more memory than a minute.."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import chain
+
+import numpy as np
+
+from moglow.motion.clip import Clip
+
+
+def joined(blocks: Iterable[Clip], name: str | None = None) -> Clip:
+    """The blocks as one clip.
+
+    >>> from moglow.motion.skeleton import Skeleton
+    >>> clip = Clip.at_rest(Skeleton(("Hips",), (-1,), [[0, 0.9, 0]]), frames=5)
+    >>> len(joined([clip[:2], clip[2:]]))
+    5
+    """
+    parts = list(blocks)
+    return replace(
+        parts[0],
+        positions=np.concatenate([part.positions for part in parts]),
+        rotations=np.concatenate([part.rotations for part in parts]),
+        name=parts[0].name if name is None else name,
+    )
+
+
+def stretches(blocks: Iterable[Clip], margin: int) -> Iterator[tuple[Clip, slice]]:
+    """Overlapping stretches, and which frames of each are its own: together, in order, these are all frames there are.
+
+    Around its own frames a stretch has ``margin`` others, or as many as there are, for work that looks around.
+    """
+    kept: Clip | None = None
+    done = 0  # of the kept frames
+    for block in blocks:
+        kept = block if kept is None else joined([kept, block])
+        ready = len(kept) - margin
+        if ready - done >= margin:  # else the margins would be most of the work
+            yield kept, slice(done, ready)
+            cut = max(0, ready - margin)
+            kept, done = kept[cut:], ready - cut
+    if kept is not None and done < len(kept):
+        yield kept, slice(done, len(kept))
+
+
+def resampled(blocks: Iterable[Clip], fps: float) -> Iterator[Clip]:
+    """The blocks at another rate: what `Clip.resample` makes of them joined, up to rounding."""
+    blocks = iter(blocks)
+    first = next(blocks, None)
+    if first is None:
+        return
+    step = first.fps / fps
+    passed, written = 0, 0  # frames so far, at the old rate and at the new one
+    for clip, own in stretches(chain([first], blocks), margin=int(np.ceil(4 * max(step, 1.0))) + 4):
+        before = passed - own.start
+        limit = own.stop - 1e-9 if own.stop < len(clip) else len(clip) - 1 + 1e-6 * step
+        stop = int(np.floor((before + limit) / step)) + 1
+        if stop > written:
+            yield clip.sampled(np.arange(written, stop) * step - before, fps)
+        passed, written = passed + own.stop - own.start, max(stop, written)

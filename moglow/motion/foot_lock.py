@@ -1,0 +1,269 @@
+"""Holding planted feet in place, and moving feet at all: inverse kinematics on a whole clip.; numpy alone.
+
+Used after sampling (frame by frame if need be) and after retargeting.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from moglow.anatomy.anatomy import Leg
+from moglow.maths.rotations import UP, Array, quat_between, quat_conjugate, quat_multiply, quat_rotate
+from moglow.maths.signals import Flags, runs
+from moglow.maths.two_bone_ik import across_part, knee_direction, knee_offset, solve_leg
+from moglow.motion.clip import Clip
+from moglow.motion.contacts import ContactSpec, leg_lengths, legs_of, toe_points
+from moglow.motion.contacts import contacts as contacts
+from moglow.motion.skeleton import Skeleton
+
+CONTACT = ContactSpec()
+
+
+@dataclass(frozen=True)
+class LockSpec:
+    """How feet are held. Lengths are shares of the leg's length, times are seconds."""
+
+    blend: float = 0.12
+    """Time over which a held toe comes from and returns to its own way; beyond it nothing is touched."""
+    settle: float = np.inf
+    """A toe is held where it is on average in the first part of its contact, by default in all of it. A stream must
+    look that far ahead."""
+    farthest: float = 0.1
+    """The most that a toe is moved; a foot that slides farther is dragged along."""
+    straight: float = 0.985
+    """The hips sink rather than that a leg gets straighter than this, unless it was so already."""
+    deepest: float = 0.05
+    """The most that the hips sink."""
+
+
+def lock_feet(clip: Clip, planted: Flags | None = None, *, spec: LockSpec = LockSpec()) -> Clip:
+    """Holds each planted toe at one place of the ground for as long as its contact lasts.
+
+    The toe's height and the foot's orientation stay as they are, thigh and shin follow by inverse kinematics with the
+    knee pointing where it did, and the hips sink a little where a leg would not reach. A foot farther than
+    ``spec.blend`` from its contacts is not moved; bones keep their lengths.
+
+    Args:
+        clip: the motion.
+        planted: which feet stand when, ``(T, L)``; found by `contacts` if not given.
+        spec: how soft, how far.
+    """
+    planted = contacts(clip) if planted is None else planted
+    toes = toe_points(clip)
+    return move_feet(clip, _shifts(clip, planted, _places(toes, planted, clip.fps, spec), spec), spec=spec)
+
+
+def _places(toes: Array, planted: Flags, fps: float, spec: LockSpec) -> Array:
+    """Where (T, L, 3) each planted toe is to be held; not a number while it is free."""
+    places = np.full_like(toes, np.nan)
+    for leg in range(planted.shape[1]):
+        for start, stop in runs(planted[:, leg]):
+            settled = int(min(stop, start + max(1.0, spec.settle * fps)))
+            places[start:stop, leg] = toes[start:settled, leg].mean(0)
+    return places
+
+
+def _shifts(clip: Clip, planted: Flags, places: Array, spec: LockSpec) -> Array:
+    """How far (T, L, 3) each toe moves along the ground to its place, faded in and out around the contact."""
+    blend = max(1, round(spec.blend * clip.fps))
+    fade = 0.5 - 0.5 * np.cos(np.pi * np.arange(1, blend + 1) / (blend + 1))
+    away = (places - toe_points(clip)) * (1 - UP)
+    farthest = (spec.farthest * leg_lengths(clip.skeleton))[:, None]
+    away = away * np.minimum(1.0, farthest / np.maximum(np.linalg.norm(away, axis=-1, keepdims=True), 1e-9))
+    shifts = np.where(planted[..., None], away, 0.0)
+    for leg in range(planted.shape[1]):
+        for start, stop in runs(planted[:, leg]):
+            before, after = min(blend, start), min(blend, len(clip) - stop)
+            shifts[start - before : start, leg] += fade[blend - before :, None] * away[start, leg]
+            shifts[stop : stop + after, leg] += fade[::-1][:after, None] * away[stop - 1, leg]
+    return shifts
+
+
+def lock_stream(
+    blocks: Iterable[Clip], *, floor: Array, spec: LockSpec = LockSpec(settle=0.25)
+) -> Iterator[Clip]:
+    """Locks feet while frames arrive in blocks of any size; joined, the same as `lock_feet` makes of the whole.
+
+    Works on overlapping stretches: a frame leaves about 0.9 s after it came, is kept only as long as it matters, and
+    a contact that has begun keeps its place. ``floor`` is the height ``(L,)`` of standing toes, from `toe_floor` of
+    real motion, since a stream has no end to find it from; ``spec.settle`` must be finite.
+    """
+    clip: Clip | None = None
+    planted: Flags = np.zeros((0, len(floor)), bool)  # these two of the kept frames that have left
+    places: Array = np.zeros((0, len(floor), 3))
+    for block in blocks:
+        clip = block if clip is None else _joined(clip, block)
+        past = int(np.ceil((2 * spec.blend + CONTACT.gap + CONTACT.shortest + 1 / 30) * clip.fps)) + 4
+        ready = len(clip) - past - int(np.ceil(spec.settle * clip.fps))
+        if ready > len(planted):
+            locked, planted, places = _lock_next(clip, planted, places, ready, floor, spec)
+            yield locked
+            cut = max(0, ready - past)
+            clip, planted, places = clip[cut:], planted[cut:], places[cut:]
+    if clip is not None:
+        yield _lock_next(clip, planted, places, len(clip), floor, spec)[0]
+
+
+def _lock_next(
+    clip: Clip, planted: Flags, places: Array, ready: int, floor: Array, spec: LockSpec
+) -> tuple[Clip, Flags, Array]:
+    """The locked frames from the end of what was decided up to ``ready``, and what is decided then."""
+    done, fresh = len(planted), contacts(clip, floor=floor, spec=CONTACT)
+    fresh[:done] = planted
+    where = _places(toe_points(clip), fresh, clip.fps, spec)
+    for leg in range(fresh.shape[1]):
+        for start, stop in runs(fresh[:, leg]):
+            if start < done:
+                where[start:stop, leg] = places[start, leg]
+    locked = move_feet(clip, _shifts(clip, fresh, where, spec), spec=spec)
+    return locked[done:ready], fresh[:ready], where[:ready]
+
+
+def _joined(first: Clip, second: Clip) -> Clip:
+    positions = np.concatenate([first.positions, second.positions])
+    return replace(first, positions=positions, rotations=np.concatenate([first.rotations, second.rotations]))
+
+
+def move_feet(clip: Clip, shifts: Array, *, spec: LockSpec = LockSpec()) -> Clip:
+    """Moves the feet by ``shifts (T, L, 3)`` without turning them: knees bend, hips sink where a leg would not reach.
+
+    Where nothing is to move, nothing changes to the last bit.
+    """
+    world = clip.world()[0]
+    sink = _sink(clip, shifts, spec)
+    positions = carried(clip, -sink[:, None] * UP).positions
+    rotations = clip.rotations.copy()
+    for k, leg in enumerate(legs_of(clip.skeleton)):
+        at = np.flatnonzero(shifts[:, k].any(-1) | (sink > 0))
+        hip, knee, ankle = world[at, leg.hip], world[at, leg.knee], world[at, leg.ankle]
+        new_hip, wanted = hip - sink[at, None] * UP, ankle + shifts[at, k]
+        thigh, shin = np.linalg.norm(knee - hip, axis=-1), np.linalg.norm(ankle - knee, axis=-1)
+        direction = _kept_knee(hip, knee, ankle, wanted - new_hip, _ahead(clip, leg)[at])
+        new_knee, new_ankle = solve_leg(new_hip, wanted, thigh, shin, direction)
+        swing = quat_between(knee - hip, new_knee - new_hip)
+        fold = quat_between(ankle - knee, new_ankle - new_knee)
+        turn_leg(clip, rotations, leg, at, swing, fold)
+    return replace(clip, positions=positions, rotations=rotations)
+
+
+def turn_leg(clip: Clip, rotations: Array, leg: Leg, at: NDArray[np.intp], swing: Array, fold: Array) -> None:
+    """Turns a thigh by ``swing`` and its shin by ``fold``, in the world and in frames ``at``; the foot stays as it was.
+
+    Writes the local ``rotations`` ``(T, J, 4)`` of hip, knee and ankle. What lies between thigh and shin, or shin and
+    foot, turns with the upper one of them.
+    """
+    parents, turns = clip.skeleton.parents, clip.world()[1]
+    above_thigh = turns[at, parents[leg.hip]]
+    above_shin = quat_multiply(swing, turns[at, parents[leg.knee]])
+    above_foot = quat_multiply(fold, turns[at, parents[leg.ankle]])
+    rotations[at, leg.hip] = _local(above_thigh, quat_multiply(swing, turns[at, leg.hip]))
+    rotations[at, leg.knee] = _local(above_shin, quat_multiply(fold, turns[at, leg.knee]))
+    rotations[at, leg.ankle] = _local(above_foot, turns[at, leg.ankle])
+
+
+def _local(parent: Array, rotation: Array) -> Array:
+    return quat_multiply(quat_conjugate(parent), rotation)
+
+
+def carrying_joint(skeleton: Skeleton) -> int:
+    """The joint whose position moves the body: the hips, or what is above them if the file gives them no position."""
+    joint, layout = skeleton.anatomy.roles.get("hips", 0), skeleton.layout
+    while layout and skeleton.parents[joint] >= 0 and "Yposition" not in layout.channels[joint]:
+        joint = skeleton.parents[joint]
+    return joint
+
+
+def carried(clip: Clip, offsets: Array) -> Clip:
+    """The body moved by ``offsets (T, 3)`` in the world; frames that stay keep every bit."""
+    carrier, positions = carrying_joint(clip.skeleton), clip.positions.copy()
+    parent = clip.skeleton.parents[carrier]
+    if parent >= 0:
+        offsets = quat_rotate(quat_conjugate(clip.world()[1][:, parent]), offsets)
+    positions[:, carrier] += offsets
+    return replace(clip, positions=positions)
+
+
+def _kept_knee(hip: Array, knee: Array, ankle: Array, reach: Array, ahead: Array) -> Array:
+    """Where the knee goes when the ankle comes to lie at ``reach`` from the hip: on where it was, the rest ahead.
+
+    A leg that was nearly straight bent nowhere in particular, and what it bends beyond that must not follow noise.
+    """
+    thigh, shin = np.linalg.norm(knee - hip, axis=-1), np.linalg.norm(ankle - knee, axis=-1)
+    bend = across_part(knee - hip, ankle - hip)
+    more = knee_offset(thigh, shin, np.linalg.norm(reach, axis=-1))[1] - np.linalg.norm(bend, axis=-1)
+    kept: Array = bend + np.maximum(more, 0.0)[..., None] * knee_direction(hip, knee, ankle, ahead)
+    return kept
+
+
+def _ahead(clip: Clip, leg: Leg) -> Array:
+    """Where the knee of a straight leg would bend: over the toes; an elbow the other way."""
+    k = legs_of(clip.skeleton).index(leg)
+    ahead: Array = toe_points(clip)[:, k] - clip.world()[0][:, leg.ankle]
+    return -ahead if leg.front else ahead
+
+
+def _sink(clip: Clip, shifts: Array, spec: LockSpec) -> Array:
+    """How far (T,) the hips go down so that every leg reaches its shifted foot, smoothly in time."""
+    world, legs = clip.world()[0], legs_of(clip.skeleton)
+    needed = np.zeros(len(clip))
+    for k, leg in enumerate(legs):
+        hip, knee, ankle = world[:, leg.hip], world[:, leg.knee], world[:, leg.ankle]
+        length = np.linalg.norm(knee - hip, axis=-1) + np.linalg.norm(ankle - knee, axis=-1)
+        longest = np.maximum(np.linalg.norm(ankle - hip, axis=-1), spec.straight * length)
+        leg_line = hip - ankle - shifts[:, k]
+        beside = np.minimum(np.linalg.norm(leg_line[:, [0, 2]], axis=-1), longest)
+        sink = np.clip(leg_line[:, 1] - np.sqrt(longest**2 - beside**2), 0.0, spec.deepest * length)
+        needed = np.maximum(needed, np.where(shifts[:, k].any(-1), sink, 0.0))
+    # The mean of a running maximum over the same window is smooth and never less than what is needed.
+    window = max(1, round(spec.blend * clip.fps / 2)) * 2 + 1
+    padded = np.pad(needed, window - 1, mode="edge")
+    highest = sliding_window_view(padded, window).max(-1)
+    weights = np.hanning(window + 2)[1:-1]
+    smooth: Array = sliding_window_view(highest, window) @ (weights / weights.sum())
+    return smooth
+
+
+def bent_toes(clip: Clip) -> Clip:
+    """Returns the clip with each toe whose tip is below the floor bent up in its foot's plane until the tip lies on it.
+
+    Captures hardly mark toes: the heel rises and the toes point down with the foot. Nothing else moves, and frames in
+    which the tips are above the floor stay as they are to the last bit.
+
+    >>> from moglow.motion.skeleton import Skeleton
+    >>> names = ("Hips", *(f"{s}{j}" for s in ("Left", "Right") for j in ("UpLeg", "Leg", "Foot", "Toe")))
+    >>> leg = [[0.1, 0, 0], [0, -0.4, 0], [0, -0.4, 0], [0, -0.1, 0.15]]
+    >>> offsets = [[0, 0.9, 0], *leg, *(np.array(leg) * [-1, 1, 1])]
+    >>> tips = ((4, (0.0, -0.06, 0.08)), (8, (0.0, 0.06, 0.08)))
+    >>> walker = Skeleton(names, (-1, 0, 1, 2, 3, 0, 5, 6, 7), offsets, tips)
+    >>> bent_toes(Clip.at_rest(walker)).end_positions()[0, :, 1:].round(3).tolist()
+    [[0.0, 0.25], [0.06, 0.23]]
+    """
+    ends, sites = clip.end_positions(), clip.skeleton.end_sites
+    ankles = {leg.toe: leg.ankle for leg in legs_of(clip.skeleton) if leg.toe is not None}
+    tips = [
+        place for place, (joint, _) in enumerate(sites) if joint in ankles and ends[:, place, 1].min() < 0
+    ]
+    if not tips:
+        return clip
+    (world, turns), rotations = clip.world(), clip.rotations.copy()
+    for place in tips:
+        toe, sunk = sites[place][0], np.flatnonzero(ends[:, place, 1] < 0)
+        start, ahead = world[sunk, toe], world[sunk, toe] - world[sunk, ankles[toe]]
+        bend = quat_between(*_bends(start, ends[sunk, place] - start, ahead))
+        above = quat_conjugate(turns[sunk, clip.skeleton.parents[toe]])
+        rotations[sunk, toe] = quat_multiply(above, quat_multiply(bend, turns[sunk, toe]))
+    return replace(clip, rotations=rotations)
+
+
+def _bends(toe: Array, tip: Array, ahead: Array) -> tuple[Array, Array]:
+    """Where tips (T, 3) lie, seen from their toes, and where they are to lie; ``ahead`` is the way of the foot."""
+    forward = ahead * (1 - UP)
+    forward = forward / np.maximum(np.linalg.norm(forward, axis=-1, keepdims=True), 1e-9)
+    sideways = tip - (tip * forward).sum(-1, keepdims=True) * forward - tip * UP
+    length = np.sqrt(np.maximum((tip**2).sum(-1) - (sideways**2).sum(-1), 1e-12))
+    height = np.clip(-toe[:, 1], -length, length)  # of the tip over the toe, with the tip on the floor
+    along = np.sqrt(length**2 - height**2)
+    return tip, sideways + along[:, None] * forward + height[:, None] * UP

@@ -1,0 +1,211 @@
+"""A skeleton: names, parents, offsets and end sites, with forward kinematics.; numpy alone.
+
+Metres, Y up. Every joint's frame is its parent's frame moved by the joint's local position and then turned by its local
+rotation. In the zero pose all local rotations are the identity and all local positions are the offsets.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from moglow.anatomy.anatomy import Anatomy, find_anatomy
+from moglow.errors import SkeletonError
+from moglow.maths.rotations import Array, quat_multiply, quat_rotate
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file spells a skeleton, kept so that the same hierarchy can be written again.
+
+    ``channels`` names each joint's channels in file order, ``unit`` is metres per file unit, ``basis`` ``(3, 3)`` turns
+    the file's axes into ours, ``root_offset`` is the root's OFFSET in file units (position channels replace it, some
+    files leave a world position there).
+    """
+
+    channels: tuple[tuple[str, ...], ...]
+    unit: float = 0.01
+    basis: tuple[tuple[float, ...], ...] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    root_offset: tuple[float, ...] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Skeleton:
+    """A tree of joints, parents before children; the first joint is the only root.
+
+    ``offsets`` ``(J, 3)`` are local positions in the zero pose, ``end_sites`` pairs of joint and tip offset.
+    ``overrides`` names roles and partners that the anatomy should not find by itself.
+
+    >>> arm = Skeleton(("Shoulder", "Elbow"), (-1, 0), [[0, 0, 0], [0.3, 0, 0]], ((1, (0.25, 0, 0)),))
+    >>> arm.index("Elbow"), arm.bone_lengths.tolist()
+    (1, [0.0, 0.3])
+    """
+
+    names: tuple[str, ...]
+    parents: tuple[int, ...]
+    offsets: Array
+    end_sites: tuple[tuple[int, tuple[float, ...]], ...] = ()
+    layout: Layout | None = None
+    overrides: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        offsets = np.array(self.offsets, float)
+        offsets.setflags(write=False)
+        object.__setattr__(self, "offsets", offsets)
+        if offsets.shape != (len(self.names), 3) or len(self.parents) != len(self.names):
+            raise SkeletonError(
+                f"skeleton: {len(self.names)} names, {len(self.parents)} parents and offsets {offsets.shape}; "
+                "give one parent and three coordinates a joint"
+            )
+        if not self.names or self.parents[0] != -1:
+            raise SkeletonError("skeleton: the first joint must be the root, with parent -1")
+        for j, parent in enumerate(self.parents[1:], start=1):
+            if not 0 <= parent < j:
+                raise SkeletonError(
+                    f"skeleton: joint {self.names[j]} has parent {parent}; list parents first"
+                )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Skeleton):
+            return NotImplemented
+        return (self.names, self.parents, self.end_sites, self.layout, dict(self.overrides)) == (
+            other.names,
+            other.parents,
+            other.end_sites,
+            other.layout,
+            dict(other.overrides),
+        ) and np.array_equal(self.offsets, other.offsets)
+
+    def __hash__(self) -> int:
+        return hash((self.names, self.parents, self.offsets.tobytes()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For other processes: the fields alone, what was derived from them is derived again."""
+        return Skeleton, (
+            self.names, self.parents, self.offsets, self.end_sites, self.layout, dict(self.overrides)
+        )  # fmt: skip
+
+    def index(self, name: str) -> int:
+        """The number of the joint with this name (the first, where names repeat)."""
+        try:
+            return self.names.index(name)
+        except ValueError:
+            near = get_close_matches(name, self.names, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(self.names[:6])} …"
+            raise SkeletonError(f"the skeleton has no joint {name!r}; {hint}") from None
+
+    def role(self, role: str) -> int:
+        """The joint that plays a role such as ``left_foot``; an error where none was found."""
+        try:
+            return self.anatomy.roles[role]
+        except KeyError:
+            raise SkeletonError(
+                f'no joint was found for the role {role!r}; name it in a map file ([roles] {role} = "…")'
+            ) from None
+
+    def children(self, joint: int) -> tuple[int, ...]:
+        """The joints whose parent is this one."""
+        return self._children[joint]
+
+    @cached_property
+    def _children(self) -> tuple[tuple[int, ...], ...]:
+        children: list[list[int]] = [[] for _ in self.names]
+        for j, parent in enumerate(self.parents[1:], start=1):
+            children[parent].append(j)
+        return tuple(map(tuple, children))
+
+    @cached_property
+    def anatomy(self) -> Anatomy:
+        """Partners, roles and legs, found from names and shape."""
+        return find_anatomy(self.names, self.parents, self.rest_positions, self.overrides)
+
+    @cached_property
+    def rest_positions(self) -> Array:
+        """Positions ``(J, 3)`` of the joints in the zero pose, the root at its offset."""
+        rest = self.offsets.copy()
+        for j, parent in enumerate(self.parents[1:], start=1):
+            rest[j] += rest[parent]
+        return rest
+
+    @cached_property
+    def bone_lengths(self) -> Array:
+        """Distance ``(J,)`` of each joint from its parent; 0 for the root."""
+        lengths: Array = np.linalg.norm(self.offsets, axis=-1)
+        lengths[0] = 0.0
+        return lengths
+
+    def forward_kinematics(self, positions: ArrayLike, rotations: ArrayLike) -> tuple[Array, Array]:
+        """World positions ``(..., J, 3)`` and rotations ``(..., J, 4)`` of local ones."""
+        world_positions, world_rotations = np.array(positions, float), np.array(rotations, float)
+        for j, parent in enumerate(self.parents[1:], start=1):
+            turn = world_rotations[..., parent, :]
+            world_positions[..., j, :] = (
+                quat_rotate(turn, world_positions[..., j, :]) + world_positions[..., parent, :]
+            )
+            world_rotations[..., j, :] = quat_multiply(turn, world_rotations[..., j, :])
+        return world_positions, world_rotations
+
+    def end_positions(self, world_positions: Array, world_rotations: Array) -> Array:
+        """World positions ``(..., E, 3)`` of the end sites."""
+        joints = [joint for joint, _ in self.end_sites]
+        tips = np.array([tip for _, tip in self.end_sites], float).reshape(-1, 3)
+        return world_positions[..., joints, :] + quat_rotate(world_rotations[..., joints, :], tips)
+
+    def scaled(self, scale: float) -> "Skeleton":
+        """The same skeleton, larger or smaller; no layout, since a file's numbers would no longer hold."""
+        ends = tuple((j, tuple(scale * x for x in tip)) for j, tip in self.end_sites)
+        return replace(self, offsets=self.offsets * scale, end_sites=ends, layout=None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain lists; `from_json` gives an equal skeleton."""
+        layout = self.layout
+        return {
+            "names": list(self.names),
+            "parents": list(self.parents),
+            "offsets": self.offsets.tolist(),
+            "end_sites": [[joint, list(tip)] for joint, tip in self.end_sites],
+            "overrides": dict(self.overrides),
+            "layout": layout
+            and {
+                "channels": [list(channels) for channels in layout.channels],
+                "unit": layout.unit,
+                "basis": [list(row) for row in layout.basis],
+                "root_offset": list(layout.root_offset),
+            },
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Skeleton":
+        """The skeleton that `to_json` wrote."""
+        layout = data["layout"]
+        return cls(
+            names=tuple(data["names"]),
+            parents=tuple(data["parents"]),
+            offsets=np.array(data["offsets"]),
+            end_sites=tuple((joint, tuple(tip)) for joint, tip in data["end_sites"]),
+            overrides=dict(data["overrides"]),
+            layout=layout
+            and Layout(
+                channels=tuple(map(tuple, layout["channels"])),
+                unit=layout["unit"],
+                basis=tuple(map(tuple, layout["basis"])),
+                root_offset=tuple(layout["root_offset"]),
+            ),
+        )
+
+
+def descendants(skeleton: Skeleton, joint: int) -> Sequence[int]:
+    """The joints below this one, parents first."""
+    below = {joint}
+    for j, parent in enumerate(skeleton.parents):
+        if parent in below:
+            below.add(j)
+    return sorted(below - {joint})

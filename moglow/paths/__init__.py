@@ -1,0 +1,1 @@
+"""Where a figure is to go: `ControlPath`, presets, CSV files, live steering."""

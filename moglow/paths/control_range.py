@@ -1,0 +1,118 @@
+"""What controls were seen, what a path asks for beyond them, and the path slowed down to them.; numpy alone."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.maths.rotations import Array
+from moglow.paths.control_path import SMOOTHING, ControlPath
+
+LEAST = 0.1
+"""Metres or radians a second that count as seen even where they were not: a stand is never quite still."""
+TOLERANCE = 1.02
+"""A path may ask for that much more before anybody is told."""
+STRETCHED = 4.0
+"""Nothing is slowed down more than so many times: a path that asks for what was never seen stays nearly as drawn."""
+
+
+@dataclass(frozen=True)
+class ControlRange:
+    """How fast motion goes: m/s and rad/s to all but a thousandth; sideways and turn to either side.
+
+    ``slowest`` is the pace that all but a hundredth of it keeps: who was never seen to stand cannot begin from a stand.
+    """
+
+    forward: float
+    backward: float
+    sideways: float
+    turn: float
+    slowest: float = 0.0
+
+    @classmethod
+    def of(cls, control: NDArray[Any]) -> Self:
+        """The range of controls ``(N, 3)``.
+
+        >>> ControlRange.of(np.array([[1.0, -0.2, 0.5]]))
+        ControlRange(forward=1.0, backward=0.0, sideways=0.2, turn=0.5, slowest=1.0198)
+        """
+        low, high = np.quantile(control[:, 0], [0.001, 0.999])
+        sideways, turn = np.quantile(np.abs(control[:, 1:]), 0.999, axis=0)
+        slowest = np.quantile(np.hypot(control[:, 0], control[:, 1]), 0.01)
+        values = (max(high, 0.0), max(-low, 0.0), sideways, turn, slowest)
+        return cls(*(round(float(value), 4) for value in values))
+
+    def shares(self, path: ControlPath) -> dict[str, Array]:
+        """For each frame ``(T,)`` how many times the range a path asks for: 1 is its border.
+
+        >>> steady = ControlPath.from_velocities([[1.5, 0.0, 0.0]] * 3, fps=30.0)
+        >>> ControlRange(forward=1.0, backward=0.5, sideways=0.5, turn=1.0).shares(steady)["forward"].tolist()
+        [1.5, 1.5, 1.5]
+        """
+        forward, sideways, turn = path.velocities().T
+        asked = {
+            "forward": np.maximum(forward, 0),
+            "backward": np.maximum(-forward, 0),
+            "sideways": np.abs(sideways),
+            "turn": np.abs(turn),
+        }
+        return {name: values / max(getattr(self, name), LEAST) for name, values in asked.items()}
+
+    def warnings(self, path: ControlPath) -> tuple[str, ...]:
+        """One sentence for each way in which a path asks for more, with both numbers, and when.
+
+        >>> fast = ControlPath.from_velocities([[6.2, 0.0, 0.0]] * 31, fps=30.0)
+        >>> ControlRange(forward=4.1, backward=1.0, sideways=0.5, turn=2.0).warnings(fast)
+        ('forward: 6.2 m/s asked at 0.0 s, 4.1 m/s seen',)
+        """
+        out = []
+        for name, share in self.shares(path).items():
+            worst, seen, (scale, unit) = int(np.argmax(share.round(6))), getattr(self, name), _UNITS[name]
+            asked = share[worst] * max(seen, LEAST)
+            if share[worst] > TOLERANCE:
+                out.append(
+                    f"{name}: {asked * scale:.1f} {unit} asked at {worst / path.fps:.1f} s, "
+                    f"{seen * scale:.1f} {unit} seen"
+                )
+        return tuple(out)
+
+    def stands(self, path: ControlPath) -> tuple[str, ...]:
+        """A sentence if a path stands or creeps where nobody was seen to, with both numbers, and when.
+
+        >>> walked = ControlRange(forward=1.3, backward=0.0, sideways=0.2, turn=1.0, slowest=0.8)
+        >>> walked.stands(ControlPath.standing(31, fps=30.0))
+        ('pace: 0.0 m/s asked at 0.0 s, nothing slower than 0.8 m/s seen',)
+        """
+        pace = np.linalg.norm(path.velocities()[:, :2], axis=1)
+        creeps = pace + LEAST < self.slowest
+        if not creeps.any():
+            return ()
+        first = int(np.argmax(creeps))
+        return (
+            f"pace: {pace[first]:.1f} m/s asked at {first / path.fps:.1f} s, "
+            f"nothing slower than {self.slowest:.1f} m/s seen",
+        )
+
+    def slowed(self, path: ControlPath) -> ControlPath:
+        """The same way in more time, so much more wherever it asks for more than the range.
+
+        The time is stretched by the largest share around each frame and then smoothed over as much, so it is enough
+        everywhere and nothing brakes with a jerk.
+        """
+        shares = np.max(list(self.shares(path).values()), axis=0)
+        reach = max(1, round(SMOOTHING * path.fps))
+        padded = np.pad(np.clip(shares, 1.0, STRETCHED), 2 * reach, mode="edge")
+        largest = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(-1)
+        weights = 1 + np.cos(np.pi * np.arange(-reach, reach + 1) / (reach + 1))
+        stretch = np.convolve(largest, weights / weights.sum(), "valid")
+        times = np.concatenate([[0.0], np.cumsum(stretch[1:])])
+        return path.at(np.interp(np.arange(int(np.floor(times[-1] + 1e-6)) + 1), times, np.arange(len(path))))
+
+
+_UNITS = {
+    "forward": (1.0, "m/s"),
+    "backward": (1.0, "m/s"),
+    "sideways": (1.0, "m/s"),
+    "turn": (180 / np.pi, "deg/s"),
+}

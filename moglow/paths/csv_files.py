@@ -1,0 +1,137 @@
+"""Paths in and out as CSV, and the one door for every path that a user names: `read_control`.; numpy alone.
+
+The first row that is no ``#`` comment names the columns, in any order; commas, semicolons or tabs part them.
+
+* ``t,x,z[,heading][,style]``: where to be at a time. Seconds, metres, degrees.
+* ``x,z[,heading][,style]``: a waypoint. The times follow from a comfortable pace, corners are rounded.
+* ``forward,sideways,turn[,style]``: the step that leads to a frame, in metres and degrees a second, left positive. As
+  many frames as rows, at the rate that a comment ``# fps: 30`` states, else at the one that is asked for.
+
+Heading 0 looks along +Z and grows to the left: 90 looks along +X. Without that column the figure looks where it goes,
+and keeps looking there while it stands. A style holds until the next row.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from moglow.errors import ControlError
+from moglow.files.atomic import replacing
+from moglow.maths.rotations import Array, vector_to_heading
+from moglow.maths.signals import sample_monotone, smooth_gaussian
+from moglow.paths.control_path import SMOOTHING, ControlPath
+from moglow.paths.csv_table import Table, read_table
+from moglow.paths.pace import LONGEST, Pace, follow, round_corners
+from moglow.paths.presets import PRESETS, make_preset
+
+FPS = 30.0
+"""Frames a second where neither the caller nor the file says."""
+DENSE = 0.1
+"""Seconds: rows closer than that are a recording, kept as it is; rows further apart are key points, and smoothed."""
+STROLL = 0.1
+"""Metres a second: who is slower is standing, and looks where he looked."""
+
+
+def read_control(source: str | Path, *, fps: float | None = None, speed: float | None = None) -> ControlPath:
+    """The path in a file, or a preset such as ``circle:r=2``, at ``fps`` frames a second.
+
+    ``speed`` is the pace along waypoints that say no time, and of presets that name none.
+
+    >>> read_control("line:length=3", fps=20.0).length
+    3.00
+    """
+    name = str(source).partition(":")[0].strip()
+    if name in PRESETS:
+        return make_preset(str(source), fps or FPS, speed=speed)
+    if not Path(source).exists():
+        if isinstance(source, str) and not Path(source).suffix and not {"/", "\\"} & set(source):
+            return make_preset(source, fps or FPS)  # which says what presets there are
+        raise ControlError(f"{source}: no such file; give a CSV file or a preset: {', '.join(PRESETS)}")
+    table = read_table(source)
+    read = next(read for kind, read in READERS.items() if set(kind) <= set(table.columns))
+    return read(table, fps or table.fps or FPS, Pace(speed) if speed else Pace())
+
+
+def write_control(path: ControlPath, file: str | Path) -> None:
+    """Writes ``t,x,z,heading[,style]``, a row a frame, to a micrometre and a millionth of a degree."""
+    out = io.StringIO()
+    out.write(f"# seconds, metres, degrees; fps: {path.fps:.10g}\n")
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(["t", "x", "z", "heading"] + (["style"] if path.styles else []))
+    values = np.column_stack([path.times, path.positions, np.degrees(path.headings)])
+    for k, row in enumerate(values):
+        numbers = [f"{value + 0.0:.6f}".rstrip("0").rstrip(".") for value in row.round(6) + 0.0]
+        rows.writerow(numbers + ([path.styles[k]] if path.styles else []))
+    with replacing(file) as whole:
+        whole.write(out.getvalue().encode())
+
+
+def looking_ahead(positions: Array, fps: float) -> Array:
+    """Headings ``(T,)`` along the way, smoothed; while standing, the last one. 0 if there is no way at all."""
+    if len(positions) < 2:
+        return np.zeros(len(positions))
+    velocity = np.gradient(smooth_gaussian(positions, SMOOTHING * fps), axis=0) * fps
+    moving = np.linalg.norm(velocity, axis=-1) > STROLL
+    if not moving.any():
+        return np.zeros(len(positions))
+    latest = np.maximum.accumulate(np.where(moving, np.arange(len(positions)), np.argmax(moving)))
+    return smooth_gaussian(np.unwrap(vector_to_heading(velocity[latest])), SMOOTHING * fps)
+
+
+def _timed(table: Table, fps: float, pace: Pace) -> ControlPath:
+    times = table.columns["t"] - table.columns["t"][0]
+    late = np.flatnonzero(np.diff(times) <= 0)
+    if len(late):
+        now, before = table.columns["t"][late[0] + 1], table.columns["t"][late[0]]
+        raise table.complaint(late[0] + 1, "t", f"{now:g} s does not follow {before:g} s; times must grow")
+    frames = int(np.floor(times[-1] * fps + 1e-3)) + 1
+    if frames > LONGEST:
+        raise table.complaint(-1, "t", f"{times[-1]:g} s are {frames} frames; ask for at most {LONGEST}")
+    at = np.arange(frames) / fps
+    gap = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    sigma = 0.0 if gap <= DENSE else min(SMOOTHING, gap / 2) * fps
+    positions = smooth_gaussian(sample_monotone(times, table.stacked("x", "z"), at), sigma)
+    rows = np.clip(np.searchsorted(times, at + 1e-6, side="right") - 1, 0, len(table) - 1)
+    if "heading" in table.columns:
+        headings = np.unwrap(np.radians(table.columns["heading"]))
+        facing = smooth_gaussian(sample_monotone(times, headings, at), sigma)
+    else:
+        facing = looking_ahead(positions, fps)
+    return ControlPath(positions, facing, fps, table.styles and tuple(table.styles[row] for row in rows))
+
+
+def _stepped(table: Table, fps: float, pace: Pace) -> ControlPath:
+    velocities = table.stacked("forward", "sideways", "turn") * np.array([1.0, 1.0, np.pi / 180])
+    return ControlPath.from_velocities(velocities, table.fps or fps, styles=table.styles).resample(fps)
+
+
+def _waypoints(table: Table, fps: float, pace: Pace) -> ControlPath:
+    points = table.stacked("x", "z")
+    apart = np.linalg.norm(np.diff(points, axis=0, prepend=np.inf), axis=-1) > 1e-3
+    if apart.sum() < 2:
+        raise ControlError(
+            f"{table.source}: all waypoints are one place; give a second one, or the preset stand:seconds=4"
+        )
+    try:
+        curve, marks = round_corners(points[apart], pace.speed / pace.turn)
+    except ControlError as error:
+        raise ControlError(f"{table.source}: {error}") from error
+    facing = None
+    if "heading" in table.columns:
+        headings = np.unwrap(np.radians(table.columns["heading"][apart]))
+        facing = np.interp(np.arange(len(curve.nodes)), marks, headings)
+    if table.styles is None:
+        return follow(curve, fps=fps, pace=pace, facing=facing)
+    kept = np.array(table.styles)[apart]
+    rows = np.searchsorted(marks, np.arange(len(curve.nodes)), side="right") - 1
+    return follow(curve, fps=fps, pace=pace, facing=facing, styles=kept[rows])
+
+
+READERS: Mapping[tuple[str, ...], Callable[[Table, float, Pace], ControlPath]] = {
+    ("t", "x", "z"): _timed,
+    ("forward", "sideways", "turn"): _stepped,
+    ("x", "z"): _waypoints,
+}

@@ -1,0 +1,161 @@
+"""A path's table as written by hand: delimiter, header and numbers, each slip named by line and column.."""
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from moglow.errors import ControlError
+from moglow.maths.rotations import Array
+
+UNITS = {
+    "t": "seconds",
+    "x": "metres",
+    "z": "metres",
+    "heading": "degrees",
+    "forward": "metres a second",
+    "sideways": "metres a second",
+    "turn": "degrees a second",
+}
+LAYOUTS: Mapping[
+    tuple[str, ...], tuple[str, ...]
+] = {  # columns that make a kind of path, and what may go with them
+    ("t", "x", "z"): ("heading", "style"),
+    ("forward", "sideways", "turn"): ("style",),
+    ("x", "z"): ("heading", "style"),
+}
+LARGEST = 1e6
+"""A value beyond it, 1,000 km or 11 days, is a slip of the pen."""
+MOST_BYTES = 200_000_000
+_RATE = re.compile(r"#.*\bfps\b\s*[:=]?\s*([0-9.]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Numeric columns ``(N,)`` by name, the style and the line of each row, the rate if stated."""
+
+    source: str
+    columns: Mapping[str, Array]
+    styles: tuple[str, ...] | None
+    lines: tuple[int, ...]
+    fps: float | None
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def stacked(self, *names: str) -> Array:
+        """Columns side by side ``(N, len(names))``."""
+        return np.stack([self.columns[name] for name in names], axis=-1)
+
+    def complaint(self, row: int, column: str, what: str) -> ControlError:
+        """An error that names the file, the line and the column."""
+        return ControlError(f"{self.source}: line {self.lines[row]}, column {column}: {what}")
+
+
+def read_table(path: str | Path) -> Table:
+    """Reads a table; which of `LAYOUTS` it is shows in its columns."""
+    text = _read_text(Path(path))
+    rate = _RATE.search(text)
+    rows = [
+        (number, line)
+        for number, line in enumerate(text.splitlines(), start=1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    if not rows:
+        raise ControlError(f"{path}: no header; the first row names the columns, such as t,x,z")
+    delimiter = max(",;\t", key=rows[0][1].count)
+    header, *body = csv.reader((line for _, line in rows), delimiter=delimiter, skipinitialspace=True)
+    names = _check_header(path, rows[0][0], [name.strip().lower() for name in header])
+    if not body:
+        raise ControlError(f"{path}: no rows after the header; give at least one")
+    numbers = [number for number, _ in rows[1 : len(body) + 1]]
+    columns: dict[str, list[str]] = {name: [] for name in names}
+    for number, row in zip(numbers, body, strict=True):
+        if len(row) < len(names) or any(map(str.strip, row[len(names) :])):
+            raise ControlError(
+                f"{path}: line {number} has {len(row)} values, the header names {len(names)} columns"
+            )
+        for name, value in zip(names, row, strict=False):
+            columns[name].append(value.strip())
+    styles = _fill_styles(path, numbers, columns.pop("style")) if "style" in columns else None
+    point = {} if delimiter == "," else {ord(","): "."}  # where commas part nothing, they are decimal
+    values = {
+        name: _numbers(path, numbers, name, [v.translate(point) for v in column])
+        for name, column in columns.items()
+    }
+    return Table(
+        str(path), values, styles, tuple(numbers), float(rate[1]) if rate and _is_rate(rate[1]) else None
+    )
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ControlError(f"{path}: {path.stat().st_size / 1e6:.0f} MB; a path is a small table of text")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ControlError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise ControlError(f"{path}: not a text file in UTF-8; give a CSV file with columns t,x,z")
+    return text
+
+
+def _check_header(path: str | Path, line: int, names: list[str]) -> list[str]:
+    place = f"{path}: line {line}"
+    while names and not names[-1]:
+        names.pop()
+    for name in names:
+        if name not in UNITS and name != "style":
+            near = get_close_matches(name, [*UNITS, "style"], n=1)
+            hint = (
+                f"did you mean {near[0]}?"
+                if near
+                else f"the first row names columns of {', '.join(UNITS)}, style"
+            )
+            raise ControlError(f"{place}: unknown column {name!r}; {hint}")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ControlError(f"{place}: column {repeated[0]} is there twice")
+    kinds = [kind for kind in LAYOUTS if set(kind) <= set(names)]
+    if not kinds:
+        raise ControlError(
+            f"{place}: columns {','.join(names)}; expected t,x,z or x,z or forward,sideways,turn"
+        )
+    spare = [name for name in names if name not in (*kinds[0], *LAYOUTS[kinds[0]])]
+    if spare:
+        raise ControlError(f"{place}: column {spare[0]} does not go with {','.join(kinds[0])}; leave it out")
+    return names
+
+
+def _numbers(path: str | Path, lines: Sequence[int], name: str, values: Sequence[str]) -> Array:
+    out = np.empty(len(values))
+    for row, value in enumerate(values):
+        try:
+            out[row] = float(value)
+        except ValueError:
+            out[row] = np.nan
+        if not abs(out[row]) <= LARGEST:
+            found = repr(value) if value else "nothing"
+            wanted = f"a number of {UNITS[name]}, at most {LARGEST:g}"
+            raise ControlError(f"{path}: line {lines[row]}, column {name}: found {found}, expected {wanted}")
+    return out
+
+
+def _fill_styles(path: str | Path, lines: Sequence[int], values: list[str]) -> tuple[str, ...]:
+    if not values[0]:
+        raise ControlError(
+            f"{path}: line {lines[0]}, column style: nothing; name the style that the path begins in"
+        )
+    for row, value in enumerate(values):
+        values[row] = value or values[row - 1]
+    return tuple(values)
+
+
+def _is_rate(text: str) -> bool:
+    return text.count(".") < 2 and text != "." and 0 < float(text) <= 1000

@@ -1,0 +1,181 @@
+"""Many motions of one model in one batch, for evaluation: on a CPU by the numpy sampler where there is one..
+
+Each is the motion that `Sampler.stream` draws for the same path and seed, up to rounding: here rows share their
+products, so that hundreds of motions take a fifth of the time. It is what the model draws: no ending is chosen.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from moglow.checkpoint import Checkpoint
+from moglow.compute.device import find_device
+from moglow.corpus.context import Context
+from moglow.corpus.windows import on_device
+from moglow.models.model import MotionModel
+from moglow.motion.clip import Clip
+from moglow.paths.control_path import ControlPath
+from moglow.sampling.fast.fused import steps_on
+from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
+from moglow.sampling.start_and_stop import WARM_UP, setting_off
+
+ROWS = 64
+"""Motions in a batch on a CPU: more gain nothing there, and waste frames where paths differ in length."""
+CHUNK = 300
+"""Frames for which noise is drawn at once; it is the same stream for any number."""
+FURTHEST = 1e6
+"""Deviations at which even numbers end, so that memories stay numbers."""
+WILD = 50.0
+"""Deviations from the mean pose beyond which motion is no motion: such poses are held there, and counted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """A clip, its poses ``(T, D)`` and controls ``(T, 3)`` in metres and radians, and whether it ran wild."""
+
+    clip: Clip
+    pose: NDArray[np.float32]
+    control: NDArray[np.float32]
+    wild: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """A checkpoint that draws motions by the batch."""
+
+    checkpoint: Checkpoint
+    temperature: float
+    device: str = "cpu"
+
+    @cached_property
+    def model(self) -> MotionModel:
+        """The model in torch, where likelihoods are computed."""
+        return self.checkpoint.to_torch(find_device(self.device))
+
+    @cached_property
+    def _steps(self) -> Any:
+        """What draws on a device; None on a CPU, where `_step` does."""
+        return None if self.device == "cpu" else steps_on(find_device(self.device), self.checkpoint)
+
+    @cached_property
+    def _frame(self) -> Callable[..., tuple[Any, Any, Any]]:
+        """From past poses (B, K, D), controls, labels, memory and noise to a pose, the next past and the memory."""
+        steps, step = self._steps, self._step
+        context = on_device(self.context, find_device(self.device)) if steps else self.context
+
+        def frame(poses: Any, controls: Any, label: Any, memory: Any, noise: Any) -> tuple[Any, ...]:
+            target, memory = step(context.build(poses, controls, label), memory, noise)
+            pose = context.from_target(target, poses[:, -1], controls[:, poses.shape[1]])
+            pose = context.xp.clip(pose, -FURTHEST, FURTHEST)
+            return pose, context.xp.concatenate([poses[:, 1:], pose[:, None]], 1), memory
+
+        return steps.recorded(frame) if steps else frame
+
+    @property
+    def context(self) -> Context:
+        return self.checkpoint.context
+
+    @cached_property
+    def _step(self) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
+        """From contexts (B, C), memory and noise to targets (B, D) and the memory after them."""
+        if steps := self._steps:
+
+            def on_a_device(vector: Any, state: Any, noise: Any) -> tuple[Any, Any]:
+                target, _, state = steps.step(vector, state, noise, temperature=self.temperature)
+                return target, state
+
+            return on_a_device
+        made = NUMPY_MODELS.get(self.checkpoint.model)
+        if made is not None and made.covers(self.checkpoint.config):
+            fast = made(self.checkpoint.config, self.checkpoint.weights)
+
+            def in_numpy(vector: NDArray[Any], state: Any, noise: NDArray[Any]) -> tuple[NDArray[Any], Any]:
+                state = fast.initial_state(len(vector)) if state is None else state
+                target, _, state = fast.step(vector, state, noise, temperature=self.temperature)
+                return target, state
+
+            return in_numpy
+
+        def in_torch(vector: NDArray[Any], state: Any, noise: NDArray[Any]) -> tuple[NDArray[Any], Any]:
+            with torch.no_grad():
+                given = torch.as_tensor(vector.astype(np.float32)), state, torch.as_tensor(noise)
+                target, state = self.model.step(*given, temperature=self.temperature)
+            return target.numpy(), state
+
+        return in_torch
+
+    def motions(self, paths: Sequence[ControlPath], seeds: Sequence[int]) -> Iterator[tuple[int, Motion]]:
+        """Yields the number of a path and its motion, in any order; ``seeds`` is one for each path."""
+        longest_first = sorted(range(len(paths)), key=lambda k: -paths[k].duration)
+        most = self._steps.rows[1] if self._steps else ROWS
+        for first in range(0, len(paths), most):
+            group = longest_first[first : first + most]
+            yield from zip(
+                group, self._batch([paths[k] for k in group], [seeds[k] for k in group]), strict=True
+            )
+
+    def _batch(self, paths: Sequence[ControlPath], seeds: Sequence[int]) -> Iterator[Motion]:
+        context, fps = self.context, self.context.fps
+        paths = [path.resample(fps) for path in paths]
+        frames, past = max(map(len, paths)), context.spec.history
+        warm, ahead = round(WARM_UP * fps), context.spec.lookahead
+        setting = np.pad(setting_off(fps), (past, frames + ahead), mode="edge")
+        # Held before the path begins, as long as the warm-up and the history before it, and after it ends.
+        controls = np.stack(
+            [
+                np.pad(path.velocities(), ((past + warm, frames - len(path) + ahead), (0, 0)), mode="edge")
+                for path in paths
+            ]
+        )
+        said = context.standardize_control((controls * setting[:, None]).astype(np.float32))
+        # A style that a model was never told of is no style to it: baselines walk on the same paths.
+        styles = [[s if s in context.styles else None for s in context.styles_of(path)] for path in paths]
+        labels = np.stack([context.style_rows(each, frames) for each in styles])
+        with np.errstate(over="ignore", invalid="ignore"):  # of models that run wild
+            poses = np.concatenate([*self._poses(said, labels, seeds, warm, frames)], axis=1)
+        wild = ~(np.abs(poses) <= WILD)  # or not a number
+        poses = np.clip(np.nan_to_num(poses, nan=WILD), -WILD, WILD)
+        for row, path in enumerate(paths):
+            pose = context.physical_pose(poses[row, : len(path)])
+            control = controls[row, past + warm :][: len(path)].astype(np.float32)
+            yield Motion(
+                context.encoding.decode(pose, path), pose, control, bool(wild[row, : len(path)].any())
+            )
+
+    def _poses(
+        self,
+        controls: NDArray[np.float32],
+        labels: NDArray[np.float32],
+        seeds: Sequence[int],
+        warm: int,
+        frames: int,
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yields the standardised poses (B, n, D) of the path's frames, chunk by chunk, after the warm-up's."""
+        context, past, steps, asked = self.context, self.context.spec.history, self._steps, len(seeds)
+        reach = past + 1 + context.spec.lookahead
+        array, numpy = (steps.array, steps.numpy) if steps else (np.asarray, np.asarray)
+        if steps:  # as many as a device draws at once; the last row again in place of those missing
+            rows = np.minimum(np.arange(asked + -asked % steps.rows[0]), asked - 1)
+            seeds, controls, labels = [seeds[row] for row in rows], controls[rows], labels[rows]
+        poses = array(np.repeat(context.posture(labels[:, :1]), past, axis=1))
+        controls, labels = array(controls), array(labels)
+        state = steps.initial_state(len(seeds)) if steps else None
+        drawn = {part: [np.random.default_rng([seed, 0, part]) for seed in seeds] for part in (0, 1)}
+        chunks = [(warm + start, min(CHUNK, frames - start), 1) for start in range(0, frames, CHUNK)]
+        for first, count, part in [(0, warm, 0), *chunks]:
+            shape = (count, self.model.noise_dim)
+            noise = np.stack([each.standard_normal(shape, dtype=np.float32) for each in drawn[part]], axis=1)
+            made = []
+            for t, numbers in enumerate(array(noise)):
+                label = labels[:, max(first + t - warm, 0)]
+                seen = controls[:, first + t : first + t + reach]
+                pose, poses, state = self._frame(poses, seen, label, state, numbers)
+                if part:  # nobody sees the warm-up
+                    made.append(pose)
+            if part:
+                yield np.stack([numpy(pose)[:asked] for pose in made], axis=1)

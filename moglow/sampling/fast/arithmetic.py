@@ -1,0 +1,89 @@
+"""Which `Arithmetic` a fast sampler multiplies with, by name.; torch is imported only when asked for."""
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from moglow.errors import DeviceError
+from moglow.sampling.fast.folded import Floats, Shelf
+
+KERNELS = ("auto", "numpy", "native", "torch", "bfloat16")
+"""numpy: float32, needs nothing else. native: weights as short integers, a small compiled kernel, for a few rows at a
+time. torch: float32, for batches and GPUs. bfloat16: the same with large products rounded, where speed counts most."""
+
+FEW = 8
+"""Rows up to which the native kernel is worth it: it reads weights once for each row, numpy once for all."""
+
+
+class Arithmetic(Protocol):
+    """What numbers are kept in, and how a batch of rows is multiplied by a large matrix."""
+
+    @property
+    def xp(self) -> Any:
+        """The array library: numpy, or torch where it goes by the same names."""
+        ...
+
+    def array(self, values: Floats) -> Any:
+        """Numbers of float32 in its arrays."""
+        ...
+
+    def matrix(self, weight: Floats) -> Any:
+        """A weight ``(inputs, outputs)``, made ready once for many products."""
+        ...
+
+    def product(self, x: Any, matrix: Any) -> Any:
+        """Rows ``(…, inputs)`` times such a matrix: a new array ``(…, outputs)``."""
+        ...
+
+    def numpy(self, values: Any) -> Floats:
+        """Its arrays as numpy's."""
+        ...
+
+
+class NumpyArithmetic:
+    """float32 and numpy's own product: OpenBLAS reads a matrix at the speed of the memory."""
+
+    xp: Any = np
+
+    def __init__(self) -> None:
+        self._shelf = Shelf()
+
+    def array(self, values: Floats) -> Floats:
+        return np.asarray(values, np.float32)
+
+    def matrix(self, weight: Floats) -> Floats:
+        return self._shelf.keep(weight)
+
+    def product(self, x: Floats, matrix: Floats) -> Floats:
+        return np.asarray(x @ matrix)
+
+    def numpy(self, values: Floats) -> Floats:
+        return values
+
+
+def make_arithmetic(kernel: str = "auto", *, device: str = "cpu", batch: int = 1) -> Arithmetic:
+    """The arithmetic of that name; auto takes torch on a GPU, the native kernel where it can be had, else numpy.
+
+    >>> type(make_arithmetic("numpy")).__name__, type(make_arithmetic("auto", batch=64)).__name__
+    ('NumpyArithmetic', 'NumpyArithmetic')
+    """
+    if kernel not in KERNELS:
+        raise DeviceError(f"--kernel: no kernel is called {kernel!r}; choose from {', '.join(KERNELS)}")
+    if kernel in ("torch", "bfloat16") or (kernel == "auto" and device != "cpu"):
+        import torch
+
+        from moglow.compute.device import find_device
+        from moglow.sampling.fast.torch_arithmetic import TorchArithmetic
+
+        return TorchArithmetic(find_device(device), torch.bfloat16 if kernel == "bfloat16" else torch.float32)
+    if device != "cpu":
+        raise DeviceError(f"--kernel {kernel} runs on the CPU, not on {device}; use --kernel torch")
+    if kernel == "native" or (kernel == "auto" and batch <= FEW):
+        from moglow.sampling.fast.int16 import Int16Arithmetic
+
+        try:
+            return Int16Arithmetic()
+        except DeviceError:
+            if kernel == "native":
+                raise
+    return NumpyArithmetic()

@@ -1,0 +1,121 @@
+"""Large matrices as short integers, read by a small kernel that the system's compiler makes on first use..
+
+Optional: whoever wants it asks for it, and without a C compiler or AVX2 numpy's own product does the work. Two bytes
+of a weight in place of four make a frame of a large model twice as fast. 16 bits and a scale for each output round a
+weight 128 times less than bfloat16 does, so what is drawn is as good as float32's; 8 bits would be twice as fast again,
+but their error shows. Activations stay float32. The kernel is kept in the user's cache folder, by kind of processor.
+"""
+
+import ctypes
+import hashlib
+import os
+import platform
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.errors import DeviceError
+from moglow.sampling.fast.folded import Floats, Shelf
+
+SOURCE = Path(__file__).with_name("int16.c")
+FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
+BLOCK = 64  # outputs that the kernel sums at a time, as in int16.c
+LARGEST = 32767
+
+
+@dataclass(frozen=True, eq=False)
+class Int16Matrix:
+    """A weight ``(inputs, outputs)`` as ``blocks (outputs / 64, inputs, 64)`` times ``scale (outputs,)``, padded."""
+
+    blocks: NDArray[np.int16]
+    scale: Floats
+    outputs: int
+
+    @classmethod
+    def of(cls, weight: Floats, shelf: Shelf) -> "Int16Matrix":
+        """Rounds each column to 65,535 levels, and keeps it on the shelf.
+
+        >>> Int16Matrix.of(np.float32([[0.5, 1.0], [-1.0, 0.0]]), Shelf()).blocks[0, :, :2]
+        array([[ 16384,  32767],
+               [-32767,      0]], dtype=int16)
+        """
+        inputs, outputs = weight.shape
+        padded = np.pad(weight, ((0, 0), (0, -outputs % BLOCK)))
+        scale = np.abs(padded).max(0) / np.float32(LARGEST)
+        scale[scale == 0] = 1
+        whole = np.rint(padded / scale).astype(np.int16)
+        blocks = shelf.keep(whole.reshape(inputs, -1, BLOCK).swapaxes(0, 1))
+        return cls(blocks, scale, outputs)
+
+
+class Int16Arithmetic:
+    """Weights of two bytes each, everything else as in numpy; an `Arithmetic` for one row or a few."""
+
+    xp: Any = np
+
+    def __init__(self) -> None:
+        """Makes the kernel ready, or raises `DeviceError` where that cannot be."""
+        self._kernel, self._shelf = load_kernel(), Shelf()
+
+    def array(self, values: Floats) -> Floats:
+        return np.asarray(values, np.float32)
+
+    def matrix(self, weight: Floats) -> Int16Matrix:
+        return Int16Matrix.of(weight, self._shelf)
+
+    def product(self, x: Floats, matrix: Int16Matrix) -> Floats:
+        inputs, padded = matrix.blocks.shape[1], len(matrix.scale)
+        x, out = np.ascontiguousarray(x), np.empty((*x.shape[:-1], padded), np.float32)
+        assert x.dtype == np.float32 and x.shape[-1] == inputs, "the kernel trusts what it is given"
+        arrays = (x, matrix.blocks, matrix.scale, out)
+        self._kernel(*(array.ctypes.data for array in arrays), x.size // inputs, inputs, padded)
+        return out[..., : matrix.outputs]
+
+    def numpy(self, values: Floats) -> Floats:
+        return values
+
+
+@cache
+def load_kernel() -> Any:
+    """The compiled kernel, made on first use."""
+    compiler, source = os.environ.get("CC", "cc"), SOURCE.read_bytes()
+    kind = hashlib.sha256(b"\0".join([source, *map(str.encode, FLAGS), _processor().encode()])).hexdigest()
+    target = cache_folder() / f"int16-{kind[:16]}.so"
+    try:
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+                made = Path(folder) / target.name
+                subprocess.run(
+                    [compiler, *FLAGS, "-o", made, SOURCE], check=True, capture_output=True, text=True
+                )
+                made.replace(target)
+        kernel = ctypes.CDLL(str(target)).product
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1:]
+        raise DeviceError(
+            f"native kernel: {compiler} made none ({' '.join(said)}); it takes a C compiler and AVX2, use numpy without"
+        ) from error
+    kernel.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_int64] * 3
+    kernel.restype = None
+    return kernel
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moglow"
+
+
+def _processor() -> str:
+    """What machine code is made for: a home folder may be shared by machines of several kinds."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line for line in file if line.startswith(("flags", "Features")))
+    except (OSError, StopIteration):
+        return f"{platform.machine()} {platform.processor()}"

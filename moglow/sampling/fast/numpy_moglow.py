@@ -1,0 +1,154 @@
+"""MoGlow's sampling direction in numpy alone: no torch, so it starts at once and runs inside Blender too..
+
+The readable one is `moglow.models.moglow`; tests hold the two together. At batch 1 the time of a frame is that of
+reading the weights once (`moglow.sampling.fast.folded`). What they are kept in and how they are multiplied is
+an `Arithmetic`:
+numpy's own, short integers with a small compiled kernel (`moglow.sampling.fast.int16`), or torch for batches
+(`moglow.sampling.fast.torch_steps`); `moglow.sampling.fast.arithmetic` has them by name.
+
+The likelihood of what is drawn comes in passing: the scales are known on the way, the rest of log|det| is a constant.
+"""
+
+from collections.abc import Callable, Mapping
+from math import lgamma, log, pi
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from moglow.sampling.fast.arithmetic import Arithmetic, NumpyArithmetic
+from moglow.sampling.fast.folded import SCALE_FLOORS, Floats, Folded
+
+State: TypeAlias = tuple[Any, Any]
+"""The memories h and c of all cells, each ``(cells, B, hidden)``: flow step by flow step, in them layer by layer."""
+
+
+class NumpyMoGlow:
+    """Draws poses from the weights of a MoGlow with an LSTM conditioner: ``step(context, state, noise)``."""
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        weights: Mapping[str, Floats],
+        arithmetic: Arithmetic | None = None,
+    ) -> None:
+        self._arithmetic = number = arithmetic or NumpyArithmetic()
+        folded = Folded.of(config, weights)
+        self.pose_dim, self._kept, self._hidden = folded.pose_dim, folded.pose_dim // 2, folded.hidden
+        self._degrees, self._scale_floor, self._log_det = folded.degrees, folded.scale_floor, folded.log_det
+        self._encoder = [(number.matrix(w), number.array(b)) for w, b in folded.encoder]
+        self._given = number.matrix(folded.given), number.array(folded.given_bias)
+        # The flow's own variables and maps are never rounded: their errors would add up from step to step.
+        self._steps = [
+            (
+                [(number.matrix(weight), number.array(bias)) for weight, bias in step.cells],
+                tuple(number.array(each) for each in (step.head, step.head_bias, step.unmix, step.shift)),
+            )
+            for step in folded.steps
+        ]
+
+    @staticmethod
+    def covers(config: Mapping[str, Any]) -> bool:
+        """Whether this sampler knows the conditioner and the scale of a configuration."""
+        return bool(config["conditioner"] == "lstm" and config["scale"] in SCALE_FLOORS)
+
+    @property
+    def noise_dim(self) -> int:
+        """How many standard normals one frame takes."""
+        return self.pose_dim + self._degrees
+
+    def array(self, values: Floats) -> Any:
+        """Numbers as `step` takes them."""
+        return self._arithmetic.array(values)
+
+    def numpy(self, values: Any) -> Floats:
+        """What `step` gives, as numbers."""
+        return self._arithmetic.numpy(values)
+
+    def recorded(self, frame: Callable[..., Any]) -> Callable[..., Any]:
+        """A pure function of its arrays, made faster for those who call it often where that can be: here not."""
+        return frame
+
+    def initial_state(self, *lead: int) -> State:
+        """All memory zero, for contexts ``(*lead, C)``; without a lead for one row."""
+        cells = sum(len(cells) for cells, _ in self._steps)
+        zero = self.array(np.zeros((cells, *(lead or (1,)), self._hidden), np.float32))
+        return zero, zero
+
+    def step(
+        self, context: Any, state: State, noise: Any, *, temperature: float = 1.0
+    ) -> tuple[Any, Any, State]:
+        """The next pose ``(B, D)`` for a context ``(B, C)`` and noise ``(B, noise_dim)``, and the state after it.
+
+        Between them its log-density ``(B,)`` in nats, that of temperature 1 whatever it was drawn at.
+        """
+        number, xp = self._arithmetic, self._arithmetic.xp
+        given = number.array(context)
+        for weight, bias in self._encoder:
+            given = number.product(given, weight)
+            given += bias
+            given = given / (1 + xp.exp(-given))  # SiLU
+        given = number.product(given, self._given[0])
+        given += self._given[1]
+        x = self._drawn(number.array(noise), temperature)
+        log_prob = self._latent_log_prob(x) + self._log_det
+        h, c = state
+        after_h, after_c = xp.empty_like(h), xp.empty_like(c)
+        kept, moved, width = self._kept, self.pose_dim - self._kept, 4 * self._hidden
+        scales = []
+        for k in range(len(self._steps) - 1, -1, -1):
+            cells, (head, head_bias, unmix, shift) = self._steps[k]
+            said = x[..., :kept]
+            for depth, (weight, bias) in enumerate(cells):
+                cell = k * len(cells) + depth
+                gates = number.product(xp.concatenate([said, h[cell]], -1), weight)
+                gates += bias if depth else given[..., k * width : (k + 1) * width]
+                said = _remember(xp, gates, c[cell], after_h[cell], after_c[cell])
+            said = said @ head
+            said += head_bias
+            scale = 1 / (1 + xp.exp(-2 - said[..., moved:]))
+            scale += self._scale_floor
+            scales.append(scale)
+            x[..., kept:] /= scale
+            x[..., kept:] -= said[..., :moved]
+            x = x @ unmix
+            x -= shift
+        log_prob += xp.log(xp.concatenate(scales, -1)).sum(-1, dtype=xp.float64)
+        return x, log_prob, (after_h, after_c)
+
+    def _drawn(self, noise: Any, temperature: float) -> Any:
+        """The latent ``(B, D)`` that the noise stands for, as in `moglow.flows.bases`; an array of its own."""
+        x = noise[..., : self.pose_dim] * temperature
+        if self._degrees:
+            chi_square = self._arithmetic.xp.square(noise[..., self.pose_dim :]).sum(-1)[..., None]
+            x *= self._arithmetic.xp.sqrt(self._degrees / chi_square)
+        return x
+
+    def _latent_log_prob(self, z: Any) -> Any:
+        """The log-density ``(B,)`` of `moglow.flows.bases`, in double: it is a sum of many terms."""
+        dim, degrees, xp = self.pose_dim, self._degrees, self._arithmetic.xp
+        square = xp.square(z).sum(-1, dtype=xp.float64)
+        if not degrees:
+            return -0.5 * (square + dim * log(2 * pi))
+        both = 0.5 * (degrees + dim)
+        at_zero = lgamma(both) - lgamma(degrees / 2) - dim / 2 * log(degrees * pi)
+        return at_zero - both * xp.log1p(square / degrees)
+
+
+def _remember(xp: Any, gates: Any, before: Any, h: Any, c: Any) -> Any:
+    """Writes a cell's memory after a frame into h and c, from its gates and the c before; returns h."""
+    xp.tanh(gates, out=gates)
+    width = c.shape[-1]
+    sigmoids = gates[..., : 3 * width]
+    sigmoids *= 0.5
+    sigmoids += 0.5
+    enter, keep, show = (sigmoids[..., i * width : (i + 1) * width] for i in range(3))
+    xp.multiply(keep, before, out=c)
+    enter *= gates[..., 3 * width :]
+    c += enter
+    xp.tanh(c, out=h)
+    h *= show
+    return h
+
+
+NUMPY_MODELS: Mapping[str, type[NumpyMoGlow]] = {"moglow": NumpyMoGlow}
+"""Models with a sampler of their own; the others sample through torch."""

@@ -1,0 +1,217 @@
+"""From a checkpoint and a path to finished takes with their figures.; numpy alone.
+
+`Sampler` draws poses; here they become clips a person would keep: feet held, measured, ranked. Motion passes through in
+blocks of some seconds, so that its length costs no memory; whoever wants a clip joins them.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.checkpoint import Checkpoint, real_slide
+from moglow.errors import ControlError
+from moglow.measures.metrics import Slide
+from moglow.measures.tally import Measured, Tally
+from moglow.motion.clip import Clip
+from moglow.motion.clip_stream import joined
+from moglow.motion.contacts import toe_floor, toe_points
+from moglow.motion.foot_lock import LockSpec, bent_toes, lock_stream
+from moglow.paths.control_path import ControlPath
+from moglow.sampling.ranking import scores
+from moglow.sampling.sampler import Sampler, Track
+
+PRETRAINED = Path(__file__).parents[1] / "pretrained" / "locomotion.safetensors"
+"""The model inside the package."""
+
+TEMPERATURE = 0.7
+"""Below 1 motion is calmer and feet hold better; at this they slide as real ones do, and takes vary nearly as much."""
+
+BLOCK = 10.0
+"""Seconds that pass at once; the first block is also where the height of standing toes is found."""
+LOCK = LockSpec(settle=0.5)
+"""How feet are held; a toe is held where it is on average in the first half second of its contact."""
+WAITING = 250_000
+"""Frames of drawn poses that may wait for their turn, 60 MB of them: long motions are drawn fewer at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """A motion on its way: blocks of it pass once, then `measured` knows what there is to say about it."""
+
+    track: Track
+    blocks: Iterator[Clip]
+    tally: Tally
+
+    def measured(self) -> Measured:
+        return self.tally.measured(self.track.path)
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The figures as plain numbers, for a sidecar."""
+        return self.measured().figures
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """One motion along a path: the clip, which take of which seed, and its figures."""
+
+    clip: Clip
+    seed: int
+    number: int
+    path: ControlPath
+    measured: Measured
+
+    @property
+    def slide_before(self) -> Slide:
+        return self.measured.slide_before
+
+    @property
+    def slide(self) -> Slide:
+        return self.measured.slide
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The figures as plain numbers: metres, seconds, nats."""
+        return {"take": self.number, **self.measured.figures}
+
+
+def generate(
+    checkpoint: Checkpoint,
+    path: ControlPath,
+    *,
+    seed: int = 0,
+    takes: int = 1,
+    temperature: float = TEMPERATURE,
+    foot_lock: bool = True,
+    name: str = "",
+) -> Iterator[Take]:
+    """Yields takes of a path, one after the other; the same seed and number give the same motion."""
+    sampler = Sampler.of(checkpoint, temperature=temperature)
+    path = path.resample(sampler.fps)
+    tracks = [Track(path, seed, number) for number in range(takes)]
+    for motion in motions(sampler, checkpoint, tracks, foot_lock=foot_lock):
+        clip = joined(motion.blocks, name)
+        yield Take(clip, seed, motion.track.take, path, motion.measured())
+
+
+def motions(
+    sampler: Sampler, checkpoint: Checkpoint, tracks: Sequence[Track], *, foot_lock: bool = True
+) -> Iterator[Motion]:
+    """The motions of some tracks in their order, many drawn at once; each is to be used up before the next."""
+    for batch in batches([len(track.path) for track in tracks], sampler.model.rows[1]):
+        together = [tracks[number] for number in batch]
+        for track, drawn in zip(together, _drawn(sampler, together), strict=True):
+            tally = Tally()
+            yield Motion(track, finished(checkpoint, track, drawn, tally, foot_lock), tally)
+
+
+def batches(frames: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Which motions are drawn together: neighbours, at most so many, and no more than may wait for their turn.
+
+    >>> list(batches([300, 300, 300, 200_000, 200_000], most=2))
+    [[0, 1], [2], [3], [4]]
+    """
+    batch: list[int] = []
+    for number, length in enumerate(frames):
+        longest = max([length, *(frames[each] for each in batch)])
+        if batch and (len(batch) == most or (len(batch) + 1) * longest > WAITING):
+            yield batch
+            batch = []
+        batch.append(number)
+    yield from [batch] if batch else []
+
+
+def _drawn(sampler: Sampler, tracks: Sequence[Track]) -> list[Iterator[tuple[NDArray[Any], NDArray[Any]]]]:
+    """For each track its poses ``(T, D)`` and likelihoods ``(T,)`` in blocks; whoever is first draws for all."""
+    size, frames = round(BLOCK * sampler.fps), sampler.draw(tracks)
+    waiting: list[deque[tuple[NDArray[Any], NDArray[Any]]]] = [deque() for _ in tracks]
+
+    def draw_block(start: int) -> None:
+        stop = min(start + size, max(len(track.path) for track in tracks))
+        poses, nats = (
+            np.stack(part) for part in zip(*(next(frames) for _ in range(start, stop)), strict=True)
+        )
+        for row, (track, queue) in enumerate(zip(tracks, waiting, strict=True)):
+            own = max(0, min(len(track.path), stop) - start)
+            queue.append((poses[:own, row].copy(), nats[:own, row].copy()))
+
+    def blocks(row: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        for start in range(0, len(tracks[row].path), size):
+            if not waiting[row]:
+                draw_block(start)
+            yield waiting[row].popleft()
+
+    return [blocks(row) for row in range(len(tracks))]
+
+
+def finished(
+    checkpoint: Checkpoint,
+    track: Track,
+    drawn: Iterator[tuple[NDArray[Any], NDArray[Any]]],
+    tally: Tally,
+    foot_lock: bool,
+) -> Iterator[Clip]:
+    """The blocks of a track as clips, feet held, counted as they pass."""
+
+    def decoded() -> Iterator[Clip]:
+        start = 0
+        for poses, nats in drawn:
+            clip = checkpoint.context.encoding.decode(poses, track.path[start : start + len(poses)])
+            tally.drawn(clip, nats)
+            start += len(poses)
+            yield clip
+
+    clips = decoded()
+    if foot_lock:
+        first = next(clips)
+        locked = lock_stream(chain([first], clips), floor=toe_floor(toe_points(first)), spec=LOCK)
+        clips = map(bent_toes, locked)
+    for clip in clips:
+        tally.written(clip)
+        yield clip
+
+
+def ranked(takes: Sequence[Take], checkpoint: Checkpoint) -> list[Take]:
+    """The takes, best first by `ranking.scores`."""
+    measured = [take.measured for take in takes]
+    values = scores(
+        [each.path.mean for each in measured],
+        [each.slide_before.mean for each in measured],
+        [float(each.nats.mean()) for each in measured],
+        channels=checkpoint.context.pose_dim,
+        real_slide=real_slide(checkpoint),
+    )
+    return [takes[k] for k in np.argsort(values, kind="stable")]
+
+
+def within_range(
+    checkpoint: Checkpoint, path: ControlPath, *, fit: bool, strict: bool
+) -> tuple[ControlPath, list[str]]:
+    """The path to walk and what to say about it, where it asks for more than the model has seen.
+
+    With ``fit`` it is slowed down until it fits, with ``strict`` it is refused, else it is walked as it is.
+    """
+    seen = checkpoint.control_range
+    fast, stands = seen.warnings(path), seen.stands(path)
+    for beyond, advice in (
+        (fast, "slow it down, or let --fit do it"),
+        (stands, "begin and end at speed, as velocities forward,sideways,turn can"),
+    ):
+        if strict and beyond:
+            raise ControlError(f"path: {'; '.join(beyond)}; {advice}")
+    told = [f"{each}; feet may slide: begin and end at speed" for each in stands]
+    if not (fast and fit):
+        return path, [f"{each}; --fit slows the path down" for each in fast] + told
+    slowed = seen.slowed(path)
+    return slowed, [f"slowed from {path.duration:.1f} s to {slowed.duration:.1f} s: {'; '.join(fast)}", *told]
+
+
+def styled(path: ControlPath, style: str | None) -> ControlPath:
+    """The path in one style throughout, or as it is."""
+    return path if style is None else replace(path, styles=(style,) * len(path))

@@ -1,0 +1,158 @@
+"""What was lost of a motion, drawn from a model that knows the frames and joints around it.
+
+The clip is put on the model's skeleton and the model's memory led through the good frames before the gap. Then many
+motions are drawn, frame by frame; what is known of a frame is put in the place of what was drawn for it, so that an arm
+is drawn to the step that the legs are known to take. The motions that come nearest to the good frames after the gap
+are averaged, put back on the clip's own skeleton, and led to its frames at both ends of the gap.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from moglow.checkpoint import Checkpoint
+from moglow.cleaning.damage import interpolated
+from moglow.corpus.windows import on_device
+from moglow.maths.rotations import Array, quat_conjugate, quat_continuous, quat_multiply, quat_slerp
+from moglow.maths.signals import Flags, runs, sample_cubic, sample_turns
+from moglow.models.model import MotionModel
+from moglow.motion.clip import Clip
+from moglow.motion.retarget import retarget
+
+
+@dataclass(frozen=True)
+class InfillSpec:
+    """How a gap is drawn. Times are seconds."""
+
+    motions: int = 64
+    """So many are drawn …"""
+    best: int = 8
+    """… and so many averaged: a mean is nearer to the truth than any one of them."""
+    temperature: float = 0.7
+    shortest: float = 0.4
+    """Less is left to the curve: in a third of a second no joint goes far from it."""
+    before: float = 1.5
+    """What the model's memory is led through."""
+    after: float = 0.2
+    """What the drawn motions are held against."""
+    known: float = 0.1
+    """How much it counts how near drawn frames were to what is known of them, beside the frames after the gap."""
+
+
+@dataclass(frozen=True, eq=False)
+class Infill:
+    """A fill (see `damage.Fill`) by a model; ``generator`` decides which of all motions are drawn."""
+
+    checkpoint: Checkpoint
+    model: MotionModel
+    generator: torch.Generator
+    spec: InfillSpec = InfillSpec()
+
+    @classmethod
+    def of(
+        cls, checkpoint: Checkpoint, *, generator: torch.Generator, spec: InfillSpec = InfillSpec()
+    ) -> Self:
+        return cls(checkpoint, checkpoint.to_torch(), generator, spec)
+
+    def __call__(self, clip: Clip, missing: Flags) -> Clip:
+        """The clip with the marked joints in frames ``(T, J)`` made up, all else as it is to the last bit."""
+        filled = interpolated(clip, missing)
+        for start, stop in runs(missing.max(axis=1)):
+            long = stop - start >= self.spec.shortest * clip.fps
+            if long and start and stop < len(clip):
+                filled = self._gap(filled, missing, start, stop)
+        return filled
+
+    def _gap(self, clip: Clip, missing: Flags, start: int, stop: int) -> Clip:
+        """The clip, interpolated in a gap, with one drawn there instead."""
+        context, fps = self.checkpoint.context, clip.fps
+        first = max(0, start - 1 - round((self.spec.before + 0.5) * fps))
+        last = min(len(clip), stop + round((self.spec.after + 0.8) * fps))
+        part = clip[first:last]
+        seen = context.encoding.spec.posed(retarget(part.resample(context.fps), context.encoding.skeleton))
+        ratio = context.fps / fps
+        begin = int(np.floor((start - 1 - first) * ratio)) + 1
+        end = min(len(seen) - 1, int(np.ceil((stop - first) * ratio)))
+        if begin <= context.spec.history + 1 or end <= begin:
+            return clip  # nothing to start from
+        features = context.encoding.features(seen)
+        drawn = self._draw(
+            features.pose, features.control, self._channels(clip, missing[start:stop]), begin, end
+        )
+        path = context.encoding.spec.path(seen)
+        made = retarget(context.encoding.decode(drawn, path), clip.skeleton, like=clip)
+        return _joined(clip, made, missing, start, stop, (np.arange(start - 1, stop + 1) - first) * ratio)
+
+    def _channels(self, clip: Clip, missing: Flags) -> NDArray[np.bool_]:
+        """Which of the model's channels ``(D,)`` say where the missing joints are."""
+        encoding = self.checkpoint.context.encoding
+        skeleton, lost = encoding.skeleton, missing.max(axis=0)
+        roles = {role: joint for role, joint in clip.skeleton.anatomy.roles.items() if lost[joint]}
+        joints = {skeleton.anatomy.roles[role] for role in roles if role in skeleton.anatomy.roles}
+        for leg in skeleton.anatomy.legs:
+            if joints & {leg.hip, leg.knee, leg.ankle}:
+                joints |= {leg.ankle} | ({leg.toe} if leg.toe is not None else set())
+        if lost.all():
+            return np.ones(len(encoding), bool)
+        names = {skeleton.names[joint] for joint in joints}
+        return np.array([name.rpartition(".")[0] in names for name in encoding.names])
+
+    def _draw(self, pose: Array, control: Array, lost: NDArray[np.bool_], begin: int, end: int) -> Array:
+        """Poses ``(T, D)`` with the lost channels of frames ``begin`` up to ``end`` drawn."""
+        context, spec = on_device(self.checkpoint.context, "cpu"), self.spec
+        many, history, ahead = spec.motions, context.spec.history, context.spec.lookahead
+        known = context.standardize_pose(torch.as_tensor(pose, dtype=torch.float32))
+        controls = context.standardize_control(torch.as_tensor(control, dtype=torch.float32))
+        controls = torch.cat([controls, controls[-1:].expand(ahead, -1)])
+        style = torch.zeros(many, len(context.styles))
+        free = torch.as_tensor(lost)
+        frames = max(history, begin - round(spec.before * context.fps))
+        poses = [frame.expand(many, -1) for frame in known[frames - history : frames]]
+        state, off = None, torch.zeros(many)
+        stop = min(len(known), end + 1 + round(spec.after * context.fps))
+        with torch.no_grad():
+            for t in range(frames, stop):
+                seen = controls[t - history : t + 1 + ahead].expand(many, -1, -1)
+                vector = context.build(torch.stack(poses[-history:], 1), seen, style)
+                if t < begin:
+                    target = context.to_target(known[t].expand(many, -1), poses[-1], seen[:, history])
+                    _, state = self.model.log_prob(target[:, None], vector[:, None], state)
+                    poses.append(known[t].expand(many, -1))
+                    continue
+                noise = self.model.draw_noise(many, generator=self.generator)
+                target, state = self.model.step(vector, state, noise, temperature=spec.temperature)
+                made = context.from_target(target, poses[-1], seen[:, history])
+                miss = (made - known[t]).square()
+                off += (
+                    miss[:, free].mean(-1) if t >= end else spec.known * miss[:, ~free].mean(-1).nan_to_num()
+                )
+                poses.append(torch.where(free, made, known[t]))
+        best = off.argsort()[: spec.best]
+        mean = torch.stack([frame[best].mean(0) for frame in poses[history:]])
+        share = torch.linspace(0, 1, end - begin + 2)[1:, None]
+        mean[begin - frames : end - frames + 1] -= share * (mean[end - frames] - known[end])
+        out = known.clone()
+        out[begin:end, free] = mean[begin - frames : end - frames, free]
+        result: Array = context.physical_pose(out).double().numpy()
+        return result
+
+
+def _joined(clip: Clip, made: Clip, missing: Flags, start: int, stop: int, at: Array) -> Clip:
+    """The clip with the missing joints of a gap as in a made motion, read at frames ``at`` from the last good one
+    before the gap to the first one after it, and led to both."""
+    turns = sample_turns(quat_continuous(made.rotations), at)
+    off = quat_multiply(quat_conjugate(turns[[0, -1]]), clip.rotations[[start - 1, stop]])
+    share = np.linspace(0, 1, len(at))[1:-1]
+    rotations, positions = clip.rotations.copy(), clip.positions.copy()
+    places = sample_cubic(made.positions, at)
+    for joint in np.flatnonzero(missing[start:stop].any(0)):
+        frames = np.flatnonzero(missing[start:stop, joint])
+        led = quat_multiply(turns[1:-1, joint], quat_slerp(off[0, joint], off[1, joint], share))
+        rotations[start + frames, joint] = led[frames]
+        ends = clip.positions[[start - 1, stop], joint] - places[[0, -1], joint]
+        moved = places[1:-1, joint] + ends[0] + share[:, None] * (ends[1] - ends[0])
+        positions[start + frames, joint] = moved[frames]
+    return Clip(clip.skeleton, positions, rotations, clip.fps, clip.name)

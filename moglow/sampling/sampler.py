@@ -1,0 +1,299 @@
+"""From a model and a path to motion, frame by frame.; numpy alone, so that it starts at once.
+
+A `Sampler` holds what does not change; a `Past` is all that a frame needs to know of the frames before it, a value
+that ``step`` takes and returns. Streaming, batches of takes and a game loop are the same few lines around ``step``.
+
+A motion is the same to the last bit whatever is drawn beside it. How a library multiplies, and so rounds, depends on
+how many rows there are; so in numpy each row's products are its own, and torch always gets as many rows.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import repeat
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.checkpoint import Checkpoint
+from moglow.corpus.context import Context
+from moglow.maths.rotations import Array
+from moglow.motion.clip import Clip
+from moglow.paths.control_path import ControlPath
+from moglow.sampling.fast.arithmetic import Arithmetic
+from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
+from moglow.sampling.fast.row_by_row import RowByRow
+from moglow.sampling.start_and_stop import best_ending, can_settle, ending_start, setting_off
+
+AHEAD = 64
+"""Frames for which noise is drawn at once; the stream of numbers is the same."""
+
+ENDINGS = 8
+"""Of so many the best is taken."""
+
+
+class StepModel(Protocol):
+    """What the sampler asks of a model: the numpy one, or a torch one that works on tensors on its device."""
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """How many motions are drawn at once: multiples of the first, up to the second."""
+        ...
+
+    @property
+    def noise_dim(self) -> int: ...
+
+    def array(self, values: NDArray[np.float32]) -> Any:
+        """Numbers as the model takes them."""
+        ...
+
+    def numpy(self, values: Any) -> NDArray[Any]:
+        """What the model gives, as numbers."""
+        ...
+
+    def recorded(self, frame: Callable[..., Any]) -> Callable[..., Any]:
+        """A pure function of such numbers, as it is or made faster for those who call it frame by frame."""
+        ...
+
+    def initial_state(self, batch: int = 1) -> Any: ...
+
+    def step(self, context: Any, state: Any, noise: Any, *, temperature: float = 1.0) -> tuple[Any, Any, Any]:
+        """The target ``(B, D)``, its log-density ``(B,)`` in nats, that of temperature 1, and the state after it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Past:
+    """The last K poses ``(B, K, D)`` and controls ``(B, K, 3)``, standardised, and the model's memory."""
+
+    poses: Any
+    controls: Any
+    memory: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """A motion to draw: the path, at the sampler's rate, and which of all motions along it."""
+
+    path: ControlPath
+    seed: int = 0
+    take: int = 0
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Draws poses from a model: ``past, pose, nats = sampler.step(past, controls, noise, style)``."""
+
+    context: Context
+    model: StepModel
+    temperature: float = 1.0
+
+    @property
+    def fps(self) -> float:
+        return self.context.fps
+
+    @property
+    def device(self) -> str:
+        """Where it draws: "numpy", or torch's "cpu" or "cuda"."""
+        return "numpy" if self.context.xp is np else str(self.context.weights.device.type)
+
+    @classmethod
+    def of(
+        cls,
+        checkpoint: Checkpoint,
+        *,
+        temperature: float = 1.0,
+        device: str = "auto",
+        arithmetic: Arithmetic | None = None,
+    ) -> Self:
+        """The sampler of a checkpoint, in numpy or in torch.
+
+        "auto" is numpy where the model has such a sampler, since one motion is drawn fastest there; else the GPU if
+        there is one. The same seed gives the same motion on the same device, on another one it rounds differently.
+        It can multiply with another arithmetic of the device (`moglow.sampling.fast.arithmetic`).
+        """
+        made = NUMPY_MODELS.get(checkpoint.model)
+        if device in ("auto", "cpu") and made is not None and made.covers(checkpoint.config):
+            rows = RowByRow(made(checkpoint.config, checkpoint.weights, arithmetic))
+            return cls(checkpoint.context, rows, temperature)
+        from moglow.compute.device import find_device
+        from moglow.corpus.windows import on_device
+        from moglow.sampling.fast.fused import steps_on
+
+        device = find_device(device)
+        steps = steps_on(device, checkpoint, arithmetic)
+        return cls(on_device(checkpoint.context, device), steps, temperature)
+
+    def step(self, past: Past, controls: Any, noise: Any, style: Any) -> tuple[Past, Any, Any]:
+        """The past after one more frame, that frame's pose ``(B, D)`` in metres and radians, and its likelihood.
+
+        ``controls`` ``(B, 1 + L, 3)`` are the step to this frame and, for a model that looks ahead, the L after it,
+        standardised; ``noise`` ``(B, noise_dim)`` decides which of the possible poses is taken, ``style`` ``(B, S)``
+        is a label or zeros. The likelihood ``(B,)`` is in nats, of the pose in standardised coordinates, by the model
+        as it is: at a lower temperature motion is drawn from where this is high.
+        """
+        given = past.poses, past.controls, past.memory
+        after, pose, nats = self._frame(given, controls, noise, style)
+        return Past(*after), pose, nats
+
+    @cached_property
+    def _frame(self) -> Callable[..., tuple[tuple[Any, Any, Any], Any, Any]]:
+        return self.model.recorded(self._drawn)
+
+    def _drawn(
+        self, past: tuple[Any, Any, Any], controls: Any, noise: Any, style: Any
+    ) -> tuple[tuple[Any, Any, Any], Any, Any]:
+        """What `step` does, with the past's fields for the past: a pure function of arrays."""
+        xp, (poses, before, memory) = self.context.xp, past
+        seen = xp.concatenate([before, controls], 1)
+        vector = self.context.build(poses, seen, style)
+        target, nats, memory = self.model.step(vector, memory, noise, temperature=self.temperature)
+        pose = self.context.from_target(target, poses[:, -1], controls[:, 0])
+        poses = xp.concatenate([poses[:, 1:], pose[:, None]], 1)
+        after = poses, seen[:, 1 : 1 + before.shape[1]], memory
+        return after, self.context.physical_pose(pose), nats - self.context.log_scale
+
+    def start(self, controls: Any, style: Any, generators: Sequence[np.random.Generator]) -> Past:
+        """The past of figures that have come to follow the first of their controls ``(B, 1 + L, 3)``."""
+        spec, xp = self.context.spec, self.context.xp
+        share = self.model.array(setting_off(self.fps)[:, None])
+        standing = self.context.standardize_control(self.model.array(np.zeros((1, 1, 3), np.float32)))
+        setting = standing + share * (controls[:, :1] - standing)
+        poses = xp.concatenate([self.context.posture(style)[:, None]] * spec.history, 1)
+        still = xp.concatenate([setting[:, :1]] * spec.history, 1)
+        past = Past(poses, still, self.model.initial_state(len(controls)))
+        noise = self._noise(generators)
+        # The last frames look ahead to the real controls, so that the first step comes as no surprise.
+        coming = xp.concatenate([setting, controls], 1)
+        for t in range(setting.shape[1]):
+            past, *_ = self.step(past, coming[:, t : t + 1 + spec.lookahead], next(noise), style)
+        return past
+
+    def stream(
+        self,
+        velocities: Iterable[Array],
+        *,
+        seed: int = 0,
+        take: int = 0,
+        styles: Iterable[str | None] = repeat(None),
+    ) -> Iterator[NDArray[Any]]:
+        """Poses ``(D,)`` for velocities ``(3,)`` as they come: forward and sideways in m/s, turn in rad/s.
+
+        One pose for each velocity; a model with a lookahead of L answers L frames late and holds the last velocity at
+        the end. The same seed and take give the same motion, whatever else is drawn and however it is chunked.
+        """
+        told = map(self.context.told, styles)
+        rows = (
+            (np.asarray(velocity, np.float32)[None], self.context.style_vector(style)[None])
+            for velocity, style in zip(velocities, told, strict=False)
+        )
+        yield from (pose[0] for _, pose, _ in self._run(rows, [(seed, take)]))
+
+    def draw(self, tracks: Sequence[Track]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        """Poses ``(B, D)`` and likelihoods ``(B,)`` of many motions, frame by frame until the longest ends.
+
+        Rows of motions that have ended go on standing, or whatever their last velocity is. Where a path comes to a
+        stand, several endings are drawn in numpy and the best is taken: a step with time to think, unlike `stream`.
+        """
+        paths = [track.path for track in tracks]
+        frames = max(map(len, paths))
+        labels = [self.context.style_rows(self.context.styles_of(path), len(path)) for path in paths]
+        velocities = []
+        for path in paths:
+            rows = path.velocities().astype(np.float32)
+            velocities.append(np.pad(rows, ((0, frames - len(rows)), (0, 0)), mode="edge"))
+
+        def rows_of(frame: int) -> tuple[NDArray[Any], NDArray[Any]]:
+            styles = [rows[min(frame, len(rows) - 1)] for rows in labels]
+            return np.stack([rows[frame] for rows in velocities]), np.stack(styles)
+
+        parting = [ending_start(path) if self._settles else None for path in paths]
+        endings: dict[int, list[tuple[NDArray[Any], NDArray[Any]]]] = {}
+        for frame, (past, pose, nats) in enumerate(
+            self._run(map(rows_of, range(frames)), [(track.seed, track.take) for track in tracks])
+        ):
+            for row in (row for row, start in enumerate(parting) if start == frame):
+                controls = [
+                    tuple(each[[row] * ENDINGS] for each in rows_of(later))
+                    for later in range(frame, len(paths[row]))
+                ]
+                endings[row] = self._ending(tracks[row], past, row, controls)[::-1]
+            for row, rest in endings.items():
+                if rest:
+                    pose[row], nats[row] = rest.pop()
+            yield pose, nats
+
+    @property
+    def _settles(self) -> bool:
+        """Whether several endings can be drawn at once: in numpy, where rows are free to be more or fewer."""
+        least, most = self.model.rows
+        return (
+            isinstance(self.model, RowByRow)
+            and least <= ENDINGS <= most
+            and can_settle(self.context.encoding)
+        )
+
+    def _ending(
+        self, track: Track, past: Past, row: int, controls: Sequence[tuple[NDArray[Any], ...]]
+    ) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+        """The best of some endings from a row's past on, as its poses ``(D,)`` and likelihoods."""
+        rows = [row] * ENDINGS
+        memory = tuple(tuple(part[rows] for part in layer) for layer in past.memory)
+        begin = Past(past.poses[rows], past.controls[rows], memory)
+        seeds = [(track.seed, track.take, ending) for ending in range(ENDINGS)]
+        drawn = [(pose, nats) for _, pose, nats in self._run(controls, seeds, begin)]  # type: ignore[arg-type]
+        best = best_ending(self.context.encoding, np.stack([pose for pose, _ in drawn], axis=1), self.fps)
+        return [(pose[best], nats[best]) for pose, nats in drawn]
+
+    def _run(
+        self,
+        rows: Iterable[tuple[NDArray[Any], NDArray[Any]]],
+        seeds: Sequence[tuple[int, ...]],
+        past: Past | None = None,
+    ) -> Iterator[tuple[Past, NDArray[Any], NDArray[Any]]]:
+        """What was before each frame, its poses and likelihoods, for velocities ``(B, 3)`` and styles ``(B, S)``."""
+        xp, asked = self.context.xp, len(seeds)
+        missing = -asked % self.model.rows[0]
+        seeds = [*seeds, *[seeds[-1]] * missing]
+        warm, live = ([np.random.default_rng([*each, part]) for each in seeds] for part in (0, 1))
+        noise = self._noise(live)
+        coming: deque[tuple[Any, Any]] = deque()
+        for row in self._held(rows, missing):
+            coming.append(row)
+            if len(coming) <= self.context.spec.lookahead:
+                continue
+            controls, label = xp.stack([control for control, _ in coming], 1), coming[0][1]
+            before = self.start(controls, label, warm) if past is None else past
+            past, pose, nats = self.step(before, controls, next(noise), label)
+            yield before, self.model.numpy(pose)[:asked], self.model.numpy(nats)[:asked]
+            coming.popleft()
+
+    def _noise(self, generators: Sequence[np.random.Generator]) -> Iterator[Any]:
+        """Standard normals ``(B, noise_dim)`` for one frame after the other, each row from its own generator."""
+        while True:
+            shape = (AHEAD, self.model.noise_dim)
+            yield from self.model.array(
+                np.stack([each.standard_normal(shape, dtype=np.float32) for each in generators], axis=1)
+            )
+
+    def _held(
+        self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]], missing: int
+    ) -> Iterator[tuple[Any, Any]]:
+        """Standardised controls and style vectors; last rows repeat for those missing, the end for the lookahead."""
+        last = None
+        for velocities, styles in rows:
+            values, labels = (
+                self.model.array(np.concatenate([each, *[each[-1:]] * missing]))
+                for each in (velocities, styles)
+            )
+            last = self.context.standardize_control(values), labels
+            yield last
+        yield from repeat(last, self.context.spec.lookahead) if last else ()
+
+    def generate(self, path: ControlPath, *, seed: int = 0, take: int = 0, name: str = "") -> Clip:
+        """A clip of the whole path, at the model's rate."""
+        path = path.resample(self.fps)
+        poses = [pose[0] for pose, _ in self.draw([Track(path, seed, take)])]
+        return self.context.encoding.decode(np.stack(poses), path, name)

@@ -1,0 +1,92 @@
+"""Clips in, styles out: a checkpoint asked which style motion is in, and how sure that is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from moglow.checkpoint import Checkpoint
+from moglow.cleaning.spike import despike
+from moglow.corpus.context import Context
+from moglow.corpus.preprocess import same_bones
+from moglow.corpus.windows import on_device
+from moglow.encodings.encoding import Features
+from moglow.errors import CheckpointError
+from moglow.models.model import MotionModel
+from moglow.motion.clip import Clip
+from moglow.motion.retarget import retarget
+from moglow.motion.skeleton import Skeleton
+from moglow.scoring.style_evidence import evidence, probabilities
+
+TEMPERATURE = 1.0
+"""Where training found none; trained models need 0.1 to 2."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What style a clip is in, by the probability of each."""
+
+    name: str
+    seconds: float
+    probabilities: Mapping[str, float]
+
+    @property
+    def style(self) -> str:
+        return max(self.probabilities, key=self.probabilities.__getitem__)
+
+    @property
+    def confidence(self) -> float:
+        return self.probabilities[self.style]
+
+    def to_json(self) -> dict[str, Any]:
+        rounded = {style: round(share, 4) for style, share in self.probabilities.items()}
+        found = {"file": self.name, "seconds": round(self.seconds, 2), "style": self.style}
+        return found | {"confidence": rounded[self.style], "probabilities": rounded}
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """A model with the temperature that makes its confidence right."""
+
+    model: MotionModel
+    context: Context
+    temperature: float
+    calibrated: bool
+    """Whether training found the temperature on held-out clips."""
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> Self:
+        """The classifier that a checkpoint is; an error where it knows no styles to choose from."""
+        styles = checkpoint.context.styles
+        if len(styles) < 2:
+            known = f"only the style {styles[0]!r}" if styles else "no styles"
+            raise CheckpointError(
+                f"the {checkpoint.model} was trained with {known}, so it cannot tell styles apart; train on clips of "
+                "several: sub-folders, or style and style_from in a recipe's data.sources"
+            )
+        model, context = checkpoint.to_torch(), on_device(checkpoint.context, "cpu")
+        still = Features(*(np.zeros((context.spec.history + 1, width)) for width in (context.pose_dim, 3)))
+        if np.isnan(evidence(model, context, still)).any():
+            raise CheckpointError(
+                f"a {checkpoint.model} has no likelihood to tell styles by; train another model: moglow info --models"
+            )
+        found: Any = (checkpoint.about.get("validation") or {}).get("styles") or {}
+        temperature = float(found.get("temperature", TEMPERATURE))
+        return cls(model, context, temperature, calibrated="temperature" in found)
+
+    def verdict(self, clip: Clip) -> Verdict:
+        """Says which style a clip is in; it may have another skeleton and rate than the model's."""
+        encoding = self.context.encoding
+        features = encoding.features(encoding.spec.posed(fitted(clip, encoding.skeleton, self.context.fps)))
+        found = evidence(self.model, self.context, features, clip.name)
+        shares = probabilities(found, self.temperature).tolist()
+        return Verdict(clip.name, clip.duration, dict(zip(self.context.styles, shares, strict=True)))
+
+
+def fitted(clip: Clip, skeleton: Skeleton, fps: float) -> Clip:
+    """The clip as preprocessing would have put it into a corpus of this skeleton and rate."""
+    clip = despike(clip).resample(fps)
+    if same_bones(clip.skeleton, skeleton):
+        return replace(clip, skeleton=skeleton).on_floor()
+    return retarget(clip, skeleton)

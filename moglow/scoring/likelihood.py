@@ -1,0 +1,64 @@
+"""How good a model is while it trains: likelihood of held-out motion, and roll-outs on held-out controls."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from moglow.corpus.context import Context
+from moglow.corpus.windows import Windows
+from moglow.models.model import MotionModel
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Negative log-likelihood of held-out motion, nothing hidden, in nats per frame."""
+
+    standardized: float  # of poses in deviations
+    physical: float  # of poses in metres and radians
+    channels: int
+    dequantised: float  # deviations of noise that the density includes: without it the figures mean nothing
+
+    @property
+    def per_channel(self) -> float:
+        """Nats per frame and channel, standardised."""
+        return self.standardized / self.channels
+
+
+@torch.no_grad()
+def frame_nats(
+    model: MotionModel, windows: Windows, context: Context, *, batches: int | None = None
+) -> NDArray[np.float64]:
+    """Returns the negative log-likelihood (N,) of each frame, of standardised poses, nothing hidden.
+
+    `batches` looks at so many of them only, spread over the split. Of a model with a stride each frame has an even
+    share of what it was scored with, and frames after a window's last whole stride are left out.
+    """
+    windows.must_hold(model.stride)
+    on_device, nats = windows.footage.context, []
+    count = len(windows) if batches is None else min(batches, len(windows))
+    for number in np.linspace(0, len(windows) - 1, count).astype(int).tolist():
+        window = windows.batch(number)
+        log_prob, _ = model.log_prob(window.target(on_device), window.context(on_device))
+        nats.append(-shared(log_prob.double(), model.stride).flatten().cpu().numpy())
+    return np.concatenate(nats) + context.log_scale
+
+
+def shared(paid: Tensor, stride: int) -> Tensor:
+    """Returns the even shares of frames in what was paid (B, T) at the last of each stride; the rest is left out.
+
+    >>> shared(torch.tensor([[0.0, 0.0, 6.0, 0.0, 0.0, 9.0, 0.0]]), 3)
+    tensor([[2., 2., 2., 3., 3., 3.]])
+    """
+    count = paid.shape[1] // stride
+    each = paid[:, : count * stride].reshape(len(paid), count, stride).mean(dim=-1, keepdim=True)
+    return each.expand(-1, -1, stride).flatten(start_dim=1)
+
+
+def likelihood(model: MotionModel, windows: Windows, context: Context) -> Likelihood:
+    """Returns the mean likelihood over all windows of a split; `context` is the numpy one, for its scales."""
+    standardized = float(np.mean(frame_nats(model, windows, context)))
+    physical = standardized + context.log_deviation
+    return Likelihood(standardized, physical, context.pose_dim, windows.spec.dequantise)

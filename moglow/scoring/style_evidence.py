@@ -1,0 +1,106 @@
+"""Which style a clip is in, by Bayes' rule, for any model that takes a style and has a likelihood.
+
+A clip is scored once under each style, p(style | clip) ∝ p(clip | style). No past pose is shown while it is: after ten
+poses in a style the next one is no surprise, told or not, and it is the poses themselves that tell styles apart. A
+model learns to do without them by `pose_dropout`, windows without any included.
+
+Neighbouring frames say nearly the same, and where a model is wrong it is so in all frames alike: who takes each for
+news is far too sure. So the evidence is the mean over the frames, in nats, and it is divided by a temperature, the one
+number that makes held-out labels likeliest (Guo et al., *On calibration of modern neural networks*, arXiv 1706.04599,
+2017). At 1 / frames it would be Bayes' rule to the letter.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from moglow.corpus.context import Context
+from moglow.corpus.corpus import Corpus
+from moglow.corpus.windows import Window
+from moglow.encodings.encoding import Features
+from moglow.errors import ClipError
+from moglow.models.model import MotionModel
+
+Floats = NDArray[np.float64]
+
+TEMPERATURES = np.geomspace(1e-3, 1e3, 601)
+"""Among which the best is looked for."""
+
+
+@torch.no_grad()
+def evidence(model: MotionModel, context: Context, features: Features, name: str = "clip") -> Floats:
+    """Returns log p(clip | style) for each style (S,), up to a constant, in nats a frame.
+
+    `context` holds tensors on the model's device, `features` are those of the clip.
+    """
+    spec, styles = context.spec, len(context.styles)
+    frames = len(features.pose) - spec.history
+    if frames < 1:
+        raise ClipError(
+            f"{name}: {len(features.pose)} frames at {context.fps:g} fps, the model needs {spec.history + 1} to see "
+            "a style; give a longer clip"
+        )
+    window = Window.of_clip(context, features, torch.eye(styles, device=context.scale.device))
+    window = replace(window, shown=torch.zeros_like(window.shown))
+    log_prob, _ = model.log_prob(window.target(context), window.context(context))
+    return np.asarray(log_prob.double().mean(dim=1).cpu().numpy())
+
+
+def probabilities(evidence: Floats, temperature: float) -> Floats:
+    """Returns the probability of each style (…, S) where all are as likely beforehand.
+
+    >>> probabilities(np.array([0.0, 0.2]), 0.1)
+    array([0.12, 0.88])
+    """
+    scaled = np.asarray(evidence) / temperature
+    likely = np.exp(scaled - scaled.max(-1, keepdims=True))
+    return np.asarray(likely / likely.sum(-1, keepdims=True))
+
+
+def best_temperature(evidence: Floats, labels: NDArray[np.intp]) -> float:
+    """Returns the temperature at which the labels (N,) of clips are likeliest, given their evidence (N, S).
+
+    >>> sure, wrong = [9.0, 0.0], [0.0, 9.0]  # right in three of four: a confidence of 3/4
+    >>> probabilities(sure, best_temperature(np.array([sure, sure, sure, wrong]), np.array([0, 0, 0, 0])))
+    array([0.75, 0.25])
+    """
+    chosen = [probabilities(evidence, t)[np.arange(len(labels)), labels] for t in TEMPERATURES]
+    return float(TEMPERATURES[np.argmax([np.log(np.maximum(each, 1e-12)).mean() for each in chosen])])
+
+
+def evidence_of_split(
+    model: MotionModel, context: Context, corpus: Corpus, split: str
+) -> tuple[Floats, NDArray[np.intp], Sequence[str]]:
+    """Returns the evidence (N, S), labels (N,) and names of the labelled clips of a split that are long enough."""
+    stretches = [
+        stretch
+        for stretch in corpus.split(split)
+        if stretch.style in context.styles and len(stretch) > context.spec.history and not stretch.again
+    ]
+    found = [evidence(model, context, corpus.features(stretch), stretch.name) for stretch in stretches]
+    labels = np.array([context.styles.index(stretch.style) for stretch in stretches], np.intp)
+    return np.array(found).reshape(-1, len(context.styles)), labels, [each.name for each in stretches]
+
+
+@dataclass(frozen=True)
+class Telling:
+    """How well a model tells the styles of held-out clips."""
+
+    clips: int
+    right: int
+    temperature: float  # fitted to these clips; see `best_temperature`
+
+    @classmethod
+    def of_held_out(cls, model: MotionModel, context: Context, corpus: Corpus) -> Self | None:
+        """Returns how well; None where there is nothing to tell apart, nobody to ask or no likelihood to ask by."""
+        if len(context.styles) < 2:
+            return None
+        found, labels, _ = evidence_of_split(model, context, corpus, "val")
+        if not len(labels) or not np.isfinite(found).all():
+            return None
+        right = int((found.argmax(-1) == labels).sum())
+        return cls(len(labels), right, best_temperature(found, labels))

@@ -1,0 +1,117 @@
+"""What `moglow generate` is to make: which motions, in which files, in which process. Top floor."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from moglow.errors import ControlError, MoglowError
+from moglow.export.export import EXPORTERS
+
+FOLDER = Path("takes")
+"""Where the motions of several paths go if nobody says."""
+SUFFIX = ".bvh"
+
+
+@dataclass(frozen=True)
+class Job:
+    """Some takes of one path, and the file that a single take would be."""
+
+    control: str
+    target: Path
+    takes: tuple[int, ...]
+    of: int
+
+    def place(self, number: int) -> Path:
+        """The file of take or rank ``number``, counted from 0.
+
+        >>> Job("line", Path("line.bvh"), (0, 1), 2).place(1).name
+        'line_2.bvh'
+        """
+        if self.of == 1:
+            return self.target
+        return self.target.with_stem(f"{self.target.stem}_{number + 1:0{len(str(self.of))}d}")
+
+    def waiting(self, take: int) -> Path:
+        """The file of a take that is not ranked yet."""
+        return self.target.with_stem(f"{self.target.stem}.take{take}")
+
+
+def plan(controls: Sequence[str], out: Path | None, takes: int) -> list[Job]:
+    """A job for each path; folders are all the CSV files in them.
+
+    >>> [str(job.target) for job in plan(["circle:r=2", "line"], None, 1)]
+    ['takes/circle_r=2.bvh', 'takes/line.bvh']
+    >>> str(plan(["line"], Path("clips/{}.glb"), 1)[0].target)
+    'clips/line.glb'
+    """
+    paths = [path for control in controls for path in _paths(control)]
+    if out is None:
+        out = FOLDER if len(paths) > 1 else Path("{}" + SUFFIX)
+    if "{}" not in out.name and (not out.suffix or out.is_dir()):
+        out = out / ("{}" + SUFFIX)
+    if len(paths) > 1 and "{}" not in out.name:
+        raise MoglowError(
+            f"{out}: one file for {len(paths)} paths; give a folder, or a pattern such as 'takes/{{}}{out.suffix}'"
+        )
+    if out.suffix.lower() not in EXPORTERS:
+        known = ", ".join(sorted(EXPORTERS))
+        raise MoglowError(f"{out}: no format for the suffix {out.suffix!r}; use one of {known}")
+    names = _names(paths)
+    targets = [out.with_name(out.name.replace("{}", name)) for name in names]
+    return [
+        Job(path, target, tuple(range(takes)), takes) for path, target in zip(paths, targets, strict=True)
+    ]
+
+
+def share(jobs: Sequence[Job], part: int, parts: int, *, whole: bool) -> list[Job]:
+    """This process's part, counted from 0: every n-th take, or with ``whole`` every n-th path with all its takes.
+
+    >>> [job.takes for job in share(plan(["line"], None, 5), 1, 2, whole=False)]
+    [(1, 3)]
+    """
+    if whole:
+        return list(jobs[part::parts])
+    units = [(number, take) for number, job in enumerate(jobs) for take in job.takes][part::parts]
+    mine = [(job, tuple(take for k, take in units if k == number)) for number, job in enumerate(jobs)]
+    return [Job(job.control, job.target, takes, job.of) for job, takes in mine if takes]
+
+
+def find_share(shard: str | None) -> tuple[int, int]:
+    """Which part of how many, from ``3/8`` or, under torchrun, from its RANK and WORLD_SIZE; counted from 0.
+
+    >>> find_share("3/8")
+    (2, 8)
+    """
+    if shard is None:
+        return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    match = re.fullmatch(r"(\d+)/(\d+)", shard.strip())
+    part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= part <= parts:
+        raise MoglowError(f"--shard {shard}: give part/parts, from 1/8 to 8/8")
+    return part - 1, parts
+
+
+def _paths(control: str) -> Iterator[str]:
+    if not Path(control).is_dir():
+        yield control
+        return
+    files = sorted(Path(control).glob("*.csv"))
+    if not files:
+        raise ControlError(f"{control}: holds no .csv file; give a folder of paths, a file or a preset")
+    yield from map(str, files)
+
+
+def _names(paths: Sequence[str]) -> list[str]:
+    """A file name for each path: the file's own, or the preset's words; one that is taken gets a number."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for path in paths:
+        plain = re.sub(r"[^\w.=+-]+", "_", Path(path).stem if path.lower().endswith(".csv") else path)
+        unique, number = plain, 2
+        while unique.lower() in taken:  # file systems may not tell cases apart
+            unique, number = f"{plain}-{number}", number + 1
+        taken.add(unique.lower())
+        names.append(unique)
+    return names

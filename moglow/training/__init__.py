@@ -1,0 +1,1 @@
+"""Training: the spec, the run, the trainer, validation by roll-outs."""

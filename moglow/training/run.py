@@ -1,0 +1,283 @@
+"""A training run in a folder: log, best and last checkpoint, the state that a resumed run goes on from."""
+
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from moglow.checkpoint import BEST, Checkpoint, read_parts
+from moglow.compute.distributed import Place
+from moglow.corpus.context import Context, ContextSpec
+from moglow.corpus.corpus import Corpus
+from moglow.corpus.window_spec import fitting
+from moglow.corpus.windows import Footage, Windows
+from moglow.errors import CheckpointError, RecipeError, TrainingError
+from moglow.files.tables import from_table, suggestion, to_table
+from moglow.files.tensors import write_tensors
+from moglow.models import MODELS
+from moglow.models.model import MotionModel
+from moglow.recipe import Recipe
+from moglow.scoring.likelihood import likelihood
+from moglow.scoring.spread import spread
+from moglow.scoring.style_evidence import Telling
+from moglow.training.rollouts import Rollouts
+from moglow.training.spec import TrainingSpec
+from moglow.training.trainer import Diverged, Report, Trainer
+from moglow.training.validation import CHOICES, Validation, health
+
+LAST, STATE, LOG = "last.safetensors", "training.safetensors", "log.jsonl"
+FORMAT, VERSION = "moglow-training", "1"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a recipe says about a model and its training, read and checked before any work is done."""
+
+    model: str
+    config: MotionModel.Config
+    context: ContextSpec
+    training: TrainingSpec
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> "Plan":
+        model, config = chosen_model(recipe)
+        context, training = recipe.section("context", ContextSpec), recipe.section("training", TrainingSpec)
+        return cls(model, config, context, training, to_table(recipe.tables))
+
+    def identity(self, corpus: Corpus) -> dict[str, Any]:
+        """Returns what must stay the same when a run is resumed; the number of steps, say, may change."""
+        return {
+            "model": {"name": self.model, **to_table(self.config)},
+            "context": to_table(self.context),
+            "corpus": {"frames": len(corpus.pose), "channels": len(corpus.encoding), "fps": corpus.fps},
+        }
+
+
+def chosen_model(recipe: Recipe) -> tuple[str, MotionModel.Config]:
+    """Returns the name and the configuration of [model]: `name`, `preset`, and keys that change the preset."""
+    table = dict(recipe.tables.get("model", {}))
+    name, preset = table.pop("name", "moglow"), table.pop("preset", None)
+    place = f"{recipe.place}: [model]"
+    if name not in MODELS:
+        raise RecipeError(f"{place} no model is called {name!r}; {suggestion(str(name), MODELS)}")
+    model = MODELS[name]
+    if preset is not None and preset not in model.PRESETS:
+        raise RecipeError(
+            f"{place} {name} has no preset {preset!r}; {suggestion(str(preset), model.PRESETS)}"
+        )
+    start = to_table(model.PRESETS[preset]) if preset else {}
+    return name, from_table(model.Config, {**start, **table}, place)
+
+
+class TrainingRun:
+    """Trains by a plan in a folder: `events` does the work, `save` is called once more at the end.
+
+    Only the first of several processes writes; all of them validate, so that they agree on when to stop.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        plan: Plan,
+        corpus: Corpus,
+        *,
+        seed: int,
+        resume: bool = False,
+        place: Place = Place(),  # noqa: B008  (frozen)
+    ) -> None:
+        self.folder, self.plan, self.corpus, self.place = folder, plan, corpus, place
+        arrays, table = self._read_state() if resume else ({}, {})
+        self.seed = int(table.get("seed", seed))
+        self.seconds = float(table.get("seconds", 0.0))
+        self.validations = [from_table(Validation, row, "validation") for row in table.get("validations", [])]
+        self.context = Context.of_corpus(plan.context, corpus)
+        footage, spec = Footage(corpus, self.context, place.device), plan.training
+        windows = Windows(
+            footage,
+            spec.windows,
+            split="train",
+            batch=spec.batch,
+            seed=self.seed,
+            rank=place.rank,
+            ranks=place.ranks,
+        )
+        generator = torch.Generator().manual_seed(self.seed)
+        self.config = plan.config.fitted(styles=len(self.context.styles))
+        model = MODELS[plan.model](self.config, self.context.pose_dim, self.context.size, generator=generator)
+        self.trainer = Trainer(model.to(place.device), windows, spec)
+        if resume:
+            self.trainer.restore(arrays, table)
+        held_out = "val" if corpus.split("val") else "train"
+        clean = fitting(spec.windows.clean(), corpus, self.context, held_out)
+        self.clean = Windows(footage, clean, split=held_out, batch=spec.batch, seed=self.seed)
+        self.clean.must_hold(model.stride)
+        self.rollouts = Rollouts(footage, self.context, spec.rollouts, seed=self.seed)
+        self._saved: int | None = self.trainer.step if resume else None
+        if not resume:
+            self._begin()
+
+    @property
+    def health(self) -> str:
+        return health(self.validations)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the recipe had better change, in words."""
+        stride, ahead = self.trainer.model.stride, self.plan.context.lookahead
+        if stride <= ahead + 1:
+            return ()
+        return (
+            f"the model draws {stride} frames at once and sees {ahead} ahead: it answers up to {stride - 1 - ahead} "
+            f"frames late; set context.lookahead={stride - 1}",
+        )
+
+    def nats(self, loss: float) -> float:
+        """Returns a likelihood loss of targets as one of standardised poses."""
+        return loss + self.context.log_scale
+
+    def events(self) -> Iterator[Report | Validation]:
+        """Yields what happens: a report after each step, a validation every so many."""
+        spec = self.plan.training
+        try:
+            for report in self.trainer.run():
+                self.seconds += report.seconds
+                self._log(
+                    step=report.step, loss=dict(report.losses), gradient=report.gradient, rate=report.rate
+                )
+                yield report
+                if report.step % spec.validate_every == 0 or report.step == spec.steps:
+                    yield self._validate()
+                    self.save()
+                    if self._out_of_patience():
+                        return
+        except Diverged:
+            self.save()
+            raise
+
+    def _validate(self) -> Validation:
+        start, model = time.perf_counter(), self.trainer.average.eval()
+        found = likelihood(model, self.clean, self.context)
+        if math.isnan(found.standardized) and self.plan.training.choose == "likelihood":
+            raise TrainingError(
+                f"a {self.plan.model} has no likelihood to choose by; set training.choose=rollouts"
+            )
+        figures, real = self.rollouts.figures(model), self.rollouts.real
+        styles = Telling.of_held_out(model, self.clean.footage.context, self.corpus)
+        validation = Validation(self.trainer.step, found, figures, real, spread(model, self.clean), styles)
+        self.trainer.model.train()
+        self.validations.append(validation)
+        self._log(validation=to_table(validation), health=self.health, seconds=time.perf_counter() - start)
+        if self.best is validation and self._writes:
+            self.checkpoint(validation).write(self.folder / BEST)
+        return validation
+
+    @property
+    def best(self) -> Validation:
+        """The validation of the best checkpoint."""
+        return min(self.validations, key=CHOICES[self.plan.training.choose])
+
+    def _out_of_patience(self) -> bool:
+        patience = self.plan.training.patience
+        behind = len(self.validations) - 1 - self.validations.index(self.best)
+        return patience is not None and behind >= patience
+
+    def checkpoint(self, validation: Validation | None = None) -> Checkpoint:
+        """Returns the averaged model as it is now, with all that generation needs."""
+        weights = {name: tensor.cpu().numpy() for name, tensor in self.trainer.average.state_dict().items()}
+        train = sum(len(stretch) for stretch in self.corpus.split("train") if not stretch.again)
+        about = {
+            "parameters": sum(parameter.numel() for parameter in self.trainer.model.parameters()),
+            "stride": self.trainer.model.stride,
+            "steps": self.trainer.step,
+            "seconds": round(self.seconds, 1),
+            "seed": self.seed,
+            "minutes_of_motion": round(train / self.corpus.fps / 60, 2),
+            "recipe": self.plan.recipe,
+            "validation": to_table(validation or (self.validations[-1] if self.validations else None)),
+        }
+        return Checkpoint(
+            model=self.plan.model,
+            config=to_table(self.config),
+            weights=weights,
+            context=self.context,
+            control_range=self.corpus.control_range,
+            notices=self.corpus.notices,
+            about=about,
+        )
+
+    def save(self) -> None:
+        """Writes the last checkpoint and the state to resume from, unless this step's are there already."""
+        if self._saved == self.trainer.step:
+            return
+        arrays, table = self.trainer.state()
+        self._saved = self.trainer.step
+        if not self._writes:
+            return
+        table |= {
+            "seconds": self.seconds,
+            "validations": to_table(self.validations),
+            "plan": self.plan.identity(self.corpus),
+        }
+        metadata = {"format": FORMAT, "version": VERSION, "training": json.dumps(table)}
+        write_tensors(self.folder / STATE, arrays, metadata)
+        self.checkpoint().write(self.folder / LAST)
+
+    @property
+    def _writes(self) -> bool:
+        return self.place.rank == 0
+
+    def _begin(self) -> None:
+        """Makes the folder; one that holds a run is not written over."""
+        if (self.folder / STATE).exists():
+            raise TrainingError(
+                f"{self.folder}: holds a training run already; add --resume, or choose another folder"
+            )
+        if self._writes:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / LOG).unlink(missing_ok=True)
+
+    def _read_state(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        path = self.folder / STATE
+        if not path.exists():
+            raise TrainingError(f"{self.folder}: no training state to resume from; leave out --resume")
+        arrays, metadata = read_parts(path, FORMAT, VERSION)
+        try:
+            table = json.loads(metadata["training"])
+            before, now = table["plan"], self.plan.identity(self.corpus)
+        except (KeyError, ValueError, TypeError) as error:
+            raise CheckpointError(f"{path}: its description is damaged ({error!r})") from error
+        for section in now:
+            for key in sorted({*before[section], *now[section]}):
+                if before[section].get(key) != now[section].get(key):
+                    raise CheckpointError(
+                        f"{path}: was begun with {section}.{key} = {before[section].get(key)}, now it is "
+                        f"{now[section].get(key)}; set it back or start a new run"
+                    )
+        self._forget_after(int(table["step"]))
+        return arrays, table
+
+    def _forget_after(self, step: int) -> None:
+        """Takes out of the log what happened after the saved step: it will happen again."""
+        if not self._writes or not (self.folder / LOG).exists():
+            return
+        kept = []
+        for line in (self.folder / LOG).read_text().splitlines():
+            try:
+                row = json.loads(line)
+            except ValueError:
+                break  # the line that a killed process did not finish
+            if row.get("step", row.get("validation", {}).get("step", 0)) > step:
+                break
+            kept.append(line + "\n")
+        (self.folder / LOG).write_text("".join(kept))
+
+    def _log(self, **row: Any) -> None:
+        if self._writes:
+            with open(self.folder / LOG, "a") as file:
+                file.write(json.dumps(row) + "\n")

@@ -1,0 +1,103 @@
+"""How a model is trained: the recipe's [training], the schedules of its rate and the precisions."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+
+from moglow.corpus.window_spec import WindowSpec
+from moglow.errors import DeviceError
+from moglow.flows.nets import faster_precision, has_bfloat16
+from moglow.flows.schedules.diagonal import has_kernels
+from moglow.models.model import MotionModel
+from moglow.training.free_running import FreeRunning
+from moglow.training.outliers import OutlierSpec
+from moglow.training.rollouts import RolloutSpec
+from moglow.training.validation import CHOICES
+
+SCHEDULES: Mapping[str, Callable[[int, "TrainingSpec"], float]] = {
+    "rsqrt": lambda step, spec: math.sqrt(max(spec.warmup, 1) / step),  # ∝ 1/√step, the authors'
+    "cosine": lambda step, spec: (1 + math.cos(math.pi * min(step / spec.steps, 1.0))) / 2,
+    "constant": lambda step, spec: 1.0,
+}
+
+
+def auto_precision(model: MotionModel, device: torch.device) -> torch.dtype | None:
+    """Returns `faster_precision`; on a GPU only our own kernels gain by bfloat16, cuDNN's LSTM loses."""
+    gains = device.type != "cuda" or has_kernels(device)
+    return faster_precision(model, device) if gains else None
+
+
+def bfloat16(model: MotionModel, device: torch.device) -> torch.dtype:
+    """Returns bfloat16 where the device multiplies in it."""
+    if not has_bfloat16(device):
+        raise DeviceError(
+            f"training.precision: this {device.type} multiplies no bfloat16; use float32, or auto to let it choose"
+        )
+    return torch.bfloat16
+
+
+PRECISIONS: Mapping[str, Callable[[MotionModel, torch.device], torch.dtype | None]] = {
+    "auto": auto_precision,
+    "float32": lambda model, device: None,
+    "bfloat16": bfloat16,
+}
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """How a model is trained; the recipe's [training]."""
+
+    steps: int = 80_000  # the authors' later setting
+    batch: int = 100  # windows a step, over all processes together
+    rate: float = 1e-3  # Adam's, at its peak
+    rate_floor: float = 1e-4  # the schedule never goes below
+    warmup: int = 1000  # steps in which the rate grows from zero
+    schedule: str = "rsqrt"  # or "cosine", "constant"
+    weight_decay: float = 0.0  # decoupled (AdamW)
+    clip: float | None = None  # largest norm of a gradient; a Student-t latent bounds it by itself
+    average: float = 0.999  # share of the running average of the weights that a step keeps; 0 turns it off
+    precision: str = "auto"  # of the LSTMs in a step: "bfloat16", "float32", or what is faster on this device
+    validate_every: int = 500  # steps; this is also how often the run is saved
+    choose: str = "rollouts"  # what the best checkpoint is chosen by; "likelihood" ranks motion worse
+    patience: int | None = None  # validations without a better checkpoint before training stops; None: never
+    windows: WindowSpec = field(default_factory=WindowSpec)
+    rollouts: RolloutSpec = field(default_factory=RolloutSpec)
+    free_running: FreeRunning = field(default_factory=FreeRunning)
+    outliers: OutlierSpec = field(default_factory=OutlierSpec)
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 1 or self.warmup < 0:
+            raise ValueError(
+                f"steps {self.steps}, batch {self.batch}, warmup {self.warmup}: give positive numbers"
+            )
+        if self.rate <= 0 or not 0 <= self.average < 1:
+            raise ValueError(
+                f"rate {self.rate}, average {self.average}: give a rate above 0, an average below 1"
+            )
+        if self.validate_every < 1 or (self.patience is not None and self.patience < 1):
+            raise ValueError("validate_every and patience are at least 1")
+        if self.outliers.share and not self.outliers.count(self.batch):
+            raise ValueError(
+                f"a share of {self.outliers.share} outliers is no window in a batch of {self.batch}; raise one of them"
+            )
+        for name, choices in (
+            ("schedule", SCHEDULES),
+            ("precision", PRECISIONS),
+            ("choose", CHOICES),
+        ):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}")
+
+    def rate_at(self, step: int) -> float:
+        """Returns the learning rate of a step, the first being 0.
+
+        >>> spec = TrainingSpec(rate=1e-3, warmup=1000, rate_floor=1e-4)
+        >>> [spec.rate_at(step) for step in (499, 999, 3999, 10**6)]
+        [0.0005, 0.001, 0.0005, 0.0001]
+        """
+        step += 1
+        if step <= self.warmup:
+            return self.rate * step / self.warmup
+        return max(self.rate * SCHEDULES[self.schedule](step, self), min(self.rate_floor, self.rate))

@@ -1,0 +1,275 @@
+"""The training loop: it yields a `Report` per step and knows no files.
+
+Everything random in step n is drawn from the seed and n, so a run that was saved and resumed, on any number of
+processes, goes on as if it had never stopped.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from moglow.compute.cuda_graphs import CapturedGradients, leaves
+from moglow.compute.distributed import gathered
+from moglow.corpus.windows import Window, Windows
+from moglow.errors import TrainingError
+from moglow.flows.bijection import State, map_state
+from moglow.flows.nets import recurrent_products_in
+from moglow.models.model import Loss, MotionModel, Objective
+from moglow.training.outliers import Suspicion
+from moglow.training.spec import PRECISIONS, TrainingSpec
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one step did; `losses` are means over the global batch, by objective."""
+
+    step: int  # how many steps are done, this one included
+    losses: Mapping[str, float]
+    gradient: float  # norm of the last objective's gradient, before clipping
+    rate: float
+    frames: int  # predicted in this step, over all processes
+    seconds: float  # the step's wall clock
+
+
+class Diverged(TrainingError):
+    """A loss or a gradient stopped being a number; the weights are those of the last good step."""
+
+
+def adam(
+    parameters: tuple[nn.Parameter, ...], *, rate: float, weight_decay: float = 0.0
+) -> torch.optim.AdamW:
+    """Returns Adam before its first step, the moments in place.
+
+    torch makes them within the first step, where they come to lie among the gradients; when these are freed, no later
+    step fits between, and the paper's model takes a tenth more memory at its peak.
+    """
+    optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=weight_decay, fused=True)
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()  # at rate 0 nothing moves
+    for state in optimizer.state.values():
+        state["step"].zero_()
+    optimizer.zero_grad(set_to_none=True)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    return optimizer
+
+
+class _Loss(nn.Module):
+    """An objective as a module's forward, which is what `DistributedDataParallel` synchronises."""
+
+    def __init__(self, model: MotionModel, objective: Objective) -> None:
+        super().__init__()
+        self.model, self.loss = model, objective.loss
+
+    def forward(
+        self,
+        target: Tensor,
+        vectors: Tensor,
+        state: State,
+        *,
+        suspicion: Suspicion | None,
+        generator: Generator,
+    ) -> tuple[Tensor, State]:
+        if suspicion:
+            return suspicion.loss(self.model, self.loss, target, vectors, state, generator)
+        return self.loss(target, vectors, state, generator=generator)
+
+
+Batch: TypeAlias = tuple[Window, Tensor, Tensor]
+"""Windows, their targets and their contexts."""
+
+
+class Trainer:
+    """A model in training: `run` makes steps, `state` and `restore` carry it over a stop.
+
+    `average` is the model whose weights are the running average: it is the one to validate and to keep.
+    """
+
+    def __init__(self, model: MotionModel, windows: Windows, spec: TrainingSpec) -> None:
+        self.model, self.windows, self.spec = model, windows, spec
+        self.step, self.memory = 0, model.initial_state()
+        self._asked_to_stop = self.stopped = False
+        self.precision = PRECISIONS[spec.precision](model, windows.footage.device)
+        windows.must_hold(model.stride)
+        first = windows.batch(0, whole=True)  # the global batch, so that any number of processes starts alike
+        context = windows.footage.context
+        model.initialize(first.target(context), first.context(context))
+        self.average = copy.deepcopy(model).requires_grad_(False) if spec.average else model
+        objectives = model.objectives()
+        self._losses = {
+            objective.name: self._shared(objective, alone=len(objectives) == 1) for objective in objectives
+        }
+        device = windows.footage.device
+        self._captured = {
+            objective.name: CapturedGradients(
+                self._narrowed(objective.loss), objective.parameters, device, buffers=tuple(model.buffers())
+            )
+            for objective in objectives
+            if device.type == "cuda" and not distributed.is_initialized()
+        }
+        self._parameters = {objective.name: objective.parameters for objective in objectives}
+        self._optimizers = {
+            objective.name: adam(objective.parameters, rate=spec.rate, weight_decay=spec.weight_decay)
+            for objective in objectives
+        }
+        self._averaged = [list[Tensor](each.parameters()) for each in (self.average, model)]
+        self._coming: dict[int, Batch] = {}
+
+    def _narrowed(self, loss: Loss) -> Loss:
+        """Returns a loss with the recurrent products in the precision of this training."""
+
+        def narrowed(
+            pose: Tensor, context: Tensor, state: State = None, *, generator: Generator
+        ) -> tuple[Tensor, State]:
+            with recurrent_products_in(self.precision, self.model):
+                return loss(pose, context, state, generator=generator)
+
+        return narrowed
+
+    def _shared(self, objective: Objective, *, alone: bool) -> nn.Module:
+        loss = _Loss(self.model, objective)
+        if not distributed.is_initialized():
+            return loss
+        return DistributedDataParallel(loss, find_unused_parameters=not alone)
+
+    def run(self, steps: int | None = None) -> Iterator[Report]:
+        """Yields a report after each step, until `steps` (the recipe's number) are done in all."""
+        while self.step < (self.spec.steps if steps is None else steps) and not self.stopped:
+            yield self._step()
+
+    def stop(self) -> None:
+        """Asks for the end of `run` after a step; all processes then end after the same one."""
+        self._asked_to_stop = True
+
+    def _step(self) -> Report:
+        start = time.perf_counter()
+        step, spec, context = self.step, self.spec, self.windows.footage.context
+        rate = spec.rate_at(step)
+        window, target, vectors = self._coming.pop(step) if step in self._coming else self._batch(step)
+        state = self._continued(window.fresh)
+        if spec.free_running.share_at(step):
+            window = spec.free_running.applied(
+                window, self.model, context, state,
+                step=step, size=spec.batch, rows=self.windows.rows, generator=self.windows.generator(step, 1),
+            )  # fmt: skip
+            target, vectors = window.target(context), window.context(context)
+        losses, gradient, after = {}, 0.0, state
+        for number, (name, optimizer) in enumerate(self._optimizers.items()):
+            # Rows of other ranks differ.
+            generator = self.windows.generator(step, 2 + self.windows.rank, number)
+            suspicion = spec.outliers.suspicion(step, self.model, window, context, state)
+            if name in self._captured and suspicion is None:
+                loss, after = self._captured[name](target, vectors, state, generator=generator)
+                if step + 1 not in self._coming:
+                    self._coming = {step + 1: self._batch(step + 1)}  # while the GPU is at work
+            else:
+                optimizer.zero_grad(set_to_none=True)
+                with recurrent_products_in(self.precision, self.model):
+                    loss, after = self._losses[name](
+                        target, vectors, state, suspicion=suspicion, generator=generator
+                    )
+                    loss.backward()
+            losses[name] = self._agreed(loss)
+            limit = spec.clip or math.inf
+            gradient = float(nn.utils.clip_grad_norm_(self._parameters[name], limit, foreach=True))
+            if not (math.isfinite(losses[name]) and math.isfinite(gradient)):
+                raise Diverged(
+                    f"step {step + 1}: {name} is {losses[name]:.3g}, its gradient {gradient:.3g}; the weights of step "
+                    f"{step} are kept; lower training.rate, or set training.clip"
+                )
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+        if self.windows.goes_on(step):
+            self.memory = map_state(Tensor.detach, after)
+        self.step += 1
+        self._take_average()
+        frames = spec.batch * target.shape[1]
+        return Report(self.step, losses, gradient, rate, frames, time.perf_counter() - start)
+
+    def _batch(self, step: int) -> "Batch":
+        """Returns the windows of a step, their targets and their contexts."""
+        window, context = self.windows.batch(step), self.windows.footage.context
+        return window, window.target(context), window.context(context)
+
+    def _agreed(self, loss: Tensor) -> float:
+        """Returns a loss averaged over processes, whose batches are equally large, and whether any wants to stop."""
+        if not distributed.is_initialized():
+            self.stopped = self._asked_to_stop
+            return loss.item()
+        values = torch.stack([loss.detach(), loss.new_tensor(float(self._asked_to_stop))])
+        distributed.all_reduce(values)
+        mean, stop = (values / distributed.get_world_size()).tolist()
+        self.stopped = stop > 0
+        return float(mean)
+
+    def _continued(self, fresh: Tensor) -> State:
+        """Returns the memory that the rows of this batch start with: zero where a row is fresh."""
+        if not self.windows.goes_on(self.step):
+            return self.model.initial_state()
+        return map_state(lambda memory: memory * (1 - fresh)[:, None], self.memory)  # (…, B, H)
+
+    @torch.no_grad()
+    def _take_average(self) -> None:
+        if self.average is self.model:
+            return
+        # Early on a shorter average: the first weights are worth nothing.
+        keep = min(self.spec.average, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(self._averaged[0], self._averaged[1], 1 - keep)
+        for kept, now in zip(self.average.buffers(), self.model.buffers(), strict=True):
+            kept.copy_(now)  # what a model counts while it trains is an average already
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Returns all that the next step depends on, as arrays and a JSON table; every process must ask for it."""
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
+        for name, optimizer in self._optimizers.items():
+            for index, entries in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer.{name}.{index}.{key}": value for key, value in entries.items()}
+        if self.spec.windows.order == "consecutive":
+            tensors |= {f"memory.{i}": gathered(leaf, -2) for i, leaf in enumerate(leaves(self.memory))}
+        arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
+        return arrays, {"step": self.step, "seed": self.windows.seed}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], table: Mapping[str, Any]) -> None:
+        """Takes back what `state` gave; the run then goes on bit for bit."""
+        device = self.windows.footage.device
+        tensors = {name: torch.tensor(np.array(array), device=device) for name, array in arrays.items()}
+        self.step = int(table["step"])
+        self.model.load_state_dict(_below("model.", tensors))
+        self.average.load_state_dict(_below("average.", tensors))
+        for name, optimizer in self._optimizers.items():
+            state: dict[int, dict[str, Tensor]] = {}
+            for key, tensor in _below(f"optimizer.{name}.", tensors).items():
+                index, entry = key.split(".", 1)
+                state.setdefault(int(index), {})[entry] = tensor
+            optimizer.load_state_dict(
+                {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+            )
+        kept = [tensors[f"memory.{i}"] for i in range(len(_below("memory.", tensors)))]
+        if kept:  # there is none before the first batch that goes on
+            memory = iter(kept)
+            self.memory = map_state(
+                lambda _: next(memory)[..., self.windows.rows, :], self._shape_of_memory()
+            )
+
+    @torch.no_grad()
+    def _shape_of_memory(self) -> State:
+        """Returns a state of the right form; only running the model tells it."""
+        window, context = self.windows.batch(0), self.windows.footage.context
+        return self.model.log_prob(window.target(context)[:, :1], window.context(context)[:, :1])[1]
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Returns the tensors whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,297 @@
+#!/usr/bin/env python3
+"""Times training steps of a preset in several ways beside a straightforward port, with the machine's limits.
+
+.venv/bin/python scripts/benchmarks/speed/training.py --preset paper --batch 100 --frames 70 --threads 2 --rounds 3
+
+Each way runs in a process of its own (its own memory, its own peak); they take turns, step by step, so that a busy
+machine slows all alike. Compare ratios, not times of different runs.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from typing import IO, Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from moglow.compute.cuda_graphs import CapturedGradients
+from moglow.compute.memory import keep_freed_memory
+from moglow.evaluation.speed import processor
+from moglow.flows.nets import has_fast_bfloat16, recurrent_products_in
+from moglow.models.moglow import MoGlow
+from moglow.training.trainer import adam
+
+POSE, CONTEXT = 63, 663  # the paper's: 21 joints × xyz; 10 poses and 11 controls
+WAYS = {
+    "port": "nn.LSTM per flow step over the sequence, W as a full matrix, torch's default Adam",
+    "plain": "schedule plain, the Adam of training: fused, moments made first",
+    "plain+heap": "the same, freed memory kept",
+    "plain+heap+bf16": "the same, recurrent products in bfloat16",
+    "recomputed": "schedule recomputed, fused Adam",
+    "recomputed+heap": "the same, freed memory kept",
+    "diagonal": "schedule diagonal, fused Adam",
+    "diagonal+heap": "the same, freed memory kept",
+    "diagonal+heap+bf16": "the same, recurrent products in bfloat16",
+}
+GPU_WAYS = {
+    "port": "nn.LSTM (cuDNN) per flow step over the sequence, W as a full matrix, torch's default Adam",
+    "port+bf16": "the same, its LSTMs in bfloat16 by autocast",
+    "plain": "schedule plain, fused Adam",
+    "diagonal+graph": "schedule diagonal in fused kernels, recorded as a CUDA graph, fused Adam",
+    "diagonal+graph+bf16": "the same, recurrent products in bfloat16: what `moglow train` does",
+}
+
+
+class PortedStep(nn.Module):
+    """A flow step as one would write it first."""
+
+    def __init__(self, hidden: int, layers: int, context: int, *, narrow: bool = False) -> None:
+        super().__init__()
+        self.narrow = narrow
+        self.bias = nn.Parameter(torch.zeros(POSE))
+        self.log_scale = nn.Parameter(torch.zeros(POSE))
+        self.weight = nn.Parameter(torch.linalg.qr(torch.randn(POSE, POSE)).Q)
+        self.lstm = nn.LSTM(POSE // 2 + context, hidden, layers, batch_first=True)
+        self.head = nn.Linear(hidden, 2 * (POSE - POSE // 2))
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        x = ((x + self.bias) * self.log_scale.exp()) @ self.weight.T
+        constant = self.log_scale.sum() + torch.linalg.slogdet(self.weight).logabsdet
+        kept, moved = x.tensor_split((POSE // 2,), dim=-1)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.narrow):
+            said = self.lstm(torch.cat([kept, context], dim=-1))[0]
+        shift, a = self.head(said.to(x.dtype)).chunk(2, dim=-1)
+        scale = torch.sigmoid(a + 2) + 1e-6
+        return torch.cat([kept, (moved + shift) * scale], dim=-1), constant + scale.log().sum(dim=-1)
+
+
+class Port(nn.Module):
+    """The straightforward port: the steps one after the other, a net on the context first where the preset has one."""
+
+    def __init__(self, config: MoGlow.Config, *, narrow: bool = False) -> None:
+        super().__init__()
+        widths = (CONTEXT, *config.encoder)
+        self.encoder = nn.Sequential(
+            *[layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.SiLU())]
+        )
+        self.steps = nn.ModuleList(
+            PortedStep(config.hidden, config.layers, widths[-1], narrow=narrow) for _ in range(config.steps)
+        )
+
+    def loss(self, x: Tensor, context: Tensor) -> Tensor:
+        context = self.encoder(context)
+        ladj = x.new_zeros(x.shape[:-1])
+        for step in self.steps:
+            x, gain = step(x, context)
+            ladj = ladj + gain
+        return (0.5 * x.square().sum(dim=-1) - ladj).mean()
+
+
+def training_step(
+    way: str, config: MoGlow.Config, batch: int, frames: int, device: str
+) -> Callable[[], None]:
+    """One step of training, ready to be timed."""
+    name, *extras = way.split("+")
+    generator = Generator(device).manual_seed(1)
+    pose = torch.randn(batch, frames, POSE, device=device, generator=generator)
+    context = torch.randn(batch, frames, CONTEXT, device=device, generator=generator)
+    if "heap" in extras:
+        keep_freed_memory()
+    optimizer: torch.optim.Optimizer
+    if name == "port":
+        port = Port(config, narrow="bf16" in extras).to(device)
+        optimizer = torch.optim.Adam(port.parameters(), lr=1e-4)
+
+        def gradients() -> None:
+            torch.autograd.backward(port.loss(pose, context))
+    else:
+        model = MoGlow(config, POSE, CONTEXT).to(device)
+        precision = torch.bfloat16 if "bf16" in extras else None
+        model.schedule = name
+        (objective,) = model.objectives()
+        optimizer = adam(objective.parameters, rate=1e-4)
+        recorded = CapturedGradients(objective.loss, objective.parameters, torch.device(device))
+
+        def gradients() -> None:
+            with recurrent_products_in(precision, model):
+                if "graph" in extras:
+                    recorded(pose, context, None, generator=generator)
+                else:
+                    torch.autograd.backward(objective.loss(pose, context, generator=generator)[0])
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        gradients()
+        optimizer.step()
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return step
+
+
+def work(arguments: argparse.Namespace) -> None:
+    """A process that makes one step for each line it is sent, and answers with seconds and bytes."""
+    torch.set_num_threads(arguments.threads)
+    config = configured(arguments)
+    step = training_step(arguments.worker, config, arguments.batch, arguments.frames, arguments.device)
+    step()
+    for _ in sys.stdin:
+        start, cpu = time.perf_counter(), time.process_time()
+        step()
+        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+        peak = torch.cuda.max_memory_allocated() if arguments.device == "cuda" else peak_memory()
+        print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak}), flush=True)
+
+
+def peak_memory() -> int:
+    """The most memory this process ever held, in bytes; not its parent's, which getrusage counts on Linux."""
+    try:
+        with open("/proc/self/status", encoding="utf-8") as file:
+            return next(1024 * int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+    except OSError:
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def configured(arguments: argparse.Namespace) -> MoGlow.Config:
+    preset = MoGlow.PRESETS[arguments.preset]
+    assert isinstance(preset, MoGlow.Config)
+    return dataclasses.replace(preset, steps=arguments.steps or preset.steps)
+
+
+def flop_per_frame(config: MoGlow.Config) -> float:
+    """Multiplications and additions of a training step: a product forward, and two going back."""
+    model = MoGlow(config, POSE, CONTEXT)
+    matrices = (
+        parameter.numel()
+        for name, parameter in model.named_parameters()
+        if parameter.dim() == 2 and not name.endswith("linear.upper")  # L and U make one matrix
+    )
+    return 6.0 * sum(matrices)
+
+
+def rates(device: str) -> tuple[float, float]:
+    """Measured FLOP/s of a matrix product (float32; on a GPU bfloat16), and bytes/s of a copy, read and written."""
+
+    def best(call: Callable[[], object]) -> float:
+        times = []
+        for _ in range(6):
+            start = time.perf_counter()
+            call()
+            if device == "cuda":
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    kind, rows = (torch.bfloat16, 70_000) if device == "cuda" else (torch.float32, 7_000)
+    a, b = (torch.randn(*shape, device=device).to(kind) for shape in ((rows, 1024), (1024, 2048)))
+    product = torch.empty(rows, 2048, device=device, dtype=kind)
+    source = torch.randn(2**26, device=device)
+    target = torch.empty_like(source)
+    flops = 2 * rows * 1024 * 2048 / best(lambda: torch.mm(a, b, out=product))
+    return flops, 2 * 4 * 2**26 / best(lambda: target.copy_(source))
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    torch.set_num_threads(arguments.threads)
+    config, frames = configured(arguments), arguments.batch * arguments.frames
+    cores = f"{processor()} × {os.cpu_count()} ({torch.backends.cpu.get_cpu_capability()})"
+    gpu = f", {torch.cuda.get_device_name()}" if arguments.device == "cuda" else ""
+    print(f"{cores}{gpu}, {arguments.threads} threads, torch {torch.__version__}, device {arguments.device}")
+    print(f"{arguments.preset}: {config}; batch {arguments.batch}, T {arguments.frames}, float32")
+    flop, bytes_moved = flop_per_frame(config) * frames, 4.0 * 10 * weights(config)
+    matrix, memory = rates(arguments.device)
+    print(
+        f"roofline: {flop / 1e9:.0f} GFLOP at {matrix / 1e9:.0f} GFLOP/s = {1e3 * flop / matrix:.0f} ms; "
+        f"{bytes_moved / 1e9:.2f} GB of weights, gradients and moments at {memory / 1e9:.1f} GB/s "
+        f"= {1e3 * bytes_moved / memory:.0f} ms"
+    )
+    known = GPU_WAYS if arguments.device == "cuda" else WAYS
+    ways = [
+        way
+        for way in (arguments.ways or ",".join(known)).split(",")
+        if "bf16" not in way or has_fast_bfloat16(torch.device(arguments.device))
+    ]
+    workers = {way: start_worker(way) for way in ways}
+    answers: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+    for _ in range(arguments.rounds):
+        for way, worker in workers.items():
+            ask, answer = pipes(worker)
+            ask.write("step\n")
+            ask.flush()
+            answers[way].append(json.loads(answer.readline()))
+    for worker in workers.values():
+        worker.communicate()
+
+    reference = answers[ways[0]]
+    clock = "cpu" if arguments.cpu_time else "seconds"
+    print(
+        f"{'way':18} {'ms best':>9} {'median':>9} {'cpu ms':>9} {'frames/s':>9} {'peak MB':>8}  "
+        f"× {ways[0]} (median of rounds)"
+    )
+    for way, rows in answers.items():
+        times = [row[clock] for row in rows]
+        ratio = statistics.median(a[clock] / b[clock] for a, b in zip(reference, rows, strict=True))
+        peak = max(row["peak"] for row in rows) / 1e6
+        print(
+            f"{way:18} {1e3 * min(times):9.1f} {1e3 * statistics.median(times):9.1f} "
+            f"{1e3 * min(row['cpu'] for row in rows):9.1f} {frames / min(times):9.0f} "
+            f"{peak:8.0f}  {ratio:.2f} faster, best to best {min(r[clock] for r in reference) / min(times):.2f}, "
+            f"memory {peak * 1e6 / max(row['peak'] for row in reference):.2f}  ({known[way]})"
+        )
+
+
+def weights(config: MoGlow.Config) -> int:
+    return sum(parameter.numel() for parameter in MoGlow(config, POSE, CONTEXT).parameters())
+
+
+def start_worker(way: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, *sys.argv, "--worker", way]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def pipes(worker: "subprocess.Popen[str]") -> tuple[IO[str], IO[str]]:
+    assert worker.stdin is not None and worker.stdout is not None
+    return worker.stdin, worker.stdout
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options: list[tuple[str, dict[str, Any]]] = [
+        ("--preset", {"choices": sorted(MoGlow.PRESETS), "default": "paper"}),
+        ("--steps", {"type": int, "help": "flow steps, where the preset's are too many to wait for"}),
+        ("--batch", {"type": int, "default": 100}),
+        ("--frames", {"type": int, "default": 70}),
+        ("--threads", {"type": int, "default": 2}),
+        ("--rounds", {"type": int, "default": 3}),
+        ("--device", {"choices": ("cpu", "cuda"), "default": "cpu"}),
+        (
+            "--ways",
+            {"help": "separated by commas, the first is the reference; all of the device's if none is named"},
+        ),
+        (
+            "--cpu-time",
+            {"action": "store_true", "help": "count processor seconds: for one thread, on a busy machine"},
+        ),
+        ("--worker", {"help": argparse.SUPPRESS}),
+    ]
+    for name, keywords in options:
+        parser.add_argument(name, **keywords)
+    arguments = parser.parse_args()
+    (work if arguments.worker else compare)(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The command `moglow clean`: what it says, what it writes, what it leaves alone."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from moglow.bvh.read import read_bvh
+from moglow.bvh.write import write_bvh
+from moglow.cleaning.injuries import inject
+from moglow.cli.main import cli
+
+SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
+
+
+def clean(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli, ["clean", *map(str, arguments)])
+
+
+@pytest.fixture
+def take(tmp_path: Path) -> Path:
+    """The walk of the samples with its legs swapped in some frames and a spike in others."""
+    clip = read_bvh(SAMPLES / "walk.bvh")
+    for kind, seed in (("swap", 2), ("spike", 1)):
+        clip = inject(clip, kind, generator=np.random.default_rng(seed)).clip
+    write_bvh(clip, tmp_path / "take.bvh")
+    return tmp_path / "take.bvh"
+
+
+def test_a_sound_take_has_no_fault_and_comes_out_byte_for_byte(tmp_path: Path) -> None:
+    result = clean(SAMPLES / "walk.bvh", "-o", tmp_path / "fixed.bvh")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == ["no fault found", f"{tmp_path / 'fixed.bvh'}: no fault found"]
+    assert (tmp_path / "fixed.bvh").read_bytes() == (SAMPLES / "walk.bvh").read_bytes()
+
+
+def test_faults_are_listed_and_nothing_is_written(take: Path) -> None:
+    result = clean(take, "--no-model")
+    assert result.exit_code == 0
+    assert "are swapped" in result.stdout and "away and back" in result.stdout
+    assert [file.name for file in take.parent.iterdir()] == ["take.bvh"]
+
+
+def test_good_frames_keep_their_lines(take: Path) -> None:
+    fixed = take.with_name("fixed.bvh")
+    result = clean(take, "-o", fixed, "--json", "--no-model")
+    said = json.loads(result.stdout)
+    assert [each["kind"] for each in said["findings"]] == ["swap", "spike"]
+    before, after = (file.read_bytes().splitlines() for file in (take, fixed))
+    head = len(before) - said["frames"]
+    changed = [k - head for k, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]]
+    assert changed == said["changed"]
+    assert set(changed) == {
+        frame for each in said["findings"] for frame in range(each["start"], each["stop"])
+    }
+    sound = read_bvh(SAMPLES / "walk.bvh").world()[0]
+    assert np.abs(read_bvh(fixed).world()[0] - sound).max() < 0.01
+
+
+def test_a_page_shows_the_take_before_and_after(take: Path) -> None:
+    page = take.with_name("page.html")
+    assert clean(take, "--html", page, "--no-model").exit_code == 0
+    text = page.read_text("utf-8")
+    assert "take, before" in text and "take, after" in text and "swapped" in text
+
+
+def test_what_is_strange_and_long_is_drawn_by_the_model(take: Path) -> None:
+    """A leg frozen for most of a second: the curve lets it glide, the model takes the step."""
+    clip = read_bvh(SAMPLES / "walk.bvh")
+    frozen = inject(clip, "frozen", generator=np.random.default_rng(3))
+    write_bvh(frozen.clip, take)
+    off = []
+    for option in ([], ["--no-model"]):
+        fixed = take.with_name("fixed.bvh")
+        assert clean(take, "-o", fixed, *option).exit_code == 0
+        away = np.linalg.norm(read_bvh(fixed).world()[0] - clip.world()[0], axis=-1)
+        off.append(float(away[frozen.frames].mean()))
+        assert away[~frozen.frames].max() < 1e-6
+    assert off[0] < off[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "take.bvh"], "is the take itself, which is never written over"),
+        (["-o", "fixed.glb"], "a mended take is a .bvh file"),
+        (["--checkpoint", "nowhere"], "nowhere"),
+        (["--map", "nowhere.toml"], "nowhere.toml"),
+    ],
+)
+def test_mistakes_are_one_line(
+    take: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(take.parent)
+    model = [] if "--checkpoint" in arguments else ["--no-model"]
+    before = take.read_bytes()
+    result = clean("take.bvh", *arguments, *model)
+    assert result.exit_code == 1 and take.read_bytes() == before
+    assert result.stderr.startswith("error: ") and message in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_a_take_that_is_not_there_is_one_line() -> None:
+    result = clean("nowhere.bvh")
+    assert result.exit_code == 1 and result.stderr.startswith("error: nowhere.bvh: cannot be read")

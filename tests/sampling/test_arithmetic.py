@@ -1,0 +1,188 @@
+"""Every arithmetic draws what numpy draws, within what it rounds; the native kernel is there or says why not."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from moglow.checkpoint import Checkpoint
+from moglow.corpus.windows import on_device
+from moglow.errors import DeviceError
+from moglow.paths.control_path import ControlPath
+from moglow.sampling.fast.arithmetic import FEW, KERNELS, Arithmetic, NumpyArithmetic, make_arithmetic
+from moglow.sampling.fast.int16 import BLOCK, Int16Arithmetic, load_kernel
+from moglow.sampling.fast.numpy_moglow import NumpyMoGlow
+from moglow.sampling.fast.torch_arithmetic import TorchArithmetic
+from moglow.sampling.fast.torch_steps import DeviceMoGlow
+from moglow.sampling.generate import PRETRAINED
+from moglow.sampling.sampler import Sampler, Track
+from tests.sampling.test_sampler import make_checkpoint
+
+ERRORS = {"numpy": 0.0, "native": 1e-4, "torch": 1e-5, "bfloat16": 5e-2}
+"""Largest differences from numpy of a target, in standard deviations."""
+
+
+@pytest.fixture
+def fresh_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty cache folder, and no kernel loaded."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    load_kernel.cache_clear()
+    yield tmp_path / "moglow"
+    load_kernel.cache_clear()
+
+
+def arithmetic_of(kernel: str) -> Arithmetic:
+    try:
+        return make_arithmetic(kernel)
+    except DeviceError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("kernel", ERRORS)
+@pytest.mark.parametrize("inputs, outputs, rows", [(5, 1, 1), (70, BLOCK, 2), (33, 3 * BLOCK + 7, 9)])
+def test_a_product_is_a_product(kernel: str, inputs: int, outputs: int, rows: int) -> None:
+    arithmetic, generator = arithmetic_of(kernel), np.random.default_rng(1)
+    x, weight = (
+        generator.standard_normal(shape, dtype=np.float32) for shape in ((rows, inputs), (inputs, outputs))
+    )
+    made = arithmetic.numpy(arithmetic.product(arithmetic.array(x), arithmetic.matrix(weight)))
+    assert made.shape == (rows, outputs) and made.dtype == np.float32
+    assert np.abs(made - x @ weight).max() <= ERRORS[kernel] * np.sqrt(inputs) + 1e-5
+
+
+@pytest.mark.parametrize("kernel", ERRORS)
+@pytest.mark.parametrize("latent", ["normal", "student"])
+def test_every_arithmetic_draws_what_numpy_draws(kernel: str, latent: str) -> None:
+    checkpoint = make_checkpoint(latent=latent)
+    plain = NumpyMoGlow(checkpoint.config, checkpoint.weights)
+    other = NumpyMoGlow(checkpoint.config, checkpoint.weights, arithmetic_of(kernel))
+    generator = np.random.default_rng(0)
+    state, theirs = plain.initial_state(3), other.initial_state(3)
+    for _ in range(12):
+        context = generator.standard_normal((3, checkpoint.context.size), dtype=np.float32)
+        noise = generator.standard_normal((3, plain.noise_dim), dtype=np.float32)
+        expected, nats, state = plain.step(context, state, noise)
+        drawn, likelihood, theirs = other.step(context, theirs, noise)
+        drawn, likelihood = other.numpy(drawn), other.numpy(likelihood)
+        assert np.abs(drawn - expected).max() <= ERRORS[kernel]
+        assert likelihood.dtype == np.float64
+        assert np.abs(likelihood - nats).max() <= 10 * plain.pose_dim * ERRORS[kernel]
+
+
+@pytest.mark.parametrize("kernel", ERRORS)
+def test_a_row_does_not_see_the_others(kernel: str) -> None:
+    checkpoint = make_checkpoint()
+    model = NumpyMoGlow(checkpoint.config, checkpoint.weights, arithmetic_of(kernel))
+    generator = np.random.default_rng(0)
+    context = generator.standard_normal((5, checkpoint.context.size), dtype=np.float32)
+    noise = generator.standard_normal((5, model.noise_dim), dtype=np.float32)
+    together, _, _ = model.step(context, model.initial_state(5), noise)
+    alone, _, _ = model.step(context[3:4], model.initial_state(1), noise[3:4])
+    assert np.abs(model.numpy(together[3:4] - alone)).max() <= max(ERRORS[kernel], 1e-5)
+
+
+@pytest.mark.parametrize("kernel", ERRORS)
+def test_a_step_changes_none_of_what_it_is_given(kernel: str) -> None:
+    checkpoint = make_checkpoint()
+    model = NumpyMoGlow(checkpoint.config, checkpoint.weights, arithmetic_of(kernel))
+    context, noise = (
+        np.ones((1, checkpoint.context.size), np.float32),
+        np.ones((1, model.noise_dim), np.float32),
+    )
+    _, _, state = model.step(context, model.initial_state(), noise)
+    kept = [torch.as_tensor(part).clone() for part in state]
+    first, _, _ = model.step(context, state, noise)
+    second, _, _ = model.step(context, state, noise)
+    assert (
+        np.array_equal(model.numpy(first), model.numpy(second))
+        and (context == 1).all()
+        and (noise == 1).all()
+    )
+    assert all(torch.equal(torch.as_tensor(part), before) for part, before in zip(state, kept, strict=True))
+
+
+def test_a_device_draws_the_same_motions_from_the_same_noise() -> None:
+    checkpoint = make_checkpoint(lookahead=1)
+    model = DeviceMoGlow(checkpoint.config, checkpoint.weights, TorchArithmetic("cpu"))
+    device, plain = Sampler(on_device(checkpoint.context, "cpu"), model), Sampler.of(checkpoint)
+    paths = [ControlPath.from_velocities(np.tile([1.0, 0.0, turn], (9, 1)), plain.fps) for turn in (0.0, 0.5)]
+    tracks = [Track(path, seed=3, take=take) for take, path in enumerate(paths)]
+    for (ours, nats), (theirs, likelihood) in zip(device.draw(tracks), plain.draw(tracks), strict=True):
+        assert np.abs(ours - theirs).max() <= 1e-4 and np.abs(nats - likelihood).max() <= 1e-2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel", ["native", "bfloat16"])
+def test_rounded_weights_drift_no_more_in_five_minutes(kernel: str) -> None:
+    """The spread and the jerk of poses, in the first and the last minute, are those of float32 within 2 %."""
+    checkpoint, frames = Checkpoint.read(PRETRAINED), 9000
+    velocities = np.tile([0.9, 0.0, 0.0], (frames, 1))
+    velocities[:, 2] = 0.15 * np.sin(np.arange(frames) / 50)
+    walks = [
+        np.stack(list(Sampler.of(checkpoint, temperature=0.7, arithmetic=each).stream(velocities)))
+        for each in (NumpyArithmetic(), arithmetic_of(kernel))
+    ]
+    for minute in (slice(0, 1800), slice(-1800, None)):
+        plain, other = (walk[minute] / checkpoint.context.pose_deviation for walk in walks)
+        assert other.std(0).mean() == pytest.approx(plain.std(0).mean(), rel=0.02)
+        jerks = [np.abs(np.diff(each, 3, axis=0)).mean() for each in (plain, other)]
+        assert jerks[1] == pytest.approx(jerks[0], rel=0.02)
+
+
+def test_the_kernel_is_compiled_once_and_kept(fresh_kernel: Path) -> None:
+    arithmetic_of("native")
+    (kept,) = fresh_kernel.iterdir()
+    made = kept.stat().st_mtime_ns
+    load_kernel.cache_clear()
+    Int16Arithmetic()
+    assert [(path, path.stat().st_mtime_ns) for path in fresh_kernel.iterdir()] == [(kept, made)]
+
+
+@pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])
+def test_without_a_compiler_numpy_does_the_work(
+    fresh_kernel: Path, monkeypatch: pytest.MonkeyPatch, compiler: str
+) -> None:
+    monkeypatch.setenv("CC", compiler)
+    assert isinstance(make_arithmetic("auto"), NumpyArithmetic)
+    with pytest.raises(DeviceError, match=compiler) as caught:
+        make_arithmetic("native")
+    assert "\n" not in str(caught.value)
+    assert not [name for _, _, names in os.walk(fresh_kernel) for name in names]
+
+
+def test_auto_takes_what_suits_the_batch() -> None:
+    arithmetic_of("native")
+    assert isinstance(make_arithmetic(batch=FEW), Int16Arithmetic)
+    assert isinstance(make_arithmetic(batch=FEW + 1), NumpyArithmetic)
+    assert set(KERNELS) == {"auto", *ERRORS}
+
+
+@pytest.mark.parametrize(
+    ("kernel", "device", "says"), [("nmpy", "cpu", "choose from"), ("numpy", "cuda", "runs on the CPU")]
+)
+def test_what_cannot_be_is_said(kernel: str, device: str, says: str) -> None:
+    with pytest.raises(DeviceError, match=says):
+        make_arithmetic(kernel, device=device)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("kernel", ["auto", "torch"])
+def test_a_gpu_that_is_not_there_is_missed(kernel: str) -> None:
+    with pytest.raises(DeviceError, match="no CUDA GPU"):
+        make_arithmetic(kernel, device="cuda")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_a_gpu_draws_what_numpy_draws() -> None:
+    checkpoint = make_checkpoint()
+    plain = NumpyMoGlow(checkpoint.config, checkpoint.weights)
+    other = NumpyMoGlow(checkpoint.config, checkpoint.weights, make_arithmetic("torch", device="cuda"))
+    context = np.ones((4, checkpoint.context.size), np.float32)
+    noise = np.random.default_rng(0).standard_normal((4, plain.noise_dim), dtype=np.float32)
+    expected, _, _ = plain.step(context, plain.initial_state(4), noise)
+    drawn, _, _ = other.step(context, other.initial_state(4), noise)
+    assert np.abs(other.numpy(drawn) - expected).max() <= 1e-4

@@ -1,5 +1,0 @@
-"""moglow in Blender: the door by which Blender enters. What is behind it comes in the wheel beside this file."""
-
-from moglow_blender.addon import register, unregister
-
-__all__ = ("register", "unregister")

@@ -1,0 +1,140 @@
+"""One self-contained HTML page on which clips play in any browser: no server, no network, no dependency.
+
+Stands above the library; numpy alone. `page.html` is filled with `page.css`, `SCRIPTS` and the motion. Positions
+travel as whole millimetres: second differences in time, as 16-bit numbers, deflated, in base64.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from moglow.errors import ClipError
+from moglow.maths.rotations import Array, heading_to_vector
+from moglow.motion.clip import Clip
+from moglow.motion.skeleton import Skeleton
+from moglow.paths.control_path import ControlPath
+from moglow_viewer.pages.single_page import fill_page, pack_bytes, save_page
+from moglow_viewer.scene.figures import figure_table, measure
+from moglow_viewer.scene.shown_motion import Motion, bones
+
+STYLES, SCRIPTS = (
+    ("pages/page.css",),
+    ("pages/motion.js", "pages/scene.js", "pages/look.js", "pages/player.js"),
+)
+UNIT = 0.001
+"""Metres: positions are rounded to the nearest of these, so they are off by half of it along an axis at most."""
+ARROW = 0.35
+"""Metres: how far the arrow that shows an asked heading reaches."""
+LIFTED, FASTEST = 255, 254
+"""A foot's byte in a frame: its speed in cm/s up to `FASTEST` where it stands, else `LIFTED`."""
+
+
+def write_page(
+    clips: Sequence[Clip],
+    path: str | Path,
+    *,
+    control: ControlPath | None = None,
+    figures: Sequence[Mapping[str, Any]] | None = None,
+    title: str | None = None,
+) -> None:
+    """Writes a page that plays the clips in sync over the path that was asked for.
+
+    ``figures`` are one mapping a clip, as its sidecar holds them; what they do not say is measured. The same input
+    gives the same bytes.
+
+    >>> import tempfile
+    >>> clip = Clip.at_rest(Skeleton(("Hips",), (-1,), [[0.0, 0.9, 0.0]]))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_page([clip], f"{folder}/still.html")
+    ...     "default-src 'none'" in Path(folder, "still.html").read_text("utf-8")
+    True
+    """
+    if not clips:
+        raise ClipError(f"{path}: no clip to show; give at least one")
+    save_page(make_page(clips, control=control, figures=figures, title=title), path)
+
+
+def make_page(
+    clips: Sequence[Clip],
+    *,
+    control: ControlPath | None = None,
+    figures: Sequence[Mapping[str, Any]] | None = None,
+    title: str | None = None,
+) -> str:
+    """The page as text; see `write_page`."""
+    names = [clip.name or f"take {k}" for k, clip in enumerate(clips, start=1)]
+    said = figures or [{}] * len(clips)
+    motion = {
+        "takes": [_take(clip, name) for clip, name in zip(clips, names, strict=True)],
+        "path": _path(control) if control else None,
+        "figures": figure_table(
+            [{**measure(clip, control), **each} for clip, each in zip(clips, said, strict=True)]
+        ),
+        "warnings": sorted({str(line) for each in said for line in each.get("warnings", ())}),
+    }
+    return fill_page(
+        "pages/page.html", title=title or " · ".join(names[:3]), styles=STYLES, scripts=SCRIPTS, data=motion
+    )
+
+
+def pack_points(points: Array) -> dict[str, Any]:
+    """Points ``(T, P, 3)`` in metres, ready for JSON; `motion.js` unpacks them.
+
+    Motion is smooth, so that second differences are small; zigzag keeps them positive, and low bytes stand apart
+    from the high ones, which are nearly all zero.
+    """
+    frames, count, _ = points.shape
+    origin = points[0].mean(0).round(3) if count else np.zeros(3)
+    unit = UNIT
+    while (steps := np.abs(_second_differences(points - origin, unit))).max(initial=0) > 32767:
+        unit *= float(steps.max()) / 32000  # a leap of metres between frames, or a giant: coarser, but whole
+    steps = _second_differences(points - origin, unit)
+    zigzag = np.where(steps < 0, -2 * steps - 1, 2 * steps).astype("<u2").reshape(frames, -1).T
+    low_then_high = np.ascontiguousarray(zigzag).view("u1").reshape(-1, 2).T
+    packed = pack_bytes(low_then_high)
+    return {"frames": frames, "points": count, "unit": unit, "origin": origin.tolist(), "data": packed}
+
+
+def _second_differences(points: Array, unit: float) -> Array:
+    whole = np.rint(points / unit).astype(np.int64)
+    before = np.zeros((2, *whole.shape[1:]), np.int64)
+    return np.diff(np.concatenate([before, whole]), n=2, axis=0)
+
+
+def _take(clip: Clip, name: str) -> dict[str, Any]:
+    motion = Motion(clip)
+    feet = np.where(motion.planted, np.minimum(motion.foot_speed * 100, FASTEST).round(), LIFTED)
+    return {
+        "name": name,
+        "fps": clip.fps,
+        **pack_points(np.concatenate([clip.world()[0], clip.end_positions()], axis=1)),
+        "bones": bones_of(clip.skeleton),
+        "hips": motion.hips,
+        "toes": toes_of(clip.skeleton),
+        "feet": pack_bytes(feet),
+        "slide": pack_bytes(np.minimum(motion.slide * 100, FASTEST).round()),
+        "heading": round(float(clip.headings()[0]), 3),
+    }
+
+
+def bones_of(skeleton: Skeleton) -> list[list[int]]:
+    """Each bone as its two points, the radii there in millimetres, and its side."""
+    return [
+        [bone.start, bone.end, round(1000 * bone.start_radius), round(1000 * bone.end_radius), bone.side]
+        for bone in bones(skeleton)
+    ]
+
+
+def toes_of(skeleton: Skeleton) -> list[int]:
+    """Which point is each leg's toe, as `toe_points` has it: a joint, the foot's end site, or the ankle."""
+    ends = {joint: len(skeleton) + end for end, (joint, _) in reversed([*enumerate(skeleton.end_sites)])}
+    return [ends.get(leg.ankle, leg.ankle) if leg.toe is None else leg.toe for leg in skeleton.anatomy.legs]
+
+
+def _path(control: ControlPath) -> dict[str, Any]:
+    """The asked path as two points a frame: where to be, and the tip of an arrow that shows the heading."""
+    ahead = control.positions + ARROW * heading_to_vector(control.headings)
+    points = np.stack([control.positions, ahead], axis=1)  # (T, 2, 2)
+    return {"fps": control.fps, **pack_points(np.insert(points, 1, 0.0, axis=-1))}

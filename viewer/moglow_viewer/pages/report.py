@@ -1,0 +1,134 @@
+"""An evaluation as one self-contained HTML page for people: tables, curves, contact sheets. No script, no network."""
+
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from string import Template
+
+from moglow.evaluation.results import HELD_OUT, SYNTHETIC, Evaluation
+from moglow.evaluation.wording import standings
+from moglow_viewer.pages.curves import (
+    drift_curves,
+    footstep_curves,
+    likelihood_histograms,
+    temperature_curves,
+)
+from moglow_viewer.pages.film_strip import strip
+from moglow_viewer.pages.single_page import fingerprint, part, save_page
+from moglow_viewer.pages.tables import control_tables, differences_table, figures_table, row_style
+
+TITLES = {HELD_OUT: "Held-out controls", SYNTHETIC: "Seven synthetic controls, together"}
+
+
+def write_report(evaluation: Evaluation, path: str | Path) -> None:
+    """Writes the page; the same evaluation gives the same bytes."""
+    save_page(make_report(evaluation), path)
+
+
+def make_report(evaluation: Evaluation) -> str:
+    """The page as text; see `write_report`."""
+    style = part("pages/report.css")
+    return Template(part("pages/report.html")).substitute(
+        policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src '{fingerprint(style)}'",
+        style=style,
+        summary="".join(_summary(evaluation)),
+        body="".join(_sections(evaluation)),
+    )
+
+
+def _summary(evaluation: Evaluation) -> Iterator[str]:
+    """What was drawn, what was found, in a few sentences and a tile for each row."""
+    spec, seconds = evaluation.spec, evaluation.controls
+    yield (
+        f"<p>{seconds[HELD_OUT] / 60:.1f} minutes of held-out controls, seven synthetic ones "
+        f"({spec.synthetic_seconds:g} s each), {spec.seeds} seed{'s' * (spec.seeds != 1)} at temperature "
+        f"{spec.temperature:g}, drawn without a style; {spec.wanders} wanders of {spec.wander_seconds / 60:g} "
+        f"minutes. Made in {evaluation.seconds:.0f} s.</p>"
+    )
+    yield from (f'<p class="note">{escape(note)}</p>' for note in evaluation.notes)
+    yield '<div class="tiles">'
+    for row in evaluation.rows:
+        if row is evaluation.real:
+            continue
+        said = [
+            evaluation.verdict(row, group, key)
+            for group in (HELD_OUT, SYNTHETIC)
+            for key in row.figures.get(group, {})
+        ]
+        met, unclear, bands = said.count("in"), said.count("unclear"), len([each for each in said if each])
+        more = (
+            f"{row.about['parameters'] / 1e6:.1f} M parameters" if "parameters" in row.about else "no model"
+        )
+        if row.wandering:
+            gone = row.wandering.blown_up + row.wandering.frozen
+            more += f" · {gone} of {row.wandering.rollouts} wanders went wrong"
+        yield (
+            f'<div class="tile"><h3><i class="{row_style(evaluation, row)}"></i>{escape(row.name)}</h3>'
+            f"<b>{met}</b> of {bands} figures in their band{f', {unclear} unclear' if unclear else ''}"
+            f"<p>{escape(more)}</p></div>"
+        )
+    yield "</div>"
+
+
+def _sections(evaluation: Evaluation) -> Iterator[str]:
+    for group in (HELD_OUT, SYNTHETIC):
+        if any(group in row.figures for row in evaluation.rows):
+            yield _section(TITLES[group], figures_table(evaluation, group), _said_of(evaluation, group))
+    yield _section("Against the first model", "".join(_against(evaluation)))
+    yield _section("Control by control", "".join(control_tables(evaluation)))
+    yield _section("Footsteps", footstep_curves(evaluation))
+    yield _section("Likelihood", "".join(likelihood_histograms(evaluation)))
+    yield _section("Minutes later", "".join(drift_curves(evaluation)))
+    yield _section("Quality against temperature", "".join(temperature_curves(evaluation)))
+    yield _section("Contact sheets", "".join(_sheets(evaluation)))
+
+
+def _section(title: str, content: str, note: str = "") -> str:
+    return (
+        f"<section><h2>{escape(title)}</h2>{f'<p>{note}</p>' if note else ''}{content}</section>"
+        if content
+        else ""
+    )
+
+
+def _against(evaluation: Evaluation) -> Iterator[str]:
+    """Tables of differences, and in words who is better in what."""
+    tables = [differences_table(evaluation, group) for group in (HELD_OUT, SYNTHETIC)]
+    if any(tables) and evaluation.first:
+        yield (
+            f"<p>How much farther than <b>{escape(evaluation.first.name)}</b> a figure is from what it should be, "
+            "control by control; below zero it is nearer. In colour where the whole interval says so: of twenty "
+            "such about one does by chance.</p>"
+        )
+    yield from tables
+    for group in (HELD_OUT, SYNTHETIC):
+        yield from (f"<p>{escape(line)}.</p>" for line in standings(evaluation, group))
+
+
+def _said_of(evaluation: Evaluation, group: str) -> str:
+    if group == HELD_OUT:
+        return (
+            "Real motion through the same code; its Fréchet distance is that of one half of it to the other, "
+            "its diversity that of real takes where the control is alike."
+        )
+    return (
+        "Beside each control the real motion whose control is most alike, of the training set."
+        if evaluation.likeness
+        else "No real motion is at hand for these; bands use what the checkpoint remembers of held-out motion."
+    )
+
+
+def _sheets(evaluation: Evaluation) -> Iterator[str]:
+    if evaluation.sheets:
+        yield (
+            "<p>The middle six seconds (two of the real motion beside synthetic controls), seen from the side; "
+            '<b class="left-ink">left</b> and <b class="right-ink">right</b>, a dot where a foot stands.</p>'
+        )
+    for sheet in evaluation.sheets:
+        strips = "".join(
+            f'<div class="take"><span><i class="{row_style(evaluation, row)}"></i>{escape(row.name)}</span>'
+            f"{strip(sheet.clips[row.name])}</div>"
+            for row in evaluation.rows
+            if row.name in sheet.clips
+        )
+        yield f"<details open><summary>{escape(sheet.control)}</summary>{strips}</details>"

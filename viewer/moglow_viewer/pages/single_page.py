@@ -1,0 +1,71 @@
+"""What every page of ours is made of: one HTML file, no server, no network, a policy that allows its own scripts alone.
+
+Stands above the library; numpy alone.
+"""
+
+import hashlib
+import json
+import zlib
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.errors import ExportError
+from moglow.files.atomic import replacing
+
+
+def fill_page(
+    template: str, *, title: str, styles: Sequence[str], scripts: Sequence[str], data: Mapping[str, Any]
+) -> str:
+    """The page as text: a template of ours with its styles and scripts, by file name, and the data that they show.
+
+    The policy names the fingerprints of style and script, so that a browser runs nothing else.
+    """
+    style, script = ("\n".join(part(name) for name in names) for names in (styles, scripts))
+    return Template(part(template)).substitute(
+        title=escape(title),
+        policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; "
+        f"style-src '{fingerprint(style)}'; script-src '{fingerprint(script)}'",
+        style=style,
+        script=script,
+        data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),  # a name may be "</script>"
+    )
+
+
+def save_page(page: str, path: str | Path) -> None:
+    """Writes a page; what was at ``path`` stays until the new one is whole."""
+    if Path(path).suffix.lower() not in {".html", ".htm"}:
+        raise ExportError(f"{path}: a page ends in .html; name it so")
+    with replacing(path) as file:
+        file.write(page.encode())
+
+
+def pack_bytes(values: NDArray[Any]) -> str:
+    """Bytes of any shape, deflated, in base64; `inflate` of `motion.js` unpacks them.
+
+    >>> pack_bytes(np.zeros(3))
+    'eNpjYGAAAAADAAE='
+    """
+    return b64encode(zlib.compress(np.ascontiguousarray(values, "u1").tobytes(), 9)).decode()
+
+
+def part(name: str) -> str:
+    """Returns the text of a file that goes into pages: ``"play/play.js"`` stands in ``play/browser``.
+
+    >>> part("pages/page.css").splitlines()[0][:1]
+    ':'
+    """
+    package, _, file = name.partition("/")
+    return files("moglow_viewer").joinpath(package, "browser", file).read_text("utf-8").strip()
+
+
+def fingerprint(text: str) -> str:
+    """What a policy calls a style or a script."""
+    return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

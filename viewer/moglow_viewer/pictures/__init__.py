@@ -1,0 +1,1 @@
+"""Films, sheets and lettering, drawn without a display."""

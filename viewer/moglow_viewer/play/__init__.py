@@ -1,0 +1,1 @@
+"""Steering a figure in a window or on a page. `browser` holds the JavaScript, CSS and HTML of the page."""

@@ -1,0 +1,183 @@
+"""A figure that walks under somebody's hands: keys and sticks held become poses; numpy alone, no window.
+
+All state is a value: who keeps one can go back to it, and walk on from there with other noise. A pose is drawn for the
+frame that comes next, whatever the model looks ahead to: the rest is where the hands would lead if they stayed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from moglow.checkpoint import Checkpoint
+from moglow.errors import ControlError
+from moglow.maths.rotations import Array, wrap_angle
+from moglow.paths.control_path import ControlPath
+from moglow.paths.pace import Curve, follow, round_corners
+from moglow.paths.steering import Moving, Steering, walked
+from moglow.sampling.sampler import Past, Sampler
+from moglow_viewer.play.gamepad import AT_REST, Stick
+
+HELD = {
+    "W": (1, 0, 0), "UP": (1, 0, 0), "S": (-1, 0, 0), "DOWN": (-1, 0, 0),
+    "A": (0, 1, 0), "D": (0, -1, 0),
+    "LEFT": (0, 0, 1), "RIGHT": (0, 0, -1),
+}  # fmt: skip
+"""What a held key asks for: forward, left, and to turn left."""
+HURRY = 1.35
+"""Times the walking pace, with Shift or a gamepad's trigger."""
+APART, ROUND = 0.25, 0.5
+"""Metres between the points that are kept of a drawn line, and the radius of its corners."""
+FACED = 0.6
+"""Metres of a drawn path after which the figure faces along it, wherever it faced before."""
+
+
+@dataclass(frozen=True)
+class Hands:
+    """The keys and the gamepad's sticks that are held now.
+
+    >>> Hands(frozenset({"W", "LEFT"})).stick
+    (1.0, 0.0, 1.0)
+    """
+
+    held: frozenset[str] = frozenset()
+    hurry: bool = False
+    pad: Stick = AT_REST
+
+    def press(self, key: str) -> "Hands":
+        return replace(self, held=self.held | {key}) if key in HELD else self
+
+    def release(self, key: str) -> "Hands":
+        return replace(self, held=self.held - {key})
+
+    @property
+    def stick(self) -> tuple[float, float, float]:
+        asked = [HELD[key] for key in self.held]
+        forward, sideways, turn = np.clip(np.sum([*asked, self.pad[:3]], axis=0), -1, 1)
+        return float(forward), float(sideways), float(turn)
+
+    @property
+    def idle(self) -> bool:
+        return not self.held and not any(self.stick)
+
+    @property
+    def pace(self) -> float:
+        return HURRY if self.hurry or self.pad.hurry else 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Live:
+    """A figure at one frame: where its world positions ``(J, 3)`` and rotations ``(J, 4)`` are, and what led there."""
+
+    past: Past
+    place: Array
+    """x, z and heading ``(3,)``."""
+    positions: Array
+    rotations: Array
+    frame: int = 0
+    take: int = 0
+    moving: Moving = field(default_factory=Moving)
+    route: ControlPath | None = None
+    """The path that is walked instead of what the hands say, and how many of its frames are done."""
+    done: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Walker:
+    """Walks a figure by a model: ``live = walker.step(live, hands)``, one model frame a call."""
+
+    sampler: Sampler
+    steering: Steering
+    style: str | None = None
+    seed: int = 0
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, *, temperature: float, style: str | None, seed: int) -> "Walker":
+        checkpoint.context.style_vector(style)  # which says what styles there are, if this is none
+        sampler = Sampler.of(checkpoint, temperature=temperature, device="cpu")
+        return cls(sampler, Steering(checkpoint.control_range, checkpoint.context.fps), style, seed)
+
+    @property
+    def fps(self) -> float:
+        return self.sampler.fps
+
+    @property
+    def temperature(self) -> float:
+        return self.sampler.temperature
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        return tuple(self.sampler.context.styles)
+
+    def heated(self, temperature: float) -> "Walker":
+        """The same at another temperature."""
+        sampler = replace(self.sampler, temperature=float(np.clip(temperature, 0.0, 2.0)))
+        return replace(self, sampler=sampler)
+
+    def begin(self) -> Live:
+        """Standing at the origin, facing +Z."""
+        still = np.zeros((1, 1 + self.sampler.context.spec.lookahead, 3), np.float32)
+        controls, style = self.sampler.context.standardize_control(still), self._style()
+        past = self.sampler.start(controls, style, [np.random.default_rng([self.seed, 0, 0])])
+        live = Live(past, np.zeros(3), np.zeros((0, 3)), np.zeros((0, 4)))
+        return self._drawn(live, still[0])
+
+    def step(self, live: Live, hands: Hands) -> Live:
+        """The figure one frame later, with the hands held as they are, or along its route."""
+        count = 1 + self.sampler.context.spec.lookahead
+        if live.route is not None and live.done < len(live.route) - 1 and hands.idle:
+            rows = live.route.velocities()[live.done + 1 :][:count]
+            coming = np.concatenate([rows, np.zeros((count - len(rows), 3))])
+            moving = Moving(coming[0], np.zeros(3))
+            live = replace(live, done=live.done + 1)
+        else:
+            wanted = self.steering.wanted(*hands.stick, hurry=hands.pace)
+            coming = self.steering.ahead(live.moving, wanted, count)
+            moving = self.steering.step(live.moving, wanted)
+            live = replace(live, route=None)
+        place = walked(live.place, coming[0], self.fps)
+        return self._drawn(replace(live, moving=moving, place=place, frame=live.frame + 1), coming)
+
+    def route(self, live: Live, points: ArrayLike) -> Live:
+        """About to walk a line that was drawn on the floor, points ``(N, 2)``, from where the figure is."""
+        kept = [live.place[:2]]
+        for point in np.asarray(points, float).reshape(-1, 2):
+            if np.linalg.norm(point - kept[-1]) >= APART:
+                kept.append(point)
+        if len(kept) < 2:
+            raise ControlError("the line is too short to walk; draw one of some steps")
+        curve, _ = round_corners(np.array(kept), ROUND)
+        path = follow(curve, fps=self.fps, facing=_facing(curve, float(live.place[2])))
+        return replace(live, route=path, done=0, take=0)
+
+    def _drawn(self, live: Live, coming: Array) -> Live:
+        """The figure with its next pose."""
+        context = self.sampler.context
+        controls = context.standardize_control(np.asarray(coming, np.float32)[None])
+        noise = np.random.default_rng([self.seed, live.take, live.frame, 1]).standard_normal(
+            (1, self.sampler.model.noise_dim), dtype=np.float32
+        )
+        past, pose, _ = self.sampler.step(live.past, controls, noise, self._style())
+        encoding = context.encoding
+        local = encoding.decode_frames(np.asarray(pose, float), live.place[None, :2], live.place[2:])
+        positions, rotations = encoding.skeleton.forward_kinematics(*local)
+        return replace(live, past=past, positions=positions[0], rotations=rotations[0])
+
+    def _style(self) -> Any:
+        context = self.sampler.context
+        return context.style_vector(context.told(self.style))[None]
+
+
+def path_of(places: Sequence[Array], fps: float, styles: Sequence[str | None]) -> ControlPath:
+    """The path through places ``(3,)`` of x, z and heading, and the style at each; it has styles if each has."""
+    rows, named = np.array(places), [style or "" for style in styles]
+    return ControlPath(rows[:, :2], rows[:, 2], fps, tuple(named) if all(named) else None)
+
+
+def _facing(curve: Curve, heading: float) -> Array:
+    """Headings along a curve for who faces elsewhere at its start."""
+    off = float(wrap_angle(np.asarray(heading - curve.directions[0])))
+    turned: Array = curve.directions + off * np.exp(-curve.arcs / FACED)
+    return turned

@@ -1,0 +1,1 @@
+"""What is to be seen: figures, colours, the camera, the motion that is shown."""

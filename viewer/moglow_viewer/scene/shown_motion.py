@@ -1,0 +1,186 @@
+"""A clip made ready to be looked at: where everything is at any time, and what is said of its feet and path.
+
+Stands above the library; numpy alone. Pages and pictures share it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.maths.rotations import Array, quat_continuous, quat_normalize
+from moglow.maths.signals import runs
+from moglow.motion.capsule_body import joint_radii, joint_sides
+from moglow.motion.clip import Clip
+from moglow.motion.contacts import contacts, ground_speed, toe_points
+from moglow.motion.skeleton import Skeleton
+
+SWAY = 0.5
+"""Seconds to both sides over which the hips' way is averaged, twice, so that a camera does not sway with the steps."""
+
+
+@dataclass(frozen=True)
+class Bone:
+    """A bone between two points, joints first and then end sites; its radii in metres; 1 left, −1 right, 0 middle."""
+
+    start: int
+    end: int
+    start_radius: float
+    end_radius: float
+    side: int
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """A stretch of frames in which a leg's foot stands: where, from and to which frame, its mean speed (m/s)."""
+
+    leg: int
+    start: int
+    stop: int
+    x: float
+    z: float
+    speed: float
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """A clip and what its sidecar says of it.
+
+    >>> from moglow.motion.skeleton import Skeleton
+    >>> motion = Motion(Clip.at_rest(Skeleton(("Hips",), (-1,), [[0.0, 0.9, 0.0]]), frames=31))
+    >>> motion.frame_at(0.5), motion.at(0.5)[0].tolist(), motion.footprints
+    (15, [[0.0, 0.9, 0.0]], ())
+    """
+
+    clip: Clip
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    real: bool = False
+    """A recording, shown in grey beside what was made."""
+
+    def frame_at(self, seconds: float) -> int:
+        """The frame that is shown at a time; the first and the last one last for ever."""
+        return int(np.clip(np.floor(seconds * self.clip.fps + 1e-4), 0, len(self.clip) - 1))
+
+    def at(self, seconds: float) -> tuple[Array, Array]:
+        """World positions ``(J, 3)`` and rotations ``(J, 4)`` at a time, between frames on the way between them."""
+        frame, share = self._between(seconds)
+        positions, (following, turned) = self.clip.world()[0], self._next(frame)
+        near = self._rotations[frame]
+        return (
+            positions[frame] + share * (following - positions[frame]),
+            quat_normalize(near + share * (turned - near)),
+        )
+
+    def track_at(self, seconds: float) -> Array:
+        """Where the hips are at a time ``(3,)``, without the sway of steps: what a camera follows."""
+        frame, share = self._between(seconds)
+        following = self.track[min(frame + 1, len(self.clip) - 1)]
+        place: Array = self.track[frame] + share * (following - self.track[frame])
+        return place
+
+    def _between(self, seconds: float) -> tuple[int, float]:
+        frame = self.frame_at(seconds)
+        return frame, float(np.clip(seconds * self.clip.fps - frame, 0.0, 1.0))
+
+    def _next(self, frame: int) -> tuple[Array, Array]:
+        following = min(frame + 1, len(self.clip) - 1)
+        return self.clip.world()[0][following], self._rotations[following]
+
+    @cached_property
+    def _rotations(self) -> Array:
+        return quat_continuous(self.clip.world()[1])
+
+    @cached_property
+    def track(self) -> Array:
+        """The hips' way ``(T, 3)``, smoothed."""
+        track, reach = self.clip.world()[0][:, self.hips], round(SWAY * self.clip.fps)
+        frames = np.arange(len(track))
+        width = np.minimum(np.minimum(frames, len(track) - 1 - frames), reach)[
+            :, None
+        ]  # the same to both sides
+        for _ in range(2):
+            sums = np.concatenate([np.zeros((1, 3)), np.cumsum(track, axis=0)])
+            track = (sums[frames + width[:, 0] + 1] - sums[frames - width[:, 0]]) / (2 * width + 1)
+        return track
+
+    @property
+    def hips(self) -> int:
+        return self.clip.skeleton.anatomy.roles.get("hips", 0)
+
+    @cached_property
+    def size(self) -> float:
+        """How far (m) the body reaches from its hips, seen in a hundred frames."""
+        some = slice(None, None, -(-len(self.clip) // 100))
+        points = np.concatenate([self.clip.world()[0], self.clip.end_positions()], axis=1)[some]
+        body = sorted({point for bone in self.bones for point in (bone.start, bone.end)})
+        away = np.linalg.norm(points[:, body] - points[:, [self.hips]], axis=-1)
+        return max(0.1, float(away.max()))
+
+    @cached_property
+    def bones(self) -> tuple[Bone, ...]:
+        return bones(self.clip.skeleton)
+
+    @cached_property
+    def toes(self) -> Array:
+        """World positions ``(T, L, 3)`` of the toes; a figure without legs has none."""
+        return toe_points(self.clip) if self.clip.skeleton.anatomy.legs else np.zeros((len(self.clip), 0, 3))
+
+    @cached_property
+    def planted(self) -> NDArray[np.bool_]:
+        """Which feet stand ``(T, L)``."""
+        legs = self.clip.skeleton.anatomy.legs
+        return contacts(self.clip) if legs else np.zeros(self.toes.shape[:2], bool)
+
+    @cached_property
+    def foot_speed(self) -> Array:
+        """Horizontal speeds ``(T, L)`` of the toes, m/s."""
+        return ground_speed(self.toes, self.clip.fps)
+
+    @cached_property
+    def slide(self) -> Array:
+        """Foot slide ``(T,)``, m/s."""
+        return lowest_speed(self.toes, self.clip.fps)
+
+    @cached_property
+    def footprints(self) -> tuple[Footprint, ...]:
+        """Every stretch in which a foot stands."""
+        prints = []
+        for leg in range(self.planted.shape[1]):
+            for start, stop in runs(self.planted[:, leg]):
+                x, _, z = self.toes[start:stop, leg].mean(0).tolist()
+                speed = float(self.foot_speed[start:stop, leg].mean())
+                prints.append(Footprint(leg, start, stop, x, z, speed))
+        return tuple(prints)
+
+
+def lowest_speed(toes: Array, fps: float) -> Array:
+    """Horizontal speed ``(T,)`` of the toe that is lowest on each step to a frame: what is called foot slide."""
+    if toes.shape[0] < 2 or not toes.shape[1]:
+        return np.zeros(len(toes))
+    lowest = (toes[1:] + toes[:-1])[..., 1].argmin(1)
+    step = np.diff(toes, axis=0)[np.arange(len(toes) - 1), lowest]
+    speed = np.linalg.norm(step[:, [0, 2]], axis=-1) * fps
+    return np.concatenate([speed[:1], speed])
+
+
+def bones(skeleton: Skeleton) -> tuple[Bone, ...]:
+    """The bones of the body: of what hangs from the hips. A root on the floor is no body, nor are its IK handles."""
+    radii, sides = joint_radii(skeleton).tolist(), joint_sides(skeleton)
+    body = {skeleton.anatomy.roles.get("hips", 0)}
+    for joint, parent in enumerate(skeleton.parents):
+        if parent in body:
+            body.add(joint)
+    found = [
+        Bone(parent, joint, radii[parent], radii[joint], sides[parent])
+        for joint, parent in enumerate(skeleton.parents)
+        if parent in body
+    ]
+    found += [
+        Bone(joint, len(skeleton) + end, radii[joint], 0.9 * radii[joint], sides[joint])
+        for end, (joint, _) in enumerate(skeleton.end_sites)
+        if joint in body
+    ]
+    return tuple(found) or (Bone(0, 0, radii[0], radii[0], 0),)  # a lone joint is a ball

@@ -1,0 +1,1 @@
+"""pyvista: meshes of figures, floor, shadow and marks."""
