@@ -1,0 +1,95 @@
+"""Figures of a gait: step width and length, crossed steps, the trunk's lean, the speed of low toes."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from moglow.maths.rotations import UP, Array
+from moglow.maths.signals import Flags, runs
+from moglow.motion.clip import Clip
+from moglow.motion.contacts import contacts, ground_speed, toe_floor, toe_points
+
+LOW = 0.05
+"""Metres above its floor below which a toe counts as low."""
+
+
+@dataclass(frozen=True)
+class Gait:
+    """How a biped walks or runs; NaN where the clip has no two steps in turn."""
+
+    steps: int
+    """Pairs of plants by different feet that follow one another."""
+    width: float
+    """Median distance, in metres and across the direction of travel, from the right ankle to the left."""
+    crossed: float
+    """Share of steps whose feet pass the line of the other."""
+    left: float
+    """Median length, in metres along the direction of travel, of steps by the left foot."""
+    right: float
+    """The same for the right foot."""
+    lean: float
+    """Median angle, in degrees, of the line from hips to head away from the vertical."""
+    low_toe_speed: float
+    """Mean horizontal speed, in metres a second, of toes within 5 cm of their floor."""
+    flight: float
+    """Share of frames in which no foot is planted."""
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The figures as plain numbers."""
+        return asdict(self)
+
+
+def gait(clip: Clip) -> Gait:
+    """Measures the gait of a clip of one biped.
+
+    A plant is a stretch in which `contacts` finds a foot planted; its place is the ankle's median position. A step joins
+    two plants by different feet that follow one another; it is measured along and across the hips' way between them.
+    """
+    legs, roles = clip.skeleton.anatomy.legs, clip.skeleton.anatomy.roles
+    positions, planted, toes = clip.world()[0], contacts(clip), toe_points(clip)
+    hips, head = (positions[:, roles.get(role, 0)] for role in ("hips", "head"))
+    left = int(np.argmin([legs[leg].side != "left" for leg in range(len(legs))]))
+    plants = _plants(positions, planted, [leg.ankle for leg in legs])
+    widths: list[float] = []
+    lengths: dict[bool, list[float]] = {True: [], False: []}
+    for (first, leg, place), (second, other, next_place) in pairwise(plants):
+        way = (hips[second] - hips[first]) * (1.0 - UP)
+        if leg == other or np.linalg.norm(way) < 0.05:
+            continue
+        way = way / np.linalg.norm(way)
+        step, to_left = next_place - place, np.cross(UP, way)
+        widths.append(float(step @ to_left) * (1.0 if other == left else -1.0))
+        lengths[other == left].append(float(step @ way))
+    trunk = head - hips
+    lean = np.degrees(
+        np.arccos(np.clip(trunk[:, 1] / np.maximum(np.linalg.norm(trunk, axis=1), 1e-9), -1, 1))
+    )
+    low = toes[..., 1] - toe_floor(toes) < LOW
+    speeds = ground_speed(toes, clip.fps)[low]
+    return Gait(
+        steps=len(widths),
+        width=_median(widths),
+        crossed=float(np.mean(np.array(widths) < 0)) if widths else float("nan"),
+        left=_median(lengths[True]),
+        right=_median(lengths[False]),
+        lean=float(np.median(lean)),
+        low_toe_speed=float(speeds.mean()) if len(speeds) else float("nan"),
+        flight=float((~planted.any(axis=1)).mean()),
+    )
+
+
+def _plants(positions: Array, planted: Flags, ankles: Sequence[int]) -> list[tuple[int, int, Array]]:
+    """Returns the middle frame, the leg and the ankle's place of each plant, in the order of time."""
+    found = [
+        ((start + stop) // 2, leg, np.median(positions[start:stop, ankle], axis=0))
+        for leg, ankle in enumerate(ankles)
+        for start, stop in runs(planted[:, leg])
+    ]
+    return sorted(found, key=lambda plant: plant[:2])
+
+
+def _median(values: Sequence[float]) -> float:
+    return float(np.median(values)) if values else float("nan")
