@@ -18,9 +18,9 @@ import numpy as np
 
 from moglow.bvh.write import write_bvh
 from moglow.paths.control_path import ControlPath
-from moglow.paths.csv_files import write_control
+from moglow.paths.csv_files import write_path
 from moglow.paths.pace import Pace, follow, round_corners
-from moglow.paths.presets import make_preset
+from moglow.paths.presets import preset
 from scripts.procedural.figure import make_rest_clip
 from scripts.procedural.gaits import Manner
 from scripts.procedural.hound import trot
@@ -57,12 +57,12 @@ def make_committed() -> Iterator[tuple[str, Recording]]:
     """The clips of data/samples."""
     samples = {
         "walk": Sample(walk, _along([(0, 0), (0, 2.2), (2.0, 4.0)], 1.2), 1),
-        "run": Sample(walk, make_preset("line:speed=3,length=9", FPS), 2),
+        "run": Sample(walk, preset("line:speed=3,length=9", FPS), 2),
         "turns": Sample(walk, _along([(0, 0), (0, 1.8), (1.8, 1.8), (1.8, 3.6)], 1.1), 3),
-        "spin": Sample(walk, make_preset("turn:angle=200", FPS), 4),
-        "sidestep": Sample(walk, make_preset("side:length=1.2", FPS), 5),
-        "backward": Sample(walk, make_preset("back:length=2.4", FPS), 6),
-        "stop": Sample(walk, make_preset("line:length=2", FPS).then(make_preset("line:length=2", FPS)), 7),
+        "spin": Sample(walk, preset("turn:angle=200", FPS), 4),
+        "sidestep": Sample(walk, preset("side:length=1.2", FPS), 5),
+        "backward": Sample(walk, preset("back:length=2.4", FPS), 6),
+        "stop": Sample(walk, preset("line:length=2", FPS).then(preset("line:length=2", FPS)), 7),
         "trot": Sample(trot, _along([(0, 0), (0, 3.2), (2.2, 5.4)], 1.6), 8),
     }
     for name, sample in samples.items():
@@ -86,7 +86,7 @@ def write_recording(name: str, recording: Recording, samples: Path, controls: Pa
     (samples / f"{name}.contacts.json").write_text(
         json.dumps(contacts) + "\n", encoding="utf-8", newline="\n"
     )
-    write_control(recording.path, controls / f"{name}.csv")
+    write_path(recording.path, controls / f"{name}.csv")
 
 
 def shorten(file: Path) -> None:

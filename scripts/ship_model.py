@@ -19,7 +19,7 @@ from moglow.motion.clip import Clip
 from moglow.motion.contacts import toe_points
 from moglow.motion.foot_lock import lock_feet
 from moglow.paths.control_path import ControlPath
-from moglow.paths.csv_files import read_control
+from moglow.paths.csv_files import read_path
 from moglow.sampling.generate import PRETRAINED, TEMPERATURE
 from moglow.sampling.sampler import Sampler
 
@@ -67,7 +67,7 @@ def table(checkpoint: Checkpoint, corpus: Corpus) -> str:
 
     add("its controls", paths)
     for control in CONTROLS:
-        add(f"`{control}`", [read_control(control, fps=sampler.fps)])
+        add(f"`{control}`", [read_path(control, fps=sampler.fps)])
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ LONGEST_FILE = 350  # lines
 # From the top down: a package imports only what stands after it.
 PACKAGES = (
     *("__main__", "cli", "viewer", "evaluation", "training", "blender", "takes", "scoring", "sampling"),
-    *("checkpoint", "corpus", "cleaning", "encodings", "measures", "export", "bvh", "paths", "compute"),
+    *("checkpoint", "corpus", "cleaning", "encodings", "measures", "formats", "bvh", "paths", "compute"),
     *("models", "motion", "recipe", "flows", "anatomy", "files", "maths", "errors"),
 )
 
@@ -38,7 +38,7 @@ BORDERS = {
 
 # From a checkpoint and a control to a file: numpy alone, so that it runs inside Blender and starts at once.
 GENERATING = """motion.foot_lock paths.control_path paths.csv_files motion.retarget bvh.write encodings.encoding
-    corpus.normalizer corpus.context sampling.sampler sampling.generate sampling.loops export.export"""
+    corpus.normalizer corpus.context sampling.sampler sampling.generate sampling.loops formats.export"""
 HEAVY = {"torch", "scipy", "bvh", "pyvista", "click", "rich"}
 
 

@@ -96,7 +96,7 @@ def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     shutil.copytree(ROOT / "data" / "samples", tmp_path / "data" / "samples")
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {})
-    assert (tmp_path / "mirrored.glb").stat().st_size > 1000
+    assert (tmp_path / "circle.glb").stat().st_size > 1000
 
 
 @pytest.mark.parametrize("script", ["setup", "check", "demo"])

@@ -1,4 +1,4 @@
-"""What a skeleton's joints are: partners, roles and legs, found and not configured.; numpy alone.
+"""What a skeleton's joints are: partners, roles and legs, found and not configured; numpy alone.
 
 Names speak first (`vocabulary`), then symmetry (`symmetry`) and proportions (`limbs`, `body`); a small map file
 overrides any of it. Everything found carries a confidence from 0 to 1: 1 was said by the user, 0.9 and more has a

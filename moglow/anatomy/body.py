@@ -1,4 +1,4 @@
-"""The whole body: which limbs are legs, which arms, and the mid-line from hips to head.; numpy alone."""
+"""The whole body: which limbs are legs, which arms, and the mid-line from hips to head; numpy alone."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the names of joints mean, in the common rigs: side, body part, fore or hind.; no imports of ours.
+"""What the names of joints mean, in the common rigs: side, body part, fore or hind; no imports of ours.
 
 CMU, Bandai, SNU, Mixamo, Rigify, Unreal, Xsens, 3ds Max Biped, SMPL, ASF and MMD names are read by one rule: cut the
 name into words, take out the words of side and the prefixes of tools, look the rest up.

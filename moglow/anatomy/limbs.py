@@ -1,4 +1,4 @@
-"""Limbs: which joints along an arm or a leg are its thigh, shin and foot.; numpy alone.
+"""Limbs: which joints along an arm or a leg are its thigh, shin and foot; numpy alone.
 
 A limb is a chain that leaves the mid-line. Its parts keep their order along the chain, so every choice of joints in
 order is tried, and the one wins whose names and proportions fit best. Names outweigh proportions; proportions decide

@@ -1,4 +1,4 @@
-"""Which joint is the other's mirror image: by name, else by shape.; numpy alone."""
+"""Which joint is the other's mirror image: by name, else by shape; numpy alone."""
 
 from collections import defaultdict
 from collections.abc import Sequence

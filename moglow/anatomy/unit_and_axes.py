@@ -1,4 +1,4 @@
-"""Unit and axes of a file, found from the figure in it.; numpy alone.
+"""Unit and axes of a file, found from the figure in it; numpy alone.
 
 A file of motion says neither. The figure does: people are 1 to 2 m tall, have their head above their hips above
 their feet, and their toes in front. Both answers carry a confidence, and the caller shows it.

@@ -1,4 +1,4 @@
-"""A clip in the words that every reader of BVH files understands alike.; numpy alone."""
+"""A clip in the words that every reader of BVH files understands alike; numpy alone."""
 
 import re
 from collections.abc import Sequence

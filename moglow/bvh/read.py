@@ -1,4 +1,4 @@
-"""Motion from a BVH file as a Clip: degrees, file units and foreign axes end here.; uses `bvh`."""
+"""Motion from a BVH file as a Clip: degrees, file units and foreign axes end here; uses `bvh`."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Clips and streams of frames as BVH files, verbatim or portable.; numpy alone."""
+"""Clips and streams of frames as BVH files, verbatim or portable; numpy alone."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What is wrong with a clip: jumps, frozen stretches, a false frame rate.; numpy alone."""
+"""What is wrong with a clip: jumps, frozen stretches, a false frame rate; numpy alone."""
 
 from dataclasses import replace
 from typing import Self

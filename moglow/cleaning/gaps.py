@@ -1,4 +1,4 @@
-"""Cleaning that is asked for by name: spikes, gaps, a false frame rate.; numpy alone.
+"""Cleaning that is asked for by name: spikes, gaps, a false frame rate; numpy alone.
 
 Nothing here is done unasked, and what is sound comes back exactly as it was.
 """

@@ -1,4 +1,4 @@
-"""Heads, hands and toes turned farther than they turn, as lost markers leave them: led over.; numpy alone."""
+"""Heads, hands and toes turned farther than they turn, as lost markers leave them: led over; numpy alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Knees that swing about a nearly straight leg, as noise makes them, led smoothly.; numpy alone."""
+"""Knees that swing about a nearly straight leg, as noise makes them, led smoothly; numpy alone."""
 
 from dataclasses import dataclass, replace
 

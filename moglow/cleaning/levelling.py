@@ -1,4 +1,4 @@
-"""A floor that is tilted, as a capture volume's may be, made level.; numpy alone."""
+"""A floor that is tilted, as a capture volume's may be, made level; numpy alone."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""A clip made whole: all damage found, and mended where that can be done.; numpy alone."""
+"""A clip made whole: all damage found, and mended where that can be done; numpy alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Damage to limbs: swapped, frozen (or the whole figure), through the floor.; stands on `damage`."""
+"""Damage to limbs: swapped, frozen (or the whole figure), through the floor; stands on `damage`."""
 
 from dataclasses import dataclass, replace
 from typing import Self

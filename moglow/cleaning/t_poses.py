@@ -1,4 +1,4 @@
-"""The T-pose with which a take begins and ends for the sake of its capture, cut away.; numpy alone."""
+"""The T-pose with which a take begins and ends for the sake of its capture, cut away; numpy alone."""
 
 from dataclasses import dataclass
 

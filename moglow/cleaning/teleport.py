@@ -1,4 +1,4 @@
-"""What is to be mended in a clip, why, and how: each kind of damage finds and mends itself.; numpy alone."""
+"""What is to be mended in a clip, why, and how: each kind of damage finds and mends itself; numpy alone."""
 
 from dataclasses import dataclass
 from typing import Self

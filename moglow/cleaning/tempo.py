@@ -1,4 +1,4 @@
-"""Stretches that run at another rate than the clip around them.; numpy alone."""
+"""Stretches that run at another rate than the clip around them; numpy alone."""
 
 from dataclasses import dataclass, replace
 from itertools import combinations

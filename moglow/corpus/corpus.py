@@ -1,4 +1,4 @@
-"""A corpus: encoded clips, split, with all that inverts them, in one memory-mapped file.; numpy alone.
+"""A corpus: encoded clips, split, with all that inverts them, in one memory-mapped file; numpy alone.
 
 Only originals are stored. Mirror images and reversed time are linear maps of poses and controls (see `Encoding`), and
 windows are cut when they are needed, so a corpus is as small as its motion: 64 minutes at 30 frames a second with 60

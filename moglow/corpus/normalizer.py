@@ -1,4 +1,4 @@
-"""Mean and deviation of each channel, so that a model sees numbers about one.; numpy alone."""
+"""Mean and deviation of each channel, so that a model sees numbers about one; numpy alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

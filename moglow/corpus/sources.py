@@ -1,4 +1,4 @@
-"""Which files become a corpus: folders, patterns, styles, and the split by file.; numpy alone."""
+"""Which files become a corpus: folders, patterns, styles, and the split by file; numpy alone."""
 
 import hashlib
 import json

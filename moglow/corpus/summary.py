@@ -1,4 +1,4 @@
-"""What is in a corpus and what was left out of it, in numbers and in words.; numpy alone."""
+"""What is in a corpus and what was left out of it, in numbers and in words; numpy alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Cutting clips where their features jump or lie too far off, as only capture errors do.; numpy alone."""
+"""Cutting clips where their features jump or lie too far off, as only capture errors do; numpy alone."""
 
 from collections.abc import Sequence
 from itertools import pairwise

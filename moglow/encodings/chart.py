@@ -1,4 +1,4 @@
-"""What every chart of a pose must offer: a named list of numbers and the way there and back.; numpy alone.
+"""What every chart of a pose must offer: a named list of numbers and the way there and back; numpy alone.
 
 A chart sees a pose from the *path's frame*: on the floor at the control path's position, facing along its heading. So
 the same step walked anywhere, in any direction, has the same numbers, and the root follows the control by construction.

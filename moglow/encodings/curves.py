@@ -1,4 +1,4 @@
-"""Channels that follow from two others along a curved surface, as two hinges in one joint make.; numpy.
+"""Channels that follow from two others along a curved surface, as two hinges in one joint make; numpy.
 
 A joint that turns about two axes only has three numbers in a rotation vector, the third a smooth function of the other
 two. A polynomial of the fifth degree says it to a thousandth of a radian over the range of an elbow.

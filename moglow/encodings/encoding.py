@@ -1,4 +1,4 @@
-"""A clip as numbers and back, whatever the chart: what models learn from and what they give.; numpy alone.
+"""A clip as numbers and back, whatever the chart: what models learn from and what they give; numpy alone.
 
 ``FeatureSpec`` says what to make, ``FeatureSpec.fit`` looks at clips and gives an `Encoding`, which turns clips into
 ``Features`` and poses into clips. Augmentation is linear, so it can be done later, on a whole batch, anywhere:

@@ -1,4 +1,4 @@
-"""The feet-first chart: legs by where the feet stand, everything else as rotation vectors.; numpy alone.
+"""The feet-first chart: legs by where the feet stand, everything else as rotation vectors; numpy alone.
 
 A leg is seven numbers: the toe's position in the path's frame (x, z and height), the foot's yaw, roll and pitch, and
 the swivel of the knee about the line from hip to ankle. The ankle follows from the toe, the knee by two-bone IK. Small

@@ -1,4 +1,4 @@
-"""Legs from their numbers: two-bone inverse kinematics with all constants multiplied out.; numpy alone.
+"""Legs from their numbers: two-bone inverse kinematics with all constants multiplied out; numpy alone.
 
 It is written for a single frame between two frames of a game: wherever a step is linear in products of cosines and
 sines, what does not change is one matrix, made once, and what is left is a handful of small products.

@@ -1,4 +1,4 @@
-"""The legs of the feet-first chart: what is constant about them, and their numbers in a pose.; numpy alone."""
+"""The legs of the feet-first chart: what is constant about them, and their numbers in a pose; numpy alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

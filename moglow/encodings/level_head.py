@@ -1,4 +1,4 @@
-"""How figures carry themselves: a head that looks ahead.; numpy alone."""
+"""How figures carry themselves: a head that looks ahead; numpy alone."""
 
 from dataclasses import replace
 

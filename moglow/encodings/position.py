@@ -1,4 +1,4 @@
-"""The position chart of the MoGlow paper: every joint's x, y and z in the path's frame.; numpy alone.
+"""The position chart of the MoGlow paper: every joint's x, y and z in the path's frame; numpy alone.
 
 Bones are rigid, so such poses fill only a thin sheet of their space and a density over them has no honest scale; the
 chart is here for comparison. Decoding turns every bone of the skeleton to where the joints say: bone lengths hold,

@@ -1,4 +1,4 @@
-"""Which channels of a chart really move: the others are left out and restored.; numpy alone.
+"""Which channels of a chart really move: the others are left out and restored; numpy alone.
 
 A density needs as many numbers as there are degrees of freedom. A joint that never turns gives constant channels, a
 hinge three that are multiples of one, two hinges three on a curved surface. Each would let a likelihood run away to

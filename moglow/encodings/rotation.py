@@ -1,4 +1,4 @@
-"""The rotation chart: hips about the path, other joints as rotation vectors about their means.; numpy alone.
+"""The rotation chart: hips about the path, other joints as rotation vectors about their means; numpy alone.
 
 The hips have a height, a residual (x, z) about the path, a yaw about its heading, a roll and a pitch. Every other
 joint is a rotation vector: the turn that leads from the joint's mean rotation to its present one, in the axes of the

@@ -1,4 +1,4 @@
-"""How like real motion many motions are, as a whole: Fréchet distance and diversity.; numpy alone.
+"""How like real motion many motions are, as a whole: Fréchet distance and diversity; numpy alone.
 
 Both say nothing by themselves: a distance between finite samples is never zero, and how much takes may differ depends
 on the path. So real motion goes through the same code: other real motion on the same halves of the held-out controls,

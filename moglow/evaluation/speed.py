@@ -1,4 +1,4 @@
-"""How fast a model draws frames on this machine, and how fast it could be.; numpy, and torch if asked for.
+"""How fast a model draws frames on this machine, and how fast it could be; numpy, and torch if asked for.
 
 At batch 1 a frame reads every weight once, so the memory sets the limit; at large batches it is the products.
 """

@@ -11,7 +11,7 @@ from moglow.corpus.corpus import Corpus
 from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
 from moglow.paths.control_range import ControlRange
-from moglow.paths.presets import make_preset
+from moglow.paths.presets import preset
 
 WALK = 1.2
 """m/s, a comfortable walk."""
@@ -66,7 +66,7 @@ def held_out(corpus: Corpus, *, seconds: float = np.inf) -> list[Trial]:
 
 def synthetic(reach: ControlRange, fps: float, *, seconds: float) -> list[Trial]:
     """The seven synthetic controls; where one asks for more than was seen it is slowed down until it fits."""
-    paths = {name: make_preset(text.format(seconds=seconds), fps) for name, text in SYNTHETIC.items()}
+    paths = {name: preset(text.format(seconds=seconds), fps) for name, text in SYNTHETIC.items()}
     return [
         Trial(name, reach.slowed(path)[: round(seconds * fps) + 1] if reach.warnings(path) else path)
         for name, path in paths.items()

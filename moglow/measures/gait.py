@@ -45,8 +45,9 @@ class Gait:
 def gait(clip: Clip) -> Gait:
     """Measures the gait of a clip of one biped.
 
-    A plant is a stretch in which `contacts` finds a foot planted; its place is the ankle's median position. A step joins
-    two plants by different feet that follow one another; it is measured along and across the hips' way between them.
+    A plant is a stretch in which `contacts` finds a foot planted; its place is the ankle's median position. A step
+    joins two plants by different feet that follow one another; it is measured along and across the hips' way
+    between them.
     """
     legs, roles = clip.skeleton.anatomy.legs, clip.skeleton.anatomy.roles
     positions, planted, toes = clip.world()[0], contacts(clip), toe_points(clip)

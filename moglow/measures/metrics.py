@@ -1,4 +1,4 @@
-"""Measures of one motion: feet, path, smoothness.; pure functions, numpy alone.
+"""Measures of one motion: feet, path, smoothness; pure functions, numpy alone.
 
 SI units throughout: metres, seconds, radians. A figure says little by itself: print it beside that of real motion.
 Toes are ``(T, L, 3)`` world positions as `contacts.toe_points` gives them.

@@ -1,4 +1,4 @@
-"""The measures of a motion as one row of numbers, what they are called, and what they should be.; numpy alone.
+"""The measures of a motion as one row of numbers, what they are called, and what they should be; numpy alone.
 
 Real and generated motion go through the same `score`. A figure is the mean over motions, each counting by its length;
 its interval is Student's, over seeds: what other noise would have given on the same controls.

@@ -1,4 +1,4 @@
-"""How alike motions are: to real motion, to each other, to their own beginning.; numpy alone.
+"""How alike motions are: to real motion, to each other, to their own beginning; numpy alone.
 
 Poses are compared as seen from the figure, so that where it is and which way it goes change nothing.
 """

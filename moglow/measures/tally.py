@@ -1,4 +1,4 @@
-"""The figures of a motion that passes in blocks, whose frames nobody keeps.; numpy alone."""
+"""The figures of a motion that passes in blocks, whose frames nobody keeps; numpy alone."""
 
 from dataclasses import dataclass
 from typing import Any

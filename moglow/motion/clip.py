@@ -1,10 +1,12 @@
-"""A Clip: a skeleton in motion.; numpy alone.
+"""A Clip: a skeleton in motion; numpy alone.
 
 Local positions are kept for every joint, not only the root: some mocap moves them all.
 """
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from html import escape
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -178,3 +180,15 @@ class Clip:
     def on_floor(self) -> "Clip":
         """Shifted vertically so that the floor is at height 0."""
         return self.moved((0.0, -self.floor_height(), 0.0))
+
+    def as_frame(self, **page: object) -> str:
+        """Returns the page that plays the clip, inside an HTML frame; ``page`` goes to `make_page` of the viewer.
+
+        The viewer is looked up by name: it stands above this package, and a notebook alone needs it.
+        """
+        text = import_module("moglow_viewer.pages.clip_page").make_page([self], **page)
+        return f'<iframe srcdoc="{escape(text)}" width="960" height="600" style="border:0"></iframe>'
+
+    def _repr_html_(self) -> str:
+        """The clip as a page in a frame, for notebooks."""
+        return self.as_frame()

@@ -1,4 +1,4 @@
-"""Toes and their contacts with the ground: where each leg's toe is, and when it is planted.; numpy alone."""
+"""Toes and their contacts with the ground: where each leg's toe is, and when it is planted; numpy alone."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What controls were seen, what a path asks for beyond them, and the path slowed down to them.; numpy alone."""
+"""What controls were seen, what a path asks for beyond them, and the path slowed down to them; numpy alone."""
 
 from dataclasses import dataclass
 from typing import Any, Self

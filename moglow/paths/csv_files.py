@@ -1,4 +1,4 @@
-"""Paths in and out as CSV, and the one door for every path that a user names: `read_control`.; numpy alone.
+"""Paths in and out as CSV, and the one door for every path that a user names: `read_path`; numpy alone.
 
 The first row that is no ``#`` comment names the columns, in any order; commas, semicolons or tabs part them.
 
@@ -25,7 +25,7 @@ from moglow.maths.signals import sample_monotone, smooth_gaussian
 from moglow.paths.control_path import SMOOTHING, ControlPath
 from moglow.paths.csv_table import Table, read_table
 from moglow.paths.pace import LONGEST, Pace, follow, round_corners
-from moglow.paths.presets import PRESETS, make_preset
+from moglow.paths.presets import PRESETS, preset
 
 FPS = 30.0
 """Frames a second where neither the caller nor the file says."""
@@ -35,27 +35,27 @@ STROLL = 0.1
 """Metres a second: who is slower is standing, and looks where he looked."""
 
 
-def read_control(source: str | Path, *, fps: float | None = None, speed: float | None = None) -> ControlPath:
+def read_path(source: str | Path, *, fps: float | None = None, speed: float | None = None) -> ControlPath:
     """The path in a file, or a preset such as ``circle:r=2``, at ``fps`` frames a second.
 
     ``speed`` is the pace along waypoints that say no time, and of presets that name none.
 
-    >>> read_control("line:length=3", fps=20.0).length
+    >>> read_path("line:length=3", fps=20.0).length
     3.00
     """
     name = str(source).partition(":")[0].strip()
     if name in PRESETS:
-        return make_preset(str(source), fps or FPS, speed=speed)
+        return preset(str(source), fps or FPS, speed=speed)
     if not Path(source).exists():
         if isinstance(source, str) and not Path(source).suffix and not {"/", "\\"} & set(source):
-            return make_preset(source, fps or FPS)  # which says what presets there are
+            return preset(source, fps or FPS)  # which says what presets there are
         raise ControlError(f"{source}: no such file; give a CSV file or a preset: {', '.join(PRESETS)}")
     table = read_table(source)
     read = next(read for kind, read in READERS.items() if set(kind) <= set(table.columns))
     return read(table, fps or table.fps or FPS, Pace(speed) if speed else Pace())
 
 
-def write_control(path: ControlPath, file: str | Path) -> None:
+def write_path(path: ControlPath, file: str | Path) -> None:
     """Writes ``t,x,z,heading[,style]``, a row a frame, to a micrometre and a millionth of a degree."""
     out = io.StringIO()
     out.write(f"# seconds, metres, degrees; fps: {path.fps:.10g}\n")

@@ -107,10 +107,10 @@ def parameters(name: str) -> Mapping[str, float]:
     return {key: p.default for key, p in inspect.signature(PRESETS[name]).parameters.items() if key != "fps"}
 
 
-def make_preset(text: str, fps: float, *, speed: float | None = None) -> ControlPath:
+def preset(text: str, fps: float = 30.0, *, speed: float | None = None) -> ControlPath:
     """The path that a text such as ``circle:r=2,speed=1`` names, at ``speed`` where it has one and the text says none.
 
-    >>> len(make_preset("stand:seconds=2", fps=30.0))
+    >>> len(preset("stand:seconds=2", fps=30.0))
     61
     """
     name, _, rest = (part.strip() for part in text.partition(":"))

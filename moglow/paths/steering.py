@@ -1,4 +1,4 @@
-"""A figure under somebody's hands: from a stick to the velocities that a model wants.; numpy alone.
+"""A figure under somebody's hands: from a stick to the velocities that a model wants; numpy alone.
 
 A hand jumps, a body does not: each velocity follows the stick like a critically damped spring, which is in closed form.
 A model that looks ahead is shown where the spring would go if the stick were held, so what the hand does now is walked

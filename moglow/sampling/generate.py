@@ -1,12 +1,12 @@
-"""From a checkpoint and a path to finished takes with their figures.; numpy alone.
+"""From a checkpoint and a path to finished takes with their figures; numpy alone.
 
 `Sampler` draws poses; here they become clips a person would keep: feet held, measured, ranked. Motion passes through in
 blocks of some seconds, so that its length costs no memory; whoever wants a clip joins them.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from moglow.checkpoint import Checkpoint, real_slide
 from moglow.errors import ControlError
+from moglow.formats.export import export
 from moglow.measures.metrics import Slide
 from moglow.measures.tally import Measured, Tally
 from moglow.motion.clip import Clip
@@ -66,6 +67,10 @@ class Take:
     number: int
     path: ControlPath
     measured: Measured
+    real: Mapping[str, Any] = field(default_factory=dict)
+    """The same figures of recordings, as far as the checkpoint has them."""
+    warnings: tuple[str, ...] = ()
+    """What the path asks for beyond what the model has seen, one line each."""
 
     @property
     def slide_before(self) -> Slide:
@@ -78,7 +83,20 @@ class Take:
     @property
     def figures(self) -> dict[str, Any]:
         """The figures as plain numbers: metres, seconds, nats."""
-        return {"take": self.number, **self.measured.figures}
+        about = {"real_motion": dict(self.real)} if self.real else {}
+        return {"take": self.number, **self.measured.figures, **about, "warnings": list(self.warnings)}
+
+    def beside(self, real: Mapping[str, Any], warnings: Sequence[str]) -> "Take":
+        """Returns the take with the figures of recordings beside its own, and the warnings of its path."""
+        return replace(self, real=real, warnings=tuple(warnings))
+
+    def export(self, path: str | Path, **options: object) -> None:
+        """Writes the clip to a file; the suffix decides the format, see `moglow.export`."""
+        export(self.clip, path, **options)
+
+    def _repr_html_(self) -> str:
+        """The take on its path as a page in a frame, for notebooks."""
+        return self.clip.as_frame(control=self.path, figures=[self.figures])
 
 
 def generate(

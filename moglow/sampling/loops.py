@@ -1,4 +1,4 @@
-"""Motion that closes on itself, to be played again and again without a jump.; numpy alone.
+"""Motion that closes on itself, to be played again and again without a jump; numpy alone.
 
 The path is walked round and round, in some takes a little faster or slower, so that steps come to fit into a lap. Where
 one lap is most like the next it is cut, and blended over into it; then feet are locked as if it never ended.
@@ -129,8 +129,8 @@ def _loop(
 def without_ends(path: ControlPath) -> ControlPath:
     """The path walked through its start and its end as fast as in between: a loop does not stop where it closes.
 
-    >>> from moglow.paths.presets import make_preset
-    >>> whole = make_preset("circle:r=2", fps=30.0)
+    >>> from moglow.paths.presets import preset
+    >>> whole = preset("circle:r=2", fps=30.0)
     >>> lap = without_ends(whole)
     >>> bool(lap.velocities()[:, 0].min() > 1.0), bool(abs(lap.length - whole.length) < 0.01)
     (True, True)

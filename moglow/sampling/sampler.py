@@ -1,4 +1,4 @@
-"""From a model and a path to motion, frame by frame.; numpy alone, so that it starts at once.
+"""From a model and a path to motion, frame by frame; numpy alone, so that it starts at once.
 
 A `Sampler` holds what does not change; a `Past` is all that a frame needs to know of the frames before it, a value
 that ``step`` takes and returns. Streaming, batches of takes and a game loop are the same few lines around ``step``.

@@ -1,4 +1,4 @@
-"""How a motion comes to a stand: where its ending begins, and which of several endings is best.; numpy alone.
+"""How a motion comes to a stand: where its ending begins, and which of several endings is best; numpy alone.
 
 A person who stops puts the feet side by side and leaves them there. A model does so more or less; of some endings drawn
 from the same moment on, one does it well.
@@ -26,9 +26,9 @@ APART, HIGH, SLIDING = 0.1, 0.03, 0.05
 def ending_start(path: ControlPath) -> int | None:
     """The frame at which the ending of a path begins, or None where it does not come to a stand.
 
-    >>> from moglow.paths.presets import make_preset
-    >>> stopping = make_preset("line:length=4", fps=30.0)
-    >>> len(stopping) - (ending_start(stopping) or 0), ending_start(make_preset("stand", fps=30.0))
+    >>> from moglow.paths.presets import preset
+    >>> stopping = preset("line:length=4", fps=30.0)
+    >>> len(stopping) - (ending_start(stopping) or 0), ending_start(preset("stand", fps=30.0))
     (68, None)
     """
     moving = np.flatnonzero(np.abs(path.velocities()).max(-1) > STILL)

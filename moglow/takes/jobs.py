@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moglow.errors import ControlError, MoglowError
-from moglow.export.export import EXPORTERS
+from moglow.formats.export import EXPORTERS
 
 FOLDER = Path("takes")
 """Where the motions of several paths go if nobody says."""

@@ -10,12 +10,12 @@ import numpy as np
 
 from moglow import __version__
 from moglow.checkpoint import BEST, Checkpoint, likelihood_terms, real_figures, real_slide
-from moglow.export.export import check_options, export_blocks
+from moglow.formats.export import check_options, export_blocks
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import resampled
 from moglow.motion.retarget import retarget_blocks
 from moglow.paths.control_path import ControlPath
-from moglow.paths.csv_files import read_control
+from moglow.paths.csv_files import read_path
 from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Motion, motions, styled, within_range
 from moglow.sampling.loops import Loop, make_loop
 from moglow.sampling.ranking import scores
@@ -146,7 +146,7 @@ def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
 
 
 def _orders(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) -> list[Order]:
-    path = styled(read_control(job.control, fps=model.context.fps), wish.style).resample(model.context.fps)
+    path = styled(read_path(job.control, fps=model.context.fps), wish.style).resample(model.context.fps)
     path, warnings = within_range(model, path, fit=wish.fit, strict=wish.strict)
     content = [path.positions.tobytes(), path.headings.tobytes(), repr(path.styles).encode()]
     settings = {

@@ -17,7 +17,7 @@ from moglow import __version__
 from moglow.blender.inside.making import make, read_checkpoint
 from moglow.checkpoint import Checkpoint
 from moglow.errors import CheckpointError
-from moglow.paths.presets import make_preset
+from moglow.paths.presets import preset
 from moglow.sampling.generate import PRETRAINED, Take, generate
 from scripts.make_addon import WHEEL, make_addon
 
@@ -67,7 +67,7 @@ def test_the_wheel_generates_with_numpy_alone(addon: Path, tmp_path: Path) -> No
 
 def test_step_by_step_is_the_same_motion() -> None:
     """What the add-on makes a frame at a time is what `moglow generate` makes, and the progress only grows."""
-    checkpoint, path = Checkpoint.read(PRETRAINED), make_preset("line:length=1", 30.0)
+    checkpoint, path = Checkpoint.read(PRETRAINED), preset("line:length=1", 30.0)
     wish = {"seed": 2, "takes": 2, "temperature": 0.5, "foot_lock": True, "name": "x"}
     steps = list(make(checkpoint, path, **wish))  # type: ignore[arg-type]
     shares = [step for step in steps if not isinstance(step, Take)]

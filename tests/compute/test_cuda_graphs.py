@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from moglow.compute.cuda_graphs import Captured, CapturedGradients, Recording, captured
 from moglow.models import MODELS
 from moglow.models.model import MotionModel, Objective
-from moglow.paths.presets import make_preset
+from moglow.paths.presets import preset
 from moglow.sampling.ensemble import Ensemble
 from moglow.sampling.fast.torch_steps import TorchSteps
 from tests.models.test_model_laws import SMALL
@@ -84,7 +84,7 @@ def test_every_model_draws_alike_as_a_graph(name: str) -> None:
 @pytest.mark.parametrize("device", ["cpu:0", pytest.param("cuda", marks=[pytest.mark.gpu, on_a_gpu])])
 def test_an_evaluation_on_a_device_draws_the_same_motions(device: str, conditioner: str) -> None:
     checkpoint = make_checkpoint(lookahead=2, conditioner=conditioner)
-    paths = [make_preset(name, checkpoint.context.fps) for name in ("line:length=1", "circle:r=0.3")]
+    paths = [preset(name, checkpoint.context.fps) for name in ("line:length=1", "circle:r=0.3")]
     plain = dict(Ensemble(checkpoint, 0.7).motions(paths, [3, 4]))
     there = dict(Ensemble(checkpoint, 0.7, device).motions(paths, [3, 4]))
     for number, motion in plain.items():

@@ -10,7 +10,7 @@ from torch import Generator
 from moglow.checkpoint import BEST, Checkpoint
 from moglow.errors import RecipeError, TrainingError
 from moglow.models.regression import Regression
-from moglow.paths.csv_files import read_control
+from moglow.paths.csv_files import read_path
 from moglow.recipe import Recipe
 from moglow.sampling.generate import generate
 from moglow.training.run import Plan, TrainingRun
@@ -55,7 +55,7 @@ def test_it_trains_is_saved_and_generates(tmp_path: Path) -> None:
     run = TrainingRun(tmp_path, Plan.of(recipe()), tiny_corpus(), seed=0)
     list(run.events())
     assert "no likelihood" in run.health and np.isfinite(run.best.rollout_score)
-    path = read_control("line:length=1", fps=20.0)
+    path = read_path("line:length=1", fps=20.0)
     one, two = generate(Checkpoint.read(tmp_path / BEST), path, takes=2, foot_lock=False)
     assert len(one.clip) == len(path)
     np.testing.assert_array_equal(one.clip.rotations, two.clip.rotations)

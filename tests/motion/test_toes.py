@@ -10,7 +10,7 @@ from moglow.checkpoint import Checkpoint
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import toe_points
 from moglow.motion.foot_lock import bent_toes
-from moglow.paths.presets import make_preset
+from moglow.paths.presets import preset
 from moglow.sampling.generate import PRETRAINED, generate
 
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
@@ -52,7 +52,7 @@ def test_bending_again_changes_nothing_and_toes_above_the_floor_stay(sunk: Clip)
 
 
 def test_takes_do_not_dip_their_toes_into_the_floor() -> None:
-    checkpoint, path = Checkpoint.read(PRETRAINED), make_preset("back:length=4", fps=30.0)
+    checkpoint, path = Checkpoint.read(PRETRAINED), preset("back:length=4", fps=30.0)
     deepest = []
     for lock in (False, True):
         (take,) = generate(checkpoint, path, foot_lock=lock)

@@ -1,4 +1,4 @@
-"""What Blender makes of GLB files, for tests/export/test_glb.py; runs in a Python that has bpy, not in ours.
+"""What Blender makes of GLB files, for tests/formats/test_glb.py; runs in a Python that has bpy, not in ours.
 
 glb_blender.py OUT {"FILE": FPS, …} writes {FILE: {"names", "joints", "points"}} to OUT: world positions in metres, Y up
 again, of the bones' heads and of every hundredth point of the skinned body, frame by frame.

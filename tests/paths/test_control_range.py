@@ -5,7 +5,7 @@ import pytest
 
 from moglow.paths.control_path import ControlPath
 from moglow.paths.control_range import TOLERANCE, ControlRange
-from moglow.paths.presets import make_preset
+from moglow.paths.presets import preset
 
 SEEN = ControlRange(forward=1.3, backward=0.8, sideways=0.5, turn=1.2)
 
@@ -14,7 +14,7 @@ SEEN = ControlRange(forward=1.3, backward=0.8, sideways=0.5, turn=1.2)
     "text", ["line:speed=3", "figure8:speed=2", "square", "side:speed=1", "back:speed=1.5", "turn:rate=200"]
 )
 def test_a_slowed_path_goes_the_same_way_within_the_range(text: str) -> None:
-    path = make_preset(text, 30.0)
+    path = preset(text, 30.0)
     slowed = SEEN.slowed(path)
     assert SEEN.warnings(path) and not SEEN.warnings(slowed)
     assert max(share.max() for share in SEEN.shares(slowed).values()) < TOLERANCE
@@ -27,18 +27,18 @@ def test_a_slowed_path_goes_the_same_way_within_the_range(text: str) -> None:
 
 
 def test_a_path_within_the_range_stays_as_it_is() -> None:
-    path = make_preset("circle:r=2,speed=1", 30.0)
+    path = preset("circle:r=2,speed=1", 30.0)
     assert SEEN.warnings(path) == ()
     assert np.allclose(SEEN.slowed(path).positions, path.positions, atol=1e-9)
 
 
 def test_warnings_name_what_was_asked_and_what_was_seen() -> None:
-    (warning,) = SEEN.warnings(make_preset("line:speed=6.2,length=60", 30.0))
+    (warning,) = SEEN.warnings(preset("line:speed=6.2,length=60", 30.0))
     assert warning.startswith("forward: 6.2 m/s asked at") and warning.endswith("1.3 m/s seen")
 
 
 def test_the_range_of_a_walk_covers_it() -> None:
-    path = make_preset("figure8", 30.0)
+    path = preset("figure8", 30.0)
     seen = ControlRange.of(path.velocities())
     assert seen.forward == pytest.approx(1.2, abs=0.01) and seen.backward == 0
     assert not seen.warnings(path) and not seen.warnings(path.mirrored())

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from moglow.errors import ControlError
 from moglow.paths.control_path import ControlPath
-from moglow.paths.csv_files import read_control, write_control
-from moglow.paths.presets import make_preset
+from moglow.paths.csv_files import read_path, write_path
+from moglow.paths.presets import preset
 
 MICROMETRES = 5e-6
 CENTIMETRES = 0.05
@@ -45,16 +45,16 @@ def file(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_every_spelling_gives_the_same_path(file: Path, spelling: str) -> None:
     file.write_text(TIMED, encoding="utf-8", newline="")
-    plain = read_control(file)
+    plain = read_path(file)
     file.write_text(SPELLINGS[spelling], encoding="utf-8", newline="")
-    path = read_control(file)
+    path = read_path(file)
     assert np.array_equal(path.positions, plain.positions) and np.array_equal(path.headings, plain.headings)
     assert path.styles == plain.styles
 
 
 def test_timed_points_are_passed_in_time_without_a_jerk(file: Path) -> None:
     file.write_text(TIMED)
-    path = read_control(file, fps=60.0)
+    path = read_path(file, fps=60.0)
     assert (len(path), path.fps) == (181, 60.0)
     for second, place, degrees in (
         (0, (0, 0), 0),
@@ -70,43 +70,43 @@ def test_timed_points_are_passed_in_time_without_a_jerk(file: Path) -> None:
 
 @pytest.mark.parametrize("fps", [20.0, 30.0, 29.97, 120.0])
 def test_what_is_written_comes_back(file: Path, fps: float) -> None:
-    path = make_preset("figure8:r=1.5", fps)
+    path = preset("figure8:r=1.5", fps)
     styled = ControlPath(
         path.positions, path.headings, fps, ("calm, slow",) * (len(path) - 9) + ("proud",) * 9
     )
-    write_control(styled, file)
-    back = read_control(file)
+    write_path(styled, file)
+    back = read_path(file)
     assert back.fps == pytest.approx(fps) and back.styles == styled.styles
     assert np.allclose(back.positions, path.positions, atol=MICROMETRES)
     assert np.allclose(back.headings, path.headings, atol=MICROMETRES)
-    assert np.allclose(read_control(file, fps=60.0).positions[0], path.positions[0], atol=MICROMETRES)
+    assert np.allclose(read_path(file, fps=60.0).positions[0], path.positions[0], atol=MICROMETRES)
 
 
 def test_velocities_integrate(file: Path) -> None:
     file.write_text("# fps: 60\nforward,sideways,turn\n" + "1.2,0.1,45\n" * 121)
-    path = read_control(file)
+    path = read_path(file)
     assert (path.fps, len(path)) == (60.0, 121)
     assert np.allclose(path.velocities(), [1.2, 0.1, np.pi / 4])
-    at_twenty = read_control(file, fps=20.0)
+    at_twenty = read_path(file, fps=20.0)
     assert (at_twenty.fps, at_twenty.duration) == (20.0, 2.0)
     assert np.allclose(at_twenty.positions[-1], path.positions[-1], atol=1e-9)
 
 
 def test_waypoints_get_times_headings_and_round_corners(file: Path) -> None:
     file.write_text("x,z,style\n0,0,calm\n0,0,calm\n0,4,calm\n4,4,proud\n4,8,proud\n")
-    path = read_control(file)
+    path = read_path(file)
     speed = path.velocities()[:, 0]
     assert speed.max() == pytest.approx(1.2, rel=0.01) and abs(speed[0]) < 0.01
     assert np.allclose(path.positions[[0, -1]], [[0, 0], [4, 8]], atol=1e-3)
     assert np.allclose(path.headings[[0, -1]], 0, atol=0.02)
     assert path.styles is not None and path.styles[0] == "calm" and path.styles[-1] == "proud"
     assert path.positions[path.styles.index("proud"), 0] == pytest.approx(3.7, abs=0.5)
-    assert read_control(file, speed=0.6).duration > 1.7 * path.duration
+    assert read_path(file, speed=0.6).duration > 1.7 * path.duration
 
 
 def test_waypoints_with_headings_are_faced_as_they_say(file: Path) -> None:
     file.write_text("x,z,heading\n0,0,90\n0,4,90\n0,6,270\n")
-    path = read_control(file)
+    path = read_path(file)
     halfway = int(np.argmin(np.abs(path.positions[:, 1] - 2)))
     assert np.degrees(path.headings[[0, halfway, -1]]).round() == pytest.approx([90, 90, 270], abs=1)
     assert path.velocities()[halfway, 1] == pytest.approx(-1.2, abs=0.01)  # facing +X, +Z lies to the right
@@ -114,7 +114,7 @@ def test_waypoints_with_headings_are_faced_as_they_say(file: Path) -> None:
 
 def test_headings_follow_the_way_and_wait_while_standing(file: Path) -> None:
     file.write_text("t,x,z\n0,0,0\n4,4,0\n10,4,0\n14,4,4\n")
-    path = read_control(file)
+    path = read_path(file)
     degrees = np.degrees(path.headings)
     assert degrees[60] == pytest.approx(90, abs=1) and degrees[270] == pytest.approx(90, abs=2)
     assert degrees[-1] == pytest.approx(0, abs=1)
@@ -123,9 +123,9 @@ def test_headings_follow_the_way_and_wait_while_standing(file: Path) -> None:
 
 def test_one_row_or_no_way_is_a_stand(file: Path) -> None:
     file.write_text("t,x,z\n0,1,2\n")
-    assert len(read_control(file)) == 1
+    assert len(read_path(file)) == 1
     file.write_text("t,x,z\n0,1,2\n5,1,2\n")
-    assert read_control(file).length < MICROMETRES
+    assert read_path(file).length < MICROMETRES
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_one_row_or_no_way_is_a_stand(file: Path) -> None:
 def test_slips_are_named_by_file_line_and_column(file: Path, text: str, message: str) -> None:
     file.write_text(text)
     with pytest.raises(ControlError, match=message) as error:
-        read_control(file)
+        read_path(file)
     assert "walk.csv" in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -166,14 +166,14 @@ def test_what_is_no_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         ControlError, match=r"missing\.csv: no such file; give a CSV file or a preset: line, circle"
     ):
-        read_control(tmp_path / "missing.csv")
+        read_path(tmp_path / "missing.csv")
     with pytest.raises(ControlError, match="did you mean 'circle'"):
-        read_control("cirle:r=2")
+        read_path("cirle:r=2")
     (tmp_path / "photo.csv").write_bytes(bytes(range(256)))
     with pytest.raises(ControlError, match="not a text file"):
-        read_control(tmp_path / "photo.csv")
+        read_path(tmp_path / "photo.csv")
     with pytest.raises(ControlError, match="cannot be read"):
-        read_control(tmp_path)
+        read_path(tmp_path)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -181,7 +181,7 @@ def test_what_is_no_file_is_named(tmp_path: Path) -> None:
 def test_whatever_a_file_holds_it_is_a_path_or_a_named_error(file: Path, text: str) -> None:
     file.write_text("t,x,z\n" + text, newline="")
     try:
-        path = read_control(file)
+        path = read_path(file)
     except ControlError as error:
         assert "\n" not in str(error)
     else:

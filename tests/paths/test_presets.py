@@ -9,7 +9,7 @@ from moglow.errors import ControlError
 from moglow.maths.rotations import wrap_angle
 from moglow.paths.control_path import ControlPath
 from moglow.paths.pace import CUT, Pace, follow, round_corners
-from moglow.paths.presets import PRESETS, make_preset, parameters
+from moglow.paths.presets import PRESETS, parameters, preset
 
 MILLIMETRE = 1e-3
 BETWEEN_FRAMES = 0.02  # metres: the nearest point may lie between two frames
@@ -20,7 +20,7 @@ every_preset = pytest.mark.parametrize("name", PRESETS)
 @every_preset
 @pytest.mark.parametrize("fps", [20.0, 30.0, 120.0])
 def test_every_preset_starts_at_the_origin_and_is_at_rest_at_both_ends(name: str, fps: float) -> None:
-    path = make_preset(name, fps)
+    path = preset(name, fps)
     velocities = path.velocities()
     assert path.fps == fps
     assert np.allclose(path.positions[0], 0, atol=MILLIMETRE) and abs(path.headings[0]) < MILLIMETRE
@@ -29,7 +29,7 @@ def test_every_preset_starts_at_the_origin_and_is_at_rest_at_both_ends(name: str
 
 @every_preset
 def test_nothing_starts_or_bends_with_a_jerk(name: str) -> None:
-    velocities = make_preset(name, 60.0).velocities()
+    velocities = preset(name, 60.0).velocities()
     acceleration = np.diff(velocities, axis=0) * 60.0
     assert np.abs(acceleration[:, :2]).max() < 1.2 * Pace().acceleration
     assert np.abs(acceleration[:, 2]).max() < 4.0  # rad/s²
@@ -38,22 +38,22 @@ def test_nothing_starts_or_bends_with_a_jerk(name: str) -> None:
 
 @every_preset
 def test_every_parameter_changes_the_path(name: str) -> None:
-    usual = make_preset(name, 30.0)
+    usual = preset(name, 30.0)
     for key, value in parameters(name).items():
-        other = make_preset(f"{name}:{key}={value * 1.3 or 7.7:g}", 30.0)
+        other = preset(f"{name}:{key}={value * 1.3 or 7.7:g}", 30.0)
         same = len(other) == len(usual) and np.allclose(other.positions, usual.positions)
         assert not (same and np.allclose(other.headings, usual.headings)), key
 
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if "seconds" in parameters(name)])
 def test_seconds_are_kept(name: str) -> None:
-    path = make_preset(f"{name}:seconds=12.5", 30.0)
+    path = preset(f"{name}:seconds=12.5", 30.0)
     assert path.duration == pytest.approx(12.5, abs=1 / 30)
 
 
 def test_a_circle_is_round_and_closes() -> None:
     for radius in (2.0, -3.5):
-        path = make_preset(f"circle:r={radius},laps=2", 30.0)
+        path = preset(f"circle:r={radius},laps=2", 30.0)
         away = np.linalg.norm(path.positions - [radius, 0], axis=-1)
         assert np.allclose(away, abs(radius), atol=MILLIMETRE)
         assert path.headings[-1] == pytest.approx(np.sign(radius) * 4 * np.pi, abs=0.01)
@@ -68,13 +68,13 @@ def test_who_steps_aside_or_back_looks_ahead() -> None:
         ("back", -4, 0),
         ("line", 6, 0),
     ):
-        path = make_preset(name, 30.0)
+        path = preset(name, 30.0)
         assert np.allclose(path.positions[-1], [sideways, forward], atol=MILLIMETRE)
         assert np.allclose(path.headings, 0, atol=MILLIMETRE)
 
 
 def test_a_turn_stays_on_the_spot() -> None:
-    path = make_preset("turn:angle=-270", 30.0)
+    path = preset("turn:angle=-270", 30.0)
     assert np.all(path.positions == 0) and path.headings[-1] == pytest.approx(-1.5 * np.pi, abs=MILLIMETRE)
 
 
@@ -99,7 +99,7 @@ def test_a_turn_stays_on_the_spot() -> None:
 )
 def test_slips_are_named(text: str, message: str) -> None:
     with pytest.raises(ControlError, match=message):
-        make_preset(text, 30.0)
+        preset(text, 30.0)
 
 
 def walk(points: list[tuple[float, float]], speed: float = 1.2) -> ControlPath:

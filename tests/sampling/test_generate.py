@@ -14,10 +14,10 @@ from moglow.bvh.write import write_bvh
 from moglow.checkpoint import REAL_SLIDE
 from moglow.cli.main import cli
 from moglow.errors import ControlError
-from moglow.export.export import export
+from moglow.formats.export import export
 from moglow.motion.contacts import contacts, toe_points
 from moglow.paths.control_path import ControlPath
-from moglow.paths.csv_files import read_control
+from moglow.paths.csv_files import read_path
 from moglow.sampling.generate import BLOCK, generate, ranked, styled, within_range
 from moglow.sampling.ranking import FAR, UNUSUAL
 from moglow.sampling.sampler import Sampler, Track
@@ -85,7 +85,7 @@ def test_a_path_beyond_what_was_seen_is_told_fitted_or_refused() -> None:
 def test_a_stand_that_was_never_seen_is_told_or_refused() -> None:
     checkpoint = make_checkpoint()
     walked = replace(checkpoint, control_range=replace(checkpoint.control_range, slowest=0.8))
-    line, steady = read_control("line", fps=20.0), ControlPath.from_velocities([[1.0, 0.0, 0.0]] * 21, 20.0)
+    line, steady = read_path("line", fps=20.0), ControlPath.from_velocities([[1.0, 0.0, 0.0]] * 21, 20.0)
     for fit in (False, True):
         same, (warning,) = within_range(walked, line, fit=fit, strict=False)
         assert same is line and "0.0 m/s asked at 0.0 s" in warning and "0.8 m/s seen" in warning
@@ -132,7 +132,7 @@ def sidecar(file: Path) -> dict[str, object]:
 def test_the_file_is_streamed_and_still_that_of_the_whole_clip(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "walk.bvh"
     run("--control", "line:length=30", "-o", out, "--checkpoint", model, "--takes", 2, "--seed", 3)
-    path = read_control("line:length=30", fps=20.0)
+    path = read_path("line:length=30", fps=20.0)
     for take in generate(make_checkpoint(), path, seed=3, takes=2):
         assert len(take.clip) > 2 * BLOCK * take.clip.fps, "several blocks, or this would show nothing"
         export(take.clip, tmp_path / "whole.bvh")
@@ -320,7 +320,7 @@ def test_motion_goes_on_anybodys_rig_with_its_hierarchy_verbatim(
     assert done.exit_code == 0, done.output
     head, theirs = (file.read_text().split("MOTION")[0] for file in (out, tmp_path / "rig.bvh"))
     assert head == theirs
-    clip, path = read_bvh(out), read_control("line:length=15", fps=20.0)
+    clip, path = read_bvh(out), read_path("line:length=15", fps=20.0)
     assert np.linalg.norm(clip.ground_positions() - path.positions, axis=-1).max() < 1.0
 
 

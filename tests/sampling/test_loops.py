@@ -19,7 +19,7 @@ from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import joined
 from moglow.motion.contacts import toe_points
 from moglow.paths.control_path import ControlPath
-from moglow.paths.csv_files import read_control
+from moglow.paths.csv_files import read_path
 from moglow.sampling.generate import LOCK, PRETRAINED, generate
 from moglow.sampling.loops import Loop, make_loop, without_ends
 from moglow.sampling.sampler import Sampler, Track
@@ -37,7 +37,7 @@ def model() -> Checkpoint:
 
 def loop_of(model: Checkpoint, control: str, seed: int = 0) -> Loop:
     sampler = Sampler.of(model, temperature=0.7)
-    return make_loop(sampler, model, Track(read_control(control, fps=sampler.fps), seed), spec=LOCK)
+    return make_loop(sampler, model, Track(read_path(control, fps=sampler.fps), seed), spec=LOCK)
 
 
 def played(clip: Clip, path: ControlPath, times: int = 3) -> Clip:
@@ -63,7 +63,7 @@ def test_a_loop_played_again_and_again_shows_no_jump(model: Checkpoint, control:
         np.testing.assert_allclose(places[frames:], places[:-frames], atol=SAME)
     speeds = np.diff(places, axis=0)
     change = np.linalg.norm(np.diff(speeds, axis=0), axis=-1).max(-1) * clip.fps**2
-    (free,) = generate(model, read_control(control, fps=model.context.fps))
+    (free,) = generate(model, read_path(control, fps=model.context.fps))
     usual = np.linalg.norm(np.diff(free.clip.world()[0], 2, axis=0), axis=-1).max(-1) * clip.fps**2
     assert change[frames - 2 : frames + 2].max() <= max(usual.max(), 60.0), "where it closes"
     assert change.max() <= 1.5 * max(usual.max(), 60.0), "where two laps are blended"
@@ -89,13 +89,13 @@ def test_feet_hold_over_the_seam(model: Checkpoint) -> None:
 
 def test_a_lap_has_no_standing_ends_but_the_same_way() -> None:
     for control in ("circle:r=2", "figure8", "line:length=6", "side"):
-        path = read_control(control, fps=30.0)
+        path = read_path(control, fps=30.0)
         lap = without_ends(path)
         speed = np.linalg.norm(lap.velocities()[:, :2], axis=-1)
         assert lap.length == pytest.approx(path.length, rel=0.01) and len(lap) < len(path)
         assert speed.min() > 0.8 * np.median(speed), control
         np.testing.assert_allclose(lap.positions[[0, -1]], path.positions[[0, -1]], atol=1e-6)
-    stand = read_control("stand:seconds=2", fps=30.0)
+    stand = read_path("stand:seconds=2", fps=30.0)
     assert without_ends(stand) is stand
     steady = ControlPath.from_velocities(np.tile([1.0, 0, 0.5], (60, 1)), 30.0)
     assert len(without_ends(steady)) == 60
@@ -103,7 +103,7 @@ def test_a_lap_has_no_standing_ends_but_the_same_way() -> None:
 
 def test_each_take_is_its_own_whatever_else_is_made(model: Checkpoint) -> None:
     sampler = Sampler.of(model, temperature=0.7)
-    path = read_control("turn:angle=360", fps=sampler.fps)
+    path = read_path("turn:angle=360", fps=sampler.fps)
     one, same, other = (
         make_loop(sampler, model, Track(path, 3, take), spec=LOCK).finished() for take in (1, 1, 2)
     )
@@ -112,7 +112,7 @@ def test_each_take_is_its_own_whatever_else_is_made(model: Checkpoint) -> None:
 
 
 def test_a_lap_of_an_hour_is_refused(model: Checkpoint) -> None:
-    path = replace(read_control("stand:seconds=20", fps=30.0), fps=0.03)
+    path = replace(read_path("stand:seconds=20", fps=30.0), fps=0.03)
     with pytest.raises(ControlError, match="at most 600"):
         make_loop(Sampler.of(model), model, Track(path), spec=LOCK)
 

@@ -13,7 +13,7 @@ from moglow.corpus.context import ContextSpec
 from moglow.models.moglow import MoGlow
 from moglow.paths.control_path import ControlPath
 from moglow.paths.control_range import ControlRange
-from moglow.paths.presets import make_preset
+from moglow.paths.presets import preset
 from moglow.sampling.fast.numpy_moglow import NumpyMoGlow
 from moglow.sampling.sampler import Past, Sampler, Track
 from moglow.sampling.start_and_stop import ending_start, setting_off
@@ -112,7 +112,7 @@ def test_what_is_drawn_beside_a_motion_changes_no_bit_of_it() -> None:
         )
         for speed, turn, frames, style in wanted
     ]
-    paths.append(make_preset("line:length=0.3", sampler.fps))  # comes to a stand
+    paths.append(preset("line:length=0.3", sampler.fps))  # comes to a stand
     parting = [ending_start(path) for path in paths]
     assert [start is None for start in parting] == [True, True, True, False]
     tracks = [Track(path, seed=5, take=take) for path in paths for take in range(3)]

@@ -10,7 +10,7 @@ from moglow.maths.rotations import Array
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import toe_points
 from moglow.paths.control_path import ControlPath
-from moglow.paths.csv_files import read_control
+from moglow.paths.csv_files import read_path
 from moglow.sampling.generate import PRETRAINED, generate
 from moglow.sampling.start_and_stop import BEFORE, best_ending, can_settle, ending_start
 from tests.support.tiny import tiny_context
@@ -20,14 +20,14 @@ STOP = str(Path(__file__).parents[2] / "data" / "controls" / "stop.csv")
 
 
 def test_an_ending_begins_before_a_stop_and_only_there() -> None:
-    stop = read_control("line:length=4", fps=FPS)
+    stop = read_path("line:length=4", fps=FPS)
     start = ending_start(stop)
     assert start is not None
     stopped = np.flatnonzero(np.abs(stop.velocities()).max(-1) > 0.05)[-1] + 1
     assert start == stopped - round(BEFORE * FPS)
     assert ending_start(ControlPath.from_velocities(np.tile([1.0, 0, 0], (90, 1)), FPS)) is None
     assert ending_start(ControlPath.standing(90, FPS)) is None
-    assert ending_start(read_control("turn:angle=30,rate=90", fps=FPS)) is not None
+    assert ending_start(read_path("turn:angle=30,rate=90", fps=FPS)) is not None
     long_stand = stop.at(np.minimum(np.arange(len(stop) + 700), len(stop) - 1))
     assert ending_start(long_stand) is None
     hop = ControlPath.from_velocities([[1.0, 0, 0]] * 3 + [[0.0, 0, 0]] * 9, FPS)
@@ -57,7 +57,7 @@ def model() -> Checkpoint:
 
 def ends(model: Checkpoint, control: str) -> tuple[list[Clip], Array, Array]:
     """Takes; how far one foot is before the other, and how fast the faster one is, over the last quarter second."""
-    path = read_control(control, fps=model.context.fps)
+    path = read_path(control, fps=model.context.fps)
     clips = [take.clip for take in generate(model, path, seed=1, takes=4)]
     toes = np.stack([toe_points(clip)[-9:][..., [0, 2]] for clip in clips])  # (N, 9, L, 2)
     ahead = np.array([np.sin(path.headings[-1]), np.cos(path.headings[-1])])
@@ -76,7 +76,7 @@ def test_a_figure_that_stops_stands(model: Checkpoint, control: str) -> None:
 def test_a_path_that_begins_in_stride_or_at_rest_is_begun_so(model: Checkpoint) -> None:
     """No start-up artefact: the first third of a second looks like any other."""
     stride = ControlPath.from_velocities(np.tile([1.1, 0, 0], (120, 1)), model.context.fps)
-    rest = read_control("line:length=3", fps=model.context.fps)
+    rest = read_path("line:length=3", fps=model.context.fps)
     for path, least, most in ((stride, 0.5, 6.0), (rest, 0.0, 0.3)):
         (take,) = generate(model, path)
         toes = toe_points(take.clip)[..., [0, 2]]

@@ -12,8 +12,8 @@ from moglow.maths.signals import Flags
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import contacts, legs_of, toe_points
 from moglow.paths.control_path import ControlPath
-from moglow.paths.csv_files import read_control
-from moglow.paths.presets import PRESETS, make_preset
+from moglow.paths.csv_files import read_path
+from moglow.paths.presets import PRESETS, preset
 from scripts import make_samples
 from scripts.procedural.figure import make_figure
 from scripts.procedural.gaits import Manner
@@ -33,7 +33,7 @@ every_sample = pytest.mark.parametrize("name", NAMES)
 def make(name: str, *, seed: int = 0) -> Recording:
     """A preset walked; a hound trots where the name says so."""
     mover, text = (trot, name.removeprefix("trot ")) if name.startswith("trot ") else (walk, name)
-    return mover(make_preset(text, 30.0), generator=np.random.default_rng(seed))
+    return mover(preset(text, 30.0), generator=np.random.default_rng(seed))
 
 
 def toes_of(recording: Recording) -> Array:
@@ -111,7 +111,7 @@ def test_in_a_trot_diagonal_legs_stand_together() -> None:
 
 
 def test_every_manner_shows() -> None:
-    path = make_preset("circle", 30.0)
+    path = preset("circle", 30.0)
     usual = walk(path, generator=np.random.default_rng(0)).clip.rotations
     for field, value in vars(Manner()).items():
         changed = walk(
@@ -154,7 +154,7 @@ def test_the_contact_detector_finds_the_exact_contacts(name: str) -> None:
 
 @every_sample
 def test_committed_paths_are_those_of_the_clips(name: str) -> None:
-    clip, path = read_bvh(SAMPLES / f"{name}.bvh"), read_control(CONTROLS / f"{name}.csv")
+    clip, path = read_bvh(SAMPLES / f"{name}.bvh"), read_path(CONTROLS / f"{name}.csv")
     assert len(path) == len(clip) and path.fps == pytest.approx(clip.fps)
     apart = np.linalg.norm(ControlPath.from_clip(clip).positions - path.positions, axis=-1)
     assert apart.max() < 0.12
@@ -162,7 +162,7 @@ def test_committed_paths_are_those_of_the_clips(name: str) -> None:
 
 @pytest.mark.parametrize("file", sorted(CONTROLS.glob("*.csv")), ids=lambda file: file.stem)
 def test_every_committed_control_can_be_walked(file: Path) -> None:
-    path = read_control(file, fps=30.0)
+    path = read_path(file, fps=30.0)
     velocities = path.velocities()
     assert path.duration > 3 and np.abs(velocities[:, 0]).max() < 3.5 and np.abs(velocities[:, 2]).max() < 2.0
 

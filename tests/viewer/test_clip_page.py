@@ -19,7 +19,7 @@ from moglow.errors import ClipError, ExportError, FileFormatError
 from moglow.maths.rotations import Array
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Skeleton
-from moglow.paths.csv_files import read_control
+from moglow.paths.csv_files import read_path
 from moglow.takes.sidecars import read_figures
 from moglow_viewer.pages.clip_page import make_page, pack_points, write_page
 from moglow_viewer.scene.figures import figure_table, measure
@@ -60,7 +60,7 @@ def farthest(a: Array, b: Array) -> float:
 @pytest.mark.parametrize("name", ["walk", "trot"])
 def test_positions_come_back_within_a_millimetre(samples: Path, name: str) -> None:
     clip = read_bvh(samples / f"{name}.bvh")
-    control = read_control(samples.parent / "controls" / f"{name}.csv")
+    control = read_path(samples.parent / "controls" / f"{name}.csv")
     motion = motion_of(make_page([clip], control=control))
     expected = np.concatenate([clip.world()[0], clip.end_positions()], axis=1)
     assert farthest(unpacked(motion["takes"][0]), expected) < MILLIMETRE
@@ -150,7 +150,7 @@ def test_figures_come_from_the_sidecar_or_are_measured(samples: Path, tmp_path: 
     )
     figures = read_figures(tmp_path / "walk.bvh")
     clip = read_bvh(samples / "walk.bvh")
-    control = read_control(samples.parent / "controls" / "walk.csv")
+    control = read_path(samples.parent / "controls" / "walk.csv")
     motion = motion_of(make_page([clip, clip], control=control, figures=[figures, {}]))
     rows = {row[0]: row[1:] for row in motion["figures"]}
     assert rows["seed"] == ["3", ""] and rows["length"] == ["6.8 s", "6.8 s"]
@@ -192,7 +192,7 @@ def test_the_command_writes_a_page_or_says_that_there_is_one(samples: Path, tmp_
 @pytest.fixture
 def page(browser: Any, samples: Path, tmp_path: Path) -> Page:
     clips = [read_bvh(samples / f"{name}.bvh") for name in ("walk", "trot")]
-    write_page(clips, tmp_path / "two.html", control=read_control("line:length=3"))
+    write_page(clips, tmp_path / "two.html", control=read_path("line:length=3"))
     page = Page(browser, tmp_path / "two.html")
     if page.playing:
         page.press(" ")

@@ -14,7 +14,7 @@ from moglow.bvh.read import read_bvh
 from moglow.checkpoint import Checkpoint
 from moglow.cli.main import cli
 from moglow.errors import ControlError
-from moglow.paths.csv_files import read_control
+from moglow.paths.csv_files import read_path
 from moglow.paths.steering import Moving
 from moglow.sampling.generate import PRETRAINED
 from moglow_viewer.play.gamepad import AXIS, BUTTON, FULL, Stick
@@ -118,7 +118,7 @@ def test_what_is_recorded_is_what_generate_makes_of_its_file(
         recording.add(live.place, None)
     control, motion = save(recording.path, checkpoint, walker, tmp_path)
     assert [file.name for file in (control, motion)] == ["play_1.csv", "play_1.bvh"]
-    asked = read_control(str(control), fps=walker.fps)
+    asked = read_path(str(control), fps=walker.fps)
     assert np.abs(asked.positions - [live.place[:2] for live in lives]).max() < 1e-4
     again = tmp_path / "again.bvh"
     words = [

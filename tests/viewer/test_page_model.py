@@ -16,7 +16,7 @@ from moglow.errors import CheckpointError, ControlError, ExportError
 from moglow.maths.rotations import Array, euler_to_quat, quat_angle
 from moglow.motion.clip import Clip
 from moglow.paths.control_path import SMOOTHING, ControlPath
-from moglow.paths.csv_files import read_control
+from moglow.paths.csv_files import read_path
 from moglow.paths.pace import Curve, Pace, follow
 from moglow.paths.steering import Moving, Steering, walked
 from moglow.sampling.generate import PRETRAINED
@@ -266,7 +266,7 @@ def test_files_say_what_was_walked(tmp_path: Path) -> None:
     assert quat_angle(clip.rotations, expected.rotations).max() < PRINTED
     degrees = np.loadtxt((tmp_path / "walk.bvh").read_text().splitlines()[-frames:])[:, 3:]
     assert np.abs(np.diff(degrees, axis=0)).max() < 120  # the heading goes round, the angles do not jump
-    control = read_control(tmp_path / "walk.csv")
+    control = read_path(tmp_path / "walk.csv")
     assert np.abs(control.positions - path.positions).max() < PRINTED
     assert np.abs(control.headings - path.headings).max() < PRINTED
     assert control.styles is not None and control.styles[19:21] == ("cmu", "snu")

@@ -14,7 +14,7 @@ from moglow.bvh.read import read_bvh
 from moglow.checkpoint import Checkpoint
 from moglow.cli.main import cli
 from moglow.maths.rotations import Array
-from moglow.paths.csv_files import read_control
+from moglow.paths.csv_files import read_path
 from moglow.paths.steering import Moving, Steering, walked
 from moglow.sampling.generate import PRETRAINED
 from tests.support.browsing import Page
@@ -217,7 +217,7 @@ def test_what_was_recorded_is_saved_and_can_be_generated_along(page: Page, tmp_p
         if bvh.exists() and csv.exists():
             break
         time.sleep(0.1)
-    clip, path = read_bvh(bvh), read_control(csv)
+    clip, path = read_bvh(bvh), read_path(csv)
     assert len(clip) == len(path) == 60 and clip.fps == pytest.approx(FPS)
     assert path.positions[-1] == pytest.approx(place[:2], abs=1e-5)
     points = np.concatenate([clip.world()[0], clip.end_positions()], axis=1)[-1]

@@ -15,7 +15,7 @@ from moglow.bvh.read import read_bvh
 from moglow.bvh.write import write_bvh
 from moglow.cli.main import cli
 from moglow.motion.clip import Clip
-from moglow.paths.csv_files import read_control
+from moglow.paths.csv_files import read_path
 from moglow_viewer.scene.scene import Scene
 from moglow_viewer.scene.shown_motion import Motion
 from moglow_viewer.scene.strips import strips
@@ -61,7 +61,7 @@ def test_every_key_changes_something_and_says_what() -> None:
 def test_strips_are_slide_path_error_and_likelihood(samples: Path) -> None:
     clip = read_bvh(samples / "walk.bvh")
     nats = np.linspace(-5, 5, len(clip)).tolist()
-    asked = read_control("line:length=3", fps=clip.fps)
+    asked = read_path("line:length=3", fps=clip.fps)
     found = strips(Scene((Motion(clip, {"log_likelihood_nats": {"mean": 0.0, "per_frame": nats}}),), asked))
     assert [strip.label for strip in found] == ["foot slide", "path error", "likelihood"]
     assert np.allclose(found[2].values, nats)

@@ -7,7 +7,7 @@ from pathlib import Path
 from moglow.blender.program import find_blender
 from moglow.blender.scene_job import Scene, build_scene, seam
 from moglow.bvh.read import read_bvh
-from moglow.paths.csv_files import read_control
+from moglow.paths.csv_files import read_path
 
 SMOOTH = 0.05
 """Metres; a loop that jumps farther is seen to."""
@@ -28,7 +28,7 @@ def make_scene(
     """Builds the scene and yields a line for each file, and for each warning."""
     scene = Scene(out, film, size=size, character=character, body=body, loop=loop)
     clip = read_bvh(source)
-    path = read_control(control, fps=clip.fps) if control else None
+    path = read_path(control, fps=clip.fps) if control else None
     built = build_scene(clip, scene, find_blender(blender), path=path)
     jump, turn = seam(clip)
     if loop and jump > SMOOTH:

@@ -82,7 +82,7 @@ def command(
     from moglow.bvh.read import read_bvh
     from moglow.cleaning.frame_rate import unmislabel_fps
     from moglow.cleaning.spike import despike as despiked
-    from moglow.export.export import export
+    from moglow.formats.export import export
     from moglow.motion.retarget import retarget
 
     clip = read_bvh(source, overrides=read_map(source_map) if source_map else {})[frames]

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from moglow.checkpoint import Checkpoint
-from moglow.export.export import export
+from moglow.formats.export import export
 from moglow.maths.rotations import Array
 from moglow.paths.control_path import ControlPath
-from moglow.paths.csv_files import read_control, write_control
+from moglow.paths.csv_files import read_path, write_path
 from moglow.sampling.generate import generate
 from moglow_viewer.play.live import Walker, path_of
 
@@ -41,8 +41,8 @@ def save(path: ControlPath, checkpoint: Checkpoint, walker: Walker, folder: Path
     number = 1
     while (control := folder / f"play_{number}.csv").exists() or control.with_suffix(".bvh").exists():
         number += 1
-    write_control(path, control)
-    asked = read_control(str(control), fps=checkpoint.context.fps)
+    write_path(path, control)
+    asked = read_path(str(control), fps=checkpoint.context.fps)
     (take,) = generate(checkpoint, asked, seed=walker.seed, temperature=walker.temperature, name=control.stem)
     export(take.clip, control.with_suffix(".bvh"))
     return control, control.with_suffix(".bvh")

@@ -8,7 +8,7 @@ import numpy as np
 from moglow.bvh.read import read_bvh
 from moglow.maths.rotations import Array, heading_to_vector
 from moglow.paths.control_path import ControlPath
-from moglow.paths.csv_files import read_control
+from moglow.paths.csv_files import read_path
 from moglow.takes.sidecars import read_figures
 from moglow_viewer.scene.palette import colour, take_colour
 from moglow_viewer.scene.shown_motion import Motion
@@ -57,7 +57,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Sources:
-    """The files of a scene: clips, the path asked for as `read_control` takes it, and recordings to hold beside."""
+    """The files of a scene: clips, the path asked for as `read_path` takes it, and recordings to hold beside."""
 
     clips: tuple[Path, ...]
     control: str | None = None
@@ -68,7 +68,7 @@ class Sources:
         """Reads them all; an error names the file."""
         motions = [Motion(read_bvh(file), read_figures(file)) for file in self.clips]
         motions += [Motion(read_bvh(file), real=True) for file in self.real]
-        asked = read_control(self.control, fps=motions[0].clip.fps) if self.control else None
+        asked = read_path(self.control, fps=motions[0].clip.fps) if self.control else None
         return Scene(tuple(motions), asked, self.beside)
 
     def stamps(self) -> dict[Path, tuple[int, int]]:

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from moglow.bvh.read import read_bvh
-from moglow.export.glb import write_glb
+from moglow.formats.glb import write_glb
 from moglow.maths.rotations import Array, expmap_to_quat
 from moglow.motion.capsule_body import capsule_body
 from moglow.motion.clip import Clip

@@ -8,7 +8,7 @@ import pytest
 
 from moglow.bvh.read import read_bvh
 from moglow.errors import ExportError
-from moglow.export.export import EXPORTERS, export
+from moglow.formats.export import EXPORTERS, export
 from moglow.maths.rotations import quat_angle
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Skeleton

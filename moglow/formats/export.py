@@ -1,4 +1,4 @@
-"""A clip as a file: the suffix chooses the format.; numpy alone.
+"""A clip as a file: the suffix chooses the format; numpy alone.
 
 Adding a format is a function and a line in `EXPORTERS`; what it can be asked for are its keywords.
 """
@@ -13,8 +13,8 @@ import numpy as np
 
 from moglow.bvh.write import write_bvh, write_bvh_blocks
 from moglow.errors import ExportError
-from moglow.export.glb import write_glb
 from moglow.files.atomic import replacing
+from moglow.formats.glb import write_glb
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import joined
 

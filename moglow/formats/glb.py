@@ -1,4 +1,4 @@
-"""A clip as a binary glTF file: armature, skinned capsule body and animation.; numpy and json alone.
+"""A clip as a binary glTF file: armature, skinned capsule body and animation; numpy and json alone.
 
 glTF is metres, Y up and +Z forward as we are; only quaternions are w-last. The bind pose is the zero pose, so inverse
 bind matrices are plain shifts; the pose at rest in the file is the first frame, which is what a still viewer shows.

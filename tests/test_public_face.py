@@ -1,0 +1,75 @@
+"""The public names of `moglow`: complete, lazy, and the same motion as the command line makes."""
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import moglow
+from moglow.cli.main import cli
+
+
+def test_importing_moglow_loads_neither_numpy_nor_torch() -> None:
+    code = "import sys, moglow; dir(moglow); print(*sorted({'numpy', 'torch', 'click'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_generating_loads_numpy_alone() -> None:
+    code = "import sys, moglow; moglow.generate('line:length=0.5'); "
+    code += "print(*sorted({'torch', 'scipy', 'bvh', 'click', 'rich', 'pyvista'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("name", moglow.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(moglow, name) is getattr(import_module(moglow._MODULE_OF[name]), name)
+    assert name in dir(moglow)
+
+
+def test_type_checkers_see_the_same_names() -> None:
+    tree = ast.parse(Path(moglow.__file__).read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {
+        alias.asname: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen == moglow._MODULE_OF
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'generat'"):
+        moglow.generat  # noqa: B018
+
+
+@pytest.mark.parametrize("suffix", [".bvh", ".glb"])
+def test_a_take_is_what_the_command_writes(suffix: str, tmp_path: Path) -> None:
+    command, ours = tmp_path / f"command{suffix}", tmp_path / f"python{suffix}"
+    arguments = ["generate", "--control", "circle:r=2", "--seed", "1", "-o", str(command)]
+    assert CliRunner().invoke(cli, arguments).exit_code == 0
+    take = moglow.generate("circle:r=2", seed=1)
+    take.export(ours)
+    assert ours.read_bytes() == command.read_bytes()
+    assert take.figures["real_motion"]["foot_slide_m_s"]["median"] > 0
+
+
+def test_a_path_and_a_style_can_be_given(tmp_path: Path) -> None:
+    path = moglow.preset("line:length=1")
+    moglow.write_path(path, tmp_path / "line.csv")
+    from_file = moglow.generate(tmp_path / "line.csv")
+    assert len(from_file.clip) == len(path)
+    style = moglow.pretrained().context.styles[0]
+    assert moglow.generate(path, style=style).path.styles == (style,) * len(path)
+
+
+def test_clips_and_takes_show_themselves_in_a_notebook() -> None:
+    take = moglow.generate("line:length=0.5")
+    for shown in (take._repr_html_(), take.clip._repr_html_()):
+        assert shown.startswith("<iframe srcdoc=") and "default-src" in shown
