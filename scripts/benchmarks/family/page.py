@@ -60,8 +60,8 @@ def _introduction(found: Evaluation, training: TrainingSpec, shipped: int) -> It
     spec = found.spec
     yield "# The family of models\n"
     yield (
-        "Made by [`scripts/benchmarks/family/run.py`](../scripts/benchmarks/family/run.py) from the models' own words and from "
-        "[`models.jsonl`](models.jsonl); a test fails when it lags behind them. "
+        "Made by [`scripts/benchmarks/family/run.py`](../scripts/benchmarks/family/run.py) "
+        "from the models' own words and from [`models.jsonl`](models.jsonl); a test fails when it lags behind them. "
         "[Write your own](own_model.md) in under 60 lines.\n"
     )
     more = [f"{words} ([{name}]({name}))" for name, words in ABOUT.items() if (DOCS / name).exists()]
