@@ -73,9 +73,9 @@ def command(
     unit: str | None,
     verbatim: bool | None,
 ) -> None:
-    """Converts the BVH file IN to OUT, in the format of its suffix.
+    """Converts a BVH file to BVH, GLB, NPZ or CSV.
 
-    .bvh; .glb, an animated body for Blender, browsers and game engines; .npz, arrays for numpy; .csv, the joints'
+    The suffix of OUT selects the format: .bvh; .glb, an animated body for Blender, browsers and game engines; .npz, arrays for numpy; .csv, the joints'
     world positions in metres.
     """
     from moglow.anatomy.anatomy import read_map
