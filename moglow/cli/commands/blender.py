@@ -68,8 +68,8 @@ def install(ctx: click.Context, option: click.Parameter, asked: bool) -> None:
 def command(source: Path, out: Path, render: Path | None, control: str | None, **options: object) -> None:
     """Builds a Blender scene from the BVH file IN.
 
-    OUT is a .blend, or a .fbx or .glb of the figure alone. A scene has the armature and its action, named after IN, at IN's rate, a body, the path, a floor of square metres
-    and a camera that goes along.
+    OUT is a .blend, or a .fbx or .glb of the figure alone. A scene has the armature and its action, named after IN,
+    at IN's rate, a body, the path, a floor of square metres and a camera that follows the figure.
     """
     from moglow.cli.actions.blender import make_scene
 

@@ -15,7 +15,7 @@ Examples:
 
 
 def read_frames(ctx: click.Context, option: click.Parameter, text: str | None) -> slice:
-    """A range of frames as Python writes it: ``10:200``, ``:100``, ``-30:``; everything where nothing is said."""
+    """A range of frames as Python writes it: ``10:200``, ``:100``, ``-30:``; everything by default."""
     try:
         start, stop = (int(part) if part.strip() else None for part in (text or ":").split(":"))
     except ValueError:
@@ -75,8 +75,8 @@ def command(
 ) -> None:
     """Converts a BVH file to BVH, GLB, NPZ or CSV.
 
-    The suffix of OUT selects the format: .bvh; .glb, an animated body for Blender, browsers and game engines; .npz, arrays for numpy; .csv, the joints'
-    world positions in metres.
+    The suffix of OUT selects the format: .bvh; .glb, an animated body for Blender, browsers and game engines; .npz,
+    arrays for numpy; .csv, the joints' world positions in metres.
     """
     from moglow.anatomy.anatomy import read_map
     from moglow.bvh.read import read_bvh
