@@ -1,8 +1,8 @@
 """Turns the position of a stick into the velocities that a model takes. Needs numpy alone.
 
 A stick can jump, a body cannot: each velocity follows the stick like a critically damped spring, in closed form. A
-model that looks ahead is given the velocities that the spring would have if the stick were held, so that the figure reacts at
-once, however far the model looks. The state is a value that is passed and returned:
+model that looks ahead is given the velocities that the spring would have if the stick were held, so that the figure
+reacts at once, however far the model looks. The state is a value that is passed and returned:
 
     coming = steering.ahead(moving, wanted, 1 + lookahead)  # what `Sampler.step` takes, once standardised
     moving = steering.step(moving, wanted)
