@@ -1,4 +1,4 @@
-"""README, help and command line agree: what is shown can be typed."""
+"""README, docs, help and command line agree: every command that is shown can be typed."""
 
 import re
 import shlex
@@ -12,21 +12,23 @@ import pytest
 from moglow.cli.main import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = {
-    name: (ROOT / name).read_text("utf-8")
-    for name in (
-        *("README.md", "CONTRIBUTING.md", "data/README.md"),
-        *("docs/blender.md", "docs/models.md", "docs/own_model.md"),
-    )
+    file.relative_to(ROOT).as_posix(): file.read_text("utf-8")
+    for file in [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "data/README.md")), *DOCS]
 }
 README = PAGES["README.md"]
 
 
 def command_lines(text: str) -> list[str]:
-    """The `moglow …` lines of a text, without prompts, comments, launchers and continuations."""
+    """Returns the `moglow …` lines of a text, without prompts, comments, launchers and continuations.
+
+    A command's bare name within a sentence, as in "`moglow clean` mends it", becomes a request for its help.
+    """
     text = text.replace("\\\n", " ")
     found = re.findall(r"^\s*(?:\$ )?(?:\.venv/bin/|torchrun .*-m )?(moglow .*)$", text, re.MULTILINE)
-    found += re.findall(r"`(moglow [^`\n]*)`", text)
+    inline = re.findall(r"(?<!`)`(moglow [^`\n]*)`(?!`)", text)
+    found += [f"{line} --help" if len(line.split()) == 2 else line for line in inline]
     return [re.split(r"\s+#|[|>]", line)[0] for line in found]
 
 
@@ -36,6 +38,8 @@ def parse(line: str) -> None:
     if words == ["--help"]:
         return
     assert words[0] in COMMANDS, f"{line}: there is no command {words[0]!r}"
+    if words[1:] == ["--help"]:
+        return
     command: click.Command = import_module(COMMANDS[words[0]]).command
     with click.Context(command, info_name=words[0]) as ctx:
         given, rest, _ = command.make_parser(ctx).parse_args(words[1:])
@@ -83,6 +87,16 @@ def test_every_command_is_in_the_readme(name: str) -> None:
     assert any(line.split()[1] == name for line in command_lines(README))
 
 
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 100
+
+
+def test_the_site_lists_every_page() -> None:
+    site = (ROOT / "mkdocs.yml").read_text("utf-8")
+    listed = re.findall(r"[\w/]+\.md$", site, re.MULTILINE)
+    assert sorted(listed) == sorted(file.relative_to(ROOT / "docs").as_posix() for file in DOCS)
+
+
 @pytest.mark.parametrize(
     ("page", "target"),
     [(page, target) for page, text in PAGES.items() for target in re.findall(r"\]\(([^)#:]+)\)", text)],
@@ -99,7 +113,7 @@ def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (tmp_path / "circle.glb").stat().st_size > 1000
 
 
-@pytest.mark.parametrize("script", ["setup", "check", "demo"])
+@pytest.mark.parametrize("script", ["setup", "check", "demo", "docs"])
 def test_scripts_can_be_run(script: str) -> None:
     path = ROOT / "scripts" / script
     assert path.stat().st_mode & 0o111 and path.read_text().startswith("#!/usr/bin/env bash\n# ")

@@ -1,7 +1,7 @@
 """The `moglow` command: a group that imports each command when it is asked for, and shows errors as one line.
 
-A command lives in a file of its own as the attribute `command`; it parses, calls one function, says one line.
-It imports what it calls inside its body, so that `moglow --help` is there at once.
+Each command is a file with the attribute `command`; it parses options, calls one function and prints the result.
+It imports what it calls inside its body, so that `moglow --help` starts at once.
 """
 
 import io
@@ -42,7 +42,7 @@ Example:
 
 
 class Failure(click.ClickException):
-    """What a user sees when something cannot be done: one line on stderr, exit code 1.
+    """An error shown to the user as one line on stderr, with exit code 1.
 
     >>> Failure("walk.bvh: no MOTION").format_message()
     'walk.bvh: no MOTION'
@@ -56,7 +56,7 @@ class Failure(click.ClickException):
 
 
 class Interrupted(Failure):
-    """Ctrl-C, with the exit code that shells give it."""
+    """Ctrl-C, shown as one line, with the exit code that shells use for it."""
 
     exit_code = 130
 
@@ -78,7 +78,7 @@ class LazyGroup(click.Group):
         width = max(map(len, COMMANDS), default=0)
         for title, names in SECTIONS.items():
             commands = [(name, self.get_command(ctx, name)) for name in names]
-            rows = [(name.ljust(width), c.get_short_help_str(80)) for name, c in commands if c]
+            rows = [(name.ljust(width), c.get_short_help_str(200)) for name, c in commands if c]
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
@@ -89,7 +89,7 @@ class LazyGroup(click.Group):
         except MoglowError as error:
             raise Failure(str(error)) from error
         except BrokenPipeError:
-            raise  # the reader of our output left (`moglow … | head`): click closes in silence
+            raise  # the reader closed the pipe (`moglow … | head`): click ends without a message
         except OSError as error:
             raise Failure(describe(error)) from error
         except KeyboardInterrupt as error:
@@ -97,7 +97,7 @@ class LazyGroup(click.Group):
 
 
 def describe(error: OSError) -> str:
-    """Returns what the system said about a file, the file first.
+    """Returns the message of a system error, the file first.
 
     >>> describe(FileNotFoundError(2, "No such file or directory", "walk.bvh"))
     'walk.bvh: No such file or directory'

@@ -1,4 +1,4 @@
-"""The canonical pose, in which figures are compared: standing, facing +Z, arms out, feet flat; numpy alone.
+"""The canonical pose, in which figures are compared: standing, facing +Z, arms out, feet flat. Needs numpy alone.
 
 A zero pose may be anything: a T, an A, or, where every bone lies along a coordinate axis of its joint, no pose at all.
 What is the same in all figures is where bones point and about which axes they bend; from these follows how each joint

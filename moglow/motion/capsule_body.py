@@ -1,4 +1,4 @@
-"""A solid body for any skeleton: one tapered capsule a bone, as a triangle mesh; numpy alone.
+"""A solid body for any skeleton: one tapered capsule a bone, as a triangle mesh. Needs numpy alone.
 
 Each point belongs to one joint and keeps its place in that joint's frame, so posing the body is one rigid move a
 joint. Thickness follows the roles: a thigh is thicker than a forearm, whatever the rig calls them.

@@ -1,4 +1,4 @@
-"""A Clip: a skeleton in motion; numpy alone.
+"""A Clip: a skeleton in motion. Needs numpy alone.
 
 Local positions are kept for every joint, not only the root: some mocap moves them all.
 """

@@ -1,4 +1,4 @@
-"""Clips that come in blocks of frames, so that an hour of motion needs no more memory than a minute.."""
+"""Clips in blocks of frames, so that an hour of motion needs no more memory than a minute."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Toes and their contacts with the ground: where each leg's toe is, and when it is planted; numpy alone."""
+"""Toes and their contacts with the ground: where each leg's toe is, and when it is planted. Needs numpy alone."""
 
 from dataclasses import dataclass
 
@@ -115,7 +115,7 @@ def contacts(clip: Clip, *, floor: Array | None = None, spec: ContactSpec = Cont
 
 
 def _inner_runs(flags: Flags, longest: float) -> list[tuple[int, int]]:
-    """The short runs that the clip's ends do not cut off: of those nobody knows how long they are."""
+    """Returns the short runs that the clip's ends do not cut off; the true length of the others is unknown."""
     return [(a, b) for a, b in runs(flags) if a > 0 and b < len(flags) and b - a <= longest + 1e-6]
 
 

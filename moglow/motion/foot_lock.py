@@ -1,4 +1,4 @@
-"""Holding planted feet in place, and moving feet at all: inverse kinematics on a whole clip; numpy alone.
+"""Holds planted feet in place and moves feet, by inverse kinematics on a whole clip. Needs numpy alone.
 
 Used after sampling (frame by frame if need be) and after retargeting.
 """

@@ -1,4 +1,4 @@
-"""The mirror image of a skeleton's frames, right even where the zero pose is no T-pose; numpy alone.
+"""The mirror image of a skeleton's frames, correct even where the zero pose is not a T-pose. Needs numpy alone.
 
 Seen in the mirror plane x = 0 of the world, M = diag(−1, 1, 1), the left hand becomes a right one. If ``p`` is the
 partner of joint ``j`` (``j`` itself on the mid-line), the mirrored world rotation is ``W'ⱼ = M Wₚ Sⱼ``, where the

@@ -1,4 +1,4 @@
-"""A clip of one skeleton put on another: by roles, in the canonical pose, feet where they stood.."""
+"""Retargets a clip to another skeleton: by roles, in the canonical pose, with feet at their old places."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""A skeleton: names, parents, offsets and end sites, with forward kinematics; numpy alone.
+"""A skeleton: names, parents, offsets and end sites, with forward kinematics. Needs numpy alone.
 
 Metres, Y up. Every joint's frame is its parent's frame moved by the joint's local position and then turned by its local
 rotation. In the zero pose all local rotations are the identity and all local positions are the offsets.

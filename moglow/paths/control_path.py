@@ -1,4 +1,4 @@
-"""A ControlPath: where a figure goes over the ground, which way it faces and in what style; numpy alone.
+"""A ControlPath: where a figure goes over the ground, which way it faces and in what style. Needs numpy alone.
 
 The model is steered by a path's *velocities*. Row t is the step from frame t−1 to frame t, divided by its duration and
 expressed in the heading half-way between the two frames. Seen from there a step looks the same from both its ends, so
@@ -146,7 +146,7 @@ class ControlPath:
         return replace(self.at(np.arange(frames) * (self.fps / fps)), fps=float(fps))
 
     def reversed(self) -> "ControlPath":
-        """The path backwards in time: who walked forward now walks backward."""
+        """Returns the path backwards in time: forward becomes backward."""
         return self[::-1]
 
     def mirrored(self) -> "ControlPath":

@@ -1,4 +1,4 @@
-"""What controls were seen, what a path asks for beyond them, and the path slowed down to them; numpy alone."""
+"""The range of controls in the training data, and paths checked against it or slowed down to it. Needs numpy alone."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,18 +10,18 @@ from moglow.maths.rotations import Array
 from moglow.paths.control_path import SMOOTHING, ControlPath
 
 LEAST = 0.1
-"""Metres or radians a second that count as seen even where they were not: a stand is never quite still."""
+"""Metres or radians a second that are always within the range: a standing figure is never quite still."""
 TOLERANCE = 1.02
-"""A path may ask for that much more before anybody is told."""
+"""A path may exceed the range by this factor without a warning."""
 STRETCHED = 4.0
-"""Nothing is slowed down more than so many times: a path that asks for what was never seen stays nearly as drawn."""
+"""The largest factor by which a path is slowed down."""
 
 
 @dataclass(frozen=True)
 class ControlRange:
     """How fast motion goes: m/s and rad/s to all but a thousandth; sideways and turn to either side.
 
-    ``slowest`` is the pace that all but a hundredth of it keeps: who was never seen to stand cannot begin from a stand.
+    ``slowest`` is the pace that 99 % of it exceeds: a model that saw no standing figure cannot begin from a stand.
     """
 
     forward: float
@@ -44,7 +44,7 @@ class ControlRange:
         return cls(*(round(float(value), 4) for value in values))
 
     def shares(self, path: ControlPath) -> dict[str, Array]:
-        """For each frame ``(T,)`` how many times the range a path asks for: 1 is its border.
+        """Returns, for each frame ``(T,)``, the path's velocity as a multiple of the range: 1 is its border.
 
         >>> steady = ControlPath.from_velocities([[1.5, 0.0, 0.0]] * 3, fps=30.0)
         >>> ControlRange(forward=1.0, backward=0.5, sideways=0.5, turn=1.0).shares(steady)["forward"].tolist()
@@ -60,7 +60,7 @@ class ControlRange:
         return {name: values / max(getattr(self, name), LEAST) for name, values in asked.items()}
 
     def warnings(self, path: ControlPath) -> tuple[str, ...]:
-        """One sentence for each way in which a path asks for more, with both numbers, and when.
+        """Returns one sentence for each quantity that exceeds the range, with both values and the time.
 
         >>> fast = ControlPath.from_velocities([[6.2, 0.0, 0.0]] * 31, fps=30.0)
         >>> ControlRange(forward=4.1, backward=1.0, sideways=0.5, turn=2.0).warnings(fast)
@@ -78,7 +78,7 @@ class ControlRange:
         return tuple(out)
 
     def stands(self, path: ControlPath) -> tuple[str, ...]:
-        """A sentence if a path stands or creeps where nobody was seen to, with both numbers, and when.
+        """Returns a sentence, with both paces and the time, if a path is slower than all training data.
 
         >>> walked = ControlRange(forward=1.3, backward=0.0, sideways=0.2, turn=1.0, slowest=0.8)
         >>> walked.stands(ControlPath.standing(31, fps=30.0))
@@ -95,7 +95,7 @@ class ControlRange:
         )
 
     def slowed(self, path: ControlPath) -> ControlPath:
-        """The same way in more time, so much more wherever it asks for more than the range.
+        """Returns the same path in more time, slowed down wherever it exceeds the range.
 
         The time is stretched by the largest share around each frame and then smoothed over as much, so it is enough
         everywhere and nothing brakes with a jerk.

@@ -1,14 +1,14 @@
-"""Paths in and out as CSV, and the one door for every path that a user names: `read_path`; numpy alone.
+"""Reads and writes paths as CSV; `read_path` reads a file or a preset. Needs numpy alone.
 
-The first row that is no ``#`` comment names the columns, in any order; commas, semicolons or tabs part them.
+The first row that is no ``#`` comment names the columns, in any order; separated by commas, semicolons or tabs.
 
-* ``t,x,z[,heading][,style]``: where to be at a time. Seconds, metres, degrees.
+* ``t,x,z[,heading][,style]``: a position at a time: seconds, metres, degrees.
 * ``x,z[,heading][,style]``: a waypoint. The times follow from a comfortable pace, corners are rounded.
 * ``forward,sideways,turn[,style]``: the step that leads to a frame, in metres and degrees a second, left positive. As
-  many frames as rows, at the rate that a comment ``# fps: 30`` states, else at the one that is asked for.
+  many frames as rows, at the rate of a comment ``# fps: 30``, else at the requested rate.
 
-Heading 0 looks along +Z and grows to the left: 90 looks along +X. Without that column the figure looks where it goes,
-and keeps looking there while it stands. A style holds until the next row.
+Heading 0 looks along +Z and grows to the left: 90 looks along +X. Without that column the figure faces the direction of
+travel, and keeps its last heading while it stands. A style holds until the next row.
 """
 
 import csv
@@ -28,17 +28,17 @@ from moglow.paths.pace import LONGEST, Pace, follow, round_corners
 from moglow.paths.presets import PRESETS, preset
 
 FPS = 30.0
-"""Frames a second where neither the caller nor the file says."""
+"""Frames a second, if neither the caller nor the file gives a rate."""
 DENSE = 0.1
 """Seconds: rows closer than that are a recording, kept as it is; rows further apart are key points, and smoothed."""
 STROLL = 0.1
-"""Metres a second: who is slower is standing, and looks where he looked."""
+"""Metres a second: a slower figure counts as standing and keeps its heading."""
 
 
 def read_path(source: str | Path, *, fps: float | None = None, speed: float | None = None) -> ControlPath:
-    """The path in a file, or a preset such as ``circle:r=2``, at ``fps`` frames a second.
+    """Returns the path in a file, or a preset such as ``circle:r=2``, at ``fps`` frames a second.
 
-    ``speed`` is the pace along waypoints that say no time, and of presets that name none.
+    ``speed`` is the pace along waypoints without times and of presets without a speed.
 
     >>> read_path("line:length=3", fps=20.0).length
     3.00
@@ -48,7 +48,7 @@ def read_path(source: str | Path, *, fps: float | None = None, speed: float | No
         return preset(str(source), fps or FPS, speed=speed)
     if not Path(source).exists():
         if isinstance(source, str) and not Path(source).suffix and not {"/", "\\"} & set(source):
-            return preset(source, fps or FPS)  # which says what presets there are
+            return preset(source, fps or FPS)  # its error lists the presets
         raise ControlError(f"{source}: no such file; give a CSV file or a preset: {', '.join(PRESETS)}")
     table = read_table(source)
     read = next(read for kind, read in READERS.items() if set(kind) <= set(table.columns))

@@ -1,4 +1,4 @@
-"""A path's table as written by hand: delimiter, header and numbers, each slip named by line and column.."""
+"""Reads the table of a path file: delimiter, header and numbers; errors name the line and column."""
 
 import csv
 import re
@@ -29,7 +29,7 @@ LAYOUTS: Mapping[
     ("x", "z"): ("heading", "style"),
 }
 LARGEST = 1e6
-"""A value beyond it, 1,000 km or 11 days, is a slip of the pen."""
+"""A value beyond it, 1,000 km or 11 days, is taken for a mistake."""
 MOST_BYTES = 200_000_000
 _RATE = re.compile(r"#.*\bfps\b\s*[:=]?\s*([0-9.]+)", re.IGNORECASE)
 
@@ -57,7 +57,7 @@ class Table:
 
 
 def read_table(path: str | Path) -> Table:
-    """Reads a table; which of `LAYOUTS` it is shows in its columns."""
+    """Reads a table; its columns decide which of `LAYOUTS` it is."""
     text = _read_text(Path(path))
     rate = _RATE.search(text)
     rows = [

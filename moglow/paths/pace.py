@@ -1,7 +1,7 @@
-"""From a drawn line to a path that a person can walk: corners rounded, speed from the bends, a stand at both ends.
+"""Makes a path that a person can walk from a line: rounded corners, speed by curvature, a stand at both ends.
 
-A line says where to go but not when. Whoever walks it starts and stops gently, slows down in
-bends, and where a corner is too sharp for any bend stops, turns on the spot and goes on.
+A line has no times. The figure starts and stops gently and slows down in bends; at a corner that is too sharp for a
+bend it stops, turns on the spot and continues.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from moglow.paths.control_path import SMOOTHING, ControlPath
 SPACING = 0.02
 """Metres between the nodes of a curve."""
 STRIDE = 0.3
-"""Metres over which a bend is judged: a person's step, so the jitter of a drawn line slows nobody down."""
+"""Metres over which curvature is measured: one step, so that the jitter of a drawn line does not slow the figure."""
 SHARPEST = 0.15
 """Metres: a corner that leaves room only for a smaller radius is turned on the spot, if it is a real corner …"""
 CORNER = np.radians(60.0)
@@ -25,7 +25,7 @@ CORNER = np.radians(60.0)
 CUT = np.sqrt(2) - 1
 """Times the radius: no corner is missed by more than a full arc misses a right angle by."""
 LONGEST = 1_000_000
-"""Frames: nine hours at 30 a second; more is a slip of the pen, and would only fill the memory."""
+"""Frames: nine hours at 30 a second; more is taken for a mistake."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ def follow(
     limit = np.minimum(pace.speed, pace.turn / np.maximum(bend, 1e-9)) ** 2
     limit[[0, -1, *pivots, *(pivots + 1)]] = 0.0
     ramp = 2 * pace.acceleration * arcs
-    limit = np.minimum.accumulate(limit - ramp) + ramp  # nobody speeds up faster than the ramp …
-    limit = np.minimum.accumulate((limit + ramp)[::-1])[::-1] - ramp  # … nor slows down
+    limit = np.minimum.accumulate(limit - ramp) + ramp  # the acceleration is bounded …
+    limit = np.minimum.accumulate((limit + ramp)[::-1])[::-1] - ramp  # … and so is the deceleration
     speed = np.sqrt(np.maximum(limit, 0.0))
     lasting = 2 * steps / np.maximum(speed[1:] + speed[:-1], 1e-9)
     lasting[pivots] = np.maximum(np.abs(np.diff(headings))[pivots] / pace.turn, pace.pause)
@@ -151,7 +151,7 @@ def follow(
 
 
 def check_length(metres: float) -> None:
-    """Refuses what has no end within a day's walk."""
+    """Raises ControlError for a path that is too long."""
     if metres > LONGEST * SPACING:
         raise ControlError(
             f"path: {metres / 1000:.0f} km long; ask for at most {LONGEST * SPACING / 1000:.0f} km"

@@ -1,8 +1,8 @@
-"""A figure under somebody's hands: from a stick to the velocities that a model wants; numpy alone.
+"""Turns the position of a stick into the velocities that a model takes. Needs numpy alone.
 
-A hand jumps, a body does not: each velocity follows the stick like a critically damped spring, which is in closed form.
-A model that looks ahead is shown where the spring would go if the stick were held, so what the hand does now is walked
-now, however far the model looks. State is a value, as everywhere:
+A stick can jump, a body cannot: each velocity follows the stick like a critically damped spring, in closed form. A
+model that looks ahead is given the velocities that the spring would have if the stick were held, so that the figure
+reacts at once, however far the model looks. The state is a value that is passed and returned:
 
     coming = steering.ahead(moving, wanted, 1 + lookahead)  # what `Sampler.step` takes, once standardised
     moving = steering.step(moving, wanted)

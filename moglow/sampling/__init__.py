@@ -1,4 +1,4 @@
-"""Motion drawn from a model: `Sampler` makes frames, `generate` makes clips along a path.
+"""Motion sampled from a model: `Sampler` makes frames, `generate` makes clips along a path.
 
 `ensemble` makes many motions at once, `loops` closed ones, `infill` the missing parts of a clip, `ranking`
 orders takes.

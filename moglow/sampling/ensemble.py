@@ -1,7 +1,7 @@
 """Many motions of one model in one batch, for evaluation: on a CPU by the numpy sampler where there is one..
 
-Each is the motion that `Sampler.stream` draws for the same path and seed, up to rounding: here rows share their
-products, so that hundreds of motions take a fifth of the time. It is what the model draws: no ending is chosen.
+Each is the motion that `Sampler.stream` samples for the same path and seed, up to rounding: here rows share their
+products, so that hundreds of motions take a fifth of the time. No ending is chosen among several.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,11 +27,11 @@ from moglow.sampling.start_and_stop import WARM_UP, setting_off
 ROWS = 64
 """Motions in a batch on a CPU: more gain nothing there, and waste frames where paths differ in length."""
 CHUNK = 300
-"""Frames for which noise is drawn at once; it is the same stream for any number."""
+"""Frames for which noise is sampled at once; the stream of noise does not depend on it."""
 FURTHEST = 1e6
 """Deviations at which even numbers end, so that memories stay numbers."""
 WILD = 50.0
-"""Deviations from the mean pose beyond which motion is no motion: such poses are held there, and counted."""
+"""Deviations from the mean pose at which poses are clipped; a motion that reaches it is marked as wild."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Motion:
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """A checkpoint that draws motions by the batch."""
+    """Samples motions of a checkpoint in batches."""
 
     checkpoint: Checkpoint
     temperature: float
@@ -59,7 +59,7 @@ class Ensemble:
 
     @cached_property
     def _steps(self) -> Any:
-        """What draws on a device; None on a CPU, where `_step` does."""
+        """The steps on a device; None on a CPU, where `_step` is used."""
         return None if self.device == "cpu" else steps_on(find_device(self.device), self.checkpoint)
 
     @cached_property
@@ -133,7 +133,7 @@ class Ensemble:
             ]
         )
         said = context.standardize_control((controls * setting[:, None]).astype(np.float32))
-        # A style that a model was never told of is no style to it: baselines walk on the same paths.
+        # Styles that the model does not know are ignored, so that baselines can walk the same paths.
         styles = [[s if s in context.styles else None for s in context.styles_of(path)] for path in paths]
         labels = np.stack([context.style_rows(each, frames) for each in styles])
         with np.errstate(over="ignore", invalid="ignore"):  # of models that run wild
@@ -159,7 +159,7 @@ class Ensemble:
         context, past, steps, asked = self.context, self.context.spec.history, self._steps, len(seeds)
         reach = past + 1 + context.spec.lookahead
         array, numpy = (steps.array, steps.numpy) if steps else (np.asarray, np.asarray)
-        if steps:  # as many as a device draws at once; the last row again in place of those missing
+        if steps:  # as many as a device samples at once; the last row is repeated to fill up
             rows = np.minimum(np.arange(asked + -asked % steps.rows[0]), asked - 1)
             seeds, controls, labels = [seeds[row] for row in rows], controls[rows], labels[rows]
         poses = array(np.repeat(context.posture(labels[:, :1]), past, axis=1))
@@ -175,7 +175,7 @@ class Ensemble:
                 label = labels[:, max(first + t - warm, 0)]
                 seen = controls[:, first + t : first + t + reach]
                 pose, poses, state = self._frame(poses, seen, label, state, numbers)
-                if part:  # nobody sees the warm-up
+                if part:  # the warm-up is discarded
                     made.append(pose)
             if part:
                 yield np.stack([numpy(pose)[:asked] for pose in made], axis=1)

@@ -1,7 +1,7 @@
-"""From a checkpoint and a path to finished takes with their figures; numpy alone.
+"""Makes finished takes, with their figures, from a checkpoint and a path. Needs numpy alone.
 
-`Sampler` draws poses; here they become clips a person would keep: feet held, measured, ranked. Motion passes through in
-blocks of some seconds, so that its length costs no memory; whoever wants a clip joins them.
+`Sampler` samples poses; here they become clips: feet are locked, figures measured, takes ranked. Motion is processed in
+blocks of some seconds, so that memory does not grow with its length; `joined` makes one clip of the blocks.
 """
 
 from collections import deque
@@ -34,16 +34,16 @@ TEMPERATURE = 0.7
 """Below 1 motion is calmer and feet hold better; at this they slide as real ones do, and takes vary nearly as much."""
 
 BLOCK = 10.0
-"""Seconds that pass at once; the first block is also where the height of standing toes is found."""
+"""Seconds in a block; the height of standing toes is found in the first one."""
 LOCK = LockSpec(settle=0.5)
 """How feet are held; a toe is held where it is on average in the first half second of its contact."""
 WAITING = 250_000
-"""Frames of drawn poses that may wait for their turn, 60 MB of them: long motions are drawn fewer at once."""
+"""The most frames of sampled poses kept in memory, 60 MB: fewer long motions are sampled at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """A motion on its way: blocks of it pass once, then `measured` knows what there is to say about it."""
+    """A motion in blocks that can be read once; afterwards `measured` returns its figures."""
 
     track: Track
     blocks: Iterator[Clip]
@@ -121,7 +121,7 @@ def generate(
 def motions(
     sampler: Sampler, checkpoint: Checkpoint, tracks: Sequence[Track], *, foot_lock: bool = True
 ) -> Iterator[Motion]:
-    """The motions of some tracks in their order, many drawn at once; each is to be used up before the next."""
+    """Yields the motions of tracks in order, many sampled at once; use up each before the next."""
     for batch in batches([len(track.path) for track in tracks], sampler.model.rows[1]):
         together = [tracks[number] for number in batch]
         for track, drawn in zip(together, _drawn(sampler, together), strict=True):
@@ -130,7 +130,7 @@ def motions(
 
 
 def batches(frames: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Which motions are drawn together: neighbours, at most so many, and no more than may wait for their turn.
+    """Yields which motions are sampled together: neighbours, at most ``most``, within the limit of `WAITING` frames.
 
     >>> list(batches([300, 300, 300, 200_000, 200_000], most=2))
     [[0, 1], [2], [3], [4]]
@@ -146,7 +146,7 @@ def batches(frames: Sequence[int], most: int) -> Iterator[list[int]]:
 
 
 def _drawn(sampler: Sampler, tracks: Sequence[Track]) -> list[Iterator[tuple[NDArray[Any], NDArray[Any]]]]:
-    """For each track its poses ``(T, D)`` and likelihoods ``(T,)`` in blocks; whoever is first draws for all."""
+    """Each track's poses ``(T, D)`` and likelihoods ``(T,)`` in blocks; each is sampled for all at once."""
     size, frames = round(BLOCK * sampler.fps), sampler.draw(tracks)
     waiting: list[deque[tuple[NDArray[Any], NDArray[Any]]]] = [deque() for _ in tracks]
 

@@ -1,9 +1,9 @@
-"""What was lost of a motion, drawn from a model that knows the frames and joints around it.
+"""Samples lost motion from a model, given the frames and joints around it.
 
-The clip is put on the model's skeleton and the model's memory led through the good frames before the gap. Then many
-motions are drawn, frame by frame; what is known of a frame is put in the place of what was drawn for it, so that an arm
-is drawn to the step that the legs are known to take. The motions that come nearest to the good frames after the gap
-are averaged, put back on the clip's own skeleton, and led to its frames at both ends of the gap.
+The clip is retargeted to the model's skeleton, and the model's memory is computed from the good frames before the gap.
+Then many motions are sampled, frame by frame. The known joints of a frame replace the sampled ones, so that an arm is
+sampled to match the known step of the legs. The motions nearest to the good frames after the gap are averaged,
+retargeted to the clip's own skeleton and aligned with its frames at both ends of the gap.
 """
 
 from dataclasses import dataclass
@@ -25,26 +25,26 @@ from moglow.motion.retarget import retarget
 
 @dataclass(frozen=True)
 class InfillSpec:
-    """How a gap is drawn. Times are seconds."""
+    """How a gap is filled. Times are seconds."""
 
     motions: int = 64
-    """So many are drawn …"""
+    """Motions that are sampled …"""
     best: int = 8
-    """… and so many averaged: a mean is nearer to the truth than any one of them."""
+    """… and how many of them are averaged: a mean is nearer to the truth than one sample."""
     temperature: float = 0.7
     shortest: float = 0.4
-    """Less is left to the curve: in a third of a second no joint goes far from it."""
+    """Shorter gaps are interpolated: in a third of a second no joint moves far from a curve."""
     before: float = 1.5
-    """What the model's memory is led through."""
+    """Good frames before the gap from which the memory is computed."""
     after: float = 0.2
-    """What the drawn motions are held against."""
+    """Good frames after the gap with which the samples are compared."""
     known: float = 0.1
-    """How much it counts how near drawn frames were to what is known of them, beside the frames after the gap."""
+    """Weight of the distance to known joints within the gap, relative to the frames after it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Infill:
-    """A fill (see `damage.Fill`) by a model; ``generator`` decides which of all motions are drawn."""
+    """A fill (see `damage.Fill`) by a model; ``generator`` is the source of randomness."""
 
     checkpoint: Checkpoint
     model: MotionModel
@@ -67,7 +67,7 @@ class Infill:
         return filled
 
     def _gap(self, clip: Clip, missing: Flags, start: int, stop: int) -> Clip:
-        """The clip, interpolated in a gap, with one drawn there instead."""
+        """Returns the clip with an interpolated gap replaced by a sampled one."""
         context, fps = self.checkpoint.context, clip.fps
         first = max(0, start - 1 - round((self.spec.before + 0.5) * fps))
         last = min(len(clip), stop + round((self.spec.after + 0.8) * fps))
@@ -101,7 +101,7 @@ class Infill:
         return np.array([name.rpartition(".")[0] in names for name in encoding.names])
 
     def _draw(self, pose: Array, control: Array, lost: NDArray[np.bool_], begin: int, end: int) -> Array:
-        """Poses ``(T, D)`` with the lost channels of frames ``begin`` up to ``end`` drawn."""
+        """Poses ``(T, D)`` with the lost channels of frames ``begin`` up to ``end`` sampled."""
         context, spec = on_device(self.checkpoint.context, "cpu"), self.spec
         many, history, ahead = spec.motions, context.spec.history, context.spec.lookahead
         known = context.standardize_pose(torch.as_tensor(pose, dtype=torch.float32))

@@ -1,4 +1,4 @@
-"""Motion that closes on itself, to be played again and again without a jump; numpy alone.
+"""Motion that repeats without a jump. Needs numpy alone.
 
 The path is walked round and round, in some takes a little faster or slower, so that steps come to fit into a lap. Where
 one lap is most like the next it is cut, and blended over into it; then feet are locked as if it never ended.
@@ -33,9 +33,9 @@ TEMPO = 0.06
 BLEND = 0.4
 """Seconds in which the end of a lap turns into that of the lap before."""
 LEAST = 12.0
-"""Seconds that are drawn at least, since short laps have little to choose from."""
+"""The least number of seconds sampled, since short laps offer few places to cut."""
 LONGEST = 600.0
-"""Seconds of a lap; what is longer nobody sees again."""
+"""The longest lap in seconds."""
 ARM = 0.3
 """Metres: a turn on the spot is a way of so much per radian."""
 STILL = 0.05
@@ -113,7 +113,7 @@ def _loop(
     blend: int,
     spec: LockSpec | None,
 ) -> Loop:
-    """The loop of a lap's drawn poses ``(T, D)`` that is cut at a frame."""
+    """The loop of a lap's sampled poses ``(T, D)`` that is cut at a frame."""
     encoding, period = checkpoint.context.encoding, len(lap) - 1
     cycle, chosen = _closed(poses, nats, at, period, blend)
     three = encoding.decode(np.concatenate([cycle, cycle, cycle, cycle[:1]]), _three(lap))

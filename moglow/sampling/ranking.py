@@ -1,4 +1,4 @@
-"""Which take is best: one score from path, feet and likelihood; numpy alone."""
+"""Which take is best: one score from path, feet and likelihood. Needs numpy alone."""
 
 from collections.abc import Sequence
 

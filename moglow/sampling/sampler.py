@@ -1,9 +1,9 @@
-"""From a model and a path to motion, frame by frame; numpy alone, so that it starts at once.
+"""Samples motion from a model along a path, frame by frame. Needs numpy alone, so it starts at once.
 
-A `Sampler` holds what does not change; a `Past` is all that a frame needs to know of the frames before it, a value
+A `Sampler` holds what does not change; a `Past` is all that a frame depends on in the frames before it, a value
 that ``step`` takes and returns. Streaming, batches of takes and a game loop are the same few lines around ``step``.
 
-A motion is the same to the last bit whatever is drawn beside it. How a library multiplies, and so rounds, depends on
+A motion is the same to the last bit whatever else is in the batch. How a library multiplies, and so rounds, depends on
 how many rows there are; so in numpy each row's products are its own, and torch always gets as many rows.
 """
 
@@ -28,10 +28,10 @@ from moglow.sampling.fast.row_by_row import RowByRow
 from moglow.sampling.start_and_stop import best_ending, can_settle, ending_start, setting_off
 
 AHEAD = 64
-"""Frames for which noise is drawn at once; the stream of numbers is the same."""
+"""Frames for which noise is sampled at once; the stream of noise does not depend on it."""
 
 ENDINGS = 8
-"""Of so many the best is taken."""
+"""Endings that are sampled; the best is taken."""
 
 
 class StepModel(Protocol):
@@ -39,7 +39,7 @@ class StepModel(Protocol):
 
     @property
     def rows(self) -> tuple[int, int]:
-        """How many motions are drawn at once: multiples of the first, up to the second."""
+        """The batch size: a multiple of the first number, at most the second."""
         ...
 
     @property
@@ -75,7 +75,7 @@ class Past:
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """A motion to draw: the path, at the sampler's rate, and which of all motions along it."""
+    """A motion to sample: the path, at the sampler's rate, and which of all motions along it."""
 
     path: ControlPath
     seed: int = 0
@@ -84,7 +84,7 @@ class Track:
 
 @dataclass(frozen=True)
 class Sampler:
-    """Draws poses from a model: ``past, pose, nats = sampler.step(past, controls, noise, style)``."""
+    """Samples poses from a model: ``past, pose, nats = sampler.step(past, controls, noise, style)``."""
 
     context: Context
     model: StepModel
@@ -96,7 +96,7 @@ class Sampler:
 
     @property
     def device(self) -> str:
-        """Where it draws: "numpy", or torch's "cpu" or "cuda"."""
+        """Where it computes: "numpy", or torch's "cpu" or "cuda"."""
         return "numpy" if self.context.xp is np else str(self.context.weights.device.type)
 
     @classmethod
@@ -110,7 +110,7 @@ class Sampler:
     ) -> Self:
         """The sampler of a checkpoint, in numpy or in torch.
 
-        "auto" is numpy where the model has such a sampler, since one motion is drawn fastest there; else the GPU if
+        "auto" is numpy where the model has such a sampler, since one motion is sampled fastest there; else the GPU if
         there is one. The same seed gives the same motion on the same device, on another one it rounds differently.
         It can multiply with another arithmetic of the device (`moglow.sampling.fast.arithmetic`).
         """
@@ -132,7 +132,7 @@ class Sampler:
         ``controls`` ``(B, 1 + L, 3)`` are the step to this frame and, for a model that looks ahead, the L after it,
         standardised; ``noise`` ``(B, noise_dim)`` decides which of the possible poses is taken, ``style`` ``(B, S)``
         is a label or zeros. The likelihood ``(B,)`` is in nats, of the pose in standardised coordinates, by the model
-        as it is: at a lower temperature motion is drawn from where this is high.
+        as it is: a lower temperature samples where it is high.
         """
         given = past.poses, past.controls, past.memory
         after, pose, nats = self._frame(given, controls, noise, style)
@@ -156,7 +156,7 @@ class Sampler:
         return after, self.context.physical_pose(pose), nats - self.context.log_scale
 
     def start(self, controls: Any, style: Any, generators: Sequence[np.random.Generator]) -> Past:
-        """The past of figures that have come to follow the first of their controls ``(B, 1 + L, 3)``."""
+        """Returns the past of figures that already follow the first of their controls ``(B, 1 + L, 3)``."""
         spec, xp = self.context.spec, self.context.xp
         share = self.model.array(setting_off(self.fps)[:, None])
         standing = self.context.standardize_control(self.model.array(np.zeros((1, 1, 3), np.float32)))
@@ -165,7 +165,7 @@ class Sampler:
         still = xp.concatenate([setting[:, :1]] * spec.history, 1)
         past = Past(poses, still, self.model.initial_state(len(controls)))
         noise = self._noise(generators)
-        # The last frames look ahead to the real controls, so that the first step comes as no surprise.
+        # The last frames look ahead to the real controls.
         coming = xp.concatenate([setting, controls], 1)
         for t in range(setting.shape[1]):
             past, *_ = self.step(past, coming[:, t : t + 1 + spec.lookahead], next(noise), style)
@@ -182,7 +182,7 @@ class Sampler:
         """Poses ``(D,)`` for velocities ``(3,)`` as they come: forward and sideways in m/s, turn in rad/s.
 
         One pose for each velocity; a model with a lookahead of L answers L frames late and holds the last velocity at
-        the end. The same seed and take give the same motion, whatever else is drawn and however it is chunked.
+        the end. The same seed and take give the same motion, whatever else is sampled and in whatever chunks.
         """
         told = map(self.context.told, styles)
         rows = (
@@ -194,8 +194,8 @@ class Sampler:
     def draw(self, tracks: Sequence[Track]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         """Poses ``(B, D)`` and likelihoods ``(B,)`` of many motions, frame by frame until the longest ends.
 
-        Rows of motions that have ended go on standing, or whatever their last velocity is. Where a path comes to a
-        stand, several endings are drawn in numpy and the best is taken: a step with time to think, unlike `stream`.
+        Rows of motions that have ended continue at their last velocity. Where a path stops, several endings are
+        sampled (in numpy) and the best is taken, which `stream` cannot do.
         """
         paths = [track.path for track in tracks]
         frames = max(map(len, paths))
@@ -227,7 +227,7 @@ class Sampler:
 
     @property
     def _settles(self) -> bool:
-        """Whether several endings can be drawn at once: in numpy, where rows are free to be more or fewer."""
+        """Whether several endings can be sampled at once: in numpy, where the batch size is free."""
         least, most = self.model.rows
         return (
             isinstance(self.model, RowByRow)

@@ -1,7 +1,7 @@
-"""How a motion comes to a stand: where its ending begins, and which of several endings is best; numpy alone.
+"""How a motion stops: where its ending begins, and which of several endings is best. Needs numpy alone.
 
-A person who stops puts the feet side by side and leaves them there. A model does so more or less; of some endings drawn
-from the same moment on, one does it well.
+A person who stops puts the feet side by side and leaves them there. A model does so more or less; of several
+endings sampled from the same frame, the best is taken.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from moglow.paths.control_path import ControlPath
 BEFORE = 1.6
 """Seconds before the path stops at which endings part: time for two steps."""
 LONGEST = 20.0
-"""Seconds of standing; who stands longer has time to settle anyway."""
+"""Seconds of standing; in longer stands the figure settles without help."""
 STILL = 0.05
 """Metres and radians a second."""
 AT_LAST = 0.3

@@ -70,6 +70,16 @@ def test_the_help_lists_every_command_with_its_summary() -> None:
             assert f"\n  {name} " in text
 
 
+def test_the_help_cuts_no_summary() -> None:
+    assert "..." not in run("--help").output.split("Make motion:")[1]
+
+
+def test_generate_states_the_conventions() -> None:
+    text = run("generate", "--help").output
+    for words in ("t,x,z[,heading][,style]", "heading 90 along +X", "degrees/s", "positive to the left"):
+        assert words in text
+
+
 def test_the_help_is_there_at_once() -> None:
     """No command's help loads what the command works with."""
     code = "import sys; from click.testing import CliRunner; from moglow.cli.main import cli, COMMANDS\n"

@@ -18,7 +18,7 @@ class Sheets:
     def __init__(self, run: TrainingRun) -> None:
         from moglow_viewer.stage.graphics import need_drawing
 
-        need_drawing()  # told before the work, not after the first hour of it
+        need_drawing()  # fails before the work begins, not after an hour
         self.run, self.folder = run, run.folder / FOLDER
         self.folder.mkdir(parents=True, exist_ok=True)
 

@@ -1,4 +1,4 @@
-"""`moglow bench`: how fast a model draws frames here, beside what the machine could do."""
+"""`moglow bench`: how fast a model samples frames here, beside the limits of the machine."""
 
 import json
 import os
@@ -31,7 +31,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     multiple=True,
     default=(1, 64, 1024),
     show_default=True,
-    help="Motions drawn at once; may be given again.",
+    help="Motions sampled at once; may be repeated.",
 )
 @click.option(
     "--kernel",
@@ -53,7 +53,10 @@ def command(
     as_json: bool,
     **options: object,
 ) -> None:
-    """Times a model's sampling: milliseconds a frame, frames a second, the first frame, the machine's limits."""
+    """Measures the speed of sampling.
+
+    Prints milliseconds a frame, frames a second, the time of the first frame and the limits of this machine.
+    """
     os.environ.update(dict.fromkeys(THREADS, str(threads)))  # read when numpy is loaded, so before it is
     from moglow.evaluation.speed import Subject, measure, report_lines
     from moglow.sampling.generate import PRETRAINED

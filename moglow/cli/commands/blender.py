@@ -36,7 +36,7 @@ def install(ctx: click.Context, option: click.Parameter, asked: bool) -> None:
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option(
-    "--control", metavar="FILE|PRESET", help="Draws the path that was asked for; else the one taken."
+    "--control", metavar="FILE|PRESET", help="Draws the requested path; by default the path walked."
 )
 @click.option(
     "--character",
@@ -46,9 +46,7 @@ def install(ctx: click.Context, option: click.Parameter, asked: bool) -> None:
 @click.option(
     "--body/--no-body", default=True, show_default=True, help="Gives the figure a body of capsules."
 )
-@click.option(
-    "--loop", is_flag=True, help="Lets the motion go on for ever, each round from where the last ended."
-)
+@click.option("--loop", is_flag=True, help="Repeats the motion, each time from where the last one ended.")
 @click.option("--render", type=click.Path(path_type=Path), help="Renders a film, .mp4, or a still, .png.")
 @click.option(
     "--size",
@@ -68,10 +66,10 @@ def install(ctx: click.Context, option: click.Parameter, asked: bool) -> None:
     help="Fetches bpy (about 400 MB) into an environment of its own, and ends.",
 )  # fmt: skip
 def command(source: Path, out: Path, render: Path | None, control: str | None, **options: object) -> None:
-    """Builds a scene in Blender from the BVH file IN: OUT is a .blend, or a .fbx or .glb of the figure alone.
+    """Builds a Blender scene from the BVH file IN.
 
-    A scene has the armature and its action, named after IN, at IN's rate, a body, the path, a floor of square metres
-    and a camera that goes along.
+    OUT is a .blend, or a .fbx or .glb of the figure alone. A scene has the armature and its action, named after IN,
+    at IN's rate, a body, the path, a floor of square metres and a camera that follows the figure.
     """
     from moglow.cli.actions.blender import make_scene
 

@@ -1,4 +1,4 @@
-"""`moglow classify`: which style motion is in, and how sure that is."""
+"""`moglow classify`: the style of motion and its probability."""
 
 import json
 from collections.abc import Sequence
@@ -28,11 +28,11 @@ Examples:
 )
 @click.option("--json", "as_json", is_flag=True, help="Prints a JSON list.")
 def command(clips: tuple[Path, ...], checkpoint: Path | None, as_json: bool) -> None:
-    """Says which of a model's styles each BVH file is in, and how sure that is.
+    """Finds the most likely style of each BVH file.
 
-    Any model that takes styles and has a likelihood can say so: the style under which the motion is likeliest. Clips of
-    another skeleton are put on the model's first. Exit code 1 if a file cannot be used; the others are shown all the
-    same.
+    Works with any model that has styles and a likelihood: the result is the style under which the motion is likeliest,
+    with probabilities. Clips of another skeleton are first retargeted to the model's. The exit code is 1 if a file
+    cannot be used; the other files are still shown.
     """
     from rich.console import Console
     from rich.progress import track

@@ -1,4 +1,4 @@
-"""`moglow clean`: bad frames of a take found, said and mended, every other line of the file left as it is."""
+"""`moglow clean`: bad frames of a take found, listed and mended; every other line of the file stays as it is."""
 
 from pathlib import Path
 
@@ -24,13 +24,17 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Prints what was found as JSON.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
 @click.option(
-    "--no-model", is_flag=True, help="By rules and curves alone: at once, but long gaps come out worse."
+    "--no-model", is_flag=True, help="Uses rules and curves only: faster, but long gaps are mended less well."
 )
 @click.option(
     "--map", "map_file", type=click.Path(path_type=Path), help="Names the roles of TAKE's joints (TOML)."
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed, the same mending."
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="The same seed gives the same result.",
 )
 def command(
     source: Path,
@@ -42,11 +46,11 @@ def command(
     map_file: Path | None,
     seed: int,
 ) -> None:
-    """Finds bad frames in the BVH file TAKE, says where and why, and mends them.
+    """Finds, lists and mends the damage in the BVH file TAKE.
 
-    Spikes, limbs that are swapped, frozen joints, feet through the floor, leaps of the body, stretches or a whole file
-    at a wrong rate; and frames that the model finds strange, which are only listed. Without -o nothing is written.
-    In what -o writes every line of a good frame is the same as in TAKE, and so is every number of a good joint.
+    Damage is: spikes, swapped limbs, frozen joints, feet below the floor, teleports, and wrong rates of a part or of
+    the whole file. Frames that are unlikely under the model are listed only. Without -o nothing is written. In the file
+    that -o writes, the lines of good frames and the numbers of good joints are the same as in TAKE.
     """
     import json
 

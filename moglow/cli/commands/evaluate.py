@@ -21,7 +21,7 @@ Examples:
     type=click.Path(path_type=Path),
     help="A trained model, or a run's folder. By default the model inside.",
 )
-@click.option("--compare", is_flag=True, help="Holds the models that follow against it, figure by figure.")
+@click.option("--compare", is_flag=True, help="Compares the models that follow with it, figure by figure.")
 @click.option(
     "--corpus",
     "corpora",
@@ -29,14 +29,17 @@ Examples:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Held-out and training motion; further ones, in other encodings, for their models' likelihoods.",
 )
-@click.option("--report", type=click.Path(path_type=Path), help="Writes a page for people: .html.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Writes all figures for programs.")
+@click.option("--report", type=click.Path(path_type=Path), help="Writes an .html page.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Writes all figures as JSON.")
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Takes of each control.")
 @click.option("--temperature", type=click.FloatRange(0, 2), help="0 is the calmest, 1 as varied as the data.")
 @click.option(
-    "--device", default="cpu", show_default=True, help="cpu or cuda: a GPU draws a thousand motions at once."
+    "--device",
+    default="cpu",
+    show_default=True,
+    help="cpu or cuda; a GPU samples a thousand motions at once.",
 )
-@click.option("--quick", is_flag=True, help="Fewer and shorter takes: a look, no verdict.")
+@click.option("--quick", is_flag=True, help="Fewer and shorter takes, for a first impression.")
 def command(
     others: tuple[Path, ...],
     checkpoints: tuple[Path, ...],
@@ -49,11 +52,11 @@ def command(
     device: str,
     quick: bool,
 ) -> None:
-    """Measures a model and real motion on the same controls, by the same code.
+    """Measures models beside real motion on the same controls.
 
-    Held-out controls, seven synthetic ones and minutes of wandering, over several seeds with intervals; beside them
-    motion copied from the training set, and in words where that, or a model after --compare, is better or worse beyond
-    noise. Without --corpus there are synthetic controls and the wander only.
+    Controls are held-out ones, seven synthetic ones and minutes of wandering, over several seeds with intervals. The
+    table includes motion copied from the training set. Differences beyond noise, from it and from the models after
+    --compare, are stated in words. Without --corpus, only synthetic controls and wandering are used.
     """
     from rich.console import Console
 

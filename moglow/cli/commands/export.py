@@ -15,7 +15,7 @@ Examples:
 
 
 def read_frames(ctx: click.Context, option: click.Parameter, text: str | None) -> slice:
-    """A range of frames as Python writes it: ``10:200``, ``:100``, ``-30:``; everything where nothing is said."""
+    """A range of frames as Python writes it: ``10:200``, ``:100``, ``-30:``; everything by default."""
     try:
         start, stop = (int(part) if part.strip() else None for part in (text or ":").split(":"))
     except ValueError:
@@ -73,10 +73,10 @@ def command(
     unit: str | None,
     verbatim: bool | None,
 ) -> None:
-    """Converts the BVH file IN to OUT, in the format of its suffix.
+    """Converts a BVH file to BVH, GLB, NPZ or CSV.
 
-    .bvh; .glb, an animated body for Blender, browsers and game engines; .npz, arrays for numpy; .csv, the joints'
-    world positions in metres.
+    The suffix of OUT selects the format: .bvh; .glb, an animated body for Blender, browsers and game engines; .npz,
+    arrays for numpy; .csv, the joints' world positions in metres.
     """
     from moglow.anatomy.anatomy import read_map
     from moglow.bvh.read import read_bvh

@@ -7,6 +7,16 @@ from typing import Any
 import click
 
 EXAMPLE = """\b
+Columns of a path file, named by its first row:
+  t,x,z[,heading][,style]           a position at a time: seconds, metres, degrees
+  x,z[,heading][,style]             waypoints in metres, walked at a comfortable pace
+  forward,sideways,turn[,style]     one row a frame: m/s, m/s, degrees/s
+
+\b
+Conventions: Y is up. Heading 0 looks along +Z, heading 90 along +X, which is to the left.
+Sideways and turn are positive to the left. A style holds until a row names another one.
+
+\b
 Examples:
   moglow generate
   moglow generate --control path.csv -o walk.bvh
@@ -24,24 +34,36 @@ Examples:
     multiple=True,
     metavar="FILE|FOLDER|PRESET",
     help="The path: a CSV file (t,x,z[,heading][,style]; x,z; forward,sideways,turn), a folder of them or a preset "
-    "such as circle:r=2; may be given again for more paths. A figure of eight if not given.",
+    "such as circle:r=2. May be repeated for more paths. Default: a figure of eight.",
 )
 @click.option(
     "-o",
     "--out",
     type=click.Path(path_type=Path),
-    help=".bvh, .glb, .npz or .csv, by suffix; for several paths a folder, or a pattern such as 'takes/{}.glb'. "
-    "Named after the path if not given.",
+    help="The file to write: .bvh, .glb, .npz or .csv. For several paths a folder, or a pattern such as "
+    "'takes/{}.glb'. Default: named after the path.",
 )
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
-@click.option("--takes", type=click.IntRange(1), default=1, show_default=True, help="How many motions.")
-@click.option("--rank", is_flag=True, help="Numbers the takes by path, feet and likelihood, the best first.")
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed, the same motion."
+    "--takes", type=click.IntRange(1), default=1, show_default=True, help="Number of motions for each path."
 )
-@click.option("--temperature", type=click.FloatRange(0, 2), help="0 is the calmest, 1 as varied as the data.")
+@click.option(
+    "--rank",
+    is_flag=True,
+    help="Numbers the takes from best to worst, by path error, foot slide and likelihood.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="The same seed gives the same motion.",
+)
+@click.option(
+    "--temperature", type=click.FloatRange(0, 2), help="0 is calmest, 1 as varied as the recordings."
+)
 @click.option("--style", help="A style the model was trained with; moglow info names them.")
-@click.option("--fps", type=click.FloatRange(0, min_open=True), help="Frames a second of what is written.")
+@click.option("--fps", type=click.FloatRange(0, min_open=True), help="Frames a second of the written file.")
 @click.option("--unit", type=click.Choice(["cm", "m"]), help="Unit of a BVH file.")
 @click.option(
     "--skeleton", type=click.Path(path_type=Path), help="Puts the motion on the skeleton of this BVH file."
@@ -52,28 +74,30 @@ Examples:
 @click.option(
     "--loop",
     is_flag=True,
-    help="Closes the motion on itself: its last frame is its first, it may play for ever.",
+    help="Makes the last frame equal to the first, so that the motion can repeat.",
 )
 @click.option("--in-place", is_flag=True, help="Holds the hips above the origin.")
-@click.option("--fit", is_flag=True, help="Slows a path down where it is faster than the model has seen.")
-@click.option("--strict", is_flag=True, help="Refuses such a path.")
+@click.option("--fit", is_flag=True, help="Slows a path down where it is faster than the model's recordings.")
+@click.option(
+    "--strict", is_flag=True, help="Fails on a path that is faster or slower than the model's recordings."
+)
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="auto is the CPU, which starts at once; a GPU is for hundreds of motions.",
+    help="auto is the CPU, which starts at once; a GPU is faster for hundreds of motions.",
 )
 @click.option(
-    "--shard", metavar="I/N", help="Makes only part I of N; under torchrun each process takes its own."
+    "--shard", metavar="I/N", help="Makes part I of N only; under torchrun each process makes its own part."
 )
-@click.option("--overwrite", is_flag=True, help="Makes again what is there, with the same settings, already.")
+@click.option("--overwrite", is_flag=True, help="Makes files again that exist with the same settings.")
 def command(controls: tuple[str, ...], out: Path | None, **options: Any) -> None:
-    """Makes motion that follows a path, beside it a .json with its figures.
+    """Generates motion that follows a path.
 
-    Without --control it walks a figure of eight, and without -o into a file named after the path: figure8.bvh.
-    Several paths go to a folder, takes/. What is there already, made with the same settings, is not made again, so an
-    interrupted batch goes on where it was.
+    A .json beside each file records the settings, path error, foot slide and likelihood. Without --control and -o the
+    command writes figure8.bvh. Several paths are written to the folder takes/. Files that exist with the same settings
+    are not made again, so an interrupted batch can be restarted.
     """
     from moglow.takes.make import Wish, make_takes
 

@@ -39,7 +39,10 @@ def command(
     models: bool,
     as_json: bool,
 ) -> None:
-    """Shows architecture, parameters, sizes, origin and control range of a recipe, a checkpoint or a preset."""
+    """Shows the content of a recipe, a checkpoint or a preset.
+
+    Prints architecture, parameters, sizes, origin, styles and control range.
+    """
     from moglow.evaluation.model_card import checkpoint_card, list_models, preset_card, recipe_card
 
     if models:

@@ -12,7 +12,7 @@ Examples:
   moglow inspect dog.bvh --map dog.toml
 
 \b
-A map file names what was not found, or found wrong:
+A map file names joints that were not found or were found wrongly:
   [roles]
   left_foot = "Ankle_L"
   [partners]
@@ -27,12 +27,13 @@ A map file names what was not found, or found wrong:
 )
 @click.option("--json", "as_json", is_flag=True, help="Prints the reports as a JSON list.")
 def command(source: Path, map_file: Path | None, as_json: bool) -> None:
-    """Shows what is in SOURCE, a motion file or a folder of them.
+    """Reports skeleton, unit, axes, rate and damage of motion files.
 
-    Skeleton and roles (and how sure they are), unit, axes, rate, length, speed, turning, foot slide, and faults: all
-    that moglow clean finds by rules, with frames and reasons (spikes, swapped limbs, frozen joints, feet through the
-    floor, leaps, wrong rates), and joints that jump and stay, repeated frames, a floor off zero, bones that stretch.
-    Exit code 1 if a file cannot be used; the others are shown all the same.
+    SOURCE is a file or a folder. The report gives the skeleton and its roles with their certainty, unit, axes, rate,
+    length, speed, turning and foot slide. Damage is listed with frames and reasons: everything that moglow clean finds
+    by rules (spikes, swapped limbs, frozen joints, feet below the floor, teleports, wrong rates), and joints that jump
+    and stay, repeated frames, a floor off zero and bones that stretch. The exit code is 1 if a file cannot be used; the
+    other files are still shown.
     """
     from rich.console import Console
     from rich.progress import track

@@ -13,24 +13,26 @@ Examples:
 
 
 @click.command(epilog=EXAMPLE)
-@click.option("--html", type=click.Path(path_type=Path), help="Writes one page that needs nothing else.")
+@click.option("--html", type=click.Path(path_type=Path), help="Writes a self-contained page.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
-@click.option("--temperature", type=click.FloatRange(0, 2), help="0 is the calmest, 1 as varied as the data.")
+@click.option(
+    "--temperature", type=click.FloatRange(0, 2), help="0 is calmest, 1 as varied as the recordings."
+)
 @click.option("--style", help="A style the model was trained with; moglow info names them.")
 @click.option(
     "--seed",
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="The same seed and hands, the same motion.",
+    help="The same seed and input give the same motion.",
 )
 def command(
     html: Path | None, checkpoint: Path | None, temperature: float | None, style: str | None, seed: int
 ) -> None:
-    """Walks under your hands: keys, mouse, touch or a gamepad; or along a path that you draw on the floor.
+    """Opens a figure that you steer, or that follows a path you draw.
 
-    In a window (keys, mouse and, on Linux, a gamepad; ? lists them), where R and E save what was walked into the
-    current folder; or on a page that holds the model and runs in any browser, without a network.
+    The window takes keys (? lists them), the mouse and, on Linux, a gamepad; R and E save the path and the motion in
+    the current folder. The page of --html contains the model and runs in any browser without a network.
     """
     from moglow.checkpoint import Checkpoint
     from moglow.sampling.generate import PRETRAINED, TEMPERATURE

@@ -33,10 +33,10 @@ def command(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Turns SOURCE, a recipe or a folder of BVH files, into a corpus to train on.
+    """Makes a training corpus from a recipe or a folder of BVH files.
 
-    A folder is taken whole: sub-folders become styles, a tenth of the files is held out, and all clips are put on the
-    skeleton that most of them have. Paths in a recipe are relative to it.
+    In a folder, sub-folders become styles, a tenth of the files is held out, and all clips are retargeted to the most
+    common skeleton. Paths in a recipe are relative to it.
     """
     from rich.progress import Progress
 

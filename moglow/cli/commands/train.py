@@ -24,13 +24,11 @@ Examples:
     "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Overrides a recipe's value."
 )
 @click.option("--steps", type=click.IntRange(1), help="Steps in all; short for --set training.steps=N.")
-@click.option("--seed", default=0, show_default=True, help="The same seed, the same model.")
-@click.option("--resume", is_flag=True, help="Goes on where the run in OUTPUT stopped.")
+@click.option("--seed", default=0, show_default=True, help="The same seed gives the same model.")
+@click.option("--resume", is_flag=True, help="Continues the run in OUTPUT.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @click.option("--tensorboard", is_flag=True, help="Writes scalars for TensorBoard into OUTPUT.")
-@click.option(
-    "--sheets", is_flag=True, help="Draws what the model does after each validation, into OUTPUT/sheets."
-)
+@click.option("--sheets", is_flag=True, help="Draws roll-outs after each validation into OUTPUT/sheets.")
 def command(
     recipe_file: Path,
     output: Path,
@@ -44,7 +42,7 @@ def command(
     tensorboard: bool,
     sheets: bool,
 ) -> None:
-    """Trains the model of RECIPE, on the GPU if there is one.
+    """Trains the model of a recipe, on the GPU if there is one.
 
     Writes best.safetensors (what `moglow generate` takes), last.safetensors, the state for --resume, and log.jsonl.
     Ctrl-C saves and stops; a second one stops at once. Under `torchrun` the processes share each batch.

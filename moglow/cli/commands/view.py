@@ -17,7 +17,7 @@ Examples:
 
 
 def read_size(ctx: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
-    """A size as people write it: ``1280x720``."""
+    """Reads a size in pixels, such as ``1280x720``."""
     try:
         width, height = (int(side) for side in text.lower().split("x")) if text else (0, 0)
     except ValueError:
@@ -27,32 +27,32 @@ def read_size(ctx: click.Context, option: click.Parameter, text: str | None) -> 
 
 @click.command(epilog=EXAMPLE)
 @click.argument("clips", metavar="CLIP...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--html", type=click.Path(path_type=Path), help="Writes one page that needs nothing else.")
+@click.option("--html", type=click.Path(path_type=Path), help="Writes a self-contained page.")
 @click.option("--record", type=click.Path(path_type=Path), help="Writes a film: .mp4 or .gif.")
 @click.option("--screenshot", type=click.Path(path_type=Path), help="Writes one picture, a .png.")
+@click.option("--at", type=click.FloatRange(0), default=0.0, metavar="SECONDS", help="Time of --screenshot.")
 @click.option(
-    "--at", type=click.FloatRange(0), default=0.0, metavar="SECONDS", help="When, for --screenshot."
+    "--sheet",
+    type=click.Path(path_type=Path),
+    help="Writes one .png of the whole motion: poses, trails, figures.",
 )
 @click.option(
-    "--sheet", type=click.Path(path_type=Path), help="Writes all of it on one .png: moments, trails, figures."
-)
-@click.option(
-    "--control", metavar="FILE|PRESET", help="Draws the path that was asked for, as generate reads it."
+    "--control", metavar="FILE|PRESET", help="Draws the requested path, in the form that generate reads."
 )
 @click.option(
     "--real", multiple=True, type=click.Path(path_type=Path), help="A recording, shown in grey with the rest."
 )
-@click.option("--beside", is_flag=True, help="Puts several clips side by side; else they lie as they are.")
+@click.option("--beside", is_flag=True, help="Puts several clips side by side.")
 @click.option("--bones", is_flag=True, help="Draws sticks instead of bodies.")
 @click.option("--size", metavar="WxH", callback=read_size, help="Pixels of --record and --screenshot.")
 def command(
     clips: tuple[Path, ...], control: str | None, real: tuple[Path, ...], beside: bool, **options: object
 ) -> None:
-    """Shows motion files, several in sync: in a window, on a page for any browser, as a film or a picture.
+    """Shows motion in a window, on a page, as a film or a picture.
 
-    Steps are coloured by how much the foot slides; figures come from the .json beside each file. The window opens
-    where no file to write is named: Space plays, ? lists the keys, and it follows its files when they change. Pages,
-    films and pictures need no display.
+    Several files play in sync. Footsteps are coloured by foot slide; figures are read from the .json beside each file.
+    Without an option that writes a file, a window opens: Space plays, ? lists the keys, and files that change are
+    reloaded. Pages, films and pictures need no display.
     """
     from moglow.cli.actions.view import look
     from moglow_viewer.scene.scene import Sources

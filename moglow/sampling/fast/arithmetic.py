@@ -1,4 +1,4 @@
-"""Which `Arithmetic` a fast sampler multiplies with, by name; torch is imported only when asked for."""
+"""Which `Arithmetic` a fast sampler multiplies with, by name. Imports torch only when needed."""
 
 from typing import Any, Protocol
 

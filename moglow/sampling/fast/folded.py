@@ -1,4 +1,4 @@
-"""A MoGlow's weights, folded once so that a frame costs one reading of them; numpy alone.
+"""A MoGlow's weights, folded once so that a frame costs one reading of them. Needs numpy alone.
 
 * ActNorm and the invertible matrix are both affine, so their inverses are one matrix and one shift a step;
 * the context's share of the first layers of all steps is one product, done before the flow starts;

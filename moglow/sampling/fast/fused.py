@@ -46,9 +46,9 @@ TILES = {
     "tile": Tiles(rows=64, columns=128, units=32, inputs=64, warps=4, stages=3),
 }
 """The quickest of those tried on an H100 for one motion, some and many; with each, a motion is the same to the last bit
-whatever is drawn beside it."""
+whatever else is in the batch."""
 SAMPLING = "tile"
-"""What `Sampler` draws with, one motion or a thousand: always the same, so that motions are."""
+"""The tiles of `Sampler`, the same for one motion or a thousand, so that results are equal."""
 
 
 def tiles_for(batch: int) -> str:
@@ -82,7 +82,7 @@ class FusedStep:
 
 
 class FusedMoGlow:
-    """Draws what `NumpyMoGlow` draws; a `StepModel`, always in as many motions as make whole tiles."""
+    """Samples what `NumpyMoGlow` samples; a `StepModel`, always in as many motions as make whole tiles."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class FusedMoGlow:
 
     @property
     def rows(self) -> tuple[int, int]:
-        """Motions drawn at once: multiples of the first, up to the second."""
+        """The batch size: a multiple of the first number, at most the second."""
         return self._tiles.rows, max(1024, self._tiles.rows)
 
     @property
@@ -263,7 +263,7 @@ def moglow_on(
 def steps_on(
     device: str, checkpoint: Checkpoint, arithmetic: Arithmetic | None = None
 ) -> FusedMoGlow | DeviceMoGlow | TorchSteps:
-    """What draws from a checkpoint on a device of torch, quickest where the model has a sampler of its own."""
+    """Returns the steps of a checkpoint on a torch device, fastest where the model has a sampler of its own."""
     made = NUMPY_MODELS.get(checkpoint.model)
     if made is None or not made.covers(checkpoint.config):
         return TorchSteps(checkpoint.to_torch(device), device)

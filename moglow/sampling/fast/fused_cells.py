@@ -1,4 +1,4 @@
-"""A flow step of MoGlow on a GPU, in Triton; imported only where there is Triton.
+"""A flow step of MoGlow on a GPU, in Triton. Imported only where Triton is installed.
 
 A flow step is a `cell` for each layer of its net and a `couple`, which for one row the next step's first cells do as
 well. Of a cell's outputs, the four gates i, f, o, g of one unit are neighbours; of a head's, the shift and the scale of

@@ -1,4 +1,4 @@
-"""The large products of a frame of MoGlow on a GPU, in Triton; imported only where there is Triton.
+"""The large products of a frame of MoGlow on a GPU, in Triton. Imported only where Triton is installed.
 
 A weight lies in memory as ``(outputs, padded inputs)``, zeros at the end of its rows. A program does ROWS rows of a
 batch: one, without matrix instructions, or 16 and more, with them. What it computes for a row depends neither on the

@@ -1,8 +1,8 @@
 """Large matrices as short integers, read by a small kernel that the system's compiler makes on first use..
 
-Optional: whoever wants it asks for it, and without a C compiler or AVX2 numpy's own product does the work. Two bytes
+Optional: used on request only; without a C compiler or AVX2 numpy's own product does the work. Two bytes
 of a weight in place of four make a frame of a large model twice as fast. 16 bits and a scale for each output round a
-weight 128 times less than bfloat16 does, so what is drawn is as good as float32's; 8 bits would be twice as fast again,
+weight 128 times less than bfloat16 does, so samples are as good as float32's; 8 bits would be twice as fast again,
 but their error shows. Activations stay float32. The kernel is kept in the user's cache folder, by kind of processor.
 """
 

@@ -6,7 +6,7 @@ an `Arithmetic`:
 numpy's own, short integers with a small compiled kernel (`moglow.sampling.fast.int16`), or torch for batches
 (`moglow.sampling.fast.torch_steps`); `moglow.sampling.fast.arithmetic` has them by name.
 
-The likelihood of what is drawn comes in passing: the scales are known on the way, the rest of log|det| is a constant.
+The sample's likelihood is computed on the way: the scales are known on the way, the rest of log|det| is a constant.
 """
 
 from collections.abc import Callable, Mapping
@@ -79,7 +79,7 @@ class NumpyMoGlow:
     ) -> tuple[Any, Any, State]:
         """The next pose ``(B, D)`` for a context ``(B, C)`` and noise ``(B, noise_dim)``, and the state after it.
 
-        Between them its log-density ``(B,)`` in nats, that of temperature 1 whatever it was drawn at.
+        Between them its log-density ``(B,)`` in nats, that of temperature 1 whatever temperature was used.
         """
         number, xp = self._arithmetic, self._arithmetic.xp
         given = number.array(context)

@@ -1,4 +1,4 @@
-"""A model in numpy that multiplies each row by itself, so that a row does not depend on the others.."""
+"""A model in numpy that multiplies each row by itself, so that rows do not depend on each other."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""A torch model as the sampler drives it, on any device.."""
+"""A torch model as the sampler drives it, on any device."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A torch model as the sampler drives it, on any device.."""
+"""Adapts a torch model to the sampler, on any device."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ from moglow.sampling.fast.torch_arithmetic import TorchArithmetic
 class TorchSteps:
     """What `Sampler` asks of a model, answered by torch: on a GPU for hundreds of motions at once, else for one.
 
-    It is always as many, so that all are computed alike: a motion does not depend on what is drawn beside it.
+    It is always as many, so that all are computed alike: a motion does not depend on the rest of the batch.
     """
 
     def __init__(self, model: MotionModel, device: str = "cpu") -> None:

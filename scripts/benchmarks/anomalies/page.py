@@ -1,4 +1,4 @@
-"""The tables of docs/anomalies.md, made from what `bench_anomalies.py` found, so that they cannot drift.
+"""The tables of docs/anomalies.md, made from what `run.py` found, so that they cannot drift.
 
 python scripts/benchmarks/anomalies/page.py docs/anomalies.jsonl
 """
