@@ -35,6 +35,13 @@ SECTIONS: dict[str, dict[str, str]] = {
 }
 COMMANDS: dict[str, str] = {name: module for section in SECTIONS.values() for name, module in section.items()}
 
+EXTRA_OF = {
+    **dict.fromkeys(("torch", "scipy"), "train"),
+    **dict.fromkeys(("pyvista", "vtk", "vtkmodules", "PIL", "imageio_ffmpeg"), "view"),
+    "tensorboard": "dev",
+}
+"""The extra of the package that installs a module, for the modules that a base install lacks."""
+
 EXAMPLE = """\b
 Example:
   moglow generate --control path.csv -o walk.bvh
@@ -88,6 +95,12 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except MoglowError as error:
             raise Failure(str(error)) from error
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package not in EXTRA_OF:
+                raise
+            command = f"moglow {ctx.invoked_subcommand or ''}".strip()
+            raise Failure(f"{command} needs {package}: pip install 'moglow[{EXTRA_OF[package]}]'") from error
         except BrokenPipeError:
             raise  # the reader closed the pipe (`moglow … | head`): click ends without a message
         except OSError as error:

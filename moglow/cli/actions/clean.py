@@ -22,6 +22,7 @@ from moglow.sampling.generate import PRETRAINED
 if TYPE_CHECKING:
     from moglow.scoring.strangeness import Strange  # torch, which rules alone do not need
 
+WITHOUT_TORCH = "it needs torch: pip install 'moglow[train]'"
 LISTED = "only listed: a model alone is no reason to change a take"
 
 
@@ -39,7 +40,14 @@ class Cleaning:
         cls, source: Path, *, map_file: Path | None, checkpoint: Path | None, model: bool, seed: int
     ) -> Self:
         clip = read_bvh(source, overrides=read_map(map_file) if map_file else {})
-        return cls._by_model(source, clip, checkpoint, seed) if model else cls(source, mend(clip))
+        if not model:
+            return cls(source, mend(clip))
+        try:
+            return cls._by_model(source, clip, checkpoint, seed)
+        except ModuleNotFoundError as error:
+            if error.name != "torch" or checkpoint:
+                raise
+            return cls(source, mend(clip), note=WITHOUT_TORCH)
 
     @classmethod
     def _by_model(cls, source: Path, clip: Clip, checkpoint: Path | None, seed: int) -> Self:
