@@ -10,6 +10,7 @@ import numpy as np
 
 from moglow import __version__
 from moglow.checkpoint import BEST, Checkpoint, likelihood_terms, real_figures, real_slide
+from moglow.files.atomic import refuse_overwriting
 from moglow.formats.export import check_options, export_blocks
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import resampled
@@ -81,6 +82,7 @@ def make_takes(
     orders: list[Order] = []
     for job in jobs:
         for order in _orders(job, wish, model, common):
+            refuse_overwriting(order.target, (job.control, wish.skeleton, wish.checkpoint))
             done = None if wish.overwrite else _finished_file(order, job, ranked=wish.rank)
             if done and not wish.rank:
                 yield f"{done}: {THERE}"

@@ -84,7 +84,7 @@ def test_what_is_strange_and_long_is_drawn_by_the_model(take: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-o", "take.bvh"], "is the take itself, which is never written over"),
+        (["-o", "take.bvh"], "is the input take.bvh, which is never overwritten"),
         (["-o", "fixed.glb"], "a mended take is a .bvh file"),
         (["--checkpoint", "nowhere"], "nowhere"),
         (["--map", "nowhere.toml"], "nowhere.toml"),

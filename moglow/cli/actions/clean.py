@@ -16,6 +16,7 @@ from moglow.checkpoint import Checkpoint
 from moglow.cleaning.damage import in_words
 from moglow.cleaning.mend import Finding, Mended, mend
 from moglow.errors import ExportError, MoglowError
+from moglow.files.atomic import refuse_overwriting
 from moglow.motion.clip import Clip
 from moglow.sampling.generate import PRETRAINED
 
@@ -69,8 +70,7 @@ class Cleaning:
 
     def write(self, out: Path) -> None:
         """Writes the mended file; the take itself is never written over."""
-        if out.exists() and out.samefile(self.source):
-            raise ExportError(f"{out}: is the take itself, which is never written over; give another name")
+        refuse_overwriting(out, [self.source])
         if out.suffix.lower() != ".bvh":
             raise ExportError(
                 f"{out}: a mended take is a .bvh file; name it so, then moglow export converts it"

@@ -82,9 +82,11 @@ def command(
     from moglow.bvh.read import read_bvh
     from moglow.cleaning.frame_rate import unmislabel_fps
     from moglow.cleaning.spike import despike as despiked
+    from moglow.files.atomic import refuse_overwriting
     from moglow.formats.export import export
     from moglow.motion.retarget import retarget
 
+    refuse_overwriting(out, (source, skeleton, source_map, skeleton_map))
     clip = read_bvh(source, overrides=read_map(source_map) if source_map else {})[frames]
     clip = unmislabel_fps(clip, recorded_at) if recorded_at else clip
     clip = despiked(clip) if despike else clip

@@ -1,0 +1,98 @@
+"""Laws of `moglow.files.atomic`: a file is whole or unchanged, whoever else writes it, and inputs stay as they are."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from moglow.cli.main import cli
+from moglow.errors import ExportError
+from moglow.files.atomic import refuse_overwriting, replacing
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, list(map(str, arguments)))
+
+
+def test_two_writers_leave_one_whole_file(tmp_path: Path) -> None:
+    file = tmp_path / "walk.bvh"
+    with replacing(file) as first:
+        first.write(b"first " * 1000)
+        with replacing(file) as second:
+            second.write(b"second")
+        assert file.read_bytes() == b"second"
+        first.write(b"end")
+    assert file.read_bytes() == b"first " * 1000 + b"end"
+    assert os.listdir(tmp_path) == ["walk.bvh"]
+
+
+def test_an_exception_leaves_what_was_there(tmp_path: Path) -> None:
+    file = tmp_path / "walk.bvh"
+    file.write_bytes(b"before")
+    with pytest.raises(RuntimeError), replacing(file) as written:
+        written.write(b"after")
+        raise RuntimeError
+    assert file.read_bytes() == b"before" and os.listdir(tmp_path) == ["walk.bvh"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+def test_the_mode_is_kept(tmp_path: Path) -> None:
+    file = tmp_path / "walk.bvh"
+    file.write_bytes(b"before")
+    file.chmod(0o640)
+    with replacing(file) as written:
+        written.write(b"after")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps process numbers to itself")
+def test_partial_files_of_dead_processes_go_and_others_stay(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    )
+    dead = tmp_path / f"walk.bvh.{done.stdout.strip()}-00000000.partial"
+    alive = tmp_path / f"walk.bvh.{os.getpid()}-00000000.partial"
+    foreign = tmp_path / "walk.bvh.partial"
+    for file in (dead, alive, foreign):
+        file.write_bytes(b"")
+    with replacing(tmp_path / "walk.bvh") as written:
+        written.write(b"whole")
+    assert not dead.exists() and alive.exists() and foreign.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_refused_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.bvh"
+    os.mkfifo(pipe)
+    with pytest.raises(ExportError, match="device or a pipe"), replacing(pipe):
+        pass
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_link_to_an_input_is_that_input(tmp_path: Path) -> None:
+    (tmp_path / "a.bvh").write_bytes(b"")
+    os.link(tmp_path / "a.bvh", tmp_path / "b.bvh")
+    with pytest.raises(ExportError, match="never overwritten"):
+        refuse_overwriting(tmp_path / "b.bvh", [None, tmp_path / "a.bvh"])
+    refuse_overwriting(tmp_path / "c.bvh", [tmp_path / "a.bvh"])
+
+
+def test_commands_never_overwrite_their_input(tmp_path: Path, samples: Path) -> None:
+    path, rig = tmp_path / "path.csv", tmp_path / "rig.bvh"
+    path.write_text("t,x,z\n0,0,0\n2,0,2\n")
+    shutil.copy(samples / "walk.bvh", rig)
+    before = path.read_bytes(), rig.read_bytes()
+    for arguments in (
+        ("generate", "--control", path, "-o", path, "--overwrite"),
+        ("generate", "--control", path, "-o", rig, "--skeleton", rig, "--overwrite"),
+        ("export", rig, rig, "--fps", 10),
+    ):
+        result = run(*arguments)
+        assert result.exit_code == 1 and "never overwritten" in result.stderr, result.output
+        assert len(result.stderr.splitlines()) == 1
+        assert (path.read_bytes(), rig.read_bytes()) == before
