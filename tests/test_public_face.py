@@ -1,16 +1,21 @@
 """The public names of `moglow`: complete, lazy, and the same motion as the command line makes."""
 
 import ast
+import json
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 import moglow
 from moglow.cli.main import cli
+
+RIG = Path(__file__).parents[1] / "data" / "samples" / "figure.bvh"
 
 
 def test_importing_moglow_loads_neither_numpy_nor_torch() -> None:
@@ -58,6 +63,37 @@ def test_a_take_is_what_the_command_writes(suffix: str, tmp_path: Path) -> None:
     take.export(ours)
     assert ours.read_bytes() == command.read_bytes()
     assert take.figures["real_motion"]["foot_slide_m_s"]["median"] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "keywords"),
+    [
+        (("--loop",), {"loop": True}),
+        (("--skeleton", str(RIG)), {"skeleton": RIG}),
+        (("--skeleton", str(RIG), "--loop"), {"skeleton": moglow.read_bvh(RIG), "loop": True}),
+        (("--temperature", "0.5", "--no-foot-lock"), {"temperature": 0.5, "foot_lock": False}),
+    ],
+)
+def test_options_mean_the_same_in_python(
+    options: tuple[str, ...], keywords: dict[str, Any], tmp_path: Path
+) -> None:
+    command, ours = tmp_path / "command.bvh", tmp_path / "python.bvh"
+    arguments = ["generate", "--control", "line:length=2", "--seed", "3", "-o", str(command), *options]
+    assert CliRunner().invoke(cli, arguments).exit_code == 0
+    take = moglow.generate("line:length=2", seed=3, **keywords)
+    take.export(ours)
+    assert ours.read_bytes() == command.read_bytes()
+    written = json.loads(command.with_suffix(".json").read_text("utf-8"))
+    same = set(take.figures) & set(written)
+    assert {"path_error_m", "foot_slide_m_s", "log_likelihood_nats", "real_motion"} <= same
+    assert ("lap" in same) == bool(keywords.get("loop"))
+    assert {key: take.figures[key] for key in same} == {key: written[key] for key in same}
+
+
+def test_no_submodule_hides_a_public_name() -> None:
+    """Importing a submodule sets it as an attribute of `moglow`, over any public name that it shares."""
+    submodules = {module.name for module in iter_modules(moglow.__path__)}
+    assert not submodules & set(moglow.__all__)
 
 
 def test_a_path_and_a_style_can_be_given(tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ class Take:
     """The same figures of recordings, as far as the checkpoint has them."""
     warnings: tuple[str, ...] = ()
     """What the path asks for beyond what the model has seen, one line each."""
+    lap: Mapping[str, Any] = field(default_factory=dict)
+    """For a loop: whether it returns to its start, its length in seconds, and the difference blended at the seam."""
 
     @property
     def slide_before(self) -> Slide:
@@ -84,6 +86,8 @@ class Take:
     def figures(self) -> dict[str, Any]:
         """The figures as plain numbers: metres, seconds, nats."""
         about = {"real_motion": dict(self.real)} if self.real else {}
+        if self.lap:
+            about["lap"] = dict(self.lap)
         return {"take": self.number, **self.measured.figures, **about, "warnings": list(self.warnings)}
 
     def beside(self, real: Mapping[str, Any], warnings: Sequence[str]) -> "Take":

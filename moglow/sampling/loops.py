@@ -60,14 +60,18 @@ class Loop:
     measured: Measured
 
     @property
-    def figures(self) -> dict[str, Any]:
-        """The figures as plain numbers, for a sidecar."""
-        seam = {
+    def lap(self) -> dict[str, Any]:
+        """How the loop closes, as plain numbers."""
+        return {
             "returns": self.closed,
             "seconds": round(self.path.duration, 4),
             "blended_m": round(self.blended, 4),
         }
-        return {**self.measured.figures, "lap": seam}
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The figures as plain numbers, for a sidecar."""
+        return {**self.measured.figures, "lap": self.lap}
 
     def finished(self, rig: Clip | None = None, fps: float | None = None) -> Clip:
         """The loop, on another rig or at another rate; the last frame is the first again."""

@@ -14,7 +14,6 @@ from moglow.files.atomic import refuse_overwriting
 from moglow.formats.export import check_options, export_blocks
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import resampled
-from moglow.motion.retarget import retarget_blocks
 from moglow.paths.control_path import ControlPath
 from moglow.paths.csv_files import read_path
 from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Motion, motions, styled, within_range
@@ -23,6 +22,7 @@ from moglow.sampling.ranking import scores
 from moglow.sampling.sampler import Sampler, Track
 from moglow.takes.jobs import Job, find_share, plan, share
 from moglow.takes.sidecars import describe, digest, matches, read_sidecar, write_sidecar
+from moglow.takes.single import on_rig, read_rig
 
 Passed: TypeAlias = Callable[[int, int, int], None]
 """Is told the frames of finished motions, those of all, and those of the motion that is being made."""
@@ -77,7 +77,7 @@ def make_takes(
     model = Checkpoint.read(wish.checkpoint or PRETRAINED)
     temperature = TEMPERATURE if wish.temperature is None else wish.temperature
     sampler = Sampler.of(model, temperature=temperature, device=wish.device)
-    rig = _rig(wish.skeleton) if wish.skeleton else None
+    rig = read_rig(wish.skeleton) if wish.skeleton else None
     common = _settings(wish, sampler)
     orders: list[Order] = []
     for job in jobs:
@@ -206,8 +206,7 @@ def _rank(job: Job, orders: Mapping[int, Order], model: Checkpoint) -> Iterator[
 
 
 def _as_wished(blocks: Iterator[Clip], rig: Clip | None, wish: Wish) -> Iterator[Clip]:
-    if rig:
-        blocks = retarget_blocks(blocks, rig.skeleton, like=rig, keep_path=True)
+    blocks = on_rig(blocks, rig)
     return resampled(blocks, wish.fps) if wish.fps else blocks
 
 
@@ -227,9 +226,3 @@ class _Counted:
             self.frames, self.fps = self.frames + len(block), block.fps
             self._passed(self.frames)
             yield block
-
-
-def _rig(skeleton: Path) -> Clip:
-    from moglow.bvh.read import read_bvh  # a tenth of a second that only a rig needs
-
-    return read_bvh(skeleton)

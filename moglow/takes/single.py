@@ -1,12 +1,17 @@
 """One take from Python: `generate`, with the defaults of `moglow generate`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from moglow.checkpoint import Checkpoint, real_figures
+from moglow.motion.clip import Clip
+from moglow.motion.clip_stream import joined
+from moglow.motion.retarget import retarget_blocks
 from moglow.paths.control_path import ControlPath
 from moglow.paths.csv_files import read_path
-from moglow.sampling.generate import PRETRAINED, TEMPERATURE, Take, styled, within_range
-from moglow.sampling.generate import generate as generate_takes
+from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Take, motions, styled, within_range
+from moglow.sampling.loops import make_loop
+from moglow.sampling.sampler import Sampler, Track
 
 
 def pretrained() -> Checkpoint:
@@ -21,7 +26,9 @@ def generate(
     checkpoint: Checkpoint | str | Path | None = None,
     style: str | None = None,
     temperature: float = TEMPERATURE,
+    skeleton: Clip | str | Path | None = None,
     foot_lock: bool = True,
+    loop: bool = False,
     fit: bool = False,
 ) -> Take:
     """Returns motion that follows a path: the motion that `moglow generate` writes with the same options.
@@ -32,7 +39,9 @@ def generate(
         checkpoint: a trained model or its file; the model inside the package if not given.
         style: a style of the model; its default style if not given.
         temperature: 0 is the calmest, 1 as varied as the data.
+        skeleton: a BVH file, or a clip read from one, whose skeleton the motion is put on; the model's if not given.
         foot_lock: whether planted feet are held in place.
+        loop: whether the motion closes on itself: its last frame is its first.
         fit: whether a path is slowed down where it is faster than the model has seen.
 
     >>> take = generate("line:length=1", seed=1)
@@ -46,5 +55,27 @@ def generate(
     fps = model.context.fps
     path = control if isinstance(control, ControlPath) else read_path(control, fps=fps)
     path, warnings = within_range(model, styled(path, style).resample(fps), fit=fit, strict=False)
-    (take,) = generate_takes(model, path, seed=seed, temperature=temperature, foot_lock=foot_lock)
+    sampler, track = Sampler.of(model, temperature=temperature), Track(path, seed, 0)
+    rig = read_rig(skeleton) if skeleton is not None else None
+    if loop:
+        lap = make_loop(sampler, model, track, spec=LOCK, foot_lock=foot_lock)
+        take = Take(lap.finished(rig), seed, track.take, lap.path, lap.measured, lap=lap.lap)
+    else:
+        motion = next(motions(sampler, model, [track], foot_lock=foot_lock))
+        clip = joined(on_rig(motion.blocks, rig))  # first, since it is measured while the blocks pass
+        take = Take(clip, seed, track.take, path, motion.measured())
     return take.beside(real_figures(model), warnings)
+
+
+def read_rig(skeleton: Clip | str | Path) -> Clip:
+    """Returns the clip of a BVH file whose skeleton motion is put on, or a clip as it is."""
+    if isinstance(skeleton, Clip):
+        return skeleton
+    from moglow.bvh.read import read_bvh  # takes a tenth of a second to import, and only a rig needs it
+
+    return read_bvh(skeleton)
+
+
+def on_rig(blocks: Iterator[Clip], rig: Clip | None) -> Iterator[Clip]:
+    """Returns blocks of motion on the skeleton of ``rig``, or as they are without one."""
+    return retarget_blocks(blocks, rig.skeleton, like=rig, keep_path=True) if rig else blocks
