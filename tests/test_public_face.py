@@ -9,13 +9,14 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 import moglow
 from moglow.cli.main import cli
-
-RIG = Path(__file__).parents[1] / "data" / "samples" / "figure.bvh"
+from tests.support.rigs import RIGS
+from tests.support.walking import skeleton_of, walk
 
 
 def test_importing_moglow_loads_neither_numpy_nor_torch() -> None:
@@ -69,14 +70,16 @@ def test_a_take_is_what_the_command_writes(suffix: str, tmp_path: Path) -> None:
     ("options", "keywords"),
     [
         (("--loop",), {"loop": True}),
-        (("--skeleton", str(RIG)), {"skeleton": RIG}),
-        (("--skeleton", str(RIG), "--loop"), {"skeleton": moglow.read_bvh(RIG), "loop": True}),
+        (("--skeleton", "rig.bvh"), {"skeleton": "rig.bvh"}),
+        (("--skeleton", "rig.bvh", "--loop"), {"skeleton": Path("rig.bvh"), "loop": True}),
         (("--temperature", "0.5", "--no-foot-lock"), {"temperature": 0.5, "foot_lock": False}),
     ],
 )
 def test_options_mean_the_same_in_python(
-    options: tuple[str, ...], keywords: dict[str, Any], tmp_path: Path
+    options: tuple[str, ...], keywords: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    moglow.write_bvh(walk(skeleton_of(RIGS["mixamo"]), seconds=1.0)[0], "rig.bvh")
     command, ours = tmp_path / "command.bvh", tmp_path / "python.bvh"
     arguments = ["generate", "--control", "line:length=2", "--seed", "3", "-o", str(command), *options]
     assert CliRunner().invoke(cli, arguments).exit_code == 0
@@ -84,6 +87,13 @@ def test_options_mean_the_same_in_python(
     take.export(ours)
     assert ours.read_bytes() == command.read_bytes()
     written = json.loads(command.with_suffix(".json").read_text("utf-8"))
+    if "skeleton" in keywords:
+        assert take.clip.skeleton.names == moglow.read_bvh("rig.bvh").skeleton.names
+        assert take.clip.skeleton.names != moglow.pretrained().skeleton.names
+        again = moglow.generate(
+            "line:length=2", seed=3, **{**keywords, "skeleton": moglow.read_bvh("rig.bvh")}
+        )
+        assert np.array_equal(again.clip.rotations, take.clip.rotations)
     same = set(take.figures) & set(written)
     assert {"path_error_m", "foot_slide_m_s", "log_likelihood_nats", "real_motion"} <= same
     assert ("lap" in same) == bool(keywords.get("loop"))
