@@ -13,7 +13,7 @@ from moglow.cleaning.limbs import limb_pairs, limbs
 from moglow.cleaning.swap import exchanged
 from moglow.errors import ClipError
 from moglow.maths.rotations import axis_angle_to_quat, quat_angle, quat_continuous, quat_multiply
-from moglow.maths.signals import Flags, runs, sample_cubic, sample_turns
+from moglow.maths.signals import Flags, runs, sample_cubic, sample_turns, widened
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import contacts, leg_lengths, legs_of, toe_floor, toe_points
 from moglow.motion.foot_lock import LockSpec, carried, carrying_joint, move_feet
@@ -123,7 +123,7 @@ def floor(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequ
     shifts = np.zeros_like(toes)
     shifts[frames, leg, 1] = toe_floor(toes)[leg] - depth - toes[frames, leg, 1]
     pushed = move_feet(clip, shifts, spec=LockSpec(blend=1e-3, deepest=0.2, straight=0.999))
-    near = np.convolve(frames, np.ones(3), "same") > 0  # the hips come down a frame early
+    near = widened(frames, 1)  # the hips come down a frame early
     foot = legs_of(clip.skeleton)[leg]
     joints = [carrying_joint(clip.skeleton), foot.hip, foot.knee, foot.ankle]
     kept = np.where(near[:, None, None], pushed.rotations, clip.rotations)

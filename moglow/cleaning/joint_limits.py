@@ -1,4 +1,4 @@
-"""Heads, hands and toes turned farther than they turn, as lost markers leave them: led over; numpy alone."""
+"""Heads, hands and toes that turn farther than joints can, as after lost markers: found and interpolated."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ import numpy as np
 
 from moglow.cleaning.gaps import fill_gaps
 from moglow.maths.rotations import quat_angle, quat_conjugate, quat_multiply
+from moglow.maths.signals import widened
 from moglow.motion.canonical_pose import canonical_rotations
 from moglow.motion.clip import Clip
 
@@ -46,7 +47,7 @@ def within_limits(clip: Clip, *, spec: LimitSpec = LimitSpec()) -> Clip:
         off = quat_angle(turned[:, roles[role]], turned[:, roles[above]]) > np.radians(degrees)
         if not off.any():
             continue
-        wide = np.convolve(off, np.ones(2 * reach + 1), "same") > 0
+        wide = widened(off, reach)
         joint = roles[role]
         while joint != roles[above] and joint >= 0:
             missing[:, joint] |= off if wide.all() else wide

@@ -1,4 +1,4 @@
-"""Knees that swing about a nearly straight leg, as noise makes them, led smoothly; numpy alone."""
+"""Knees that swing about a nearly straight leg because of noise: steadied."""
 
 from dataclasses import dataclass, replace
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from moglow.anatomy.anatomy import Leg
 from moglow.maths.rotations import Array, quat_between, quat_conjugate, quat_rotate
+from moglow.maths.signals import widened
 from moglow.maths.two_bone_ik import across_leg, across_part
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import legs_of
@@ -54,10 +55,8 @@ def _steady(clip: Clip, leg: Leg, rotations: Array, spec: KneeSpec) -> None:
     fast = (swing > spec.fastest) & (height[:-1, 0] > 1e-4) & (height[1:, 0] > 1e-4)
     if not fast.any():
         return
-    flagged = np.zeros(len(clip))
-    flagged[:-1][fast] = flagged[1:][fast] = 1.0
-    reach = max(1, round(spec.around * clip.fps))
-    wide = np.convolve(flagged, np.ones(2 * reach + 1), "same") > 0
+    flagged = np.append(fast, False) | np.append(False, fast)
+    wide = widened(flagged, max(1, round(spec.around * clip.fps)))
     frames = spec.around * clip.fps
     share = np.clip(2.0 * _near(wide.astype(float)[:, None], frames / 2), 0.0, 1.0)
 

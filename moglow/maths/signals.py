@@ -1,4 +1,4 @@
-"""Signals sampled in time: smoothing and interpolation along the first axis. Ground floor; numpy alone."""
+"""Signals sampled in time: smoothing and interpolation along the first axis. Needs numpy alone."""
 
 from collections.abc import Sequence
 
@@ -130,6 +130,16 @@ def _hermite(start: Array, end: Array, leaving: Array, arriving: Array, s: Array
 
 
 Flags = NDArray[np.bool_]
+
+
+def widened(flags: Flags, reach: int) -> Flags:
+    """Flags ``(T,)`` that also hold ``reach`` frames before and after each that holds.
+
+    >>> widened(np.array([False, False, True, False, False, False]), 1).tolist()
+    [False, True, True, True, False, False]
+    """
+    wide: Flags = np.convolve(flags, np.ones(2 * reach + 1))[reach : reach + len(flags)] > 0.5
+    return wide
 
 
 def runs(flags: Flags) -> list[tuple[int, int]]:

@@ -181,3 +181,14 @@ def test_swinging_toes_that_skim_are_not_planted(name: str, shared_data: Path) -
     fast = np.concatenate(speeds)
     assert np.quantile(fast, 0.95) < 0.6
     assert skimming < 0.01 * len(fast)
+
+
+def test_a_clip_shorter_than_the_frames_around_a_fault_is_mended_too(samples: Path) -> None:
+    clip = read_bvh(samples / "walk.bvh").resample(120.0)[:9]
+    rotations = clip.rotations.copy()
+    rotations[4, clip.skeleton.role("head")] = axis_angle_to_quat([1.0, 0.0, 0.0], 3.0)
+    for leg in clip.skeleton.anatomy.legs:
+        turn = axis_angle_to_quat([0.0, 1.0, 0.0], 2.0)
+        rotations[1::2, leg.hip] = quat_multiply(rotations[1::2, leg.hip], turn)
+    spoilt = replace(clip, rotations=rotations)
+    assert len(within_limits(spoilt)) == len(steady_knees(spoilt)) == len(clip)
