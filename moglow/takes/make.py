@@ -1,4 +1,4 @@
-"""What `moglow generate` does with its options: takes as files, each with a sidecar of figures. Top floor."""
+"""What `moglow generate` does with its options: takes as files, each with a sidecar of figures."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,6 +74,8 @@ def make_takes(
     options = {"unit": wish.unit} if wish.unit else {}
     for job in jobs:
         check_options(job.target, options)  # a mistake is told before the work, not after it
+        for take in job.takes:
+            refuse_overwriting(job.place(take), (job.control, wish.skeleton, wish.checkpoint))
     model = Checkpoint.read(wish.checkpoint or PRETRAINED)
     temperature = TEMPERATURE if wish.temperature is None else wish.temperature
     sampler = Sampler.of(model, temperature=temperature, device=wish.device)
@@ -82,7 +84,6 @@ def make_takes(
     orders: list[Order] = []
     for job in jobs:
         for order in _orders(job, wish, model, common):
-            refuse_overwriting(order.target, (job.control, wish.skeleton, wish.checkpoint))
             done = None if wish.overwrite else _finished_file(order, job, ranked=wish.rank)
             if done and not wish.rank:
                 yield f"{done}: {THERE}"

@@ -87,12 +87,16 @@ def test_commands_never_overwrite_their_input(tmp_path: Path, samples: Path) -> 
     path.write_text("t,x,z\n0,0,0\n2,0,2\n")
     shutil.copy(samples / "walk.bvh", rig)
     before = path.read_bytes(), rig.read_bytes()
+    best = tmp_path / "rig_1.bvh"  # the name of the better one of two ranked takes
+    shutil.copy(rig, best)
     for arguments in (
         ("generate", "--control", path, "-o", path, "--overwrite"),
         ("generate", "--control", path, "-o", rig, "--skeleton", rig, "--overwrite"),
+        ("generate", "--control", path, "-o", rig, "--skeleton", best, "--takes", 2, "--rank", "--overwrite"),
         ("export", rig, rig, "--fps", 10),
     ):
         result = run(*arguments)
         assert result.exit_code == 1 and "never overwritten" in result.stderr, result.output
         assert len(result.stderr.splitlines()) == 1
         assert (path.read_bytes(), rig.read_bytes()) == before
+        assert best.read_bytes() == before[1]
