@@ -11,6 +11,7 @@ from importlib import import_module
 import click
 
 from moglow import __version__
+from moglow.cli.extras import missing_extra
 from moglow.errors import MoglowError
 
 SECTIONS: dict[str, dict[str, str]] = {
@@ -34,13 +35,6 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
 }
 COMMANDS: dict[str, str] = {name: module for section in SECTIONS.values() for name, module in section.items()}
-
-EXTRA_OF = {
-    **dict.fromkeys(("torch", "scipy"), "train"),
-    **dict.fromkeys(("pyvista", "vtk", "vtkmodules", "PIL", "imageio_ffmpeg"), "view"),
-    "tensorboard": "dev",
-}
-"""The extra of the package that installs a module, for the modules that a base install lacks."""
 
 EXAMPLE = """\b
 Example:
@@ -96,11 +90,10 @@ class LazyGroup(click.Group):
         except MoglowError as error:
             raise Failure(str(error)) from error
         except ModuleNotFoundError as error:
-            package = (error.name or "").partition(".")[0]
-            if package not in EXTRA_OF:
+            need = missing_extra(error)
+            if need is None:
                 raise
-            command = f"moglow {ctx.invoked_subcommand or ''}".strip()
-            raise Failure(f"{command} needs {package}: pip install 'moglow[{EXTRA_OF[package]}]'") from error
+            raise Failure(f"moglow {ctx.invoked_subcommand} needs {need}") from error
         except BrokenPipeError:
             raise  # the reader closed the pipe (`moglow … | head`): click ends without a message
         except OSError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from moglow.cli.main import EXTRA_OF
+from moglow.cli.extras import EXTRA_OF
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = str(ROOT / "data" / "samples" / "walk.bvh")

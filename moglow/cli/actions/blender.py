@@ -1,4 +1,4 @@
-"""What `moglow blender` does with its options: one scene, and what there is to say about it. Top floor."""
+"""What `moglow blender` does with its options: one scene, and what there is to say about it."""
 
 from collections.abc import Iterator
 from math import degrees

@@ -1,4 +1,4 @@
-"""What `moglow clean` does with its options: a table or JSON of what was found, the mended file, a page. Top floor."""
+"""What `moglow clean` does with its options: a table or JSON of what was found, the mended file, a page."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,6 +15,7 @@ from moglow.bvh.read import read_bvh
 from moglow.checkpoint import Checkpoint
 from moglow.cleaning.damage import in_words
 from moglow.cleaning.mend import Finding, Mended, mend
+from moglow.cli.extras import missing_extra
 from moglow.errors import ExportError, MoglowError
 from moglow.files.atomic import refuse_overwriting
 from moglow.motion.clip import Clip
@@ -23,7 +24,6 @@ from moglow.sampling.generate import PRETRAINED
 if TYPE_CHECKING:
     from moglow.scoring.strangeness import Strange  # torch, which rules alone do not need
 
-WITHOUT_TORCH = "it needs torch: pip install 'moglow[train]'"
 LISTED = "only listed: a model alone is no reason to change a take"
 
 
@@ -46,9 +46,10 @@ class Cleaning:
         try:
             return cls._by_model(source, clip, checkpoint, seed)
         except ModuleNotFoundError as error:
-            if error.name != "torch" or checkpoint:
+            need = missing_extra(error)
+            if need is None or checkpoint:
                 raise
-            return cls(source, mend(clip), note=WITHOUT_TORCH)
+            return cls(source, mend(clip), note=f"it needs {need}")
 
     @classmethod
     def _by_model(cls, source: Path, clip: Clip, checkpoint: Path | None, seed: int) -> Self:

@@ -1,4 +1,4 @@
-"""What `moglow evaluate` does with its options: progress and figures on a terminal, figures as JSON. Top floor."""
+"""What `moglow evaluate` does with its options: progress and figures on a terminal, figures as JSON."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Contact sheets of what a model does while it trains: its free roll-outs after each validation. Top floor."""
+"""Contact sheets of what a model does while it trains: its free roll-outs after each validation."""
 
 import numpy as np
 from numpy.typing import NDArray

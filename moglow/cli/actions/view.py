@@ -1,4 +1,4 @@
-"""What `moglow view` does with its options: a page, pictures and films of a scene, or a window. Top floor."""
+"""What `moglow view` does with its options: a page, pictures and films of a scene, or a window."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,0 +1,17 @@
+"""The modules that a base install lacks, and the extra of the package that installs each."""
+
+EXTRA_OF = {
+    **dict.fromkeys(("torch", "scipy"), "train"),
+    **dict.fromkeys(("pyvista", "vtk", "vtkmodules", "PIL", "imageio_ffmpeg"), "view"),
+    "tensorboard": "dev",
+}
+
+
+def missing_extra(error: ModuleNotFoundError) -> str | None:
+    """Returns what a failed import needs and how to install it, or None if no extra has the module.
+
+    >>> missing_extra(ModuleNotFoundError(name="torch"))
+    "torch: pip install 'moglow[train]'"
+    """
+    package = (error.name or "").partition(".")[0]
+    return f"{package}: pip install 'moglow[{EXTRA_OF[package]}]'" if package in EXTRA_OF else None
