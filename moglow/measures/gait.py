@@ -1,7 +1,7 @@
 """Figures of a gait: step width and length, crossed steps, the trunk's lean, the speed of low toes."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -36,11 +36,6 @@ class Gait:
     flight: float
     """Share of frames in which no foot is planted."""
 
-    @property
-    def figures(self) -> dict[str, float]:
-        """The figures as plain numbers."""
-        return asdict(self)
-
 
 def gait(clip: Clip) -> Gait:
     """Measures the gait of a clip of one biped.
@@ -52,7 +47,7 @@ def gait(clip: Clip) -> Gait:
     legs, roles = clip.skeleton.anatomy.legs, clip.skeleton.anatomy.roles
     positions, planted, toes = clip.world()[0], contacts(clip), toe_points(clip)
     hips, head = (positions[:, roles.get(role, 0)] for role in ("hips", "head"))
-    left = int(np.argmin([legs[leg].side != "left" for leg in range(len(legs))]))
+    left = next((number for number, leg in enumerate(legs) if leg.side == "left"), 0)
     plants = _plants(positions, planted, [leg.ankle for leg in legs])
     widths: list[float] = []
     lengths: dict[bool, list[float]] = {True: [], False: []}
@@ -65,9 +60,7 @@ def gait(clip: Clip) -> Gait:
         widths.append(float(step @ to_left) * (1.0 if other == left else -1.0))
         lengths[other == left].append(float(step @ way))
     trunk = head - hips
-    lean = np.degrees(
-        np.arccos(np.clip(trunk[:, 1] / np.maximum(np.linalg.norm(trunk, axis=1), 1e-9), -1, 1))
-    )
+    lean = np.degrees(np.arctan2(np.linalg.norm(trunk[:, [0, 2]], axis=1), trunk[:, 1]))
     low = toes[..., 1] - toe_floor(toes) < LOW
     speeds = ground_speed(toes, clip.fps)[low]
     return Gait(

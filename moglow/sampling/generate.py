@@ -90,10 +90,6 @@ class Take:
             about["lap"] = dict(self.lap)
         return {"take": self.number, **self.measured.figures, **about, "warnings": list(self.warnings)}
 
-    def beside(self, real: Mapping[str, Any], warnings: Sequence[str]) -> "Take":
-        """Returns the take with the figures of recordings beside its own, and the warnings of its path."""
-        return replace(self, real=real, warnings=tuple(warnings))
-
     def export(self, path: str | Path, **options: object) -> None:
         """Writes the clip to a file; the suffix decides the format, see `moglow.export`."""
         export(self.clip, path, **options)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from moglow.checkpoint import Checkpoint, real_figures
 from moglow.motion.clip import Clip
@@ -57,14 +58,13 @@ def generate(
     path, warnings = within_range(model, styled(path, style).resample(fps), fit=fit, strict=False)
     sampler, track = Sampler.of(model, temperature=temperature), Track(path, seed, 0)
     rig = read_rig(skeleton) if skeleton is not None else None
+    about: dict[str, Any] = {"real": real_figures(model), "warnings": tuple(warnings)}
     if loop:
         lap = make_loop(sampler, model, track, spec=LOCK, foot_lock=foot_lock)
-        take = Take(lap.finished(rig), seed, track.take, lap.path, lap.measured, lap=lap.lap)
-    else:
-        motion = next(motions(sampler, model, [track], foot_lock=foot_lock))
-        clip = joined(on_rig(motion.blocks, rig))  # first, since it is measured while the blocks pass
-        take = Take(clip, seed, track.take, path, motion.measured())
-    return take.beside(real_figures(model), warnings)
+        return Take(lap.finished(rig), seed, track.take, lap.path, lap.measured, lap=lap.lap, **about)
+    motion = next(motions(sampler, model, [track], foot_lock=foot_lock))
+    clip = joined(on_rig(motion.blocks, rig))  # first, since it is measured while the blocks pass
+    return Take(clip, seed, track.take, path, motion.measured(), **about)
 
 
 def read_rig(skeleton: Clip | str | Path) -> Clip:
