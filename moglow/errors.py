@@ -1,4 +1,4 @@
-"""The error tree: what can be wrong with what a user gave us. Ground floor, imports nothing.
+"""The error tree: what can be wrong with what a user gave us. Imports nothing.
 
     MoglowError                  every error a user can cause; the CLI shows it as one line, exit code 1
     ├── FileFormatError          a file that cannot be read as what it claims to be

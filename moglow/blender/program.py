@@ -1,4 +1,4 @@
-"""A Blender to work with: one that is installed, or the package bpy in an environment of its own..
+"""A Blender to work with: one that is installed, or the package bpy in an environment of its own.
 
 Blender is another program, with a Python of its own; bpy is never imported here.
 """

@@ -1,4 +1,4 @@
-"""A clip as a scene in Blender: a job for a Blender that runs beside us, and the files that it leaves..
+"""A clip as a scene in Blender: a job for a Blender that runs beside us, and the files that it leaves.
 
 The job is a folder; `moglow.blender.inside.scene` reads it inside Blender and leaves the files and an answer
 there. They go to

@@ -1,4 +1,4 @@
-"""A BVH file with some of its frames written anew and every other line as it was, to the byte.."""
+"""A BVH file with some of its frames written anew and every other line as it was, to the byte."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is to be mended in a clip, why, and how: each kind of damage finds and mends itself; numpy alone.
+"""The base of all kinds of damage: what is to be mended in a clip, why, and how.
 
 Here is what befalls joints and the body; what befalls limbs is in `limb_damage`. What is sound keeps every bit.
 """

@@ -1,4 +1,4 @@
-"""What is to be mended in a clip, why, and how: each kind of damage finds and mends itself; numpy alone."""
+"""A wrong frame rate: the rate at which the feet swing as feet do, and a clip relabelled with it."""
 
 from dataclasses import dataclass, replace
 from typing import Self

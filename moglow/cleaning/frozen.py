@@ -1,4 +1,4 @@
-"""What is wrong with a clip: jumps, frozen stretches, a false frame rate; numpy alone."""
+"""Frozen motion: the whole figure, or a limb that holds still while the body moves."""
 
 from dataclasses import replace
 from typing import Self

@@ -1,4 +1,4 @@
-"""Cleaning that is asked for by name: spikes, gaps, a false frame rate; numpy alone.
+"""Gaps in the motion of joints, filled between the good frames at their ends.
 
 Nothing here is done unasked, and what is sound comes back exactly as it was.
 """

@@ -1,4 +1,4 @@
-"""What is in a file of motion, as a technical director would ask: figure, unit, axes, speed, feet, faults.."""
+"""The contents of a motion file: figure, unit, axes, speed, feet and damage."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping

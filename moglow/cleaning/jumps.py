@@ -1,4 +1,4 @@
-"""What is wrong with a clip: jumps, frozen stretches, a false frame rate; numpy alone.
+"""Jumps: joints or hips that move farther from one frame to the next than bodies do.
 
 Each fault has a scale of its own in the body, not a threshold of taste: nobody turns a joint by 15° plus 600 °/s out of
 a quiet motion, nobody is as still as a repeated frame, and a leg swings like the pendulum that it is.

@@ -1,4 +1,4 @@
-"""A floor that is tilted, as a capture volume's may be, made level; numpy alone."""
+"""A tilted floor, found from the stances of the feet and levelled."""
 
 from dataclasses import dataclass, replace
 

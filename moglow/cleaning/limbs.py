@@ -1,4 +1,4 @@
-"""What is wrong with limbs: swapped left and right, held still while the body moves, through the floor.."""
+"""What kinds of damage to limbs share: which limbs there are, their pairs, and a fault of one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is to be mended in a clip, why, and how: each kind of damage finds and mends itself; numpy alone."""
+"""Spikes: rotations that jump away and come back within a few frames."""
 
 from dataclasses import replace
 from typing import Self

@@ -1,4 +1,4 @@
-"""Damage to limbs: swapped, frozen (or the whole figure), through the floor; stands on `damage`."""
+"""Feet below the floor on which they stood before."""
 
 from dataclasses import dataclass, replace
 from typing import Self

@@ -1,4 +1,4 @@
-"""What is wrong with limbs: swapped left and right, held still while the body moves, through the floor.."""
+"""Left and right limbs exchanged for some frames."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The T-pose with which a take begins and ends for the sake of its capture, cut away; numpy alone."""
+"""T-poses at the start and the end of a take: found and cut."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What is to be mended in a clip, why, and how: each kind of damage finds and mends itself; numpy alone."""
+"""Teleports: the whole figure displaced for some frames."""
 
 from dataclasses import dataclass
 from typing import Self

@@ -1,4 +1,4 @@
-"""Computations recorded as CUDA graphs: one launch in place of hundreds..
+"""Computations recorded as CUDA graphs: one launch in place of hundreds.
 
 A launch costs a GPU some microseconds whatever it does, and Python some ten; a recorded one costs next to nothing. What
 is recorded must not look at its numbers on the way, and has inputs of the same shapes each time.

@@ -1,4 +1,4 @@
-"""On which device a process computes.."""
+"""On which device a process computes."""
 
 import os
 import re

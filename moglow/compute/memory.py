@@ -1,4 +1,4 @@
-"""Asks the C library to keep freed memory for the next step rather than to return it; ground floor, imports nothing."""
+"""Asks the C library to keep freed memory for the next step rather than to return it."""
 
 import ctypes
 import sys

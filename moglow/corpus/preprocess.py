@@ -1,4 +1,4 @@
-"""From folders of mocap to a corpus: read, resample, retarget, trim, encode; in parallel over files..
+"""From folders of mocap to a corpus: read, resample, retarget, trim, encode; in parallel over files.
 
 A file that cannot be used is left out and named with the reason, it never stops the rest. The split is by source file
 and comes before everything else: no statistic is taken of a held-out file.

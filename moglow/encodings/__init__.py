@@ -1,1 +1,1 @@
-"""Encodings: poses as numbers, along a path, and back; `encoding` is the door, the rest are its charts.."""
+"""Encodings: poses as numbers, along a path, and back; `encoding` is the door, the rest are its charts."""

@@ -1,4 +1,4 @@
-"""Models beside real motion, on the same controls, by the same code: what `moglow evaluate` does.."""
+"""Models beside real motion, on the same controls, by the same code: what `moglow evaluate` does."""
 
 import math
 import time

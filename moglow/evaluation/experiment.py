@@ -1,4 +1,4 @@
-"""What all rows of an evaluation share: the controls, the real motion, how motions become a row.."""
+"""What all rows of an evaluation share: the controls, the real motion, how motions become a row."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

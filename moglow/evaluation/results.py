@@ -1,4 +1,4 @@
-"""What an evaluation finds: a row for each kind of motion, bands to hold it against, JSON.."""
+"""What an evaluation finds: a row for each kind of motion, bands to hold it against, JSON."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Quaternion products as matrix products: the same numbers as `rotations`, in a few larger numpy calls..
+"""Quaternion products as matrix products: the same numbers as `rotations`, in a few larger numpy calls.
 
 A single frame is decoded between two frames of a game, and there the number of numpy calls is the whole cost: a product
 written out is thirty calls, as a matrix it is two. A product is linear in each factor, so one with a known rotation is

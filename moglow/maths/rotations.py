@@ -1,4 +1,4 @@
-"""Rotations in numpy: quaternions, Euler angles, rotation vectors, headings. Ground floor, imports nothing of ours.
+"""Rotations in numpy: quaternions, Euler angles, rotation vectors, headings. Imports nothing else of moglow.
 
 Conventions, everywhere: quaternions ``(..., 4)`` w-first and unit; rotations are active and act on column vectors;
 ``quat_multiply(a, b)`` turns by ``b`` first. Angles are radians. Y is up and +Z is forward, so a heading ``h`` looks

@@ -1,4 +1,4 @@
-"""How two kinds of motion differ on the same controls, and whether that is more than noise; numpy alone.
+"""Bands in which figures should lie, estimates with intervals, and the difference between two motions.
 
 What is compared is how far a figure is from what it should be, control by control: a hard control is hard for both,
 and so cancels. The interval is Student's over the controls, each counting by its length.

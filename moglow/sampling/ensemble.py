@@ -1,4 +1,4 @@
-"""Many motions of one model in one batch, for evaluation: on a CPU by the numpy sampler where there is one..
+"""Many motions of one model in one batch, for evaluation: on a CPU by the numpy sampler where there is one.
 
 Each is the motion that `Sampler.stream` samples for the same path and seed, up to rounding: here rows share their
 products, so that hundreds of motions take a fifth of the time. No ending is chosen among several.

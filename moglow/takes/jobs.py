@@ -1,4 +1,4 @@
-"""What `moglow generate` is to make: which motions, in which files, in which process. Top floor."""
+"""What `moglow generate` is to make: which motions, in which files, in which process."""
 
 import os
 import re

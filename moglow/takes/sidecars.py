@@ -1,4 +1,4 @@
-"""The .json beside each motion: what it was made of, and its figures. Top floor."""
+"""The .json beside each motion: what it was made of, and its figures."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""How good a model is while it trains: likelihood of held-out motion, and roll-outs on held-out controls."""
+"""Roll-outs of a model on held-out and synthetic controls, measured while it trains."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How good a model is while it trains: likelihood of held-out motion, and roll-outs on held-out controls.
+"""One validation of a model while it trains: likelihood, roll-outs, and what they say of the training.
 
 Likelihood does not rank what people see, so checkpoints are chosen by roll-outs: the model walks free for some
 seconds, and its feet, smoothness and distance from the mean pose are held against those of real motion.

@@ -1,4 +1,4 @@
-"""MoGlow's fast sampler in few kernels (`fused_kernels`, `fused_cells`), for a GPU with Triton..
+"""MoGlow's fast sampler in few kernels (`fused_kernels`, `fused_cells`), for a GPU with Triton.
 
 A frame of torch is some seven hundred launches, each of them longer than its work. Here it is two large products, all
 that does not hang on the flow's own variables, and for each flow step one kernel a layer and one for the rest.

@@ -1,4 +1,4 @@
-"""Large matrices as short integers, read by a small kernel that the system's compiler makes on first use..
+"""Large matrices as short integers, read by a small kernel that the system's compiler makes on first use.
 
 Optional: used on request only; without a C compiler or AVX2 numpy's own product does the work. Two bytes
 of a weight in place of four make a frame of a large model twice as fast. 16 bits and a scale for each output round a

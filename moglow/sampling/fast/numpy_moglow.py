@@ -1,4 +1,4 @@
-"""MoGlow's sampling direction in numpy alone: no torch, so it starts at once and runs inside Blender too..
+"""MoGlow's sampling direction in numpy alone: no torch, so it starts at once and runs inside Blender too.
 
 The readable one is `moglow.models.moglow`; tests hold the two together. At batch 1 the time of a frame is that of
 reading the weights once (`moglow.sampling.fast.folded`). What they are kept in and how they are multiplied is

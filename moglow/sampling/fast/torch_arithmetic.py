@@ -1,4 +1,4 @@
-"""A torch model as the sampler drives it, on any device."""
+"""Torch as an arithmetic of the fast sampler: float32 or bfloat16, on a CPU or a GPU."""
 
 from typing import Any
 
