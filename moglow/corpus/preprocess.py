@@ -18,7 +18,7 @@ from moglow.cleaning.knees import steady_knees
 from moglow.cleaning.levelling import level_floor
 from moglow.cleaning.spike import despike
 from moglow.cleaning.t_poses import without_t_poses
-from moglow.corpus.corpus import Corpus
+from moglow.corpus.corpus import Corpus, Label
 from moglow.corpus.sources import DataSpec, Source, find_sources
 from moglow.corpus.summary import Summary
 from moglow.corpus.trimming import trim
@@ -124,7 +124,9 @@ class _Run:
             self.dropped += lost
             encoding = features.fit(self.training)
         yield self.progress("encoding")
-        labels = [(source.name, source.style, source.split) for source, _ in self.clips]
+        labels = [
+            Label(source.name, source.style, source.split, source.performer) for source, _ in self.clips
+        ]
         encoded = [encoding.features(clip) for _, clip in self.clips]
         again = [
             (encoding.features(clip, smoothing=smoothing), label)

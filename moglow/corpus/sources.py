@@ -30,6 +30,10 @@ class SourceSpec:
     """Patterns of file names by style: the first style with a pattern that matches is the file's, before `style`."""
     style_from: str = ""
     """A regular expression with a group (?P<style>…), searched in each file's name."""
+    performer: str = ""
+    """Who moves in its clips; empty where several people do and their names are not known."""
+    performers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Patterns of file names by performer: the first match is the file's performer, before `performer`."""
     licence: str = ""
     """Named in the corpus and in every model that learns from it."""
 
@@ -105,12 +109,13 @@ class Source:
     name: str
     style: str
     split: str
+    performer: str = ""
 
 
 def find_sources(data: DataSpec, base: Path) -> list[Source]:
     """The files of a recipe that lies in ``base``, sorted by name, each with its style and split."""
     root = base / data.root
-    found: dict[str, tuple[Path, str]] = {}
+    found: dict[str, tuple[Path, str, str]] = {}
     for spec in data.sources:
         folder = root / spec.folder
         if not folder.is_dir():
@@ -118,21 +123,28 @@ def find_sources(data: DataSpec, base: Path) -> list[Source]:
         for path in folder.glob(spec.pattern):
             if any(fnmatch(path.name, skipped) for skipped in spec.skip):
                 continue
-            found.setdefault(path.relative_to(root).as_posix(), (path, _style(spec, path, folder)))
+            performer = _first_match(spec.performers, path.name) or spec.performer
+            found.setdefault(path.relative_to(root).as_posix(), (path, _style(spec, path, folder), performer))
     if not found:
         patterns = ", ".join(f"{spec.folder}/{spec.pattern}" for spec in data.sources)
         raise RecipeError(f"{root}: no file matches {patterns}; put BVH files there or change the recipe")
     splits = read_splits(root / data.splits)
     splits |= draw_splits([name for name in found if name not in splits], data.held_out)
-    return [Source(*found[name][:1], name, found[name][1], splits[name]) for name in sorted(found)]
+    return [
+        Source(path, name, style, splits[name], performer)
+        for name, (path, style, performer) in sorted(found.items())
+    ]
+
+
+def _first_match(patterns: Mapping[str, tuple[str, ...]], name: str) -> str:
+    """Returns the first label with a pattern that matches a file's name; empty without one."""
+    matching = (label for label, globs in patterns.items() if any(fnmatch(name, glob) for glob in globs))
+    return next(matching, "")
 
 
 def _style(spec: SourceSpec, path: Path, folder: Path) -> str:
-    for style, patterns in spec.styles.items():
-        if any(fnmatch(path.name, pattern) for pattern in patterns):
-            return style
-    if spec.style:
-        return spec.style
+    if style := _first_match(spec.styles, path.name) or spec.style:
+        return style
     if spec.style_from:
         match = re.search(spec.style_from, path.name)
         return match["style"] if match else ""

@@ -96,7 +96,7 @@ def log_likelihoods(
     context = checkpoint.context
     footage = Footage(corpus, context, next(model.parameters()).device)
     if not styled:
-        footage.style.zero_()
+        footage.style[:, len(context.performers) :] = 0
     spec = fitting(spec, corpus, context, split)
     windows = Windows(footage, spec, split=split, batch=BATCH, seed=0)
     batches = None if frames is None else -(-frames // (BATCH * spec.length))

@@ -57,7 +57,9 @@ def recipe_card(path: Path, corpus: Path | None, *, pose: int, control: int) -> 
     found = Corpus.open(corpus) if corpus else None
     pose, spec = len(found.encoding) if found else pose, plan.context
     styles = len(found.styles) if found and spec.styles else 0
-    context = spec.history * (pose + spec.flags) + (spec.history + 1 + spec.lookahead) * control + styles
+    performers = len(found.performers) if found and spec.performers else 0
+    context = spec.history * (pose + spec.flags) + (spec.history + 1 + spec.lookahead) * control
+    context += performers + styles
     training = to_table(plan.training)
     card = {"recipe": str(path), **architecture(plan.model, plan.config.fitted(styles=styles), pose, context)}
     if not found:
@@ -79,6 +81,7 @@ def checkpoint_card(path: Path) -> Card:
         "encoding": context.encoding.spec.encoding,
         "fps": context.fps,
         "styles": ", ".join(context.styles) or "none",
+        "performers": ", ".join(context.performers) or "none",
         "controls seen": _range(checkpoint.control_range),
     }
     about.pop("recipe", None)

@@ -58,7 +58,7 @@ def strangeness(checkpoint: Checkpoint, model: MotionModel, clip: Clip) -> NDArr
     if len(seen) <= history + 1:
         return np.full(len(clip), np.nan)
     tensors = on_device(context, "cpu")
-    window = Window.of_clip(tensors, context.encoding.features(seen), torch.zeros(1, len(context.styles)))
+    window = Window.of_clip(tensors, context.encoding.features(seen), torch.zeros(1, context.labels))
     with torch.no_grad():
         scores = shared(model.score(window.target(tensors), window.context(tensors))[0], model.stride)[0]
     known = np.full(len(seen), np.nan)

@@ -37,14 +37,15 @@ def evidence(model: MotionModel, context: Context, features: Features, name: str
 
     `context` holds tensors on the model's device, `features` are those of the clip.
     """
-    spec, styles = context.spec, len(context.styles)
+    spec = context.spec
     frames = len(features.pose) - spec.history
     if frames < 1:
         raise ClipError(
             f"{name}: {len(features.pose)} frames at {context.fps:g} fps, the model needs {spec.history + 1} to see "
             "a style; give a longer clip"
         )
-    window = Window.of_clip(context, features, torch.eye(styles, device=context.scale.device))
+    labels = torch.eye(context.labels, device=context.scale.device)[len(context.performers) :]
+    window = Window.of_clip(context, features, labels)
     window = replace(window, shown=torch.zeros_like(window.shown))
     log_prob, _ = model.log_prob(window.target(context), window.context(context))
     return np.asarray(log_prob.double().mean(dim=1).cpu().numpy())

@@ -39,6 +39,7 @@ class Wish:
     seed: int
     temperature: float | None
     style: str | None
+    performer: str | None
     fps: float | None
     unit: str | None
     skeleton: Path | None
@@ -58,6 +59,7 @@ class Order:
 
     path: ControlPath
     take: int
+    performer: str | None
     target: Path
     settings: Mapping[str, Any]
     warnings: tuple[str, ...]
@@ -116,7 +118,7 @@ def _made(
     orders: Sequence[Order], wish: Wish, sampler: Sampler, model: Checkpoint, rig: Clip | None
 ) -> Iterator[tuple[Iterator[Clip], Motion | Loop]]:
     """For each order the blocks of its motion, and who knows its figures once they have passed."""
-    tracks = [Track(order.path, wish.seed, order.take) for order in orders]
+    tracks = [Track(order.path, wish.seed, order.take, order.performer) for order in orders]
     if not wish.loop:
         for motion in motions(sampler, model, tracks, foot_lock=wish.foot_lock):
             yield _placed(_as_wished(motion.blocks, rig, wish), wish), motion
@@ -151,6 +153,7 @@ def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
 def _orders(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) -> list[Order]:
     path = styled(read_path(job.control, fps=model.context.fps), wish.style).resample(model.context.fps)
     path, warnings = within_range(model, path, fit=wish.fit, strict=wish.strict)
+    cast = [(take, model.context.cast(wish.performer, wish.seed, take)) for take in job.takes]
     content = [path.positions.tobytes(), path.headings.tobytes(), repr(path.styles).encode()]
     settings = {
         **common,
@@ -162,11 +165,12 @@ def _orders(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) 
         Order(
             path,
             take,
+            performer,
             job.waiting(take) if wish.rank else job.place(take),
-            {**settings, "take": take},
+            {**settings, "take": take, "performer": performer},
             tuple(warnings),
         )
-        for take in job.takes
+        for take, performer in cast
     ]
 
 

@@ -26,6 +26,7 @@ def generate(
     seed: int = 0,
     checkpoint: Checkpoint | str | Path | None = None,
     style: str | None = None,
+    performer: str | None = None,
     temperature: float = TEMPERATURE,
     skeleton: Clip | str | Path | None = None,
     foot_lock: bool = True,
@@ -39,6 +40,7 @@ def generate(
         seed: the same seed gives the same motion.
         checkpoint: a trained model or its file; the model inside the package if not given.
         style: a style of the model; its default style if not given.
+        performer: a performer of the model, or ``"any"``; its default performer if not given.
         temperature: 0 is the calmest, 1 as varied as the data.
         skeleton: a BVH file, or a clip read from one, whose skeleton the motion is put on; the model's if not given.
         foot_lock: whether planted feet are held in place.
@@ -56,7 +58,10 @@ def generate(
     fps = model.context.fps
     path = control if isinstance(control, ControlPath) else read_path(control, fps=fps)
     path, warnings = within_range(model, styled(path, style).resample(fps), fit=fit, strict=False)
-    sampler, track = Sampler.of(model, temperature=temperature), Track(path, seed, 0)
+    sampler, track = (
+        Sampler.of(model, temperature=temperature),
+        Track(path, seed, 0, model.context.cast(performer, seed, 0)),
+    )
     rig = read_rig(skeleton) if skeleton is not None else None
     about: dict[str, Any] = {"real": real_figures(model), "warnings": tuple(warnings)}
     if loop:

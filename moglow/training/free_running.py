@@ -74,6 +74,6 @@ class FreeRunning:
         history = window.history.clone()
         controls = window.controls[:, begin : begin + past + frames + context.spec.lookahead]
         first = window.history[:, begin : begin + past]
-        poses, _ = roll_out(model, context, first, controls, window.style, noise, state)
+        poses, _ = roll_out(model, context, first, controls, window.style[:, begin], noise, state)
         history[:, begin + past : begin + past + frames] = poses
         return replace(window, history=history)

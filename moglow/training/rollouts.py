@@ -92,7 +92,7 @@ class Rollouts:
         span = past + frames + context.spec.lookahead
         held_out = sorted(corpus.split("val") or corpus.split("train"), key=len, reverse=True)
         held_out = [stretch for stretch in held_out if len(stretch) > past]
-        starts, controls, styles = [], [], list[str | None]()
+        starts, controls, labels = [], [], []
         self.names: list[str] = []
         for take in range(min(spec.takes, len(held_out))):
             stretch = held_out[take]
@@ -100,17 +100,17 @@ class Rollouts:
             around = 1 + np.arange(span) % (len(stretch) - 1)
             starts.append(features.pose[1 : past + 1])
             controls.append(features.control[around])
-            styles.append(stretch.style or None)
+            style = stretch.style or None if context.styles else None
+            performer = stretch.performer or None if context.performers else None
+            labels.append(context.style_vector(context.told(style), performer))
             self.names.append(f"held-out {take + 1}")
         for name, wanted in zip(SYNTHETIC, synthetic_controls(corpus, span), strict=True):
             starts.append(nearest_start(corpus, wanted[0], past))
             controls.append(wanted)
-            styles.append(None)  # as most people ask
+            labels.append(context.label_vector(None))  # as most people ask
             self.names.append(name)
         self.starts, self.controls = np.stack(starts), np.stack(controls).astype(np.float32)
-        self.styles = np.stack(
-            [context.style_vector(context.told(style if context.styles else None)) for style in styles]
-        )
+        self.styles = np.stack(labels)
         self.frames = frames
         shown = held_out[: spec.takes]
         real = [context.standardize_pose(corpus.features(stretch).pose) for stretch in shown]

@@ -63,6 +63,10 @@ Examples:
     "--temperature", type=click.FloatRange(0, 2), help="0 is calmest, 1 as varied as the recordings."
 )
 @click.option("--style", help="A style the model was trained with; moglow info names them.")
+@click.option(
+    "--performer",
+    help="A performer the model was trained with, or any: another one for each take. moglow info names them.",
+)
 @click.option("--fps", type=click.FloatRange(0, min_open=True), help="Frames a second of the written file.")
 @click.option("--unit", type=click.Choice(["cm", "m"]), help="Unit of a BVH file.")
 @click.option(

@@ -19,6 +19,7 @@ Examples:
     "--temperature", type=click.FloatRange(0, 2), help="0 is calmest, 1 as varied as the recordings."
 )
 @click.option("--style", help="A style the model was trained with; moglow info names them.")
+@click.option("--performer", help="A performer the model was trained with; moglow info names them.")
 @click.option(
     "--seed",
     type=click.IntRange(0),
@@ -27,7 +28,12 @@ Examples:
     help="The same seed and input give the same motion.",
 )
 def command(
-    html: Path | None, checkpoint: Path | None, temperature: float | None, style: str | None, seed: int
+    html: Path | None,
+    checkpoint: Path | None,
+    temperature: float | None,
+    style: str | None,
+    performer: str | None,
+    seed: int,
 ) -> None:
     """Opens a figure that you steer, or that follows a path you draw.
 
@@ -39,7 +45,7 @@ def command(
     from moglow_viewer.play.play_page import write_play_page
 
     file, heat = checkpoint or PRETRAINED, TEMPERATURE if temperature is None else temperature
-    model = Checkpoint.read(file)
+    model = Checkpoint.read(file).performed_by(performer, seed=seed)
     if html is None:
         from moglow_viewer.play.live import Walker
         from moglow_viewer.play.play_window import PlayWindow

@@ -167,7 +167,7 @@ class Walker:
 
     def _style(self) -> Any:
         context = self.sampler.context
-        return context.style_vector(context.told(self.style))[None]
+        return context.label_vector(self.style)[None]
 
 
 def path_of(places: Sequence[Array], fps: float, styles: Sequence[str | None]) -> ControlPath:

@@ -43,6 +43,7 @@ def pack_model(checkpoint: Checkpoint) -> dict[str, Any]:
         "history": context.spec.history,
         "lookahead": context.spec.lookahead,
         "flags": context.spec.flags,
+        "performers": [name == context.spec.performer for name in context.performers],
         "styles": list(context.styles),
         "usual": context.spec.usual,
         "planted": len(chart.legs.soles),

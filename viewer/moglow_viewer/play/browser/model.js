@@ -116,8 +116,9 @@ class Sampler {
     const mean = this.arrays[`${of}_mean`], deviation = this.arrays[`${of}_deviation`];
     return Float32Array.from(values, (value, k) => value * deviation[k] + mean[k]);
   }
-  style(name) { // for none the usual one; all zeros where there is none: any style
-    return Float32Array.from(this.styles, (style) => Number(style === (name || this.usual)));
+  style(name) { // the label of the default performer in a style, for none the usual one
+    const styles = this.styles.map((style) => style === (name || this.usual));
+    return Float32Array.from([...this.performers, ...styles], Number);
   }
 
   // The pose after a past, in metres and radians. `velocities`: those of this step and of the lookahead, 3 each.
