@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def package(module: str) -> str:
     return "viewer" if module.startswith("moglow_viewer") else module.split(".")[1]
 
 
+@cache
 def imports(file: Path) -> set[str]:
     """What a file imports, by full name, wherever it does so; `from a import b` counts as a and as a.b."""
     found = set()

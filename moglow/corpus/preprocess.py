@@ -20,6 +20,7 @@ from moglow.cleaning.spike import despike
 from moglow.cleaning.t_poses import without_t_poses
 from moglow.corpus.corpus import Corpus, Label
 from moglow.corpus.sources import DataSpec, Source, find_sources
+from moglow.corpus.splicing import spliced
 from moglow.corpus.summary import Summary
 from moglow.corpus.trimming import trim
 from moglow.encodings.encoding import FeatureSpec
@@ -135,9 +136,10 @@ class _Run:
             if source.split == "train"
         ]
         encoded, labels = encoded + [each for each, _ in again], labels + [label for _, label in again]
-        self.corpus = Corpus.build(
+        corpus = Corpus.build(
             encoding, encoded, labels, fps=self.data.fps, notices=self.data.notices, again=len(again)
         )
+        self.corpus = spliced(corpus, self.data.splices)
 
     @property
     def training(self) -> list[Clip]:

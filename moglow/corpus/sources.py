@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
+from moglow.corpus.splicing import SpliceSpec
 from moglow.errors import RecipeError
 
 
@@ -74,6 +75,8 @@ class DataSpec:
     smoother: tuple[float, ...] = ()
     """Seconds: training clips are seen again along paths smoothed by these. A recorded path sways with each step, and a
     model that learns to read its steps from there is lost on a path that somebody drew."""
+    splices: SpliceSpec = field(default_factory=SpliceSpec)
+    """Training clips that join recordings in two styles, from which a model learns to change style in mid-walk."""
     shortest: float = 1.0
     """Seconds; less teaches a model with a history nothing."""
     outlier: float = 15.0
