@@ -46,7 +46,7 @@ class Wish:
     foot_lock: bool
     loop: bool
     in_place: bool
-    fit: bool
+    as_asked: bool
     strict: bool
     device: str
     shard: str | None
@@ -152,7 +152,7 @@ def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
 
 def _orders(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) -> list[Order]:
     path = styled(read_path(job.control, fps=model.context.fps), wish.style).resample(model.context.fps)
-    path, warnings = within_range(model, path, fit=wish.fit, strict=wish.strict)
+    path, warnings = within_range(model, path, as_asked=wish.as_asked, strict=wish.strict)
     cast = [(take, model.context.cast(wish.performer, wish.seed, take)) for take in job.takes]
     content = [path.positions.tobytes(), path.headings.tobytes(), repr(path.styles).encode()]
     settings = {

@@ -31,7 +31,7 @@ def generate(
     skeleton: Clip | str | Path | None = None,
     foot_lock: bool = True,
     loop: bool = False,
-    fit: bool = False,
+    as_asked: bool = False,
 ) -> Take:
     """Returns motion that follows a path: the motion that `moglow generate` writes with the same options.
 
@@ -45,7 +45,8 @@ def generate(
         skeleton: a BVH file, or a clip read from one, whose skeleton the motion is put on; the model's if not given.
         foot_lock: whether planted feet are held in place.
         loop: whether the motion closes on itself: its last frame is its first.
-        fit: whether a path is slowed down where it is faster than the model has seen.
+        as_asked: whether a path is followed at its own speed where that is beyond the model's reach; else it is slowed
+            down there.
 
     >>> take = generate("line:length=1", seed=1)
     >>> take.clip.fps, round(take.figures["foot_slide_m_s"]["written"]["median"], 3)
@@ -57,7 +58,7 @@ def generate(
         model = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint.read(Path(checkpoint))
     fps = model.context.fps
     path = control if isinstance(control, ControlPath) else read_path(control, fps=fps)
-    path, warnings = within_range(model, styled(path, style).resample(fps), fit=fit, strict=False)
+    path, warnings = within_range(model, styled(path, style).resample(fps), as_asked=as_asked, strict=False)
     sampler, track = (
         Sampler.of(model, temperature=temperature),
         Track(path, seed, 0, model.context.cast(performer, seed, 0)),

@@ -71,28 +71,28 @@ def test_ranking_puts_the_stillest_feet_first() -> None:
     assert score == sorted(score)
 
 
-def test_a_path_beyond_what_was_seen_is_told_fitted_or_refused() -> None:
+def test_a_path_beyond_what_was_seen_is_slowed_followed_or_refused() -> None:
     checkpoint = make_checkpoint()
     fast = ControlPath.from_velocities(np.tile([6.2, 0.0, 0.0], (61, 1)), 20.0)
-    same, warnings = within_range(checkpoint, fast, fit=False, strict=False)
-    assert same is fast and "6.2 m/s asked" in warnings[0] and "1.5 m/s seen" in warnings[0]
-    slowed, told = within_range(checkpoint, fast, fit=True, strict=False)
+    same, warnings = within_range(checkpoint, fast, as_asked=True, strict=False)
+    assert same is fast and "6.2 m/s asked" in warnings[0] and "1.5 m/s within reach" in warnings[0]
+    slowed, told = within_range(checkpoint, fast, as_asked=False, strict=False)
     assert slowed.duration > 2 * fast.duration and "slowed from" in told[0]
-    with pytest.raises(ControlError, match="--fit"):
-        within_range(checkpoint, fast, fit=False, strict=True)
+    with pytest.raises(ControlError, match="slow it down"):
+        within_range(checkpoint, fast, as_asked=False, strict=True)
 
 
 def test_a_stand_that_was_never_seen_is_told_or_refused() -> None:
     checkpoint = make_checkpoint()
     walked = replace(checkpoint, control_range=replace(checkpoint.control_range, slowest=0.8))
     line, steady = read_path("line", fps=20.0), ControlPath.from_velocities([[1.0, 0.0, 0.0]] * 21, 20.0)
-    for fit in (False, True):
-        same, (warning,) = within_range(walked, line, fit=fit, strict=False)
-        assert same is line and "0.0 m/s asked at 0.0 s" in warning and "0.8 m/s seen" in warning
+    for as_asked in (False, True):
+        same, (warning,) = within_range(walked, line, as_asked=as_asked, strict=False)
+        assert same is line and "0.0 m/s asked at 0.0 s" in warning and "0.8 m/s within reach" in warning
     with pytest.raises(ControlError, match="at speed"):
-        within_range(walked, line, fit=True, strict=True)
+        within_range(walked, line, as_asked=True, strict=True)
     for seen, path in ((checkpoint, line), (walked, steady)):
-        assert within_range(seen, path, fit=False, strict=True) == (path, [])
+        assert within_range(seen, path, as_asked=False, strict=True) == (path, [])
 
 
 def test_an_unknown_style_is_named_with_the_known_ones() -> None:
@@ -267,11 +267,13 @@ def test_each_option_changes_the_file(model: Path, tmp_path: Path, options: tupl
         assert np.abs(changed.ground_positions()).max() < 1e-4
 
 
-def test_a_path_that_asks_too_much_is_told_or_slowed_down(model: Path, tmp_path: Path) -> None:
+def test_a_path_beyond_reach_is_slowed_down_unless_as_asked(model: Path, tmp_path: Path) -> None:
     common = ("--checkpoint", model, "--control", "line:length=12,speed=4")
-    told = run(*common, "-o", tmp_path / "a.bvh").output
-    assert "warning: line:length=12,speed=4: forward: 3.3 m/s asked" in told and "1.5 m/s seen" in told
-    slowed = run(*common, "-o", tmp_path / "b.bvh", "--fit").output
+    told = run(*common, "-o", tmp_path / "a.bvh", "--as-asked").output
+    assert (
+        "warning: line:length=12,speed=4: forward: 3.3 m/s asked" in told and "1.5 m/s within reach" in told
+    )
+    slowed = run(*common, "-o", tmp_path / "b.bvh").output
     assert "slowed from" in slowed and sidecar(tmp_path / "b.bvh")["warnings"]
     assert read_bvh(tmp_path / "b.bvh").duration > 1.2 * read_bvh(tmp_path / "a.bvh").duration
 

@@ -52,9 +52,8 @@ class Order:
         if asked.style:
             checkpoint.context.style_vector(asked.style)  # a wrong name is told now
         path, warnings = within_range(
-            checkpoint, styled(path, asked.style or None), fit=asked.fit, strict=False
+            checkpoint, styled(path, asked.style or None), as_asked=not asked.fit, strict=False
         )
-        warnings = [each.replace("; --fit slows the path down", "") for each in warnings]
         if line.rise > STEEP:
             warnings.append(f"the curve rises by {line.rise:.1f} m; the floor is level, at its lowest point")
         return cls(

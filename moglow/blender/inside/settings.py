@@ -63,7 +63,9 @@ class MoglowSettings(bpy.types.PropertyGroup):
         ),
         "backwards": BoolProperty(name="Other Way", description="Walk the curve from its end to its start"),
         "fit": BoolProperty(
-            name="Slow Down to Fit", description="Slow down where the path is faster than the model has seen"
+            name="Slow Down to Fit",
+            default=True,
+            description="Slow down where the path is faster than the model can go",
         ),
         "style": StringProperty(
             name="Style", search=_styles, description="A style that the model was trained with, or nothing"

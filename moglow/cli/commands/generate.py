@@ -81,9 +81,13 @@ Examples:
     help="Makes the last frame equal to the first, so that the motion can repeat.",
 )
 @click.option("--in-place", is_flag=True, help="Holds the hips above the origin.")
-@click.option("--fit", is_flag=True, help="Slows a path down where it is faster than the model's recordings.")
 @click.option(
-    "--strict", is_flag=True, help="Fails on a path that is faster or slower than the model's recordings."
+    "--as-asked",
+    is_flag=True,
+    help="Follows a path at its own speed. Without it, a path is slowed down where it is faster than the model can go.",
+)
+@click.option(
+    "--strict", is_flag=True, help="Fails on a path that is faster or slower than the model can go."
 )
 @click.option(
     "--device",
