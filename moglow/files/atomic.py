@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, and never over what they are made from."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -53,7 +54,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """
     mode = check_output(path)
     target = Path(os.path.realpath(path))
-    partial = target.with_name(f"{short(target.name)}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    partial = _partial(target)
     try:
         sweep(target.parent)
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOT_FOLLOWED, 0o666)
@@ -84,7 +85,9 @@ def append_line(path: str | Path, line: str) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
         with open(descriptor, "ab", buffering=0) as file:
-            file.write(f"{line}\n".encode())
+            content = f"{line}\n".encode()
+            if file.write(content) != len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
         raise ExportError(f"{path}: cannot be written ({error.strerror or error})") from error
 
@@ -113,6 +116,17 @@ def check_output(path: str | os.PathLike[str]) -> int | None:
     if not found & 0o222:
         raise ExportError(f"{path}: is marked as read-only; make it writable, or give another name")
     return stat.S_IMODE(found)
+
+
+def try_output(path: str | Path) -> None:
+    """Raises `ExportError` if a file cannot be written at a path, by making and removing one of another name there."""
+    check_output(path)
+    probe = _partial(Path(os.path.realpath(path)))
+    try:
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOT_FOLLOWED, 0o600))
+        probe.unlink()
+    except OSError as error:
+        raise ExportError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def refuse_overwriting(out: str | Path | Iterable[str | Path], inputs: Iterable[str | Path | None]) -> None:
@@ -148,6 +162,11 @@ def sweep(folder: Path) -> None:
         if (partial and not _runs(int(partial[1]))) or (name[0] == "." and name.endswith(SUFFIX)):
             remove_if_abandoned(folder / name, is_lock=not partial)
     SWEPT[folder] = time.monotonic() + 20 * (time.monotonic() - start)
+
+
+def _partial(target: Path) -> Path:
+    """Returns a new name for a partial file beside a target."""
+    return target.with_name(f"{short(target.name)}.{os.getpid()}-{secrets.token_hex(4)}.partial")
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:
