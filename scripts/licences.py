@@ -109,7 +109,7 @@ def licence_of(found: Distribution) -> str:
         for each in stated.get_all("Classifier") or ()
         if each.startswith("License ::") and not each.endswith("OSI Approved")
     ]
-    text = stated["License"] if "License" in stated else ""
+    (text,) = (stated.get_all("License") or [""])[:1]
     words = classifiers or [text.strip().partition("\n")[0]]
     named = sorted({NAMES.get(each, each) for each in words if each})
     return " AND ".join(named) or STATED_ELSEWHERE.get(canonicalize_name(stated["Name"]), "")
