@@ -44,7 +44,14 @@ class Blender:
         """
         if self.is_python:
             return [str(self.program), str(script), str(folder)]
-        flags = ("--background", "--factory-startup", "--python-exit-code", "1", "--python")
+        flags = (
+            "--background",
+            "--factory-startup",
+            "--disable-autoexec",
+            "--python-exit-code",
+            "1",
+            "--python",
+        )
         return [str(self.program), *flags, str(script), "--", str(folder)]
 
 

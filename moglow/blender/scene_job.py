@@ -17,7 +17,7 @@ import numpy as np
 
 from moglow.blender.program import Blender
 from moglow.errors import ExportError
-from moglow.files.atomic import replacing
+from moglow.files.atomic import replacing, try_output
 from moglow.maths.rotations import quat_angle
 from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
@@ -65,9 +65,7 @@ def build_scene(clip: Clip, scene: Scene, blender: Blender, *, path: ControlPath
     """Has Blender build a scene of a clip and its path (by default the one that it takes), and write its files."""
     path = (path or ControlPath.from_clip(clip)).resample(clip.fps)
     for file in filter(None, (scene.out, scene.film)):
-        with replacing(file.with_name(file.name + ".check")):
-            pass  # a folder that is not there is told before the work
-        file.with_name(file.name + ".check").unlink()
+        try_output(file)  # a folder that is not there is told before the work
     with tempfile.TemporaryDirectory(prefix="moglow-") as name:
         folder = Path(name)
         job = _write_job(folder, clip, path, scene)

@@ -132,11 +132,14 @@ class BvhWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None and self.frames:
-            self._file.seek(self._count_at)
-            self._file.write(str(self.frames).encode())
-        elif error is None:
+        if error is None and not self.frames:
             error = BvhError(f"{self.path}: no frames to write; give at least one")
+        if error is None:
+            try:
+                self._file.seek(self._count_at)
+                self._file.write(str(self.frames).encode())
+            except OSError as full:
+                error = full
         self._replacing.__exit__(type(error) if error else None, error, trace)
         if kind is None and error:
             raise error

@@ -25,6 +25,7 @@ from moglow.corpus.summary import Summary
 from moglow.corpus.trimming import trim
 from moglow.encodings.encoding import FeatureSpec
 from moglow.errors import MoglowError, RecipeError
+from moglow.files.atomic import refuse_overwriting
 from moglow.motion.clip import Clip
 from moglow.motion.retarget import retarget
 from moglow.motion.skeleton import Skeleton
@@ -53,6 +54,8 @@ def preprocess(
     The same files and recipe give the same bytes, whatever the number of ``workers`` (processes).
     """
     run = _Run(data, Path(base), workers)
+    skeleton = Path(base) / data.skeleton if data.skeleton else None
+    refuse_overwriting(output, [*(source.path for source in run.sources), skeleton])
     yield from run.load(features)
     yield from run.unite()
     yield from run.encode(features)

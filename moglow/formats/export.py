@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Mapping
 from inspect import signature
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import joined
 
 
-def export(clip: Clip, path: str | Path, **options: object) -> None:
+def export(clip: Clip, path: str | PathLike[str], **options: object) -> None:
     """Writes `clip` to `path` in the format of its suffix; ``options`` are the keywords of that format's writer.
 
     >>> from moglow.motion.skeleton import Skeleton
@@ -32,7 +33,7 @@ def export(clip: Clip, path: str | Path, **options: object) -> None:
     writer_for(path)(clip, path, **options)
 
 
-def export_blocks(blocks: Iterable[Clip], path: str | Path, **options: object) -> None:
+def export_blocks(blocks: Iterable[Clip], path: str | PathLike[str], **options: object) -> None:
     """Writes a clip that comes in blocks: at once where the format allows it, else when all have come."""
     check_options(path, options)
     at_once = BLOCKWISE.get(Path(path).suffix.lower())
@@ -42,7 +43,7 @@ def export_blocks(blocks: Iterable[Clip], path: str | Path, **options: object) -
         export(joined(blocks), path, **options)
 
 
-def check_options(path: str | Path, options: Iterable[str]) -> None:
+def check_options(path: str | PathLike[str], options: Iterable[str]) -> None:
     """Refuses a suffix without a format, and an option that its format does not have."""
     writer = writer_for(path)
     for option in options:
@@ -51,7 +52,7 @@ def check_options(path: str | Path, options: Iterable[str]) -> None:
             raise ExportError(f"{path}: a {kind} file has no option {option!r}; leave it out")
 
 
-def writer_for(path: str | Path) -> Callable[..., None]:
+def writer_for(path: str | PathLike[str]) -> Callable[..., None]:
     """The writer of a file's format, or an error that names the formats there are."""
     suffix = Path(path).suffix.lower()
     if suffix not in EXPORTERS:

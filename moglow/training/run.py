@@ -25,12 +25,12 @@ from moglow.recipe import Recipe
 from moglow.scoring.likelihood import likelihood
 from moglow.scoring.spread import spread
 from moglow.scoring.style_evidence import Telling
+from moglow.training.folder import LAST, LOG, STATE, begin, keep_lines, log_line, refuse_used
 from moglow.training.rollouts import Rollouts
 from moglow.training.spec import TrainingSpec
 from moglow.training.trainer import Diverged, Report, Trainer
 from moglow.training.validation import CHOICES, Validation, health
 
-LAST, STATE, LOG = "last.safetensors", "training.safetensors", "log.jsonl"
 FORMAT, VERSION = "moglow-training", "1"
 
 
@@ -120,7 +120,9 @@ class TrainingRun:
         self.rollouts = Rollouts(footage, self.context, spec.rollouts, seed=self.seed)
         self._saved: int | None = self.trainer.step if resume else None
         if not resume:
-            self._begin()
+            refuse_used(self.folder)
+            if self._writes:
+                begin(self.folder)
 
     @property
     def health(self) -> str:
@@ -232,16 +234,6 @@ class TrainingRun:
     def _writes(self) -> bool:
         return self.place.rank == 0
 
-    def _begin(self) -> None:
-        """Makes the folder; one that holds a run is not written over."""
-        if (self.folder / STATE).exists():
-            raise TrainingError(
-                f"{self.folder}: holds a training run already; add --resume, or choose another folder"
-            )
-        if self._writes:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / LOG).unlink(missing_ok=True)
-
     def _read_state(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         path = self.folder / STATE
         if not path.exists():
@@ -274,10 +266,9 @@ class TrainingRun:
                 break  # the line that a killed process did not finish
             if row.get("step", row.get("validation", {}).get("step", 0)) > step:
                 break
-            kept.append(line + "\n")
-        (self.folder / LOG).write_text("".join(kept))
+            kept.append(line)
+        keep_lines(self.folder, kept)
 
     def _log(self, **row: Any) -> None:
         if self._writes:
-            with open(self.folder / LOG, "a") as file:
-                file.write(json.dumps(row) + "\n")
+            log_line(self.folder, row)

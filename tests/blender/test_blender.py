@@ -121,6 +121,21 @@ def test_a_character_takes_the_motion(bpy_python: Path, tmp_path: Path, suffix: 
 
 
 @pytest.mark.blender
+def test_scripts_in_a_character_do_not_run(bpy_python: Path, tmp_path: Path) -> None:
+    character, touched = tmp_path / "hero.blend", tmp_path / "ran"
+    hero = walk(skeleton_of(RIGS["rigify"]), seconds=0.2)[0]
+    build_scene(replace(hero, name="hero"), Scene(character), Blender(bpy_python))
+    planting = [bpy_python, ORACLES / "script_blender.py", character, touched]
+    subprocess.run(planting, check=True, capture_output=True, timeout=300)
+    trusting = f"import bpy; bpy.ops.wm.open_mainfile(filepath={str(character)!r}, use_scripts=True)"
+    subprocess.run([bpy_python, "-c", trusting], check=False, capture_output=True, timeout=300)
+    assert touched.exists(), "the script runs where the file is trusted, or this would show nothing"
+    touched.unlink()
+    build_scene(read_bvh(WALK)[:3], Scene(tmp_path / "out.blend", character=character), Blender(bpy_python))
+    assert (tmp_path / "out.blend").exists() and not touched.exists()
+
+
+@pytest.mark.blender
 @pytest.mark.render
 def test_films_and_stills(bpy_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By Workbench where it can; without OpenGL that takes Blender down, and Cycles takes over."""
@@ -204,9 +219,19 @@ def test_blender_gets_its_job(tmp_path: Path) -> None:
     assert "21 bones, 204 frames at 30 fps, by Blender 4.2.1" in scene and "Workbench" in rendered
     assert (out.read_text(), film.read_text()) == ("scene\n", "film\n")
     words = (tmp_path / "said").read_text().split()
-    assert words[:2] == ["--background", "--factory-startup"] and words[-2] == "--"
+    assert words[:3] == ["--background", "--factory-startup", "--disable-autoexec"] and words[-2] == "--"
     job = json.loads((tmp_path / "job.json").read_text())
     assert (job["name"], job["loop"], job["body"], job["size"]) == ("walk", True, True, [960, 540])
+
+
+def test_a_character_is_never_overwritten(tmp_path: Path) -> None:
+    hero = tmp_path / "hero.blend"
+    hero.write_bytes(b"hero")
+    for out in (hero, tmp_path / "link.blend"):
+        if out != hero:
+            out.symlink_to(hero)
+        assert "never overwritten" in refused(WALK, out, "--character", hero)
+    assert hero.read_bytes() == b"hero"
 
 
 def test_what_cannot_be_built_is_told_before_the_work(tmp_path: Path) -> None:

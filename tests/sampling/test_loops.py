@@ -1,6 +1,5 @@
 """Loops close: played again and again there is no jump in place or speed, and feet hold over the seam."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from moglow.paths.csv_files import read_path
 from moglow.sampling.generate import LOCK, PRETRAINED, generate
 from moglow.sampling.loops import Loop, make_loop, without_ends
 from moglow.sampling.sampler import Sampler, Track
+from moglow.takes.sidecars import read_sidecar
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
 
@@ -123,7 +123,7 @@ def test_the_command_loops_on_a_rig_at_another_rate_in_place(tmp_path: Path) -> 
     words = ["generate", "--control", "line:length=3", "-o", out, "--loop", "--fps", 48, "--in-place"]
     done = CliRunner().invoke(cli, [*map(str, words), "--skeleton", str(tmp_path / "rig.bvh")])
     assert done.exit_code == 0, done.output
-    clip, said = read_bvh(out), json.loads(out.with_suffix(".json").read_text())
+    clip, said = read_bvh(out), read_sidecar(out)
     places = clip.world()[0]
     assert clip.fps == 48 and said["loop"] and not said["lap"]["returns"] and said["frames"] == len(clip)
     np.testing.assert_allclose(places[0], places[-1], atol=1e-3)

@@ -14,7 +14,8 @@ import pytest
 from moglow.checkpoint import BEST, Checkpoint
 from moglow.errors import CheckpointError, ExportError, RecipeError, TrainingError
 from moglow.recipe import Recipe
-from moglow.training.run import LAST, LOG, STATE, Plan, TrainingRun, chosen_model
+from moglow.training.folder import LAST, LOG, STATE
+from moglow.training.run import Plan, TrainingRun, chosen_model
 from moglow.training.trainer import Report
 from tests.support.tiny import tiny_corpus, tiny_recipe
 

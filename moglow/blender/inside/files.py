@@ -14,11 +14,12 @@ FIRST = {".fbx": 0}
 
 
 def open_character(file: Path) -> Any:
-    """Makes a file the scene and returns its armature: the one with the most bones."""
+    """Makes a file the scene and returns its armature: the one with the most bones. Scripts in the file do not run."""
     suffix = file.suffix.lower()
+    bpy.context.preferences.filepaths.use_scripts_auto_execute = False
     try:
         if suffix == ".blend":
-            bpy.ops.wm.open_mainfile(filepath=str(file), load_ui=False)
+            bpy.ops.wm.open_mainfile(filepath=str(file), load_ui=False, use_scripts=False)
         elif suffix == ".fbx" and hasattr(bpy.types, "WM_OT_fbx_import"):  # Blender 4.5 and newer
             bpy.ops.wm.fbx_import(filepath=str(file))
         elif suffix == ".fbx":

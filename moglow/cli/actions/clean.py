@@ -17,7 +17,6 @@ from moglow.cleaning.damage import in_words
 from moglow.cleaning.mend import Finding, Mended, mend
 from moglow.cli.extras import missing_extra
 from moglow.errors import ExportError, MoglowError
-from moglow.files.atomic import refuse_overwriting
 from moglow.motion.clip import Clip
 from moglow.sampling.generate import PRETRAINED
 
@@ -70,8 +69,7 @@ class Cleaning:
         return cls(source, mended, tuple(each for each in strange if sound[each.start : each.stop].all()))
 
     def write(self, out: Path) -> None:
-        """Writes the mended file; the take itself is never written over."""
-        refuse_overwriting(out, [self.source])
+        """Writes the mended file."""
         if out.suffix.lower() != ".bvh":
             raise ExportError(
                 f"{out}: a mended take is a .bvh file; name it so, then moglow export converts it"

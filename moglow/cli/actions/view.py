@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from moglow.files.atomic import refuse_overwriting
 from moglow_viewer.scene.scene import Scene, Sources
 
 
@@ -21,6 +22,8 @@ def look(
     look = "bones" if bones else "capsules"
     if not (html or record or screenshot or sheet):
         return _window(sources, look, size)
+    inputs = (*sources.clips, *sources.real, sources.control)
+    refuse_overwriting(filter(None, (html, record, screenshot, sheet)), inputs)
     scene = sources.read()
     if html:
         yield _page(scene, html)

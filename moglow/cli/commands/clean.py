@@ -56,7 +56,9 @@ def command(
 
     from moglow.cli.actions.clean import Cleaning
     from moglow.cli.actions.tables import wide_console
+    from moglow.files.atomic import refuse_overwriting
 
+    refuse_overwriting(filter(None, (out, html)), (source, map_file, checkpoint))
     cleaning = Cleaning.of(source, map_file=map_file, checkpoint=checkpoint, model=not no_model, seed=seed)
     if out:
         cleaning.write(out)

@@ -99,13 +99,17 @@ Examples:
 @click.option(
     "--shard", metavar="I/N", help="Makes part I of N only; under torchrun each process makes its own part."
 )
-@click.option("--overwrite", is_flag=True, help="Makes files again that exist with the same settings.")
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Makes files again that exist with the same settings, and replaces files that moglow did not make.",
+)
 def command(controls: tuple[str, ...], out: Path | None, **options: Any) -> None:
     """Generates motion that follows a path.
 
-    A .json beside each file records the settings, path error, foot slide and likelihood. Without --control and -o the
-    command writes figure8.bvh. Several paths are written to the folder takes/. Files that exist with the same settings
-    are not made again, so an interrupted batch can be restarted.
+    A sidecar beside each file, walk.bvh.json beside walk.bvh, records the settings, path error, foot slide and
+    likelihood. Without --control and -o the command writes figure8.bvh. Several paths are written to the folder takes/.
+    Files that exist with the same settings are not made again, so an interrupted batch can be restarted.
     """
     from moglow.takes.make import Wish, make_takes
 

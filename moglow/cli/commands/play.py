@@ -41,9 +41,12 @@ def command(
     the current folder. The page of --html contains the model and runs in any browser without a network.
     """
     from moglow.checkpoint import Checkpoint
+    from moglow.files.atomic import refuse_overwriting
     from moglow.sampling.generate import PRETRAINED, TEMPERATURE
     from moglow_viewer.play.play_page import write_play_page
 
+    if html:
+        refuse_overwriting(html, [checkpoint])
     file, heat = checkpoint or PRETRAINED, TEMPERATURE if temperature is None else temperature
     model = Checkpoint.read(file).performed_by(performer, seed=seed)
     if html is None:

@@ -43,6 +43,8 @@ def command(
     from moglow.corpus.preprocess import preprocess
     from moglow.corpus.sources import DataSpec
     from moglow.encodings.encoding import FeatureSpec
+    from moglow.files.atomic import refuse_overwriting
+    from moglow.files.locks import locked
     from moglow.files.tables import to_table
     from moglow.recipe import Recipe, read_recipe
 
@@ -51,6 +53,7 @@ def command(
     )
     base = source if source.is_dir() else source.parent
     data_spec = recipe.section("data", DataSpec).at(data)
+    refuse_overwriting(output, [source])
     steps = preprocess(
         data_spec,
         recipe.section("features", FeatureSpec),
@@ -58,7 +61,7 @@ def command(
         base=base,
         workers=workers or os.cpu_count() or 1,
     )
-    with Progress(transient=True, disable=as_json) as bar:
+    with locked(output), Progress(transient=True, disable=as_json) as bar:
         task = bar.add_task("preprocess", total=None)
         for step in steps:
             bar.update(task, completed=step.done, total=step.total, description=step.doing[-40:])

@@ -30,7 +30,8 @@ from moglow.files.tables import from_table, to_table
 from moglow.models import MODELS
 from moglow.motion.clip import Clip
 from moglow.recipe import Recipe, read_recipe
-from moglow.training.run import STATE, Plan, TrainingRun
+from moglow.training.folder import STATE
+from moglow.training.run import Plan, TrainingRun
 from moglow_viewer.pages.film_strip import picture
 from scripts.benchmarks.family.ablate import BASE, PAPER, brief
 from scripts.benchmarks.family.page import page

@@ -28,6 +28,12 @@ def fill_page(
 
     The policy names the fingerprints of style and script, so that a browser runs nothing else.
     """
+    try:
+        shown = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise ExportError(
+            f"{title}: a value of the page is not a finite number; mend what it shows"
+        ) from error
     style, script = ("\n".join(part(name) for name in names) for names in (styles, scripts))
     return Template(part(template)).substitute(
         title=escape(title),
@@ -35,7 +41,7 @@ def fill_page(
         f"style-src '{fingerprint(style)}'; script-src '{fingerprint(script)}'",
         style=style,
         script=script,
-        data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),  # a name may be "</script>"
+        data=shown.replace("<", "\\u003c"),  # a name may be "</script>"
     )
 
 

@@ -16,6 +16,7 @@ from moglow.bvh.write import spell
 from moglow.checkpoint import Checkpoint
 from moglow.encodings.feet_first import FeetFirstChart
 from moglow.encodings.rotation import RotationChart
+from moglow.errors import ExportError
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import ContactSpec, leg_lengths
 from moglow.paths.control_path import SMOOTHING
@@ -37,6 +38,9 @@ SCRIPTS = (
     ),
     *("play/drawn.js", "play/live.js", "play/recording.js", "play/hands.js", "play/play.js"),
 )
+
+HOTTEST = 2.0
+"""The highest temperature that the page sets."""
 
 
 def write_play_page(
@@ -60,6 +64,8 @@ def make_play_page(
     checkpoint: Checkpoint, *, temperature: float, style: str | None, seed: int, title: str
 ) -> str:
     """The page as text; see `write_play_page`."""
+    if not 0 <= temperature <= HOTTEST:
+        raise ExportError(f"temperature {temperature:g}: expected a number from 0 to {HOTTEST:g}; try 0.7")
     checkpoint.context.style_vector(style)  # which says what styles there are, if this is none
     model, fps = pack_model(checkpoint), checkpoint.context.fps
     chart = checkpoint.context.encoding.chart

@@ -9,7 +9,7 @@ from moglow.bvh.read import read_bvh
 from moglow.maths.rotations import Array, heading_to_vector
 from moglow.paths.control_path import ControlPath
 from moglow.paths.csv_files import read_path
-from moglow.takes.sidecars import read_figures
+from moglow.takes.sidecars import read_sidecar, sidecars_of
 from moglow_viewer.scene.palette import colour, take_colour
 from moglow_viewer.scene.shown_motion import Motion
 
@@ -66,14 +66,18 @@ class Sources:
 
     def read(self) -> Scene:
         """Reads them all; an error names the file."""
-        motions = [Motion(read_bvh(file), read_figures(file)) for file in self.clips]
+        motions = [Motion(read_bvh(file), read_sidecar(file)) for file in self.clips]
         motions += [Motion(read_bvh(file), real=True) for file in self.real]
         asked = read_path(self.control, fps=motions[0].clip.fps) if self.control else None
         return Scene(tuple(motions), asked, self.beside)
 
     def stamps(self) -> dict[Path, tuple[int, int]]:
         """When each file was changed last, and its size; a file that is not there has none."""
-        watched = {*self.clips, *self.real, *(file.with_suffix(".json") for file in self.clips)}
+        watched = {
+            *self.clips,
+            *self.real,
+            *(sidecar for file in self.clips for sidecar in sidecars_of(file)),
+        }
         watched |= {Path(self.control)} if self.control else set()
         found = {}
         for file in watched:
