@@ -13,7 +13,7 @@ from moglow.flows.bijection import Bijection, Chain, State
 from moglow.flows.coupling import AffineCoupling
 from moglow.flows.linear import InvertibleLinear
 from moglow.flows.masked_coupling import MaskedCoupling
-from moglow.flows.nets import KinkedMLP
+from moglow.flows.nets import ReluMLP
 from moglow.flows.permutation import Permutation
 from moglow.flows.scales import SCALES, ScaleMap
 from moglow.flows.split import Split
@@ -112,10 +112,10 @@ class Glow(WindowedFlow):
         """Returns a coupling that makes the later channels a Gaussian, given the ones before and the context."""
         return AffineCoupling(kept + moved, self.net(kept, moved, generator), self.scale, kept=kept)
 
-    def net(self, kept: int, moved: int, generator: Generator) -> KinkedMLP:
+    def net(self, kept: int, moved: int, generator: Generator) -> ReluMLP:
         """Returns the net of a coupling."""
         config = self.config
-        return KinkedMLP(
+        return ReluMLP(
             kept, config.encoded, 2 * moved, hidden=config.net, layers=config.depth, generator=generator
         )
 

@@ -9,7 +9,7 @@ from torch import Generator
 from moglow.flows.actnorm import ActNorm
 from moglow.flows.bijection import Chain
 from moglow.flows.masked_coupling import MASKS, MaskedCoupling
-from moglow.flows.nets import KinkedMLP
+from moglow.flows.nets import ReluMLP
 from moglow.flows.scales import SCALES
 from moglow.models.model import MotionModel
 from moglow.models.reader import ReadingFlow
@@ -38,7 +38,7 @@ class RealNVP(ReadingFlow):
     }
 
     config: Config
-    small = KinkedMLP
+    small = ReluMLP
 
     def flow_step(self, k: int, generator: Generator) -> Chain:
         masks = [mask for make in MASKS.values() for mask in (make(self.pose_dim), ~make(self.pose_dim))]
