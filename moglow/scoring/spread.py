@@ -26,7 +26,7 @@ def spread(model: MotionModel, windows: Windows) -> float:
         state = model.initial_state()
         if target.shape[1] > 1:  # the past of the last frame
             _, state = model.log_prob(target[:, :-1], vectors[:, :-1], state)
-        noise = model.draw_noise(DRAWS, len(target), generator=windows.generator(number, 1))
+        noise = model.sample_noise(DRAWS, len(target), generator=windows.generator(number, 1))
         poses = torch.stack([model.step(vectors[:, -1], state, each)[0] for each in noise])
         variance += float(poses.var(dim=0).double().sum())
         error += float((target[:, -1] - poses.mean(dim=0)).square().double().sum())

@@ -70,7 +70,7 @@ class FreeRunning:
         if begin:
             vectors, targets = window.context(context)[:, :begin], window.target(context)[:, :begin]
             _, state = model.log_prob(targets, vectors, state)
-        noise = model.draw_noise(size, frames, generator=generator)[rows]
+        noise = model.sample_noise(size, frames, generator=generator)[rows]
         history = window.history.clone()
         controls = window.controls[:, begin : begin + past + frames + context.spec.lookahead]
         first = window.history[:, begin : begin + past]

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from moglow.compute.cuda_graphs import captured
+from moglow.compute.cuda_graphs import graphed
 from moglow.corpus.context import Context
 from moglow.corpus.corpus import Corpus
 from moglow.corpus.windows import Footage
@@ -141,7 +141,7 @@ class Rollouts:
         """The poses of the motions, standardised, or None where they blew up."""
         device, on_device = self.footage.device, self.footage.context
         generator = torch.Generator(device).manual_seed(self.seed)
-        noise = model.draw_noise(len(self.starts), self.frames, generator=generator)
+        noise = model.sample_noise(len(self.starts), self.frames, generator=generator)
         history, controls, styles = (
             torch.as_tensor(array, device=device)
             for array in (
@@ -242,7 +242,7 @@ def roll_out(
         pose = context.from_target(target, history[:, -1], controls[:, past])
         return torch.cat([history[:, 1:], pose[:, None]], 1), state
 
-    draw, poses = captured(frame, history.device) if noise.shape[1] >= LONG else frame, []
+    draw, poses = graphed(frame, history.device) if noise.shape[1] >= LONG else frame, []
     for t in range(noise.shape[1]):
         history, state = draw(history, controls[:, t : t + reach], noise[:, t], state)
         poses.append(history[:, -1])

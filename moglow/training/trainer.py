@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from moglow.compute.cuda_graphs import CapturedGradients, leaves
+from moglow.compute.cuda_graphs import GraphedGradients, leaves
 from moglow.compute.distributed import gathered
 from moglow.corpus.windows import Window, Windows
 from moglow.errors import TrainingError
@@ -110,8 +110,8 @@ class Trainer:
             objective.name: self._shared(objective, alone=len(objectives) == 1) for objective in objectives
         }
         device = windows.footage.device
-        self._captured = {
-            objective.name: CapturedGradients(
+        self._graphed = {
+            objective.name: GraphedGradients(
                 self._narrowed(objective.loss), objective.parameters, device, buffers=tuple(model.buffers())
             )
             for objective in objectives
@@ -168,8 +168,8 @@ class Trainer:
             # Rows of other ranks differ.
             generator = self.windows.generator(step, 2 + self.windows.rank, number)
             suspicion = spec.outliers.suspicion(step, self.model, window, context, state)
-            if name in self._captured and suspicion is None:
-                loss, after = self._captured[name](target, vectors, state, generator=generator)
+            if name in self._graphed and suspicion is None:
+                loss, after = self._graphed[name](target, vectors, state, generator=generator)
                 if step + 1 not in self._coming:
                     self._coming = {step + 1: self._batch(step + 1)}  # while the GPU is at work
             else:

@@ -135,7 +135,7 @@ def test_the_corpus_is_made_first_where_there_is_none(tmp_path: Path) -> None:
         (["--set", "model.preset=papre"], "moglow has no preset 'papre'; did you mean 'paper'?"),
         (["--set", "training.windows.length=99"], "lower training.windows.length"),
         (["--resume"], "no training state to resume from"),
-        (["--device", "cuda:9"], "use --device cpu"),
+        (["--device", "cuda:9"], "choose cpu"),
     ],
 )
 def test_what_is_wrong_is_one_line(recipe: Path, arguments: list[str], message: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from moglow.compute.distributed import Place, joined
+from moglow.compute.distributed import Place, process_group
 from moglow.training.run import Plan, TrainingRun
 from moglow.training.trainer import Report
 from tests.support.tiny import tiny_corpus, tiny_recipe
@@ -39,7 +39,7 @@ def losses(folder: Path, *, until: int, resume: bool = False, place: Place = Pla
 
 def as_one_of_two(folder: Path) -> None:
     """What each process does: begins a run, and ends one that a single process began."""
-    with joined("cpu") as place:
+    with process_group("cpu") as place:
         rows = {"begun": losses(folder / "two", until=HALF, place=place)}
         rows["ended"] = losses(folder / "one", until=WHOLE, resume=True, place=place)
         (folder / f"rank{place.rank}.json").write_text(json.dumps(rows))
@@ -75,5 +75,5 @@ def test_two_processes_train_as_one_and_take_over_from_each_other(tmp_path: Path
 
 def test_without_torchrun_a_process_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    with joined("cpu") as place:
+    with process_group("cpu") as place:
         assert place == Place("cpu", 0, 1)

@@ -38,13 +38,13 @@ def test_the_penalty_is_the_steepness_at_real_poses() -> None:
 
 
 def test_a_step_draws_other_noise_for_each_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn, made = [], GAN.made
+    drawn, generated = [], GAN.generated
 
     def noted(self: GAN, context: Tensor, state: State, generator: Generator) -> tuple[Tensor, State]:
         drawn.append(generator.initial_seed())
-        return made(self, context, state, generator)
+        return generated(self, context, state, generator)
 
-    monkeypatch.setattr(GAN, "made", noted)
+    monkeypatch.setattr(GAN, "generated", noted)
     recipe = tiny_recipe(steps=2)
     tables = {**recipe.tables, "model": {"name": "gan", "preset": "toy", "hidden": 8, "net": 8}}
     run = TrainingRun(tmp_path / "run", Plan.of(Recipe("tiny.toml", tables)), tiny_corpus(), seed=1)

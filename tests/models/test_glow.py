@@ -95,10 +95,10 @@ def test_targets_are_a_triangular_map_of_poses_with_a_constant_determinant() -> 
 def test_density_explains_what_is_drawn() -> None:
     """Scored from the start, frames cost what was said of them when they were drawn, shared out evenly."""
     model, (_, context) = build(), motion(2 * N)
-    noise = model.draw_noise(2 * N, B, generator=Generator().manual_seed(4)).double()
+    noise = model.sample_noise(2 * N, B, generator=Generator().manual_seed(4)).double()
     state, poses, shares = model.initial_state(), [], []
     for t in range(2 * N):
-        pose, share, state = model.draw(context[:, t], state, noise[t], temperature=0.8)
+        pose, share, state = model.sample(context[:, t], state, noise[t], temperature=0.8)
         poses.append(pose)
         shares.append(share)
     paid, _ = model.log_prob(torch.stack(poses, dim=1), context)
@@ -129,7 +129,7 @@ def test_rows_may_stand_at_different_places_of_their_windows() -> None:
 
 def test_drawing_after_scoring_begins_a_window_and_so_does_scoring_after_drawing() -> None:
     model, (pose, context) = build(), motion(N)
-    noise = model.draw_noise(B, generator=Generator().manual_seed(5)).double()
+    noise = model.sample_noise(B, generator=Generator().manual_seed(5)).double()
     _, scored = model.log_prob(pose[:, :2], context[:, :2])
     first, drawn = model.step(context[:, 2], scored, noise)
     second, _ = model.step(context[:, 3], drawn, noise)
