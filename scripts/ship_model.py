@@ -53,7 +53,7 @@ def row(name: str, drawn: list[Clip], locked: list[Clip]) -> str:
             for values in ([s.median for s in slides], [s.mean for s in slides])
         )
 
-    jerks = np.mean([jerk(clip.world()[0], clip.fps) for clip in drawn])
+    jerks = np.mean([jerk(clip.world_positions, clip.fps) for clip in drawn])
     return f"| {name} | {slide(drawn)} | {slide(locked) if locked else ''} | {jerks:.0f} |"
 
 

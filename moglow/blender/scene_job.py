@@ -91,8 +91,8 @@ def seam(clip: Clip) -> tuple[float, float]:
     (0.0, 0.0)
     """
     first, last = clip[:1].at_origin(), clip[-1:].at_origin()
-    away = np.linalg.norm(first.world()[0] - last.world()[0], axis=-1).max()
-    turn = np.max(quat_angle(first.world()[1], last.world()[1]))
+    away = np.linalg.norm(first.world_positions - last.world_positions, axis=-1).max()
+    turn = np.max(quat_angle(first.world_rotations, last.world_rotations))
     return float(away), float(turn)
 
 

@@ -11,7 +11,7 @@ from moglow.evaluation.comparison import Comparison, alike
 from moglow.evaluation.real_motion import Library
 from moglow.evaluation.results import HELD_OUT, REAL, SYNTHETIC, EvaluationSpec, Row, Sheet, Warmth
 from moglow.evaluation.trials import Trial, held_out
-from moglow.measures.bands import BANDS, Estimate, Parts
+from moglow.measures.bands import BANDS, Estimate, FigureParts
 from moglow.measures.metrics import TOLERANCES, heel_points, jerk, step_durations, toe_slide
 from moglow.measures.scores import Score, pooled, score
 from moglow.motion.clip import Clip
@@ -85,7 +85,7 @@ class Scene:
             distances = [self.comparison.frechet([clips[seed] for clips in held]) for seed in seeds]
             figures[HELD_OUT]["frechet"] = Estimate.of(distances)
             figures[HELD_OUT]["diversity"] = Estimate(self.comparison.diversity(held))
-            parts[HELD_OUT]["frechet"] = Parts(tuple(distances), (1.0,) * len(distances))
+            parts[HELD_OUT]["frechet"] = FigureParts(tuple(distances), (1.0,) * len(distances))
         self._show(name, trials, takes)
         clips = [clips[0] for clips in (takes[:count] if count else takes)]
         return Row(name, figures, footstep_curve(clips), about=about, parts=parts)
@@ -102,7 +102,7 @@ class Scene:
         if self.corpus is None:
             return stored(checkpoint)
         figures: dict[str, dict[str, Estimate]] = {}
-        parts: dict[str, dict[str, Parts]] = {}
+        parts: dict[str, dict[str, FigureParts]] = {}
         clips = [trial.real for trial in self.trials if trial.real]
         if self.comparison:
             scores = [score(clip, trial.path) for clip, trial in zip(clips, self.trials, strict=True)]
@@ -130,7 +130,7 @@ class Scene:
         first = [each[0] for each in clips]
         weights = [clip.duration for clip in first]
         slides = [toe_slide(toe_points(clip), clip.fps).median for clip in first]
-        jerks = [jerk(clip.world()[0], clip.fps) for clip in first]
+        jerks = [jerk(clip.world_positions, clip.fps) for clip in first]
         return Warmth(
             temperature,
             float(np.average(slides, weights=weights)),
@@ -160,11 +160,11 @@ def estimates(by_seed: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:
     return {key: Estimate.of([figures[key] for figures in by_seed]) for key in by_seed[0]}
 
 
-def broken_down(scores: Sequence[Sequence[Score]], weights: Sequence[float]) -> dict[str, Parts]:
+def broken_down(scores: Sequence[Sequence[Score]], weights: Sequence[float]) -> dict[str, FigureParts]:
     """The figures that have bands, of each control, over its seeds."""
     over_seeds = [pooled(each, [1.0] * len(each)) for each in scores]
     keys = [key for key in BANDS if over_seeds and key in over_seeds[0]]
-    return {key: Parts(tuple(each[key] for each in over_seeds), tuple(weights)) for key in keys}
+    return {key: FigureParts(tuple(each[key] for each in over_seeds), tuple(weights)) for key in keys}
 
 
 def footstep_curve(clips: Sequence[Clip]) -> tuple[float, ...]:

@@ -67,8 +67,8 @@ def wandering(motions: Sequence[Motion], path: ControlPath, known: Array | None)
 def blown_up(motion: Motion) -> bool:
     """Whether a motion left all that a body can do, for a second or more."""
     clip = motion.clip
-    hips = clip.skeleton.anatomy.roles.get("hips", 0)
-    height, standing = clip.world()[0][:, hips, 1], clip.skeleton.rest_positions[:, 1]
+    hips = clip.skeleton.hips
+    height, standing = clip.world_positions[:, hips, 1], clip.skeleton.rest_positions[:, 1]
     tall = float(standing[hips] - standing.min())
     outside = bool(((height < LOWEST * tall) | (height > HIGHEST * tall)).any())
     return motion.wild or outside or bool(activity(clip).max(initial=0.0) > FURIOUS)

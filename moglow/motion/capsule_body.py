@@ -65,7 +65,7 @@ def stick_body(skeleton: Skeleton, *, around: int = SIDES) -> Body:
     """
     stick, ball = STICK * _scale(skeleton), BALL * _scale(skeleton)
     bones = _bones(skeleton)
-    hips = skeleton.anatomy.roles.get("hips", 0)
+    hips = skeleton.hips
     joints = sorted({hips} | {p for p, _, _ in bones} | {j for _, _, j in bones if j is not None})
     shapes = [(joint, np.zeros(3), ball, ball) for joint in joints]
     return _body(shapes + [(p, tip, stick, stick) for p, tip, _ in bones], around)
@@ -96,7 +96,7 @@ def _body(tips: list[tuple[int, Array, float, float]], around: int) -> Body:
 
 def _above_body(skeleton: Skeleton) -> set[int]:
     """The joints from the root to the hips, both with it: a root on the floor is no part of the body."""
-    return _ways({skeleton.anatomy.roles.get("hips", 0)}, skeleton)
+    return _ways({skeleton.hips}, skeleton)
 
 
 def joint_radii(skeleton: Skeleton) -> Array:

@@ -127,6 +127,11 @@ class Skeleton:
         """Partners, roles and legs, found from names and shape."""
         return find_anatomy(self.names, self.parents, self.rest_positions, self.overrides)
 
+    @property
+    def hips(self) -> int:
+        """The joint that carries the legs, or the root of a skeleton in which none was found."""
+        return self.anatomy.roles.get("hips", 0)
+
     @cached_property
     def rest_positions(self) -> Array:
         """Positions ``(J, 3)`` of the joints in the zero pose, the root at its offset."""

@@ -181,7 +181,7 @@ def finished(
         start = 0
         for poses, nats in drawn:
             clip = checkpoint.context.encoding.decode(poses, track.path[start : start + len(poses)])
-            tally.drawn(clip, nats)
+            tally.sampled(clip, nats)
             start += len(poses)
             yield clip
 

@@ -66,7 +66,7 @@ class Figures:
         return cls(
             float(np.mean([slide.median for slide in slides])),
             float(np.mean([slide.mean for slide in slides])),
-            float(np.mean([jerk(clip.world()[0], clip.fps) for clip in clips])),
+            float(np.mean([jerk(clip.world_positions, clip.fps) for clip in clips])),
             float(np.mean([np.square(pose).mean() for pose in poses])),
         )
 

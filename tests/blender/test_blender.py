@@ -67,7 +67,9 @@ def test_what_it_writes_opens_as_it_was_meant(bpy_python: Path, tmp_path: Path, 
         name, first, last = found["action"]
         assert clip.name in name and (first, round(last, 3)) == (1, len(clip)), suffix
         assert found["armature"][0] == clip.name
-        np.testing.assert_allclose(found["joints"], clip.world()[0][:, joints], atol=CLOSE, err_msg=suffix)
+        np.testing.assert_allclose(
+            found["joints"], clip.world_positions[:, joints], atol=CLOSE, err_msg=suffix
+        )
         np.testing.assert_allclose(found["extent"], extent, atol=CLOSE, err_msg=suffix)
         if suffix == ".blend":
             assert found["fps"] == pytest.approx(clip.fps, abs=1e-4)
@@ -97,7 +99,7 @@ def test_a_loop_goes_on_from_where_it_was(bpy_python: Path, tmp_path: Path) -> N
     assert found["scene_range"] == [1, 40] and found["fps"] == pytest.approx(29.97, abs=1e-4)
     joints = [clip.skeleton.index(name) for name in found["names"]]
     onward = clip.positions[-1, 0] - clip.positions[0, 0]
-    expected = clip.world()[0][10] + 4 * onward
+    expected = clip.world_positions[10] + 4 * onward
     np.testing.assert_allclose(found["far"], expected[joints], atol=10 * CLOSE)
 
 

@@ -97,7 +97,7 @@ def test_a_wild_model_is_held_and_counted(checkpoint: Checkpoint) -> None:
     ((_, motion),) = Ensemble(checkpoint, 1e6).motions([path], [0])
     assert motion.wild and blown_up(motion)
     standard = checkpoint.context.standardize_pose(motion.pose)
-    assert np.abs(standard).max() < 1.01 * WILD and np.isfinite(motion.clip.world()[0]).all()
+    assert np.abs(standard).max() < 1.01 * WILD and np.isfinite(motion.clip.world_positions).all()
 
 
 def test_held_out_pieces_are_the_held_out_motion() -> None:
@@ -106,7 +106,7 @@ def test_held_out_pieces_are_the_held_out_motion() -> None:
     (stretch,) = corpus.split("val")
     assert trial.real is not None and len(trial.path) == len(stretch)
     assert set(trial.path.styles or ()) == {stretch.style}
-    np.testing.assert_allclose(trial.real.world()[0], corpus.clip(stretch).world()[0])
+    np.testing.assert_allclose(trial.real.world_positions, corpus.clip(stretch).world_positions)
     doubled = replace(corpus, stretches=tuple(replace(s, split="val") for s in corpus.stretches))
     assert len(held_out(doubled)) == 3 and len(held_out(doubled, seconds=4.0)) == 2
     assert held_out(replace(corpus, stretches=corpus.split("train"))) == []

@@ -30,7 +30,7 @@ def test_csv_holds_the_world_positions(clip: Clip, tmp_path: Path) -> None:
     values = np.array(rows, float)
     assert header[0] == "time" and header[1:4] == [f"{clip.skeleton.names[0]}_{axis}" for axis in "xyz"]
     assert np.abs(values[:, 0] - clip.times).max() < FILE
-    assert np.abs(values[:, 1:].reshape(len(clip), -1, 3) - clip.world()[0]).max() < FILE
+    assert np.abs(values[:, 1:].reshape(len(clip), -1, 3) - clip.world_positions).max() < FILE
 
 
 def test_csv_quotes_names_that_need_it(tmp_path: Path) -> None:
@@ -47,14 +47,14 @@ def test_npz_holds_the_clip(clip: Clip, tmp_path: Path) -> None:
         skeleton = Skeleton(tuple(arrays["names"]), tuple(arrays["parents"].tolist()), arrays["offsets"])
         found = Clip(skeleton, arrays["positions"], arrays["rotations"], float(arrays["fps"]))
     assert found.fps == clip.fps and skeleton.names == clip.skeleton.names
-    assert np.array_equal(found.world()[0], clip.world()[0])
+    assert np.array_equal(found.world_positions, clip.world_positions)
 
 
 def test_bvh_holds_the_clip(clip: Clip, tmp_path: Path) -> None:
     export(clip, tmp_path / "walk.bvh", unit="m")
     found = read_bvh(tmp_path / "walk.bvh", unit="m", up="Y")
-    assert np.abs(found.world()[0] - clip.world()[0]).max() < 1e-5
-    assert quat_angle(found.world()[1], clip.world()[1]).max() < 1e-5
+    assert np.abs(found.world_positions - clip.world_positions).max() < 1e-5
+    assert quat_angle(found.world_rotations, clip.world_rotations).max() < 1e-5
 
 
 @pytest.mark.parametrize("suffix", EXPORTERS)

@@ -127,7 +127,7 @@ def written(clip: Clip, folder: Path) -> Glb:
 
 
 def test_the_nodes_move_as_the_joints(clip: Clip, tmp_path: Path) -> None:
-    glb, positions = written(clip, tmp_path), clip.world()[0]
+    glb, positions = written(clip, tmp_path), clip.world_positions
     for frame in (0, 7, len(clip) - 1):
         found = glb.node_matrices(frame)[glb.joints, :3, 3]
         assert np.abs(found - positions[frame]).max() < SINGLE
@@ -191,7 +191,7 @@ def agrees_with_three(clips: list[Clip], folder: Path, node_modules: Path) -> li
             np.array([frame[what] for frame in said["frames"]]) for what in ("joints", "points")
         )
         body = capsule_body(clip.skeleton).posed(*clip.world())[:, ::100]
-        errors.append((np.abs(joints - clip.world()[0]).max(), np.abs(points - body).max()))
+        errors.append((np.abs(joints - clip.world_positions).max(), np.abs(points - body).max()))
     return errors
 
 
@@ -228,5 +228,7 @@ def test_blender_agrees(tmp_path: Path) -> None:
         joints = [clip.skeleton.index(name) for name in said[glb]["names"]]
         body = capsule_body(clip.skeleton).posed(*clip.world())[:, ::100]
         assert sorted(joints) == list(range(len(clip.skeleton)))
-        np.testing.assert_allclose(said[glb]["joints"], clip.world()[0][:, joints], atol=CLOSE, err_msg=glb)
+        np.testing.assert_allclose(
+            said[glb]["joints"], clip.world_positions[:, joints], atol=CLOSE, err_msg=glb
+        )
         np.testing.assert_allclose(said[glb]["points"], body, atol=CLOSE, err_msg=glb)

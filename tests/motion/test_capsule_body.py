@@ -71,4 +71,4 @@ def test_the_body_of_a_person_is_about_a_person() -> None:
     body = capsule_body(SKELETONS["mixamo"])
     assert 0.03 < volume(body) < 0.15
     rest = Clip.at_rest(SKELETONS["mixamo"])
-    assert np.array_equal(body.posed(*rest.world())[0], body.points + rest.world()[0][0][body.joints])
+    assert np.array_equal(body.posed(*rest.world())[0], body.points + rest.world_positions[0][body.joints])

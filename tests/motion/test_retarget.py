@@ -27,7 +27,7 @@ LIMBS = ("upper_arm", "forearm", "hand"), ("thigh", "shin", "foot")
 
 def directions(clip: Clip, sides: tuple[str, ...] = ("left", "right")) -> Array:
     """Directions (T, 8, 3) of the bones of arms and legs."""
-    world, role = clip.world()[0], clip.skeleton.role
+    world, role = clip.world_positions, clip.skeleton.role
     bones = [
         world[:, role(f"{side}_{end}")] - world[:, role(f"{side}_{start}")]
         for side in sides
@@ -77,7 +77,9 @@ def test_a_scaled_figure_walks_a_scaled_way() -> None:
     clip, planted = walk(skeleton_of(RIGS["mixamo"]), speed=0.4)
     small = clip.skeleton.scaled(0.5)
     np.testing.assert_allclose(
-        np.diff(retarget(clip, small).world()[0], axis=0), 0.5 * np.diff(clip.world()[0], axis=0), atol=1e-6
+        np.diff(retarget(clip, small).world_positions, axis=0),
+        0.5 * np.diff(clip.world_positions, axis=0),
+        atol=1e-6,
     )
     kept = retarget(clip, small, keep_path=True)
     landed = toe_points(kept)[planted] - toe_points(clip)[planted]
@@ -118,7 +120,9 @@ def test_a_longer_spine_shares_the_bend() -> None:
     target = skeleton_of(RIGS["xsens"])
     result = retarget(replace(clip, rotations=rotations), target)
     path = ["Hips", "Chest", "Chest2", "Chest3", "Chest4"]
-    bends = [float(quat_angle(result.world()[1][0, target.index(name)], [1.0, 0, 0, 0])) for name in path]
+    bends = [
+        float(quat_angle(result.world_rotations[0, target.index(name)], [1.0, 0, 0, 0])) for name in path
+    ]
     assert bends[0] == pytest.approx(0, abs=1e-9)
     assert bends[-1] == pytest.approx(0.6)
     assert bends == sorted(bends)
@@ -148,7 +152,7 @@ def test_a_root_above_the_hips_carries_them_when_only_it_can_move() -> None:
     np.testing.assert_array_equal(result.positions[:, 1:], np.tile(plain.offsets[1:], (len(clip), 1, 1)))
     body = list(plain.anatomy.roles.values())
     np.testing.assert_allclose(
-        result.world()[0][:, body], retarget(clip, plain).world()[0][:, body], atol=1e-9
+        result.world_positions[:, body], retarget(clip, plain).world_positions[:, body], atol=1e-9
     )
 
 

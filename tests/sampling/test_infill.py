@@ -44,7 +44,7 @@ def misses(infill: Infill, clip: Clip, missing: np.ndarray) -> tuple[float, floa
     assert np.array_equal(drawn.rotations[~missing], clip.rotations[~missing])
     assert np.array_equal(drawn.positions[~missing], clip.positions[~missing])
     off, curved = (
-        np.linalg.norm(each.world()[0] - clip.world()[0], axis=-1)[missing.any(1)].mean()
+        np.linalg.norm(each.world_positions - clip.world_positions, axis=-1)[missing.any(1)].mean()
         for each in (drawn, curve)
     )
     return float(off), float(curved)
@@ -69,7 +69,7 @@ def test_gaps_are_drawn_on_another_figure_at_another_rate(infill: Infill) -> Non
     missing = gap(clip, limbs(clip.skeleton)["left leg"], slice(140, 180))
     drawn, curve = infill(clip, missing), interpolated(clip, missing)
     assert np.array_equal(drawn.rotations[~missing], clip.rotations[~missing])
-    off = np.linalg.norm(drawn.world()[0] - curve.world()[0], axis=-1)[missing.any(1)].mean()
+    off = np.linalg.norm(drawn.world_positions - curve.world_positions, axis=-1)[missing.any(1)].mean()
     assert 1e-3 < off < 0.1  # something else was drawn, and not far away
 
 

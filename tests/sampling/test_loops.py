@@ -57,14 +57,14 @@ def test_a_loop_played_again_and_again_shows_no_jump(model: Checkpoint, control:
     clip = loop.finished()
     assert len(clip) == len(loop.path) and loop.closed == (control != "line:length=4")
     shown, frames = played(clip, loop.path), len(clip) - 1
-    places = shown.world()[0]
-    np.testing.assert_allclose(clip.world()[0][-1], places[frames], atol=SAME)
+    places = shown.world_positions
+    np.testing.assert_allclose(clip.world_positions[-1], places[frames], atol=SAME)
     if loop.closed:
         np.testing.assert_allclose(places[frames:], places[:-frames], atol=SAME)
     speeds = np.diff(places, axis=0)
     change = np.linalg.norm(np.diff(speeds, axis=0), axis=-1).max(-1) * clip.fps**2
     (free,) = generate(model, read_path(control, fps=model.context.fps))
-    usual = np.linalg.norm(np.diff(free.clip.world()[0], 2, axis=0), axis=-1).max(-1) * clip.fps**2
+    usual = np.linalg.norm(np.diff(free.clip.world_positions, 2, axis=0), axis=-1).max(-1) * clip.fps**2
     assert change[frames - 2 : frames + 2].max() <= max(usual.max(), 60.0), "where it closes"
     assert change.max() <= 1.5 * max(usual.max(), 60.0), "where two laps are blended"
     first, last = (clip[at : at + 1] for at in (0, len(clip) - 1))
@@ -73,7 +73,7 @@ def test_a_loop_played_again_and_again_shows_no_jump(model: Checkpoint, control:
 
 def placed(frame: Clip) -> Array:
     """Joints seen from the figure."""
-    turned = frame.moved(heading=-float(frame.headings()[0])).world()[0][0]
+    turned = frame.moved(heading=-float(frame.headings()[0])).world_positions[0]
     return np.asarray(turned - turned[:1] * [1, 0, 1])
 
 

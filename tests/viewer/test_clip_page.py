@@ -65,7 +65,7 @@ def test_positions_come_back_within_a_millimetre(samples: Path, name: str) -> No
     clip = read_bvh(samples / f"{name}.bvh")
     control = read_path(samples.parent / "controls" / f"{name}.csv")
     motion = motion_of(make_page([clip], control=control))
-    expected = np.concatenate([clip.world()[0], clip.end_positions()], axis=1)
+    expected = np.concatenate([clip.world_positions, clip.end_positions()], axis=1)
     assert farthest(unpacked(motion["takes"][0]), expected) < MILLIMETRE
     path = unpacked(motion["path"])
     assert farthest(path[:, 0, [0, 2]], control.positions) < MILLIMETRE
@@ -75,7 +75,7 @@ def test_positions_come_back_within_a_millimetre(samples: Path, name: str) -> No
 
 
 def test_far_places_and_leaps_come_back(samples: Path) -> None:
-    walked = read_bvh(samples / "walk.bvh").world()[0]
+    walked = read_bvh(samples / "walk.bvh").world_positions
     assert farthest(unpacked(pack_points(walked + 3000.0)), walked + 3000.0) < MILLIMETRE
     leaping = walked + np.where(np.arange(len(walked)) % 50 < 25, 0.0, 40.0)[:, None, None]
     assert farthest(unpacked(pack_points(leaping)), leaping) < 4 * MILLIMETRE
@@ -126,7 +126,7 @@ def test_names_are_text_and_no_markup(samples: Path) -> None:
 def test_still_and_strange_figures_have_a_page(skeleton: Skeleton, frames: int) -> None:
     clip = Clip.at_rest(skeleton, frames=frames)
     (take,) = motion_of(make_page([clip]))["takes"]
-    assert farthest(unpacked(take), clip.world()[0]) < MILLIMETRE
+    assert farthest(unpacked(take), clip.world_positions) < MILLIMETRE
     assert take["bones"] and np.max(np.array(take["bones"])[:, :2]) < len(skeleton)
 
 
@@ -143,7 +143,7 @@ def test_feet_say_when_they_stand_and_how_fast_they_slide() -> None:
     feet = np.frombuffer(zlib.decompress(base64.b64decode(take["feet"])), "u1").reshape(planted.shape)
     assert np.mean((feet < 255) == planted) > 0.9
     assert abs(np.median(feet[feet < 255]) - 20) <= 2
-    toes = clip.world()[0][:, take["toes"]]
+    toes = clip.world_positions[:, take["toes"]]
     assert abs(np.median(lowest_speed(toes, clip.fps)) - 0.2) < 0.02
 
 
@@ -284,7 +284,7 @@ def test_time_goes_by_the_wall_clock_though_frames_drop(page: Page) -> None:
 @pytest.mark.render
 def test_the_browser_unpacks_what_was_packed(page: Page, samples: Path) -> None:
     clip = read_bvh(samples / "walk.bvh")
-    expected = np.concatenate([clip.world()[0], clip.end_positions()], axis=1)
+    expected = np.concatenate([clip.world_positions, clip.end_positions()], axis=1)
     for frame in (0, 1, 100, len(clip) - 1):
         points = page.browser.execute_script(f"return window.moglow.points(0, {frame})")
         assert farthest(np.reshape(points, (-1, 3)), expected[frame]) < MILLIMETRE

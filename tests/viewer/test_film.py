@@ -82,7 +82,7 @@ def test_the_figure_moves_and_its_mesh_is_not_built_anew(gl: None, samples: Path
     for seconds in (1.0, 3.0, 1.0):
         stage.show(seconds, camera)
         pictures.append(stage.picture().astype(int))
-        positions = scene.motions[0].clip.world()[0][round(30 * seconds)]
+        positions = scene.motions[0].clip.world_positions[round(30 * seconds)]
         hips = surface.body.joints == scene.motions[0].hips
         assert np.linalg.norm(surface.mesh.points[hips].mean(0) - positions[scene.motions[0].hips]) < 0.15
     assert surface.mesh is mesh and surface.mesh.points.ctypes.data == memory

@@ -223,7 +223,7 @@ def test_what_was_recorded_is_saved_and_can_be_generated_along(page: Page, tmp_p
     clip, path = read_bvh(bvh), read_path(csv)
     assert len(clip) == len(path) == 60 and clip.fps == pytest.approx(FPS)
     assert path.positions[-1] == pytest.approx(place[:2], abs=1e-5)
-    points = np.concatenate([clip.world()[0], clip.end_positions()], axis=1)[-1]
+    points = np.concatenate([clip.world_positions, clip.end_positions()], axis=1)[-1]
     assert np.abs(np.reshape(page.points, points.shape) - points).max() < 1e-4
     words = ["generate", "--control", str(csv), "-o", str(tmp_path / "again.bvh")]
     done = CliRunner().invoke(cli, words)

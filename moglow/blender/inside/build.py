@@ -42,7 +42,7 @@ def build(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         scene.frame_end = max(start, scene.frame_end - 1)  # the last pose is the first one of the next round
     stage.add_floor(path)
     stage.add_path(path)
-    stage.add_camera(path, start=start, size=max(float(np.ptp(clip.world()[0][0, :, 1])) / HEIGHT, 0.1))
+    stage.add_camera(path, start=start, size=max(float(np.ptp(clip.world_positions[0, :, 1])) / HEIGHT, 0.1))
     stage.add_sun()
     scene.frame_set(start)
     files.save(folder / job["out"], rig.armature)

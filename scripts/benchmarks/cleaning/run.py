@@ -122,7 +122,7 @@ def _error(clip: Clip | None, injured: Injured, frames: Flags) -> float | None:
 
 
 def _points(clip: Clip) -> Array:
-    return np.concatenate([clip.world()[0], clip.end_positions()], axis=1)
+    return np.concatenate([clip.world_positions, clip.end_positions()], axis=1)
 
 
 def run(data: Path, results: Path, seeds: Sequence[int]) -> None:

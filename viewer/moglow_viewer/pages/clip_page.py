@@ -109,7 +109,7 @@ def _take(clip: Clip, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "fps": clip.fps,
-        **pack_points(np.concatenate([clip.world()[0], clip.end_positions()], axis=1)),
+        **pack_points(np.concatenate([clip.world_positions, clip.end_positions()], axis=1)),
         "bones": bones_of(clip.skeleton),
         "hips": motion.hips,
         "toes": toes_of(clip.skeleton),

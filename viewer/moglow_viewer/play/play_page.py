@@ -87,8 +87,8 @@ def figure_facts(chart: FeetFirstChart) -> dict[str, Any]:
     """What there is to draw: joints and end sites, bones with their radii, toes, how large, and when a foot stands."""
     skeleton = chart.skeleton
     standing = Clip(skeleton, chart.body.bones[None], chart.body.means[None], 30.0)
-    points = np.concatenate([standing.world()[0], standing.end_positions()], axis=1)[0]
-    hips = skeleton.anatomy.roles.get("hips", 0)
+    points = np.concatenate([standing.world_positions, standing.end_positions()], axis=1)[0]
+    hips = skeleton.hips
     bones = bones_of(skeleton)
     tips = points[[int(bone[1]) for bone in bones]]
     return {

@@ -67,7 +67,7 @@ class Motion:
     def at(self, seconds: float) -> tuple[Array, Array]:
         """World positions ``(J, 3)`` and rotations ``(J, 4)`` at a time, between frames on the way between them."""
         frame, share = self._between(seconds)
-        positions, (following, turned) = self.clip.world()[0], self._next(frame)
+        positions, (following, turned) = self.clip.world_positions, self._next(frame)
         near = self._rotations[frame]
         return (
             positions[frame] + share * (following - positions[frame]),
@@ -87,16 +87,16 @@ class Motion:
 
     def _next(self, frame: int) -> tuple[Array, Array]:
         following = min(frame + 1, len(self.clip) - 1)
-        return self.clip.world()[0][following], self._rotations[following]
+        return self.clip.world_positions[following], self._rotations[following]
 
     @cached_property
     def _rotations(self) -> Array:
-        return quat_continuous(self.clip.world()[1])
+        return quat_continuous(self.clip.world_rotations)
 
     @cached_property
     def track(self) -> Array:
         """The hips' way ``(T, 3)``, smoothed."""
-        track, reach = self.clip.world()[0][:, self.hips], round(SWAY * self.clip.fps)
+        track, reach = self.clip.world_positions[:, self.hips], round(SWAY * self.clip.fps)
         frames = np.arange(len(track))
         width = np.minimum(np.minimum(frames, len(track) - 1 - frames), reach)[
             :, None
@@ -108,13 +108,13 @@ class Motion:
 
     @property
     def hips(self) -> int:
-        return self.clip.skeleton.anatomy.roles.get("hips", 0)
+        return self.clip.skeleton.hips
 
     @cached_property
     def size(self) -> float:
         """How far (m) the body reaches from its hips, seen in a hundred frames."""
         some = slice(None, None, -(-len(self.clip) // 100))
-        points = np.concatenate([self.clip.world()[0], self.clip.end_positions()], axis=1)[some]
+        points = np.concatenate([self.clip.world_positions, self.clip.end_positions()], axis=1)[some]
         body = sorted({point for bone in self.bones for point in (bone.start, bone.end)})
         away = np.linalg.norm(points[:, body] - points[:, [self.hips]], axis=-1)
         return max(0.1, float(away.max()))
@@ -169,7 +169,7 @@ def lowest_speed(toes: Array, fps: float) -> Array:
 def bones(skeleton: Skeleton) -> tuple[Bone, ...]:
     """The bones of the body: of what hangs from the hips. A root on the floor is no body, nor are its IK handles."""
     radii, sides = joint_radii(skeleton).tolist(), joint_sides(skeleton)
-    body = {skeleton.anatomy.roles.get("hips", 0)}
+    body = {skeleton.hips}
     for joint, parent in enumerate(skeleton.parents):
         if parent in body:
             body.add(joint)
