@@ -88,7 +88,8 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except MoglowError as error:
-            raise Failure(str(error)) from error
+            option = f" (--{error.setting.replace('_', '-')})" if error.setting else ""
+            raise Failure(f"{error}{option}") from error
         except ModuleNotFoundError as error:
             need = missing_extra(error)
             if need is None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from moglow.compute.distributed import Place, process_group
-from moglow.training.run import Plan, TrainingRun
-from moglow.training.trainer import Report
+from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.trainer import StepReport
 from tests.support.tiny import tiny_corpus, tiny_recipe
 
 CLOSE = 1e-5  # the figure; float32 sums in another order
@@ -26,10 +26,10 @@ def losses(folder: Path, *, until: int, resume: bool = False, place: Place = Pla
     recipe = tiny_recipe(
         steps=WHOLE, windows=WINDOWS, free_running=CURRICULUM, outliers=OUTLIERS, validate_every=WHOLE
     )
-    run = TrainingRun(folder, Plan.of(recipe), tiny_corpus(), seed=5, resume=resume, place=place)
+    run = TrainingRun(folder, TrainingPlan.of(recipe), tiny_corpus(), seed=5, resume=resume, place=place)
     found = []
     for event in run.events():
-        if isinstance(event, Report):
+        if isinstance(event, StepReport):
             found.append(event.losses["nll"])
             if event.step == until:
                 break

@@ -20,7 +20,7 @@ from moglow.paths.control_path import ControlPath
 from moglow.paths.control_range import ControlRange
 from moglow.sampling.sampler import Sampler, Track
 from moglow.scoring.likelihood import frame_nats
-from moglow.training.run import Plan, TrainingRun
+from moglow.training.run import TrainingPlan, TrainingRun
 from moglow.training.spec import TrainingSpec
 from moglow.training.trainer import Trainer
 from tests.support.tiny import tiny_context, tiny_corpus, tiny_recipe
@@ -199,7 +199,10 @@ def test_a_lookahead_shorter_than_a_window_is_told(tmp_path: Path) -> None:
         recipe = tiny_recipe()
         tables = {**recipe.tables, "model": {"name": "glow", **asdict(SMALL), "window": window}}
         run = TrainingRun(
-            tmp_path / str(window), Plan.of(dataclasses.replace(recipe, tables=tables)), tiny_corpus(), seed=1
+            tmp_path / str(window),
+            TrainingPlan.of(dataclasses.replace(recipe, tables=tables)),
+            tiny_corpus(),
+            seed=1,
         )
         assert run.checkpoint().about["stride"] == window
         assert len(run.warnings) == bool(said)

@@ -19,7 +19,7 @@ from moglow.motion.clip import Clip
 from moglow.motion.retarget import retarget
 from moglow.sampling.generate import PRETRAINED
 from moglow.sampling.infill import Infill
-from moglow.scoring.strangeness import find_strange, strangeness
+from moglow.scoring.strangeness import find_unlikely, strangeness
 from tests.support.rigs import DOGS, RIGS
 from tests.support.walking import skeleton_of
 
@@ -83,7 +83,7 @@ def test_a_spike_is_strange_and_sound_motion_is_not(infill: Infill) -> None:
     scores = strangeness(infill.checkpoint, infill.model, spike.clip)
     assert scores.shape == (len(WALK),)
     assert np.nanmax(scores[spike.frames]) > np.nanmedian(scores) + 100
-    assert find_strange(infill.checkpoint, infill.model, WALK) == []
+    assert find_unlikely(infill.checkpoint, infill.model, WALK) == []
 
 
 def test_a_figure_that_the_model_does_not_know_is_an_error(infill: Infill) -> None:

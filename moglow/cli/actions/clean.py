@@ -21,7 +21,7 @@ from moglow.motion.clip import Clip
 from moglow.sampling.generate import PRETRAINED
 
 if TYPE_CHECKING:
-    from moglow.scoring.strangeness import Strange  # torch, which rules alone do not need
+    from moglow.scoring.strangeness import UnlikelyStretch  # torch, which rules alone do not need
 
 LISTED = "only listed: a model alone is no reason to change a take"
 
@@ -32,7 +32,7 @@ class Cleaning:
 
     source: Path
     mended: Mended
-    strange: "tuple[Strange, ...]" = ()
+    strange: "tuple[UnlikelyStretch, ...]" = ()
     note: str = ""
 
     @classmethod
@@ -55,14 +55,14 @@ class Cleaning:
         import torch
 
         from moglow.sampling.infill import Infill
-        from moglow.scoring.strangeness import find_strange
+        from moglow.scoring.strangeness import find_unlikely
 
         infill = Infill.of(
             Checkpoint.read(checkpoint or PRETRAINED), generator=torch.Generator().manual_seed(seed)
         )
         mended = mend(clip, fill=infill)
         try:
-            strange = find_strange(infill.checkpoint, infill.model, mended.clip)
+            strange = find_unlikely(infill.checkpoint, infill.model, mended.clip)
         except MoglowError as error:
             return cls(source, mended, note=str(error))
         sound = ~mended.changed.max(axis=1)

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from moglow.training.rollouts import SYNTHETIC
 from moglow.training.run import TrainingRun
 
 FOLDER, HELD_OUT = (
@@ -29,7 +28,7 @@ class Sheets:
         from moglow_viewer.scene.shown_motion import Motion
 
         motions = self.run.rollouts.motions(self.run.trainer.average)
-        held_out = len(motions) - len(SYNTHETIC)
+        held_out = self.run.rollouts.held_out
         shown = [*motions[: min(HELD_OUT, held_out)], *motions[held_out:]]
         if not motions:
             return None

@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from moglow.scoring.classifier import Verdict
+    from moglow.scoring.classifier import StyleProbabilities
 
 EXAMPLE = """\b
 Examples:
@@ -47,12 +47,12 @@ def command(clips: tuple[Path, ...], checkpoint: Path | None, as_json: bool) -> 
 
     files = [file for source in clips for file in motion_files(source)]
     classifier = Classifier.of(Checkpoint.read(checkpoint or PRETRAINED))
-    found: list[Verdict] = []
+    found: list[StyleProbabilities] = []
     errors: dict[str, str] = {}
     quiet = as_json or len(files) < 2
     for file in track(files, "classify", console=Console(stderr=True), transient=True, disable=quiet):
         try:
-            found.append(classifier.verdict(replace(read_bvh(file), name=str(file))))
+            found.append(classifier.classify(replace(read_bvh(file), name=str(file))))
         except MoglowError as error:
             errors[str(file)] = str(error)
     if len(files) == len(errors) == 1:
@@ -71,7 +71,7 @@ def command(clips: tuple[Path, ...], checkpoint: Path | None, as_json: bool) -> 
         raise click.exceptions.Exit(1)
 
 
-def _table(found: "Sequence[Verdict]", styles: Sequence[str]) -> "Table":
+def _table(found: "Sequence[StyleProbabilities]", styles: Sequence[str]) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)

@@ -53,11 +53,11 @@ def command(
     from moglow.compute.memory import keep_freed_memory
     from moglow.recipe import read_recipe
     from moglow.training.folder import occupied, refuse_used
-    from moglow.training.run import Plan, TrainingRun
+    from moglow.training.run import TrainingPlan, TrainingRun
 
     extra = [] if steps is None else [f"training.steps={steps}"]
     recipe = read_recipe(recipe_file, [*settings, *extra])
-    plan = Plan.of(recipe)
+    plan = TrainingPlan.of(recipe)
     if not resume:
         refuse_used(output)
     keep_freed_memory()  # an eighth to a seventh of each step on a CPU

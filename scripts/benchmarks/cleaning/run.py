@@ -29,7 +29,7 @@ from moglow.maths.signals import Flags
 from moglow.motion.clip import Clip
 from moglow.sampling.generate import PRETRAINED
 from moglow.sampling.infill import Infill
-from moglow.scoring.strangeness import find_strange
+from moglow.scoring.strangeness import find_unlikely
 from moglow_viewer.pictures.sheet import write_sheet
 from moglow_viewer.scene.scene import Scene
 from moglow_viewer.scene.shown_motion import Motion
@@ -141,7 +141,7 @@ def run(data: Path, results: Path, seeds: Sequence[int]) -> None:
                 own[finding.damage.start : finding.damage.stop] = True
             if (file, "none", 0) not in done:
                 kinds = [finding.damage.kind for finding in sound.findings]
-                strange = find_strange(infill.checkpoint, infill.model, clip)
+                strange = find_unlikely(infill.checkpoint, infill.model, clip)
                 _add(
                     results,
                     file=file,

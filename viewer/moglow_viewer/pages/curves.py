@@ -116,7 +116,7 @@ def drift_curves(evaluation: Evaluation) -> Iterator[str]:
 
 
 def temperature_curves(evaluation: Evaluation) -> Iterator[str]:
-    rows = [row for row in evaluation.rows if row.warmth]
+    rows = [row for row in evaluation.rows if row.temperatures]
     if not rows:
         return
     yield '<div class="charts">'
@@ -130,8 +130,8 @@ def temperature_curves(evaluation: Evaluation) -> Iterator[str]:
             Series(
                 row.name,
                 row_style(evaluation, row),
-                [each.temperature for each in row.warmth],
-                [scale * getattr(each, key) for each in row.warmth],
+                [each.temperature for each in row.temperatures],
+                [scale * getattr(each, key) for each in row.temperatures],
             )
             for row in rows
         ]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from html import escape
 
 from moglow.evaluation.results import COPY, HELD_OUT, REAL, SYNTHETIC, Evaluation, Row
-from moglow.evaluation.wording import number, told
+from moglow.evaluation.wording import difference_text, number
 from moglow.measures.bands import Estimate, standing
 from moglow.measures.scores import MEASURES
 
@@ -65,13 +65,17 @@ def _band(evaluation: Evaluation, group: str, key: str) -> str:
 
 def differences_table(evaluation: Evaluation, group: str) -> str:
     """How much farther than the first model each row is from what each figure should be; empty without others."""
-    rows = [row for row in evaluation.rows if any(told(evaluation, row, group, key) for key in MEASURES)]
+    rows = [
+        row
+        for row in evaluation.rows
+        if any(difference_text(evaluation, row, group, key) for key in MEASURES)
+    ]
     head = "".join(f'<th><i class="{row_style(evaluation, row)}"></i>{escape(row.name)}</th>' for row in rows)
     lines = []
     for key, measure in MEASURES.items():
         cells = []
         for row in rows:
-            text, found = told(evaluation, row, group, key), evaluation.difference(row, group, key)
+            text, found = difference_text(evaluation, row, group, key), evaluation.difference(row, group, key)
             style = {"better": "in", "worse": "out"}.get(standing(found) if found else "", "plain")
             cells.append(f'<td><span class="{style}">{text}</span></td>' if text else "<td class=none>–</td>")
         if any("span" in cell for cell in cells):
