@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from moglow.blender.program import Blender, candidates, find_blender, install_bpy, own_environment, python_of
-from moglow.blender.scene_job import Scene, build_scene, seam
+from moglow.blender.scene_job import BlenderScene, build_scene, seam
 from moglow.bvh.read import read_bvh
 from moglow.bvh.write import write_bvh
 from moglow.cli.main import cli
@@ -57,7 +57,7 @@ def test_what_it_writes_opens_as_it_was_meant(bpy_python: Path, tmp_path: Path, 
         clip = replace(clip, name="odd name é", fps=24.0)
     files = {tmp_path / f"out{suffix}": clip.fps for suffix in (".blend", ".fbx", ".glb")}
     for file in files:
-        built = build_scene(clip, Scene(file), Blender(bpy_python))
+        built = build_scene(clip, BlenderScene(file), Blender(bpy_python))
         assert (built.bones, built.constrained, built.engine) == (len(clip.skeleton), 0, "")
     body = capsule_body(clip.skeleton).posed(*clip.world())
     extent = np.stack([body.min(1), body.max(1)], axis=1)
@@ -81,7 +81,7 @@ def test_what_it_writes_opens_as_it_was_meant(bpy_python: Path, tmp_path: Path, 
 def test_the_camera_goes_along_and_the_path_is_drawn(bpy_python: Path, tmp_path: Path) -> None:
     clip, file = read_bvh(WALK)[:60], tmp_path / "walk.blend"
     path = ControlPath.from_clip(clip).moved((0.0, 1.0))
-    build_scene(clip, Scene(file, body=False), Blender(bpy_python), path=path)
+    build_scene(clip, BlenderScene(file, body=False), Blender(bpy_python), path=path)
     found = opened(bpy_python, {file: 30}, tmp_path)[".blend"]
     away = np.array(found["camera"])[:, [0, 2]] - path.positions
     assert np.ptp(away, axis=0).max() < CLOSE and 4 < np.linalg.norm(away[0]) < 8
@@ -94,7 +94,7 @@ def test_a_loop_goes_on_from_where_it_was(bpy_python: Path, tmp_path: Path) -> N
     step = walk(skeleton_of(RIGS["mixamo"]), seconds=4.0)[0]
     clip = replace(step[:41], name="round", fps=29.97)
     file = tmp_path / "loop.blend"
-    build_scene(clip, Scene(file, loop=True), Blender(bpy_python))
+    build_scene(clip, BlenderScene(file, loop=True), Blender(bpy_python))
     found = opened(bpy_python, {file: 30}, tmp_path)[".blend"]
     assert found["scene_range"] == [1, 40] and found["fps"] == pytest.approx(29.97, abs=1e-4)
     joints = [clip.skeleton.index(name) for name in found["names"]]
@@ -109,9 +109,9 @@ def test_a_character_takes_the_motion(bpy_python: Path, tmp_path: Path, suffix: 
     """A rig of other proportions and names, itself written by Blender; its feet go where ours went."""
     character, out = tmp_path / f"hero{suffix}", tmp_path / "out.blend"
     hero = walk(skeleton_of(RIGS["rigify"]), seconds=0.2)[0]
-    build_scene(replace(hero, name="hero"), Scene(character), Blender(bpy_python))
+    build_scene(replace(hero, name="hero"), BlenderScene(character), Blender(bpy_python))
     clip = read_bvh(WALK)[:60]
-    built = build_scene(clip, Scene(out, character=character), Blender(bpy_python))
+    built = build_scene(clip, BlenderScene(out, character=character), Blender(bpy_python))
     assert built.bones == len(hero.skeleton)
     found = opened(bpy_python, {out: 30}, tmp_path)[".blend"]
     assert found["action"][0].startswith(clip.name)
@@ -142,11 +142,11 @@ def test_scripts_in_a_character_do_not_run(bpy_python: Path, tmp_path: Path) -> 
 def test_films_and_stills(bpy_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By Workbench where it can; without OpenGL that takes Blender down, and Cycles takes over."""
     clip, out = read_bvh(WALK)[:3], tmp_path / "out.blend"
-    film = build_scene(clip, Scene(out, tmp_path / "film.mp4", size=(160, 90)), Blender(bpy_python))
+    film = build_scene(clip, BlenderScene(out, tmp_path / "film.mp4", size=(160, 90)), Blender(bpy_python))
     assert (tmp_path / "film.mp4").read_bytes()[4:8] == b"ftyp"
     assert film.engine in ("BLENDER_WORKBENCH", "CYCLES")
     monkeypatch.setenv("__EGL_VENDOR_LIBRARY_DIRS", str(tmp_path))
-    still = build_scene(clip, Scene(out, tmp_path / "still.png", size=(160, 90)), Blender(bpy_python))
+    still = build_scene(clip, BlenderScene(out, tmp_path / "still.png", size=(160, 90)), Blender(bpy_python))
     assert (tmp_path / "still.png").read_bytes().startswith(b"\x89PNG")
     assert still.engine == "CYCLES" or "DISPLAY" in os.environ
 
@@ -156,7 +156,7 @@ def test_a_character_that_is_none_is_told(bpy_python: Path, tmp_path: Path) -> N
     for name, content in (("broken.blend", b"no blend"), ("broken.glb", b"no glb")):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ExportError, match=name):
-            scene = Scene(tmp_path / "out.blend", character=tmp_path / name)
+            scene = BlenderScene(tmp_path / "out.blend", character=tmp_path / name)
             build_scene(read_bvh(WALK)[:5], scene, Blender(bpy_python))
     assert not (tmp_path / "out.blend").exists()
 

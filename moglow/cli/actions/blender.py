@@ -5,7 +5,7 @@ from math import degrees
 from pathlib import Path
 
 from moglow.blender.program import find_blender
-from moglow.blender.scene_job import Scene, build_scene, seam
+from moglow.blender.scene_job import BlenderScene, build_scene, seam
 from moglow.bvh.read import read_bvh
 from moglow.files.atomic import refuse_overwriting
 from moglow.paths.csv_files import read_path
@@ -27,7 +27,7 @@ def make_scene(
     blender: Path | None,
 ) -> Iterator[str]:
     """Builds the scene and yields a line for each file, and for each warning."""
-    scene = Scene(out, film, size=size, character=character, body=body, loop=loop)
+    scene = BlenderScene(out, film, size=size, character=character, body=body, loop=loop)
     refuse_overwriting(filter(None, (out, film)), (source, control, character))
     clip = read_bvh(source)
     path = read_path(control, fps=clip.fps) if control else None
