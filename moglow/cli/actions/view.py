@@ -37,16 +37,16 @@ def look(
 
 
 def _window(sources: Sources, look: str, size: tuple[int, int] | None) -> None:
-    from moglow_viewer.window.window import SIZE, Window
+    from moglow_viewer.window.window import SIZE, ViewWindow
 
-    Window(sources, look=look, size=size or SIZE).open()
+    ViewWindow(sources, look=look, size=size or SIZE).open()
 
 
 def _page(scene: Scene, path: Path) -> str:
     from moglow_viewer.pages.clip_page import write_page
 
     clips, figures = [m.clip for m in scene.motions], [m.figures for m in scene.motions]
-    write_page(clips, path, control=scene.asked, figures=figures)
+    write_page(clips, path, control=scene.path, figures=figures)
     return f"{path}: {path.stat().st_size / 1000:.0f} kB, open it in any browser"
 
 

@@ -32,7 +32,7 @@ from moglow.sampling.infill import Infill
 from moglow.scoring.strangeness import find_unlikely
 from moglow_viewer.pictures.sheet import write_sheet
 from moglow_viewer.scene.scene import Scene
-from moglow_viewer.scene.shown_motion import Motion
+from moglow_viewer.scene.shown_motion import ShownMotion
 
 SAMPLE = Path(__file__).resolve().parents[3] / "data" / "samples" / "walk.bvh"
 SETS = ("open_cmu69", "open_snu_walk", "open_cmu_120fps")
@@ -230,7 +230,7 @@ def draw(file: Path, picture: Path) -> None:
         replace(injured.clip[shown], name="before"),
         replace(mend(injured.clip, fill=infill).clip[shown], name="after"),
     ]
-    write_sheet(*(Scene((Motion(take),)) for take in takes), path=picture)
+    write_sheet(*(Scene((ShownMotion(take),)) for take in takes), path=picture)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""An evaluation's figures as tables of a page, coloured by their bands; numpy alone."""
+"""The figures of an evaluation as tables of a page, coloured by their bands. Needs numpy alone."""
 
 import math
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ from moglow.measures.bands import Estimate, standing
 from moglow.measures.scores import MEASURES
 
 SHORT = ("slide_median", "slide_mean", "locked_median", "locked_mean", "stance", "path_p95", "jerk")
-"""Figures of the tables that go control by control."""
+"""Figures of the tables with a line per control."""
 
 
 def row_style(evaluation: Evaluation, row: Row) -> str:
-    """The page's class for a row's colour."""
+    """Returns the CSS class of a row's colour."""
     if row.name == REAL:
         return "real"
     if row.name == COPY:
@@ -24,7 +24,7 @@ def row_style(evaluation: Evaluation, row: Row) -> str:
 
 
 def figures_table(evaluation: Evaluation, group: str) -> str:
-    """All figures, a row for each, a column for each kind of motion, and the band."""
+    """Returns a table of all figures with a column for each row of the evaluation, and the bands."""
     rows = [row for row in evaluation.rows if group in row.figures]
     head = "".join(f'<th><i class="{row_style(evaluation, row)}"></i>{escape(row.name)}</th>' for row in rows)
     lines = []
@@ -64,7 +64,7 @@ def _band(evaluation: Evaluation, group: str, key: str) -> str:
 
 
 def differences_table(evaluation: Evaluation, group: str) -> str:
-    """How much farther than the first model each row is from what each figure should be; empty without others."""
+    """Returns a table of how much farther each row is from the targets than the first model; "" without others."""
     rows = [
         row
         for row in evaluation.rows
@@ -90,7 +90,7 @@ def differences_table(evaluation: Evaluation, group: str) -> str:
 
 
 def control_tables(evaluation: Evaluation) -> Iterator[str]:
-    """A table for each row of motion that has synthetic controls: a line for each control."""
+    """Yields a table for each row of the evaluation, with a line for each synthetic control."""
     names = [
         name
         for name in (evaluation.rows[-1].figures if evaluation.rows else {})
