@@ -184,7 +184,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="pretends with shell scrip
     ("name", "script", "said"),
     [
         ("blender", "echo Segmentation fault; kill -11 $$", "Segmentation fault"),
-        ("blender", "exit 0", "nothing"),
+        ("blender", "exit 0", "last line of output: none"),
         ("python3", "echo \"ModuleNotFoundError: No module named 'bpy'\" >&2; exit 1", "has no bpy"),
         (
             "blender",
