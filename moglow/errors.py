@@ -3,6 +3,7 @@
     MoglowError                  any error that a user can cause; the command line shows it as one line, exit code 1
     ├── FileFormatError          a file that is not of the expected format
     │   ├── BvhError             a motion file
+    │   ├── MotionFileError      a motion file of another format than BVH
     │   ├── ControlError         a path: csv, preset, velocities
     │   ├── RecipeError          a TOML recipe or an override
     │   ├── CorpusError          a preprocessed corpus
@@ -38,6 +39,10 @@ class FileFormatError(MoglowError):
 
 class BvhError(FileFormatError):
     """A motion file that cannot be read or written."""
+
+
+class MotionFileError(FileFormatError):
+    """A motion file of another format than BVH that cannot be read."""
 
 
 class ControlError(FileFormatError):
