@@ -1,8 +1,8 @@
-"""Motion from Acclaim files: an .asf with the skeleton and an .amc with the frames, as CMU publishes them; numpy alone.
+"""Motion from Acclaim files, an .asf with the skeleton and an .amc with the frames, as CMU publishes them; numpy alone.
 
-A bone lies along a direction of the world at rest and has axes of its own, C. A frame turns it by C·M·C⁻¹ in its parent,
-where M is the product of its angles, the first one applied first. Our joint is the near end of the bone: it turns the
-bone, and the next bone begins at the far end.
+A bone lies along a direction of the world at rest and has axes of its own, C. A frame turns it by C·M·C⁻¹ in its
+parent, where M is the product of its angles, the first one applied first. Our joint is the near end of the bone: it
+turns the bone, and the next bone begins at the far end.
 """
 
 from collections.abc import Iterator, Sequence
@@ -198,9 +198,7 @@ def _frames(path: Path, figure: _Figure) -> Iterator[list[float]]:
 
     for number, words in _lines(path):
         if words[0].startswith(":"):
-            if (words[0].lower() == ":radians" and figure.degrees) or (
-                words[0].lower() == ":degrees" and not figure.degrees
-            ):
+            if words[0].lower() == (":radians" if figure.degrees else ":degrees"):
                 raise MotionFileError(
                     f"{path}: angles in {words[0][1:].lower()}, its skeleton uses the other unit"
                 )
@@ -224,7 +222,7 @@ def _frames(path: Path, figure: _Figure) -> Iterator[list[float]]:
                 raise MotionFileError(f"{path}: line {number}: {error}; get the file again") from error
             if len(frame[name]) != widths[name]:
                 raise MotionFileError(
-                    f"{path}: line {number}: {name} has {len(frame[name])} numbers, its skeleton declares {widths[name]}"
+                    f"{path}: line {number}: {name} has {len(frame[name])} numbers, its skeleton has {widths[name]}"
                 )
     if not begun:
         raise MotionFileError(f"{path}: no frame; an AMC file lists them by number; get it again")

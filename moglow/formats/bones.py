@@ -1,11 +1,11 @@
 """Bones as a file poses them in its world, and the clip they make; numpy alone.
 
 Formats differ in what a joint's own frame is: glTF and FBX turn it in the rest pose, Acclaim gives it axes of its own.
-World positions and world rotations mean the same in all of them. A clip is made of these: its zero pose is the rest pose
-of the file, so every joint turns by its rotation away from rest.
+World positions and world rotations mean the same in all of them. A clip is made of these: its zero pose is the rest
+pose of the file, so every joint turns by its rotation away from rest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -14,6 +14,7 @@ import numpy as np
 from moglow.anatomy.unit_and_axes import UPS, find_basis, find_unit
 from moglow.bvh.portable import unit_to_metres
 from moglow.errors import MotionFileError
+from moglow.formats.node_tree import NodeTree
 from moglow.maths.rotations import (
     UP,
     Array,
@@ -126,24 +127,27 @@ class Bones:
 
 
 def compose(
-    parents: tuple[int, ...], positions: Array, rotations: Array, scales: Array
+    tree: NodeTree, positions: Array, rotations: Array, scales: Array, *, unscaled: Collection[int] = ()
 ) -> tuple[Array, Array]:
-    """Returns world positions ``(..., J, 3)`` and rotations ``(..., J, 4)`` of local ones, with scales ``(..., J, 3)``.
+    """Returns world positions ``(..., N, 3)`` and rotations ``(..., N, 4)`` of local ones, with scales ``(..., N, 3)``.
 
-    A scale moves and stretches what hangs on its joint. Rotations are composed without it, since a stretched frame
-    has none.
+    A scale moves and stretches what hangs on its node; ``unscaled`` nodes are moved but not stretched by their parent's
+    own. Rotations are composed without it, since a stretched frame has none.
     """
     world = np.array(positions, float)
     turns = np.array(rotations, float)
-    frames = quat_to_matrix(rotations) * np.asarray(scales, float)[..., None, :]
-    for joint, parent in enumerate(parents):
-        if parent >= 0:
-            world[..., joint, :] = (
-                np.einsum("...ab,...b->...a", frames[..., parent, :, :], world[..., joint, :])
-                + world[..., parent, :]
-            )
-            frames[..., joint, :, :] = frames[..., parent, :, :] @ frames[..., joint, :, :]
-            turns[..., joint, :] = quat_multiply(turns[..., parent, :], turns[..., joint, :])
+    scales = np.asarray(scales, float)
+    frames = quat_to_matrix(rotations) * scales[..., None, :]
+    for node in tree.order:
+        above = tree.above[node]
+        if above < 0:
+            continue
+        frame = frames[..., above, :, :]
+        world[..., node, :] = np.einsum("...ab,...b->...a", frame, world[..., node, :]) + world[..., above, :]
+        if node in unscaled:
+            frame = frame / np.where(scales == 0, 1.0, scales)[..., above, None, :]
+        frames[..., node, :, :] = frame @ frames[..., node, :, :]
+        turns[..., node, :] = quat_multiply(turns[..., above, :], turns[..., node, :])
     return world, turns
 
 

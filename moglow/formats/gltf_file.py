@@ -142,7 +142,8 @@ def _chunks(path: Path, data: bytes) -> tuple[bytes, bytes]:
         raise MotionFileError(f"{path}: a GLB file of version {version}, expected 2; export it as glTF 2.0")
     if length > len(data):
         raise MotionFileError(f"{path}: cut off: {len(data)} bytes, its header declares {length}; {_AGAIN}")
-    found, at = {}, 12
+    found: dict[bytes, bytes] = {}
+    at = 12
     while at + 8 <= length:
         size, kind = struct.unpack_from("<I4s", data, at)
         if at + 8 + size > length:

@@ -1,6 +1,6 @@
 """Motion from a glTF file: a skeleton, one of its animations and the pose at rest; numpy alone."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +8,12 @@ import numpy as np
 from moglow.errors import MotionFileError
 from moglow.formats.bones import Bones, compose, matrices_to_poses, rate_of
 from moglow.formats.gltf_file import GltfFile, Json
-from moglow.formats.node_tree import NodeTree
+from moglow.formats.node_tree import NodeTree, rest_pose
 from moglow.formats.vrm_bones import ROLE_OF
 from moglow.maths.rotations import (
     Array,
     quat_angle,
-    quat_conjugate,
-    quat_multiply,
     quat_normalize,
-    quat_rotate,
     quat_slerp,
     quat_to_matrix,
 )
@@ -82,10 +79,7 @@ class _Scene:
                     raise ValueError(f"node {child} has two parents")
                 above[child] = number
         self.tree = NodeTree.of(above)
-        self.order = self.tree.order
-        self.place = {node: place for place, node in enumerate(self.order)}
-        self.parents = tuple(self.place[above[node]] if above[node] >= 0 else -1 for node in self.order)
-        local = [self._local(self.nodes[node]) for node in self.order]
+        local = [self._local(self.nodes[node]) for node in range(len(self.nodes))]
         self.local = tuple(np.array([each[k] for each in local]).reshape(len(local), -1) for k in range(3))
 
     @staticmethod
@@ -111,28 +105,26 @@ class _Scene:
         at = times[0] + np.arange(frames) / fps
         local = [np.repeat(values[None], frames, 0) for values in self.local]
         for node, path, keys in channels:
-            local[_PATHS.index(path)][:, self.place[node]] = _sampled(keys, path, at)
-        positions, rotations = compose(self.parents, *local)
+            local[_PATHS.index(path)][:, node] = _sampled(keys, path, at)
+        positions, rotations = compose(self.tree, *local)
         rest_positions, rest_rotations = self._rest(joints)
         known = {joint: number for number, joint in enumerate(joints)}
         names = tuple(str(self.nodes[joint].get("name") or f"node{joint}") for joint in joints)
-        places = [self.place[joint] for joint in joints]
+        above = [self.tree.nearest(joint, known) for joint in joints]
         return Bones(
             names=names,
-            parents=tuple(
-                -1 if (above := self.tree.nearest(joint, known)) is None else known[above] for joint in joints
-            ),
+            parents=tuple(-1 if parent is None else known[parent] for parent in above),
             rest_positions=rest_positions,
             rest_rotations=rest_rotations,
-            positions=positions[:, places],
-            rotations=rotations[:, places],
+            positions=positions[:, joints],
+            rotations=rotations[:, joints],
             fps=fps,
             unit=1.0,
             up="Y",
             roles={role: names[known[node]] for role, node in roles.items() if node in known},
         )
 
-    def _channels(self, animation: Json) -> Iterable[tuple[int, str, tuple[Array, Array, str]]]:
+    def _channels(self, animation: Json) -> Iterator[tuple[int, str, tuple[Array, Array, str]]]:
         """Each moved node, what of it moves, and the keys: times, values and how to go from one to the next."""
         samplers = animation.get("samplers", [])
         for channel in animation.get("channels", []):
@@ -149,16 +141,18 @@ class _Scene:
     def _joints(self, moved: set[int]) -> tuple[list[int], Mapping[str, int]]:
         """The nodes of the figure, parents first, with a single root; and roles that the file names."""
         roles, humanoid_alone = self._humanoid()
-        skins = [set(skin["joints"]) for skin in self.file.objects("skins")]
+        skins = [set(map(int, skin["joints"])) for skin in self.file.objects("skins")]
         if humanoid_alone:
             joints = set(roles.values())
         elif skins:
-            joints = set(max(skins, key=lambda skin: (len(skin & moved), len(skin))))
+            joints = max(skins, key=lambda skin: (len(skin.intersection(moved)), len(skin)))
             while more := [skin for skin in skins if skin & joints and not skin <= joints]:
                 joints |= set().union(*more)
         else:
             below = {
-                node for node in self.order if node in moved or self.tree.nearest(node, moved) is not None
+                node
+                for node in self.tree.order
+                if node in moved or self.tree.nearest(node, moved) is not None
             }
             joints = {node for node in below if not {"mesh", "camera"} & set(self.nodes[node])}
         if not joints:
@@ -180,27 +174,12 @@ class _Scene:
 
     def _rest(self, joints: Sequence[int]) -> tuple[Array, Array]:
         """World positions and rotations in the bind pose; of joints without one, as the nodes stand to those above."""
-        positions, rotations = compose(self.parents, *self.local)
+        positions, rotations = compose(self.tree, *self.local)
         bound: dict[int, tuple[Array, Array]] = {}
         for skin in self.file.objects("skins"):
             if "inverseBindMatrices" in skin and set(skin["joints"]) & set(joints):
                 bound = self._bind_pose(skin, positions, rotations) | bound
-        rest_positions, rest_rotations = [], []
-        for joint in joints:
-            place, above = self.place[joint], self.tree.nearest(joint, joints)
-            if joint in bound:
-                where, turn = bound[joint]
-            elif above is None or above not in bound:
-                where, turn = positions[place], rotations[place]
-            else:
-                (from_where, from_turn), at = bound[above], self.place[above]
-                turned = quat_multiply(from_turn, quat_conjugate(rotations[at]))
-                where = from_where + quat_rotate(turned, positions[place] - positions[at])
-                turn = quat_multiply(turned, rotations[place])
-                bound[joint] = where, turn
-            rest_positions.append(where)
-            rest_rotations.append(turn)
-        return np.array(rest_positions), np.array(rest_rotations)
+        return rest_pose(self.tree, joints, bound, positions, rotations)
 
     def _bind_pose(self, skin: Json, positions: Array, rotations: Array) -> dict[int, tuple[Array, Array]]:
         """The pose in which a skin was put on its joints, in the world.
@@ -213,9 +192,9 @@ class _Scene:
         if len(inverse) != len(joints):
             raise ValueError(f"a skin has {len(joints)} joints and {len(inverse)} matrices")
         binds = np.linalg.inv(inverse)
-        places = np.array([self.place[joint] for joint in joints])
+        places = np.array(joints)
         root = min(joints, key=lambda joint: len(self.tree.line(joint)))
-        frames = [np.eye(4)]
+        frames: list[Array] = [np.eye(4)]
         if self.tree.above[root] >= 0:
             frames.append(self._matrix(self.tree.above[root]))
         pairs = [(k, joints.index(above)) for k, joint in enumerate(joints)
@@ -228,7 +207,7 @@ class _Scene:
             length = float(np.linalg.norm(where[children] - where[parents], axis=-1).sum())
             return (
                 abs(length - now) > _SAME_SIZE * now,
-                float(quat_angle(turns[joints.index(root)], rotations[self.place[root]])),
+                float(quat_angle(turns[joints.index(root)], rotations[root])),
             )
 
         where, turns = matrices_to_poses(min(frames, key=unlike) @ binds)
@@ -238,7 +217,7 @@ class _Scene:
         """The matrix that takes a node's space into the world's."""
         matrix = np.eye(4)
         for each in reversed(self.tree.line(node)):
-            place, turn, scale = (values[self.place[each]] for values in self.local)
+            place, turn, scale = (values[each] for values in self.local)
             step = np.eye(4)
             step[:3, :3], step[:3, 3] = quat_to_matrix(turn) * scale, place
             matrix = matrix @ step

@@ -1,7 +1,11 @@
-"""Which nodes of a scene are a figure: joints below a single root, parents first; imports nothing else of moglow."""
+"""The nodes of a scene that are a figure, joints below a single root, and their pose at rest; numpy alone."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+
+from moglow.maths.rotations import Array, quat_conjugate, quat_multiply, quat_rotate
 
 
 @dataclass(frozen=True)
@@ -72,3 +76,32 @@ class NodeTree:
                 )
                 joints = {joint for joint in joints if best in self.line(joint)}
         return [node for node in self.order if node in joints]
+
+
+def rest_pose(
+    tree: NodeTree,
+    joints: Sequence[int],
+    bound: Mapping[int, tuple[Array, Array]],
+    positions: Array,
+    rotations: Array,
+) -> tuple[Array, Array]:
+    """Returns world positions ``(J, 3)`` and rotations ``(J, 4)`` of joints at rest.
+
+    ``bound`` gives those that a skin holds. The others stand to the joint above them as they do where the nodes are by
+    default, at ``positions`` ``(N, 3)`` and ``rotations`` ``(N, 4)``.
+    """
+    found = dict(bound)
+    for joint in joints:
+        above = tree.nearest(joint, found.keys())
+        if joint in found:
+            continue
+        if above is None:
+            found[joint] = positions[joint], rotations[joint]
+            continue
+        place, turn = found[above]
+        turned = quat_multiply(turn, quat_conjugate(rotations[above]))
+        found[joint] = (
+            place + quat_rotate(turned, positions[joint] - positions[above]),
+            quat_multiply(turned, rotations[joint]),
+        )
+    return np.array([found[joint][0] for joint in joints]), np.array([found[joint][1] for joint in joints])

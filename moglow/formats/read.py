@@ -12,7 +12,9 @@ from types import MappingProxyType
 from moglow.errors import MotionFileError
 from moglow.formats.acclaim import read_amc, read_asf
 from moglow.formats.bones import Bones
+from moglow.formats.fbx_motion import fbx_clips, read_fbx
 from moglow.formats.gltf_motion import gltf_clips, read_gltf
+from moglow.formats.usd_motion import read_usd, usd_clips
 from moglow.motion.clip import Clip
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -39,6 +41,8 @@ class Format:
 
 FORMATS: tuple[Format, ...] = (
     Format((".glb", ".gltf", ".vrm", ".vrma"), read_gltf, gltf_clips, (b"glTF",)),
+    Format((".fbx",), read_fbx, fbx_clips, (b"Kaydara FBX Binary", b"; FBX")),
+    Format((".usd", ".usda", ".usdc", ".usdz"), read_usd, usd_clips, (b"#usda", b"PXR-USDC")),
     Format((".amc",), read_amc),
     Format((".asf",), read_asf),
 )
