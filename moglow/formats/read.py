@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+
 from moglow.errors import MotionFileError
 from moglow.formats.acclaim import read_amc, read_asf
 from moglow.formats.bones import Bones
@@ -48,6 +50,8 @@ FORMATS: tuple[Format, ...] = (
 )
 SUFFIXES = (".bvh", *(suffix for each in FORMATS for suffix in each.suffixes))
 """Of files that `read_motion` reads."""
+MOTIONS = tuple(suffix for suffix in SUFFIXES if suffix != ".asf")
+"""Of files that contain motion; an .asf is only the skeleton of an .amc."""
 
 
 def read_motion(
@@ -70,13 +74,24 @@ def read_motion(
         from moglow.bvh.read import read_bvh  # takes a tenth of a second to import
 
         return read_bvh(path, unit=unit, up=up, overrides=overrides)
+    try:
+        with np.errstate(invalid="raise", over="raise", divide="raise"):
+            return _read(form, file, chosen, pose_only).clip(
+                chosen or file.stem, unit=unit, up=up, overrides=overrides
+            )
+    except FloatingPointError as error:
+        raise MotionFileError(
+            f"{file}: a value is not finite or too large; get or export it again"
+        ) from error
+
+
+def _read(form: Format, file: Path, chosen: str | None, pose_only: bool) -> Bones:
     names = form.clips(file)
     if chosen is None and pose_only and names:
         chosen = names[0] or None
     if not names and not pose_only:
         raise MotionFileError(f"{file}: has no animation, only a skeleton; it can serve for --skeleton")
-    bones = form.read(file, chosen)
-    return bones.clip(chosen or file.stem, unit=unit, up=up, overrides=overrides)
+    return form.read(file, chosen)
 
 
 def clips_in(path: Path) -> list[Path]:
@@ -97,8 +112,9 @@ def clips_in(path: Path) -> list[Path]:
 def split_name(path: str | Path) -> tuple[Path, str | None]:
     """Returns the file and the name of the clip in ``pack.glb#Walk``; a file whose own name has a # stays whole.
 
-    >>> split_name("pack.glb#Walk")
-    (PosixPath('pack.glb'), 'Walk')
+    >>> file, name = split_name("pack.glb#Walk")
+    >>> file.name, name
+    ('pack.glb', 'Walk')
     """
     whole = Path(path)
     name, sign, chosen = whole.name.partition("#")

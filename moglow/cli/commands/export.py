@@ -7,6 +7,7 @@ import click
 EXAMPLE = """\b
 Examples:
   moglow export walk.bvh walk.glb
+  moglow export pack.glb#Walk walk.bvh
   moglow export walk.bvh game.bvh --fps 60 --unit m --in-place
   moglow export walk.bvh mine.bvh --skeleton my_rig.bvh
   moglow export raw.bvh clean.bvh --despike --recorded-at 120
@@ -32,7 +33,7 @@ def read_frames(ctx: click.Context, option: click.Parameter, text: str | None) -
     "--frames", metavar="A:B", callback=read_frames, help="Keeps frames A to B of IN, B not included."
 )
 @click.option(
-    "--skeleton", type=click.Path(path_type=Path), help="Retargets onto the skeleton of this BVH file."
+    "--skeleton", type=click.Path(path_type=Path), help="Retargets onto the skeleton of this motion file."
 )
 @click.option(
     "--map", "source_map", type=click.Path(path_type=Path), help="Names the roles of IN's joints (TOML)."
@@ -73,25 +74,27 @@ def command(
     unit: str | None,
     verbatim: bool | None,
 ) -> None:
-    """Converts a BVH file to BVH, GLB, NPZ or CSV.
+    """Converts a motion file to BVH, GLB, NPZ or CSV.
+
+    IN is .bvh, .glb, .gltf, .vrm, .vrma, .fbx, .usd or .amc; pack.glb#Walk names one of several clips.
 
     The suffix of OUT selects the format: .bvh; .glb, an animated body for Blender, browsers and game engines; .npz,
     arrays for numpy; .csv, the joints' world positions in metres.
     """
     from moglow.anatomy.anatomy import read_map
-    from moglow.bvh.read import read_bvh
     from moglow.cleaning.frame_rate import unmislabel_fps
     from moglow.cleaning.spike import despike as despiked
     from moglow.files.atomic import refuse_overwriting
     from moglow.formats.export import export
+    from moglow.formats.read import read_motion, split_name
     from moglow.motion.retarget import retarget
 
-    refuse_overwriting(out, (source, skeleton, source_map, skeleton_map))
-    clip = read_bvh(source, overrides=read_map(source_map) if source_map else {})[frames]
+    refuse_overwriting(out, (split_name(source)[0], skeleton, source_map, skeleton_map))
+    clip = read_motion(source, overrides=read_map(source_map) if source_map else {})[frames]
     clip = unmislabel_fps(clip, recorded_at) if recorded_at else clip
     clip = despiked(clip) if despike else clip
     if skeleton:
-        rig = read_bvh(skeleton, overrides=read_map(skeleton_map) if skeleton_map else {})
+        rig = read_motion(skeleton, overrides=read_map(skeleton_map) if skeleton_map else {}, pose_only=True)
         clip = retarget(clip, rig.skeleton, like=rig)
     clip = clip.resample(fps) if fps else clip
     clip = clip.at_origin() if at_origin else clip

@@ -70,7 +70,7 @@ Examples:
 @click.option("--fps", type=click.FloatRange(0, min_open=True), help="Frames a second of the written file.")
 @click.option("--unit", type=click.Choice(["cm", "m"]), help="Unit of a BVH file.")
 @click.option(
-    "--skeleton", type=click.Path(path_type=Path), help="Puts the motion on the skeleton of this BVH file."
+    "--skeleton", type=click.Path(path_type=Path), help="Puts the motion on the skeleton of this motion file."
 )
 @click.option(
     "--foot-lock/--no-foot-lock", default=True, show_default=True, help="Holds planted feet in place."
