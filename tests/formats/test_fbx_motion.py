@@ -98,7 +98,14 @@ class Figure:
             self.world[:, j] = frames[j][:, :3, 3] / 100.0
 
     def records(self, **more: object) -> list[Row]:
-        axes = {"UpAxis": 1, "UpAxisSign": 1, "FrontAxis": 2, "FrontAxisSign": 1, "CoordAxis": 0, "CoordAxisSign": 1}
+        axes = {
+            "UpAxis": 1,
+            "UpAxisSign": 1,
+            "FrontAxis": 2,
+            "FrontAxisSign": 1,
+            "CoordAxis": 0,
+            "CoordAxisSign": 1,
+        }
         settings = [prop("TimeMode", "enum", 11), prop("UnitScaleFactor", "double", 1.0)]
         settings += [prop(name, "int", value) for name, value in axes.items()]
         return scene(self.nodes, self.curves, settings, **more)  # type: ignore[arg-type]
