@@ -232,6 +232,8 @@ def _continuous(angles: Array, order: str) -> Array:
 
 def obstacle_to(skeleton: Skeleton, layout: Layout, positions: Array, rotations: Array) -> str:
     """Why the channels of a layout cannot say these frames; empty where they can."""
+    if not layout.channels:
+        return "its file is no BVH file"
     if len(layout.channels) != len(skeleton):
         return f"its file has {len(layout.channels)} joints, the skeleton {len(skeleton)}"
     columns = find_columns(layout.channels)

@@ -26,7 +26,7 @@ from moglow.maths.rotations import (
     quat_to_matrix,
 )
 from moglow.motion.clip import Clip
-from moglow.motion.skeleton import Skeleton
+from moglow.motion.skeleton import Layout, Skeleton
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 _POSES = 16  # frames that show which way is up
@@ -91,7 +91,8 @@ class Bones:
         ends = tuple(
             (joint, tuple((metres * basis @ np.array(tip)).tolist())) for joint, tip in self.end_sites
         )
-        skeleton = replace(figure, offsets=metres * offsets @ basis.T, end_sites=ends)
+        layout = Layout((), metres, tuple(map(tuple, basis.tolist())))
+        skeleton = replace(figure, offsets=metres * offsets @ basis.T, end_sites=ends, layout=layout)
         rotations[..., 1:] = (
             rotations[..., 1:] @ basis.T
         )  # a rotation, so that turning its axis turns a rotation

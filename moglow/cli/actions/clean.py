@@ -71,7 +71,8 @@ class Cleaning:
 
     def write(self, out: Path) -> None:
         """Writes the mended file."""
-        if self.mended.clip.skeleton.layout is None:  # of another format, whose lines cannot be kept
+        layout = self.mended.clip.skeleton.layout
+        if layout is None or not layout.channels:  # of another format, whose lines cannot be kept
             export(self.mended.clip, out)
             return
         if out.suffix.lower() != ".bvh":
