@@ -34,7 +34,7 @@ BORDERS = {
     "moglow_viewer": "moglow_viewer moglow.cli",
     "triton": """moglow.sampling.fast.fused_kernels moglow.sampling.fast.fused_cells
         moglow.flows.schedules.stage_kernels moglow.flows.schedules.fused_stages""",
-    "pxr": "moglow.formats.usd_motion",
+    "pxr": "moglow.formats.usd_motion moglow.formats.usd",
     "safetensors": "",
 }
 
