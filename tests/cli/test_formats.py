@@ -85,3 +85,38 @@ def test_a_glb_is_a_rig(folder: Path) -> None:
     )
     one, other = (read_bvh(folder / f"{name}.bvh").world()[0] for name in "ab")
     assert np.abs(one - other).max() < 1e-4
+
+
+def test_export_mirrors_and_moves_the_root(folder: Path) -> None:
+    source = folder / "bvh" / "calm" / "turns.bvh"
+    clip = read_bvh(source)
+    run("export", source, folder / "mirror.glb", "--mirror")
+    assert np.abs(read_motion(folder / "mirror.glb").world()[0] - clip.mirrored().world()[0]).max() < CLOSE
+    run("export", folder / "mirror.glb", folder / "twice.bvh", "--mirror")
+    assert np.abs(read_bvh(folder / "twice.bvh").world()[0] - clip.world()[0]).max() < CLOSE
+    for out in ("root.bvh", "root.glb"):
+        run("export", source, folder / out, "--root-motion")
+        moved = read_motion(folder / out)
+        assert moved.skeleton.names[0] == "root"
+        assert np.abs(moved.world()[0][:, 1:] - clip.world()[0]).max() < CLOSE
+
+
+def test_export_packs_several_clips(folder: Path) -> None:
+    files = sorted((folder / "bvh" / "calm").glob("*.bvh"))
+    assert "3 animations: stop, turns, walk" in run("export", *files, folder / "pack.glb", "--root-motion")
+    assert read_motion(f"{folder}/pack.glb#turns").skeleton.names[0] == "root"
+    assert len(json.loads(run("inspect", folder / "pack.glb", "--json"))) == 3
+    done = CliRunner().invoke(cli, ["export", *map(str, files), str(folder / "pack.bvh")])
+    assert done.exit_code == 1 and "a .bvh file holds one clip; use .glb for several" in done.output
+
+
+def test_generate_mirrors_and_moves_the_root(folder: Path) -> None:
+    path = ("generate", "--control", "circle:r=1,laps=0.25", "-o")
+    run(*path, folder / "plain.bvh")
+    run(*path, folder / "mirror.bvh", "--mirror")
+    run(*path, folder / "root.bvh", "--root-motion")
+    plain = read_bvh(folder / "plain.bvh")
+    assert np.abs(read_bvh(folder / "mirror.bvh").world()[0] - plain.mirrored().world()[0]).max() < CLOSE
+    root = read_bvh(folder / "root.bvh")
+    assert root.skeleton.names[0] == "root"
+    assert np.abs(root.world()[0][:, 1:] - plain.world()[0]).max() < CLOSE
