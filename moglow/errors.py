@@ -12,6 +12,7 @@
     ├── ClipError                motion that an operation cannot use (empty, wrong shape, not finite)
     ├── TrainingError            training that cannot continue (divergence, no data)
     ├── ExportError              an output that cannot be written
+    ├── LinkError                a connection to another program that cannot be opened
     └── DeviceError              a GPU, a compiler or a processor feature that is not available
 
 A message is one line with the place, what was expected, what was found and what to do:
@@ -75,6 +76,10 @@ class TrainingError(MoglowError):
 
 class ExportError(MoglowError):
     """An output that cannot be written."""
+
+
+class LinkError(MoglowError):
+    """A connection to another program that cannot be opened."""
 
 
 class DeviceError(MoglowError):

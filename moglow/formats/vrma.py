@@ -4,38 +4,25 @@ The file is a binary glTF whose nodes are the bones of the VRM humanoid, at rest
 extension VRMC_vrm_animation wants them. Bones turn, and the hips move.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from moglow.errors import ExportError
+from moglow.errors import ExportError, SkeletonError
 from moglow.formats.glb import Chunk, Json, w_last, write_document
-from moglow.formats.vrm_bones import ROLE_OF
+from moglow.formats.vrm_bones import humanoid
 from moglow.maths.rotations import Array, quat_conjugate, quat_continuous, quat_multiply, quat_rotate
 from moglow.motion.canonical_pose import canonical_rotations
 from moglow.motion.clip import Clip
 
-REQUIRED = (
-    "hips", "spine", "head",
-    *(f"{side}{part}" for side in ("left", "right")
-      for part in ("UpperLeg", "LowerLeg", "Foot", "UpperArm", "LowerArm", "Hand")),
-)  # fmt: skip
-"""The bones that every VRM humanoid has."""
-
 
 def write_vrma(clip: Clip, path: str | Path) -> None:
     """Writes `clip` to `path` for VRM avatars."""
-    roles = clip.skeleton.anatomy.roles
-    joints = {bone: roles[role] for bone, role in ROLE_OF.items() if role in roles}
-    missing = [bone for bone in REQUIRED if bone not in joints]
-    if missing:
-        raise ExportError(
-            f"{path}: VRM avatars need the bone {missing[0]}, the skeleton has no {ROLE_OF[missing[0]]}; "
-            "name it in a map file (--map)"
-        )
-    bones = sorted(joints, key=joints.__getitem__)  # parents first
-    picked = [joints[bone] for bone in bones]
-    parents = _parents(clip, picked)
+    try:
+        bones, picked, parents = humanoid(clip.skeleton)
+    except SkeletonError as error:
+        raise ExportError(f"{path}: {error}") from error
     places, turns = clip.world()
     chunk = Chunk()
     document: Json = {
@@ -54,22 +41,7 @@ def write_vrma(clip: Clip, path: str | Path) -> None:
     write_document(document, chunk, path)
 
 
-def _parents(clip: Clip, picked: list[int]) -> list[int]:
-    """The number of the nearest bone above each, −1 above the hips."""
-    found = []
-    for joint in picked:
-        above = clip.skeleton.parents[joint]
-        while above >= 0 and above not in picked:
-            above = clip.skeleton.parents[above]
-        found.append(picked.index(above) if above >= 0 else -1)
-    if found.count(-1) != 1:
-        raise ExportError(
-            f"{clip.name or 'clip'}: bones of a VRM avatar hang on its hips; name roles in a map file"
-        )
-    return found
-
-
-def _nodes(clip: Clip, bones: list[str], picked: list[int], parents: list[int]) -> list[Json]:
+def _nodes(clip: Clip, bones: Sequence[str], picked: Sequence[int], parents: Sequence[int]) -> list[Json]:
     """The bones in the T-pose."""
     skeleton = clip.skeleton
     turns = canonical_rotations(skeleton, clip)
@@ -90,7 +62,7 @@ def _nodes(clip: Clip, bones: list[str], picked: list[int], parents: list[int]) 
     return nodes
 
 
-def _animation(clip: Clip, chunk: Chunk, places: Array, turns: Array, parents: list[int]) -> Json:
+def _animation(clip: Clip, chunk: Chunk, places: Array, turns: Array, parents: Sequence[int]) -> Json:
     times = chunk.add_bounded(clip.times)
     samplers: list[Json] = []
     channels: list[Json] = []
