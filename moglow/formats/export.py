@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import signature
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def check_options(path: str | PathLike[str], options: Iterable[str]) -> None:
             raise ExportError(f"{path}: a {kind} file has no option {option!r}; leave it out")
 
 
-def root_options(path: str | PathLike[str], root_motion: bool) -> dict[str, object]:
+def root_options(path: str | PathLike[str], root_motion: bool) -> dict[str, Any]:
     """Returns what a format must be asked for so that it keeps a root bone above the hips."""
     return (
         {"keep_root": True} if root_motion and "keep_root" in signature(writer_for(path)).parameters else {}

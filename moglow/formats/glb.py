@@ -70,7 +70,8 @@ def write_glb_pack(clips: Sequence[Clip], path: str | Path) -> tuple[str, ...]:
     for clip in clips:
         if not _same_bones(clip, clips[0]):
             raise ExportError(
-                f"{path}: {clip.name} and {clips[0].name} have different skeletons; put both on one with --skeleton"
+                f"{path}: {clip.name} and {clips[0].name} have different skeletons; put both on one",
+                setting="skeleton",
             )
         plain, number = clip.name or "motion", 2
         name = plain

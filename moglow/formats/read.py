@@ -90,7 +90,9 @@ def _read(form: Format, file: Path, chosen: str | None, pose_only: bool) -> Bone
     if chosen is None and pose_only and names:
         chosen = names[0] or None
     if not names and not pose_only:
-        raise MotionFileError(f"{file}: has no animation, only a skeleton; it can serve for --skeleton")
+        raise MotionFileError(
+            f"{file}: has no animation, only a skeleton for motion to be put on; export it with one"
+        )
     return form.read(file, chosen)
 
 

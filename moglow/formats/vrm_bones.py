@@ -38,7 +38,8 @@ def humanoid(skeleton: Skeleton) -> tuple[tuple[str, ...], tuple[int, ...], tupl
     if missing:
         raise SkeletonError(
             f"VRM avatars need the bone {missing[0]}, the skeleton has no {ROLE_OF[missing[0]]}; "
-            "name it in a map file (--map)"
+            "name it in a map file",
+            setting="map",
         )
     bones = sorted(joints, key=joints.__getitem__)
     picked = [joints[bone] for bone in bones]
@@ -49,5 +50,5 @@ def humanoid(skeleton: Skeleton) -> tuple[tuple[str, ...], tuple[int, ...], tupl
             above = skeleton.parents[above]
         parents.append(picked.index(above) if above >= 0 else -1)
     if parents.count(-1) != 1 or bones[0] != "hips":
-        raise SkeletonError("bones of a VRM avatar hang on its hips; name roles in a map file (--map)")
+        raise SkeletonError("bones of a VRM avatar hang on its hips; name roles in a map file", setting="map")
     return tuple(bones), tuple(picked), tuple(parents)

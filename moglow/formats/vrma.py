@@ -22,7 +22,7 @@ def write_vrma(clip: Clip, path: str | Path) -> None:
     try:
         bones, picked, parents = humanoid(clip.skeleton)
     except SkeletonError as error:
-        raise ExportError(f"{path}: {error}") from error
+        raise ExportError(f"{path}: {error}", setting="map") from error
     places, turns = clip.world()
     chunk = Chunk()
     document: Json = {

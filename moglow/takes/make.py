@@ -130,7 +130,7 @@ def _written(
     """Writes each motion while its file is locked, and yields a line on it if it waits for no rank."""
     total, so_far = sum(len(order.path) for order in orders), 0
     about = {"real_motion": real_figures(model), "likelihood_is": likelihood_terms(model)}
-    options: dict[str, object] = {"unit": wish.unit} if wish.unit else {}
+    options: dict[str, Any] = {"unit": wish.unit} if wish.unit else {}
     with closing(locked_in_turn(order.target for order in orders)) as turns:
         for order, _ in zip(orders, turns, strict=True):
             (blocks, made), known = next(making), refuse_foreign(order.target, overwrite=wish.overwrite)
