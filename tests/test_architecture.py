@@ -15,7 +15,18 @@ LONGEST_FILE = 350  # lines
 # From the top down: a package imports only what stands after it.
 PACKAGES = (
     *("__main__", "cli", "viewer", "evaluation", "training", "blender", "takes", "scoring", "sampling"),
-    *("checkpoint", "corpus", "cleaning", "encodings", "measures", "formats", "bvh", "paths", "compute"),
+    *(
+        "checkpoint",
+        "corpus",
+        "cleaning",
+        "encodings",
+        "measures",
+        "live",
+        "formats",
+        "bvh",
+        "paths",
+        "compute",
+    ),
     *("models", "motion", "recipe", "flows", "anatomy", "files", "maths", "errors"),
 )
 
@@ -34,6 +45,7 @@ BORDERS = {
     "moglow_viewer": "moglow_viewer moglow.cli",
     "triton": """moglow.sampling.fast.fused_kernels moglow.sampling.fast.fused_cells
         moglow.flows.schedules.stage_kernels moglow.flows.schedules.fused_stages""",
+    "pxr": "moglow.formats.usd_motion moglow.formats.usd",
     "safetensors": "",
 }
 

@@ -171,7 +171,12 @@ def _local(parent: Array, rotation: Array) -> Array:
 def carrying_joint(skeleton: Skeleton) -> int:
     """The joint whose position moves the body: the hips, or what is above them if the file gives them no position."""
     joint, layout = skeleton.hips, skeleton.layout
-    while layout and skeleton.parents[joint] >= 0 and "Yposition" not in layout.channels[joint]:
+    while (
+        layout
+        and layout.channels
+        and skeleton.parents[joint] >= 0
+        and "Yposition" not in layout.channels[joint]
+    ):
         joint = skeleton.parents[joint]
     return joint
 

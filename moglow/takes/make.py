@@ -15,9 +15,10 @@ from moglow.checkpoint import BEST, Checkpoint, likelihood_terms, real_figures, 
 from moglow.errors import ExportError
 from moglow.files.atomic import file_digest, refuse_overwriting, sweep
 from moglow.files.locks import locked, locked_in_turn
-from moglow.formats.export import check_options, export_blocks
+from moglow.formats.export import check_options, export_blocks, root_options
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import resampled
+from moglow.motion.root_motion import on_root
 from moglow.paths.control_path import ControlPath
 from moglow.paths.csv_files import read_path
 from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Motion, motions, styled, within_range
@@ -58,6 +59,8 @@ class Wish:
     foot_lock: bool
     loop: bool
     in_place: bool
+    root_motion: bool
+    mirror: bool
     as_asked: bool
     strict: bool
     device: str
@@ -127,7 +130,7 @@ def _written(
     """Writes each motion while its file is locked, and yields a line on it if it waits for no rank."""
     total, so_far = sum(len(order.path) for order in orders), 0
     about = {"real_motion": real_figures(model), "likelihood_is": likelihood_terms(model)}
-    options = {"unit": wish.unit} if wish.unit else {}
+    options: dict[str, Any] = {"unit": wish.unit} if wish.unit else {}
     with closing(locked_in_turn(order.target for order in orders)) as turns:
         for order, _ in zip(orders, turns, strict=True):
             (blocks, made), known = next(making), refuse_foreign(order.target, overwrite=wish.overwrite)
@@ -135,7 +138,9 @@ def _written(
                 line = f"{order.target}: {THERE}"  # another process made it meanwhile
             else:
                 counted = _Counted(blocks, partial(passed, so_far, total))
-                write = partial(export_blocks, counted, **options)
+                write = partial(
+                    export_blocks, counted, **options, **root_options(order.target, wish.root_motion)
+                )
                 figures = write_motion(order.target, write, partial(_figures, order, counted, made, about))
                 line = describe(order.target, figures)
             so_far += len(order.path)
@@ -161,7 +166,8 @@ def _made(
         return
     for track in tracks:
         loop = make_loop(sampler, model, track, spec=LOCK, foot_lock=wish.foot_lock)
-        yield _placed(iter([loop.finished(rig, wish.fps)]), wish), loop
+        lap = loop.finished(rig, wish.fps)
+        yield _placed(iter([lap.mirrored() if wish.mirror else lap]), wish), loop
 
 
 def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
@@ -179,6 +185,8 @@ def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
         "foot_lock": wish.foot_lock,
         "loop": wish.loop,
         "in_place": wish.in_place,
+        "root_motion": wish.root_motion,
+        "mirror": wish.mirror,
         "asked_fps": wish.fps,
         "skeleton": wish.skeleton and str(wish.skeleton),
         "skeleton_sha256": wish.skeleton and file_digest(wish.skeleton),
@@ -263,12 +271,14 @@ def _rank(job: Job, orders: Sequence[Order], wish: Wish, model: Checkpoint) -> I
 
 
 def _as_wished(blocks: Iterator[Clip], rig: Clip | None, wish: Wish) -> Iterator[Clip]:
+    blocks = (block.mirrored() for block in blocks) if wish.mirror else blocks
     blocks = on_rig(blocks, rig)
     return resampled(blocks, wish.fps) if wish.fps else blocks
 
 
 def _placed(blocks: Iterator[Clip], wish: Wish) -> Iterator[Clip]:
-    return (block.in_place() for block in blocks) if wish.in_place else blocks
+    blocks = (block.in_place() for block in blocks) if wish.in_place else blocks
+    return map(on_root, blocks) if wish.root_motion else blocks
 
 
 class _Counted:

@@ -42,7 +42,7 @@ def generate(
         style: a style of the model; its default style if not given.
         performer: a performer of the model, or ``"any"``; its default performer if not given.
         temperature: 0 is the calmest, 1 as varied as the data.
-        skeleton: a BVH file, or a clip read from one, whose skeleton the motion is put on; the model's if not given.
+        skeleton: a motion file, or a clip read from one, whose skeleton the motion is put on; the model's if not given.
         foot_lock: whether planted feet are held in place.
         loop: whether the motion closes on itself: its last frame is its first.
         as_asked: whether a path is followed at its own speed where that is beyond the model's reach; else it is slowed
@@ -74,12 +74,12 @@ def generate(
 
 
 def read_rig(skeleton: Clip | str | Path) -> Clip:
-    """Returns the clip of a BVH file whose skeleton motion is put on, or a clip as it is."""
+    """Returns the clip of a motion file whose skeleton motion is put on, or a clip as it is."""
     if isinstance(skeleton, Clip):
         return skeleton
-    from moglow.bvh.read import read_bvh  # takes a tenth of a second to import, and only a rig needs it
+    from moglow.formats.read import read_motion  # takes a while to import, and only a rig needs it
 
-    return read_bvh(skeleton)
+    return read_motion(skeleton, pose_only=True)
 
 
 def on_rig(blocks: Iterator[Clip], rig: Clip | None) -> Iterator[Clip]:

@@ -23,6 +23,7 @@ Examples:
   moglow generate --control circle:r=2 -o circle.glb --takes 4 --rank
   moglow generate --control line -o cycle.glb --loop --in-place --takes 4 --rank
   moglow generate --control path.csv -o mine.bvh --skeleton my_rig.bvh
+  moglow generate --control path.csv -o hero.glb --skeleton hero.fbx --root-motion
   moglow generate --control paths/ -o takes/ --takes 10 --shard 1/4
 """
 
@@ -70,7 +71,7 @@ Examples:
 @click.option("--fps", type=click.FloatRange(0, min_open=True), help="Frames a second of the written file.")
 @click.option("--unit", type=click.Choice(["cm", "m"]), help="Unit of a BVH file.")
 @click.option(
-    "--skeleton", type=click.Path(path_type=Path), help="Puts the motion on the skeleton of this BVH file."
+    "--skeleton", type=click.Path(path_type=Path), help="Puts the motion on the skeleton of this motion file."
 )
 @click.option(
     "--foot-lock/--no-foot-lock", default=True, show_default=True, help="Holds planted feet in place."
@@ -81,6 +82,12 @@ Examples:
     help="Makes the last frame equal to the first, so that the motion can repeat.",
 )
 @click.option("--in-place", is_flag=True, help="Holds the hips above the origin.")
+@click.option(
+    "--root-motion",
+    is_flag=True,
+    help="Puts the way over the ground on a root bone above the hips, as game engines want it.",
+)
+@click.option("--mirror", is_flag=True, help="Writes the mirror image, left and right exchanged.")
 @click.option(
     "--as-asked",
     is_flag=True,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from moglow.bvh.read import read_bvh
+from moglow.formats.read import read_motion, split_name
 from moglow.maths.rotations import Array, heading_to_vector
 from moglow.paths.control_path import ControlPath
 from moglow.paths.csv_files import read_path
@@ -66,8 +66,8 @@ class Sources:
 
     def read(self) -> Scene:
         """Returns the scene of the files; an error names the file."""
-        motions = [ShownMotion(read_bvh(file), read_sidecar(file)) for file in self.clips]
-        motions += [ShownMotion(read_bvh(file), real=True) for file in self.real]
+        motions = [ShownMotion(read_motion(file), read_sidecar(file)) for file in self.clips]
+        motions += [ShownMotion(read_motion(file), real=True) for file in self.real]
         path = read_path(self.control, fps=motions[0].clip.fps) if self.control else None
         return Scene(tuple(motions), path, self.beside)
 
@@ -82,7 +82,7 @@ class Sources:
         found = {}
         for file in watched:
             try:
-                status = file.stat()
+                status = split_name(file)[0].stat()
             except OSError:
                 continue
             found[file] = status.st_mtime_ns, status.st_size
