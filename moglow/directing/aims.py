@@ -20,9 +20,12 @@ PLACES = ("toe_x", "toe_z", "toe_height", "hips_height", "hips_x", "hips_z")
 
 
 class Aim(Protocol):
-    """One thing that a frame of a stretch is to have; ``frame`` is counted from the stretch's first."""
+    """One thing that a frame of a stretch is to have."""
 
-    frame: int
+    @property
+    def frame(self) -> int:
+        """The frame, counted from the stretch's first."""
+        ...
 
     def missed(self, poses: Floats) -> Floats:
         """How far standardised poses ``(B, D)`` are from it ``(B, R)``, in units of what hardly matters."""

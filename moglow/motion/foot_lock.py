@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from moglow.anatomy.anatomy import Leg
 from moglow.maths.rotations import UP, Array, quat_between, quat_conjugate, quat_multiply, quat_rotate
-from moglow.maths.signals import Flags, runs
+from moglow.maths.signals import Flags, runs, sample_linear
 from moglow.maths.two_bone_ik import across_part, knee_direction, knee_offset, solve_leg
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import ContactSpec, leg_lengths, legs_of, toe_points
@@ -39,7 +39,9 @@ class LockSpec:
     """The most that the hips sink."""
 
 
-def lock_feet(clip: Clip, planted: Flags | None = None, *, spec: LockSpec = LockSpec()) -> Clip:
+def lock_feet(
+    clip: Clip, planted: Flags | None = None, *, held: Flags | None = None, spec: LockSpec = LockSpec()
+) -> Clip:
     """Holds each planted toe at one place of the ground for as long as its contact lasts.
 
     The toe's height and the foot's orientation stay as they are, thigh and shin follow by inverse kinematics with the
@@ -49,11 +51,21 @@ def lock_feet(clip: Clip, planted: Flags | None = None, *, spec: LockSpec = Lock
     Args:
         clip: the motion.
         planted: which feet stand when, ``(T, L)``; found by `contacts` if not given.
+        held: frames ``(T,)`` in which toes keep their places; a contact that has such frames is held where they are.
         spec: how soft, how far.
     """
     planted = contacts(clip) if planted is None else planted
     toes = toe_points(clip)
-    return move_feet(clip, _shifts(clip, planted, _places(toes, planted, clip.fps, spec), spec), spec=spec)
+    places = _places(toes, planted, clip.fps, spec)
+    if held is None:
+        return move_feet(clip, _shifts(clip, planted, places, spec), spec=spec)
+    for leg in range(planted.shape[1]):
+        for start, stop in runs(planted[:, leg]):
+            kept = start + np.flatnonzero(held[start:stop])
+            if len(kept):
+                places[start:stop, leg] = sample_linear(kept, toes[kept, leg], np.arange(start, stop))
+    shifts = _shifts(clip, planted, places, spec)
+    return move_feet(clip, np.where(held[:, None, None], 0.0, shifts), spec=spec)
 
 
 def _places(toes: Array, planted: Flags, fps: float, spec: LockSpec) -> Array:
