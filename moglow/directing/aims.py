@@ -53,12 +53,19 @@ class PoseAim:
     """A whole turn of each channel ``(C,)``; infinite where it is no angle that goes round."""
 
     @classmethod
-    def of(cls, context: Context, frame: int, channels: NDArray[np.intp], pose: Floats) -> "PoseAim":
-        """Aims at the channels of a standardised pose ``(D,)``."""
+    def of(
+        cls,
+        context: Context,
+        frame: int,
+        channels: NDArray[np.intp],
+        pose: Floats,
+        loose: float = 1.0,
+    ) -> "PoseAim":
+        """Aims at the channels of a standardised pose ``(D,)``, with so many times the usual tolerance."""
         groups, deviation = channel_groups(context.encoding), np.asarray(context.pose_deviation, float)
         size = np.where(np.isin(groups, PLACES), METRES, RADIANS) / deviation
         turns = np.where(np.isin(groups, ROUND), 2 * np.pi, np.inf) / deviation
-        parts = (pose[channels], (SHARE + size)[channels], turns[channels])
+        parts = (pose[channels], loose * (SHARE + size)[channels], turns[channels])
         return cls(frame, channels, *(np.asarray(part, np.float32) for part in parts))
 
     def away(self, poses: Floats) -> Floats:
@@ -123,6 +130,11 @@ class ReachAim:
             step = pull.T @ np.linalg.solve(slopes @ pull.T + 1e-3 * np.eye(3), -miss)
             out += (step * min(1.0, 1.0 / max(np.abs(step).max(), 1e-9))).astype(np.float32)
         return out
+
+
+def walking_channels(encoding: Encoding) -> NDArray[np.intp]:
+    """The channels of legs and hips, which say in which part of a step a figure is."""
+    return np.flatnonzero(channel_groups(encoding) != "joints")
 
 
 def channel_groups(encoding: Encoding) -> NDArray[np.str_]:

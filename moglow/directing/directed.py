@@ -145,12 +145,16 @@ class Director:
             soon = [
                 each for later, others in groups[number + 1 :] for each in others if self._soon(frame, later)
             ]
-            last = max([frame, *(before + goal.frame for goal in soon)])
             aims = [goal.aim(self.context, before + goal.frame - lead, self.path) for goal in (*group, *soon)]
-            warmth = max(self.temperature, COLDEST)
-            steering = Steering(self.flow, self.course, lead, moment, warmth, self.spec)
+            hints = (
+                [] if soon else [hint for goal in group for hint in goal.hints(self.context, frame - lead)]
+            )
+            last = lead + max(aim.frame for aim in (*aims, *hints))
+            steering = Steering(
+                self.flow, self.course, lead, moment, max(self.temperature, COLDEST), self.spec
+            )
             later = min(len(latents), last + 1 - begin + round(self.spec.out_of_step * self.path.fps))
-            found = steering.steer(self._particles(latents[lead - begin : later], number), aims)
+            found = steering.steer(self._particles(latents[lead - begin : later], number), [*aims, *hints])
             latents[lead - begin : last + 1 - begin] = found.latents
             arrived = self._arrived(found.poses[: frame + 1 - lead], aims[: len(group)], lead, group)
             _, nats, moments = self.flow.score(self.course, lead, moment, arrived[:, None])

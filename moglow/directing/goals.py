@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow.corpus.context import Context
-from moglow.directing.aims import Aim, PoseAim, ReachAim
+from moglow.directing.aims import Aim, PoseAim, ReachAim, walking_channels
 from moglow.directing.joint_groups import channels_of, joints_named, moved_by
 from moglow.directing.pins import Direction, Pin, Reach
 from moglow.errors import ControlError, MoglowError
@@ -22,6 +22,9 @@ from moglow.motion.skeleton import descendants
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.fast.folded import Floats
 
+ONWARDS, LOOSE, ALIKE = 0.1, 3.0, 0.5
+"""Seconds after a pose in which its clip shows how feet move on, times the usual tolerance of that, and the metres a
+second by which the clip may be faster or slower than the path for it to say something."""
 AROUND = 5.0
 """Seconds of a clip to both sides of a pose that show how its figure stands and where it goes."""
 DETOUR = 2.0
@@ -47,6 +50,8 @@ class PoseGoal:
     """One frame as it was given, on its own skeleton, in the world."""
     groups: tuple[str, ...] = ()
     """The names of the joints; none for the whole body."""
+    onwards: Floats | None = None
+    """How the clip goes on: its pose `ONWARDS` later, standardised, where it moves about as fast as the path."""
 
     @property
     def whole(self) -> bool:
@@ -56,6 +61,13 @@ class PoseGoal:
     def aim(self, context: Context, frame: int, path: ControlPath) -> Aim:
         """The aim at a frame of a stretch."""
         return PoseAim.of(context, frame, self.channels, self.pose)
+
+    def hints(self, context: Context, frame: int) -> list[Aim]:
+        """What is aimed at more loosely beside it: that legs go on as they do in the clip."""
+        if self.onwards is None:
+            return []
+        later = frame + round(ONWARDS * context.fps)
+        return [PoseAim.of(context, later, walking_channels(context.encoding), self.onwards, LOOSE)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +80,10 @@ class ReachGoal:
     point: tuple[float, float, float]
     role: str = ""
     """The joint's role, by which other skeletons know it."""
+
+    def hints(self, context: Context, frame: int) -> list[Aim]:
+        """A point says nothing of how the motion goes on."""
+        return []
 
     def aim(self, context: Context, frame: int, path: ControlPath) -> Aim:
         """The aim at a frame of a stretch."""
@@ -178,9 +194,8 @@ class _Seen:
     def goal(self, context: Context, path: ControlPath, frame: int) -> PoseGoal:
         """The goal at a frame of the path, to which the pose is moved."""
         encoding = context.encoding
-        near = slice(max(0, self.frame - 2), self.frame + 3)
-        poses = encoding.encode(self.clip[near], self.path[near])
-        pose = context.standardize_pose(poses[self.frame - near.start].astype(np.float32))
+        near = slice(max(0, self.frame - 4), self.frame + 5)
+        poses = context.standardize_pose(encoding.encode(self.clip[near], self.path[near]).astype(np.float32))
         joints = joints_named(encoding.skeleton, self.pin.groups, place=str(self.pin))
         channels = np.arange(len(encoding)) if not self.pin.groups else channels_of(encoding, joints)
         x, z, heading = self.place
@@ -195,12 +210,25 @@ class _Seen:
             frame,
             str(self.pin),
             channels,
-            pose,
+            poses[self.frame - near.start],
             moved_by(encoding, joints),
             posed,
             placed(self.source),
             self.pin.groups,
+            self._onwards(context, path, frame, poses[self.frame - near.start :], channels),
         )
+
+    def _onwards(
+        self, context: Context, path: ControlPath, frame: int, poses: Floats, channels: NDArray[np.intp]
+    ) -> Floats | None:
+        """The pose of the clip after the pin's, if there is one and it says something about the path."""
+        later = round(ONWARDS * self.clip.fps)
+        whole = np.isin(walking_channels(context.encoding), channels).all()
+        if later >= len(poses) or frame + round(ONWARDS * context.fps) >= len(path) or not whole:
+            return None
+        own, asked = self.path.velocities()[self.frame], path.velocities()[frame]
+        alike = np.abs(own - asked).max() < ALIKE
+        return poses[later] if alike else None
 
 
 def clip_of(pose: str | Path | Clip, place: str) -> tuple[Clip, str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from moglow.directing.aims import Aim, PoseAim, channel_groups
+from moglow.directing.aims import Aim, PoseAim, walking_channels
 from moglow.directing.course import Course, Flow, Moment
 from moglow.sampling.fast.folded import Floats
 
@@ -103,7 +103,7 @@ class Steering:
         """Poses of a motion, from where it is to where it is in step, at the frame of an aim: legs and hips."""
         context = self.flow.context
         count = int(np.ceil(abs(shift) / (self.spec.stage * context.fps)))
-        channels = np.flatnonzero(channel_groups(context.encoding) != "joints")
+        channels = walking_channels(context.encoding)
         return [
             PoseAim.of(context, aim.frame, channels, own[aim.frame + round(shift * k / count)])
             for k in range(1, count + 1)
