@@ -126,14 +126,16 @@ def test_a_character_takes_the_motion(bpy_python: Path, tmp_path: Path, suffix: 
 def test_scripts_in_a_character_do_not_run(bpy_python: Path, tmp_path: Path) -> None:
     character, touched = tmp_path / "hero.blend", tmp_path / "ran"
     hero = walk(skeleton_of(RIGS["rigify"]), seconds=0.2)[0]
-    build_scene(replace(hero, name="hero"), Scene(character), Blender(bpy_python))
+    build_scene(replace(hero, name="hero"), BlenderScene(character), Blender(bpy_python))
     planting = [bpy_python, ORACLES / "script_blender.py", character, touched]
     subprocess.run(planting, check=True, capture_output=True, timeout=300)
     trusting = f"import bpy; bpy.ops.wm.open_mainfile(filepath={str(character)!r}, use_scripts=True)"
     subprocess.run([bpy_python, "-c", trusting], check=False, capture_output=True, timeout=300)
     assert touched.exists(), "the script runs where the file is trusted, or this would show nothing"
     touched.unlink()
-    build_scene(read_bvh(WALK)[:3], Scene(tmp_path / "out.blend", character=character), Blender(bpy_python))
+    build_scene(
+        read_bvh(WALK)[:3], BlenderScene(tmp_path / "out.blend", character=character), Blender(bpy_python)
+    )
     assert (tmp_path / "out.blend").exists() and not touched.exists()
 
 
