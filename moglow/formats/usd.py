@@ -13,7 +13,6 @@ from moglow.maths.rotations import Array, quat_continuous, quat_normalize
 from moglow.motion.capsule_body import capsule_body
 from moglow.motion.clip import Clip
 
-
 _EARLIEST = 315619200  # seconds; the second day of 1980, when time begins in packages
 
 
@@ -27,7 +26,9 @@ def write_usd(clip: Clip, path: str | Path) -> None:
         _stage(clip, whole)
         if suffix == ".usdz":
             packed = whole.with_suffix(".usdz")
-            os.utime(whole, (_EARLIEST, _EARLIEST))  # the package contains it, and the same clip gives the same bytes
+            os.utime(
+                whole, (_EARLIEST, _EARLIEST)
+            )  # the package contains it, and the same clip gives the same bytes
             if not UsdUtils.CreateNewUsdzPackage(str(whole), str(packed)):
                 raise ExportError(f"{path}: the package could not be made; write .usdc instead")
             whole = packed
