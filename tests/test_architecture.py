@@ -14,7 +14,19 @@ LONGEST_FILE = 350  # lines
 
 # From the top down: a package imports only what stands after it.
 PACKAGES = (
-    *("__main__", "cli", "viewer", "evaluation", "training", "blender", "takes", "directing", "scoring", "sampling"),
+    *(
+        "__main__",
+        "cli",
+        "viewer",
+        "evaluation",
+        "training",
+        "blender",
+        "server",
+        "takes",
+        "directing",
+        "scoring",
+    ),
+    "sampling",
     *(
         "checkpoint",
         "corpus",
@@ -45,6 +57,8 @@ BORDERS = {
     "moglow_viewer": "moglow_viewer moglow.cli",
     "triton": """moglow.sampling.fast.fused_kernels moglow.sampling.fast.fused_cells
         moglow.flows.schedules.stage_kernels moglow.flows.schedules.fused_stages""",
+    "motionmcp": "moglow.server.backbone moglow.cli.actions.serve",
+    "uvicorn": "moglow.cli.actions.serve",
     "pxr": "moglow.formats.usd_motion moglow.formats.usd",
     "safetensors": "",
 }

@@ -19,6 +19,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "generate": "moglow.cli.commands.generate",
         "play": "moglow.cli.commands.play",
         "stream": "moglow.cli.commands.stream",
+        "serve": "moglow.cli.commands.serve",
     },
     "Look at motion": {
         "inspect": "moglow.cli.commands.inspect",

@@ -89,7 +89,7 @@ class Directing:
         """The clip of sampled poses: feet locked, faces turned, poses exact, on a rig."""
         encoding, tally = self.checkpoint.context.encoding, Tally()
         clip = encoding.decode(directed.poses, directed.path, name)
-        tally.drawn(clip, directed.nats.astype(float))
+        tally.sampled(clip, directed.nats.astype(float))
         if self.foot_lock:
             clip = bent_toes(lock_feet(clip, held=_held(clip, goals), spec=LOCK))
         clip = look(clip, [each for each in directions if isinstance(each, Look)])
