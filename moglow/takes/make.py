@@ -45,6 +45,7 @@ class Wish:
     skeleton: Path | None
     foot_lock: bool
     loop: bool
+    strides: int | None
     in_place: bool
     fit: bool
     strict: bool
@@ -124,8 +125,8 @@ def _made(
             yield _placed(_as_wished(motion.blocks, rig, wish), wish), motion
         return
     for track in tracks:
-        loop = make_loop(sampler, model, track, spec=LOCK, foot_lock=wish.foot_lock)
-        yield _placed(iter([loop.finished(rig, wish.fps)]), wish), loop
+        loop = make_loop(sampler, model, track, spec=LOCK, strides=wish.strides, foot_lock=wish.foot_lock)
+        yield iter([loop.finished(rig, wish.fps, in_place=wish.in_place)]), loop
 
 
 def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
@@ -142,6 +143,7 @@ def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
         "style": wish.style,
         "foot_lock": wish.foot_lock,
         "loop": wish.loop,
+        "strides": wish.strides,
         "in_place": wish.in_place,
         "asked_fps": wish.fps,
         "skeleton": wish.skeleton and str(wish.skeleton),

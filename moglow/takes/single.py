@@ -31,6 +31,7 @@ def generate(
     skeleton: Clip | str | Path | None = None,
     foot_lock: bool = True,
     loop: bool = False,
+    strides: int | None = None,
     fit: bool = False,
 ) -> Take:
     """Returns motion that follows a path: the motion that `moglow generate` writes with the same options.
@@ -45,6 +46,7 @@ def generate(
         skeleton: a BVH file, or a clip read from one, whose skeleton the motion is put on; the model's if not given.
         foot_lock: whether planted feet are held in place.
         loop: whether the motion closes on itself: its last frame is its first.
+        strides: makes the loop a cycle of so many strides; the path must be walked at one velocity.
         fit: whether a path is slowed down where it is faster than the model has seen.
 
     >>> take = generate("line:length=1", seed=1)
@@ -65,7 +67,7 @@ def generate(
     rig = read_rig(skeleton) if skeleton is not None else None
     about: dict[str, Any] = {"real": real_figures(model), "warnings": tuple(warnings)}
     if loop:
-        lap = make_loop(sampler, model, track, spec=LOCK, foot_lock=foot_lock)
+        lap = make_loop(sampler, model, track, spec=LOCK, strides=strides, foot_lock=foot_lock)
         return Take(lap.finished(rig), seed, track.take, lap.path, lap.measured, lap=lap.lap, **about)
     motion = next(motions(sampler, model, [track], foot_lock=foot_lock))
     clip = joined(on_rig(motion.blocks, rig))  # first, since it is measured while the blocks pass

@@ -80,7 +80,15 @@ Examples:
     is_flag=True,
     help="Makes the last frame equal to the first, so that the motion can repeat.",
 )
-@click.option("--in-place", is_flag=True, help="Holds the hips above the origin.")
+@click.option(
+    "--strides",
+    type=click.Choice(["1", "2", "4"]),
+    callback=lambda _context, _option, text: text and int(text),
+    help="With --loop: a cycle of so many strides, of a path walked at one velocity.",
+)
+@click.option(
+    "--in-place", is_flag=True, help="Holds the hips above the origin; a loop is seen from its path."
+)
 @click.option("--fit", is_flag=True, help="Slows a path down where it is faster than the model's recordings.")
 @click.option(
     "--strict", is_flag=True, help="Fails on a path that is faster or slower than the model's recordings."
@@ -103,6 +111,8 @@ def command(controls: tuple[str, ...], out: Path | None, **options: Any) -> None
     command writes figure8.bvh. Several paths are written to the folder takes/. Files that exist with the same settings
     are not made again, so an interrupted batch can be restarted.
     """
+    if options["strides"] and not options["loop"]:
+        raise click.UsageError("--strides needs --loop")
     from moglow.takes.make import Wish, make_takes
 
     with Passing(sys.stderr.isatty()) as passing:
