@@ -1,9 +1,9 @@
 """Motion that repeats without a jump. Needs numpy alone.
 
-Some takes are sampled. A steady path becomes a cycle of strides: it begins where the left foot comes down, and ends where
-the motion is most like that again, so many strides later. Any other path is a lap, walked round and on: it is cut
-where the gait is at the same point as at its start, and steps become a little longer or shorter so that they fit into
-it. What differs at the cut is blended over; then feet are locked as if the motion never ended.
+Some takes are sampled. A steady path becomes a cycle of strides: it begins as the left foot comes down and ends where
+the motion is most like that again, so many strides later. Any other path is a lap, walked round and on: it is cut where
+the gait is at the same point as at its start, and steps become a little longer or shorter so that they fit into it.
+What differs at the cut is blended over; then feet are locked as if the motion never ended.
 """
 
 from collections.abc import Sequence
