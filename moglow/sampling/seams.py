@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow.encodings.encoding import Encoding
+from moglow.encodings.stride import with_stride
 from moglow.maths.rotations import Array
 from moglow.maths.signals import sample_cubic
 
@@ -130,10 +131,4 @@ def _retimed(encoding: Encoding, poses: Array, times: Array, ratio: float) -> Ar
     """Poses at fractional frames, steps shortened where time runs ``ratio`` times as fast."""
     if ratio == 1.0:
         return np.asarray(poses[np.round(times).astype(int)], float)
-    out = sample_cubic(poses, times)
-    for group in ("toe_x", "toe_z", "foot_yaw"):
-        if group in encoding.slices:
-            channels = encoding.slice(group)
-            middle = poses[:, channels].mean(0)
-            out[:, channels] = middle + (out[:, channels] - middle) / ratio
-    return out
+    return with_stride(encoding, sample_cubic(poses, times), 1 / ratio)
