@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from moglow.footsteps.footprints import Footprint, Footprints, footprints
+from moglow.footsteps.footprints import Footprint, Footprints, footprints, in_order
 from moglow.footsteps.matching import matched
 from moglow.footsteps.placing import carried_along, on_feet
 from moglow.footsteps.soles import Soles, feet_of
@@ -15,6 +15,7 @@ from moglow.maths.rotations import Array, quat_continuous
 from moglow.maths.signals import sample_cubic, sample_turns, smooth_gaussian, widened
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import contacts, toe_points
+from moglow.paths.control_path import ControlPath
 
 SOFT = 0.15
 """Seconds, a Gaussian's deviation, over which the body follows the feet."""
@@ -26,24 +27,41 @@ NEAR = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Followed:
-    """A clip on footprints: the asked ones, and how far (K,) in metres each foot stays from its place."""
+    """A clip on footprints: the asked ones, and how far (K,) in metres each foot stays from its place.
+
+    ``frames`` (T,) are the old frames of the body, ``offsets`` (T, 3) and ``headings`` (T,) how it moved from there.
+    """
 
     clip: Clip
-    asked: Footprints
+    prints: Footprints
     missed: Array
+    frames: Array
+    offsets: Array
+    headings: Array
+
+    def along(self, path: ControlPath) -> ControlPath:
+        """The path of the old clip as the body now follows it."""
+        moved = path.at(np.clip(self.frames, 0, len(path) - 1))
+        return replace(
+            moved,
+            positions=moved.positions + self.offsets[:, [0, 2]],
+            headings=moved.headings + self.headings,
+        )
 
 
-def pairs_of(own: Sequence[Footprint], asked: Sequence[Footprint], legs: int) -> list[Pairs]:
-    """For each leg which asked footprint is which own one."""
-    out = []
+def pairs_of(own: Sequence[Footprint], asked: Sequence[Footprint], legs: int) -> tuple[list[Pairs], float]:
+    """For each leg which asked footprint is which own one, and what the pairs cost in all."""
+    out, cost = [], 0.0
     for leg in range(legs):
         mine, wanted = (tuple(each for each in prints if each.leg == leg) for prints in (own, asked))
-        out.append(Pairs(leg, mine, wanted, tuple(matched(mine, wanted))))
-    return out
+        numbers, unlike = matched(mine, wanted)
+        out.append(Pairs(leg, mine, wanted, tuple(numbers)))
+        cost += unlike
+    return out, cost
 
 
 def follow_footprints(clip: Clip, asked: Sequence[Footprint]) -> Followed:
-    """The clip with its feet in ``asked`` footprints, at their times.
+    """The clip with its feet in the ``asked`` footprints, at their times.
 
     Each asked footprint is an own one that was moved, or a further step; own ones that none asks for are left out. Time
     runs faster or slower in between, root and pose follow, and bones keep their lengths. The clip stands on a floor of
@@ -51,11 +69,12 @@ def follow_footprints(clip: Clip, asked: Sequence[Footprint]) -> Followed:
     """
     planted = contacts(clip)
     soles, own = Soles.of(clip, planted), footprints(clip, planted=planted)
-    pairs = pairs_of(own, asked, planted.shape[1])
+    pairs, _ = pairs_of(own, asked, planted.shape[1])
     end = _end(clip, pairs)
     seconds = np.arange(round(end * clip.fps) + 1) / clip.fps
     times = np.stack([leg_times(*each.known(), seconds) for each in pairs], axis=-1)
-    body = read_at(clip, body_times(times, clip.fps) * clip.fps)
+    frames = body_times(times, clip.fps) * clip.fps
+    body = read_at(clip, frames)
     toes, turns, _ = feet_of(clip)
     tracks = [
         foot_track(each, toes[:, k], turns[:, k], times[:, k] * clip.fps, clip.fps, soles)
@@ -71,7 +90,7 @@ def follow_footprints(clip: Clip, asked: Sequence[Footprint]) -> Followed:
         if np.linalg.norm(missing, axis=-1).max() < NEAR:
             break
         offsets = offsets + reaching(missing, clip.fps)
-    return Followed(done, tuple(asked), _missed(done, asked, soles))
+    return Followed(done, in_order(asked), _missed(done, in_order(asked)), frames, offsets, headings)
 
 
 def read_at(clip: Clip, frames: Array) -> Clip:
@@ -125,7 +144,7 @@ def _standing(pairs: Sequence[Pairs], frames: int, fps: float) -> Array:
     return standing
 
 
-def _missed(clip: Clip, asked: Sequence[Footprint], soles: Soles) -> Array:
+def _missed(clip: Clip, asked: Sequence[Footprint]) -> Array:
     """Metres ``(K,)`` by which each foot stays from its place on the ground, where it is worst."""
     toes, out = toe_points(clip), []
     for each in asked:

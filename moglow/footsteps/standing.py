@@ -10,7 +10,7 @@ import numpy as np
 
 from moglow.footsteps.following import ROUNDS, body_moves, reaching
 from moglow.footsteps.footprints import Footprints, footprints
-from moglow.footsteps.holds import Ends, footholds
+from moglow.footsteps.holds import SPEC, Ends, HoldSpec, footholds
 from moglow.footsteps.placing import carried_along, on_feet
 from moglow.footsteps.soles import Soles, feet_of
 from moglow.footsteps.tracks import Pairs, Share, foot_track
@@ -39,12 +39,12 @@ class Stood:
     soles: Soles
 
 
-def stand_on(clip: Clip, ground: Ground) -> Stood:
+def stand_on(clip: Clip, ground: Ground, spec: HoldSpec = SPEC) -> Stood:
     """The clip, whose feet are locked on a floor of height 0, standing on a ground along the same way."""
     planted = contacts(clip)
     soles, own = Soles.of(clip, planted), footprints(clip, planted=planted)
     legs = planted.shape[1]
-    asked, tilts = footholds(own, ground, [foot_ends(soles, leg) for leg in range(legs)])
+    asked, tilts = footholds(own, ground, [foot_ends(soles, leg) for leg in range(legs)], spec)
     pairs = [
         Pairs(leg, _of(own, leg), _of(asked, leg), tuple(range(len(_of(own, leg))))) for leg in range(legs)
     ]

@@ -1,6 +1,7 @@
 """How a path is walked over a ground: slower where it climbs, and a step a tread on stairs. Needs numpy alone."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -38,7 +39,9 @@ class Stairway:
 
     def gait(self) -> ControlPath:
         """The path that a figure on a flat floor walks meanwhile: with longer steps, in the same times."""
-        rows = self.path.velocities() * np.stack([self.stretch, self.stretch, np.ones_like(self.stretch)], axis=-1)
+        rows = self.path.velocities() * np.stack(
+            [self.stretch, self.stretch, np.ones_like(self.stretch)], axis=-1
+        )
         return ControlPath.from_velocities(rows, self.path.fps, styles=self.path.styles)
 
 
@@ -49,7 +52,9 @@ def tread_edges(heights: Array) -> Array:
     array([0.3, 0.6])
     """
     change = np.abs(heights[2:] - heights[:-2])
-    peaks = np.flatnonzero((change > RISER) & (change >= np.roll(change, 1)) & (change >= np.roll(change, -1)))
+    peaks = np.flatnonzero(
+        (change > RISER) & (change >= np.roll(change, 1)) & (change >= np.roll(change, -1))
+    )
     kept: list[int] = []
     for peak in peaks:
         if not kept or (peak - kept[-1]) * SPACING > 0.06:
@@ -79,19 +84,23 @@ def over_ground(path: ControlPath, ground: Ground, *, step: float, speed: float)
     here = np.interp(arcs, at, stretch)
     on_treads = np.interp(arcs, at, treads.astype(float)) > 0.5
     pace = np.linalg.norm(path.velocities()[:, :2], axis=-1)
-    slower = np.maximum(1.0, np.where(on_treads, pace * here / speed, 1.0 + EFFORT * np.interp(arcs, at, grade)))
+    slower = np.maximum(
+        1.0, np.where(on_treads, pace * here / speed, 1.0 + EFFORT * np.interp(arcs, at, grade))
+    )
     slower = np.maximum(smooth_gaussian(slower, SMOOTHING * path.fps), 1.0)
     times = np.concatenate([[0.0], np.cumsum(slower[1:])])
     frames = np.interp(np.arange(int(np.floor(times[-1] + 1e-6)) + 1), times, np.arange(len(path)))
     walked = path.at(frames)
-    return Stairway(walked, np.interp(frames, np.arange(len(path)), here), on_treads[np.round(frames).astype(int)])
+    return Stairway(
+        walked, np.interp(frames, np.arange(len(path)), here), on_treads[np.round(frames).astype(int)]
+    )
 
 
 def _stretch(heights: Array, step: float) -> tuple[Array, Flags]:
     """How many times each point's steps are longer in the gait, and whether it lies on stairs."""
     stretch, treads = np.ones(len(heights)), np.zeros(len(heights), bool)
     edges = tread_edges(heights)
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         deep = last - first
         if deep <= DEEPEST:
             part = slice(round(first / SPACING), round(last / SPACING))
@@ -111,11 +120,12 @@ def _grade(heights: Array) -> Array:
     if not there.any():
         return np.zeros(len(heights))
     filled = np.interp(np.arange(len(heights)), np.flatnonzero(there), heights[there])
-    return np.gradient(smooth_gaussian(filled, SLOPE / SPACING / 2)) / SPACING if len(filled) > 1 else filled * 0
+    return (
+        np.gradient(smooth_gaussian(filled, SLOPE / SPACING / 2)) / SPACING if len(filled) > 1 else filled * 0
+    )
 
 
 def at_heights(path: ControlPath, ground: Ground) -> Array:
     """The path as points ``(T, 3)`` on the ground."""
     x, z = path.positions.T
     return np.stack([x, ground.heights(x, z), z], axis=-1)
-

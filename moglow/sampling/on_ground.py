@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moglow.checkpoint import Checkpoint
 from moglow.encodings.stride import with_stride
@@ -15,7 +16,6 @@ from moglow.errors import ControlError
 from moglow.footsteps.footprints import footprints
 from moglow.ground.surface import Ground
 from moglow.ground.treads import over_ground
-from moglow.maths.rotations import Array
 from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.sampler import Sampler, Track
@@ -36,7 +36,7 @@ class Walked:
 
     clip: Clip
     path: ControlPath
-    nats: Array
+    nats: NDArray[np.float64]
 
 
 def walk_over(sampler: Sampler, checkpoint: Checkpoint, track: Track, ground: Ground) -> Walked:
@@ -75,5 +75,5 @@ def _check_path(path: ControlPath, ground: Ground) -> None:
         frame = int(np.argmin(there))
         x, z = path.positions[frame]
         raise ControlError(
-            f"ground {ground.name}: the path leaves it at {frame / path.fps:.1f} s, at x {x:.2f}, z {z:.2f}; move either"
+            f"ground {ground.name}: the path leaves it at {frame / path.fps:.1f} s (x {x:.2f}, z {z:.2f}); move one"
         )

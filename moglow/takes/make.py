@@ -1,7 +1,7 @@
 """What `moglow generate` does with its options: takes as files, each with a sidecar of figures."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,6 +20,7 @@ from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Motion, moti
 from moglow.sampling.loops import Loop, make_loop
 from moglow.sampling.ranking import scores
 from moglow.sampling.sampler import Sampler, Track
+from moglow.takes.footwork import Footed, Footwork
 from moglow.takes.jobs import Job, find_share, plan, share
 from moglow.takes.sidecars import describe, digest, matches, read_sidecar, write_sidecar
 from moglow.takes.single import on_rig, read_rig
@@ -47,6 +48,7 @@ class Wish:
     loop: bool
     strides: int | None
     in_place: bool
+    footwork: Footwork
     fit: bool
     strict: bool
     device: str
@@ -64,6 +66,8 @@ class Order:
     target: Path
     settings: Mapping[str, Any]
     warnings: tuple[str, ...]
+    implied: bool = False
+    """Whether the path comes from footprints."""
 
 
 def make_takes(
@@ -78,7 +82,14 @@ def make_takes(
     for job in jobs:
         check_options(job.target, options)  # a mistake is told before the work, not after it
         for take in job.takes:
-            refuse_overwriting(job.place(take), (job.control, wish.skeleton, wish.checkpoint))
+            refuse_overwriting(
+                job.place(take), (job.control, wish.skeleton, wish.checkpoint, wish.footwork.follow)
+            )
+    inputs = (*(job.control for job in jobs), wish.skeleton, wish.checkpoint)
+    motion_count = sum(len(job.takes) for job in jobs)
+    wish.footwork.check(motions=motion_count, loop=wish.loop, foot_lock=wish.foot_lock, inputs=inputs)
+    if wish.footwork.write and not wish.footwork.write.exists():
+        wish = replace(wish, overwrite=True)  # a take that is there already wrote none
     model = Checkpoint.read(wish.checkpoint or PRETRAINED)
     temperature = TEMPERATURE if wish.temperature is None else wish.temperature
     sampler = Sampler.of(model, temperature=temperature, device=wish.device)
@@ -117,9 +128,17 @@ def make_takes(
 
 def _made(
     orders: Sequence[Order], wish: Wish, sampler: Sampler, model: Checkpoint, rig: Clip | None
-) -> Iterator[tuple[Iterator[Clip], Motion | Loop]]:
+) -> Iterator[tuple[Iterator[Clip], Motion | Loop | Footed]]:
     """For each order the blocks of its motion, and who knows its figures once they have passed."""
     tracks = [Track(order.path, wish.seed, order.take, order.performer) for order in orders]
+    if wish.footwork:
+        for order, track in zip(orders, tracks, strict=True):
+            made = wish.footwork.made(
+                sampler, model, track, rig, foot_lock=wish.foot_lock, implied=order.implied
+            )
+            clip = made.clip.resample(wish.fps) if wish.fps else made.clip
+            yield _placed(iter([clip]), wish), made
+        return
     if not wish.loop:
         for motion in motions(sampler, model, tracks, foot_lock=wish.foot_lock):
             yield _placed(_as_wished(motion.blocks, rig, wish), wish), motion
@@ -149,11 +168,14 @@ def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
         "skeleton": wish.skeleton and str(wish.skeleton),
         "skeleton_sha256": wish.skeleton and digest(wish.skeleton.read_bytes()),
         "axes": "Y up, +Z forward",
+        **wish.footwork.settings,
     }
 
 
 def _orders(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) -> list[Order]:
-    path = styled(read_path(job.control, fps=model.context.fps), wish.style).resample(model.context.fps)
+    implied = wish.footwork.path(job.control, model)
+    path = implied or read_path(job.control, fps=model.context.fps)
+    path = styled(path, wish.style).resample(model.context.fps)
     path, warnings = within_range(model, path, fit=wish.fit, strict=wish.strict)
     cast = [(take, model.context.cast(wish.performer, wish.seed, take)) for take in job.takes]
     content = [path.positions.tobytes(), path.headings.tobytes(), repr(path.styles).encode()]
@@ -171,6 +193,7 @@ def _orders(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) 
             job.waiting(take) if wish.rank else job.place(take),
             {**settings, "take": take, "performer": performer},
             tuple(warnings),
+            implied is not None,
         )
         for take, performer in cast
     ]
