@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from moglow.errors import ClipError
+from moglow.ground.surface import Ground, as_json, grid_surface
 from moglow.maths.rotations import Array, heading_to_vector
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_path import ControlPath
 from moglow_viewer.pages.single_page import fill_page, pack_bytes, save_page
 from moglow_viewer.scene.figures import figure_table, measure
+from moglow_viewer.scene.scene import Scene, ground_of
 from moglow_viewer.scene.shown_motion import Motion, bones
 
 STYLES, SCRIPTS = (
@@ -27,6 +29,8 @@ UNIT = 0.001
 """Metres: positions are rounded to the nearest of these, so they are off by half of it along an axis at most."""
 ARROW = 0.35
 """Metres: how far the arrow that shows an asked heading reaches."""
+CELL, FACES = 0.04, 1500
+"""Metres between the known heights of a ground, and the most triangles of it that are painted."""
 LIFTED, FASTEST = 255, 254
 """A foot's byte in a frame: its speed in cm/s up to `FASTEST` where it stands, else `LIFTED`."""
 
@@ -38,11 +42,12 @@ def write_page(
     control: ControlPath | None = None,
     figures: Sequence[Mapping[str, Any]] | None = None,
     title: str | None = None,
+    ground: Ground | None = None,
 ) -> None:
     """Writes a page that plays the clips in sync over the path that was asked for.
 
-    ``figures`` are one mapping a clip, as its sidecar holds them; what they do not say is measured. The same input
-    gives the same bytes.
+    ``figures`` are one mapping a clip, as its sidecar holds them; what they do not say is measured. ``ground`` is what
+    the figures walk over; by default the one that the first of the figures name. The same input gives the same bytes.
 
     >>> import tempfile
     >>> clip = Clip.at_rest(Skeleton(("Hips",), (-1,), [[0.0, 0.9, 0.0]]))
@@ -53,7 +58,7 @@ def write_page(
     """
     if not clips:
         raise ClipError(f"{path}: no clip to show; give at least one")
-    save_page(make_page(clips, control=control, figures=figures, title=title), path)
+    save_page(make_page(clips, control=control, figures=figures, title=title, ground=ground), path)
 
 
 def make_page(
@@ -62,13 +67,17 @@ def make_page(
     control: ControlPath | None = None,
     figures: Sequence[Mapping[str, Any]] | None = None,
     title: str | None = None,
+    ground: Ground | None = None,
 ) -> str:
     """The page as text; see `write_page`."""
     names = [clip.name or f"take {k}" for k, clip in enumerate(clips, start=1)]
     said = figures or [{}] * len(clips)
+    ground = ground or ground_of(said[0])
+    motions = [Motion(clip, ground=ground) for clip in clips]
     motion = {
-        "takes": [_take(clip, name) for clip, name in zip(clips, names, strict=True)],
+        "takes": [_take(each, name) for each, name in zip(motions, names, strict=True)],
         "path": _path(control) if control else None,
+        **({"ground": _ground(Scene(tuple(motions), control), ground)} if ground else {}),
         "figures": figure_table(
             [{**measure(clip, control), **each} for clip, each in zip(clips, said, strict=True)]
         ),
@@ -103,8 +112,22 @@ def _second_differences(points: Array, unit: float) -> Array:
     return np.diff(np.concatenate([before, whole]), n=2, axis=0)
 
 
-def _take(clip: Clip, name: str) -> dict[str, Any]:
-    motion = Motion(clip)
+def _ground(scene: Scene, ground: Ground) -> dict[str, Any]:
+    """The ground around the figures' ways: heights on a grid, row by row, and triangles to be painted."""
+    low, high = scene.area
+    cell = max(CELL, float((high - low).max()) / 400)
+    x, z = (np.arange(a, b + cell, cell) for a, b in zip(low, high, strict=True))
+    across, along = np.meshgrid(x, z)
+    grid = np.stack([across, ground.heights(across, along), along], axis=-1)
+    surface = ground.surface(low, high)
+    if len(surface.faces) > FACES:
+        sides = [np.linspace(a, b, round(np.sqrt(FACES / 2)) + 1) for a, b in zip(low, high, strict=True)]
+        surface = grid_surface(sides[0], sides[1], ground)
+    return {"front": round(scene.front, 3), "cell": cell, "heights": pack_points(grid), **as_json(surface)}
+
+
+def _take(motion: Motion, name: str) -> dict[str, Any]:
+    clip = motion.clip
     feet = np.where(motion.planted, np.minimum(motion.foot_speed * 100, FASTEST).round(), LIFTED)
     return {
         "name": name,

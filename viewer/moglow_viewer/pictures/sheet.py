@@ -84,7 +84,7 @@ def _motion_part(motion: Motion, scene: Scene, rows: int, look: str) -> Image.Im
 
 def _pictures(motion: Motion, scene: Scene, count: int, look: str) -> list[Image.Image]:
     """The moments as figures from before, then the whole way from above."""
-    camera = Camera.before(float(motion.clip.headings()[0])).turned(ASIDE, 0.0).zoomed(CLOSER)
+    camera = Camera.before(scene.front).turned(ASIDE, 0.0).zoomed(CLOSER)
     photographer = Photographer(scene, Shot(camera, look, TILE), trails=TRAIL)
     pictures = []
     for seconds in moments(motion, count - 1):

@@ -15,6 +15,7 @@ from moglow_viewer.stage.figure import Figure
 from moglow_viewer.stage.floor import Floor
 from moglow_viewer.stage.graphics import DISPLAYED, need_drawing
 from moglow_viewer.stage.marks import Asked, Footprints, Trails, Way
+from moglow_viewer.stage.terrain import terrain_actors
 
 Picture = NDArray[np.uint8]
 
@@ -70,8 +71,11 @@ class Stage:
             marks: list[Way | Footprints | Trails] = [Footprints(motion), Way(motion, ink)]
             self.marks.append([*marks, *([Trails(motion, colours, seconds=trails)] if trails else [])])
             if scene.asked and (scene.beside or not number):
-                self.asked.append(Asked(scene.asked, motion.size))
+                self.asked.append(Asked(scene.asked, motion.size, scene.ground))
         self.actors = [actor for figure in self.figures for actor in figure.actors]
+        self.floor.actor.SetVisibility(scene.ground is None)
+        if scene.ground is not None:
+            self.actors += terrain_actors(scene.ground, *scene.area)
         for marks, offset in zip(self.marks, self.offsets, strict=True):
             self.actors += _placed(marks, offset)
         for asked, offset in zip(self.asked, self.offsets, strict=False):
