@@ -25,6 +25,7 @@ STYLES, SCRIPTS = (
     ("pages/page.css",),
     ("pages/motion.js", "pages/scene.js", "pages/look.js", "pages/player.js"),
 )
+GROUND_SCRIPT = "pages/ground.js"
 UNIT = 0.001
 """Metres: positions are rounded to the nearest of these, so they are off by half of it along an axis at most."""
 ARROW = 0.35
@@ -73,6 +74,7 @@ def make_page(
     names = [clip.name or f"take {k}" for k, clip in enumerate(clips, start=1)]
     said = figures or [{}] * len(clips)
     ground = ground or ground_of(said[0])
+    scripts = (SCRIPTS[0], GROUND_SCRIPT, *SCRIPTS[1:]) if ground else SCRIPTS
     motions = [Motion(clip, ground=ground) for clip in clips]
     motion = {
         "takes": [_take(each, name) for each, name in zip(motions, names, strict=True)],
@@ -84,7 +86,7 @@ def make_page(
         "warnings": sorted({str(line) for each in said for line in each.get("warnings", ())}),
     }
     return fill_page(
-        "pages/page.html", title=title or " · ".join(names[:3]), styles=STYLES, scripts=SCRIPTS, data=motion
+        "pages/page.html", title=title or " · ".join(names[:3]), styles=STYLES, scripts=scripts, data=motion
     )
 
 

@@ -22,7 +22,7 @@ class Scene {
     pen.lineCap = pen.lineJoin = "round";
     pen.fillStyle = css(colours.ground);
     pen.fillRect(0, 0, width, height);
-    if (this.ground) this.drawGround();
+    if (this.ground) this.ground.draw(this);
     else this.drawGrid();
     if (this.asked) this.drawAsked();
     for (const each of this.shown) this.drawWay(each);
@@ -135,26 +135,6 @@ class Scene {
         for (const piece of pieces) this.floorLine(...piece);
         this.stroke(this.colours.grid, ((k + 1) / fades) * (strong ? 0.75 : 0.33), 1);
       });
-    }
-  }
-
-  // Ground that is not flat: its triangles from far to near, lighter where they face up.
-  drawGround() {
-    const { pen, ground, colours } = this, seen = ground.vertices.map(([x, y, z]) => this.seen(x, y, z));
-    const faces = ground.faces.map((corners) => ({ corners, depth: corners.reduce((sum, k) => sum + seen[k][2], 0) }));
-    faces.sort((one, other) => other.depth - one.depth);
-    for (const { corners } of faces) {
-      if (corners.some((k) => seen[k][2] < NEAR)) continue;
-      const [a, b, c] = corners.map((k) => this.project(seen[k]));
-      pen.beginPath();
-      pen.moveTo(a.x, a.y);
-      pen.lineTo(b.x, b.y);
-      pen.lineTo(c.x, c.y);
-      pen.closePath();
-      pen.fillStyle = pen.strokeStyle = css(mix(colours.ground, colours.grid, 0.25 + 0.6 * (1 - ground.facing(corners))));
-      pen.lineWidth = 0.7; // closes the seam to the next triangle
-      pen.fill();
-      pen.stroke();
     }
   }
 
