@@ -15,7 +15,11 @@ from moglow.cli.extras import missing_extra
 from moglow.errors import MoglowError
 
 SECTIONS: dict[str, dict[str, str]] = {
-    "Make motion": {"generate": "moglow.cli.commands.generate", "play": "moglow.cli.commands.play"},
+    "Make motion": {
+        "generate": "moglow.cli.commands.generate",
+        "cycles": "moglow.cli.commands.cycles",
+        "play": "moglow.cli.commands.play",
+    },
     "Look at motion": {
         "inspect": "moglow.cli.commands.inspect",
         "classify": "moglow.cli.commands.classify",

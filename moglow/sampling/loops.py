@@ -71,6 +71,10 @@ class Loop:
     """Metres between joints, in the mean, of the two frames that become one."""
     poses: Array
     """One round as sampled and closed ``(P, D)``, before feet are locked."""
+    source: Track
+    """The motion that it was cut from, …"""
+    at: int
+    """… at this frame, which is the first of the round unless it is a lap that moves."""
     measured: Measured
 
     @property
@@ -98,13 +102,31 @@ class Loop:
 
         In place it is seen from its path; only a lap still turns with it.
         """
-        rounds = self.rounds
-        rounds = retarget(rounds, rig.skeleton, like=rig, keep_path=True) if rig else rounds
-        fps, frames = fps or rounds.fps, len(self.path) - 1
-        wanted = max(2, round(frames * fps / rounds.fps))
-        at = np.arange(wanted + 1) * (frames / wanted)
-        clip = rounds.sampled(self.first + at, fps)
-        return seen_from(clip, self.path.at(at), turned=self.strides > 0) if in_place else clip
+        turned = self.strides > 0
+        return cut_out(self.rounds, self.first, self.path, rig, fps, in_place=in_place, turned=turned)
+
+
+def cut_out(
+    rounds: Clip,
+    first: int,
+    path: ControlPath,
+    rig: Clip | None,
+    fps: float | None,
+    *,
+    in_place: bool,
+    turned: bool,
+) -> Clip:
+    """The frames of a motion that follow a path, from frame ``first`` on, on another rig or at another rate.
+
+    At another rate the motion keeps its first and its last frame. In place it is seen from its path, and with
+    ``turned`` does not turn with it.
+    """
+    rounds = retarget(rounds, rig.skeleton, like=rig, keep_path=True) if rig else rounds
+    fps, frames = fps or rounds.fps, len(path) - 1
+    wanted = max(2, round(frames * fps / rounds.fps))
+    at = np.arange(wanted + 1) * (frames / wanted)
+    clip = rounds.sampled(first + at, fps)
+    return seen_from(clip, path.at(at), turned=turned) if in_place else clip
 
 
 def make_loop(
@@ -155,6 +177,7 @@ class _Cut:
     sampled: Sampled
     path: ControlPath
     strides: int
+    source: Track
     offset: int = 0
 
 
@@ -165,12 +188,13 @@ def _cycles(sampler: Sampler, track: Track, velocity: Array, strides: int) -> li
     styles = track.path.styles and (track.path.styles[len(track.path) // 2],)
     path = ControlPath.from_velocities(np.tile(velocity, (frames, 1)), fps, styles=styles and styles * frames)
     found = []
-    for sampled in _draw(sampler, [replace(track, path=path, take=take) for take in _takes(track)]):
+    tracks = [replace(track, path=path, take=take) for take in _takes(track)]
+    for source, sampled in zip(tracks, _draw(sampler, tracks), strict=True):
         features = joint_features(sampler.context.encoding, sampled[0], fps)
         starts = touchdowns(sampler.context.encoding.decode(sampled[0], path))
         seams = stride_seams(features, starts, stride_of(features, fps), strides, blend)
         seams.sort(key=lambda seam: seam.apart)
-        found += [_Cut(seam, sampled, path[: seam.period + 1], strides) for seam in seams[:2]]
+        found += [_Cut(seam, sampled, path[: seam.period + 1], strides, source) for seam in seams[:2]]
     if not found:
         raise ControlError("path: no step was found in it that repeats; give another --seed or a usual pace")
     return found
@@ -190,11 +214,11 @@ def _laps(sampler: Sampler, track: Track) -> list[_Cut]:
         for each, take in zip(laps, _takes(track), strict=False)
     ]
     found = []
-    for each, sampled in zip(laps, _draw(sampler, tracks), strict=True):
+    for each, source, sampled in zip(laps, tracks, _draw(sampler, tracks), strict=True):
         features, period = joint_features(sampler.context.encoding, sampled[0], fps), len(each) - 1
-        slack = min(stride_of(features, fps) // 2 if moving else period // 5, longer // 3, period // 3)
+        slack = min(stride_of(features, fps) // 2, longer // 3, period // 3) if moving else 0
         seam = lap_seam(features, period, slack, blend, blend)
-        found.append(_Cut(seam, sampled, each, 0, seam.at % period))
+        found.append(_Cut(seam, sampled, each, 0, source, seam.at % period if moving else 0))
     return found
 
 
@@ -220,7 +244,8 @@ def _loop(checkpoint: Checkpoint, cut: _Cut, spec: LockSpec | None) -> Loop:
     tally.written(locked[once])
     ends = [encoding.decode(poses[n : n + 1], cut.path[:1]) for n in (seam.at, seam.at + seam.period)]
     apart = float(np.linalg.norm(np.subtract(*map(body_positions, ends)), axis=-1).mean())
-    return Loop(locked, once.start, cut.path, cut.strides, apart, cycle, tally.measured(cut.path))
+    measured = tally.measured(cut.path)
+    return Loop(locked, once.start, cut.path, cut.strides, apart, cycle, cut.source, seam.at, measured)
 
 
 def _takes(track: Track) -> range:

@@ -36,19 +36,20 @@ class Seam:
 
 
 def joint_features(encoding: Encoding, poses: Array, fps: float) -> Array:
-    """Places and velocities ``(T, F)`` of the joints of poses ``(T, D)`` as seen from the path.
+    """Places and velocities ``(..., T, F)`` of the joints of poses ``(..., T, D)`` as seen from the path.
 
     The Euclidean distance of two rows is the root mean square distance of joints in metres.
     """
     skeleton = encoding.skeleton
-    at = np.zeros((len(poses), 2)), np.zeros(len(poses))
+    shape = poses.shape[:-1]
+    at = np.zeros((*shape, 2)), np.zeros(shape)
     places = skeleton.forward_kinematics(*encoding.decode_frames(poses, *at))[0]
     weights = np.ones(len(skeleton))
     for leg in skeleton.anatomy.legs:
         weights[[joint for joint in (leg.ankle, leg.toe) if joint is not None]] = FEET
     scale = np.sqrt(weights / weights.sum())[:, None]
-    moving = np.gradient(places, 1 / fps, axis=0) if len(places) > 1 else np.zeros_like(places)
-    return np.concatenate([places * scale, TIME * moving * scale], axis=1).reshape(len(poses), -1)
+    moving = np.gradient(places, 1 / fps, axis=-3) if shape[-1] > 1 else np.zeros_like(places)
+    return np.concatenate([places * scale, TIME * moving * scale], axis=-2).reshape(*shape, -1)
 
 
 def distances(features: Array, lag: int) -> Array:
@@ -119,7 +120,7 @@ def closed(encoding: Encoding, poses: Array, seam: Seam, frames: int, blend: int
     ratio = seam.period / frames
     times = seam.at + ratio * np.arange(frames)
     turned = _retimed(encoding, poses, times, ratio)
-    width = min(blend, frames // 2, seam.at)
+    width = min(blend, frames // 3, seam.at)
     s = np.arange(1, width + 1) / (width + 1)
     share = (s**3 * (10 - 15 * s + 6 * s**2))[:, None]
     before = _retimed(encoding, poses, times[frames - width :] - seam.period, ratio)
