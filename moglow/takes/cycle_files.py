@@ -12,7 +12,7 @@ from moglow.files.atomic import refuse_overwriting, replacing
 from moglow.formats.export import EXPORTERS, check_options, export
 from moglow.motion.clip import Clip
 from moglow.sampling.sampler import Sampler
-from moglow.takes.cycle_set import GAITS, make_set
+from moglow.takes.cycle_set import GAITS, cycle_set
 
 LIST = "cycles.json"
 IN_PLACE = "in_place"
@@ -48,7 +48,7 @@ def write_set(
     (out / IN_PLACE).mkdir(parents=True, exist_ok=True)
     (out / LIST).unlink(missing_ok=True)
     entries, left_out = [], []
-    pieces = make_set(sampler, checkpoint, seed=seed, speeds=speeds, style=style, performer=performer)
+    pieces = cycle_set(sampler, checkpoint, seed=seed, speeds=speeds, style=style, performer=performer)
     for piece in pieces:
         if isinstance(piece, str):
             left_out.append(piece)

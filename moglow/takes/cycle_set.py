@@ -1,4 +1,4 @@
-"""The set of loops and transitions that a game moves a figure with: `make_set` plans, samples and names them.
+"""The set of loops and transitions that a game moves a figure with: `cycle_set` plans, samples and names them.
 
 An idle, cycles of gaits that begin as the left foot comes down, turns on the spot, starts on either foot and stops from
 either foot. Starts and turns begin in the idle's first frame or one soon after it, stops in a cycle; each ends in the
@@ -128,7 +128,7 @@ def stands_in(
     return out
 
 
-def make_set(
+def cycle_set(
     sampler: Sampler,
     checkpoint: Checkpoint,
     *,

@@ -93,7 +93,7 @@ def test_a_block_is_stepped_on(clip: Clip, own: Footprints) -> None:
         height = toe_points(done)[middle, asked[k].leg, 1] - standing[asked[k].leg]
         assert height == pytest.approx(0.15, abs=0.01)
     hips = done.world()[0][:, 0, 1] - clip.world()[0][:, 0, 1]
-    assert 0.1 < hips.max() < 0.16 and abs(hips[0]) < 0.01
+    assert 0.1 < hips.max() < 0.16 and abs(hips[0]) < 0.02
 
 
 def test_a_stand_that_is_left_out_is_a_longer_step(clip: Clip, own: Footprints) -> None:
