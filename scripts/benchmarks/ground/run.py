@@ -3,10 +3,10 @@
 
 scripts/benchmarks/ground/run.py --seeds 4 --out docs/ground.md
 
-Grounds: stairs of 10 to 20 cm up and down, slopes of 15 degrees either way, rough ground of 8 cm. Each is walked with some
-seeds; feet are measured by heel, ball and tip of the foot, beside the same seeds on a flat floor. Footprints: those of a
-walk are edited and given back, and the footprints found in the result are compared with what was asked. Cycles: how even
-their speed is, and how smooth they are where they close.
+Grounds: stairs of 10 to 20 cm up and down, slopes of 15 degrees either way, rough ground of 8 cm. Each is walked with
+some seeds; feet are measured by heel, ball and tip of the foot, beside the same seeds on a flat floor. Footprints:
+those of a walk are edited and given back, and the footprints found in the result are compared with what was asked.
+Cycles: how even their speed is, and how smooth they are where they close.
 """
 
 import argparse
@@ -65,9 +65,33 @@ EDITS: dict[str, Callable[[int, Footprint], Footprint]] = {
 }
 HEAD = """# Ground, footprints and cycles in figures
 
-Made by `scripts/benchmarks/ground/run.py` with the model inside the package, {seeds} seeds each, on one core of {machine}.
-[The guide](guides/ground-and-cycles.md) shows the commands.
+Made by `scripts/benchmarks/ground/run.py` with the model inside the package, {seeds} seeds each, on one core of
+{machine}. [The guide](guides/ground-and-cycles.md) shows the commands.
 """
+ON_GROUND = """## Ground
+
+Six metres straight ahead. *Foothold*: how far a standing foot's ball is from its height over the ground, the mean and
+95 % of the stands of the worst seed. *Penetration*: how deep heel, ball or tip reach into the ground in 99 % of the
+frames. *Slide*: of the toe nearest to the ground. *Knee*: flexion, 0° is straight. *Seconds* of processor time.
+
+| ground | foothold, cm | penetration, cm | slide, cm/s | knee | jerk, m/s³ | bones | seconds |
+|---|---|---|---|---|---|---|---|"""
+IN_PRINTS = """## Footprints
+
+The footprints of a walk are edited and given back; those found in the result are compared with the ones asked for.
+The worst of all seeds.
+
+| edit | place, cm | time, frames | heading | jerk to before |
+|---|---|---|---|---|"""
+IN_LOOPS = """## Cycles
+
+*Evenness*: half the range of the hips' speed, taken over a stride, for the share of its mean. *Seam*: the greatest
+acceleration of a joint within two frames of where the loop closes, for the share of the greatest one elsewhere in it.
+*Apart*: how far joints are apart, in the mean, in the two frames that become one. The worst of all seeds; *seconds* of
+processor time.
+
+| path | strides | length, s | evenness | seam | apart, cm | slide, cm/s | seconds |
+|---|---|---|---|---|---|---|---|"""
 
 
 @dataclass(frozen=True)
@@ -99,14 +123,7 @@ def main() -> None:
 
 
 def ground_table(sampler: Sampler, model: Checkpoint, seeds: Sequence[int]) -> Iterator[str]:
-    yield "## Ground\n"
-    yield (
-        "Six metres straight ahead. *Foothold*: how far a standing foot's ball is from its height over the ground, mean of "
-        "the worst seed and 95 % of the stands. *Penetration*: how deep heel, ball or tip reach into the ground in 99 % of "
-        "the frames. *Slide*: of the toe nearest to the ground. *Knee*: flexion, 0° is straight.\n"
-    )
-    yield "| ground | foothold, cm | penetration, cm | slide, cm/s | knee | jerk, m/s³ | bones | seconds |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield ON_GROUND
     for ground in GROUNDS:
         walks = [over(sampler, model, ground, seed) for seed in seeds]
         figures = [walk.figures for walk in walks]
@@ -134,13 +151,7 @@ def over(sampler: Sampler, model: Checkpoint, ground: str, seed: int) -> Over:
 
 
 def print_table(sampler: Sampler, model: Checkpoint, seeds: Sequence[int]) -> Iterator[str]:
-    yield "## Footprints\n"
-    yield (
-        "The footprints of a walk are edited and given back; those found in the result are compared with the ones asked "
-        "for. The worst of all.\n"
-    )
-    yield "| edit | place, cm | time, frames | heading | jerk to before |"
-    yield "|---|---|---|---|---|"
+    yield IN_PRINTS
     clips = [
         bent_toes(lock_feet(sampler.generate(read_path(PATH, fps=sampler.fps), seed=seed), spec=LOCK))
         for seed in seeds
@@ -173,33 +184,19 @@ def _turned(each: Footprint, angle: float) -> Footprint:
 
 
 def loop_table(sampler: Sampler, model: Checkpoint, seeds: Sequence[int]) -> Iterator[str]:
-    yield "## Cycles\n"
-    yield (
-        "*Evenness*: half the range of the hips' speed, each over a stride, for the share of its mean. *Seam*: the greatest "
-        "acceleration of a joint within two frames of where the loop closes, for the share of the greatest one elsewhere "
-        "in it. *Apart*: how far joints are apart in the two frames that become one. *Seconds* of processor time.\n"
-    )
-    yield "| path | strides | length, s | evenness | seam | apart, cm | slide, cm/s | seconds |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield IN_LOOPS
     for control, strides in LOOPS:
         rows = []
         for seed in seeds:
             path, began = read_path(control, fps=sampler.fps), time.process_time()
             loop = make_loop(sampler, model, Track(path, seed), spec=LOCK, strides=strides)
-            rows.append(
-                (
-                    loop.path.duration,
-                    *_seam(loop),
-                    loop.blended,
-                    loop.measured.slide.mean,
-                    time.process_time() - began,
-                )
-            )
-        length, even, seam, apart, slide, seconds = np.array(rows).T
+            seconds = time.process_time() - began
+            rows.append((loop.path.duration, *_seam(loop), loop.blended, loop.measured.slide.mean, seconds))
+        length, even, seam, apart, slide, lasting = np.array(rows).T
         moving = f"{100 * even.max():.1f} %" if control != "stand" else ""
         yield (
-            f"| {control} | {strides or ''} | {length.mean():.2f} | {moving} | {seam.max():.2f} | {100 * apart.max():.1f} "
-            f"| {100 * slide.max():.1f} | {seconds.mean():.1f} |"
+            f"| {control} | {strides or ''} | {length.mean():.2f} | {moving} | {seam.max():.2f} "
+            f"| {100 * apart.max():.1f} | {100 * slide.max():.1f} | {lasting.mean():.1f} |"
         )
     yield ""
 
