@@ -152,19 +152,18 @@ def make_transition(
         ]
         features = joint_features(encoding, np.stack(led), sampler.fps)
         apart = np.linalg.norm(features - aim, axis=-1).mean(-1)
-        if stands.all():
-            apart = apart + UNLIKE * (~planted[places]).sum(-1)
-        best = int(apart.argmin())
-        tries.append((float(apart[best]), joint, poses, planted, int(places[best])))
+        cost = apart + UNLIKE * (~planted[places]).sum(-1) if stands.all() else apart
+        best = int(cost.argmin())
+        tries.append((float(cost[best]), float(apart[best]), joint, poses, planted, int(places[best])))
     if not tries:
         return None
-    cost, joint, poses, planted, at = min(tries, key=lambda each: each[0])
+    _, nearest, joint, poses, planted, at = min(tries, key=lambda each: each[0])
     poses = led_to(encoding, poses[: at + 1], path[: at + 1], planted[: at + 1], last)
     share = _smooth(np.arange(1, blend + 1) / (blend + 1))[:, None]
     aims = end.poses(np.arange(-blend, 0))
     poses[-blend - 1 : -1] += share * (aims - poses[-blend - 1 : -1])
     poses[-1] = last
-    return _joined(encoding, joint, end, poses, velocities[:at], sampler.fps, spec, cost)
+    return _joined(encoding, joint, end, poses, velocities[:at], sampler.fps, spec, nearest)
 
 
 def _ways(

@@ -102,7 +102,7 @@ class Piece:
                 for name, down in zip(names, downs, strict=False)
                 if down
             }
-        else:
+        elif isinstance(self.motion, Transition):
             origin = self.path.moved(-self.path.positions[0])
             places = np.column_stack([origin.positions, np.degrees(origin.headings - origin.headings[0])])
             entry["root_x_z_degrees"] = places.round(4).tolist()
