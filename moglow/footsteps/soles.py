@@ -65,7 +65,7 @@ class Soles:
                 back_toe = quat_conjugate(turns[flat, leg.toe])
                 tip = quat_rotate(back_toe, ends[flat, sites[0]] - world[flat, leg.toe]).mean(0)
             else:
-                tip = ball - toe + BEYOND * ahead
+                tip = BEYOND * ahead  # as high as the toe joint, as an end site would be
                 if leg.toe is not None:
                     local = quat_multiply(quat_conjugate(turns[flat, leg.toe]), turn)
                     tip = quat_rotate(local, tip).mean(0)

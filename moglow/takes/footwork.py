@@ -35,6 +35,7 @@ from moglow.paths.control_path import ControlPath
 from moglow.sampling.generate import LOCK
 from moglow.sampling.on_ground import LONGEST, walk_over
 from moglow.sampling.sampler import Sampler, Track
+from moglow.takes.sidecars import digest
 
 CHOICE = 6
 """Takes among which the one is chosen whose steps are most like footprints that come without a path."""
@@ -69,6 +70,8 @@ class Footwork:
         if self.write:
             files = [each for each in (*inputs, self.follow) if isinstance(each, str | Path)]
             refuse_overwriting(self.write, files)
+        if self.follow and not self.follow.is_file():
+            raise ControlError(f"{self.follow}: cannot be read; give a file that --footprints wrote")
         if self.ground:
             read_ground(self.ground)
 
@@ -82,7 +85,7 @@ class Footwork:
             "ground": self.ground,
             "ground_sha256": ground.digest.hex() if ground and ground.digest else None,
             "footprints_in": self.follow and str(self.follow),
-            "footprints_in_rows": self.follow and self.follow.read_text("utf-8-sig"),
+            "footprints_in_sha256": self.follow and digest(self.follow.read_bytes()),
             "footprints": self.write and str(self.write),
         }
 

@@ -80,9 +80,8 @@ def test_transitions_lead_from_one_motion_into_another(made: tuple[Path, dict[st
         clip = clips[entry["name"]]
         for key, frame in (("from", 0), ("to", len(clip) - 1)):
             other = clips[entry[key]["clip"]]
-            np.testing.assert_allclose(
-                seen(clip, frame), seen(other, entry[key]["frame"]), atol=2e-3, err_msg=entry["name"]
-            )
+            theirs = seen(other, entry[key]["frame"])
+            np.testing.assert_allclose(seen(clip, frame), theirs, atol=2e-3, err_msg=entry["name"])
         steps = np.linalg.norm(np.diff(clip.world()[0], axis=0), axis=-1).max(1) * clip.fps
         assert steps.max() < 8.0, "nothing leaps"
         root = np.array(entry["root_x_z_degrees"])
@@ -105,10 +104,8 @@ def test_starts_begin_with_their_foot(made: tuple[Path, dict[str, Any], str]) ->
 
 def test_strafes_are_mirror_images(made: tuple[Path, dict[str, Any], str]) -> None:
     out, said, _ = made
-    left, right = (
-        (entry for entry in said["clips"] if entry["name"] == f"strafe_{side}") for side in ("left", "right")
-    )
-    one, other = next(left), next(right)
+    named = {entry["name"]: entry for entry in said["clips"]}
+    one, other = named["strafe_left"], named["strafe_right"]
     assert one["frames"] == other["frames"] and one["velocity"]["left_m_s"] == -other["velocity"]["left_m_s"]
     clip, mirrored = read_bvh(out / one["in_place"]), read_bvh(out / other["in_place"]).mirrored()
     shift = round(other["phase_down"]["right"] * (one["frames"] - 1))

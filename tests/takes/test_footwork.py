@@ -73,18 +73,8 @@ def test_footprints_alone_imply_a_path(tmp_path: Path) -> None:
 def test_stairs_are_climbed_on_a_rig_at_another_rate(tmp_path: Path) -> None:
     write_bvh(walk(skeleton_of(RIGS["mixamo"]), seconds=1.0)[0], tmp_path / "rig.bvh")
     out, text = tmp_path / "up.bvh", "stairs:rise=0.15,run=0.3,steps=3,start=1"
-    done = run(
-        "--control",
-        "line:length=3.2",
-        "-o",
-        out,
-        "--ground",
-        text,
-        "--skeleton",
-        tmp_path / "rig.bvh",
-        "--fps",
-        60,
-    )
+    words = ("--control", "line:length=3.2", "-o", out, "--skeleton", tmp_path / "rig.bvh", "--fps", 60)
+    done = run(*words, "--ground", text)
     assert done.exit_code == 0, done.output
     said, clip = json.loads(out.with_suffix(".json").read_text()), read_bvh(out)
     assert clip.fps == 60 and said["ground"] == text and said["frames"] == len(clip)
@@ -95,19 +85,7 @@ def test_stairs_are_climbed_on_a_rig_at_another_rate(tmp_path: Path) -> None:
     for toe in np.moveaxis(toe_points(clip), 1, 0):
         assert toe[-1, 1] - toe[0, 1] == pytest.approx(0.45, abs=0.03)
         assert (toe[:, 1] > stairs.heights(toe[:, 0], toe[:, 2]) - 0.02).all()
-    again = run(
-        "--control",
-        "line:length=3.2",
-        "-o",
-        out,
-        "--ground",
-        text,
-        "--skeleton",
-        tmp_path / "rig.bvh",
-        "--fps",
-        60,
-    )
-    assert "is there already" in again.output
+    assert "is there already" in run(*words, "--ground", text).output
 
 
 def test_python_makes_what_the_command_makes(tmp_path: Path) -> None:
@@ -149,13 +127,7 @@ def test_footprints_of_another_motion_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_of_footprints_is_never_its_input(tmp_path: Path) -> None:
-    (tmp_path / "steps.csv").write_text("t_on,t_off,foot,x,z\n0,1,left,0,0\n")
-    words = (
-        "-o",
-        tmp_path / "out.bvh",
-        "--footprints-in",
-        tmp_path / "steps.csv",
-        "--footprints",
-        tmp_path / "steps.csv",
-    )
+    steps = tmp_path / "steps.csv"
+    steps.write_text("t_on,t_off,foot,x,z\n0,1,left,0,0\n")
+    words = ("-o", tmp_path / "out.bvh", "--footprints-in", steps, "--footprints", steps)
     assert "is the input" in fails(*SHORT, *words)
