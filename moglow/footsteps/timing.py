@@ -1,6 +1,7 @@
 """How time runs in a motion whose feet are to stand at other times: from new frames to old ones. Needs numpy alone."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from moglow.maths.signals import sample_monotone, smooth_gaussian
 
 AWAY = (0.5, 1e3)
 """Seconds before the first and after the last footprint from which and up to which time runs as before."""
+EDGE = 0.1
+"""Seconds after a foot leaves and before it comes down in which time runs as before: steps get slower in between."""
 SOFT = 0.1
 """Seconds, a Gaussian's deviation, over which the body's time changes its pace."""
 
@@ -24,9 +27,12 @@ def leg_times(own: Sequence[Footprint], asked: Sequence[Footprint], seconds: Arr
     """
     if not own:
         return np.asarray(seconds, float)
-    knots = [
-        (new, old) for a, b in zip(asked, own, strict=True) for new, old in ((a.on, b.on), (a.off, b.off))
-    ]
+    pairs = list(zip(asked, own, strict=True))
+    knots = [(new, old) for a, b in pairs for new, old in ((a.on, b.on), (a.off, b.off))]
+    for (a, b), (after, then) in pairwise(pairs):
+        if min(after.on - a.off, then.on - b.off) > 3 * EDGE:
+            knots += [(a.off + EDGE, b.off + EDGE), (after.on - EDGE, then.on - EDGE)]
+    knots.sort()
     first, last = knots[0], knots[-1]
     knots += [(first[0] - away, first[1] - away) for away in AWAY]
     knots += [(last[0] + away, last[1] + away) for away in AWAY]

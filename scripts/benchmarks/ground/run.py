@@ -32,6 +32,7 @@ from moglow.motion.clip_stream import joined
 from moglow.motion.foot_lock import bent_toes, lock_feet
 from moglow.paths.control_path import ControlPath
 from moglow.paths.csv_files import read_path
+from moglow.paths.laps import laps_around
 from moglow.sampling.generate import LOCK, PRETRAINED
 from moglow.sampling.loops import Loop, make_loop
 from moglow.sampling.on_ground import walk_over
@@ -85,10 +86,10 @@ The worst of all seeds.
 |---|---|---|---|---|"""
 IN_LOOPS = """## Cycles
 
-*Evenness*: half the range of the hips' speed, taken over a stride, for the share of its mean. *Seam*: the greatest
-acceleration of a joint within two frames of where the loop closes, for the share of the greatest one elsewhere in it.
-*Apart*: how far joints are apart, in the mean, in the two frames that become one. The worst of all seeds; *seconds* of
-processor time.
+*Evenness*: half the range of the hips' speed, taken over a step (side-steps: over a stride) and for the share of the
+path's. *Seam*: the greatest acceleration of a joint within two frames of where the loop closes, for the share of the
+greatest one elsewhere in it. *Apart*: how far joints are apart, in the mean, in the two frames that become one. The
+worst of all seeds; *seconds* of processor time.
 
 | path | strides | length, s | evenness | seam | apart, cm | slide, cm/s | seconds |
 |---|---|---|---|---|---|---|---|"""
@@ -205,10 +206,16 @@ def _seam(loop: Loop) -> tuple[float, float]:
     """How even the speed is, and the acceleration at the seam."""
     clip, frames = loop.finished(), len(loop.path) - 1
     shown = _again(clip, loop.path, 3)
-    stride = frames // loop.strides if loop.strides else min(frames, round(1.2 * clip.fps))
-    way = np.linalg.norm(shown.ground_positions()[stride:] - shown.ground_positions()[:-stride], axis=-1)
-    speed = way[frames : 2 * frames]
-    even = float(np.ptp(speed) / 2 / max(speed.mean(), 1e-6))
+    forward, left, _ = np.abs(loop.path.velocities()).mean(0)
+    stride = frames // loop.strides if loop.strides else min(frames, round(1.15 * clip.fps))
+    step = stride // 2 if forward > left else stride  # a side-step is followed by one that only draws near
+    asked = laps_around(loop.path, 1, 1).positions[: len(shown)]
+    way, path = (
+        np.linalg.norm(places[step:] - places[:-step], axis=-1)[frames : 2 * frames - step]
+        for places in (shown.ground_positions(), asked)
+    )
+    share = way / np.maximum(path, 1e-6)
+    even = float(np.ptp(share) / 2)
     change = np.linalg.norm(np.diff(shown.world()[0], 2, axis=0), axis=-1).max(-1)
     seam = change[frames - 2 : frames + 2].max()
     elsewhere = change[frames + 2 : 2 * frames - 2].max()
