@@ -28,6 +28,7 @@ _PLACES = {
     "moglow.footsteps.footprints": ("Footprint", "footprints"),
     "moglow.footsteps.standing": ("stand_on",),
     "moglow.formats.export": ("export",),
+    "moglow.formats.read": ("read_motion",),
     "moglow.ground.reading": ("read_ground",),
     "moglow.models": ("MODELS",),
     "moglow.motion.clip": ("Clip",),
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from moglow.footsteps.footprints import footprints as footprints
     from moglow.footsteps.standing import stand_on as stand_on
     from moglow.formats.export import export as export
+    from moglow.formats.read import read_motion as read_motion
     from moglow.ground.reading import read_ground as read_ground
     from moglow.models import MODELS as MODELS
     from moglow.motion.clip import Clip as Clip

@@ -19,6 +19,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "generate": "moglow.cli.commands.generate",
         "cycles": "moglow.cli.commands.cycles",
         "play": "moglow.cli.commands.play",
+        "stream": "moglow.cli.commands.stream",
     },
     "Look at motion": {
         "inspect": "moglow.cli.commands.inspect",
@@ -92,7 +93,8 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except MoglowError as error:
-            raise Failure(str(error)) from error
+            option = f" (--{error.setting.replace('_', '-')})" if error.setting else ""
+            raise Failure(f"{error}{option}") from error
         except ModuleNotFoundError as error:
             need = missing_extra(error)
             if need is None:

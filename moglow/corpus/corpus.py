@@ -51,6 +51,9 @@ class Stretch:
     """Whether it repeats a recording along a smoother path."""
     performer: str = ""
     """Who moves; empty where that is not known."""
+    before: str = ""
+    """The style of its first ``change`` frames, where it joins recordings in two styles."""
+    change: int = 0
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -135,11 +138,11 @@ class Corpus:
                 zip((Label(*label) for label in labels), starts, ends, strict=True)
             )
         )
-        pose = np.concatenate([each.pose for each in features]).astype(np.float32)
-        control = np.concatenate([each.control for each in features]).astype(np.float32)
         train = [stretch.frames for stretch in stretches if stretch.split == "train"]
         if not train:
             raise CorpusError("corpus: no clip is left for training; look at what was dropped and why")
+        pose = np.concatenate([each.pose for each in features]).astype(np.float32)
+        control = np.concatenate([each.control for each in features]).astype(np.float32)
         poses, controls = (np.concatenate([values[frames] for frames in train]) for values in (pose, control))
         return cls(
             encoding=encoding,

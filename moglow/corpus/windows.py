@@ -87,6 +87,11 @@ class Footage:
             labels[stretch.frames] = context.style_vector(
                 style if context.styles else None, performer if context.performers else None
             )
+            if stretch.change and context.styles:
+                changed = slice(stretch.start, stretch.start + stretch.change)
+                labels[changed] = context.style_vector(
+                    stretch.before or None, performer if context.performers else None
+                )
             first[stretch.frames], last[stretch.frames] = stretch.start, stretch.stop - 1
         self.style, self.first, self.last = self._tensor(labels), self._tensor(first), self._tensor(last)
         partners, signs = corpus.encoding.mirror_signs

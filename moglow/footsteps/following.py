@@ -101,7 +101,7 @@ def read_at(clip: Clip, frames: Array) -> Clip:
 
 def body_moves(body: Clip, pairs: Sequence[Pairs], soft: float = SOFT) -> tuple[Array, Array]:
     """How far ``(T, 3)`` the body moves and how much ``(T,)`` it turns so that it goes with its feet: their mean."""
-    hips = body.world()[0][:, body.skeleton.anatomy.roles.get("hips", 0)]
+    hips = body.world_positions[:, body.skeleton.anatomy.roles.get("hips", 0)]
     offsets, headings = [], []
     for each in pairs:
         own, asked = each.known()

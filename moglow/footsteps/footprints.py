@@ -53,7 +53,7 @@ def footprints(
     standing = toe_floor(toes) if standing is None else standing
     ground = np.zeros(toes.shape[:2]) if floor is None else floor
     planted = contacts(clip, floor=standing + ground) if planted is None else planted
-    ahead = (toes - clip.world()[0][:, [leg.ankle for leg in legs_of(clip.skeleton)]])[..., [0, 2]]
+    ahead = (toes - clip.world_positions[:, [leg.ankle for leg in legs_of(clip.skeleton)]])[..., [0, 2]]
     found = []
     for leg in range(planted.shape[1]):
         for start, stop in runs(planted[:, leg]):

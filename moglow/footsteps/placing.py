@@ -26,7 +26,7 @@ REACH = LockSpec(deepest=0.35)
 
 def carried_along(clip: Clip, offsets: Array, headings: Array) -> Clip:
     """The whole body turned about the vertical through its hips by ``headings`` ``(T,)`` and shifted ``(T, 3)``."""
-    hips = clip.world()[0][:, clip.skeleton.anatomy.roles.get("hips", 0)]
+    hips = clip.world_positions[:, clip.skeleton.anatomy.roles.get("hips", 0)]
     turn, positions, rotations = heading_to_quat(headings), clip.positions.copy(), clip.rotations.copy()
     positions[:, 0] = hips + quat_rotate(turn, positions[:, 0] - hips) + offsets
     rotations[:, 0] = quat_multiply(turn, rotations[:, 0])

@@ -90,7 +90,7 @@ class Soles:
 
 def feet_of(clip: Clip) -> tuple[Array, Array, Array]:
     """Toe joints ``(T, L, 3)``, world rotations of the feet and rotations of the toe joints in them ``(T, L, 4)``."""
-    turns, legs = clip.world()[1], legs_of(clip.skeleton)
+    turns, legs = clip.world_rotations, legs_of(clip.skeleton)
     feet = turns[:, [leg.ankle for leg in legs]]
     toes = turns[:, [leg.ankle if leg.toe is None else leg.toe for leg in legs]]
     return toe_points(clip), feet, quat_multiply(quat_conjugate(feet), toes)

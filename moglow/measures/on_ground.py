@@ -74,7 +74,7 @@ def above(points: Array, ground: Ground) -> Array:
 
 def knee_flexion(clip: Clip) -> Array:
     """Degrees ``(T, L)`` by which each knee is bent; 0 is a straight leg."""
-    world, out = clip.world()[0], []
+    world, out = clip.world_positions, []
     for leg in legs_of(clip.skeleton):
         thigh, shin = world[:, leg.knee] - world[:, leg.hip], world[:, leg.ankle] - world[:, leg.knee]
         cross = np.linalg.norm(np.cross(thigh, shin), axis=-1)

@@ -132,7 +132,7 @@ def move_feet(clip: Clip, shifts: Array, *, spec: LockSpec = LockSpec()) -> Clip
 
     Where nothing is to move, nothing changes to the last bit.
     """
-    world = clip.world()[0]
+    world = clip.world_positions
     ankles = world[:, [leg.ankle for leg in legs_of(clip.skeleton)]]
     sink = sink_to_reach(clip, ankles + shifts, np.any(shifts, axis=-1, keepdims=False), spec)
     positions = carried(clip, -sink[:, None] * UP).positions
@@ -165,7 +165,7 @@ def turn_leg(
     ``(T, J, 4)`` of hip, knee and ankle. What lies between thigh and shin, or shin and foot, turns with the upper one
     of them.
     """
-    parents, turns = clip.skeleton.parents, clip.world()[1]
+    parents, turns = clip.skeleton.parents, clip.world_rotations
     above_thigh = turns[at, parents[leg.hip]]
     above_shin = quat_multiply(swing, turns[at, parents[leg.knee]])
     above_foot = quat_multiply(fold, turns[at, parents[leg.ankle]])
@@ -180,8 +180,13 @@ def _local(parent: Array, rotation: Array) -> Array:
 
 def carrying_joint(skeleton: Skeleton) -> int:
     """The joint whose position moves the body: the hips, or what is above them if the file gives them no position."""
-    joint, layout = skeleton.anatomy.roles.get("hips", 0), skeleton.layout
-    while layout and skeleton.parents[joint] >= 0 and "Yposition" not in layout.channels[joint]:
+    joint, layout = skeleton.hips, skeleton.layout
+    while (
+        layout
+        and layout.channels
+        and skeleton.parents[joint] >= 0
+        and "Yposition" not in layout.channels[joint]
+    ):
         joint = skeleton.parents[joint]
     return joint
 
@@ -191,7 +196,7 @@ def carried(clip: Clip, offsets: Array) -> Clip:
     carrier, positions = carrying_joint(clip.skeleton), clip.positions.copy()
     parent = clip.skeleton.parents[carrier]
     if parent >= 0:
-        offsets = quat_rotate(quat_conjugate(clip.world()[1][:, parent]), offsets)
+        offsets = quat_rotate(quat_conjugate(clip.world_rotations[:, parent]), offsets)
     positions[:, carrier] += offsets
     return replace(clip, positions=positions)
 
@@ -211,7 +216,7 @@ def kept_knee(hip: Array, knee: Array, ankle: Array, reach: Array, ahead: Array)
 def knee_ahead(clip: Clip, leg: Leg) -> Array:
     """Where the knee of a straight leg would bend: over the toes; an elbow the other way."""
     k = legs_of(clip.skeleton).index(leg)
-    ahead: Array = toe_points(clip)[:, k] - clip.world()[0][:, leg.ankle]
+    ahead: Array = toe_points(clip)[:, k] - clip.world_positions[:, leg.ankle]
     return -ahead if leg.front else ahead
 
 
@@ -220,7 +225,7 @@ def sink_to_reach(clip: Clip, ankles: Array, moved: Flags, spec: LockSpec) -> Ar
 
     Only legs that are ``moved`` (T, L) count.
     """
-    world, legs = clip.world()[0], legs_of(clip.skeleton)
+    world, legs = clip.world_positions, legs_of(clip.skeleton)
     needed = np.zeros(len(clip))
     for k, leg in enumerate(legs):
         hip, knee, ankle = world[:, leg.hip], world[:, leg.knee], world[:, leg.ankle]

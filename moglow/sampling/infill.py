@@ -122,7 +122,7 @@ class Infill:
                     _, state = self.model.log_prob(target[:, None], vector[:, None], state)
                     poses.append(known[t].expand(many, -1))
                     continue
-                noise = self.model.draw_noise(many, generator=self.generator)
+                noise = self.model.sample_noise(many, generator=self.generator)
                 target, state = self.model.step(vector, state, noise, temperature=spec.temperature)
                 made = context.from_target(target, poses[-1], seen[:, history])
                 miss = (made - known[t]).square()

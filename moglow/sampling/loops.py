@@ -240,7 +240,7 @@ def _loop(checkpoint: Checkpoint, cut: _Cut, spec: LockSpec | None) -> Loop:
     rounds = encoding.decode(again, laps_around(cut.path, more, more))
     locked = bent_toes(lock_feet(rounds, spec=spec)) if spec else rounds
     once, tally = slice(more * frames, (more + 1) * frames + 1), Tally()
-    tally.drawn(rounds[once], np.append(likely, likely[:1]))
+    tally.sampled(rounds[once], np.append(likely, likely[:1]))
     tally.written(locked[once])
     ends = [encoding.decode(poses[n : n + 1], cut.path[:1]) for n in (seam.at, seam.at + seam.period)]
     apart = float(np.linalg.norm(np.subtract(*map(body_positions, ends)), axis=-1).mean())

@@ -201,7 +201,11 @@ class Sampler:
         paths = [track.path for track in tracks]
         frames = max(map(len, paths))
         labels = [
-            self.context.style_rows(self.context.styles_of(track.path), len(track.path), track.performer)
+            self.context.style_rows(
+                self.context.styles_of(track.path),
+                len(track.path),
+                self.context.performer_of(track.path, track.performer),
+            )
             for track in tracks
         ]
         velocities = []

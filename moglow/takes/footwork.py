@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from moglow.checkpoint import Checkpoint
 from moglow.errors import ControlError, MoglowError
-from moglow.files.atomic import refuse_overwriting
+from moglow.files.atomic import file_digest, refuse_overwriting
 from moglow.footsteps.files import read_footprints, write_footprints
 from moglow.footsteps.following import follow_footprints, pairs_of
 from moglow.footsteps.footprints import Footprint, Footprints, foot_names, footprints
@@ -35,7 +35,6 @@ from moglow.paths.control_path import ControlPath
 from moglow.sampling.generate import LOCK
 from moglow.sampling.on_ground import LONGEST, walk_over
 from moglow.sampling.sampler import Sampler, Track
-from moglow.takes.sidecars import digest
 
 CHOICE = 6
 """Takes among which the one is chosen whose steps are most like footprints that come without a path."""
@@ -54,11 +53,15 @@ class Footwork:
     def __bool__(self) -> bool:
         return bool(self.ground or self.follow or self.write)
 
-    def check(self, *, motions: int, loop: bool, foot_lock: bool, inputs: Sequence[object]) -> None:
+    def check(
+        self, *, motions: int, loop: bool, mirror: bool, foot_lock: bool, inputs: Sequence[object]
+    ) -> None:
         """Raises an error for options that do not go together, before the work."""
         for option, given in (("--ground", self.ground), ("--footprints-in", self.follow)):
             if given and loop:
                 raise MoglowError(f"{option}: a loop stands on a flat floor; leave out --loop or {option}")
+            if given and mirror:
+                raise MoglowError(f"{option}: it would be mirrored too; leave out --mirror or {option}")
             if given and not foot_lock:
                 raise MoglowError(f"{option}: feet must be held; leave out --no-foot-lock")
         if self.write and loop:
@@ -85,7 +88,7 @@ class Footwork:
             "ground": self.ground,
             "ground_sha256": ground.digest.hex() if ground and ground.digest else None,
             "footprints_in": self.follow and str(self.follow),
-            "footprints_in_sha256": self.follow and digest(self.follow.read_bytes()),
+            "footprints_in_sha256": self.follow and file_digest(self.follow),
             "footprints": self.write and str(self.write),
         }
 
@@ -188,7 +191,7 @@ def footed(
         slide, more["on_ground"] = figures.slide, figures.figures
     error = path_error(clip.ground_positions(), path.positions)
     return Footed(
-        clip, path, prints, Measured(error, before, slide, jerk(clip.world()[0], clip.fps), nats), more
+        clip, path, prints, Measured(error, before, slide, jerk(clip.world_positions, clip.fps), nats), more
     )
 
 

@@ -40,7 +40,7 @@ def generate(
     strides: int | None = None,
     ground: str | Ground | None = None,
     footprints: str | Path | Sequence[Footprint] | None = None,
-    fit: bool = False,
+    as_asked: bool = False,
 ) -> Take:
     """Returns motion that follows a path: the motion that `moglow generate` writes with the same options.
 
@@ -52,13 +52,14 @@ def generate(
         style: a style of the model; its default style if not given.
         performer: a performer of the model, or ``"any"``; its default performer if not given.
         temperature: 0 is the calmest, 1 as varied as the data.
-        skeleton: a BVH file, or a clip read from one, whose skeleton the motion is put on; the model's if not given.
+        skeleton: a motion file, or a clip read from one, whose skeleton the motion is put on; the model's if not given.
         foot_lock: whether planted feet are held in place.
         loop: whether the motion closes on itself: its last frame is its first.
         strides: makes the loop a cycle of so many strides; the path must be walked at one velocity.
         ground: what the figure walks over, such as ``"stairs:rise=0.17,run=0.29,steps=8"``, a height map or a mesh.
         footprints: a file, or values, that say when and where each foot stands.
-        fit: whether a path is slowed down where it is faster than the model has seen.
+        as_asked: whether a path is followed at its own speed where that is beyond the model's reach; else it is slowed
+            down there.
 
     >>> take = generate("line:length=1", seed=1)
     >>> take.clip.fps, round(take.figures["foot_slide_m_s"]["written"]["median"], 3)
@@ -76,7 +77,7 @@ def generate(
         path = implied_path(asked, body, fps) if asked else read_path("figure8", fps=fps)
     else:
         path = control if isinstance(control, ControlPath) else read_path(control, fps=fps)
-    path, warnings = within_range(model, styled(path, style).resample(fps), fit=fit, strict=False)
+    path, warnings = within_range(model, styled(path, style).resample(fps), as_asked=as_asked, strict=False)
     sampler, track = (
         Sampler.of(model, temperature=temperature),
         Track(path, seed, 0, model.context.cast(performer, seed, 0)),
@@ -103,12 +104,12 @@ def generate(
 
 
 def read_rig(skeleton: Clip | str | Path) -> Clip:
-    """Returns the clip of a BVH file whose skeleton motion is put on, or a clip as it is."""
+    """Returns the clip of a motion file whose skeleton motion is put on, or a clip as it is."""
     if isinstance(skeleton, Clip):
         return skeleton
-    from moglow.bvh.read import read_bvh  # takes a tenth of a second to import, and only a rig needs it
+    from moglow.formats.read import read_motion  # takes a while to import, and only a rig needs it
 
-    return read_bvh(skeleton)
+    return read_motion(skeleton, pose_only=True)
 
 
 def on_rig(blocks: Iterator[Clip], rig: Clip | None) -> Iterator[Clip]:

@@ -29,7 +29,7 @@ def test_bad_frames_and_joints_change_and_no_others(kind: str, seed: int) -> Non
     assert not changed[~found.frames].any()
     assert not np.delete(changed, found.joints, axis=1).any() or kind == "floor"
     assert changed[found.frames].any(1).mean() > 0.5
-    moved = np.linalg.norm(found.clip.world()[0] - WALK.world()[0], axis=-1).max(1)
+    moved = np.linalg.norm(found.clip.world_positions - WALK.world_positions, axis=-1).max(1)
     tips = np.linalg.norm(found.clip.end_positions() - WALK.end_positions(), axis=-1).max(1, initial=0.0)
     assert np.maximum(moved, tips)[found.frames].max() > 0.01 or kind == "spike"
 

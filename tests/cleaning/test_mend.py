@@ -69,7 +69,7 @@ def test_each_fault_is_named_and_mended(kind: str, seed: int) -> None:
     assert NAMED[kind] in {each.damage.kind for each in mended.findings if not each.left}
     assert frames_of(mended)[found.frames].mean() > 0.8
     assert (len(mended.clip), mended.clip.fps) == (len(WALK), WALK.fps)
-    off = np.linalg.norm(mended.clip.world()[0] - WALK.world()[0], axis=-1)
+    off = np.linalg.norm(mended.clip.world_positions - WALK.world_positions, axis=-1)
     assert off.max() < TOLERANCES[kind]
 
 
@@ -122,7 +122,7 @@ def test_frames_beside_a_stretch_at_another_rate_keep_every_bit() -> None:
 def test_faults_are_mended_on_any_figure(rig: str, kind: str) -> None:
     sound, _ = walk(skeleton_of(RIGS[rig]), seconds=4.0)
     mended = mend(injured(kind, 4, sound).clip)
-    off = np.linalg.norm(mended.clip.world()[0] - sound.world()[0], axis=-1)
+    off = np.linalg.norm(mended.clip.world_positions - sound.world_positions, axis=-1)
     assert mended.findings and off.max() < 0.02
 
 

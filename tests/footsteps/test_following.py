@@ -58,7 +58,7 @@ def test_feet_stand_where_and_when_they_are_to(edit: str, clip: Clip, own: Footp
     followed = follow_footprints(clip, asked)
     hold(followed, asked)
     assert bone_stretch(followed.clip) < 1e-9
-    assert jerk(followed.clip.world()[0], 30.0) < 1.15 * jerk(clip.world()[0], 30.0)
+    assert jerk(followed.clip.world_positions, 30.0) < 1.15 * jerk(clip.world_positions, 30.0)
     assert knee_flexion(followed.clip).max() < 150
 
 
@@ -81,7 +81,7 @@ def hold(followed: Followed, asked: Footprints) -> None:
 
 def test_nothing_asked_changes_nothing(clip: Clip, own: Footprints) -> None:
     followed = follow_footprints(clip, own)
-    np.testing.assert_allclose(followed.clip.world()[0], clip.world()[0], atol=1e-4)
+    np.testing.assert_allclose(followed.clip.world_positions, clip.world_positions, atol=1e-4)
 
 
 def test_a_block_is_stepped_on(clip: Clip, own: Footprints) -> None:
@@ -92,7 +92,7 @@ def test_a_block_is_stepped_on(clip: Clip, own: Footprints) -> None:
         middle = round((asked[k].on + asked[k].off) / 2 * 30)
         height = toe_points(done)[middle, asked[k].leg, 1] - standing[asked[k].leg]
         assert height == pytest.approx(0.15, abs=0.01)
-    hips = done.world()[0][:, 0, 1] - clip.world()[0][:, 0, 1]
+    hips = done.world_positions[:, 0, 1] - clip.world_positions[:, 0, 1]
     assert 0.1 < hips.max() < 0.16 and abs(hips[0]) < 0.02
 
 

@@ -40,7 +40,7 @@ def test_heights_are_those_of_the_ground() -> None:
     flat = footprints(clip)
     raised = clip.moved((0.0, 0.25, 0.0))
     floor = np.full((len(clip), 2), 0.25)
-    standing = np.array([clip.world()[0][:, leg.toe, 1].min() for leg in clip.skeleton.anatomy.legs])
+    standing = np.array([clip.world_positions[:, leg.toe, 1].min() for leg in clip.skeleton.anatomy.legs])
     found = footprints(raised, standing=standing, floor=floor)
     np.testing.assert_allclose([each.height for each in found], 0.25, atol=0.01)
     assert [each.on for each in found] == [each.on for each in flat]

@@ -58,9 +58,9 @@ def test_a_flat_floor_changes_little(model: Checkpoint) -> None:
     sampler = Sampler.of(model, temperature=0.7)
     flat = bent_toes(lock_feet(sampler.generate(read_path("line:length=3", fps=30.0)), spec=LOCK))
     stood = stand_on(flat, Flat(0.0))
-    assert np.linalg.norm(stood.clip.world()[0] - flat.world()[0], axis=-1).mean() < 0.01
+    assert np.linalg.norm(stood.clip.world_positions - flat.world_positions, axis=-1).mean() < 0.01
     lower = stand_on(flat, Flat(-0.5)).clip
-    np.testing.assert_allclose(lower.world()[0], stood.clip.world()[0] - [0, 0.5, 0], atol=1e-6)
+    np.testing.assert_allclose(lower.world_positions, stood.clip.world_positions - [0, 0.5, 0], atol=1e-6)
 
 
 def test_soles_are_on_the_floor_where_feet_are_flat(model: Checkpoint) -> None:

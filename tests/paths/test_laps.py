@@ -67,8 +67,8 @@ def test_a_clip_seen_from_its_path_stays_and_its_feet_move_as_the_ground_does() 
     seen = seen_from(moved, path)
     np.testing.assert_allclose(seen.headings(), clip.headings(), atol=1e-6)
     still = seen_from(clip, ControlPath.standing(len(clip), clip.fps))
-    np.testing.assert_allclose(seen.world()[0][..., 1], still.world()[0][..., 1], atol=1e-9)
+    np.testing.assert_allclose(seen.world_positions[..., 1], still.world_positions[..., 1], atol=1e-9)
     leg = clip.skeleton.anatomy.legs[0].ankle
     stays = planted[1:, 0] & planted[:-1, 0]
-    steps = np.diff(seen.world()[0][:, leg], axis=0)[stays] * clip.fps
+    steps = np.diff(seen.world_positions[:, leg], axis=0)[stays] * clip.fps
     np.testing.assert_allclose(steps[:, 2], -1.0, atol=1e-6)

@@ -39,7 +39,7 @@ def make(name: str, *, seed: int = 0) -> Recording:
 def toes_of(recording: Recording) -> Array:
     """World positions ``(T, L, 3)`` of the toes."""
     skeleton = recording.clip.skeleton
-    toes: Array = recording.clip.world()[0][:, [skeleton.index(toe) for toe in recording.toes]]
+    toes: Array = recording.clip.world_positions[:, [skeleton.index(toe) for toe in recording.toes]]
     return toes
 
 
@@ -63,7 +63,9 @@ def test_planted_toes_never_move_and_nothing_is_below_the_floor(name: str) -> No
     assert still.mean() > 0.3
     assert np.abs(np.diff(toes, axis=0)[still]).max() < EXACT
     assert np.allclose(toes[..., 1][planted], SOLE, atol=EXACT)
-    lowest = np.concatenate([recording.clip.world()[0], recording.clip.end_positions()], axis=1)[..., 1].min()
+    lowest = np.concatenate([recording.clip.world_positions, recording.clip.end_positions()], axis=1)[
+        ..., 1
+    ].min()
     assert lowest > 0
 
 
@@ -86,7 +88,7 @@ def test_the_hips_follow_the_path_but_for_their_sway(name: str) -> None:
 @pytest.mark.parametrize("name", ["line", "circle", "line:speed=3,length=12", "back"])
 def test_knees_bend_forward_and_not_too_far(name: str) -> None:
     recording = make(name)
-    positions = recording.clip.world()[0]
+    positions = recording.clip.world_positions
     skeleton = recording.clip.skeleton
     for leg in skeleton.anatomy.legs:
         hip, knee, ankle = positions[:, leg.hip], positions[:, leg.knee], positions[:, leg.ankle]
@@ -184,7 +186,7 @@ def test_the_committed_figure_is_the_figure() -> None:
     clip = read_bvh(SAMPLES / "figure.bvh")
     assert clip.skeleton.names == make_figure().names and clip.skeleton.parents == make_figure().parents
     assert np.allclose(clip.skeleton.offsets, make_figure().offsets, atol=EXACT)
-    heights = np.concatenate([clip.world()[0], clip.end_positions()], axis=1)[0, :, 1]
+    heights = np.concatenate([clip.world_positions, clip.end_positions()], axis=1)[0, :, 1]
     assert heights.min() == pytest.approx(0.02, abs=PRINTED) and heights.max() == pytest.approx(
         1.72, abs=PRINTED
     )

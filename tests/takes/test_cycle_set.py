@@ -36,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
 
 def seen(clip: Clip, frame: int) -> Array:
     """Joints of a frame as seen from the figure's hips and heading."""
-    turned = clip.moved(heading=-float(clip.headings()[frame])).world()[0][frame]
+    turned = clip.moved(heading=-float(clip.headings()[frame])).world_positions[frame]
     return np.asarray(turned - turned[:1] * [1, 0, 1])
 
 
@@ -59,7 +59,7 @@ def test_cycles_repeat_and_begin_as_the_left_foot_comes_down(made: tuple[Path, d
         if entry["kind"] != "cycle":
             continue
         clip, still = read_bvh(out / entry["file"]), read_bvh(out / entry["in_place"])
-        np.testing.assert_allclose(still.world()[0][0], still.world()[0][-1], atol=SAME)
+        np.testing.assert_allclose(still.world_positions[0], still.world_positions[-1], atol=SAME)
         np.testing.assert_allclose(seen(clip, 0), seen(clip, -1), atol=SAME)
         assert entry["phase_down"]["left"] == 0.0 and 0.35 < entry["phase_down"]["right"] < 0.65, entry[
             "name"
@@ -82,7 +82,7 @@ def test_transitions_lead_from_one_motion_into_another(made: tuple[Path, dict[st
             other = clips[entry[key]["clip"]]
             theirs = seen(other, entry[key]["frame"])
             np.testing.assert_allclose(seen(clip, frame), theirs, atol=2e-3, err_msg=entry["name"])
-        steps = np.linalg.norm(np.diff(clip.world()[0], axis=0), axis=-1).max(1) * clip.fps
+        steps = np.linalg.norm(np.diff(clip.world_positions, axis=0), axis=-1).max(1) * clip.fps
         assert steps.max() < 8.0, "nothing leaps"
         root = np.array(entry["root_x_z_degrees"])
         assert len(root) == len(clip) and abs(root[-1, 2] - entry["turned_degrees"]) < 0.1
@@ -109,8 +109,8 @@ def test_strafes_are_mirror_images(made: tuple[Path, dict[str, Any], str]) -> No
     assert one["frames"] == other["frames"] and one["velocity"]["left_m_s"] == -other["velocity"]["left_m_s"]
     clip, mirrored = read_bvh(out / one["in_place"]), read_bvh(out / other["in_place"]).mirrored()
     shift = round(other["phase_down"]["right"] * (one["frames"] - 1))
-    hips = clip.world()[0][:-1, 0, 1]
-    np.testing.assert_allclose(np.roll(mirrored.world()[0][:-1, 0, 1], -shift), hips, atol=2e-3)
+    hips = clip.world_positions[:-1, 0, 1]
+    np.testing.assert_allclose(np.roll(mirrored.world_positions[:-1, 0, 1], -shift), hips, atol=2e-3)
 
 
 def test_what_the_model_has_not_seen_is_left_out() -> None:

@@ -1,7 +1,6 @@
 """Directed feet from the command line and from Python: --ground, --footprints and --footprints-in."""
 
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from moglow.cli.main import cli
 from moglow.footsteps.footprints import foot_names
 from moglow.ground.shapes import Stairs
 from moglow.motion.contacts import toe_points
+from moglow.takes.sidecars import read_sidecar
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
 
@@ -43,12 +43,12 @@ def test_footprints_are_written_edited_and_followed(tmp_path: Path) -> None:
     assert list(found[0]) == ["t_on", "t_off", "foot", "x", "z", "heading", "height"]
     plain = run(*SHORT, "-o", tmp_path / "plain.bvh")
     assert plain.exit_code == 0
-    same = read_bvh(walked).world()[0] - read_bvh(tmp_path / "plain.bvh").world()[0]
+    same = read_bvh(walked).world_positions - read_bvh(tmp_path / "plain.bvh").world_positions
     assert np.abs(same).max() < 2e-3, "writing footprints changes no motion"
     text = steps.read_text().replace(found[3]["x"], f"{float(found[3]['x']) + 0.12:.4f}")
     steps.write_text(text)
     assert run(*SHORT, "-o", moved, "--footprints-in", steps).exit_code == 0
-    said = json.loads(moved.with_suffix(".json").read_text())
+    said = read_sidecar(moved)
     assert said["footprints_followed"]["error_m"] < 0.01 and not said["footprints_followed"]["out_of_reach_s"]
     clip, wanted = read_bvh(moved), rows(steps)[3]
     leg = foot_names(clip.skeleton).index(wanted["foot"])
@@ -62,7 +62,7 @@ def test_footprints_alone_imply_a_path(tmp_path: Path) -> None:
     assert run(*SHORT, "-o", tmp_path / "walk.bvh", "--footprints", steps).exit_code == 0
     done = run("-o", tmp_path / "mine.bvh", "--footprints-in", steps)
     assert done.exit_code == 0, done.output
-    said = json.loads((tmp_path / "mine.json").read_text())
+    said = read_sidecar(tmp_path / "mine.bvh")
     assert said["footprints_followed"]["count"] == len(rows(steps))
     assert said["footprints_followed"]["error_m"] < 0.01
     take = moglow.generate(footprints=steps)
@@ -76,7 +76,7 @@ def test_stairs_are_climbed_on_a_rig_at_another_rate(tmp_path: Path) -> None:
     words = ("--control", "line:length=3.2", "-o", out, "--skeleton", tmp_path / "rig.bvh", "--fps", 60)
     done = run(*words, "--ground", text)
     assert done.exit_code == 0, done.output
-    said, clip = json.loads(out.with_suffix(".json").read_text()), read_bvh(out)
+    said, clip = read_sidecar(out), read_bvh(out)
     assert clip.fps == 60 and said["ground"] == text and said["frames"] == len(clip)
     assert (
         said["on_ground"]["foothold_error_m"]["p95"] < 0.02 and said["on_ground"]["penetration_p99_m"] < 0.01
@@ -94,7 +94,7 @@ def test_python_makes_what_the_command_makes(tmp_path: Path) -> None:
     take = moglow.generate("line:length=2.5", ground="slope:angle=8", seed=2)
     take.export(tmp_path / "ours.bvh")
     assert (tmp_path / "ours.bvh").read_bytes() == out.read_bytes()
-    assert take.figures["on_ground"] == json.loads(out.with_suffix(".json").read_text())["on_ground"]
+    assert take.figures["on_ground"] == read_sidecar(out)["on_ground"]
     assert max(each.height for each in take.footprints) > 0.05
 
 

@@ -3,12 +3,15 @@
 import os
 from pathlib import Path
 
+import click
+
 from moglow.compute.distributed import Place, first_alone
 from moglow.corpus.corpus import Corpus
 from moglow.corpus.preprocess import preprocess
 from moglow.corpus.sources import DataSpec
 from moglow.encodings.encoding import FeatureSpec
 from moglow.errors import CorpusError
+from moglow.files.locks import locked
 from moglow.recipe import Recipe
 
 
@@ -17,14 +20,10 @@ def corpus_of(recipe: Recipe, path: Path, data: str | None, place: Place) -> Cor
     data_spec, features = recipe.section("data", DataSpec).at(data), recipe.section("features", FeatureSpec)
     for alone in first_alone(place):
         if alone and not path.exists():
-            from rich.progress import track
-
             path.parent.mkdir(parents=True, exist_ok=True)
-            steps = preprocess(
-                data_spec, features, path, base=Path(recipe.place).parent, workers=os.cpu_count() or 1
-            )
-            for _ in track(steps, description=f"preprocess {path.name}", transient=True):
-                pass
+            with locked(path, wait=lambda line: click.echo(line, err=True)):
+                if not path.exists():  # another training may have made it meanwhile
+                    _make(data_spec, features, path, Path(recipe.place).parent)
     corpus = Corpus.open(path)
     for name, made, asked in (
         ("features", corpus.encoding.spec, features),
@@ -35,3 +34,11 @@ def corpus_of(recipe: Recipe, path: Path, data: str | None, place: Place) -> Cor
                 f"{path}: was made with {name} {made}, the recipe says {asked}; name another --corpus"
             )
     return corpus
+
+
+def _make(data: DataSpec, features: FeatureSpec, path: Path, base: Path) -> None:
+    from rich.progress import track
+
+    steps = preprocess(data, features, path, base=base, workers=os.cpu_count() or 1)
+    for _ in track(steps, description=f"preprocess {path.name}", transient=True):
+        pass

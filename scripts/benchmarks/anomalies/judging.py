@@ -85,7 +85,7 @@ def jerk_scores(judged: Judged, context: Context) -> list[Scores]:
     found = []
     for clip in judged.clips:
         # Third differences lie between frames, so each frame has one before and one after it.
-        jerk = np.linalg.norm(np.diff(clip.world()[0], n=3, axis=0), axis=-1).max(1)
+        jerk = np.linalg.norm(np.diff(clip.world_positions, n=3, axis=0), axis=-1).max(1)
         around = np.maximum(np.append(jerk, 0), np.append(0, jerk))
         found.append(np.concatenate([[np.nan], around, [np.nan]]))
     return found

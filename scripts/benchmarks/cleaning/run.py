@@ -29,10 +29,10 @@ from moglow.maths.signals import Flags
 from moglow.motion.clip import Clip
 from moglow.sampling.generate import PRETRAINED
 from moglow.sampling.infill import Infill
-from moglow.scoring.strangeness import find_strange
+from moglow.scoring.strangeness import find_unlikely
 from moglow_viewer.pictures.sheet import write_sheet
 from moglow_viewer.scene.scene import Scene
-from moglow_viewer.scene.shown_motion import Motion
+from moglow_viewer.scene.shown_motion import ShownMotion
 
 SAMPLE = Path(__file__).resolve().parents[3] / "data" / "samples" / "walk.bvh"
 SETS = ("open_cmu69", "open_snu_walk", "open_cmu_120fps")
@@ -122,7 +122,7 @@ def _error(clip: Clip | None, injured: Injured, frames: Flags) -> float | None:
 
 
 def _points(clip: Clip) -> Array:
-    return np.concatenate([clip.world()[0], clip.end_positions()], axis=1)
+    return np.concatenate([clip.world_positions, clip.end_positions()], axis=1)
 
 
 def run(data: Path, results: Path, seeds: Sequence[int]) -> None:
@@ -141,7 +141,7 @@ def run(data: Path, results: Path, seeds: Sequence[int]) -> None:
                 own[finding.damage.start : finding.damage.stop] = True
             if (file, "none", 0) not in done:
                 kinds = [finding.damage.kind for finding in sound.findings]
-                strange = find_strange(infill.checkpoint, infill.model, clip)
+                strange = find_unlikely(infill.checkpoint, infill.model, clip)
                 _add(
                     results,
                     file=file,
@@ -230,7 +230,7 @@ def draw(file: Path, picture: Path) -> None:
         replace(injured.clip[shown], name="before"),
         replace(mend(injured.clip, fill=infill).clip[shown], name="after"),
     ]
-    write_sheet(*(Scene((Motion(take),)) for take in takes), path=picture)
+    write_sheet(*(Scene((ShownMotion(take),)) for take in takes), path=picture)
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ from moglow.flows.glow import GlowStep
 from moglow.flows.linear import InvertibleLinear
 from moglow.flows.made import MADE
 from moglow.flows.masked_coupling import MASKS, MaskedCoupling
-from moglow.flows.nets import MLP, KinkedMLP
+from moglow.flows.nets import MLP, ReluMLP
 from moglow.flows.permutation import Permutation
 from moglow.flows.planar import Planar
 from moglow.flows.radial import Radial
@@ -60,9 +60,9 @@ def radial(k: int, generator: Generator) -> Bijection:
     return Radial(2, told, generator=generator)
 
 
-def net(generator: Generator) -> KinkedMLP:
+def net(generator: Generator) -> ReluMLP:
     """Returns the net of a coupling of two channels."""
-    return KinkedMLP(1, 0, 2, hidden=HIDDEN, layers=LAYERS, generator=generator)
+    return ReluMLP(1, 0, 2, hidden=HIDDEN, layers=LAYERS, generator=generator)
 
 
 def realnvp(k: int, generator: Generator) -> Bijection:

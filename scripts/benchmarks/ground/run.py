@@ -148,7 +148,7 @@ def over(sampler: Sampler, model: Checkpoint, ground: str, seed: int) -> Over:
     seconds = time.process_time() - began
     soles = stood.soles.points(*feet_of(stood.clip))
     figures = on_ground(stood.clip, surface, stood.planted, stood.soles.standing, soles)
-    return Over(figures, jerk(stood.clip.world()[0], stood.clip.fps), bone_stretch(stood.clip), seconds)
+    return Over(figures, jerk(stood.clip.world_positions, stood.clip.fps), bone_stretch(stood.clip), seconds)
 
 
 def print_table(sampler: Sampler, model: Checkpoint, seeds: Sequence[int]) -> Iterator[str]:
@@ -163,7 +163,7 @@ def print_table(sampler: Sampler, model: Checkpoint, seeds: Sequence[int]) -> It
             asked = [edit(k, each) for k, each in enumerate(footprints(clip))]
             done = follow_footprints(clip, asked).clip
             errors += [_error(each, footprints(done), clip.fps) for each in asked]
-            ratios.append(jerk(done.world()[0], clip.fps) / jerk(clip.world()[0], clip.fps))
+            ratios.append(jerk(done.world_positions, clip.fps) / jerk(clip.world_positions, clip.fps))
         place, late, heading = np.abs(errors).max(0)
         yield f"| {name} | {100 * place:.1f} | {late:.0f} | {np.degrees(heading):.1f}° | {max(ratios):.2f} |"
     yield ""
@@ -216,7 +216,7 @@ def _seam(loop: Loop) -> tuple[float, float]:
     )
     share = way / np.maximum(path, 1e-6)
     even = float(np.ptp(share) / 2)
-    change = np.linalg.norm(np.diff(shown.world()[0], 2, axis=0), axis=-1).max(-1)
+    change = np.linalg.norm(np.diff(shown.world_positions, 2, axis=0), axis=-1).max(-1)
     seam = change[frames - 2 : frames + 2].max()
     elsewhere = change[frames + 2 : 2 * frames - 2].max()
     return even, float(seam / elsewhere)

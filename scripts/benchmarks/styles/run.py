@@ -29,7 +29,7 @@ from moglow.corpus.windows import Footage, Windows
 from moglow.evaluation.speed import processor
 from moglow.recipe import read_recipe
 from moglow.scoring.style_evidence import Floats, best_temperature, evidence_of_split, probabilities
-from moglow.training.run import Plan, TrainingRun
+from moglow.training.run import TrainingPlan, TrainingRun
 from scripts.benchmarks.styles.page import read, written
 
 RECIPE = Path(__file__).parents[3] / "data" / "bandai" / "styles.toml"
@@ -61,7 +61,7 @@ class Parts:
         return Exam(score(self.whole, "back"), score(self.whole, "val"), parameters)
 
 
-def flowgmm(parts: Parts, plan: Plan, seed: int) -> Exam:
+def flowgmm(parts: Parts, plan: TrainingPlan, seed: int) -> Exam:
     """Trains the recipe's model on all clips, labelled or not."""
     with tempfile.TemporaryDirectory() as folder:
         run = TrainingRun(Path(folder), plan, parts.learnt, seed=seed)
@@ -86,7 +86,7 @@ class LSTMClassifier(nn.Module):
         return said
 
 
-def lstm(parts: Parts, plan: Plan, seed: int) -> Exam:
+def lstm(parts: Parts, plan: TrainingPlan, seed: int) -> Exam:
     """Trains the classifier on the labelled clips alone, as many windows as the recipe says."""
     spec, corpus = plan.training, parts.learnt
     labelled = corpus.labelled("train", spec.windows.labelled, seed=seed)
@@ -123,12 +123,12 @@ def lstm(parts: Parts, plan: Plan, seed: int) -> Exam:
     return parts.exam(score, sum(parameter.numel() for parameter in model.parameters()))
 
 
-WAYS: Mapping[str, Callable[[Parts, Plan, int], Exam]] = {"FlowGMM": flowgmm, "LSTM": lstm}
+WAYS: Mapping[str, Callable[[Parts, TrainingPlan, int], Exam]] = {"FlowGMM": flowgmm, "LSTM": lstm}
 
 
 def measure(way: str, share: float, seed: int, parts: Parts) -> dict[str, Any]:
     """Returns a line of the results."""
-    plan = Plan.of(read_recipe(RECIPE, [f"training.windows.labelled={share}"]))
+    plan = TrainingPlan.of(read_recipe(RECIPE, [f"training.windows.labelled={share}"]))
     start = time.process_time()
     exam = WAYS[way](parts, plan, seed)
     temperature = best_temperature(*exam.held_back)
