@@ -93,7 +93,7 @@ def generate(
             control is None and asked is not None,
         )
         done = footed(sampler, model, track, asked, surface, rig, implied=implied)
-        about["directed"] = done.more
+        about["directed"] = {**done.more, **({"ground": surface.name} if surface else {})}
         return Take(done.clip, seed, track.take, done.path, done.measured, footprints=done.prints, **about)
     if loop:
         lap = make_loop(sampler, model, track, spec=LOCK, strides=strides, foot_lock=foot_lock)
