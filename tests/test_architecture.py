@@ -65,7 +65,8 @@ BORDERS = {
 
 # From a checkpoint and a control to a file: numpy alone, so that it runs inside Blender and starts at once.
 GENERATING = """motion.foot_lock paths.control_path paths.csv_files motion.retarget bvh.write encodings.encoding
-    corpus.normalizer corpus.context sampling.sampler sampling.generate sampling.loops formats.export takes.single"""
+    corpus.normalizer corpus.context sampling.sampler sampling.generate sampling.loops formats.export takes.single
+    takes.cycle_set"""
 HEAVY = {"torch", "scipy", "bvh", "pyvista", "click", "rich"}
 
 

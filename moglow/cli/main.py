@@ -17,6 +17,7 @@ from moglow.errors import MoglowError
 SECTIONS: dict[str, dict[str, str]] = {
     "Make motion": {
         "generate": "moglow.cli.commands.generate",
+        "cycles": "moglow.cli.commands.cycles",
         "play": "moglow.cli.commands.play",
         "stream": "moglow.cli.commands.stream",
         "serve": "moglow.cli.commands.serve",
