@@ -1,4 +1,4 @@
-"""The model behind the server: requests of the Motion Model Context Protocol in, motion out; needs motionmcp-sdk[server].
+"""The model behind the server: Motion Model Context Protocol requests in, motion out; needs motionmcp-sdk[server].
 
 Constraints of type root_path are followed, on our figure or retargeted onto the client's. The prompt of a text segment
 chooses a style by name. Everything else is refused by an error object of the protocol.

@@ -111,7 +111,7 @@ def path_of(frames: int, fps: float, constraints: Sequence[Any]) -> tuple[Contro
 
 
 def _curve(time: Array, at: Array, values: Array) -> Array:
-    """A cubic through keys that never overshoots (Fritsch and Carlson 1980), held before the first and after the last."""
+    """Returns a cubic through keys that never overshoots (Fritsch and Carlson 1980), held before and after them."""
     if len(at) == 1:
         return np.full(len(time), values[0])
     steps = np.diff(at).astype(float)

@@ -28,7 +28,7 @@ from moglow.measures.bands import Estimate
 from moglow.measures.scores import Measure
 from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
-from moglow.training.run import Plan, TrainingRun
+from moglow.training.run import TrainingPlan, TrainingRun
 from moglow_viewer.pages.report import make_report
 from moglow_viewer.play.scripted import driven
 from tests.support.rigs import RIGS
@@ -55,7 +55,7 @@ def corpus() -> Corpus:
 def checkpoint(tmp_path_factory: pytest.TempPathFactory, corpus: Corpus) -> Checkpoint:
     """A model that has learnt nothing yet."""
     recipe = tiny_recipe(steps=4, validate_every=4)
-    return TrainingRun(tmp_path_factory.mktemp("run"), Plan.of(recipe), corpus, seed=0).checkpoint()
+    return TrainingRun(tmp_path_factory.mktemp("run"), TrainingPlan.of(recipe), corpus, seed=0).checkpoint()
 
 
 def test_the_area_under_the_curve_counts_pairs() -> None:

@@ -118,7 +118,7 @@ def test_motion_is_put_on_the_skeleton_of_the_client(server: str, name: str, tmp
 
 def test_frames_are_those_of_the_clients_rate(server: str, tmp_path: Path) -> None:
     body = request(server, timing={"fps": 24.0}, segments=[{"type": "unconditioned", "duration_frames": 49}],
-                   constraints=[{"type": "root_path", "frames": [0, 48], "positions_xz": [[0, 0], [2, 0]]}])  # fmt: skip
+                   constraints=[{"type": "root_path", "frames": [0, 48], "positions_xz": [[0, 0], [2, 0]]}])  # fmt: skip  # noqa: E501
     clip = clip_of(client.generate(server, body), tmp_path)
     assert clip.fps == 24.0 and len(clip) == 49
     assert abs(clip.ground_positions()[-1, 0] - 2.0) < 0.3
@@ -138,14 +138,14 @@ def test_a_prompt_names_a_style_and_the_answer_says_so(server: str) -> None:
     [
         ({"model": "other"}, "unknown_model"),
         ({"protocol_version": "9.0"}, "version_unsupported"),
-        ({"constraints": [{"type": "pose_keyframe", "frame": 0, "joint_rotations": {"Hips": [0, 0, 0, 1]}}]}, "unsupported_constraint"),
+        ({"constraints": [{"type": "pose_keyframe", "frame": 0, "joint_rotations": {"Hips": [0, 0, 0, 1]}}]}, "unsupported_constraint"),  # noqa: E501
         ({"constraints": [{"type": "root_path", "frames": [999], "positions_xz": [[0, 0]]}]}, "frame_out_of_range"),
         ({"segments": [{"type": "unconditioned", "duration_frames": 100000}], "constraints": []}, "duration"),
         ({"segments": [], "constraints": []}, "schema_validation"),
         ({"options": {"loop": True}}, "invalid_options"),
         ({"timing": {"fps": 0.001}}, "invalid_options"),
-        ({"skeleton": {"joints": [{"name": "a", "parent": "b", "rest_translation": [0, 0, 0], "rest_rotation": [0, 0, 0, 1]}]}}, "invalid_skeleton"),
-        ({"skeleton": {"joints": [{"name": "a", "parent": None, "rest_translation": [0, 0, 0], "rest_rotation": [0, 0, 0, 1]}]}}, "invalid_options"),
+        ({"skeleton": {"joints": [{"name": "a", "parent": "b", "rest_translation": [0, 0, 0], "rest_rotation": [0, 0, 0, 1]}]}}, "invalid_skeleton"),  # noqa: E501
+        ({"skeleton": {"joints": [{"name": "a", "parent": None, "rest_translation": [0, 0, 0], "rest_rotation": [0, 0, 0, 1]}]}}, "invalid_options"),  # noqa: E501
     ],
 )  # fmt: skip
 def test_a_bad_request_is_an_error_object(server: str, change: dict[str, Any], code: str) -> None:
