@@ -36,6 +36,8 @@ PACKAGES = (
         "live",
         "formats",
         "bvh",
+        "footsteps",
+        "ground",
         "paths",
         "compute",
     ),

@@ -16,13 +16,13 @@ Examples:
 """
 
 
-def chosen(text: str) -> tuple[str, ...]:
+def chosen(text: str | None) -> tuple[str, ...]:
     """The measures that a text names, in their order.
 
     >>> chosen("live, gait")
     ('gait', 'live')
     """
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    names = [name.strip() for name in (text or ",".join(MEASURED)).split(",") if name.strip()]
     for name in names:
         if name not in MEASURED:
             raise click.BadParameter(f"there is no measure {name!r}; choose from {', '.join(MEASURED)}")
