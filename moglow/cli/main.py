@@ -38,6 +38,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "evaluate": "moglow.cli.commands.evaluate",
         "info": "moglow.cli.commands.info",
         "bench": "moglow.cli.commands.bench",
+        "completion": "moglow.cli.commands.completion",
     },
 }
 COMMANDS: dict[str, str] = {name: module for section in SECTIONS.values() for name, module in section.items()}

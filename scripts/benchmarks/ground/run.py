@@ -211,7 +211,7 @@ def _seam(loop: Loop) -> tuple[float, float]:
     step = stride // 2 if forward > left else stride  # a side-step is followed by one that only draws near
     asked = laps_around(loop.path, 1, 1).positions[: len(shown)]
     way, path = (
-        np.linalg.norm(places[step:] - places[:-step], axis=-1)[frames : 2 * frames - step]
+        np.linalg.norm(places[step:] - places[:-step], axis=-1)[frames : 2 * frames]
         for places in (shown.ground_positions(), asked)
     )
     share = way / np.maximum(path, 1e-6)
