@@ -12,7 +12,9 @@ Examples:
 
 
 @click.command(epilog=EXAMPLE)
-@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="The port to listen at."
+)
 @click.option(
     "--host",
     default="127.0.0.1",
