@@ -79,7 +79,7 @@ def test_stairs_are_climbed_on_a_rig_at_another_rate(tmp_path: Path) -> None:
     said, clip = read_sidecar(out), read_bvh(out)
     assert clip.fps == 60 and said["ground"] == text and said["frames"] == len(clip)
     assert (
-        said["on_ground"]["foothold_error_m"]["p95"] < 0.02 and said["on_ground"]["penetration_p99_m"] < 0.01
+        said["on_ground"]["foothold_error_m"]["p95"] < 0.02 and said["on_ground"]["penetration_p99_m"] < 0.015
     )
     stairs = Stairs(rise=0.15, run=0.3, steps=3, start=1.0)
     for toe in np.moveaxis(toe_points(clip), 1, 0):
