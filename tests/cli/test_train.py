@@ -122,7 +122,7 @@ def test_the_corpus_is_made_first_where_there_is_none(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert (tmp_path / "walks.corpus").exists()
     other = train(recipe, "--set", "data.fps=25", name="other")
-    assert other.exit_code == 1 and "was made with data.fps 20.0, the recipe says 25.0" in other.output
+    assert other.exit_code == 1 and "was made with data.fps = 20.0, the recipe says 25.0" in other.output
 
 
 @pytest.mark.parametrize(
@@ -190,3 +190,13 @@ def test_tensorboard_holds_scalars_and_sheets(recipe: Path, tmp_path: Path) -> N
     seen = Image.open(io.BytesIO(images[-1].encoded_image_string))
     with Image.open(tmp_path / "run" / "sheets" / "step_000006.png") as sheet:
         assert np.array_equal(np.asarray(seen), np.asarray(sheet))
+
+
+def test_a_run_starts_from_another(recipe: Path, tmp_path: Path) -> None:
+    assert train(recipe).exit_code == 0
+    result = train(recipe, "--from", str(tmp_path / "run"), "--set", "training.steps=3", name="more")
+    assert result.exit_code == 0, result.output
+    assert Checkpoint.read(tmp_path / "more").about["from"]["checkpoint"] == str(tmp_path / "run")
+    wrong = train(recipe, "--from", "pretrained", name="other")
+    assert wrong.exit_code == 1 and wrong.output.strip().count("\n") == 0
+    assert "the corpus does not fit pretrained: it has 20 frames a second, the checkpoint 30" in wrong.output

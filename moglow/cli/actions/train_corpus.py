@@ -12,11 +12,15 @@ from moglow.corpus.sources import DataSpec
 from moglow.encodings.encoding import FeatureSpec
 from moglow.errors import CorpusError
 from moglow.files.locks import locked
+from moglow.files.tables import to_table
 from moglow.recipe import Recipe
 
 
-def corpus_of(recipe: Recipe, path: Path, data: str | None, place: Place) -> Corpus:
-    """Returns the corpus in a file, made by the recipe if there is none; one of another making is refused."""
+def corpus_of(recipe: Recipe, path: Path, data: str | None, place: Place, *, started: bool = False) -> Corpus:
+    """Returns the corpus in a file, made by the recipe if there is none.
+
+    One of another making is refused, unless the run is `started` from a checkpoint, whose encoding counts then.
+    """
     data_spec, features = recipe.section("data", DataSpec).at(data), recipe.section("features", FeatureSpec)
     for alone in first_alone(place):
         if alone and not path.exists():
@@ -25,13 +29,18 @@ def corpus_of(recipe: Recipe, path: Path, data: str | None, place: Place) -> Cor
                 if not path.exists():  # another training may have made it meanwhile
                     _make(data_spec, features, path, Path(recipe.place).parent)
     corpus = Corpus.open(path)
+    if started:
+        return corpus
     for name, made, asked in (
-        ("features", corpus.encoding.spec, features),
+        *(
+            (f"features.{key}", value, to_table(features)[key])
+            for key, value in to_table(corpus.encoding.spec).items()
+        ),
         ("data.fps", corpus.fps, data_spec.fps),
     ):
         if made != asked:
             raise CorpusError(
-                f"{path}: was made with {name} {made}, the recipe says {asked}; name another --corpus"
+                f"{path}: was made with {name} = {made}, the recipe says {asked}; name another --corpus"
             )
     return corpus
 

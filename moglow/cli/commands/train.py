@@ -9,8 +9,12 @@ Examples:
   moglow train data/procedural/recipe.toml -o runs/first --steps 300
   moglow train data/open/recipe.toml -o runs/open --corpus open.corpus --set training.batch=32
   moglow train data/open/recipe.toml -o runs/open --resume
+  moglow train data/open/wide.toml -o runs/more --corpus more.corpus --from pretrained
   torchrun --nproc-per-node 2 -m moglow train data/open/recipe.toml -o runs/open
 """
+
+PRETRAINED = "pretrained"
+"""The name that stands for the shipped weights."""
 
 
 @click.command(epilog=EXAMPLE)
@@ -22,6 +26,12 @@ Examples:
 @click.option("--data", type=click.Path(exists=True, file_okay=False), help="Where the recipe's folders lie.")
 @click.option(
     "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Overrides a recipe's value."
+)
+@click.option(
+    "--from",
+    "start_name",
+    metavar="CHECKPOINT",
+    help="Starts from a checkpoint, a run's folder, or `pretrained`, and keeps its model, context and labels.",
 )
 @click.option("--steps", type=click.IntRange(1), help="Steps in all; short for --set training.steps=N.")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same model.")
@@ -35,6 +45,7 @@ def command(
     corpus_file: Path | None,
     data: str | None,
     settings: tuple[str, ...],
+    start_name: str | None,
     steps: int | None,
     seed: int,
     resume: bool,
@@ -47,24 +58,30 @@ def command(
     Writes best.safetensors (what `moglow generate` takes), last.safetensors, the state for --resume, and log.jsonl.
     Ctrl-C saves and stops; a second one stops at once. Under `torchrun` the processes share each batch.
     """
+    from moglow.checkpoint import Checkpoint
     from moglow.cli.actions.train_corpus import corpus_of
     from moglow.cli.actions.train_screen import Screen
     from moglow.compute.distributed import process_group
     from moglow.compute.memory import keep_freed_memory
     from moglow.recipe import read_recipe
+    from moglow.takes.single import pretrained
     from moglow.training.folder import occupied, refuse_used
     from moglow.training.run import TrainingPlan, TrainingRun
+    from moglow.training.start import Start
 
     extra = [] if steps is None else [f"training.steps={steps}"]
     recipe = read_recipe(recipe_file, [*settings, *extra])
-    plan = TrainingPlan.of(recipe)
+    plan, start = TrainingPlan.of(recipe), None
+    if start_name:
+        start = Start(pretrained() if start_name == PRETRAINED else Checkpoint.read(start_name), start_name)
     if not resume:
         refuse_used(output)
     keep_freed_memory()  # an eighth to a seventh of each step on a CPU
     with process_group(device) as place:
         with occupied(output, place):
-            corpus = corpus_of(recipe, corpus_file or default_corpus(recipe_file, output), data, place)
-            run = TrainingRun(output, plan, corpus, seed=seed, resume=resume, place=place)
+            path = corpus_file or default_corpus(recipe_file, output)
+            corpus = corpus_of(recipe, path, data, place, started=start is not None)
+            run = TrainingRun(output, plan, corpus, seed=seed, resume=resume, start=start, place=place)
             with Screen(run, tensorboard=tensorboard, sheets=sheets) as screen:
                 for event in run.events():
                     screen.show(event)
