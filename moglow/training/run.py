@@ -263,6 +263,7 @@ class TrainingRun:
             "seconds": self.seconds,
             "validations": to_table(self.validations),
             "plan": self.plan.identity(self.corpus),
+            "from": self.origin,
         }
         metadata = {"format": FORMAT, "version": VERSION, "training": json.dumps(table)}
         write_tensors(self.folder / STATE, arrays, metadata)
@@ -304,6 +305,8 @@ class TrainingRun:
                         f"{path}: was begun with {section}.{key} = {before[section].get(key)}, now it is "
                         f"{now[section].get(key)}; set it back or start a new run"
                     )
+        if table.get("from") and not self.start:
+            raise CheckpointError(f"{self.folder}: was killed while it saved for the first time; start a new run")
         self._forget_after(int(table["step"]))
         return arrays, table
 
