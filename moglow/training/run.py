@@ -306,7 +306,9 @@ class TrainingRun:
                         f"{now[section].get(key)}; set it back or start a new run"
                     )
         if table.get("from") and not self.start:
-            raise CheckpointError(f"{self.folder}: was killed while it saved for the first time; start a new run")
+            raise CheckpointError(
+                f"{self.folder}: was killed while it saved for the first time; start a new run"
+            )
         self._forget_after(int(table["step"]))
         return arrays, table
 

@@ -14,7 +14,8 @@ from moglow.corpus.corpus import Corpus
 from moglow.errors import CheckpointError, CorpusError, TrainingError
 from moglow.models import MODELS
 from moglow.models.model import MotionModel
-from moglow.training.run import LAST, TrainingPlan, TrainingRun
+from moglow.training.folder import LAST
+from moglow.training.run import TrainingPlan, TrainingRun
 from moglow.training.start import Start, label_columns, with_labels_of
 from moglow.training.trainer import StepReport
 from tests.support.tiny import tiny_context, tiny_corpus, tiny_recipe
