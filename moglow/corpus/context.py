@@ -94,14 +94,7 @@ class Context:
         statistics = (pose.mean, pose.deviation, control.mean, control.deviation)
         styles = corpus.styles if spec.styles else ()
         performers = corpus.performers if spec.performers else ()
-        for name, labels in (
-            ("usual", styles),
-            ("sideways", (*styles, *performers)),
-            ("performer", performers),
-        ):
-            if (label := getattr(spec, name)) and label not in labels:
-                kind = {"usual": "style", "sideways": "style or performer"}.get(name, name)
-                raise RecipeError(f"[context] {name}: no {kind} {label!r}; {suggestion(label, labels)}")
+        refuse_unknown(spec, styles, performers)
         context = cls(
             spec,
             encoding,
@@ -299,6 +292,18 @@ class Context:
         return cls(
             spec, encoding, float(table["fps"]), tuple(table["styles"]), performers=performers, **loaded
         )
+
+
+def refuse_unknown(spec: ContextSpec, styles: Sequence[str], performers: Sequence[str]) -> None:
+    """Raises `RecipeError` if a default label is not among the styles or performers."""
+    for name, labels in (
+        ("usual", styles),
+        ("sideways", (*styles, *performers)),
+        ("performer", performers),
+    ):
+        if (label := getattr(spec, name)) and label not in labels:
+            kind = {"usual": "style", "sideways": "style or performer"}.get(name, name)
+            raise RecipeError(f"[context] {name}: no {kind} {label!r}; {suggestion(label, labels)}")
 
 
 def goes_sideways(path: ControlPath) -> bool:

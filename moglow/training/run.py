@@ -52,7 +52,10 @@ class TrainingPlan:
         return cls(model, config, context, training, to_table(recipe.tables))
 
     def starting_from(self, checkpoint: Checkpoint) -> "TrainingPlan":
-        """Returns the plan with a checkpoint's model and context; of its own context only the default labels stay."""
+        """Returns the plan with a checkpoint's model and context; of its own context only the default labels stay.
+
+        They replace those of the checkpoint where the recipe names any.
+        """
         model = MODELS.get(checkpoint.model)
         if model is None:
             raise CheckpointError(
@@ -61,13 +64,10 @@ class TrainingPlan:
         config = from_table(model.Config, checkpoint.config, "the checkpoint's model", CheckpointError)
         spec, own = checkpoint.context.spec, self.context
         context = replace(
-            spec,
-            styles=spec.styles or own.styles,
-            performers=spec.performers or own.performers,
-            usual=own.usual or spec.usual,
-            sideways=own.sideways or spec.sideways,
-            performer=own.performer or spec.performer,
+            spec, styles=spec.styles or own.styles, performers=spec.performers or own.performers
         )
+        if own.usual or own.sideways or own.performer:
+            context = replace(context, usual=own.usual, sideways=own.sideways, performer=own.performer)
         tables = {"model": {"name": checkpoint.model, **to_table(config)}, "context": to_table(context)}
         return replace(
             self, model=checkpoint.model, config=config, context=context, recipe={**self.recipe, **tables}

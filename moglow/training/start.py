@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from moglow.checkpoint import Checkpoint
-from moglow.corpus.context import Context, ContextSpec
+from moglow.corpus.context import Context, ContextSpec, refuse_unknown
 from moglow.corpus.corpus import Corpus
 from moglow.encodings.encoding import Encoding
 from moglow.errors import CorpusError, TrainingError
@@ -86,6 +86,7 @@ def with_labels_of(context: Context, spec: ContextSpec, corpus: Corpus) -> Conte
             (context.styles, corpus.styles, spec.styles),
         )
     )
+    refuse_unknown(spec, styles, performers)
     own = dict(zip((*context.performers, *context.styles), np.asarray(context.postures), strict=True))
     before = len(context.performers)
     of_styles = dict(zip(context.styles, context.postures[before:], strict=True))

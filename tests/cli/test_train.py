@@ -272,7 +272,7 @@ def test_clips_on_another_skeleton_teach_a_model_its_own_encoding(recipe: Path, 
     [
         (
             lambda path: path.mkdir(),
-            "no BVH file in it or below it (it is empty); export clips as .bvh there",
+            "no motion file in it or below it (it is empty); put BVH, FBX",
         ),
         (lambda path: path.write_text(""), 'has no section [model]; add one with preset = "compact"'),
         (lambda path: path.write_bytes(b"\x08\0\0\0\0\0\0\0{}      "), "expected moglow-corpus 1, found"),

@@ -45,8 +45,8 @@ def test_a_file_is_held_out_of_enough_of_them(tmp_path: Path) -> None:
 
 def test_a_folder_without_clips_says_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RecipeError, match=r"no BVH file in it or below it \(it is empty\)"):
+    with pytest.raises(RecipeError, match=r"no motion file in it or below it \(it is empty\)"):
         folder_data(tmp_path / "empty")
-    folder = fill(tmp_path / "fbx", "a.fbx", "deep/b.FBX", "c.csv")
-    with pytest.raises(RecipeError, match=r"files: 2 with \.fbx, 1 with \.csv\); export clips as \.bvh"):
+    folder = fill(tmp_path / "c3d", "a.c3d", "deep/b.C3D", "c.csv")
+    with pytest.raises(RecipeError, match=r"files: 2 with \.c3d, 1 with \.csv\); put BVH"):
         folder_data(folder)

@@ -57,10 +57,13 @@ def _must_be_made_by(
 def _make(
     data: DataSpec, features: FeatureSpec, path: Path, base: Path, encoding: Encoding | None
 ) -> Summary | None:
+    from rich.console import Console
     from rich.progress import track
 
+    console = Console(stderr=True)
     steps = preprocess(data, features, path, base=base, workers=os.cpu_count() or 1, encoding=encoding)
     summary = None
-    for step in track(steps, description=f"preprocess {path.name}", transient=True):
+    words, quiet = f"preprocess {path.name}", not console.is_terminal
+    for step in track(steps, words, console=console, transient=True, disable=quiet):
         summary = step.summary
     return summary

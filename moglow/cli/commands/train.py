@@ -90,11 +90,11 @@ def command(
     with process_group(device) as place:
         with occupied(output, place):
             corpus, summary = corpus_of(material, path, data, place, encoding=encoding, anew=anew)
+            plan = TrainingPlan.of(material.fitted(corpus, start).recipe)
+            run = TrainingRun(output, plan, corpus, seed=seed, resume=resume, start=start, place=place)
             if not place.rank:
                 for line in reading(source, summary):
                     click.echo(line)
-            plan = TrainingPlan.of(material.fitted(corpus, start).recipe)
-            run = TrainingRun(output, plan, corpus, seed=seed, resume=resume, start=start, place=place)
             with Screen(run, tensorboard=tensorboard, sheets=sheets) as screen:
                 for event in run.events():
                     screen.show(event)
