@@ -14,7 +14,7 @@ from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
 from moglow import __version__
 from moglow.checkpoint import Checkpoint
-from moglow.encodings.encoding import PLANTED
+from moglow.encodings.chart import PLANTED
 from moglow.errors import CheckpointError
 from moglow.files.atomic import replacing
 from moglow.sampling.fast.folded import Folded
