@@ -40,10 +40,10 @@ def test_rotations_on_a_rig_pose_it_as_the_clip(name: str) -> None:
     rig = Rig.of(joints)
     clip = rigid(dance(rig.skeleton))
     rotations, root = rig.local(clip)
-    places = np.tile([joint.rest_translation for joint in joints], (len(clip), 1, 1))
-    places[:, 0] = root
+    local = np.tile([joint.rest_translation for joint in joints], (len(clip), 1, 1))
+    local[:, 0] = root
     world, _ = compose(
-        NodeTree.of(skeleton.parents), places, np.roll(rotations, 1, axis=-1), np.ones_like(places)
+        NodeTree.of(skeleton.parents), local, np.roll(rotations, 1, axis=-1), np.ones_like(local)
     )
     assert np.abs(world - clip.world()[0]).max() < 1e-9
 
