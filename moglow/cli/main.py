@@ -30,6 +30,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Convert it": {
         "clean": "moglow.cli.commands.clean",
         "export": "moglow.cli.commands.export",
+        "export-model": "moglow.cli.commands.export_model",
         "blender": "moglow.cli.commands.blender",
     },
     "Learn from it": {

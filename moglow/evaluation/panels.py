@@ -107,7 +107,7 @@ class Exam(ABC):
 def over_seeds(by_seed: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:
     """Each figure with its interval over seeds; seeds without the figure do not count.
 
-    >>> found = over_seeds([{"lean": 4.0}, {"lean": 6.0}, {"lean": math.nan}])["lean"]
+    >>> found = over_seeds([{"lean": 4.0}, {"lean": 6.0}, {"lean": float("nan")}])["lean"]
     >>> found.value, round(found.high - found.low, 2)
     (5.0, 25.41)
     """

@@ -23,7 +23,7 @@ from moglow.motion.retarget import retarget
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.generate import TEMPERATURE, motions
 from moglow.sampling.sampler import Sampler, Track
-from moglow.server.requests import Rig, path_of, style_of
+from moglow.server.requests import Rig, path_of, rigid, style_of
 
 MODEL = "moglow"
 SHORTEST = 2  # frames at the model's rate
@@ -146,9 +146,7 @@ class MoglowBackbone(Backbone):  # type: ignore[misc, unused-ignore] # untyped w
         """The motion on the client's figure, at the request's rate and length."""
         moved = replace(clip, skeleton=rig.skeleton) if same else retarget(clip, rig.skeleton, keep_path=True)
         at = np.minimum(np.arange(frames) * moved.fps / fps, len(moved) - 1)
-        if fps == moved.fps:
-            return moved[:frames]
-        return moved.sampled(at, fps)
+        return rigid(moved[:frames] if fps == moved.fps else moved.sampled(at, fps))
 
     def _beyond(self, path: ControlPath) -> list[str]:
         """What the path asks for beyond the recordings."""

@@ -5,7 +5,7 @@ units are ours.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from moglow.formats.bones import compose
 from moglow.formats.node_tree import NodeTree
-from moglow.maths.rotations import Array, quat_conjugate, quat_multiply, quat_normalize, quat_rotate
+from moglow.maths.rotations import Array, quat_conjugate, quat_multiply, quat_normalize
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_path import ControlPath
@@ -72,14 +72,18 @@ class Rig:
         local[:, 1:] = quat_multiply(quat_conjugate(world[:, above]), world[:, 1:])
         return np.roll(quat_normalize(local), -1, axis=-1), places[:, 0]
 
-    def translations(self, clip: Clip) -> Array:
-        """Places ``(T, J, 3)`` of the joints in their parents; the root's in the world."""
-        places, turns = clip.world()
-        world = quat_multiply(turns, self.rest)
-        local = places.copy()
-        above = list(self.skeleton.parents[1:])
-        local[:, 1:] = quat_rotate(quat_conjugate(world[:, above]), places[:, 1:] - places[:, above])
-        return local
+
+def rigid(clip: Clip) -> Clip:
+    """Returns a clip in which the root alone moves in its parent, and the hips are where they were.
+
+    The protocol's answer has turns for all joints and a place for the root: a root above the hips carries them.
+    """
+    hips = clip.skeleton.anatomy.roles.get("hips", 0)
+    positions = clip.positions.copy()
+    positions[:, 1:] = clip.skeleton.offsets[1:]
+    moved = replace(clip, positions=positions)
+    positions[:, 0] += clip.world()[0][:, hips] - moved.world()[0][:, hips]
+    return replace(clip, positions=positions)
 
 
 def path_of(frames: int, fps: float, constraints: Sequence[Any]) -> tuple[ControlPath, list[str]]:

@@ -7,10 +7,11 @@ import pytest
 
 from moglow.formats.bones import compose
 from moglow.formats.node_tree import NodeTree
-from moglow.maths.rotations import axis_angle_to_quat
-from moglow.server.requests import Rig, path_of, style_of
+from moglow.maths.rotations import IDENTITY, axis_angle_to_quat, quat_conjugate, quat_rotate
+from moglow.server.requests import Rig, path_of, rigid, style_of
 from tests.formats.test_glb import SKELETONS, dance
 from tests.support.rigs import RIGS
+from tests.support.walking import walk
 
 
 def root_path(
@@ -24,18 +25,25 @@ def test_rotations_on_a_rig_pose_it_as_the_clip(name: str) -> None:
     skeleton, random = SKELETONS[name], np.random.default_rng(0)
     axes = random.normal(size=(len(skeleton), 3))
     turns = np.array([axis_angle_to_quat(axis / np.linalg.norm(axis), 1.3) for axis in axes])
+    _, rest = compose(NodeTree.of(skeleton.parents), skeleton.offsets, turns, np.ones_like(skeleton.offsets))
+    above = [quat_conjugate(rest[parent]) if parent >= 0 else IDENTITY for parent in skeleton.parents]
+    places = [quat_rotate(turn, offset) for turn, offset in zip(above, skeleton.offsets, strict=True)]
     joints = [
-        SimpleNamespace(name=f"j{k}", parent=f"j{parent}" if parent >= 0 else None,
-                        rest_translation=skeleton.offsets[k], rest_rotation=np.roll(turns[k], -1))
+        SimpleNamespace(
+            name=f"j{k}",
+            parent=f"j{parent}" if parent >= 0 else None,
+            rest_translation=places[k],
+            rest_rotation=np.roll(turns[k], -1),
+        )
         for k, parent in enumerate(skeleton.parents)
-    ]  # fmt: skip
+    ]
     rig = Rig.of(joints)
-    clip = dance(rig.skeleton)
+    clip = rigid(dance(rig.skeleton))
     rotations, root = rig.local(clip)
-    places = rig.translations(clip)
-    assert np.abs(places[:, 0] - root).max() < 1e-9
+    local = np.tile([joint.rest_translation for joint in joints], (len(clip), 1, 1))
+    local[:, 0] = root
     world, _ = compose(
-        NodeTree.of(skeleton.parents), places, np.roll(rotations, 1, axis=-1), np.ones_like(places)
+        NodeTree.of(skeleton.parents), local, np.roll(rotations, 1, axis=-1), np.ones_like(local)
     )
     assert np.abs(world - clip.world()[0]).max() < 1e-9
 
@@ -69,3 +77,11 @@ def test_styles_are_found_by_name_or_nearly() -> None:
     assert style_of("walks depresed", styles) == "depressed"
     assert style_of("like an old man", styles) == "old_man"
     assert style_of("dances the tango", styles) is None
+
+
+@pytest.mark.parametrize("name", ["unreal", "bandai", "mixamo"])
+def test_the_root_carries_the_hips(name: str) -> None:
+    clip = walk(SKELETONS[name], seconds=1.0)[0]
+    moved, hips = rigid(clip), clip.skeleton.anatomy.roles["hips"]
+    assert np.abs(moved.positions[:, 1:] - clip.skeleton.offsets[1:]).max() == 0.0
+    assert np.abs(moved.world()[0][:, hips:] - clip.world()[0][:, hips:])[:, :3].max() < 1e-9
