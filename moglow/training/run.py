@@ -26,6 +26,7 @@ from moglow.scoring.likelihood import likelihood
 from moglow.scoring.spread import spread
 from moglow.scoring.style_evidence import StyleAccuracy
 from moglow.training.folder import LAST, LOG, STATE, begin, keep_lines, log_line, refuse_used
+from moglow.training.rehearsal import joined
 from moglow.training.rollouts import Rollouts
 from moglow.training.spec import TrainingSpec
 from moglow.training.start import Start
@@ -33,6 +34,8 @@ from moglow.training.trainer import Diverged, StepReport, Trainer
 from moglow.training.validation import CHOICES, Validation, health
 
 FORMAT, VERSION = "moglow-training", "1"
+REHEARSAL = "rehearsal.corpus"
+"""The motion of its start that a run rehearses, kept for resuming."""
 
 
 @dataclass(frozen=True)
@@ -127,16 +130,13 @@ class TrainingRun:
             self.context = start.context(self.plan.context, corpus)
         else:
             self.context = Context.of_corpus(plan.context, corpus)
+        rehearsed = self._rehearsed(resume)
+        learnt = joined(corpus, rehearsed) if rehearsed else corpus
         footage, spec = Footage(corpus, self.context, place.device), plan.training
         windows = Windows(
-            footage,
-            spec.windows,
-            split="train",
-            batch=spec.batch,
-            seed=self.seed,
-            rank=place.rank,
-            ranks=place.ranks,
-        )
+            Footage(learnt, self.context, place.device) if rehearsed else footage, spec.windows,
+            split="train", batch=spec.batch, seed=self.seed, rank=place.rank, ranks=place.ranks,
+        )  # fmt: skip
         generator = torch.Generator().manual_seed(self.seed)
         self.config = self.plan.config.fitted(styles=len(self.context.styles))
         made = MODELS[self.plan.model]
@@ -156,6 +156,8 @@ class TrainingRun:
             refuse_used(self.folder)
             if self._writes:
                 begin(self.folder)
+                if rehearsed:
+                    rehearsed.write(self.folder / REHEARSAL)
 
     @property
     def health(self) -> str:
@@ -283,6 +285,17 @@ class TrainingRun:
                 "start a new run"
             )
         return (Start(last, figures["checkpoint"]), figures) if figures else (None, None)
+
+    def _rehearsed(self, resume: bool) -> Corpus | None:
+        """Returns the motion of its start that the run rehearses, if it does."""
+        spec, path = self.plan.training.rehearsal, self.folder / REHEARSAL
+        if not spec.minutes:
+            return None
+        if not self.start:
+            raise TrainingError(
+                "[training.rehearsal] a run from random weights has nothing to rehearse; give it a start with --from"
+            )
+        return Corpus.open(path) if resume else self.start.rehearsal(self.corpus, spec, seed=self.seed)
 
     @property
     def _writes(self) -> bool:

@@ -13,6 +13,7 @@ from moglow.flows.schedules.diagonal import has_kernels
 from moglow.models.model import MotionModel
 from moglow.training.free_running import FreeRunning
 from moglow.training.outliers import OutlierSpec
+from moglow.training.rehearsal import RehearsalSpec
 from moglow.training.rollouts import RolloutSpec
 from moglow.training.validation import CHOICES
 
@@ -66,6 +67,7 @@ class TrainingSpec:
     rollouts: RolloutSpec = field(default_factory=RolloutSpec)
     free_running: FreeRunning = field(default_factory=FreeRunning)
     outliers: OutlierSpec = field(default_factory=OutlierSpec)
+    rehearsal: RehearsalSpec = field(default_factory=RehearsalSpec)
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1 or self.warmup < 0:

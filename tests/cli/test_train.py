@@ -251,7 +251,8 @@ def test_clips_on_another_skeleton_teach_a_model_its_own_encoding(recipe: Path, 
     assert train(recipe).exit_code == 0
     before = Checkpoint.read(tmp_path / "run")
     folder = mocap(tmp_path / "anna")
-    short = ("--steps", "2", "--set", "training.windows.length=10", "--set", "training.batch=4")
+    short = ("--steps", "2", "--set", "training.windows.length=10", "--set", "training.batch=4",
+             "--set", "training.rehearsal.minutes=0.1", "--set", "training.rehearsal.seconds=2.0")  # fmt: skip
     result = train_on(folder, tmp_path / "mine", "--from", str(tmp_path / "run"), *short)
     assert result.exit_code == 0, result.output
     after = Checkpoint.read(tmp_path / "mine")
