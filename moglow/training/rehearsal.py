@@ -34,6 +34,7 @@ class RehearsalSpec:
     """How much a model rehearses; [training.rehearsal], for a start from a checkpoint."""
 
     minutes: float = 0.0  # of its own motion; 0 turns it off
+    share: float = 0.5  # of the training motion; clips, or the rehearsal, are repeated to reach it
     seconds: float = 12.0  # of each motion
     warm: float = 2.0  # seconds before it, which are discarded
     temperature: float = 1.0  # of the samples; at 1 they are what the model gives the highest density
@@ -48,19 +49,28 @@ class RehearsalSpec:
                 f"minutes {self.minutes}, seconds {self.seconds}, warm {self.warm}, temperature {self.temperature}: "
                 "give positive numbers, more than a second"
             )
+        if not 0 < self.share < 1:
+            raise ValueError(f"share is {self.share}: give a number between 0 and 1")
         if not (0 <= self.usual <= 1 and 0 <= self.borrowed <= 1):
             raise ValueError(f"usual {self.usual}, borrowed {self.borrowed}: a share lies between 0 and 1")
 
 
-def joined(corpus: Corpus, more: Corpus) -> Corpus:
-    """Returns a corpus with the motion of another in the same encoding after its own; its normalisers stay."""
+def joined(corpus: Corpus, more: Corpus, share: float) -> Corpus:
+    """Returns a corpus with the motion of another in the same encoding after its own; its normalisers stay.
+
+    Training stretches of one of them are repeated until about a share of the training motion is of the other.
+    """
     at = len(corpus.pose)
-    moved = (replace(each, start=each.start + at, stop=each.stop + at) for each in more.stretches)
+    moved = tuple(replace(each, start=each.start + at, stop=each.stop + at) for each in more.stretches)
+    train = tuple(replace(each, again=True) for each in corpus.split("train"))
+    one, other = (sum(map(len, stretches)) for stretches in (train, moved))
+    wanted = other * (1 - share) / (share * one) if one and other else 1.0
+    repeats = train * (round(wanted) - 1) + moved * (round(1 / wanted) - 1)
     return replace(
         corpus,
         pose=np.concatenate([corpus.pose, more.pose]),
         control=np.concatenate([corpus.control, more.control]),
-        stretches=(*corpus.stretches, *moved),
+        stretches=(*corpus.stretches, *moved, *repeats),
     )
 
 

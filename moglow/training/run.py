@@ -131,7 +131,7 @@ class TrainingRun:
         else:
             self.context = Context.of_corpus(plan.context, corpus)
         rehearsed = self._rehearsed(resume)
-        learnt = joined(corpus, rehearsed) if rehearsed else corpus
+        learnt = joined(corpus, rehearsed, plan.training.rehearsal.share) if rehearsed else corpus
         footage, spec = Footage(corpus, self.context, place.device), plan.training
         windows = Windows(
             Footage(learnt, self.context, place.device) if rehearsed else footage, spec.windows,

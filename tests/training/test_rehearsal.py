@@ -56,13 +56,18 @@ def test_new_styles_borrow_the_moves_that_their_clips_lack() -> None:
     assert not any(each.style == "sly" for each in made(replace(SPEC, borrowed=1.0), like).stretches)
 
 
-def test_it_is_joined_to_a_corpus() -> None:
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.98])
+def test_it_is_joined_to_a_corpus_as_a_share_of_it(share: float) -> None:
     corpus, motion = tiny_corpus(), made(SPEC)
-    both = joined(corpus, motion)
-    assert len(both.stretches) == 23 and both.split("val") == corpus.split("val")
-    for one, other in zip(both.stretches[3:], motion.stretches, strict=True):
+    both = joined(corpus, motion, share)
+    assert both.stretches[:3] == corpus.stretches and both.split("val") == corpus.split("val")
+    for one, other in zip(both.stretches[3:], motion.stretches, strict=False):
         np.testing.assert_array_equal(both.features(one).pose, motion.features(other).pose)
         assert one.name == other.name
+    train = both.split("train")
+    rehearsed = sum(len(each) for each in train if each.name.startswith("rehearsal"))
+    assert rehearsed / sum(map(len, train)) == pytest.approx(share, abs=0.08)
+    assert sum(not each.again for each in train) == 2  # repeats are no further minutes of motion
 
 
 def test_controls_stay_in_the_range_and_change_gently() -> None:
@@ -76,5 +81,7 @@ def test_controls_stay_in_the_range_and_change_gently() -> None:
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="seconds 1"):
         RehearsalSpec(seconds=1.0)
+    with pytest.raises(ValueError, match="share is 1"):
+        RehearsalSpec(share=1.0)
     with pytest.raises(ValueError, match="borrowed 2"):
         RehearsalSpec(borrowed=2.0)
