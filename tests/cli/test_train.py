@@ -260,6 +260,11 @@ def test_clips_on_another_skeleton_teach_a_model_its_own_encoding(recipe: Path, 
     assert after.context.styles == ("brisk", "calm", "anna", "sly")
     assert after.context.spec.usual == "anna"
     assert "--style anna" in result.output
+    more = train_on(
+        folder, tmp_path / "mine", "--resume", "--steps", "3"
+    )  # with the other settings of before
+    assert more.exit_code == 0 and "3 steps in" in more.output, more.output
+    assert Checkpoint.read(tmp_path / "mine" / "last.safetensors").about["from"] == after.about["from"]
     generated = CliRunner().invoke(
         cli,
         ["generate", "--checkpoint", str(tmp_path / "mine"), "--style", "anna", "--control", "line:length=1",

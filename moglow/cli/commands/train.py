@@ -71,7 +71,7 @@ def command(
     from moglow.compute.distributed import process_group
     from moglow.compute.memory import keep_freed_memory
     from moglow.takes.single import pretrained
-    from moglow.training.folder import occupied, refuse_used
+    from moglow.training.folder import LAST, occupied, refuse_used
     from moglow.training.run import TrainingPlan, TrainingRun
     from moglow.training.start import Start
 
@@ -79,10 +79,12 @@ def command(
     if start_name:
         start = Start(pretrained() if start_name == PRETRAINED else Checkpoint.read(start_name), start_name)
     extra = [] if steps is None else [f"training.steps={steps}"]
-    material = Material.read(source, [*settings, *extra], start)
+    begun = Checkpoint.read(output / LAST) if resume and (output / LAST).exists() else None
+    material = Material.read(source, [*settings, *extra], start, begun)
     TrainingPlan.of(material.recipe)  # what is wrong with it is found before the clips are read
     path = corpus_file or material.corpus_file(output)
-    encoding = start.checkpoint.context.encoding if start else None
+    before = start.checkpoint if start else begun if begun and "from" in begun.about else None
+    encoding = before.context.encoding if before else None
     anew = material.kind == "folder" and not (corpus_file or resume)
     if not resume:
         refuse_used(output)
