@@ -3,6 +3,7 @@
     MoglowError                  any error that a user can cause; the command line shows it as one line, exit code 1
     ├── FileFormatError          a file that is not of the expected format
     │   ├── BvhError             a motion file
+    │   ├── MotionFileError      a motion file of another format than BVH
     │   ├── ControlError         a path: csv, preset, velocities
     │   ├── RecipeError          a TOML recipe or an override
     │   ├── CorpusError          a preprocessed corpus
@@ -11,6 +12,7 @@
     ├── ClipError                motion that an operation cannot use (empty, wrong shape, not finite)
     ├── TrainingError            training that cannot continue (divergence, no data)
     ├── ExportError              an output that cannot be written
+    ├── LinkError                a connection to another program that cannot be opened
     └── DeviceError              a GPU, a compiler or a processor feature that is not available
 
 A message is one line with the place, what was expected, what was found and what to do:
@@ -38,6 +40,10 @@ class FileFormatError(MoglowError):
 
 class BvhError(FileFormatError):
     """A motion file that cannot be read or written."""
+
+
+class MotionFileError(FileFormatError):
+    """A motion file of another format than BVH that cannot be read."""
 
 
 class ControlError(FileFormatError):
@@ -70,6 +76,10 @@ class TrainingError(MoglowError):
 
 class ExportError(MoglowError):
     """An output that cannot be written."""
+
+
+class LinkError(MoglowError):
+    """A connection to another program that cannot be opened."""
 
 
 class DeviceError(MoglowError):

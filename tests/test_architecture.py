@@ -14,8 +14,33 @@ LONGEST_FILE = 350  # lines
 
 # From the top down: a package imports only packages after it.
 PACKAGES = (
-    *("__main__", "cli", "viewer", "evaluation", "training", "blender", "takes", "scoring", "sampling"),
-    *("checkpoint", "corpus", "cleaning", "encodings", "measures", "formats", "bvh", "paths", "compute"),
+    *(
+        "__main__",
+        "cli",
+        "viewer",
+        "evaluation",
+        "training",
+        "blender",
+        "server",
+        "takes",
+        "directing",
+        "scoring",
+    ),
+    "sampling",
+    *(
+        "checkpoint",
+        "corpus",
+        "cleaning",
+        "encodings",
+        "measures",
+        "live",
+        "formats",
+        "bvh",
+        "footsteps",
+        "ground",
+        "paths",
+        "compute",
+    ),
     *("models", "motion", "recipe", "flows", "anatomy", "files", "maths", "errors"),
 )
 
@@ -34,12 +59,17 @@ BORDERS = {
     "moglow_viewer": "moglow_viewer moglow.cli",
     "triton": """moglow.sampling.fast.fused_kernels moglow.sampling.fast.fused_cells
         moglow.flows.schedules.stage_kernels moglow.flows.schedules.fused_stages""",
+    "motionmcp": "moglow.server.backbone moglow.cli.actions.serve",
+    "uvicorn": "moglow.cli.actions.serve",
+    "onnx": "moglow.sampling.onnx_graph",
+    "pxr": "moglow.formats.usd_motion moglow.formats.usd",
     "safetensors": "",
 }
 
 # From a checkpoint and a path to a file with numpy alone, so that it runs inside Blender and starts fast.
 GENERATING = """motion.foot_lock paths.control_path paths.csv_files motion.retarget bvh.write encodings.encoding
-    corpus.normalizer corpus.context sampling.sampler sampling.generate sampling.loops formats.export takes.single"""
+    corpus.normalizer corpus.context sampling.sampler sampling.generate sampling.loops formats.export takes.single
+    takes.cycle_set"""
 HEAVY = {"torch", "scipy", "bvh", "pyvista", "click", "rich"}
 
 

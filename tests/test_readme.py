@@ -72,7 +72,7 @@ def test_shown_commands_are_valid(place: str, line: str) -> None:
     [
         "moglow exprot a b",
         "moglow export a",
-        "moglow export a b c",
+        "moglow info a b c",
         "moglow export a b --fsp 3",
         "moglow view --html a",
     ],
@@ -93,7 +93,7 @@ def test_the_readme_is_short() -> None:
 
 def test_the_site_lists_every_page() -> None:
     site = (ROOT / "mkdocs.yml").read_text("utf-8")
-    listed = re.findall(r"[\w/]+\.md$", site, re.MULTILINE)
+    listed = re.findall(r"[\w/-]+\.md$", site, re.MULTILINE)
     assert sorted(listed) == sorted(file.relative_to(ROOT / "docs").as_posix() for file in DOCS)
 
 

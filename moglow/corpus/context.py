@@ -47,7 +47,9 @@ class ContextSpec:
     performers: bool = False  # the performer as a further condition, one-hot
     performer: str = ""  # the performer of a motion for which none is asked; without it any
     usual: str = ""  # the style of a motion for which none is asked; without it any will do
-    sideways: str = ""  # instead that of a path that goes sideways, or back for long: one with such steps
+    sideways: str = (
+        ""  # the style or performer of a path that goes sideways, or back for long, unless one is asked for
+    )
 
     def __post_init__(self) -> None:
         if self.history < 1 or self.lookahead < 0:
@@ -92,9 +94,13 @@ class Context:
         statistics = (pose.mean, pose.deviation, control.mean, control.deviation)
         styles = corpus.styles if spec.styles else ()
         performers = corpus.performers if spec.performers else ()
-        for name, labels in (("usual", styles), ("sideways", styles), ("performer", performers)):
+        for name, labels in (
+            ("usual", styles),
+            ("sideways", (*styles, *performers)),
+            ("performer", performers),
+        ):
             if (label := getattr(spec, name)) and label not in labels:
-                kind = "performer" if name == "performer" else "style"
+                kind = {"usual": "style", "sideways": "style or performer"}.get(name, name)
                 raise RecipeError(f"[context] {name}: no {kind} {label!r}; {suggestion(label, labels)}")
         context = cls(
             spec,
@@ -189,20 +195,22 @@ class Context:
         return self.style_vector(self.told(style), self.spec.performer or None)
 
     def styles_of(self, path: ControlPath) -> Sequence[str | None]:
-        """Returns the styles told to draw along a path; where it asks for none and steps aside, that of side-steps."""
-        if not path.styles and self.spec.sideways:
-            forward, sideways, _ = path.velocities().T
-            aside = np.abs(sideways) > np.maximum(np.abs(forward), STEP)
-            if aside.mean() > SIDEWAYS or (forward < -STEP).mean() > BACKWARDS:
-                return (self.spec.sideways,)
+        """Returns the styles of a path's frames; where it asks for none and goes sideways, that of side-steps."""
+        if not path.styles and self.spec.sideways in self.styles and goes_sideways(path):
+            return (self.spec.sideways,)
         return [self.told(style) for style in path.styles or (None,)]
 
-    def style_rows(self, styles: Sequence[str | None], frames: int, performer: str | None = None) -> Array:
-        """Returns the label vectors (frames, P + S) of a path's styles and a performer, by default the usual one.
+    def performer_of(self, path: ControlPath, performer: str | None = None) -> str | None:
+        """Returns who moves along a path: the performer asked for, else the one of side-steps, else the default one."""
+        if performer is None and self.spec.sideways in self.performers and goes_sideways(path):
+            return self.spec.sideways
+        return performer or self.spec.performer or None
 
-        The last style is held; zeros stand for None: any style.
+    def style_rows(self, styles: Sequence[str | None], frames: int, performer: str | None = None) -> Array:
+        """Returns the label vectors (frames, P + S) of a path's styles and a performer.
+
+        The last style is held; zeros stand for None: any style or performer.
         """
-        performer = performer or self.spec.performer or None
         rows = {style: self.style_vector(style, performer) for style in set(styles)}
         return np.stack([rows[styles[min(frame, len(styles) - 1)]] for frame in range(frames)])
 
@@ -291,6 +299,13 @@ class Context:
         return cls(
             spec, encoding, float(table["fps"]), tuple(table["styles"]), performers=performers, **loaded
         )
+
+
+def goes_sideways(path: ControlPath) -> bool:
+    """Returns whether a path goes sideways or backwards for a large share of its time."""
+    forward, sideways, _ = path.velocities().T
+    aside = np.abs(sideways) > np.maximum(np.abs(forward), STEP)
+    return bool(aside.mean() > SIDEWAYS or (forward < -STEP).mean() > BACKWARDS)
 
 
 def by_channel(values: Mapping[str, float], encoding: Encoding, place: str) -> Array:

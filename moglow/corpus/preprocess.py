@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from moglow.bvh.read import read_bvh
 from moglow.cleaning.joint_limits import within_limits
 from moglow.cleaning.knees import steady_knees
 from moglow.cleaning.levelling import level_floor
@@ -26,6 +25,7 @@ from moglow.corpus.trimming import trim
 from moglow.encodings.encoding import FeatureSpec
 from moglow.errors import MoglowError, RecipeError
 from moglow.files.atomic import refuse_overwriting
+from moglow.formats.read import read_motion
 from moglow.motion.clip import Clip
 from moglow.motion.retarget import retarget
 from moglow.motion.skeleton import Skeleton
@@ -69,7 +69,7 @@ class _Run:
     def __init__(self, data: DataSpec, base: Path, workers: int) -> None:
         self.data, self.workers = data, workers
         self.root = base / data.root
-        self.target = read_bvh(base / data.skeleton).skeleton if data.skeleton else None
+        self.target = read_motion(base / data.skeleton, pose_only=True).skeleton if data.skeleton else None
         self.sources = find_sources(data, base)
         self.clips: Clips = []
         self.dropped: list[tuple[str, str]] = []
@@ -172,7 +172,7 @@ def _load(job: tuple[Source, Skeleton | None, DataSpec, FeatureSpec]) -> Clip | 
     """The clip of a source file, or why there is none."""
     source, target, data, features = job
     try:
-        clip = replace(read_bvh(source.path), name=source.name)
+        clip = replace(read_motion(source.path), name=source.name)
         if clip.duration < data.shortest:
             return f"only {clip.duration:.1f} s long"
         clip = (despike(clip) if data.despike else clip).resample(data.fps)

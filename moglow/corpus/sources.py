@@ -10,6 +10,7 @@ from pathlib import Path
 
 from moglow.corpus.splicing import SpliceSpec
 from moglow.errors import RecipeError
+from moglow.formats.read import MOTIONS, clips_in
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,8 @@ class SourceSpec:
 
     folder: str = "."
     """Below the data root."""
-    pattern: str = "**/*.bvh"
-    """Which files of it."""
+    pattern: str = "**/*"
+    """Which motion files of it; other files are left out."""
     skip: tuple[str, ...] = ()
     """Patterns of file names to leave out."""
     style: str = ""
@@ -55,7 +56,7 @@ class DataSpec:
     root: str = "."
     """Where the folders lie; the command line's --data replaces it."""
     skeleton: str = ""
-    """A BVH file onto whose skeleton all clips are retargeted; empty: the skeleton that most clips have."""
+    """A motion file onto whose skeleton all clips are retargeted; empty: the skeleton that most clips have."""
     splits: str = "splits.json"
     """Below the root: {folder: {"train": [file, …], "val": [file, …]}}; may be absent."""
     held_out: float = 0.1
@@ -123,14 +124,17 @@ def find_sources(data: DataSpec, base: Path) -> list[Source]:
         folder = root / spec.folder
         if not folder.is_dir():
             raise RecipeError(f"{folder}: no such folder; get the data, or say where they lie with --data")
-        for path in folder.glob(spec.pattern):
+        motions = (
+            path for path in folder.glob(spec.pattern) if path.suffix.lower() in MOTIONS and path.is_file()
+        )
+        for path in (clip for file in motions for clip in clips_in(file)):
             if any(fnmatch(path.name, skipped) for skipped in spec.skip):
                 continue
             performer = _first_match(spec.performers, path.name) or spec.performer
             found.setdefault(path.relative_to(root).as_posix(), (path, _style(spec, path, folder), performer))
     if not found:
         patterns = ", ".join(f"{spec.folder}/{spec.pattern}" for spec in data.sources)
-        raise RecipeError(f"{root}: no file matches {patterns}; put BVH files there or change the recipe")
+        raise RecipeError(f"{root}: no file matches {patterns}; put motion files there or change the recipe")
     splits = read_splits(root / data.splits)
     splits |= draw_splits([name for name in found if name not in splits], data.held_out)
     return [

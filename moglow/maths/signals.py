@@ -119,6 +119,16 @@ def sample_monotone(times: ArrayLike, values: ArrayLike, at: ArrayLike) -> Array
     return _hermite(start, end, slopes[base] * spans[base], slopes[base + 1] * spans[base], s)
 
 
+def sample_linear(times: ArrayLike, values: ArrayLike, at: ArrayLike) -> Array:
+    """Reads ``(N, D)`` known at growing ``times`` ``(N,)`` at other times, along straight lines; held at the ends.
+
+    >>> sample_linear([0.0, 2.0], [[0.0, 1.0], [4.0, 1.0]], [1.0, 5.0]).tolist()
+    [[2.0, 1.0], [4.0, 1.0]]
+    """
+    wanted, known = np.asarray(at, float), np.asarray(times, float)
+    return np.stack([np.interp(wanted, known, column) for column in np.asarray(values, float).T], axis=-1)
+
+
 def _hermite(start: Array, end: Array, leaving: Array, arriving: Array, s: Array) -> Array:
     """Returns the cubic from ``start`` to ``end`` with these slopes, at a share ``s`` of the way."""
     cubic: Array = (

@@ -127,7 +127,33 @@ class Retargeting:
         body, toes = self.body(clip), toe_points(clip) - self.floor[:, None] * UP
         height = toes[..., 1] / leg_lengths(clip.skeleton)
         shifts = self.scales * toes + self.sole - toe_points(body)
-        return move_feet(body, _while_low(shifts, height, contacts(clip, floor=self.floor)))
+        planted = contacts(clip, floor=self.floor)
+        return move_feet(body, _while_low(shifts, height, planted) + self._apart(clip, body, shifts, planted))
+
+    def _apart(self, clip: Clip, body: Clip, shifts: Array, planted: Flags) -> Array:
+        """Returns sideways shifts ``(T, L, 3)`` that keep the ankles as far apart as the source's.
+
+        A longer foot whose toe is kept has its ankle farther behind, and with toes turned out farther inside: steps
+        would cross. Each stance is shifted as a whole, so that no planted foot slides; swings pass between the shifts.
+        """
+        ankles = self.scales * clip.world()[0][:, [leg.ankle for leg in legs_of(clip.skeleton)]]
+        found = body.world()[0][:, [leg.ankle for leg in legs_of(body.skeleton)]] + shifts
+        left = quat_rotate(heading_to_quat(clip.headings()), np.cross(UP, FORWARD))
+        errors = ((ankles - found) * left[:, None]).sum(-1)
+        apart = np.zeros_like(shifts)
+        for leg, stands in enumerate(planted.T):
+            stances = runs(stands)
+            if not stances:
+                continue
+            knots = [frame for start, stop in stances for frame in (start, stop - 1)]
+            places = [
+                np.median(errors[start:stop, leg]) * left[(start + stop) // 2]
+                for start, stop in stances
+                for _ in range(2)
+            ]
+            for axis, values in enumerate(np.transpose(places)):
+                apart[:, leg, axis] = np.interp(np.arange(len(clip)), knots, values)
+        return apart
 
 
 def _bent_forwards(body: Clip, turns: Array, pose: Array) -> Clip:

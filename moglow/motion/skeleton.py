@@ -23,9 +23,9 @@ from moglow.maths.rotations import Array, quat_multiply, quat_rotate
 class Layout:
     """How a file spells a skeleton, kept so that the same hierarchy can be written again.
 
-    ``channels`` names each joint's channels in file order, ``unit`` is metres per file unit, ``basis`` ``(3, 3)`` turns
-    the file's axes into ours, ``root_offset`` is the root's OFFSET in file units (position channels replace it, some
-    files leave a world position there).
+    ``channels`` names each joint's channels in file order (none for a file that is no BVH file), ``unit`` is metres per
+    file unit, ``basis`` ``(3, 3)`` turns the file's axes into ours, ``root_offset`` is the root's OFFSET in file units
+    (position channels replace it, some files leave a world position there).
     """
 
     channels: tuple[tuple[str, ...], ...]

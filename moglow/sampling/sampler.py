@@ -201,7 +201,11 @@ class Sampler:
         paths = [track.path for track in tracks]
         frames = max(map(len, paths))
         labels = [
-            self.context.style_rows(self.context.styles_of(track.path), len(track.path), track.performer)
+            self.context.style_rows(
+                self.context.styles_of(track.path),
+                len(track.path),
+                self.context.performer_of(track.path, track.performer),
+            )
             for track in tracks
         ]
         velocities = []
@@ -228,6 +232,21 @@ class Sampler:
                 if rest:
                     pose[row], nats[row] = rest.pop()
             yield pose, nats
+
+    def follow(
+        self,
+        velocities: NDArray[Any],
+        labels: NDArray[Any],
+        seeds: Sequence[tuple[int, ...]],
+        past: Past | None = None,
+    ) -> Iterator[tuple[Past, NDArray[Any], NDArray[Any]]]:
+        """The past of each frame, its poses ``(B, D)`` and likelihoods ``(B,)``, from a past on if one is given.
+
+        ``velocities`` ``(B, T, 3)`` lead to each frame, ``labels`` ``(B, T, S)`` are rows of `Context.style_rows`. No
+        ending is chosen among several.
+        """
+        rows = ((velocities[:, t].astype(np.float32), labels[:, t]) for t in range(velocities.shape[1]))
+        return self._run(rows, seeds, past)
 
     @property
     def _settles(self) -> bool:

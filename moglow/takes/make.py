@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -15,15 +15,17 @@ from moglow.checkpoint import BEST, Checkpoint, likelihood_terms, real_figures, 
 from moglow.errors import ExportError
 from moglow.files.atomic import file_digest, refuse_overwriting, sweep
 from moglow.files.locks import locked, locked_in_turn
-from moglow.formats.export import check_options, export_blocks
+from moglow.formats.export import check_options, export_blocks, root_options
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import resampled
+from moglow.motion.root_motion import on_root
 from moglow.paths.control_path import ControlPath
 from moglow.paths.csv_files import read_path
 from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Motion, motions, styled, within_range
 from moglow.sampling.loops import Loop, make_loop
 from moglow.sampling.ranking import scores
 from moglow.sampling.sampler import Sampler, Track
+from moglow.takes.footwork import Footed, Footwork
 from moglow.takes.jobs import Job, find_share, plan, share
 from moglow.takes.sidecars import (
     Figures,
@@ -57,7 +59,11 @@ class Wish:
     skeleton: Path | None
     foot_lock: bool
     loop: bool
+    strides: int | None
     in_place: bool
+    root_motion: bool
+    mirror: bool
+    footwork: Footwork
     as_asked: bool
     strict: bool
     device: str
@@ -75,6 +81,8 @@ class Order:
     target: Path
     settings: Mapping[str, Any]
     warnings: tuple[str, ...]
+    implied: bool = False
+    """Whether the path comes from footprints."""
 
 
 def make_takes(
@@ -88,8 +96,14 @@ def make_takes(
     jobs = share(planned, *find_share(wish.shard), whole=wish.rank)
     for job in jobs:  # a mistake is told before the work, not after it
         check_options(job.target, ["unit"] if wish.unit else [])
-    inputs = (*(job.control for job in planned), wish.skeleton, wish.checkpoint)
+    inputs = (*(job.control for job in planned), wish.skeleton, wish.checkpoint, wish.footwork.follow)
     refuse_overwriting((place for job in jobs for place in _places(job, wish)), inputs)
+    motion_count = sum(len(job.takes) for job in jobs)
+    wish.footwork.check(
+        motions=motion_count, loop=wish.loop, mirror=wish.mirror, foot_lock=wish.foot_lock, inputs=inputs
+    )
+    if wish.footwork.write and not wish.footwork.write.exists():
+        wish = replace(wish, overwrite=True)  # a take that is there already wrote none
     model = Checkpoint.read(wish.checkpoint or PRETRAINED)
     temperature = TEMPERATURE if wish.temperature is None else wish.temperature
     sampler = Sampler.of(model, temperature=temperature, device=wish.device)
@@ -120,14 +134,14 @@ def make_takes(
 def _written(
     orders: Sequence[Order],
     wish: Wish,
-    making: Iterator[tuple[Iterator[Clip], Motion | Loop]],
+    making: Iterator[tuple[Iterator[Clip], Motion | Loop | Footed]],
     model: Checkpoint,
     passed: Passed,
 ) -> Iterator[str]:
     """Writes each motion while its file is locked, and yields a line on it if it waits for no rank."""
     total, so_far = sum(len(order.path) for order in orders), 0
     about = {"real_motion": real_figures(model), "likelihood_is": likelihood_terms(model)}
-    options = {"unit": wish.unit} if wish.unit else {}
+    options: dict[str, Any] = {"unit": wish.unit} if wish.unit else {}
     with closing(locked_in_turn(order.target for order in orders)) as turns:
         for order, _ in zip(orders, turns, strict=True):
             (blocks, made), known = next(making), refuse_foreign(order.target, overwrite=wish.overwrite)
@@ -135,7 +149,9 @@ def _written(
                 line = f"{order.target}: {THERE}"  # another process made it meanwhile
             else:
                 counted = _Counted(blocks, partial(passed, so_far, total))
-                write = partial(export_blocks, counted, **options)
+                write = partial(
+                    export_blocks, counted, **options, **root_options(order.target, wish.root_motion)
+                )
                 figures = write_motion(order.target, write, partial(_figures, order, counted, made, about))
                 line = describe(order.target, figures)
             so_far += len(order.path)
@@ -143,7 +159,7 @@ def _written(
 
 
 def _figures(
-    order: Order, counted: "_Counted", made: Motion | Loop, about: Mapping[str, Any]
+    order: Order, counted: "_Counted", made: Motion | Loop | Footed, about: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns what is said of a motion once all of its blocks have passed."""
     length = {"fps": counted.fps, "frames": counted.frames}
@@ -152,16 +168,25 @@ def _figures(
 
 def _made(
     orders: Sequence[Order], wish: Wish, sampler: Sampler, model: Checkpoint, rig: Clip | None
-) -> Iterator[tuple[Iterator[Clip], Motion | Loop]]:
+) -> Iterator[tuple[Iterator[Clip], Motion | Loop | Footed]]:
     """For each order the blocks of its motion, and who knows its figures once they have passed."""
     tracks = [Track(order.path, wish.seed, order.take, order.performer) for order in orders]
+    if wish.footwork:
+        for order, track in zip(orders, tracks, strict=True):
+            made = wish.footwork.made(
+                sampler, model, track, rig, foot_lock=wish.foot_lock, implied=order.implied
+            )
+            clip = made.clip.resample(wish.fps) if wish.fps else made.clip
+            yield _placed(iter([clip]), wish), made
+        return
     if not wish.loop:
         for motion in motions(sampler, model, tracks, foot_lock=wish.foot_lock):
             yield _placed(_as_wished(motion.blocks, rig, wish), wish), motion
         return
     for track in tracks:
-        loop = make_loop(sampler, model, track, spec=LOCK, foot_lock=wish.foot_lock)
-        yield _placed(iter([loop.finished(rig, wish.fps)]), wish), loop
+        loop = make_loop(sampler, model, track, spec=LOCK, strides=wish.strides, foot_lock=wish.foot_lock)
+        lap = loop.finished(rig, wish.fps, in_place=wish.in_place)
+        yield _rooted(iter([lap.mirrored() if wish.mirror else lap]), wish), loop
 
 
 def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
@@ -178,16 +203,22 @@ def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
         "style": wish.style,
         "foot_lock": wish.foot_lock,
         "loop": wish.loop,
+        "strides": wish.strides,
         "in_place": wish.in_place,
+        "root_motion": wish.root_motion,
+        "mirror": wish.mirror,
         "asked_fps": wish.fps,
         "skeleton": wish.skeleton and str(wish.skeleton),
         "skeleton_sha256": wish.skeleton and file_digest(wish.skeleton),
         "axes": "Y up, +Z forward",
+        **wish.footwork.settings,
     }
 
 
 def _orders(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) -> list[Order]:
-    path = styled(read_path(job.control, fps=model.context.fps), wish.style).resample(model.context.fps)
+    implied = wish.footwork.path(job.control, model)
+    path = implied or read_path(job.control, fps=model.context.fps)
+    path = styled(path, wish.style).resample(model.context.fps)
     path, warnings = within_range(model, path, as_asked=wish.as_asked, strict=wish.strict)
     cast = [(take, model.context.cast(wish.performer, wish.seed, take)) for take in job.takes]
     content = [path.positions.tobytes(), path.headings.tobytes(), repr(path.styles).encode()]
@@ -205,6 +236,7 @@ def _orders(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) 
             job.waiting(take) if wish.rank else job.place(take),
             {**settings, "take": take, "performer": performer},
             tuple(warnings),
+            implied is not None,
         )
         for take, performer in cast
     ]
@@ -263,12 +295,18 @@ def _rank(job: Job, orders: Sequence[Order], wish: Wish, model: Checkpoint) -> I
 
 
 def _as_wished(blocks: Iterator[Clip], rig: Clip | None, wish: Wish) -> Iterator[Clip]:
+    blocks = (block.mirrored() for block in blocks) if wish.mirror else blocks
     blocks = on_rig(blocks, rig)
     return resampled(blocks, wish.fps) if wish.fps else blocks
 
 
 def _placed(blocks: Iterator[Clip], wish: Wish) -> Iterator[Clip]:
-    return (block.in_place() for block in blocks) if wish.in_place else blocks
+    blocks = (block.in_place() for block in blocks) if wish.in_place else blocks
+    return _rooted(blocks, wish)
+
+
+def _rooted(blocks: Iterator[Clip], wish: Wish) -> Iterator[Clip]:
+    return map(on_root, blocks) if wish.root_motion else blocks
 
 
 class _Counted:

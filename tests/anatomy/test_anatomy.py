@@ -42,8 +42,8 @@ def test_the_same_is_found_without_names(name: str) -> None:
     rig = ALL[name]
     anatomy = anatomy_of(rig.scrambled())
     expected = set(ROLES) - UNTELLABLE.get(name, set())
-    assert {role: joint for role, joint in anatomy.roles.items()  if role in expected} == {
-        role: joint for role, joint in rig.roles.items()  if role in expected
+    assert {role: joint for role, joint in anatomy.roles.items() if role in expected} == {
+        role: joint for role, joint in rig.roles.items() if role in expected
     }
     assert anatomy.partners == rig.partners
     assert max(anatomy.confidence[role] for role in anatomy.roles) <= UNSURE

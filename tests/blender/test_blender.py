@@ -41,7 +41,10 @@ def bpy_python() -> Path:
 
 def opened(python: Path, files: Mapping[Path, float], tmp_path: Path) -> dict[str, Any]:
     """Returns the content of files as Blender reads it, by suffix."""
-    out, files_and_rates = tmp_path / "found.json", json.dumps({str(file): fps for file, fps in files.items()})
+    out, files_and_rates = (
+        tmp_path / "found.json",
+        json.dumps({str(file): fps for file, fps in files.items()}),
+    )
     script = ORACLES / "scene_blender.py"
     subprocess.run([python, script, out, files_and_rates], check=True, capture_output=True, timeout=300)
     return {Path(file).suffix: what for file, what in json.loads(out.read_text()).items()}
@@ -197,7 +200,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="pretends with shell scrip
     ],
     ids=["crash", "silence", "no bpy", "old"],
 )
-def test_a_blender_that_fails_is_reported(tmp_path: Path, name: str,  script: str, reason: str) -> None:
+def test_a_blender_that_fails_is_reported(tmp_path: Path, name: str, script: str, reason: str) -> None:
     file = program(tmp_path, name, script)
     line = refused(WALK, tmp_path / "out.blend", "--blender", file)
     assert reason in line

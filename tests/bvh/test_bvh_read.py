@@ -204,7 +204,9 @@ def test_a_deep_hierarchy_is_read(tmp_path: Path) -> None:
         ("1", 1),
     ],
 )
-def test_the_rate_is_the_one_whose_rounded_frame_time_is_in_the_file(seconds: str, fps: float, tmp_path: Path) -> None:
+def test_the_rate_is_the_one_whose_rounded_frame_time_is_in_the_file(
+    seconds: str, fps: float, tmp_path: Path
+) -> None:
     assert read_bvh(write(tmp_path, PLAIN.replace("0.0333333", seconds))).fps == pytest.approx(fps, rel=1e-6)
 
 
@@ -362,7 +364,9 @@ def test_two_gigabytes_of_nothing_are_refused(tmp_path: Path) -> None:
 
 
 @given(figures())
-def test_any_figure_is_read_like_scipy_rotations(tmp_path_factory: pytest.TempPathFactory, figure: Figure) -> None:
+def test_any_figure_is_read_like_scipy_rotations(
+    tmp_path_factory: pytest.TempPathFactory, figure: Figure
+) -> None:
     path = write(tmp_path_factory.getbasetemp(), figure.text(), "any.bvh")
     clip = read_bvh(path, unit="m", up="Y")
     assert clip.skeleton.parents == figure.parents

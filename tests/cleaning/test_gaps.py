@@ -41,7 +41,9 @@ def test_sound_motion_is_left_exactly_alone(rig: str, fps: float) -> None:
     length=st.integers(1, 3),
     degrees=st.floats(60, 180),
 )
-def test_a_spike_is_removed_and_nothing_else_changes(joint: int, start: int, length: int, degrees: float) -> None:
+def test_a_spike_is_removed_and_nothing_else_changes(
+    joint: int, start: int, length: int, degrees: float
+) -> None:
     clean = despike(turned(WALK, slice(start, start + length), joint, degrees))
     assert quat_angle(clean.rotations[:, joint], WALK.rotations[:, joint]).max() < SPIKE_TOLERANCE
     touched = np.zeros((len(WALK), JOINTS), bool)

@@ -145,9 +145,7 @@ def test_errors_are_one_line(recipe: Path, arguments: list[str], message: str) -
     assert message in result.output and result.output.strip().count("\n") == 0
 
 
-def test_tensorboard_is_optional(
-    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tensorboard_is_optional(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     result = train(recipe, "--tensorboard")
     assert result.exit_code == 1 and "pip install tensorboard" in result.output

@@ -43,7 +43,9 @@ def test_each_shape_is_recorded_at_its_second_call() -> None:
     second, state = step(other, state)
     third, state = step(other, state)
     assert [each.tolist() for each in (first, second, third)] == [[2.0] * 3, [6.0] * 3, [10.0] * 3]
-    assert kept.tolist() == [1.0] * 3 and one.tolist() == [1.0] * 3  # inputs and outputs of earlier calls stay
+    assert (
+        kept.tolist() == [1.0] * 3 and one.tolist() == [1.0] * 3
+    )  # inputs and outputs of earlier calls stay
     assert step.recordings == 1  # with a state; the start came once
     assert step(torch.ones(2, device=device), None)[0].tolist() == [2.0, 2.0]
 

@@ -1,5 +1,4 @@
-"""Context and target: the paper's order and size; numpy equals torch; the target is invertible; parts are split again.
-"""
+"""Context and target: the paper's order and size; numpy equals torch; the target is invertible; parts are split again."""
 
 from dataclasses import replace
 from typing import Any
@@ -71,7 +70,7 @@ def test_a_path_that_goes_sideways_has_its_own_default_style() -> None:
     styled = replace(aside, styles=("brisk",) * 30)
     assert tuple(context.styles_of(styled)) == styled.styles
     assert list(tiny_context().styles_of(aside)) == [None]
-    with pytest.raises(RecipeError, match=r"\[context\] sideways: no style 'calm '"):
+    with pytest.raises(RecipeError, match=r"\[context\] sideways: no style or performer 'calm '"):
         tiny_context(ContextSpec(history=3, sideways="calm "))
 
 

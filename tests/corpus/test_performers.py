@@ -12,6 +12,7 @@ from moglow.corpus.sources import DataSpec, SourceSpec, find_sources
 from moglow.corpus.window_spec import WindowSpec
 from moglow.corpus.windows import Footage, Windows
 from moglow.errors import ControlError, RecipeError
+from moglow.paths.control_path import ControlPath
 from tests.support.tiny import CARRY, tiny_context, tiny_corpus
 
 SPEC = ContextSpec(history=3, lookahead=2, flags=True, carry=CARRY, performers=True)
@@ -80,6 +81,15 @@ def test_performer_and_style_are_dropped_out_on_their_own() -> None:
     assert (performer == 0).float().mean().item() == pytest.approx(0.25, abs=0.04)
     assert (style == 0).float().mean().item() == pytest.approx(0.5, abs=0.04)
     assert ((performer == 0) & (style == 0)).float().mean().item() == pytest.approx(0.125, abs=0.04)
+
+
+def test_a_path_sideways_has_a_performer_of_its_own() -> None:
+    context = Context.of_corpus(replace(SPEC, performer="ann", sideways="bob"), performed())
+    ahead = ControlPath.from_velocities([[1.0, 0.0, 0.0]] * 20, 20.0)
+    aside = ControlPath.from_velocities([[0.0, 0.5, 0.0]] * 20, 20.0)
+    assert [context.performer_of(path) for path in (ahead, aside)] == ["ann", "bob"]
+    assert context.performer_of(aside, "ann") == "ann"
+    assert context.styles_of(aside) == [None]
 
 
 def test_any_performer_is_another_one_for_each_take() -> None:

@@ -41,7 +41,9 @@ def test_the_constraints_are_those_of_the_paper() -> None:
     planar, radial = random_flow(Planar, 10.0), random_flow(Radial, 10.0)
     assert isinstance(planar, Planar) and isinstance(radial, Radial)
     for flow in (planar, radial):
-        torch.nn.init.zeros_(flow.numbers.start)  # all parameters are then outputs of a net with large weights
+        torch.nn.init.zeros_(
+            flow.numbers.start
+        )  # all parameters are then outputs of a net with large weights
     w, u, _, slope, _ = planar.directions(context, None)
     torch.testing.assert_close((w * u).sum(dim=-1), slope, rtol=1e-9, atol=1e-9)
     assert slope.min() >= -1 + FLATTEST - 1e-12 and slope.min() < -0.8 and slope.max() > 1

@@ -1,6 +1,7 @@
 """Every format represents the clip: read back by other means, the motion is the same."""
 
 import csv
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from moglow.motion.skeleton import Skeleton
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
 
+WRITTEN = [suffix for suffix in EXPORTERS if find_spec("pxr") or not suffix.startswith(".usd")]
 FILE = 1e-6  # metres; a text file keeps six decimals
 
 
@@ -57,7 +59,7 @@ def test_bvh_holds_the_clip(clip: Clip, tmp_path: Path) -> None:
     assert quat_angle(found.world_rotations, clip.world_rotations).max() < 1e-5
 
 
-@pytest.mark.parametrize("suffix", EXPORTERS)
+@pytest.mark.parametrize("suffix", WRITTEN)
 def test_every_format_gives_the_same_bytes_twice(clip: Clip, tmp_path: Path, suffix: str) -> None:
     paths = [tmp_path / f"{name}{suffix.upper()}" for name in "ab"]
     for path in paths:
@@ -65,16 +67,16 @@ def test_every_format_gives_the_same_bytes_twice(clip: Clip, tmp_path: Path, suf
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
-@pytest.mark.parametrize("suffix", EXPORTERS)
+@pytest.mark.parametrize("suffix", WRITTEN)
 def test_the_old_file_stays_if_writing_fails(clip: Clip, tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"walk{suffix}").mkdir()
-    with pytest.raises(ExportError, match="cannot be written"):
+    with pytest.raises(ExportError, match=r"cannot be written|is a folder"):
         export(clip, tmp_path / f"walk{suffix}")
     assert [path.name for path in tmp_path.iterdir()] == [f"walk{suffix}"]
 
 
 def test_an_unknown_suffix_lists_the_known_ones(clip: Clip) -> None:
-    with pytest.raises(ExportError, match=r"'\.fbx'; use one of \.bvh, \.csv, \.glb, \.npz"):
+    with pytest.raises(ExportError, match=r"'\.fbx'; use one of \.bvh, \.csv, \.glb, \.npz, \.usda"):
         export(clip, "walk.fbx")
 
 

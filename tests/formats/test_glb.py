@@ -14,7 +14,9 @@ import pytest
 from numpy.typing import NDArray
 
 from moglow.bvh.read import read_bvh
-from moglow.formats.glb import write_glb
+from moglow.errors import ExportError
+from moglow.formats.glb import write_glb, write_glb_pack
+from moglow.formats.read import read_motion
 from moglow.maths.rotations import Array, expmap_to_quat
 from moglow.motion.capsule_body import capsule_body
 from moglow.motion.clip import Clip
@@ -164,6 +166,19 @@ def test_the_same_clip_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_glb(dance(SKELETONS["cmu"]), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_pack_holds_clips_as_named_animations(tmp_path: Path) -> None:
+    first = dance(SKELETONS["cmu"])
+    second = replace(dance(SKELETONS["cmu"], frames=33, seed=1), name="twirl")
+    still = replace(first, positions=Clip.at_rest(SKELETONS["cmu"], frames=20).positions)
+    assert write_glb_pack([first, second, still], tmp_path / "pack.glb") == ("dance", "twirl", "dance 2")
+    for name, clip in (("dance", first), ("twirl", second), ("dance 2", still)):
+        found = read_motion(f"{tmp_path}/pack.glb#{name}", unit=1.0, up="Y")
+        assert len(found) == len(clip)
+        assert np.abs(found.world()[0] - clip.world()[0]).max() < SINGLE
+    with pytest.raises(ExportError, match="different skeletons; put both on one"):
+        write_glb_pack([first, dance(SKELETONS["mixamo"])], tmp_path / "pack.glb")
 
 
 @pytest.fixture(scope="module")

@@ -197,7 +197,10 @@ def test_training_windows_shorter_than_those_of_the_model_are_refused() -> None:
 
 
 def test_a_lookahead_shorter_than_a_window_is_reported(tmp_path: Path) -> None:
-    for window, said in ((2, ()), (4, ("draws 4 frames at once and sees 2 ahead", "context.lookahead=3"))):
+    for window, words in (
+        (2, ()),
+        (4, ("samples 4 frames at once with a lookahead of 2", "context.lookahead=3")),
+    ):
         recipe = tiny_recipe()
         tables = {**recipe.tables, "model": {"name": "glow", **asdict(SMALL), "window": window}}
         run = TrainingRun(
@@ -207,8 +210,8 @@ def test_a_lookahead_shorter_than_a_window_is_reported(tmp_path: Path) -> None:
             seed=1,
         )
         assert run.checkpoint().about["stride"] == window
-        assert len(run.warnings) == bool(said)
-        assert all(word in run.warnings[0] for word in said)
+        assert len(run.warnings) == bool(words)
+        assert all(word in run.warnings[0] for word in words)
 
 
 def test_a_sampler_samples_windows_and_returns_their_shares() -> None:

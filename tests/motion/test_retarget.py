@@ -9,14 +9,21 @@ import pytest
 
 from moglow.bvh.read import read_bvh
 from moglow.errors import SkeletonError
-from moglow.maths.rotations import Array, euler_to_quat, quat_angle, quat_normalize, wrap_angle
+from moglow.maths.rotations import (
+    Array,
+    euler_to_quat,
+    quat_angle,
+    quat_multiply,
+    quat_normalize,
+    wrap_angle,
+)
 from moglow.measures.metrics import toe_slide
 from moglow.measures.similarity import body_positions
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import leg_lengths, toe_points
 from moglow.motion.foot_lock import carrying_joint
 from moglow.motion.retarget import retarget
-from moglow.motion.skeleton import Layout
+from moglow.motion.skeleton import Layout, descendants
 from tests.support.rigs import DOGS, RIGS
 from tests.support.walking import rebased, skeleton_of, walk
 
@@ -212,3 +219,27 @@ def test_real_feet_slide_no_more_than_before(name: str, shared_data: Path, sampl
     scale = (leg_lengths(figure) / leg_lengths(clip.skeleton)).mean()
     way, same = onto["figure"].ground_positions(), scale * clip.ground_positions()
     assert np.linalg.norm(way - same, axis=-1).max() < 0.1
+
+
+@pytest.mark.parametrize("longer", [1.4, 0.7])
+def test_feet_turned_out_stay_as_far_apart_on_longer_and_shorter_feet(longer: float) -> None:
+    skeleton = skeleton_of(RIGS["biped"])
+    clip = walk(skeleton, speed=1.2)[0]
+    rotations = clip.rotations.copy()
+    for leg, side in zip(skeleton.anatomy.legs, (1, -1), strict=True):
+        sign = side if skeleton.anatomy.legs[0].side == "left" else -side
+        turn = euler_to_quat(np.radians([[20.0 * sign]]), "Y")[0]
+        rotations[:, leg.ankle] = quat_multiply(turn, rotations[:, leg.ankle])
+    turned = replace(clip, rotations=rotations)
+    offsets = skeleton.offsets.copy()
+    for leg in skeleton.anatomy.legs:
+        for joint in descendants(skeleton, leg.ankle):
+            offsets[joint] *= [longer, 1.0, longer]
+    done = retarget(turned, replace(skeleton, offsets=offsets))
+
+    def width(motion: Clip) -> float:
+        ankles = motion.world()[0][:, [leg.ankle for leg in motion.skeleton.anatomy.legs]]
+        return float(np.abs(ankles[:, 0, 0] - ankles[:, 1, 0]).mean())
+
+    assert width(done) == pytest.approx(width(turned), abs=0.01)
+    assert toe_slide(toe_points(done), done.fps).mean < toe_slide(toe_points(turned), clip.fps).mean + 0.02

@@ -40,9 +40,7 @@ def test_sticks_are_mapped_as_on_the_page(device: int, tmp_path: Path) -> None:
     assert pad.stick.sideways == 0.0 and pad.stick.hurry  # a stick's drift is dead
 
 
-def test_axes_are_those_of_the_kernel(
-    device: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_axes_are_those_of_the_kernel(device: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for kinds in (bytes([0, 1, 3, 4]), bytes([0, 1, 2, 5])):  # X Y RX RY, and X Y Z RZ
         monkeypatch.setattr("fcntl.ioctl", lambda *_, kinds=kinds: kinds.ljust(64, b"\0"))
         pad = Gamepad(tmp_path)

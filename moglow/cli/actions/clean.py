@@ -11,12 +11,13 @@ from rich.text import Text
 
 from moglow.anatomy.anatomy import read_map
 from moglow.bvh.patch import patch_bvh
-from moglow.bvh.read import read_bvh
 from moglow.checkpoint import Checkpoint
 from moglow.cleaning.damage import in_words
 from moglow.cleaning.mend import Finding, Mended, mend
 from moglow.cli.extras import missing_extra
 from moglow.errors import ExportError, MoglowError
+from moglow.formats.export import export
+from moglow.formats.read import read_motion
 from moglow.motion.clip import Clip
 from moglow.sampling.generate import PRETRAINED
 
@@ -39,7 +40,7 @@ class Cleaning:
     def of(
         cls, source: Path, *, map_file: Path | None, checkpoint: Path | None, model: bool, seed: int
     ) -> Self:
-        clip = read_bvh(source, overrides=read_map(map_file) if map_file else {})
+        clip = read_motion(source, overrides=read_map(map_file) if map_file else {})
         if not model:
             return cls(source, mend(clip))
         try:
@@ -70,6 +71,10 @@ class Cleaning:
 
     def write(self, out: Path) -> None:
         """Writes the mended file."""
+        layout = self.mended.clip.skeleton.layout
+        if layout is None or not layout.channels:  # of another format, whose lines cannot be kept
+            export(self.mended.clip, out)
+            return
         if out.suffix.lower() != ".bvh":
             raise ExportError(
                 f"{out}: a mended take is a .bvh file; name it so, then moglow export converts it"

@@ -28,7 +28,7 @@ Examples:
 )
 @click.option("--json", "as_json", is_flag=True, help="Prints a JSON list.")
 def command(clips: tuple[Path, ...], checkpoint: Path | None, as_json: bool) -> None:
-    """Finds the most likely style of each BVH file.
+    """Finds the most likely style of each motion file.
 
     Works with any model that has styles and a likelihood: the result is the style under which the motion is likeliest,
     with probabilities. Clips of another skeleton are first retargeted to the model's. The exit code is 1 if a file
@@ -37,11 +37,11 @@ def command(clips: tuple[Path, ...], checkpoint: Path | None, as_json: bool) -> 
     from rich.console import Console
     from rich.progress import track
 
-    from moglow.bvh.read import read_bvh
     from moglow.checkpoint import Checkpoint
     from moglow.cleaning.inspect import motion_files
     from moglow.cli.actions.tables import wide_console
     from moglow.errors import MoglowError
+    from moglow.formats.read import read_motion
     from moglow.sampling.generate import PRETRAINED
     from moglow.scoring.classifier import Classifier
 
@@ -52,7 +52,7 @@ def command(clips: tuple[Path, ...], checkpoint: Path | None, as_json: bool) -> 
     quiet = as_json or len(files) < 2
     for file in track(files, "classify", console=Console(stderr=True), transient=True, disable=quiet):
         try:
-            found.append(classifier.classify(replace(read_bvh(file), name=str(file))))
+            found.append(classifier.classify(replace(read_motion(file), name=str(file))))
         except MoglowError as error:
             errors[str(file)] = str(error)
     if len(files) == len(errors) == 1:

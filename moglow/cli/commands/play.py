@@ -8,6 +8,8 @@ EXAMPLE = """\b
 Examples:
   moglow play
   moglow play --html play.html
+  moglow play --vmc 127.0.0.1:39539
+  moglow play --osc-in 9000 --vmc 127.0.0.1:39539
   moglow play --html slow.html --style snu --temperature 0.5
 """
 
@@ -27,6 +29,17 @@ Examples:
     show_default=True,
     help="The same seed and input give the same motion.",
 )
+@click.option(
+    "--vmc",
+    metavar="HOST:PORT",
+    help="Sends the figure to avatars in other programs by the Virtual Motion Capture protocol.",
+)
+@click.option(
+    "--osc-in",
+    metavar="[HOST:]PORT",
+    help="Steers by OSC messages that arrive at this port, without a window: /moglow/move forward sideways turn "
+    "(-1 to 1, left positive), /moglow/style name, /moglow/temperature number.",
+)
 def command(
     html: Path | None,
     checkpoint: Path | None,
@@ -34,28 +47,31 @@ def command(
     style: str | None,
     performer: str | None,
     seed: int,
+    vmc: str | None,
+    osc_in: str | None,
 ) -> None:
     """Opens a figure that you steer, or that follows a path you draw.
 
     The window takes keys (? lists them), the mouse and, on Linux, a gamepad; R and E save the path and the motion in
-    the current folder. The page of --html contains the model and runs in any browser without a network.
+    the current folder. The page of --html contains the model and runs in any browser without a network. A port without
+    a host is one of this machine; --osc-in 0.0.0.0:9000 takes messages from others too.
     """
+    if html and (vmc or osc_in):
+        raise click.UsageError("a page sends and takes no messages; leave out --html, or --vmc and --osc-in")
     from moglow.checkpoint import Checkpoint
     from moglow.files.atomic import refuse_overwriting
     from moglow.sampling.generate import PRETRAINED, TEMPERATURE
-    from moglow_viewer.play.play_page import write_play_page
 
     if html:
         refuse_overwriting(html, [checkpoint])
     file, heat = checkpoint or PRETRAINED, TEMPERATURE if temperature is None else temperature
     model = Checkpoint.read(file).performed_by(performer, seed=seed)
     if html is None:
-        from moglow_viewer.play.live import Walker
-        from moglow_viewer.play.play_window import PlayWindow
+        from moglow.cli.actions.live import play
 
-        PlayWindow(
-            model, Walker.of(model, temperature=heat, style=style, seed=seed), folder=Path.cwd()
-        ).open()
+        play(model, temperature=heat, style=style, seed=seed, vmc=vmc, osc_in=osc_in, say=click.echo)
         return
+    from moglow_viewer.play.play_page import write_play_page
+
     write_play_page(model, html, temperature=heat, style=style, seed=seed)
     click.echo(f"{html}: {html.stat().st_size / 1e6:.1f} MB, open it in any browser and walk")

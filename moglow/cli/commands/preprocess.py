@@ -1,4 +1,4 @@
-"""`moglow preprocess`: a recipe or a folder of BVH files becomes a corpus."""
+"""`moglow preprocess`: a recipe or a folder of motion files becomes a corpus."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def command(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Makes a training corpus from a recipe or a folder of BVH files.
+    """Makes a training corpus from a recipe or a folder of motion files.
 
     In a folder, sub-folders become styles, a tenth of the files is held out, and all clips are retargeted to the most
     common skeleton. Paths in a recipe are relative to it.

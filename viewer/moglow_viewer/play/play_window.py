@@ -1,6 +1,7 @@
 """The window of `moglow play`: the user steers a figure, or draws a path on the floor that it follows."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -46,10 +47,17 @@ PAD = (("sticks", "walk and turn"), ("trigger", "hurry"), ("A, B", "as N and R")
 class PlayWindow:
     """A window in which a figure is steered; `open` shows it and returns when it is closed."""
 
-    def __init__(self, checkpoint: Checkpoint, walker: Walker, *, folder: Path) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        walker: Walker,
+        *,
+        folder: Path,
+        send: Callable[[Live], None] = lambda live: None,
+    ) -> None:
         if not has_display():
             raise ExportError("there is no display for a window; write a page instead", setting="html")
-        self.checkpoint, self.walker, self.folder = checkpoint, walker, folder
+        self.checkpoint, self.walker, self.folder, self.send = checkpoint, walker, folder, send
         self.plotter: Any = pv.Plotter(window_size=list(SIZE), lighting="none", title="moglow play")
         self.stage = Stage(self.plotter)
         skeleton = checkpoint.context.encoding.skeleton
@@ -123,6 +131,7 @@ class PlayWindow:
     def walk(self) -> None:
         """Makes one model frame."""
         self.before, self.live = self.live, self.walker.step(self.live, self.hands)
+        self.send(self.live)
         self.track.append(self.live.place[:2])
         if self.recording:
             self.recording.add(self.live.place, self.walker.style)
