@@ -14,7 +14,18 @@ LONGEST_FILE = 350  # lines
 
 # From the top down: a package imports only what stands after it.
 PACKAGES = (
-    *("__main__", "cli", "viewer", "evaluation", "training", "blender", "takes", "directing", "scoring", "sampling"),
+    *(
+        "__main__",
+        "cli",
+        "viewer",
+        "evaluation",
+        "training",
+        "blender",
+        "takes",
+        "directing",
+        "scoring",
+        "sampling",
+    ),
     *(
         "checkpoint",
         "corpus",

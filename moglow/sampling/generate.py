@@ -74,6 +74,9 @@ class Take:
     lap: Mapping[str, Any] = field(default_factory=dict)
     """For a loop: whether it returns to its start, its length in seconds, and the difference blended at the seam."""
 
+    pins: tuple[Mapping[str, Any], ...] = ()
+    """What each pin costs, for motion that has pins."""
+
     @property
     def slide_before(self) -> Slide:
         return self.measured.slide_before
@@ -88,6 +91,8 @@ class Take:
         about = {"real_motion": dict(self.real)} if self.real else {}
         if self.lap:
             about["lap"] = dict(self.lap)
+        if self.pins:
+            about["pins"] = [dict(pin) for pin in self.pins]
         return {"take": self.number, **self.measured.figures, **about, "warnings": list(self.warnings)}
 
     def export(self, path: str | Path, **options: object) -> None:

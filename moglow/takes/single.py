@@ -1,10 +1,13 @@
 """One take from Python: `generate`, with the defaults of `moglow generate`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from moglow.checkpoint import Checkpoint, real_figures
+from moglow.directing.pinned import Directing
+from moglow.directing.pins import Direction
+from moglow.errors import ControlError
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import joined
 from moglow.motion.retarget import retarget_blocks
@@ -13,6 +16,7 @@ from moglow.paths.csv_files import read_path
 from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Take, motions, styled, within_range
 from moglow.sampling.loops import make_loop
 from moglow.sampling.sampler import Sampler, Track
+from moglow.takes.directions import read_whole
 
 
 def pretrained() -> Checkpoint:
@@ -32,6 +36,8 @@ def generate(
     foot_lock: bool = True,
     loop: bool = False,
     as_asked: bool = False,
+    pins: Sequence[Direction] = (),
+    continued: Clip | str | Path | None = None,
 ) -> Take:
     """Returns motion that follows a path: the motion that `moglow generate` writes with the same options.
 
@@ -47,6 +53,8 @@ def generate(
         loop: whether the motion closes on itself: its last frame is its first.
         as_asked: whether a path is followed at its own speed where that is beyond the model's reach; else it is slowed
             down there.
+        pins: poses, points and looks, as `Pin`, `Reach` and `Look`.
+        continued: a motion file or a clip from whose last frames the motion goes on, along the path moved to its end.
 
     >>> take = generate("line:length=1", seed=1)
     >>> take.clip.fps, round(take.figures["foot_slide_m_s"]["written"]["median"], 3)
@@ -65,6 +73,15 @@ def generate(
     )
     rig = read_rig(skeleton) if skeleton is not None else None
     about: dict[str, Any] = {"real": real_figures(model), "warnings": tuple(warnings)}
+    if pins or continued is not None:
+        if loop:
+            raise ControlError("a motion with pins, or one that continues a clip, cannot loop; leave one out")
+        clip = read_whole(continued) if isinstance(continued, str | Path) else continued
+        made = Directing(model, temperature, foot_lock).make(
+            path, pins, seed=seed, performer=track.performer, rig=rig or clip, continued=clip
+        )
+        prices = tuple(price.figures for price in made.prices)
+        return Take(made.clip, seed, track.take, made.path, made.measured, pins=prices, **about)
     if loop:
         lap = make_loop(sampler, model, track, spec=LOCK, foot_lock=foot_lock)
         return Take(lap.finished(rig), seed, track.take, lap.path, lap.measured, lap=lap.lap, **about)
