@@ -40,11 +40,11 @@ CONTROLS = (
     *("line:length=30,speed=2.5", "line:length=30,speed=3.5"),
 )
 SEEDS = range(3)
-HEAD = ("control", "slide, drawn", "slide, feet locked", "jerk")
+HEAD = ("control", "slide, sampled", "slide, feet locked", "jerk")
 
 
-def row(name: str, drawn: list[Clip], locked: list[Clip]) -> str:
-    """Returns a line of the table: median / mean slide of the lowest toe in cm/s, jerk in m/s³."""
+def row(name: str, sampled: list[Clip], locked: list[Clip]) -> str:
+    """Returns a line of the table: median and mean slide of the lowest toe in cm/s, jerk in m/s³."""
 
     def slide(clips: list[Clip]) -> str:
         slides = [toe_slide(toe_points(clip), clip.fps) for clip in clips]
@@ -53,8 +53,8 @@ def row(name: str, drawn: list[Clip], locked: list[Clip]) -> str:
             for values in ([s.median for s in slides], [s.mean for s in slides])
         )
 
-    jerks = np.mean([jerk(clip.world_positions, clip.fps) for clip in drawn])
-    return f"| {name} | {slide(drawn)} | {slide(locked) if locked else ''} | {jerks:.0f} |"
+    jerks = np.mean([jerk(clip.world_positions, clip.fps) for clip in sampled])
+    return f"| {name} | {slide(sampled)} | {slide(locked) if locked else ''} | {jerks:.0f} |"
 
 
 def table(checkpoint: Checkpoint, corpus: Corpus) -> str:
@@ -67,8 +67,8 @@ def table(checkpoint: Checkpoint, corpus: Corpus) -> str:
     sampler = Sampler.of(checkpoint, temperature=TEMPERATURE)
 
     def add(name: str, paths: list[ControlPath]) -> None:
-        drawn = [sampler.generate(path, seed=seed) for path in paths for seed in SEEDS]
-        lines.append(row(name, drawn, [lock_feet(clip) for clip in drawn]))
+        sampled = [sampler.generate(path, seed=seed) for path in paths for seed in SEEDS]
+        lines.append(row(name, sampled, [lock_feet(clip) for clip in sampled]))
 
     add("its controls", paths)
     for control in CONTROLS:

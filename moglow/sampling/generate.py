@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from moglow.checkpoint import Checkpoint, real_slide
 from moglow.errors import ControlError
+from moglow.footsteps.footprints import Footprints
 from moglow.formats.export import export
 from moglow.measures.metrics import Slide
 from moglow.measures.tally import Measured, Tally
@@ -73,7 +74,10 @@ class Take:
     """What the path asks for beyond what the model has seen, one line each."""
     lap: Mapping[str, Any] = field(default_factory=dict)
     """For a loop: whether it returns to its start, its length in seconds, and the difference blended at the seam."""
-
+    footprints: Footprints = ()
+    """For directed feet: when and where each stands."""
+    directed: Mapping[str, Any] = field(default_factory=dict)
+    """For directed feet: how well they follow footprints and stand on a ground."""
     pins: tuple[Mapping[str, Any], ...] = ()
     """What each pin costs, for motion that has pins."""
 
@@ -88,11 +92,12 @@ class Take:
     @property
     def figures(self) -> dict[str, Any]:
         """The figures as plain numbers: metres, seconds, nats."""
-        about = {"real_motion": dict(self.real)} if self.real else {}
+        about: dict[str, Any] = {"real_motion": dict(self.real)} if self.real else {}
         if self.lap:
             about["lap"] = dict(self.lap)
         if self.pins:
             about["pins"] = [dict(pin) for pin in self.pins]
+        about |= self.directed
         return {"take": self.number, **self.measured.figures, **about, "warnings": list(self.warnings)}
 
     def export(self, path: str | Path, **options: object) -> None:

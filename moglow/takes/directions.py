@@ -1,4 +1,4 @@
-"""What `moglow generate` is told about poses and times: its options, as directions of all of its motions."""
+"""The directions of `moglow generate`: its options for pins, reaches, looks and a clip that it continues."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,10 +64,11 @@ class Directions:
         ]
         return (*poses, *([self.continued] if self.continued else []))
 
-    def check(self, *, loop: bool, device: str) -> None:
-        """Refuses options that do not go with directions."""
-        if self and loop:
-            raise ControlError("--loop does not go with pins, looks or --continue; leave one of them out")
+    def check(self, *, loop: bool, mirror: bool, footwork: bool, device: str) -> None:
+        """Raises an error for options that do not go together, before the work."""
+        others = {"--loop": loop, "--mirror": mirror, "--ground and --footprints": footwork}
+        for option in (option for option, given in others.items() if self and given):
+            raise ControlError(f"{option}: does not go with pins, looks or --continue; leave one of them out")
         if self and device == "cuda":
             raise DeviceError("pins are computed on the CPU; leave out --device cuda")
 

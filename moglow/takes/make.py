@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +27,7 @@ from moglow.sampling.loops import Loop, make_loop
 from moglow.sampling.ranking import scores
 from moglow.sampling.sampler import Sampler, Track
 from moglow.takes.directions import Directions, price_lines
+from moglow.takes.footwork import Footed, Footwork
 from moglow.takes.jobs import Job, find_share, plan, share
 from moglow.takes.sidecars import (
     Figures,
@@ -39,7 +40,7 @@ from moglow.takes.sidecars import (
 )
 from moglow.takes.single import on_rig, read_rig
 
-Made: TypeAlias = Motion | Loop | Pinned
+Made: TypeAlias = Motion | Loop | Footed | Pinned
 """Knows the figures of a motion once its blocks have passed."""
 Passed: TypeAlias = Callable[[int, int, int], None]
 """Is told the frames of finished motions, those of all, and those of the motion that is being made."""
@@ -62,9 +63,11 @@ class Wish:
     skeleton: Path | None
     foot_lock: bool
     loop: bool
+    strides: int | None
     in_place: bool
     root_motion: bool
     mirror: bool
+    footwork: Footwork
     as_asked: bool
     strict: bool
     device: str
@@ -83,6 +86,8 @@ class Order:
     target: Path
     settings: Mapping[str, Any]
     warnings: tuple[str, ...]
+    implied: bool = False
+    """Whether the path comes from footprints."""
 
 
 def make_takes(
@@ -96,9 +101,21 @@ def make_takes(
     jobs = share(planned, *find_share(wish.shard), whole=wish.rank)
     for job in jobs:  # a mistake is told before the work, not after it
         check_options(job.target, ["unit"] if wish.unit else [])
-    wish.directions.check(loop=wish.loop, device=wish.device)
-    inputs = (*(job.control for job in planned), wish.skeleton, wish.checkpoint, *wish.directions.files)
+    wish.directions.check(
+        loop=wish.loop, mirror=wish.mirror, footwork=bool(wish.footwork), device=wish.device
+    )
+    inputs = (
+        *(job.control for job in planned),
+        *(wish.skeleton, wish.checkpoint, wish.footwork.follow),
+        *wish.directions.files,
+    )
     refuse_overwriting((place for job in jobs for place in _places(job, wish)), inputs)
+    motion_count = sum(len(job.takes) for job in jobs)
+    wish.footwork.check(
+        motions=motion_count, loop=wish.loop, mirror=wish.mirror, foot_lock=wish.foot_lock, inputs=inputs
+    )
+    if wish.footwork.write and not wish.footwork.write.exists():
+        wish = replace(wish, overwrite=True)  # a take that is there already wrote none
     model = Checkpoint.read(wish.checkpoint or PRETRAINED)
     temperature = TEMPERATURE if wish.temperature is None else wish.temperature
     sampler = Sampler.of(model, temperature=temperature, device=wish.device)
@@ -168,23 +185,27 @@ def _made(
     tracks = [Track(order.path, wish.seed, order.take, order.performer) for order in orders]
     if wish.directions:
         for pinned in wish.directions.motions(
-            model,
-            tracks,
-            temperature=sampler.temperature,
-            foot_lock=wish.foot_lock,
-            rig=None if wish.mirror else rig,
+            model, tracks, temperature=sampler.temperature, foot_lock=wish.foot_lock, rig=rig
         ):
-            blocks = _as_wished(iter([pinned.clip]), rig if wish.mirror else None, wish)
-            yield _placed(blocks, wish), pinned
+            clip = pinned.clip.resample(wish.fps) if wish.fps else pinned.clip
+            yield _placed(iter([clip]), wish), pinned
+        return
+    if wish.footwork:
+        for order, track in zip(orders, tracks, strict=True):
+            made = wish.footwork.made(
+                sampler, model, track, rig, foot_lock=wish.foot_lock, implied=order.implied
+            )
+            clip = made.clip.resample(wish.fps) if wish.fps else made.clip
+            yield _placed(iter([clip]), wish), made
         return
     if not wish.loop:
         for motion in motions(sampler, model, tracks, foot_lock=wish.foot_lock):
             yield _placed(_as_wished(motion.blocks, rig, wish), wish), motion
         return
     for track in tracks:
-        loop = make_loop(sampler, model, track, spec=LOCK, foot_lock=wish.foot_lock)
-        lap = loop.finished(rig, wish.fps)
-        yield _placed(iter([lap.mirrored() if wish.mirror else lap]), wish), loop
+        loop = make_loop(sampler, model, track, spec=LOCK, strides=wish.strides, foot_lock=wish.foot_lock)
+        lap = loop.finished(rig, wish.fps, in_place=wish.in_place)
+        yield _rooted(iter([lap.mirrored() if wish.mirror else lap]), wish), loop
 
 
 def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
@@ -201,6 +222,7 @@ def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
         "style": wish.style,
         "foot_lock": wish.foot_lock,
         "loop": wish.loop,
+        "strides": wish.strides,
         "in_place": wish.in_place,
         "root_motion": wish.root_motion,
         "mirror": wish.mirror,
@@ -209,11 +231,14 @@ def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
         "skeleton_sha256": wish.skeleton and file_digest(wish.skeleton),
         **wish.directions.settings(),
         "axes": "Y up, +Z forward",
+        **wish.footwork.settings,
     }
 
 
 def _orders(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) -> list[Order]:
-    path = styled(read_path(job.control, fps=model.context.fps), wish.style).resample(model.context.fps)
+    implied = wish.footwork.path(job.control, model)
+    path = implied or read_path(job.control, fps=model.context.fps)
+    path = styled(path, wish.style).resample(model.context.fps)
     path, warnings = within_range(model, path, as_asked=wish.as_asked, strict=wish.strict)
     cast = [(take, model.context.cast(wish.performer, wish.seed, take)) for take in job.takes]
     content = [path.positions.tobytes(), path.headings.tobytes(), repr(path.styles).encode()]
@@ -231,6 +256,7 @@ def _orders(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) 
             job.waiting(take) if wish.rank else job.place(take),
             {**settings, "take": take, "performer": performer},
             tuple(warnings),
+            implied is not None,
         )
         for take, performer in cast
     ]
@@ -296,6 +322,10 @@ def _as_wished(blocks: Iterator[Clip], rig: Clip | None, wish: Wish) -> Iterator
 
 def _placed(blocks: Iterator[Clip], wish: Wish) -> Iterator[Clip]:
     blocks = (block.in_place() for block in blocks) if wish.in_place else blocks
+    return _rooted(blocks, wish)
+
+
+def _rooted(blocks: Iterator[Clip], wish: Wish) -> Iterator[Clip]:
     return map(on_root, blocks) if wish.root_motion else blocks
 
 

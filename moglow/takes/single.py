@@ -8,6 +8,10 @@ from moglow.checkpoint import Checkpoint, real_figures
 from moglow.directing.pinned import Directing
 from moglow.directing.pins import Direction
 from moglow.errors import ControlError
+from moglow.footsteps.footprints import Footprint, foot_names
+from moglow.footsteps.implied import implied_path
+from moglow.ground.reading import read_ground
+from moglow.ground.surface import Ground
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import joined
 from moglow.motion.retarget import retarget_blocks
@@ -17,6 +21,7 @@ from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Take, motion
 from moglow.sampling.loops import make_loop
 from moglow.sampling.sampler import Sampler, Track
 from moglow.takes.directions import read_whole
+from moglow.takes.footwork import as_prints, footed
 
 
 def pretrained() -> Checkpoint:
@@ -25,7 +30,7 @@ def pretrained() -> Checkpoint:
 
 
 def generate(
-    control: str | Path | ControlPath = "figure8",
+    control: str | Path | ControlPath | None = None,
     *,
     seed: int = 0,
     checkpoint: Checkpoint | str | Path | None = None,
@@ -35,6 +40,9 @@ def generate(
     skeleton: Clip | str | Path | None = None,
     foot_lock: bool = True,
     loop: bool = False,
+    strides: int | None = None,
+    ground: str | Ground | None = None,
+    footprints: str | Path | Sequence[Footprint] | None = None,
     as_asked: bool = False,
     pins: Sequence[Direction] = (),
     continued: Clip | str | Path | None = None,
@@ -42,7 +50,8 @@ def generate(
     """Returns motion that follows a path: the motion that `moglow generate` writes with the same options.
 
     Args:
-        control: a preset such as ``"circle:r=2"``, a CSV file, or a path.
+        control: a preset such as ``"circle:r=2"``, a CSV file, or a path; a figure of eight if not given, or the path
+            that the footprints imply.
         seed: the same seed gives the same motion.
         checkpoint: a trained model or its file; the model inside the package if not given.
         style: a style of the model; its default style if not given.
@@ -51,6 +60,9 @@ def generate(
         skeleton: a motion file, or a clip read from one, whose skeleton the motion is put on; the model's if not given.
         foot_lock: whether planted feet are held in place.
         loop: whether the motion closes on itself: its last frame is its first.
+        strides: makes the loop a cycle of so many strides; the path must be walked at one velocity.
+        ground: what the figure walks over, such as ``"stairs:rise=0.17,run=0.29,steps=8"``, a height map or a mesh.
+        footprints: a file, or values, that say when and where each foot stands.
         as_asked: whether a path is followed at its own speed where that is beyond the model's reach; else it is slowed
             down there.
         pins: poses, points and looks, as `Pin`, `Reach` and `Look`.
@@ -65,25 +77,44 @@ def generate(
     else:
         model = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint.read(Path(checkpoint))
     fps = model.context.fps
-    path = control if isinstance(control, ControlPath) else read_path(control, fps=fps)
+    rig = read_rig(skeleton) if skeleton is not None else None
+    body = rig.skeleton if rig else model.context.encoding.skeleton
+    asked = as_prints(footprints, foot_names(body))
+    if control is None:
+        path = implied_path(asked, body, fps) if asked else read_path("figure8", fps=fps)
+    else:
+        path = control if isinstance(control, ControlPath) else read_path(control, fps=fps)
     path, warnings = within_range(model, styled(path, style).resample(fps), as_asked=as_asked, strict=False)
     sampler, track = (
         Sampler.of(model, temperature=temperature),
         Track(path, seed, 0, model.context.cast(performer, seed, 0)),
     )
-    rig = read_rig(skeleton) if skeleton is not None else None
     about: dict[str, Any] = {"real": real_figures(model), "warnings": tuple(warnings)}
     if pins or continued is not None:
-        if loop:
-            raise ControlError("a motion with pins, or one that continues a clip, cannot loop; leave one out")
+        if loop or ground is not None or asked is not None:
+            raise ControlError(
+                "pins and a continued clip do not go with loop, ground or footprints; leave one of them out"
+            )
         clip = read_whole(continued) if isinstance(continued, str | Path) else continued
         made = Directing(model, temperature, foot_lock).make(
             path, pins, seed=seed, performer=track.performer, rig=rig or clip, continued=clip
         )
         prices = tuple(price.figures for price in made.prices)
         return Take(made.clip, seed, track.take, made.path, made.measured, pins=prices, **about)
+    if ground is not None or asked is not None:
+        if loop or not foot_lock:
+            raise ControlError(
+                "a ground and footprints need locked feet and no loop; leave out loop and foot_lock"
+            )
+        surface, implied = (
+            read_ground(ground) if ground is not None else None,
+            control is None and asked is not None,
+        )
+        done = footed(sampler, model, track, asked, surface, rig, implied=implied)
+        about["directed"] = {**done.more, **({"ground": surface.name} if surface else {})}
+        return Take(done.clip, seed, track.take, done.path, done.measured, footprints=done.prints, **about)
     if loop:
-        lap = make_loop(sampler, model, track, spec=LOCK, foot_lock=foot_lock)
+        lap = make_loop(sampler, model, track, spec=LOCK, strides=strides, foot_lock=foot_lock)
         return Take(lap.finished(rig), seed, track.take, lap.path, lap.measured, lap=lap.lap, **about)
     motion = next(motions(sampler, model, [track], foot_lock=foot_lock))
     clip = joined(on_rig(motion.blocks, rig))  # first, since it is measured while the blocks pass

@@ -1,4 +1,4 @@
-"""The folder of a training run: one process trains in it, and nothing that lies there already is lost."""
+"""The folder of a training run: one run at a time writes to it, and existing files are never lost."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ LAST, STATE, LOG = "last.safetensors", "training.safetensors", "log.jsonl"
 
 @contextlib.contextmanager
 def occupied(folder: Path, place: Place) -> Iterator[None]:
-    """Makes the folder of a run if it is not there, and holds its lock; of several processes only the first one does.
+    """Context manager that makes the folder of a run and holds its lock, in the first of several processes only.
 
     A folder that was made and is still empty at the end is removed.
     """
@@ -26,9 +26,7 @@ def occupied(folder: Path, place: Place) -> Iterator[None]:
     if not folder.is_dir():
         check_output(folder)
         if folder.exists():
-            raise TrainingError(
-                f"{folder}: is a file, expected the folder of a run; give another name with -o"
-            )
+            raise TrainingError(f"{folder}: is a file, expected the folder of a run; give another name")
     made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -36,14 +34,16 @@ def occupied(folder: Path, place: Place) -> Iterator[None]:
             yield
     finally:
         if made:
-            with contextlib.suppress(OSError):  # it holds files
+            with contextlib.suppress(OSError):  # it is not empty
                 folder.rmdir()
 
 
 def refuse_used(folder: Path) -> None:
     """Raises `TrainingError` if a folder holds a run, a model or another program's log, none of which is replaced."""
     if (folder / STATE).exists():
-        raise TrainingError(f"{folder}: holds a training run already; add --resume, or choose another folder")
+        raise TrainingError(
+            f"{folder}: holds a training run already; choose another folder, or resume it", setting="resume"
+        )
     for name in (BEST, LAST):
         if (folder / name).exists():
             raise TrainingError(
@@ -52,7 +52,7 @@ def refuse_used(folder: Path) -> None:
     log = folder / LOG
     if log.exists() and not _is_log(log):
         raise TrainingError(
-            f"{log}: is no log of a training run, which would replace it; choose another folder"
+            f"{log}: is not the log of a training run, which would replace it; choose another folder"
         )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from moglow.bvh.read import read_bvh
 from moglow.bvh.write import write_bvh
-from moglow.cleaning.injuries import KINDS, inject
+from moglow.cleaning.injection import KINDS, inject
 from moglow.cleaning.inspect import (
     Report,
     find_faults,

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from moglow.bvh.read import read_bvh
 from moglow.bvh.write import write_bvh
-from moglow.cleaning.injuries import inject
+from moglow.cleaning.injection import inject
 from moglow.cli.main import cli
 
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"

@@ -12,7 +12,7 @@ import torch
 from moglow.bvh.read import read_bvh
 from moglow.checkpoint import Checkpoint
 from moglow.cleaning.damage import interpolated
-from moglow.cleaning.injuries import inject
+from moglow.cleaning.injection import inject
 from moglow.cleaning.limbs import limbs
 from moglow.errors import SkeletonError
 from moglow.motion.clip import Clip

@@ -18,7 +18,7 @@ from scripts import make_samples
 from scripts.procedural.figure import make_figure
 from scripts.procedural.gaits import Manner
 from scripts.procedural.hound import trot
-from scripts.procedural.recording import Recording
+from scripts.procedural.synthetic_clip import SyntheticClip
 from scripts.procedural.walker import walk
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,13 +30,13 @@ SOLE = 0.02  # metres: the ball of every foot is that high over the floor when i
 every_sample = pytest.mark.parametrize("name", NAMES)
 
 
-def make(name: str, *, seed: int = 0) -> Recording:
+def make(name: str, *, seed: int = 0) -> SyntheticClip:
     """A preset walked; a hound trots where the name says so."""
     mover, text = (trot, name.removeprefix("trot ")) if name.startswith("trot ") else (walk, name)
     return mover(preset(text, 30.0), generator=np.random.default_rng(seed))
 
 
-def toes_of(recording: Recording) -> Array:
+def toes_of(recording: SyntheticClip) -> Array:
     """World positions ``(T, L, 3)`` of the toes."""
     skeleton = recording.clip.skeleton
     toes: Array = recording.clip.world_positions[:, [skeleton.index(toe) for toe in recording.toes]]
@@ -172,7 +172,7 @@ def test_every_committed_control_can_be_walked(file: Path) -> None:
 def test_the_script_makes_the_committed_files_again(tmp_path: Path) -> None:
     """To a hundredth of a millimetre and degree; the last printed digit may depend on the processor."""
     for name, recording in make_samples.make_committed():
-        make_samples.write_recording(name, recording, tmp_path, tmp_path)
+        make_samples.write_sample(name, recording, tmp_path, tmp_path)
         for file, folder in ((f"{name}.bvh", SAMPLES), (f"{name}.csv", CONTROLS)):
             made, committed = (_words(where / file) for where in (tmp_path, folder))
             assert len(made) == len(committed), file

@@ -74,7 +74,7 @@ def test_a_log_of_another_program_is_never_replaced(recipe: Path, tmp_path: Path
     log.parent.mkdir()
     for foreign in ('{"message": "started"}\n', "plain words\n", "[" * 10_000):
         log.write_text(foreign)
-        one_line(train(recipe), "is no log of a training run")
+        one_line(train(recipe), "is not the log of a training run")
         assert log.read_text() == foreign
     for ours in ("", '{"step": 1, "loss": {}}\n', '{"step": 1, "lo'):
         log.write_text(ours)
