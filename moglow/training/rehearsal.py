@@ -69,7 +69,7 @@ def rehearsed(
     labels = np.stack([context.style_vector(style, performer) for style, performer in names])
     history = np.repeat(context.posture(labels)[:, None], past, axis=1)
     generator = torch.Generator().manual_seed(seed)
-    noise = model.draw_noise(count, warm + frames, generator=generator)
+    noise = model.sample_noise(count, warm + frames, generator=generator)
     first, seen, label = (
         torch.as_tensor(np.asarray(part, np.float32))
         for part in (history, context.standardize_control(controls), labels)
