@@ -236,13 +236,14 @@ class Context:
 
     def to_target(self, pose: Any, previous: Any, control: Any) -> Any:
         """Returns what the model predicts (..., D) for a pose after a previous one under a control, standardised."""
-        return (pose - self.weights * self._carried(previous, control)) / self.scale
+        return (pose - self.weights * self.carried(previous, control)) / self.scale
 
     def from_target(self, target: Any, previous: Any, control: Any) -> Any:
         """Returns the pose (..., D) of a prediction; undoes `to_target`."""
-        return target * self.scale + self.weights * self._carried(previous, control)
+        return target * self.scale + self.weights * self.carried(previous, control)
 
-    def _carried(self, previous: Any, control: Any) -> Any:
+    def carried(self, previous: Any, control: Any) -> Any:
+        """Returns the previous pose (..., D) as the control's step alone would have it, standardised."""
         step = self.physical_control(control) / self.fps
         return self.standardize_pose(self.encoding.carry(self.physical_pose(previous), step, self.xp))
 

@@ -140,15 +140,13 @@ def test_the_corpus_is_made_first_where_there_is_none(tmp_path: Path) -> None:
         (["--device", "cuda:9"], "choose cpu"),
     ],
 )
-def test_what_is_wrong_is_one_line(recipe: Path, arguments: list[str], message: str) -> None:
+def test_errors_are_one_line(recipe: Path, arguments: list[str], message: str) -> None:
     result = train(recipe, *arguments)
     assert result.exit_code == 1, result.output
     assert message in result.output and result.output.strip().count("\n") == 0
 
 
-def test_tensorboard_is_asked_for_by_name(
-    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tensorboard_is_optional(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     result = train(recipe, "--tensorboard")
     assert result.exit_code == 1 and "pip install tensorboard" in result.output
