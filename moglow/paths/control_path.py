@@ -24,6 +24,8 @@ from moglow.motion.clip import Clip
 SMOOTHING = 0.25
 """Seconds (a Gaussian's deviation) over which a clip's root is smoothed into a path: the sway of single steps goes, a
 change of direction stays."""
+LONGEST = 1_000_000
+"""Frames: nine hours at 30 a second; more is taken for a mistake."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,8 @@ class ControlPath:
             )
         if not len(headings):
             raise ControlError("path: no frames; give at least one")
+        if len(headings) > LONGEST:
+            raise ControlError(f"path: {len(headings)} frames; ask for at most {LONGEST}")
         if not (self.fps > 0 and np.isfinite(self.fps)):
             raise ControlError(f"path: {self.fps} frames a second; give a positive rate")
         if not (np.isfinite(positions).all() and np.isfinite(headings).all()):
@@ -142,6 +146,10 @@ class ControlPath:
         """The same path at another rate; the last frame is the last that the old one still covers."""
         if not (fps > 0 and np.isfinite(fps)):
             raise ControlError(f"path: cannot resample to {fps} frames a second; give a positive rate")
+        if not self.duration * fps < LONGEST:
+            raise ControlError(
+                f"path: {self.duration:.6g} s at {fps:g} frames a second; ask for at most {LONGEST} frames"
+            )
         frames = int(np.floor(self.duration * fps + 1e-6)) + 1
         return replace(self.at(np.arange(frames) * (self.fps / fps)), fps=float(fps))
 

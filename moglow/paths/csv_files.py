@@ -22,13 +22,15 @@ from moglow.errors import ControlError
 from moglow.files.atomic import replacing
 from moglow.maths.rotations import Array, vector_to_heading
 from moglow.maths.signals import sample_monotone, smooth_gaussian
-from moglow.paths.control_path import SMOOTHING, ControlPath
+from moglow.paths.control_path import LONGEST, SMOOTHING, ControlPath
 from moglow.paths.csv_table import Table, read_table
-from moglow.paths.pace import LONGEST, Pace, follow, round_corners
+from moglow.paths.pace import Pace, follow, round_corners
 from moglow.paths.presets import PRESETS, preset
 
 FPS = 30.0
 """Frames a second, if neither the caller nor the file gives a rate."""
+FASTEST = 10_000.0
+"""Frames or metres a second that a caller may ask for."""
 DENSE = 0.1
 """Seconds: rows closer than that are a recording, kept as it is; rows further apart are key points, and smoothed."""
 STROLL = 0.1
@@ -43,6 +45,9 @@ def read_path(source: str | Path, *, fps: float | None = None, speed: float | No
     >>> read_path("line:length=3", fps=20.0).length
     3.00
     """
+    for what, value in (("fps", fps), ("speed", speed)):
+        if value is not None and not 0 < value <= FASTEST:
+            raise ControlError(f"path: {what} is {value:g}; give a number above 0 and up to {FASTEST:g}")
     name = str(source).partition(":")[0].strip()
     if name in PRESETS:
         return preset(str(source), fps or FPS, speed=speed)

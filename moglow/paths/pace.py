@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from moglow.errors import ControlError
 from moglow.maths.rotations import Array, heading_to_vector, vector_to_heading
 from moglow.maths.signals import smooth_gaussian
-from moglow.paths.control_path import SMOOTHING, ControlPath
+from moglow.paths.control_path import LONGEST, SMOOTHING, ControlPath
 
 SPACING = 0.02
 """Metres between the nodes of a curve."""
@@ -24,8 +24,6 @@ CORNER = np.radians(60.0)
 """… which it is from this angle on."""
 CUT = np.sqrt(2) - 1
 """Times the radius: no corner is missed by more than a full arc misses a right angle by."""
-LONGEST = 1_000_000
-"""Frames: nine hours at 30 a second; more is taken for a mistake."""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import numpy as np
 
 from moglow.errors import ControlError
 from moglow.maths.rotations import Array
-from moglow.paths.control_path import ControlPath
-from moglow.paths.pace import LONGEST, SPACING, Curve, Pace, check_length, follow, round_corners
+from moglow.paths.control_path import LONGEST, ControlPath
+from moglow.paths.pace import SPACING, Curve, Pace, check_length, follow, round_corners
 
 WALK = Pace().speed
 
@@ -182,9 +182,9 @@ def _around(lap: Array, fps: float, laps: float, speed: float, seconds: float) -
 
 def _lasting(path: ControlPath, seconds: float) -> ControlPath:
     """Cut, or held at its end, to last so many seconds; as it is for 0."""
-    frames = round(seconds * path.fps) + 1 if seconds else len(path)
-    if not 0 < frames <= LONGEST:
+    if not 0 <= seconds * path.fps < LONGEST:
         raise ControlError(
             f"path: {seconds:g} s at {path.fps:g} frames a second; ask for 1 to {LONGEST} frames"
         )
+    frames = round(seconds * path.fps) + 1 if seconds else len(path)
     return path.at(np.arange(frames))
