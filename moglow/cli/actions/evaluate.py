@@ -5,11 +5,12 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
 from moglow.checkpoint import Checkpoint
+from moglow.cli.terminal import cell, make_console
 from moglow.corpus.corpus import Corpus
 from moglow.evaluation.evaluate import evaluate
 from moglow.evaluation.results import HELD_OUT, SYNTHETIC, Evaluation, EvaluationSpec, Row, to_json
@@ -38,7 +39,7 @@ def evaluated(
     """Evaluates the checkpoints, all but the first held against it, and shows what is being done."""
     spec = EvaluationSpec(seeds=seeds, temperature=TEMPERATURE if temperature is None else temperature)
     models = {label(path, checkpoints): Checkpoint.read(path) for path in dict.fromkeys(checkpoints)}
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     found: Evaluation | None = None
     with console.status("reading") as status:
         opened = [Corpus.open(path) for path in corpora]
@@ -92,12 +93,12 @@ def scoreboard(evaluation: Evaluation) -> RenderableType:
 def _cell(evaluation: Evaluation, row: Row, group: str, key: str) -> Text:
     found, scale = row.figures[group].get(key), MEASURES[key].scale
     if found is None or math.isnan(found.value):
-        return Text("–")
+        return cell("–")
     spread = ""
     if found.low is not None and found.high is not None:
         spread = f" ± {number((found.high - found.low) / 2 * scale)}".removesuffix(" ± 0")
     verdict = evaluation.verdict(row, group, key)
-    return Text(number(found.value * scale) + spread, style=COLOURS[verdict])
+    return cell(number(found.value * scale) + spread, COLOURS[verdict])
 
 
 def _likelihoods(evaluation: Evaluation) -> list[str]:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from moglow.cli.terminal import tracked
 from moglow.compute.distributed import Place, first_alone
 from moglow.corpus.corpus import Corpus
 from moglow.corpus.preprocess import preprocess
@@ -17,13 +18,11 @@ def corpus_of(recipe: Recipe, path: Path, data: str | None, place: Place) -> Cor
     data_spec, features = recipe.section("data", DataSpec).at(data), recipe.section("features", FeatureSpec)
     for alone in first_alone(place):
         if alone and not path.exists():
-            from rich.progress import track
-
             path.parent.mkdir(parents=True, exist_ok=True)
             steps = preprocess(
                 data_spec, features, path, base=Path(recipe.place).parent, workers=os.cpu_count() or 1
             )
-            for _ in track(steps, description=f"preprocess {path.name}", transient=True):
+            for _ in tracked(steps, f"preprocess {path.name}"):
                 pass
     corpus = Corpus.open(path)
     for name, made, asked in (

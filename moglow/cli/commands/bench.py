@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.terminal import say
+
 EXAMPLE = """\b
 Examples:
   moglow bench
@@ -66,4 +68,4 @@ def command(
     else:
         subject = Subject.of_preset(preset, pose=pose, control=control)
     report = measure(subject, **options)  # type: ignore[arg-type]
-    click.echo(json.dumps(report, indent=1) if as_json else "\n".join(report_lines(report)))
+    say(json.dumps(report, indent=1) if as_json else "\n".join(report_lines(report)))

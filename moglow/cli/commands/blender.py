@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.terminal import say
+
 EXAMPLE = """\b
 Examples:
   moglow blender walk.bvh walk.blend
@@ -28,7 +30,7 @@ def install(ctx: click.Context, option: click.Parameter, asked: bool) -> None:
     if asked and not ctx.resilient_parsing:
         from moglow.blender.program import install_bpy
 
-        click.echo(f"{install_bpy().program}: has bpy")
+        say(f"{install_bpy().program}: has bpy")
         ctx.exit()
 
 
@@ -74,4 +76,4 @@ def command(source: Path, out: Path, render: Path | None, control: str | None, *
     from moglow.cli.actions.blender import make_scene
 
     for line in make_scene(source, out, render, control, **options):  # type: ignore[arg-type]
-        click.echo(line)
+        say(line)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.terminal import make_console, say
+
 EXAMPLE = """\b
 Examples:
   moglow clean take.bvh
@@ -55,7 +57,6 @@ def command(
     import json
 
     from moglow.cli.actions.clean import Cleaning
-    from moglow.cli.actions.tables import wide_console
 
     cleaning = Cleaning.of(source, map_file=map_file, checkpoint=checkpoint, model=not no_model, seed=seed)
     if out:
@@ -63,8 +64,8 @@ def command(
     if html:
         cleaning.show(html)
     if as_json:
-        click.echo(json.dumps(cleaning.to_json(out), indent=1, ensure_ascii=False))
+        say(json.dumps(cleaning.to_json(out), indent=1))
     else:
-        wide_console().print(cleaning.table())
+        make_console(wide=True).print(cleaning.table())
         for line in cleaning.said(out, html):
-            click.echo(line)
+            say(line)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.terminal import make_console, say
+
 EXAMPLE = """\b
 Examples:
   moglow evaluate --corpus open.corpus --report report.html
@@ -58,8 +60,6 @@ def command(
     table includes motion copied from the training set. Differences beyond noise, from it and from the models after
     --compare, are stated in words. Without --corpus, only synthetic controls and wandering are used.
     """
-    from rich.console import Console
-
     from moglow.cli.actions.evaluate import evaluated, scoreboard, write_json
     from moglow.sampling.generate import PRETRAINED
     from moglow_viewer.pages.report import write_report
@@ -78,7 +78,7 @@ def command(
         write_json(evaluation, json_file)
     if report:
         write_report(evaluation, report)
-    Console().print(scoreboard(evaluation))
+    make_console().print(scoreboard(evaluation))
     for file in (json_file, report):
         if file:
-            click.echo(f"{file}: {file.stat().st_size / 1000:.0f} kB")
+            say(f"{file}: {file.stat().st_size / 1000:.0f} kB")

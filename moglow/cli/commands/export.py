@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.terminal import say
+
 EXAMPLE = """\b
 Examples:
   moglow export walk.bvh walk.glb
@@ -98,4 +100,4 @@ def command(
     clip = clip.in_place() if in_place else clip
     asked = {"unit": unit, "verbatim": verbatim}
     export(clip, out, **{name: value for name, value in asked.items() if value is not None})
-    click.echo(f"{out}: {len(clip)} frames at {clip.fps:g} fps, {len(clip) / clip.fps:.2f} s")
+    say(f"{out}: {len(clip)} frames at {clip.fps:g} fps, {len(clip) / clip.fps:.2f} s")

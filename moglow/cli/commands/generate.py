@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from moglow.cli.terminal import make_progress, say
+
 EXAMPLE = """\b
 Columns of a path file, named by its first row:
   t,x,z[,heading][,style]           a position at a time: seconds, metres, degrees
@@ -27,7 +29,17 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLE)
+class Generate(click.Command):
+    """The command, which tells where a path goes that was given without its option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        extra = super().parse_args(ctx, args)
+        if extra and not ctx.resilient_parsing:
+            ctx.fail(f"{extra[0]} stands alone; give a path as --control {extra[0]}, a file to write as -o")
+        return extra
+
+
+@click.command(cls=Generate, epilog=EXAMPLE, context_settings={"allow_extra_args": True})
 @click.option(
     "--control",
     "controls",
@@ -112,10 +124,7 @@ class Passing:
     def __init__(self, shown: bool) -> None:
         self.bar: Any = None
         if shown:
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self.bar = Progress(transient=True, console=Console(stderr=True))
+            self.bar = make_progress(transient=True)
 
     def __enter__(self) -> "Passing":
         if self.bar:
@@ -132,7 +141,7 @@ class Passing:
         """Prints a line, with the bar out of its way."""
         if self.bar:
             self.bar.stop()
-        click.echo(line)
+        say(line)
         if self.bar:
             self.bar.start()
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.terminal import say
+
 EXAMPLE = """\b
 Examples:
   moglow info runs/open
@@ -56,8 +58,6 @@ def command(
     else:
         cards = [checkpoint_card(source)]
     if as_json:
-        click.echo(json.dumps(cards if models else cards[0], indent=1))
+        say(json.dumps(cards if models else cards[0], indent=1))
     else:
-        click.echo(
-            "\n\n".join("\n".join(f"{name:<20} {value}" for name, value in card.items()) for card in cards)
-        )
+        say("\n\n".join("\n".join(f"{name:<20} {value}" for name, value in card.items()) for card in cards))

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.terminal import say
+
 EXAMPLE = """\b
 Examples:
   moglow play
@@ -49,4 +51,4 @@ def command(
         ).open()
         return
     write_play_page(model, html, temperature=heat, style=style, seed=seed)
-    click.echo(f"{html}: {html.stat().st_size / 1e6:.1f} MB, open it in any browser and walk")
+    say(f"{html}: {html.stat().st_size / 1e6:.1f} MB, open it in any browser and walk")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.terminal import say
+
 EXAMPLE = """\b
 Examples:
   moglow view walk.bvh
@@ -58,4 +60,4 @@ def command(
     from moglow_viewer.scene.scene import Sources
 
     for line in look(Sources(clips, control, real, beside), **options):  # type: ignore[arg-type]
-        click.echo(line)
+        say(line)
