@@ -14,7 +14,18 @@ LONGEST_FILE = 350  # lines
 # From the top down: a package imports only what stands after it.
 PACKAGES = (
     *("__main__", "cli", "viewer", "evaluation", "training", "blender", "takes", "scoring", "sampling"),
-    *("checkpoint", "corpus", "cleaning", "encodings", "measures", "formats", "bvh", "paths", "compute"),
+    *(
+        "checkpoint",
+        "weights",
+        "corpus",
+        "cleaning",
+        "encodings",
+        "measures",
+        "formats",
+        "bvh",
+        "paths",
+        "compute",
+    ),
     *("models", "motion", "recipe", "flows", "anatomy", "files", "maths", "errors"),
 )
 

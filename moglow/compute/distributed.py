@@ -1,6 +1,5 @@
 """The processes that train together under `torchrun`: joining them, and leaving."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor, distributed
 
 from moglow.compute.device import find_device
+from moglow.compute.launch import process_number
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def joined(device: str = "auto") -> Iterator[Place]:
     ...     place
     Place(device='cpu', rank=0, ranks=1)
     """
-    ranks, device = int(os.environ.get("WORLD_SIZE", "1")), find_device(device)
+    (_, ranks), device = process_number(), find_device(device)
     if device.startswith("cuda"):
         torch.cuda.set_device(device)  # where kernels of Triton run and graphs are recorded
     if ranks == 1:

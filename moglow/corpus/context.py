@@ -17,6 +17,7 @@ from moglow.corpus.corpus import Corpus
 from moglow.encodings.encoding import Encoding, Features
 from moglow.errors import CheckpointError, ControlError, RecipeError
 from moglow.files.tables import from_table, suggestion, to_table
+from moglow.files.tensors import check_tensors
 from moglow.maths.rotations import Array
 from moglow.paths.control_path import ControlPath
 
@@ -25,6 +26,7 @@ STEP = 0.1  # m/s from which a step aside or back is one
 SIDEWAYS, BACKWARDS = 0.2, 0.5
 """Shares of its frames from which a path goes sideways, or backwards: who walks ahead for longer than that had better
 walk in the usual style, and step back in it."""
+MOST_FRAMES = 1000  # of history and of lookahead
 SMALLEST = 0.01  # standard deviations; targets are not scaled up more than a hundred times
 
 
@@ -50,6 +52,10 @@ class ContextSpec:
         if self.history < 1 or self.lookahead < 0:
             raise ValueError(
                 f"history {self.history}, lookahead {self.lookahead}: give at least 1 and 0 frames"
+            )
+        if max(self.history, self.lookahead) > MOST_FRAMES:
+            raise ValueError(
+                f"history {self.history}, lookahead {self.lookahead}: give at most {MOST_FRAMES} frames of each"
             )
         for group, weight in self.carry.items():
             if not 0 <= weight <= 1:
@@ -226,14 +232,42 @@ class Context:
         }
 
     @classmethod
-    def from_parts(cls, arrays: Mapping[str, Array], table: Mapping[str, Any], place: str) -> Self:
-        """Returns the context that `to_parts` took apart."""
-        spec = from_table(ContextSpec, table["spec"], f"{place}: [context]", CheckpointError)
-        encoding = Encoding.from_json(table["encoding"])
-        shape = len(table["styles"]), len(encoding)
-        arrays = {"postures": np.zeros(shape), **arrays}  # of a checkpoint from before there were any
-        loaded: dict[str, Any] = {name: np.array(arrays[name], np.float32) for name in ARRAYS}
-        return cls(spec, encoding, float(table["fps"]), tuple(table["styles"]), **loaded)
+    def from_parts(cls, arrays: Mapping[str, Array], table: object, place: str) -> Self:
+        """Returns the context that `to_parts` took apart; raises `MoglowError` with ``place`` and what is wrong."""
+        found = from_table(_Table, table, f"{place} context", CheckpointError)
+        encoding = Encoding.from_json(found.encoding, f"{place} context encoding")
+        channels, styles = len(encoding), len(found.styles)
+        shapes = {"control_mean": (3,), "control_deviation": (3,), "postures": (styles, channels)}
+        arrays = {
+            "postures": np.zeros((styles, channels), np.float32),
+            **arrays,
+        }  # older checkpoints have none
+        expected = {name: (shapes.get(name, (channels,)), np.float32) for name in ARRAYS}
+        check_tensors(arrays, expected, f"{place} context", CheckpointError)
+        for name in ("pose_deviation", "control_deviation", "scale"):
+            if not (arrays[name] > 0).all():
+                raise CheckpointError(f"{place} context {name} should be above 0 in all channels")
+        for name in (found.spec.usual, found.spec.sideways):
+            if name and name not in found.styles:
+                raise CheckpointError(
+                    f"{place} context spec names the style {name!r}, which is none of its styles"
+                )
+        loaded: dict[str, Any] = {name: np.array(arrays[name]) for name in ARRAYS}
+        return cls(found.spec, encoding, found.fps, found.styles, **loaded)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A context in JSON."""
+
+    spec: ContextSpec
+    encoding: Mapping[str, Any]
+    fps: float
+    styles: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fps <= 10_000:
+            raise ValueError(f"fps is {self.fps}; expected a rate above 0 and up to 10000")
 
 
 def by_channel(values: Mapping[str, float], encoding: Encoding, place: str) -> Array:

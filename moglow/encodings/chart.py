@@ -5,7 +5,6 @@ the same step walked anywhere, in any direction, has the same numbers, and the r
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -71,8 +70,8 @@ class Chart(ABC):
 
     @classmethod
     @abstractmethod
-    def from_json(cls, skeleton: Skeleton, data: Mapping[str, Any]) -> Self:
-        """The chart that `to_json` wrote."""
+    def from_json(cls, skeleton: Skeleton, data: object, place: str = "chart") -> Self:
+        """The chart that `to_json` wrote; raises `FileFormatError` with ``place`` and the key that is wrong."""
 
     @cached_property
     def groups(self) -> dict[str, slice]:

@@ -77,8 +77,11 @@ def likelihoods(
 
 def window_spec(checkpoint: Checkpoint) -> WindowSpec:
     """The windows that the model was trained on, clean; the dequantisation is part of its density."""
-    recipe: Any = checkpoint.about.get("recipe") or {}
-    table = recipe.get("training", {}).get("windows", {})
+    table: Any = checkpoint.about
+    for key in ("recipe", "training", "windows"):
+        table = table.get(key) if isinstance(table, Mapping) else None
+    if table is None:
+        return WindowSpec().clean()
     return from_table(WindowSpec, table, "the checkpoint's [training.windows]").clean()
 
 

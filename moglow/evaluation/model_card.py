@@ -73,7 +73,7 @@ def checkpoint_card(path: Path) -> Card:
         "checkpoint": str(path),
         "model": checkpoint.model,
         "config": dict(checkpoint.config),
-        **sizes(about.pop("parameters", 0), context.pose_dim, context.size),
+        **sizes(int(checkpoint.figure("parameters") or 0), context.pose_dim, context.size),
         "moglow": checkpoint.version,
         "skeleton": f"{len(checkpoint.skeleton)} joints, {checkpoint.skeleton.names[0]} first",
         "encoding": context.encoding.spec.encoding,
@@ -81,7 +81,8 @@ def checkpoint_card(path: Path) -> Card:
         "styles": ", ".join(context.styles) or "none",
         "controls seen": _range(checkpoint.control_range),
     }
-    about.pop("recipe", None)
+    for key in ("recipe", "parameters"):
+        about.pop(key, None)
     return card | about | {"notices": list(checkpoint.notices)}
 
 

@@ -30,6 +30,11 @@ class ControlRange:
     turn: float
     slowest: float = 0.0
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value >= 0:
+                raise ValueError(f"{name} is {value}; expected a number from 0")
+
     @classmethod
     def of(cls, control: NDArray[Any]) -> Self:
         """The range of controls ``(N, 3)``.

@@ -13,6 +13,7 @@ from math import ceil, copysign, cos, isfinite, pi, radians, sin
 import numpy as np
 
 from moglow.errors import ControlError
+from moglow.files.numbers import read_number
 from moglow.maths.rotations import Array
 from moglow.paths.control_path import LONGEST, ControlPath
 from moglow.paths.pace import SPACING, Curve, Pace, check_length, follow, round_corners
@@ -120,10 +121,7 @@ def preset(text: str, fps: float = 30.0, *, speed: float | None = None) -> Contr
     for item in filter(None, map(str.strip, rest.split(","))):
         key, _, value = map(str.strip, item.partition("="))
         _known(key, known, f"{text}: {name} has no parameter {key!r}")
-        try:
-            values[key] = float(value)
-        except ValueError:
-            values[key] = float("nan")
+        values[key] = read_number(value)
         if not isfinite(values[key]):
             raise ControlError(f"{text}: {key} is {value!r}; give a number, such as {key}={known[key]:g}")
     return PRESETS[name](fps, **values)

@@ -71,9 +71,8 @@ class Classifier:
             raise CheckpointError(
                 f"a {checkpoint.model} has no likelihood to tell styles by; train another model: moglow info --models"
             )
-        found: Any = (checkpoint.about.get("validation") or {}).get("styles") or {}
-        temperature = float(found.get("temperature", TEMPERATURE))
-        return cls(model, context, temperature, calibrated="temperature" in found)
+        found = checkpoint.figure("validation", "styles", "temperature")
+        return cls(model, context, found or TEMPERATURE, calibrated=found is not None)
 
     def verdict(self, clip: Clip) -> Verdict:
         """Says which style a clip is in; it may have another skeleton and rate than the model's."""

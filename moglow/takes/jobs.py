@@ -1,11 +1,11 @@
 """What `moglow generate` is to make: which motions, in which files, in which process."""
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from moglow.compute.launch import process_number
 from moglow.errors import ControlError, MoglowError
 from moglow.formats.export import EXPORTERS
 
@@ -85,8 +85,8 @@ def find_share(shard: str | None) -> tuple[int, int]:
     (2, 8)
     """
     if shard is None:
-        return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    match = re.fullmatch(r"(\d+)/(\d+)", shard.strip())
+        return process_number()
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", shard.strip())
     part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 1 <= part <= parts:
         raise MoglowError(f"--shard {shard}: give part/parts, from 1/8 to 8/8")

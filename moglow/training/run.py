@@ -17,6 +17,8 @@ from moglow.corpus.corpus import Corpus
 from moglow.corpus.window_spec import fitting
 from moglow.corpus.windows import Footage, Windows
 from moglow.errors import CheckpointError, RecipeError, TrainingError
+from moglow.files.descriptions import parse_json, parse_json_table
+from moglow.files.reading import read_text
 from moglow.files.tables import from_table, suggestion, to_table
 from moglow.files.tensors import write_tensors
 from moglow.models import MODELS
@@ -30,6 +32,8 @@ from moglow.training.spec import TrainingSpec
 from moglow.training.trainer import Diverged, Report, Trainer
 from moglow.training.validation import CHOICES, Validation, health
 
+MOST_PARAMETERS = 2_000_000_000
+LARGEST_LOG = 2_000_000_000  # bytes
 LAST, STATE, LOG = "last.safetensors", "training.safetensors", "log.jsonl"
 FORMAT, VERSION = "moglow-training", "1"
 
@@ -72,7 +76,29 @@ def chosen_model(recipe: Recipe) -> tuple[str, MotionModel.Config]:
             f"{place} {name} has no preset {preset!r}; {suggestion(str(preset), model.PRESETS)}"
         )
     start = to_table(model.PRESETS[preset]) if preset else {}
-    return name, from_table(model.Config, {**start, **table}, place)
+    config = from_table(model.Config, {**start, **table}, place)
+    try:
+        config.must_be_bounded()
+    except ValueError as error:
+        raise RecipeError(f"{place} {error}") from error
+    return name, config
+
+
+@dataclass(frozen=True)
+class _State:
+    """What a run is resumed from, without its arrays."""
+
+    step: int
+    seed: int
+    seconds: float
+    validations: tuple[Validation, ...]
+    plan: Mapping[str, Mapping[str, Any]]
+
+    def __post_init__(self) -> None:
+        if self.step < 0 or not 0 <= self.seed < 2**64 or not 0 <= self.seconds < math.inf:
+            raise ValueError(
+                f"step {self.step}, seed {self.seed}, seconds {self.seconds}: expected none below 0"
+            )
 
 
 class TrainingRun:
@@ -92,10 +118,8 @@ class TrainingRun:
         place: Place = Place(),  # noqa: B008  (frozen)
     ) -> None:
         self.folder, self.plan, self.corpus, self.place = folder, plan, corpus, place
-        arrays, table = self._read_state() if resume else ({}, {})
-        self.seed = int(table.get("seed", seed))
-        self.seconds = float(table.get("seconds", 0.0))
-        self.validations = [from_table(Validation, row, "validation") for row in table.get("validations", [])]
+        arrays, state = self._read_state() if resume else ({}, _State(0, seed, 0.0, (), {}))
+        self.seed, self.seconds, self.validations = state.seed, state.seconds, list(state.validations)
         self.context = Context.of_corpus(plan.context, corpus)
         footage, spec = Footage(corpus, self.context, place.device), plan.training
         windows = Windows(
@@ -109,10 +133,12 @@ class TrainingRun:
         )
         generator = torch.Generator().manual_seed(self.seed)
         self.config = plan.config.fitted(styles=len(self.context.styles))
+        self._must_fit()
         model = MODELS[plan.model](self.config, self.context.pose_dim, self.context.size, generator=generator)
         self.trainer = Trainer(model.to(place.device), windows, spec)
         if resume:
-            self.trainer.restore(arrays, table)
+            self.trainer.restore(arrays, state.step, str(self.folder / STATE))
+            self._forget_after(state.step)
         held_out = "val" if corpus.split("val") else "train"
         clean = fitting(spec.windows.clean(), corpus, self.context, held_out)
         self.clean = Windows(footage, clean, split=held_out, batch=spec.batch, seed=self.seed)
@@ -121,6 +147,17 @@ class TrainingRun:
         self._saved: int | None = self.trainer.step if resume else None
         if not resume:
             self._begin()
+
+    def _must_fit(self) -> None:
+        """Refuses a model of more weights than any machine of ours holds, before they are made."""
+        with torch.device("meta"):
+            model = MODELS[self.plan.model](self.config, self.context.pose_dim, self.context.size)
+        count = sum(parameter.numel() for parameter in model.parameters())
+        if count > MOST_PARAMETERS:
+            raise RecipeError(
+                f"[model] has {count:.2g} parameters, {4e-9 * count:.3g} GB for each of its copies; "
+                f"make it smaller, at most {MOST_PARAMETERS:.2g}"
+            )
 
     @property
     def health(self) -> str:
@@ -242,42 +279,57 @@ class TrainingRun:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / LOG).unlink(missing_ok=True)
 
-    def _read_state(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    def _read_state(self) -> "tuple[Mapping[str, Any], _State]":
         path = self.folder / STATE
         if not path.exists():
             raise TrainingError(f"{self.folder}: no training state to resume from; leave out --resume")
         arrays, metadata = read_parts(path, FORMAT, VERSION)
-        try:
-            table = json.loads(metadata["training"])
-            before, now = table["plan"], self.plan.identity(self.corpus)
-        except (KeyError, ValueError, TypeError) as error:
-            raise CheckpointError(f"{path}: its description is damaged ({error!r})") from error
+        table = parse_json(metadata.get("training", ""), str(path), CheckpointError)
+        state = from_table(_State, table, f"{path}: its description", CheckpointError, finite=False)
+        now = self.plan.identity(self.corpus)
         for section in now:
-            for key in sorted({*before[section], *now[section]}):
-                if before[section].get(key) != now[section].get(key):
+            before = state.plan.get(section, {})
+            for key in sorted({*before, *now[section]}):
+                if before.get(key) != now[section].get(key):
                     raise CheckpointError(
-                        f"{path}: was begun with {section}.{key} = {before[section].get(key)}, now it is "
+                        f"{path}: was begun with {section}.{key} = {before.get(key)}, now it is "
                         f"{now[section].get(key)}; set it back or start a new run"
                     )
-        self._forget_after(int(table["step"]))
-        return arrays, table
+        return arrays, state
 
     def _forget_after(self, step: int) -> None:
         """Takes out of the log what happened after the saved step: it will happen again."""
         if not self._writes or not (self.folder / LOG).exists():
             return
-        kept = []
-        for line in (self.folder / LOG).read_text().splitlines():
+        path, kept = self.folder / LOG, []
+        lines = read_text(path, LARGEST_LOG, CheckpointError).splitlines()
+        for number, line in enumerate(lines, start=1):
             try:
-                row = json.loads(line)
-            except ValueError:
-                break  # the line that a killed process did not finish
-            if row.get("step", row.get("validation", {}).get("step", 0)) > step:
+                at = _step_of(line, f"{path}: line {number}")
+            except CheckpointError:
+                if number == len(lines):
+                    break  # the line that a killed process did not finish
+                raise
+            if at > step:
                 break
             kept.append(line + "\n")
-        (self.folder / LOG).write_text("".join(kept))
+        path.write_text("".join(kept))
 
     def _log(self, **row: Any) -> None:
         if self._writes:
             with open(self.folder / LOG, "a") as file:
                 file.write(json.dumps(row) + "\n")
+
+
+def _step_of(line: str, place: str) -> int:
+    """Returns the step that a line of the log is about, 0 if it is about none.
+
+    >>> _step_of('{"validation": {"step": 500}}', "log.jsonl: line 3")
+    500
+    """
+    row = parse_json_table(line, place, CheckpointError)
+    found = row.get("validation", row)
+    step = found.get("step", 0) if isinstance(found, Mapping) else None
+    if not isinstance(step, int):
+        raise CheckpointError(f"{place}: 'step' should be a whole number; remove the line")
+    return step

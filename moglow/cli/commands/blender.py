@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import read_size
 from moglow.cli.terminal import say
 
 EXAMPLE = """\b
@@ -13,16 +14,6 @@ Examples:
   moglow blender walk.bvh hero_walk.fbx --character hero.fbx
   moglow blender --install
 """
-
-SIZE = "960x540"
-
-
-def read_size(ctx: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int]:
-    """Pixels as width and height: ``960x540``."""
-    width, _, height = (text or SIZE).partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise click.BadParameter(f"{text!r} is no size; write it as 960x540")
-    return int(width), int(height)
 
 
 def install(ctx: click.Context, option: click.Parameter, asked: bool) -> None:
@@ -52,9 +43,9 @@ def install(ctx: click.Context, option: click.Parameter, asked: bool) -> None:
 @click.option("--render", type=click.Path(path_type=Path), help="Renders a film, .mp4, or a still, .png.")
 @click.option(
     "--size",
-    default=SIZE,
-    show_default=True,
     callback=read_size,
+    default="960x540",
+    show_default=True,
     metavar="WxH",
     help="Of the film, in pixels.",
 )

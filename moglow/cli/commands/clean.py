@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import SEED
 from moglow.cli.terminal import make_console, say
 
 EXAMPLE = """\b
@@ -33,7 +34,7 @@ Examples:
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=SEED,
     default=0,
     show_default=True,
     help="The same seed gives the same result.",

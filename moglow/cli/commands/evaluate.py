@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import Number, Whole
 from moglow.cli.terminal import make_console, say
 
 EXAMPLE = """\b
@@ -33,8 +34,8 @@ Examples:
 )
 @click.option("--report", type=click.Path(path_type=Path), help="Writes an .html page.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Writes all figures as JSON.")
-@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Takes of each control.")
-@click.option("--temperature", type=click.FloatRange(0, 2), help="0 is the calmest, 1 as varied as the data.")
+@click.option("--seeds", type=Whole(1, 10_000), default=5, show_default=True, help="Takes of each control.")
+@click.option("--temperature", type=Number(0, 2), help="0 is the calmest, 1 as varied as the data.")
 @click.option(
     "--device",
     default="cpu",

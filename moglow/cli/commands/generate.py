@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from moglow.cli.options import RATE, SEED, Number, Whole
 from moglow.cli.terminal import make_progress, say
 
 EXAMPLE = """\b
@@ -27,6 +28,9 @@ Examples:
   moglow generate --control path.csv -o mine.bvh --skeleton my_rig.bvh
   moglow generate --control paths/ -o takes/ --takes 10 --shard 1/4
 """
+
+
+MOST_TAKES = 100_000
 
 
 class Generate(click.Command):
@@ -57,7 +61,11 @@ class Generate(click.Command):
 )
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
 @click.option(
-    "--takes", type=click.IntRange(1), default=1, show_default=True, help="Number of motions for each path."
+    "--takes",
+    type=Whole(1, MOST_TAKES),
+    default=1,
+    show_default=True,
+    help="Number of motions for each path.",
 )
 @click.option(
     "--rank",
@@ -66,16 +74,14 @@ class Generate(click.Command):
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=SEED,
     default=0,
     show_default=True,
     help="The same seed gives the same motion.",
 )
-@click.option(
-    "--temperature", type=click.FloatRange(0, 2), help="0 is calmest, 1 as varied as the recordings."
-)
+@click.option("--temperature", type=Number(0, 2), help="0 is calmest, 1 as varied as the recordings.")
 @click.option("--style", help="A style the model was trained with; moglow info names them.")
-@click.option("--fps", type=click.FloatRange(0, min_open=True), help="Frames a second of the written file.")
+@click.option("--fps", type=RATE, help="Frames a second of the written file.")
 @click.option("--unit", type=click.Choice(["cm", "m"]), help="Unit of a BVH file.")
 @click.option(
     "--skeleton", type=click.Path(path_type=Path), help="Puts the motion on the skeleton of this BVH file."

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import SEED, Number
 from moglow.cli.terminal import say
 
 EXAMPLE = """\b
@@ -17,13 +18,11 @@ Examples:
 @click.command(epilog=EXAMPLE)
 @click.option("--html", type=click.Path(path_type=Path), help="Writes a self-contained page.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
-@click.option(
-    "--temperature", type=click.FloatRange(0, 2), help="0 is calmest, 1 as varied as the recordings."
-)
+@click.option("--temperature", type=Number(0, 2), help="0 is calmest, 1 as varied as the recordings.")
 @click.option("--style", help="A style the model was trained with; moglow info names them.")
 @click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=SEED,
     default=0,
     show_default=True,
     help="The same seed and input give the same motion.",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import Whole
 from moglow.cli.terminal import make_progress, say, shown
 
 EXAMPLE = """\b
@@ -25,7 +26,7 @@ Examples:
 @click.option(
     "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Overrides a recipe's value."
 )
-@click.option("--workers", type=click.IntRange(1), help="Processes that read files; all cores if not given.")
+@click.option("--workers", type=Whole(1, 1024), help="Processes that read files; all cores if not given.")
 @click.option("--json", "as_json", is_flag=True, help="Prints the summary as JSON.")
 def command(
     source: Path,

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import SEED, Whole
+
 EXAMPLE = """\b
 Examples:
   moglow train data/procedural/recipe.toml -o runs/first --steps 300
@@ -23,8 +25,8 @@ Examples:
 @click.option(
     "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Overrides a recipe's value."
 )
-@click.option("--steps", type=click.IntRange(1), help="Steps in all; short for --set training.steps=N.")
-@click.option("--seed", default=0, show_default=True, help="The same seed gives the same model.")
+@click.option("--steps", type=Whole(1, 1_000_000_000), help="Steps in all; short for --set training.steps=N.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed gives the same model.")
 @click.option("--resume", is_flag=True, help="Continues the run in OUTPUT.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @click.option("--tensorboard", is_flag=True, help="Writes scalars for TensorBoard into OUTPUT.")

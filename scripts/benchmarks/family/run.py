@@ -149,7 +149,10 @@ def read_rows(docs: Path) -> dict[str, Row]:
     """The rows measured so far, by name."""
     file = docs / "models.jsonl"
     lines = file.read_text().splitlines() if file.exists() else []
-    rows = [from_table(Row, json.loads(line), f"{file}, line {n}:") for n, line in enumerate(lines, 1)]
+    rows = [
+        from_table(Row, json.loads(line), f"{file}, line {n}:", finite=False)
+        for n, line in enumerate(lines, 1)
+    ]
     return {row.name: row for row in rows}
 
 
