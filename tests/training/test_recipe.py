@@ -73,7 +73,7 @@ def test_errors_name_the_file_and_the_nearest_word(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"r.toml: not a TOML file .*line 1"):
         read_recipe(path)
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(RecipeError, match="not a TOML file"):
+    with pytest.raises(RecipeError, match="not a text file in UTF-8"):
         read_recipe(path)
     with pytest.raises(RecipeError, match="cannot be read"):
         read_recipe(tmp_path / "none.toml")
