@@ -24,6 +24,7 @@ _PLACES = {
     "moglow.errors": ("MoglowError",),
     "moglow.evaluation.evaluate": ("evaluate",),
     "moglow.formats.export": ("export",),
+    "moglow.formats.read": ("read_motion",),
     "moglow.models": ("MODELS",),
     "moglow.motion.clip": ("Clip",),
     "moglow.motion.foot_lock": ("lock_feet",),
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from moglow.errors import MoglowError as MoglowError
     from moglow.evaluation.evaluate import evaluate as evaluate
     from moglow.formats.export import export as export
+    from moglow.formats.read import read_motion as read_motion
     from moglow.models import MODELS as MODELS
     from moglow.motion.clip import Clip as Clip
     from moglow.motion.foot_lock import lock_feet as lock_feet

@@ -123,6 +123,14 @@ class Checkpoint:
             version=table.moglow,
         )
 
+    def performed_by(self, performer: str | None, *, seed: int = 0) -> Self:
+        """Returns the checkpoint with another default performer; "any" is one of all, chosen by the seed."""
+        chosen = self.context.cast(performer, seed, 0)
+        if chosen is None:
+            return self
+        spec = replace(self.context.spec, performer=chosen)
+        return replace(self, context=replace(self.context, spec=spec))
+
     def to_torch(self, device: str = "cpu") -> "MotionModel":
         """Returns the model in torch, ready to score and to sample; torch is imported only here."""
         import torch

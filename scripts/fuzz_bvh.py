@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Spoils motion files at random and reads them: only one-line errors may come out.
+"""Corrupts motion files at random and reads them: the only allowed failure is a one-line error.
 
     .venv/bin/python scripts/fuzz_bvh.py --seconds 60 [FILE.bvh …]
 
-What is still read must be writable and read back as the same motion. The first file that makes anything else come
-out, or that takes too long, is kept as `fuzz-failure.bvh`, and the exit code is 1.
+A file that can still be read must be writable, and read back as the same motion. The first file that fails otherwise,
+or that takes too long, is saved as `fuzz-failure.bvh`, and the exit code is 1.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from moglow.errors import MoglowError
 from moglow.maths.rotations import quat_angle
 
 SAMPLES = Path(__file__).resolve().parents[1] / "data" / "samples"
-FRAMES = 8  # kept of each file: short ones let more be tried
+FRAMES = 8  # of each file that are used, since more short files can be tried
 SLOW = 5.0  # seconds
 SAME_PLACE, SAME_TURN = 1e-5, 1e-5  # metres a metre, radians
 
@@ -32,79 +32,79 @@ WORDS = """ROOT JOINT End Site OFFSET CHANNELS MOTION HIERARCHY Frames: Frame Ti
     - 1e-320 99999999999999999999 0.1.2 0x10 1_0 Xposition Zrotation Wrotation 3 6 -0 +7 1e5 -1e8"""
 BYTES = b"\0|\xff|\r|\n|\t| |\x1a|\xef\xbb\xbf|\xfe\xff|\xc2\x85|\xc3\x9f".split(b"|")
 
-Dice = np.random.Generator
+Random = np.random.Generator
 
 
-def flip_bits(data: bytes, dice: Dice) -> bytes:
+def flip_bits(data: bytes, random: Random) -> bytes:
     codes = np.frombuffer(data, np.uint8).copy()
-    codes[dice.integers(len(codes), size=3)] ^= np.uint8(1 << dice.integers(8))
+    codes[random.integers(len(codes), size=3)] ^= np.uint8(1 << random.integers(8))
     return codes.tobytes()
 
 
-def cut(data: bytes, dice: Dice) -> bytes:
-    return data[: dice.integers(len(data))]
+def cut(data: bytes, random: Random) -> bytes:
+    return data[: random.integers(len(data))]
 
 
-def drop_piece(data: bytes, dice: Dice) -> bytes:
-    start = dice.integers(len(data))
-    return data[:start] + data[start + dice.integers(1, 200) :]
+def drop_piece(data: bytes, random: Random) -> bytes:
+    start = random.integers(len(data))
+    return data[:start] + data[start + random.integers(1, 200) :]
 
 
-def repeat_piece(data: bytes, dice: Dice) -> bytes:
-    start = dice.integers(len(data))
-    end = start + dice.integers(1, 200)
+def repeat_piece(data: bytes, random: Random) -> bytes:
+    start = random.integers(len(data))
+    end = start + random.integers(1, 200)
     return data[:end] + data[start:]
 
 
-def put_bytes(data: bytes, dice: Dice) -> bytes:
-    start = dice.integers(len(data))
-    return data[:start] + BYTES[dice.integers(len(BYTES))] * dice.integers(1, 4) + data[start:]
+def put_bytes(data: bytes, random: Random) -> bytes:
+    start = random.integers(len(data))
+    return data[:start] + BYTES[random.integers(len(BYTES))] * random.integers(1, 4) + data[start:]
 
 
-def put_word(data: bytes, dice: Dice) -> bytes:
+def put_word(data: bytes, random: Random) -> bytes:
     words = data.split(b" ")
     choice = WORDS.encode().split()
-    words[dice.integers(len(words))] = choice[dice.integers(len(choice))]
+    words[random.integers(len(words))] = choice[random.integers(len(choice))]
     return b" ".join(words)
 
 
-def swap_lines(data: bytes, dice: Dice) -> bytes:
+def swap_lines(data: bytes, random: Random) -> bytes:
     lines = data.split(b"\n")
-    i, j = dice.integers(len(lines), size=2)
+    i, j = random.integers(len(lines), size=2)
     lines[i], lines[j] = lines[j], lines[i]
     return b"\n".join(lines)
 
 
-def drop_line(data: bytes, dice: Dice) -> bytes:
+def drop_line(data: bytes, random: Random) -> bytes:
     lines = data.split(b"\n")
-    del lines[dice.integers(len(lines))]
+    del lines[random.integers(len(lines))]
     return b"\n".join(lines)
 
 
-def put_word_in_header(data: bytes, dice: Dice) -> bytes:
+def put_word_in_header(data: bytes, random: Random) -> bytes:
     middle = data.find(b"MOTION") + 40
-    return put_word(data[:middle], dice) + data[middle:]
+    return put_word(data[:middle], random) + data[middle:]
 
 
-def other_newlines(data: bytes, dice: Dice) -> bytes:
-    return data.replace(b"\n", [b"\r\n", b"\r", b"\n\n", b" \n", b" "][dice.integers(5)])
+def other_newlines(data: bytes, random: Random) -> bytes:
+    return data.replace(b"\n", [b"\r\n", b"\r", b"\n\n", b" \n", b" "][random.integers(5)])
 
 
-WAYS: tuple[Callable[[bytes, Dice], bytes], ...] = (
+CHANGES: tuple[Callable[[bytes, Random], bytes], ...] = (
     flip_bits, cut, drop_piece, repeat_piece, put_bytes, put_word, put_word_in_header, swap_lines, drop_line,
     other_newlines,
 )  # fmt: skip
 
 
-def spoil(data: bytes, dice: Dice) -> bytes:
-    """The file with one to three random changes."""
-    for _ in range(dice.integers(1, 4)):
-        data = WAYS[dice.integers(len(WAYS))](data, dice) or b" "
+def corrupt(data: bytes, random: Random) -> bytes:
+    """Returns the file with one to three random changes."""
+    for _ in range(random.integers(1, 4)):
+        data = CHANGES[random.integers(len(CHANGES))](data, random) or b" "
     return data
 
 
 def shorten(data: bytes) -> bytes:
-    """The first frames of a file."""
+    """Returns a file with its first frames only."""
     head, _, rest = data.partition(b"MOTION")
     lines = rest.split(b"\n")
     count = min(FRAMES, int(lines[1].split()[1]))
@@ -112,10 +112,10 @@ def shorten(data: bytes) -> bytes:
 
 
 def try_file(path: Path) -> str:
-    """What became of a file: the kind of its error, or that it survived being written."""
+    """Returns the outcome of a file: the kind of its error, or that it was read and written."""
     try:
         read_bvh(path)
-        clip = read_bvh(path, unit="cm", up="Y")  # spoilt figures may stand on their heads
+        clip = read_bvh(path, unit="cm", up="Y")  # corrupted figures may be upside down
     except MoglowError as error:
         message = str(error)
         assert message.isprintable() and len(message) < 400, message
@@ -138,14 +138,14 @@ def main() -> int:
     parser.add_argument("files", nargs="*", type=Path, default=sorted(SAMPLES.glob("*.bvh")))
     arguments = parser.parse_args()
     warnings.simplefilter("error")
-    dice = np.random.default_rng(arguments.seed)
+    random = np.random.default_rng(arguments.seed)
     originals = [shorten(path.read_bytes()) for path in arguments.files]
     outcomes: Counter[str] = Counter()
     slowest, deadline = 0.0, time.monotonic() + arguments.seconds
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "spoilt.bvh")
+        path = Path(folder, "corrupted.bvh")
         while time.monotonic() < deadline:
-            data = spoil(originals[dice.integers(len(originals))], dice)
+            data = corrupt(originals[random.integers(len(originals))], random)
             path.write_bytes(data)
             start = time.monotonic()
             try:

@@ -1,7 +1,7 @@
 """Packs the Blender add-on: `python scripts/make_addon.py [-o moglow.blender.inside.zip]`.
 
-One zip for Blender 4.2 and newer: a manifest, a door, and a wheel with the part of moglow that needs numpy alone, with
-what runs inside Blender and with the shipped weights. The same tree gives the same bytes.
+It is a zip file for Blender 4.2 and newer: a manifest, an entry point, and a wheel with the modules of moglow that the
+add-on imports and the shipped weights. The same source tree gives the same bytes.
 """
 
 import argparse
@@ -18,13 +18,20 @@ from moglow.files.atomic import replacing
 from moglow.sampling.generate import PRETRAINED
 
 ROOT = Path(__file__).resolve().parents[1]
-DOOR = "moglow.blender.inside.addon"
+ENTRY = "moglow.blender.inside.addon"
 WHEEL = f"moglow-{__version__}-py3-none-any.whl"
-DAY = (2020, 1, 1, 0, 0, 0)  # of every file in the archives: so that they depend on nothing but their content
+DATE = (
+    2020,
+    1,
+    1,
+    0,
+    0,
+    0,
+)  # of every file in the archives, which therefore depend only on the files' content
 
 
 def main() -> None:
-    """Writes the zip and says what is in it."""
+    """Writes the zip and prints its size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("-o", "--out", type=Path, default=Path(f"moglow.blender.inside-{__version__}.zip"))
     out: Path = parser.parse_args().out
@@ -47,8 +54,8 @@ def make_addon(out: Path) -> None:
 
 
 def wheel_files() -> dict[str, bytes]:
-    """The modules that the add-on needs, the weights and their card, by their place in the wheel."""
-    sources = filter(None, map(source_of, modules(DOOR)))
+    """Returns the modules that the add-on needs, the weights and their model card, by their path in the wheel."""
+    sources = filter(None, map(source_of, modules(ENTRY)))
     files = {source.relative_to(ROOT).as_posix(): source.read_bytes() for source in sources}
     for path in (PRETRAINED, PRETRAINED.with_suffix(".md")):
         files[f"moglow/pretrained/{path.name}"] = path.read_bytes()
@@ -56,10 +63,10 @@ def wheel_files() -> dict[str, bytes]:
 
 
 def modules(start: str) -> set[str]:
-    """A module and all of ours that are imported when it is; what a function imports for itself is left out.
+    """Returns a module and all modules of moglow that its import loads; imports inside functions are left out.
 
-    >>> {"moglow.sampling.sampler", "moglow.blender.inside.panel"} < modules(DOOR),
-    "moglow.sampling.fast.torch_steps" in modules(DOOR)
+    >>> {"moglow.sampling.sampler", "moglow.blender.inside.panel"} < modules(ENTRY),
+    "moglow.sampling.fast.torch_steps" in modules(ENTRY)
     (True, False)
     """
     found: set[str] = set()
@@ -80,7 +87,7 @@ def modules(start: str) -> set[str]:
 
 
 def source_of(module: str) -> Path | None:
-    """The file of a module of ours, or nothing if it is none."""
+    """Returns the file of a module of moglow, or None for another module."""
     if module.partition(".")[0] != "moglow":
         return None
     path = ROOT / module.replace(".", "/")
@@ -89,7 +96,7 @@ def source_of(module: str) -> Path | None:
 
 
 def wheel(files: Mapping[str, bytes]) -> bytes:
-    """A wheel with these files and the descriptions that a wheel needs."""
+    """Returns a wheel with these files and the metadata of a wheel."""
     about = f"moglow-{__version__}.dist-info"
     described = {
         **files,
@@ -102,16 +109,16 @@ def wheel(files: Mapping[str, bytes]) -> bytes:
 
 
 def digest(data: bytes) -> str:
-    """A file's hash as a wheel's RECORD spells it."""
+    """Returns a file's hash in the form of a wheel's RECORD."""
     return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
-    """A zip of files, in the order of their names."""
+    """Returns a zip of files, in the order of their names."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
         for name in sorted(files):
-            packed.writestr(zipfile.ZipInfo(name, DAY), files[name], zipfile.ZIP_DEFLATED, 9)
+            packed.writestr(zipfile.ZipInfo(name, DATE), files[name], zipfile.ZIP_DEFLATED, 9)
     return out.getvalue()
 
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python
-"""Makes motion of our own, with feet that do not slide and contacts that are known exactly.
+"""Generates procedural motion, with feet that do not slide and exact contacts.
 
-scripts/make_samples.py                             the few clips of data/samples and their paths in data/controls
-scripts/make_samples.py --out DIR --minutes 10      as much as wanted: strolls, runs, turns, side-steps and stands
+scripts/make_samples.py                             the clips of data/samples and their paths in data/controls
+scripts/make_samples.py --out DIR --minutes 10      any amount: strolls, runs, turns, side-steps and stands
 
-Each clip NAME.bvh has its contacts in NAME.contacts.json (first and last frame of every stand of every toe) and the
-path that it was made for in controls/NAME.csv. The same seed makes the same files.
+Each clip NAME.bvh has its contacts in NAME.contacts.json (first and last frame of every contact of every toe) and its
+path in controls/NAME.csv. The same seed gives the same files.
 """
 
 import argparse
@@ -24,14 +24,14 @@ from moglow.paths.presets import preset
 from scripts.procedural.figure import make_rest_clip
 from scripts.procedural.gaits import Manner
 from scripts.procedural.hound import trot
-from scripts.procedural.recording import Recording
+from scripts.procedural.synthetic_clip import SyntheticClip
 from scripts.procedural.walker import walk
 from scripts.procedural.wandering import wander
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 FPS = 30.0
 DECIMALS = 4
-"""Of the centimetres and degrees in the files: half a micrometre, and a toe that keeps its place to a few."""
+"""Decimals of the centimetres and degrees in the files, which keep planted toes in place to a few micrometres."""
 CLIP_SECONDS = 30.0
 MANNERS = {
     "usual": Manner(),
@@ -41,20 +41,20 @@ MANNERS = {
     "stealthy": Manner(cadence=0.97, width=1.3, crouch=0.07, lean=0.14, arms=0.6, roll=0.6, elbow=0.5),
 }
 
-Mover = Callable[..., Recording]
+Mover = Callable[..., SyntheticClip]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Who goes where."""
+    """A sample: the mover, its path and its seed."""
 
     mover: Mover
     path: ControlPath
     seed: int
 
 
-def make_committed() -> Iterator[tuple[str, Recording]]:
-    """The clips of data/samples."""
+def make_committed() -> Iterator[tuple[str, SyntheticClip]]:
+    """Yields the clips of data/samples."""
     samples = {
         "walk": Sample(walk, _along([(0, 0), (0, 2.2), (2.0, 4.0)], 1.2), 1),
         "run": Sample(walk, preset("line:speed=3,length=9", FPS), 2),
@@ -69,8 +69,8 @@ def make_committed() -> Iterator[tuple[str, Recording]]:
         yield name, sample.mover(sample.path, generator=np.random.default_rng(sample.seed))
 
 
-def make_many(minutes: float, seed: int) -> Iterator[tuple[str, Recording]]:
-    """Wanderings in every manner, one of the figure a clip; a clip depends on its own number alone."""
+def make_many(minutes: float, seed: int) -> Iterator[tuple[str, SyntheticClip]]:
+    """Yields clips of wandering in every manner; each clip depends only on the seed and its number."""
     for number in range(max(1, round(minutes * 60 / CLIP_SECONDS))):
         generator = np.random.default_rng([seed, number])
         path = wander(min(CLIP_SECONDS, minutes * 60), fps=FPS, generator=generator)
@@ -78,7 +78,7 @@ def make_many(minutes: float, seed: int) -> Iterator[tuple[str, Recording]]:
         yield f"{manner}_{number:04d}", walk(path, MANNERS[manner], generator=generator)
 
 
-def write_recording(name: str, recording: Recording, samples: Path, controls: Path) -> None:
+def write_sample(name: str, recording: SyntheticClip, samples: Path, controls: Path) -> None:
     """Writes a clip, its contacts and its path."""
     write_bvh(recording.clip, samples / f"{name}.bvh")
     shorten(samples / f"{name}.bvh")
@@ -90,7 +90,7 @@ def write_recording(name: str, recording: Recording, samples: Path, controls: Pa
 
 
 def shorten(file: Path) -> None:
-    """Leaves `DECIMALS` decimals of every number in a motion block."""
+    """Rounds all numbers of a motion block to `DECIMALS` decimals."""
     head, mark, motion = file.read_text(encoding="utf-8").partition("Frame Time: ")
     rate, *rows = motion.splitlines()
     short = [" ".join(_short(float(value)) for value in row.split()) for row in rows]
@@ -114,8 +114,8 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, help="the folder to fill; without it, data/samples and data/controls"
     )
-    parser.add_argument("--minutes", type=float, default=10.0, help="how much to make (default: 10)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed makes other motion (default: 0)")
+    parser.add_argument("--minutes", type=float, default=10.0, help="amount of motion (default: 10)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed gives other motion (default: 0)")
     options = parser.parse_args()
     samples = options.out or DATA / "samples"
     controls = samples / "controls" if options.out else DATA / "controls"
@@ -126,7 +126,7 @@ def main() -> None:
         shorten(samples / "figure.bvh")
     recordings = make_many(options.minutes, options.seed) if options.out else make_committed()
     for name, recording in recordings:
-        write_recording(name, recording, samples, controls)
+        write_sample(name, recording, samples, controls)
         print(f"{samples / name}.bvh: {recording.clip.duration:.1f} s")
 
 

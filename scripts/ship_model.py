@@ -8,12 +8,17 @@ Writes moglow/pretrained/locomotion.safetensors and locomotion.md. The card's fi
 import argparse
 import hashlib
 import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from moglow.checkpoint import Checkpoint
 from moglow.corpus.corpus import Corpus
+from moglow.evaluation.reach import ReachSpec, measure_reach
+from moglow.files.tables import to_table
 from moglow.measures.metrics import jerk, toe_slide
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import toe_points
@@ -35,11 +40,11 @@ CONTROLS = (
     *("line:length=30,speed=2.5", "line:length=30,speed=3.5"),
 )
 SEEDS = range(3)
-HEAD = ("control", "slide, drawn", "slide, feet locked", "jerk")
+HEAD = ("control", "slide, sampled", "slide, feet locked", "jerk")
 
 
-def row(name: str, drawn: list[Clip], locked: list[Clip]) -> str:
-    """Returns a line of the table: median / mean slide of the lowest toe in cm/s, jerk in m/s³."""
+def row(name: str, sampled: list[Clip], locked: list[Clip]) -> str:
+    """Returns a line of the table: median and mean slide of the lowest toe in cm/s, jerk in m/s³."""
 
     def slide(clips: list[Clip]) -> str:
         slides = [toe_slide(toe_points(clip), clip.fps) for clip in clips]
@@ -48,8 +53,8 @@ def row(name: str, drawn: list[Clip], locked: list[Clip]) -> str:
             for values in ([s.median for s in slides], [s.mean for s in slides])
         )
 
-    jerks = np.mean([jerk(clip.world()[0], clip.fps) for clip in drawn])
-    return f"| {name} | {slide(drawn)} | {slide(locked) if locked else ''} | {jerks:.0f} |"
+    jerks = np.mean([jerk(clip.world_positions, clip.fps) for clip in sampled])
+    return f"| {name} | {slide(sampled)} | {slide(locked) if locked else ''} | {jerks:.0f} |"
 
 
 def table(checkpoint: Checkpoint, corpus: Corpus) -> str:
@@ -62,8 +67,8 @@ def table(checkpoint: Checkpoint, corpus: Corpus) -> str:
     sampler = Sampler.of(checkpoint, temperature=TEMPERATURE)
 
     def add(name: str, paths: list[ControlPath]) -> None:
-        drawn = [sampler.generate(path, seed=seed) for path in paths for seed in SEEDS]
-        lines.append(row(name, drawn, [lock_feet(clip) for clip in drawn]))
+        sampled = [sampler.generate(path, seed=seed) for path in paths for seed in SEEDS]
+        lines.append(row(name, sampled, [lock_feet(clip) for clip in sampled]))
 
     add("its controls", paths)
     for control in CONTROLS:
@@ -71,15 +76,28 @@ def table(checkpoint: Checkpoint, corpus: Corpus) -> str:
     return "\n".join(lines)
 
 
+def sweeps(rates: Sequence[Mapping[str, Any]]) -> str:
+    """Returns the figures of the sweeps as a table."""
+    lines = ["| direction | rate | low toes | jerk | lean | good |", "|" + "---|" * 6]
+    for each in rates:
+        toes, jerks, leans = (
+            f"{a:.3g} / {b:.3g}" for a, b in (each["low_toe_speed"], each["jerk"], each["lean"])
+        )
+        good = "yes" if each["good"] else "no"
+        lines.append(f"| {each['direction']} | {each['rate']:.1f} | {toes} | {jerks} | {leans} | {good} |")
+    return "\n".join(lines)
+
+
 def card(checkpoint: Checkpoint, run: Path, file: Path, corpus: Corpus, recipe: Path, note: str) -> str:
     """Returns the model card in Markdown."""
-    about, seen = checkpoint.about, checkpoint.control_range
+    about, reach, seen = checkpoint.about, checkpoint.control_range, corpus.control_range
     notices = "\n".join(f"* {notice}" for notice in checkpoint.notices)
     nll = about["validation"]["likelihood"]
     held_out = sum(map(len, corpus.split("val"))) / corpus.fps / 60
     millions, megabytes = about["parameters"] / 1e6, file.stat().st_size / 1e6
     step, minutes = about["validation"]["step"], about["seconds"] / 60
     styles = ", ".join(checkpoint.context.styles) or "none"
+    performers = ", ".join(checkpoint.context.performers) or "none"
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     joints, fps = len(checkpoint.skeleton), checkpoint.context.fps
     place = f"runs/locomotion/{run.name}" if run.is_file() else "runs/locomotion"
@@ -99,8 +117,12 @@ These weights: step {step} of a run of {minutes:.0f} minutes on one thread of a 
 **Data**: {about["minutes_of_motion"]:.1f} minutes to train on, {held_out:.1f} minutes held out, split by file.
 {notices}
 
-**Seen**: forward up to {seen.forward:.1f}, backward {seen.backward:.1f}, sideways {seen.sideways:.1f} m/s,
-turning {np.degrees(seen.turn):.0f} deg/s; most of it slower than 1.3 m/s. Styles: {styles}.
+**Reach**: forward up to {reach.forward:.1f}, backward {reach.backward:.1f}, sideways {reach.sideways:.1f} m/s,
+turning {np.degrees(reach.turn):.0f} deg/s, measured by sweeps beside recordings (see the table below); a faster path
+is slowed down. The fastest recordings go {seen.forward:.1f} forward, {seen.backward:.1f} backward and
+{seen.sideways:.1f} m/s sideways.
+
+**Styles**: {styles}. **Performers**: {performers}.
 
 **Likelihood** of held-out motion: {nll["standardized"]:.2f} nats a frame in standardised coordinates
 ({nll["standardized"] / nll["channels"]:.3f} a channel), {nll["physical"]:.2f} in metres and radians,
@@ -111,8 +133,13 @@ Slide of the lowest toe, median / mean, in cm/s; jerk in m/s³.
 
 {table(checkpoint, corpus)}
 
-Where no style is asked it is told {checkpoint.context.spec.usual or "none"}, and of paths that go sideways for a
-fifth of their time, or backwards for half of it, {checkpoint.context.spec.sideways or "none"}.
+**Sweeps** from {ReachSpec().step:g} on, each rate held for {ReachSpec().seconds:g} s by {ReachSpec().seeds} seeds, feet
+locked; generated / recorded: speed of toes within 5 cm of the floor in m/s, jerk in m/s³, lean of the trunk in degrees.
+
+{sweeps(about["rates"])}
+
+Without a style a motion is `{checkpoint.context.spec.usual or "any"}`, without a performer
+`{checkpoint.context.spec.performer or "any"}`.
 
 **Limits**: running was hardly seen, in clips too short for a window. Above 2 m/s the model makes long quick steps whose
 feet slide by a tenth of the speed; recorded runs slide by 44 / 142 cm/s, since their feet fly half of the time. Paths
@@ -133,8 +160,11 @@ def main() -> None:
     parser.add_argument("--note", default="", help="what else there is to say of how the run was made")
     arguments = parser.parse_args()
     PRETRAINED.parent.mkdir(exist_ok=True)
-    Checkpoint.read(arguments.run).write(PRETRAINED, half=True)
-    shipped, corpus = Checkpoint.read(PRETRAINED), Corpus.open(arguments.corpus)
+    trained, corpus = Checkpoint.read(arguments.run), Corpus.open(arguments.corpus)
+    reach, rates = measure_reach(trained, corpus)
+    about = dict(trained.about) | {"seen": to_table(corpus.control_range), "rates": to_table(rates)}
+    replace(trained, control_range=reach, about=about).write(PRETRAINED, half=True)
+    shipped = Checkpoint.read(PRETRAINED)
     text = card(shipped, arguments.run, PRETRAINED, corpus, arguments.recipe, arguments.note)
     PRETRAINED.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)

@@ -17,7 +17,8 @@ from moglow.files.tensors import Array, read_tensors, write_tensors
 from moglow.paths.csv_files import read_path
 from moglow.recipe import read_recipe
 from moglow.sampling.generate import PRETRAINED, generate
-from moglow.training.run import LOG, STATE, Plan, TrainingRun
+from moglow.training.folder import LOG, STATE
+from moglow.training.run import TrainingPlan, TrainingRun
 from tests.support.damage import damaged
 from tests.support.tiny import tiny_corpus, tiny_recipe
 from tests.test_checkpoint import checkpoint
@@ -38,14 +39,14 @@ def one_line(error: BaseException) -> str:
 
 
 def resumed(folder: Path) -> TrainingRun:
-    return TrainingRun(folder, Plan.of(tiny_recipe()), tiny_corpus(), seed=0, resume=True)
+    return TrainingRun(folder, TrainingPlan.of(tiny_recipe()), tiny_corpus(), seed=0, resume=True)
 
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that was stopped."""
     folder = tmp_path_factory.mktemp("run")
-    run = TrainingRun(folder, Plan.of(tiny_recipe(steps=4, validate_every=2)), tiny_corpus(), seed=0)
+    run = TrainingRun(folder, TrainingPlan.of(tiny_recipe(steps=4, validate_every=2)), tiny_corpus(), seed=0)
     for _ in run.events():
         pass
     return folder

@@ -72,7 +72,7 @@ def test_what_is_shown_can_be_typed(place: str, line: str) -> None:
     [
         "moglow exprot a b",
         "moglow export a",
-        "moglow export a b c",
+        "moglow info a b c",
         "moglow export a b --fsp 3",
         "moglow view --html a",
     ],

@@ -14,6 +14,13 @@ from moglow.maths.rotations import Array
 
 # Metres per unit, and how common each is in files of motion. CMU's own unit is 1/0.45 inch.
 UNITS = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "foot": 0.3048, "CMU": 0.0254 / 0.45}
+UPS = {
+    f"{sign}{axis}": scale * np.eye(3)["XYZ".index(axis)]
+    for sign, scale in (("", 1.0), ("-", -1.0))
+    for axis in "XYZ"
+}
+"""The names of axes that may point up in a file."""
+
 _HOW_COMMON = {"m": 0.30, "dm": 0.02, "cm": 0.52, "mm": 0.05, "inch": 0.05, "foot": 0.01, "CMU": 0.05}
 
 # Thigh and shin of a standing adult, metres: (median, spread of the logarithm, share). The second covers children and

@@ -1,4 +1,5 @@
-"""Blender from outside: finding it (`program`) and describing a scene to it (`scene_job`).
+"""Blender: finding it (`program`) and building scenes in it (`scene_job`).
 
-`inside` is what runs in Blender and alone imports bpy; `extension` is the door of the add-on.
+The modules in `inside` run in Blender's Python and are the only ones that import bpy; `extension` has the entry point
+and the manifest of the add-on.
 """

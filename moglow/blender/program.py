@@ -1,6 +1,6 @@
-"""A Blender to work with: one that is installed, or the package bpy in an environment of its own.
+"""The Blender that runs scripts: an installed one, or the package bpy in a separate virtual environment.
 
-Blender is another program, with a Python of its own; bpy is never imported here.
+Scripts run in another process; this module does not import bpy.
 """
 
 import glob
@@ -15,15 +15,15 @@ from pathlib import Path
 from moglow.errors import ExportError
 
 VARIABLE = "MOGLOW_BPY_PYTHON"
-"""Names a Python that has bpy."""
+"""Environment variable with the path of a Python that has bpy."""
 PLACES = (
     "/Applications/Blender.app/Contents/MacOS/Blender",
     "C:/Program Files/Blender Foundation/Blender */blender.exe",
 )
-"""Where Blender is without being on the PATH."""
+"""Locations of Blender that are not on the PATH."""
 BPY = "bpy>=4.2"
 PYTHONS = ("python3.11", "python3.13", "python3.12", sys.executable)
-"""A bpy fits one version of Python alone, most of them 3.11."""
+"""Pythons to try; each release of bpy supports one version of Python, most of them 3.11."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,26 @@ class Blender:
         return self.program.name.lower().startswith("python")
 
     def command(self, script: Path, folder: Path) -> list[str]:
-        """The words that run a script on a folder.
+        """Returns the command that runs a script on a folder.
 
         >>> Blender(Path("blender")).command(Path("scene.py"), Path("job"))[-4:]
         ['--python', 'scene.py', '--', 'job']
         """
         if self.is_python:
             return [str(self.program), str(script), str(folder)]
-        flags = ("--background", "--factory-startup", "--python-exit-code", "1", "--python")
+        flags = (
+            "--background",
+            "--factory-startup",
+            "--disable-autoexec",
+            "--python-exit-code",
+            "1",
+            "--python",
+        )
         return [str(self.program), *flags, str(script), "--", str(folder)]
 
 
 def find_blender(named: Path | None = None) -> Blender:
-    """The Blender to use: the one that is named, or the first of those that there are.
+    """Returns the named Blender, or the first of the `candidates` that exists.
 
     >>> find_blender(Path("nowhere/blender"))
     Traceback (most recent call last):
@@ -62,13 +69,14 @@ def find_blender(named: Path | None = None) -> Blender:
             place = f"{VARIABLE}={program}" if not named else program
             raise ExportError(f"{place}: no such program; name Blender, or a Python that has bpy")
     raise ExportError(
-        "no Blender was found; install Blender 4.2 or newer, name it with --blender FILE, or let "
-        "`moglow blender --install` fetch the package bpy (about 400 MB)"
+        "no Blender was found; install Blender 4.2 or newer, name its program, or let `moglow blender --install` "
+        "fetch the package bpy (about 400 MB)",
+        setting="blender",
     )
 
 
 def candidates() -> Iterator[str]:
-    """Programs that may be a Blender, the preferred one first."""
+    """Yields programs that may be a Blender, the preferred one first."""
     if os.environ.get(VARIABLE):
         yield os.environ[VARIABLE]
     yield "blender"
@@ -78,18 +86,18 @@ def candidates() -> Iterator[str]:
 
 
 def own_environment() -> Path:
-    """The folder in the user's cache where `install_bpy` puts its environment."""
+    """Returns the folder in the user's cache for the environment of `install_bpy`."""
     base = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
     return Path(base or Path.home() / ".cache") / "moglow" / "bpy"
 
 
 def python_of(environment: Path) -> Path:
-    """The Python of a virtual environment."""
+    """Returns the Python of a virtual environment."""
     return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def install_bpy() -> Blender:
-    """Makes an environment with bpy, where there is none yet, with the first Python that bpy fits."""
+    """Makes an environment with bpy, unless there is one, with the first Python that bpy supports."""
     environment = own_environment()
     python, reason = python_of(environment), "no Python 3.11 was found"
     if python.exists() and _runs([str(python), "-c", "import bpy"]) is None:
@@ -101,15 +109,15 @@ def install_bpy() -> Blender:
             return Blender(python)
     shutil.rmtree(environment, ignore_errors=True)
     raise ExportError(
-        f"bpy could not be installed ({reason}); it fits Python 3.11: install that, or Blender from blender.org"
+        f"bpy could not be installed ({reason}); it needs Python 3.11: install that, or Blender from blender.org"
     )
 
 
 def _runs(command: list[str]) -> str | None:
-    """Nothing where a command succeeds, else the last line that it said about why not."""
+    """Returns None if a command succeeds, else the last line of its error output."""
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode == 0:
         return None
     lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-    said = [line for line in lines if "ERROR" in line] or lines
-    return said[-1] if said else f"{command[0]} ended with {done.returncode}"
+    reasons = [line for line in lines if "ERROR" in line] or lines
+    return reasons[-1] if reasons else f"{command[0]} ended with {done.returncode}"

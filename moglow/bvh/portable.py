@@ -20,17 +20,18 @@ _PLACE = ("Xposition", "Yposition", "Zposition")
 _TURN = ("Zrotation", "Xrotation", "Yrotation")
 
 
-def portable(clip: Clip, *, unit: str | float = "cm") -> Clip:
+def portable(clip: Clip, *, unit: str | float = "cm", keep_root: bool = False) -> Clip:
     """The same motion, with a skeleton and layout that every reader understands alike.
 
     Position channels stand on the root only and its OFFSET is zero, since some readers add the two and others replace
     one by the other; every joint turns in the same order; the axes are ours; end sites have a length; names are unique
     and without blanks. Two kinds of motion need more:
 
-    * A root that carries a single, moving joint (Bandai's ``joint_Root`` above ``Hips``) is folded into that joint.
+    * A root that carries a single, moving joint (Bandai's ``joint_Root`` above ``Hips``) is folded into that joint,
+      unless ``keep_root`` asks for it: engines read the way over the ground from it.
     * Any other joint that moves in its parent keeps position channels, and an OFFSET of zero for the same reason.
     """
-    clip = _without_carrier(clip)
+    clip = clip if keep_root else _without_carrier(clip)
     positions = clip.positions.copy()
     low, high = positions.min(axis=0), positions.max(axis=0)
     moves = np.any(high - low > 2 * SAME_PLACE, axis=-1)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from moglow.anatomy.unit_and_axes import find_basis, find_unit
+from moglow.anatomy.unit_and_axes import UPS, find_basis, find_unit
 from moglow.bvh.columns import Columns, find_columns
 from moglow.bvh.frames import read_frames
 from moglow.bvh.header import read_header
@@ -16,12 +16,6 @@ from moglow.files.reading import open_input
 from moglow.maths.rotations import UP, Array, euler_to_quat, quat_between, quat_to_matrix
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Layout, Skeleton
-
-UPS = {
-    f"{sign}{axis}": s * np.eye(3)["XYZ".index(axis)]
-    for sign, s in (("", 1.0), ("-", -1.0))
-    for axis in "XYZ"
-}
 
 # Rates are whole numbers; a file prints their inverse with five or six digits. 29.97 and 23.976 lie 0.1 % off and stay.
 _RATE_TOLERANCE = 4e-4

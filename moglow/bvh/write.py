@@ -33,15 +33,20 @@ _BLOCK = 512  # frames printed at once, so that the work stays in the processor'
 
 
 def write_bvh(
-    clip: Clip, path: str | Path, *, verbatim: bool | None = None, unit: str | float | None = None
+    clip: Clip,
+    path: str | Path,
+    *,
+    verbatim: bool | None = None,
+    unit: str | float | None = None,
+    keep_root: bool = False,
 ) -> None:
     """Writes a clip as a motion file; what was at ``path`` stays until the new file is whole.
 
     Verbatim is the hierarchy, the names, the channels, the unit and the axes of the file that the skeleton came from.
     It is the default where there was such a file and its channels can say everything that the clip does. Otherwise,
-    and where a ``unit`` is asked for, the file is `portable`.
+    and where a ``unit`` is asked for, the file is `portable`, with a root bone above the hips if ``keep_root``.
     """
-    write_bvh_blocks([clip], path, verbatim=verbatim, unit=unit)
+    write_bvh_blocks([clip], path, verbatim=verbatim, unit=unit, keep_root=keep_root)
 
 
 def write_bvh_blocks(
@@ -50,6 +55,7 @@ def write_bvh_blocks(
     *,
     verbatim: bool | None = None,
     unit: str | float | None = None,
+    keep_root: bool = False,
 ) -> None:
     """Writes a clip that comes in blocks, and keeps none of them; the first one decides about the form."""
     blocks = iter(blocks)
@@ -68,7 +74,7 @@ def write_bvh_blocks(
     convert = verbatim is False or bool(obstacle)
 
     def formed(block: Clip) -> Clip:
-        return portable(block, unit="cm" if unit is None else unit) if convert else block
+        return portable(block, unit="cm" if unit is None else unit, keep_root=keep_root) if convert else block
 
     begun = formed(first)
     with BvhWriter(path, begun.skeleton, begun.fps) as writer:
@@ -132,11 +138,14 @@ class BvhWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None and self.frames:
-            self._file.seek(self._count_at)
-            self._file.write(str(self.frames).encode())
-        elif error is None:
+        if error is None and not self.frames:
             error = BvhError(f"{self.path}: no frames to write; give at least one")
+        if error is None:
+            try:
+                self._file.seek(self._count_at)
+                self._file.write(str(self.frames).encode())
+            except OSError as full:
+                error = full
         self._replacing.__exit__(type(error) if error else None, error, trace)
         if kind is None and error:
             raise error
@@ -229,6 +238,8 @@ def _continuous(angles: Array, order: str) -> Array:
 
 def obstacle_to(skeleton: Skeleton, layout: Layout, positions: Array, rotations: Array) -> str:
     """Why the channels of a layout cannot say these frames; empty where they can."""
+    if not layout.channels:
+        return "its file is no BVH file"
     if len(layout.channels) != len(skeleton):
         return f"its file has {len(layout.channels)} joints, the skeleton {len(skeleton)}"
     columns = find_columns(layout.channels)

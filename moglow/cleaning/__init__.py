@@ -1,8 +1,6 @@
-"""What is wrong with a recorded clip, and its repair.
+"""Finding and repairing the damage of recorded clips.
 
-Read `damage` first, then one file for each kind: teleport, frozen, swap, frame_rate, spike, sunk, tempo.
-`inspect` lists the damage
-of a clip, `mend` repairs it. `knees`, `t_poses`, `levelling` and `joint_limits` prepare recordings for
-training. `injuries` adds
-damage to clips for tests and benchmarks.
+Read `damage` first, then one file for each kind: `teleport`, `frozen`, `swap`, `frame_rate`, `spike`, `sunk`, `tempo`.
+`inspect` lists the damage of a clip, `mend` repairs it. `knees`, `t_poses`, `levelling` and `joint_limits` prepare
+recordings for training. `injection` adds damage to clips for tests and benchmarks.
 """

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow.anatomy.unit_and_axes import UNITS, find_basis, find_unit
-from moglow.bvh.read import read_bvh
 from moglow.cleaning.damage import in_words
 from moglow.cleaning.jumps import Jump, find_jumps, repeated_frames
 from moglow.cleaning.mend import Mended, mend
 from moglow.errors import MoglowError
+from moglow.formats.read import MOTIONS, clips_in, read_motion
 from moglow.measures.metrics import Slide, bone_stretch, toe_slide
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import toe_points
@@ -112,26 +112,31 @@ class Report:
 def inspect_file(path: str | Path, overrides: Mapping[str, str] = _NONE) -> Report:
     """Reads a file and says what is in it; a file that cannot be used becomes a report with its error."""
     try:
-        return inspect_clip(read_bvh(path, overrides=overrides), str(path))
+        return inspect_clip(read_motion(path, overrides=overrides), str(path))
     except MoglowError as error:
         return Report(str(path), error=" ".join(str(error).split()))
 
 
 def inspect_folder(path: str | Path, overrides: Mapping[str, str] = _NONE) -> Iterator[Report]:
-    """Reports of all ``*.bvh`` below a folder, in order of their names."""
+    """Reports of all motion files below a folder, in order of their names."""
     for file in motion_files(path):
         yield inspect_file(file, overrides)
 
 
 def motion_files(path: str | Path) -> list[Path]:
-    """The file itself, or all ``*.bvh`` below a folder; an error where there is none."""
+    """The file itself, or all motion files below a folder; an error where there is none.
+
+    A file with several clips stands as ``file#name`` for each of them, in a folder and by itself.
+    """
     path = Path(path)
     if not path.is_dir():
-        return [path]
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() == ".bvh" and file.is_file())
+        return clips_in(path)
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in MOTIONS and file.is_file())
     if not files:
-        raise MoglowError(f"{path}: no *.bvh file in this folder; name a file or another folder")
-    return files
+        raise MoglowError(
+            f"{path}: no motion file in this folder ({', '.join(MOTIONS)}); name a file or another folder"
+        )
+    return [clip for file in files for clip in clips_in(file)]
 
 
 def inspect_clip(clip: Clip, name: str = "") -> Report:

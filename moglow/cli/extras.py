@@ -3,6 +3,7 @@
 EXTRA_OF = {
     **dict.fromkeys(("torch", "scipy"), "train"),
     **dict.fromkeys(("pyvista", "vtk", "vtkmodules", "PIL", "imageio_ffmpeg"), "view"),
+    "pxr": "usd",
     "tensorboard": "dev",
 }
 

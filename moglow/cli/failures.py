@@ -73,7 +73,8 @@ def as_failure(error: BaseException, command: str) -> Failure | None:
     if isinstance(error, KeyboardInterrupt):
         return Failure("interrupted", 130)
     if isinstance(error, MoglowError):
-        return Failure(str(error))
+        option = f" (--{error.setting.replace('_', '-')})" if error.setting else ""
+        return Failure(f"{error}{option}")
     if isinstance(error, ModuleNotFoundError) and (need := missing_extra(error)):
         return Failure(f"{command} needs {need}")
     if isinstance(error, UnicodeError):

@@ -15,7 +15,11 @@ from moglow import __version__
 from moglow.cli.failures import OneLine, flush_output
 
 SECTIONS: dict[str, dict[str, str]] = {
-    "Make motion": {"generate": "moglow.cli.commands.generate", "play": "moglow.cli.commands.play"},
+    "Make motion": {
+        "generate": "moglow.cli.commands.generate",
+        "play": "moglow.cli.commands.play",
+        "stream": "moglow.cli.commands.stream",
+    },
     "Look at motion": {
         "inspect": "moglow.cli.commands.inspect",
         "classify": "moglow.cli.commands.classify",

@@ -1,1 +1,1 @@
-"""Where numbers are computed: the device, CUDA graphs, memory, several processes."""
+"""Devices and processes: the choice of a device, CUDA graphs, memory, distributed training."""

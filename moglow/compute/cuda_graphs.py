@@ -1,7 +1,8 @@
-"""Computations recorded as CUDA graphs: one launch in place of hundreds.
+"""Functions that are recorded as CUDA graphs and replayed with one launch instead of hundreds.
 
-A launch costs a GPU some microseconds whatever it does, and Python some ten; a recorded one costs next to nothing. What
-is recorded must not look at its numbers on the way, and has inputs of the same shapes each time.
+A launch costs some microseconds on the GPU and some ten in Python, whatever the kernel computes; in a graph it costs
+almost nothing. A recorded function must not read the values of its tensors, and its inputs have the same shapes in each
+call.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,102 +16,102 @@ from moglow.flows.bijection import State, map_state
 from moglow.models.model import Loss
 
 Function: TypeAlias = Callable[..., tuple[Any, ...]]
-"""From tensors, None and tuples of them to a tuple of the same; it changes none of what it is given."""
+"""A function of tensors, None and nested tuples of them that returns such a tuple and changes none of its inputs."""
 
 UNSEEN, SEEN, NEVER = "unseen", "seen", "never"
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
-    """A graph, the tensors that it reads and those that it writes."""
+class RecordedGraph:
+    """A graph, the tensors that it reads and the tensors that it writes."""
 
     graph: torch.cuda.CUDAGraph
-    given: tuple[Any, ...]
-    found: tuple[Any, ...]
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
 
     @classmethod
     def of(
         cls,
         function: Function,
-        given: tuple[Any, ...],
+        inputs: tuple[Any, ...],
         pool: Any,
         *,
         generators: Sequence[Generator] = (),
         before: Callable[[], None] = lambda: None,
-    ) -> "Recording":
-        """Records the function for what is given and for all of the same shapes, in memory of a pool.
+    ) -> "RecordedGraph":
+        """Records a function for inputs of the given shapes, in memory of a pool.
 
-        What it draws from the generators is drawn anew in each call, from where they then stand. `before` undoes what a
-        run leaves behind.
+        Each replay samples from `generators` again, from their state at that time. `before` undoes the side effects of
+        the warm-up run.
         """
-        own, now, aside = copies(given), torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        own, now, aside = copies(inputs), torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(now)
         with torch.cuda.stream(aside):
-            function(*own)  # kernels are chosen, compiled and loaded now, which no recording can take
+            function(*own)  # chooses, compiles and loads kernels, which is not possible while recording
         now.wait_stream(aside)
         before()
         graph = torch.cuda.CUDAGraph()
         for generator in generators:
             graph.register_generator_state(generator)
         with torch.cuda.graph(graph, pool=pool):
-            found = function(*own)
-        return cls(graph, own, found)
+            outputs = function(*own)
+        return cls(graph, own, outputs)
 
-    def play(self, given: tuple[Any, ...]) -> tuple[Any, ...]:
-        """What the function would give; the next call writes over it."""
-        copy(leaves(given), leaves(self.given))
+    def replay(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Returns the function's outputs for these inputs; the next call overwrites them."""
+        copy(leaves(inputs), leaves(self.inputs))
         self.graph.replay()
-        return self.found
+        return self.outputs
 
 
-class Captured:
-    """A function on a CUDA device, recorded for each shape that it is called with again, and played from then on.
+class GraphedFunction:
+    """A function on a CUDA device that is recorded at the second call with the same shapes, and replayed from then on.
 
-    Its first call for a shape is as it is, since some shapes come but once. A function that looks at a number while it
-    runs, and so waits for the device, cannot be recorded and stays as it is.
+    The first call with a shape is not recorded, since some shapes occur only once. A function that reads the value of a
+    tensor, and so waits for the device, cannot be recorded; it is always called directly.
     """
 
     def __init__(self, function: Function, device: torch.device) -> None:
         self._function, self._device = function, device
-        self._known: dict[Any, Recording | str] = {}
-        self._pool: Any = None  # one for all: no two graphs run at once, and what they write is copied out
+        self._graphs: dict[Any, RecordedGraph | str] = {}
+        self._pool: Any = None  # shared: graphs never run at the same time, and their outputs are copied
 
     @property
     def recordings(self) -> int:
-        """How many shapes it was recorded for."""
-        return sum(isinstance(each, Recording) for each in self._known.values())
+        """Number of shapes for which the function is recorded."""
+        return sum(isinstance(each, RecordedGraph) for each in self._graphs.values())
 
     @torch.no_grad()
-    def __call__(self, *given: Any) -> tuple[Any, ...]:
-        shapes = shapes_of(given)
+    def __call__(self, *inputs: Any) -> tuple[Any, ...]:
+        shapes = shapes_of(inputs)
         with torch.cuda.device(self._device):
-            known = self._known.get(shapes, UNSEEN)
-            if known is SEEN:
-                known = self._known[shapes] = self._recorded(given)
-            if isinstance(known, Recording):
-                return copies(known.play(given))
-            if known is UNSEEN:
-                self._known[shapes] = SEEN
-            return self._function(*given)
+            graph = self._graphs.get(shapes, UNSEEN)
+            if graph is SEEN:
+                graph = self._graphs[shapes] = self._recorded(inputs)
+            if isinstance(graph, RecordedGraph):
+                return copies(graph.replay(inputs))
+            if graph is UNSEEN:
+                self._graphs[shapes] = SEEN
+            return self._function(*inputs)
 
-    def _recorded(self, given: tuple[Any, ...]) -> Recording | str:
+    def _recorded(self, inputs: tuple[Any, ...]) -> RecordedGraph | str:
         self._pool = self._pool or torch.cuda.graph_pool_handle()
         try:
-            return Recording.of(self._function, given, self._pool)
-        except RuntimeError:  # an error of the function's own comes again when it is called as it is
+            return RecordedGraph.of(self._function, inputs, self._pool)
+        except RuntimeError:  # an error of the function itself is raised by the direct call that follows
             return NEVER
 
 
-def captured(function: Function, device: torch.device) -> Function:
-    """The function, captured where the device is a GPU."""
-    return Captured(function, device) if device.type == "cuda" else function
+def graphed(function: Function, device: torch.device) -> Function:
+    """Returns a `GraphedFunction` on a GPU, else the function itself."""
+    return GraphedFunction(function, device) if device.type == "cuda" else function
 
 
-class CapturedGradients:
-    """A loss and its gradients, recorded for each shape of its inputs; called as a `Loss`, it returns what that does.
+class GraphedGradients:
+    """A loss and its gradients, recorded for each shape of its inputs; it is called like a `Loss` and returns the same.
 
-    The gradients are with the parameters then, and the loss needs no going back; the next call writes over it. Of a
-    generator the seed counts, as if nothing had been drawn from it. `buffers` are what a loss changes of its model.
+    A call sets the parameters' gradients, so the loss needs no backward pass; the next call overwrites them. Of the
+    generator only its initial seed is used. `buffers` are the tensors of the model that the loss changes.
     """
 
     def __init__(
@@ -124,56 +125,60 @@ class CapturedGradients:
         self._loss, self._parameters, self._buffers = loss, parameters, buffers
         self._device, self._generator = device, Generator(device)
         self._pool: Any = None
-        self._known: dict[Any, tuple[Recording, list[Tensor | None]]] = {}
+        self._graphs: dict[Any, tuple[RecordedGraph, list[Tensor | None]]] = {}
 
     def __call__(
         self, pose: Tensor, context: Tensor, state: State = None, *, generator: Generator
     ) -> tuple[Tensor, State]:
-        given = (pose, context, state)
-        shapes = shapes_of(given)
+        inputs = (pose, context, state)
+        shapes = shapes_of(inputs)
         with torch.cuda.device(self._device):
-            if shapes not in self._known:
-                self._known[shapes] = self._recorded(given)
-            recording, gradients = self._known[shapes]
+            if shapes not in self._graphs:
+                self._graphs[shapes] = self._recorded(inputs)
+            graph, gradients = self._graphs[shapes]
             self._generator.manual_seed(generator.initial_seed())
-            loss, after = recording.play(given)
+            loss, after = graph.replay(inputs)
             after = map_state(Tensor.clone, after)
         for buffer in self._buffers:
-            torch.autograd.graph.increment_version(buffer)  # a graph changes them unnoticed
+            torch.autograd.graph.increment_version(
+                buffer
+            )  # a replay changes them without autograd's knowledge
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
             parameter.grad = gradient
         return loss, after
 
-    def _recorded(self, given: tuple[Any, ...]) -> tuple[Recording, list[Tensor | None]]:
+    def _recorded(self, inputs: tuple[Any, ...]) -> tuple[RecordedGraph, list[Tensor | None]]:
         self._pool = self._pool or torch.cuda.graph_pool_handle()
-        self._forget()
+        self._clear_gradients()
         kept = [buffer.clone() for buffer in self._buffers]
 
         def undo() -> None:
-            self._forget()
+            self._clear_gradients()
             for buffer, before in zip(self._buffers, kept, strict=True):
                 buffer.copy_(before)
 
-        recording = Recording.of(self._run, given, self._pool, generators=[self._generator], before=undo)
-        return recording, [parameter.grad for parameter in self._parameters]
+        graph = RecordedGraph.of(self._run, inputs, self._pool, generators=[self._generator], before=undo)
+        return graph, [parameter.grad for parameter in self._parameters]
 
     def _run(self, pose: Tensor, context: Tensor, state: State) -> tuple[Any, ...]:
         loss, after = self._loss(pose, context, state, generator=self._generator)
-        torch.autograd.backward(loss, inputs=self._parameters)  # of no others, which a replay would add to
+        torch.autograd.backward(
+            loss, inputs=self._parameters
+        )  # a replay would add to the gradients of others
         return loss.detach(), map_state(Tensor.detach, after)
 
-    def _forget(self) -> None:
+    def _clear_gradients(self) -> None:
         for parameter in self._parameters:
             parameter.grad = None
 
 
 def shapes_of(values: tuple[Any, ...]) -> Any:
-    """Returns what two inputs of one recording share: shapes and kinds, nested as they are."""
+    """Returns the shapes and types of nested tensors, which are equal for all inputs of a graph."""
     return map_state(lambda tensor: (tensor.shape, tensor.dtype), values)  # type: ignore[arg-type, return-value]
 
 
 def leaves(values: State) -> list[Tensor]:
-    """All tensors in nested tuples, in their order.
+    """Returns all tensors in nested tuples, in order.
 
     >>> one, two = torch.zeros(1), torch.zeros(2)
     >>> [len(each) for each in leaves((one, (None, two)))]
@@ -185,16 +190,16 @@ def leaves(values: State) -> list[Tensor]:
 
 
 def copies(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The same, in tensors of their own."""
-    own = map_state(torch.empty_like, values)
-    assert isinstance(own, tuple)
-    copy(leaves(values), leaves(own))
-    return own
+    """Returns nested tuples with copies of all tensors."""
+    copied = map_state(torch.empty_like, values)
+    assert isinstance(copied, tuple)
+    copy(leaves(values), leaves(copied))
+    return copied
 
 
 @torch.no_grad()
 def copy(values: list[Tensor], into: list[Tensor]) -> None:
-    """Copies in few launches: one for all tensors of a type."""
+    """Copies tensors into others, with one launch for all tensors of a type."""
     for dtype in {value.dtype for value in values}:
-        alike = [place for place, value in enumerate(values) if value.dtype == dtype]
-        torch._foreach_copy_([into[place] for place in alike], [values[place] for place in alike])
+        same = [index for index, value in enumerate(values) if value.dtype == dtype]
+        torch._foreach_copy_([into[index] for index in same], [values[index] for index in same])

@@ -1,4 +1,4 @@
-"""On which device a process computes."""
+"""The device of a process."""
 
 import re
 
@@ -9,9 +9,9 @@ from moglow.errors import DeviceError
 
 
 def find_device(device: str) -> str:
-    """Returns the device of this process: "auto", "cpu", "cuda" or "cuda:1".
+    """Returns the device of this process for "auto", "cpu", "cuda" or "cuda:1".
 
-    "auto" is a GPU if torch sees one; each process of a machine has its own.
+    "auto" is a GPU if torch finds one; of several processes on a machine each takes another GPU.
 
     >>> find_device("cpu")
     'cpu'
@@ -19,13 +19,15 @@ def find_device(device: str) -> str:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if not re.fullmatch(r"cpu(:0)?|cuda(:[0-9]{1,4})?", device):
-        raise DeviceError(f"--device {device}: there is no such device; choose auto, cpu, cuda or cuda:1")
+        raise DeviceError(f"device {device}: there is no such device; choose auto, cpu, cuda or cuda:1")
     if not device.startswith("cuda"):
         return device
     if not torch.cuda.is_available():
-        raise DeviceError(f"--device {device}: torch sees no CUDA GPU here; use --device cpu")
+        raise DeviceError(f"device {device}: torch finds no CUDA GPU here; choose cpu")
     found = f"cuda:{from_environment('LOCAL_RANK', 0)}" if device == "cuda" else device
     count = torch.cuda.device_count()
     if int(found.removeprefix("cuda:")) >= count:
-        raise DeviceError(f"--device {device}: no {found}, torch sees cuda:0 to cuda:{count - 1} here")
+        raise DeviceError(
+            f"device {device}: there is no {found}; torch finds cuda:0 to cuda:{count - 1} here"
+        )
     return found

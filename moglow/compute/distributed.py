@@ -1,4 +1,4 @@
-"""The processes that train together under `torchrun`: joining them, and leaving."""
+"""Distributed training: the process group that `torchrun` starts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from moglow.compute.launch import process_number
 
 @dataclass(frozen=True)
 class Place:
-    """Where a process stands among those that train together."""
+    """The device and rank of a process, and the number of processes."""
 
     device: str = "cpu"
     rank: int = 0
@@ -21,31 +21,31 @@ class Place:
 
 
 @contextmanager
-def joined(device: str = "auto") -> Iterator[Place]:
-    """Joins the group that `torchrun` started, if it did, and says where in it this process stands.
+def process_group(device: str = "auto") -> Iterator[Place]:
+    """Context manager that joins the process group, if `torchrun` started one, and yields this process's place in it.
 
-    Several processes on one machine take a GPU each, see `find_device`.
+    Several processes on one machine take one GPU each, see `find_device`.
 
-    >>> with joined("cpu") as place:
+    >>> with process_group("cpu") as place:
     ...     place
     Place(device='cpu', rank=0, ranks=1)
     """
     (_, ranks), device = process_number(), find_device(device)
     if device.startswith("cuda"):
-        torch.cuda.set_device(device)  # where kernels of Triton run and graphs are recorded
+        torch.cuda.set_device(device)  # Triton's kernels and CUDA graphs use the current device
     if ranks == 1:
         yield Place(device)
         return
     distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     try:
         yield Place(device, distributed.get_rank(), ranks)
-        distributed.barrier()  # who leaves first takes the connections of the others down
+        distributed.barrier()  # the first process to leave closes the connections of the others
     finally:
         distributed.destroy_process_group()
 
 
 def first_alone(place: Place) -> "Iterator[bool]":
-    """Yields once: True in the first process, before the others; False in these, when it is done.
+    """Yields once: True in the first process; False in the others, after the first has finished.
 
     >>> [alone for alone in first_alone(Place())]
     [True]
@@ -59,7 +59,7 @@ def first_alone(place: Place) -> "Iterator[bool]":
 
 
 def gathered(rows: Tensor, axis: int) -> Tensor:
-    """Returns the rows of all processes one after the other along an axis; a process alone has them already.
+    """Returns the rows of all processes, concatenated along an axis; the rows themselves for a single process.
 
     >>> gathered(torch.arange(3), 0)
     tensor([0, 1, 2])

@@ -1,20 +1,20 @@
-"""Asks the C library to keep freed memory for the next step rather than to return it."""
+"""A setting of the C library: keep freed memory for the next step instead of returning it to the system."""
 
 import ctypes
 import sys
 
 # From glibc's malloc.h; its manual page is mallopt(3).
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-LARGEST_KEPT = 64 * 2**20  # bytes; keeping larger blocks too is no faster and takes half as much memory again
+LARGEST_KEPT = 64 * 2**20  # bytes; keeping larger blocks too is no faster and takes 50 % more memory
 NEVER = 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
-    """Returns whether the C library could be told so; where it is not glibc nothing happens.
+    """Makes glibc keep freed memory, and returns whether it does; another C library is left unchanged.
 
-    A training step allocates the same large blocks each time. By default glibc hands each back to the system, which
-    clears it page by page when it is asked for again: an eighth of a step of the paper's model. It holds for the
-    whole process, so this is for a program to choose, not for a library.
+    A training step allocates the same large blocks each time. By default glibc returns each to the system, which clears
+    it page by page at the next allocation: an eighth of a step of the paper's model. The setting changes the whole
+    process, so programs call this, not the library.
 
     >>> keep_freed_memory() in (True, False)
     True

@@ -2,7 +2,7 @@
 
 Training calls it with torch tensors of whole windows, generation with numpy arrays of one frame. Leading axes are
 free, so both are the same few lines. Poses and controls are standardised here; D pose channels, K past poses,
-L frames of lookahead, S styles.
+L frames of lookahead, P performers and S styles.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +22,7 @@ from moglow.maths.rotations import Array
 from moglow.paths.control_path import ControlPath
 
 OTHERS = "others"  # the key for channel groups that are not named
+ANY = "any"  # stands for a performer chosen at random for each take
 STEP = 0.1  # m/s from which a step aside or back is one
 SIDEWAYS, BACKWARDS = 0.2, 0.5
 """Shares of its frames from which a path goes sideways, or backwards: who walks ahead for longer than that had better
@@ -45,8 +46,12 @@ class ContextSpec:
     """
 
     styles: bool = True  # the style label as a further condition, one-hot; the paper has none
+    performers: bool = False  # the performer as a further condition, one-hot
+    performer: str = ""  # the performer of a motion for which none is asked; without it any
     usual: str = ""  # the style of a motion for which none is asked; without it any will do
-    sideways: str = ""  # instead that of a path that goes sideways, or back for long: one with such steps
+    sideways: str = (
+        ""  # the style or performer of a path that goes sideways, or back for long, unless one is asked for
+    )
 
     def __post_init__(self) -> None:
         if self.history < 1 or self.lookahead < 0:
@@ -68,7 +73,8 @@ class Context:
 
     `weights` and `scale` (D,): target = (pose − weights · carried previous pose) / scale, all standardised, so that
     the target has unit size on the training data. The map is affine in the pose: its log-determinant is a constant.
-    `postures` (S, D) are the mean poses of the styles, standardised: how someone of a style holds themselves.
+    `postures` (P + S, D), standardised, add up to the mean pose of a performer in a style: the mean poses of the
+    styles, and how far each performer's poses are from these on average.
     """
 
     spec: ContextSpec
@@ -82,6 +88,7 @@ class Context:
     weights: Any
     scale: Any
     postures: Any
+    performers: tuple[str, ...] = ()
     xp: ModuleType = np
 
     @classmethod
@@ -92,13 +99,29 @@ class Context:
         pose, control = corpus.pose_normalizer, corpus.control_normalizer
         statistics = (pose.mean, pose.deviation, control.mean, control.deviation)
         styles = corpus.styles if spec.styles else ()
-        for name in ("usual", "sideways"):
-            if (style := getattr(spec, name)) and style not in styles:
-                raise RecipeError(f"[context] {name}: no style {style!r}; {suggestion(style, styles)}")
+        performers = corpus.performers if spec.performers else ()
+        for name, labels in (
+            ("usual", styles),
+            ("sideways", (*styles, *performers)),
+            ("performer", performers),
+        ):
+            if (label := getattr(spec, name)) and label not in labels:
+                kind = {"usual": "style", "sideways": "style or performer"}.get(name, name)
+                raise RecipeError(f"[context] {name}: no {kind} {label!r}; {suggestion(label, labels)}")
         context = cls(
-            spec, encoding, corpus.fps, styles, *statistics, weights, np.ones_like(weights), weights[:0]
+            spec,
+            encoding,
+            corpus.fps,
+            styles,
+            *statistics,
+            weights,
+            np.ones_like(weights),
+            weights[:0],
+            performers,
         )
-        postures = [context._posture_of(corpus, style) for style in styles]
+        by_style = {style: context._posture_of(corpus, style) for style in styles}
+        postures = [context._offset_of(corpus, performer, by_style) for performer in performers]
+        postures += by_style.values()
         residuals = [context._residuals(corpus.features(stretch)) for stretch in corpus.split("train")]
         square = np.square(np.concatenate(residuals), dtype=float).mean(0)
         # The floor keeps dequantisation noise small in a channel that its past foretells entirely.
@@ -114,6 +137,15 @@ class Context:
         if not poses:
             return np.zeros(self.pose_dim, np.float32)
         return np.asarray(self.standardize_pose(np.concatenate(poses)).mean(0))
+
+    def _offset_of(self, corpus: Corpus, performer: str, postures: Mapping[str, Array]) -> Array:
+        """Returns how far a performer's poses (D,) are from the mean poses of their styles, on average."""
+        offsets = [
+            self.standardize_pose(corpus.features(s).pose) - postures.get(s.style, 0.0)
+            for s in corpus.split("train")
+            if s.performer == performer
+        ]
+        return np.concatenate(offsets).mean(0) if offsets else np.zeros(self.pose_dim, np.float32)
 
     def _residuals(self, features: Features) -> Array:
         pose, control = self.standardize_pose(features.pose), self.standardize_control(features.control)
@@ -132,35 +164,64 @@ class Context:
         """
         spec = self.spec
         controls = 3 * (spec.history + 1 + spec.lookahead)
-        return spec.history * (self.pose_dim + spec.flags) + controls + len(self.styles)
+        return spec.history * (self.pose_dim + spec.flags) + controls + self.labels
 
-    def style_vector(self, style: str | None) -> Array:
-        """Returns the label's one-hot (S,), all zeros for None: any style."""
-        if style is not None and style not in self.styles:
-            known = suggestion(style, self.styles) if self.styles else "the model was trained without styles"
-            raise ControlError(f"no style is called {style!r}; {known}")
-        return np.array([float(name == style) for name in self.styles], np.float32)
+    @property
+    def labels(self) -> int:
+        """P + S, the length of a label vector: a one-hot of the performers, then one of the styles."""
+        return len(self.performers) + len(self.styles)
+
+    def style_vector(self, style: str | None, performer: str | None = None) -> Array:
+        """Returns a performer and a style as one-hots (P + S,); zeros for None: any of them."""
+        for kind, label, labels in (("style", style, self.styles), ("performer", performer, self.performers)):
+            if label is not None and label not in labels:
+                known = suggestion(label, labels) if labels else f"the model was trained without {kind}s"
+                raise ControlError(f"no {kind} is called {label!r}; {known}")
+        ones = [*(name == performer for name in self.performers), *(name == style for name in self.styles)]
+        return np.array(ones, np.float32)
+
+    def cast(self, performer: str | None, seed: int, take: int) -> str | None:
+        """Returns the performer of a take: the one named, or for "any" one of all, chosen by seed and take.
+
+        None stands for the default performer.
+        """
+        if performer != ANY:
+            self.style_vector(None, performer)
+            return performer
+        if not self.performers:
+            raise ControlError("performer 'any': the model was trained without performers")
+        return self.performers[np.random.default_rng([seed, take]).integers(len(self.performers))]
 
     def told(self, style: str | None) -> str | None:
         """Returns the style told to draw a motion: the one asked for, else the usual one, if there is one."""
         return style or self.spec.usual or None
 
+    def label_vector(self, style: str | None) -> Array:
+        """Returns the label (P + S,) of a motion in a style, or in the usual one, by the default performer."""
+        return self.style_vector(self.told(style), self.spec.performer or None)
+
     def styles_of(self, path: ControlPath) -> Sequence[str | None]:
-        """Returns the styles told to draw along a path; where it asks for none and steps aside, that of side-steps."""
-        if not path.styles and self.spec.sideways:
-            forward, sideways, _ = path.velocities().T
-            aside = np.abs(sideways) > np.maximum(np.abs(forward), STEP)
-            if aside.mean() > SIDEWAYS or (forward < -STEP).mean() > BACKWARDS:
-                return (self.spec.sideways,)
+        """Returns the styles of a path's frames; where it asks for none and goes sideways, that of side-steps."""
+        if not path.styles and self.spec.sideways in self.styles and goes_sideways(path):
+            return (self.spec.sideways,)
         return [self.told(style) for style in path.styles or (None,)]
 
-    def style_rows(self, styles: Sequence[str | None], frames: int) -> Array:
-        """Returns the one-hots (frames, S) of a path's styles, the last one held; all zeros for None: any style."""
-        rows = {style: self.style_vector(style) for style in set(styles)}
+    def performer_of(self, path: ControlPath, performer: str | None = None) -> str | None:
+        """Returns who moves along a path: the performer asked for, else the one of side-steps, else the default one."""
+        if performer is None and self.spec.sideways in self.performers and goes_sideways(path):
+            return self.spec.sideways
+        return performer or self.spec.performer or None
+
+    def style_rows(self, styles: Sequence[str | None], frames: int, performer: str | None = None) -> Array:
+        """Returns the label vectors (frames, P + S) of a path's styles and a performer.
+
+        The last style is held; zeros stand for None: any style or performer.
+        """
+        rows = {style: self.style_vector(style, performer) for style in set(styles)}
         return np.stack([rows[styles[min(frame, len(styles) - 1)]] for frame in range(frames)])
 
     def posture(self, style: Any) -> Any:
-        """Returns the pose (..., D), standardised, that a motion of a style (..., S) starts from; without one the mean.
+        """Returns the pose (..., D), standardised, that a motion with a label (..., P + S) starts from.
 
         What a figure does not move, as its shoulders, it goes on holding as it was.
         """
@@ -172,7 +233,7 @@ class Context:
         Args:
             poses: the past poses t−K … t−1, (..., K, D), standardised, oldest first.
             controls: the controls t−K … t+L, (..., K + 1 + L, 3), standardised.
-            style: one-hot (..., S), zeros where any style will do; not needed where there are no styles.
+            style: label vectors (..., P + S), zeros where any will do; not needed where there are no labels.
             shown: (..., K), 1 where a past pose is shown and 0 where it is hidden; None shows all.
         """
         xp, lead = self.xp, poses.shape[:-2]
@@ -181,8 +242,8 @@ class Context:
         parts = [poses.reshape(*lead, -1), controls.reshape(*lead, -1)]
         if self.spec.flags:
             parts.append(xp.ones_like(poses[..., 0]) if shown is None else shown)
-        if self.styles:
-            assert style is not None, "a model with styles takes a style vector with each frame"
+        if self.labels:
+            assert style is not None, "a model with labels takes a label vector with each frame"
             parts.append(style)
         return xp.concatenate(parts, -1)
 
@@ -228,7 +289,8 @@ class Context:
         """Returns its arrays and the rest as a JSON table, for a checkpoint."""
         table = {"spec": to_table(self.spec), "encoding": self.encoding.to_json(), "fps": self.fps}
         return {name: np.asarray(getattr(self, name)) for name in ARRAYS}, table | {
-            "styles": list(self.styles)
+            "styles": list(self.styles),
+            "performers": list(self.performers),
         }
 
     @classmethod
@@ -236,24 +298,22 @@ class Context:
         """Returns the context that `to_parts` took apart; raises `MoglowError` with ``place`` and what is wrong."""
         found = from_table(_Table, table, f"{place} context", CheckpointError)
         encoding = Encoding.from_json(found.encoding, f"{place} context encoding")
-        channels, styles = len(encoding), len(found.styles)
-        shapes = {"control_mean": (3,), "control_deviation": (3,), "postures": (styles, channels)}
-        arrays = {
-            "postures": np.zeros((styles, channels), np.float32),
-            **arrays,
-        }  # older checkpoints have none
+        channels, labels = len(encoding), len(found.performers) + len(found.styles)
+        shapes = {"control_mean": (3,), "control_deviation": (3,), "postures": (labels, channels)}
+        none = np.zeros((labels, channels), np.float32)  # of checkpoints from before there were any
+        arrays = {"postures": none, **arrays}
         expected = {name: (shapes.get(name, (channels,)), np.float32) for name in ARRAYS}
         check_tensors(arrays, expected, f"{place} context", CheckpointError)
         for name in ("pose_deviation", "control_deviation", "scale"):
             if not (arrays[name] > 0).all():
                 raise CheckpointError(f"{place} context {name} should be above 0 in all channels")
-        for name in (found.spec.usual, found.spec.sideways):
-            if name and name not in found.styles:
+        for name in (found.spec.usual, found.spec.sideways, found.spec.performer):
+            if name and name not in (*found.styles, *found.performers):
                 raise CheckpointError(
-                    f"{place} context spec names the style {name!r}, which is none of its styles"
+                    f"{place} context spec names {name!r}, which is no style or performer of it"
                 )
         loaded: dict[str, Any] = {name: np.array(arrays[name]) for name in ARRAYS}
-        return cls(found.spec, encoding, found.fps, found.styles, **loaded)
+        return cls(found.spec, encoding, found.fps, found.styles, performers=found.performers, **loaded)
 
 
 @dataclass(frozen=True)
@@ -264,10 +324,18 @@ class _Table:
     encoding: Mapping[str, Any]
     fps: float
     styles: tuple[str, ...]
+    performers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.fps <= 10_000:
             raise ValueError(f"fps is {self.fps}; expected a rate above 0 and up to 10000")
+
+
+def goes_sideways(path: ControlPath) -> bool:
+    """Returns whether a path goes sideways or backwards for a large share of its time."""
+    forward, sideways, _ = path.velocities().T
+    aside = np.abs(sideways) > np.maximum(np.abs(forward), STEP)
+    return bool(aside.mean() > SIDEWAYS or (forward < -STEP).mean() > BACKWARDS)
 
 
 def by_channel(values: Mapping[str, float], encoding: Encoding, place: str) -> Array:

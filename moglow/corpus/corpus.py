@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,15 @@ FORMAT = "moglow-corpus"
 VERSION = "1"
 
 
+class Label(NamedTuple):
+    """What is known about a clip besides its motion; empty where nothing is."""
+
+    name: str
+    style: str
+    split: str
+    performer: str = ""
+
+
 @dataclass(frozen=True)
 class Stretch:
     """Frames ``start`` to ``stop`` of a corpus: one source file, or what lies between two faults of it."""
@@ -41,6 +50,11 @@ class Stretch:
     stop: int
     again: bool = False
     """Whether it repeats a recording along a smoother path."""
+    performer: str = ""
+    """Who moves; empty where that is not known."""
+    before: str = ""
+    """The style of its first ``change`` frames, where it joins recordings in two styles."""
+    change: int = 0
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -72,6 +86,11 @@ class Corpus:
         """The style labels, sorted; a clip without one may be in any."""
         return tuple(sorted({stretch.style for stretch in self.stretches if stretch.style}))
 
+    @cached_property
+    def performers(self) -> tuple[str, ...]:
+        """The performers' names, sorted."""
+        return tuple(sorted({stretch.performer for stretch in self.stretches if stretch.performer}))
+
     def labelled(self, split: str, share: float, *, seed: int) -> frozenset[str]:
         """The names of a share of the labelled clips of a split, as large a share of each style, at least one."""
         names: set[str] = set()
@@ -102,27 +121,29 @@ class Corpus:
         cls,
         encoding: Encoding,
         features: Sequence[Features],
-        labels: Sequence[tuple[str, str, str]],
+        labels: Sequence[tuple[str, str, str] | tuple[str, str, str, str]],
         *,
         fps: float,
         notices: Sequence[str] = (),
         again: int = 0,
     ) -> Self:
-        """The corpus of encoded clips, each with its name, style and split; normalised by those of split "train".
+        """The corpus of encoded clips, each with its `Label`; normalised by those of split "train".
 
         The last ``again`` of them repeat recordings along smoother paths.
         """
         ends = np.cumsum([len(each.pose) for each in features]).tolist()
         starts = [0, *ends[:-1]]
         stretches = tuple(
-            Stretch(*label, start, stop, again=number >= len(features) - again)
-            for number, (label, start, stop) in enumerate(zip(labels, starts, ends, strict=True))
+            Stretch(name, style, split, start, stop, number >= len(features) - again, performer)
+            for number, ((name, style, split, performer), start, stop) in enumerate(
+                zip((Label(*label) for label in labels), starts, ends, strict=True)
+            )
         )
-        pose = np.concatenate([each.pose for each in features]).astype(np.float32)
-        control = np.concatenate([each.control for each in features]).astype(np.float32)
         train = [stretch.frames for stretch in stretches if stretch.split == "train"]
         if not train:
             raise CorpusError("corpus: no clip is left for training; look at what was dropped and why")
+        pose = np.concatenate([each.pose for each in features]).astype(np.float32)
+        control = np.concatenate([each.control for each in features]).astype(np.float32)
         poses, controls = (np.concatenate([values[frames] for frames in train]) for values in (pose, control))
         return cls(
             encoding=encoding,

@@ -15,18 +15,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from moglow.bvh.read import read_bvh
 from moglow.cleaning.joint_limits import within_limits
 from moglow.cleaning.knees import steady_knees
 from moglow.cleaning.levelling import level_floor
 from moglow.cleaning.spike import despike
 from moglow.cleaning.t_poses import without_t_poses
-from moglow.corpus.corpus import Corpus
+from moglow.corpus.corpus import Corpus, Label
 from moglow.corpus.sources import DataSpec, Source, find_sources
+from moglow.corpus.splicing import spliced
 from moglow.corpus.summary import Summary
 from moglow.corpus.trimming import trim
 from moglow.encodings.encoding import FeatureSpec
 from moglow.errors import MoglowError, RecipeError
+from moglow.files.atomic import refuse_overwriting
+from moglow.formats.read import read_motion
 from moglow.motion.clip import Clip
 from moglow.motion.retarget import retarget
 from moglow.motion.skeleton import Skeleton
@@ -55,6 +57,8 @@ def preprocess(
     The same files and recipe give the same bytes, whatever the number of ``workers`` (processes).
     """
     run = _Run(data, Path(base), workers)
+    skeleton = Path(base) / data.skeleton if data.skeleton else None
+    refuse_overwriting(output, [*(source.path for source in run.sources), skeleton])
     yield from run.load(features)
     yield from run.unite()
     yield from run.encode(features)
@@ -68,7 +72,7 @@ class _Run:
     def __init__(self, data: DataSpec, base: Path, workers: int) -> None:
         self.data, self.workers = data, workers
         self.root = base / data.root
-        self.target = read_bvh(base / data.skeleton).skeleton if data.skeleton else None
+        self.target = read_motion(base / data.skeleton, pose_only=True).skeleton if data.skeleton else None
         self.sources = find_sources(data, base)
         self.clips: Clips = []
         self.dropped: list[tuple[str, str]] = []
@@ -127,7 +131,9 @@ class _Run:
             self.dropped += lost
             encoding = features.fit(self.training)
         yield self.progress("encoding")
-        labels = [(source.name, source.style, source.split) for source, _ in self.clips]
+        labels = [
+            Label(source.name, source.style, source.split, source.performer) for source, _ in self.clips
+        ]
         encoded = [encoding.features(clip) for _, clip in self.clips]
         again = [
             (encoding.features(clip, smoothing=smoothing), label)
@@ -136,9 +142,10 @@ class _Run:
             if source.split == "train"
         ]
         encoded, labels = encoded + [each for each, _ in again], labels + [label for _, label in again]
-        self.corpus = Corpus.build(
+        corpus = Corpus.build(
             encoding, encoded, labels, fps=self.data.fps, notices=self.data.notices, again=len(again)
         )
+        self.corpus = spliced(corpus, self.data.splices)
 
     @property
     def training(self) -> list[Clip]:
@@ -168,7 +175,7 @@ def _load(job: tuple[Source, Skeleton | None, DataSpec, FeatureSpec]) -> Clip | 
     """The clip of a source file, or why there is none."""
     source, target, data, features = job
     try:
-        clip = replace(read_bvh(source.path), name=source.name)
+        clip = replace(read_motion(source.path), name=source.name)
         if clip.duration < data.shortest:
             return f"only {clip.duration:.1f} s long"
         clip = (despike(clip) if data.despike else clip).resample(data.fps)

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path, PurePath
 
+from moglow.corpus.splicing import SpliceSpec
 from moglow.errors import RecipeError
 from moglow.files.descriptions import read_json
 from moglow.files.tables import from_table
+from moglow.formats.read import MOTIONS, clips_in
 
 LONGEST_PATTERN = 1000
 
@@ -25,8 +27,8 @@ class SourceSpec:
 
     folder: str = "."
     """Below the data root."""
-    pattern: str = "**/*.bvh"
-    """Which files of it."""
+    pattern: str = "**/*"
+    """Which motion files of it; other files are left out."""
     skip: tuple[str, ...] = ()
     """Patterns of file names to leave out."""
     style: str = ""
@@ -38,6 +40,10 @@ class SourceSpec:
     """Patterns of file names by style: the first style with a pattern that matches is the file's, before `style`."""
     style_from: str = ""
     """A regular expression with a group (?P<style>…), searched in each file's name."""
+    performer: str = ""
+    """Who moves in its clips; empty where several people do and their names are not known."""
+    performers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Patterns of file names by performer: the first match is the file's performer, before `performer`."""
     licence: str = ""
     """Named in the corpus and in every model that learns from it."""
 
@@ -82,7 +88,7 @@ class DataSpec:
     root: str = "."
     """Where the folders lie; the command line's --data replaces it."""
     skeleton: str = ""
-    """A BVH file onto whose skeleton all clips are retargeted; empty: the skeleton that most clips have."""
+    """A motion file onto whose skeleton all clips are retargeted; empty: the skeleton that most clips have."""
     splits: str = "splits.json"
     """Below the root: {folder: {"train": [file, …], "val": [file, …]}}; may be absent."""
     held_out: float = 0.1
@@ -102,6 +108,8 @@ class DataSpec:
     smoother: tuple[float, ...] = ()
     """Seconds: training clips are seen again along paths smoothed by these. A recorded path sways with each step, and a
     model that learns to read its steps from there is lost on a path that somebody drew."""
+    splices: SpliceSpec = field(default_factory=SpliceSpec)
+    """Training clips that join recordings in two styles, from which a model learns to change style in mid-walk."""
     shortest: float = 1.0
     """Seconds; less teaches a model with a history nothing."""
     outlier: float = 15.0
@@ -139,12 +147,13 @@ class Source:
     name: str
     style: str
     split: str
+    performer: str = ""
 
 
 def find_sources(data: DataSpec, base: Path) -> list[Source]:
     """The files of a recipe that lies in ``base``, sorted by name, each with its style and split."""
     root = base / data.root
-    found: dict[str, tuple[Path, str]] = {}
+    found: dict[str, tuple[Path, str, str]] = {}
     for spec in data.sources:
         folder = root / spec.folder
         if not Path(os.path.normpath(folder)).is_relative_to(os.path.normpath(root)):
@@ -153,20 +162,34 @@ def find_sources(data: DataSpec, base: Path) -> list[Source]:
             )
         if not folder.is_dir():
             raise RecipeError(f"{folder}: no such folder; get the data, or say where they lie with --data")
+        motions = (
+            path for path in folder.glob(spec.pattern) if path.suffix.lower() in MOTIONS and path.is_file()
+        )
         paths = [
             path
-            for path in folder.glob(spec.pattern)
+            for path in (clip for file in motions for clip in clips_in(file))
             if not any(fnmatch(path.name, skipped) for skipped in spec.skip)
         ]
         searched = _search(spec.style_from, sorted({path.name for path in paths})) if spec.style_from else {}
         for path in paths:
-            found.setdefault(path.relative_to(root).as_posix(), (path, _style(spec, path, folder, searched)))
+            performer = _first_match(spec.performers, path.name) or spec.performer
+            style = _style(spec, path, folder, searched)
+            found.setdefault(path.relative_to(root).as_posix(), (path, style, performer))
     if not found:
         patterns = ", ".join(f"{spec.folder}/{spec.pattern}" for spec in data.sources)
-        raise RecipeError(f"{root}: no file matches {patterns}; put BVH files there or change the recipe")
+        raise RecipeError(f"{root}: no file matches {patterns}; put motion files there or change the recipe")
     splits = read_splits(root / data.splits)
     splits |= draw_splits([name for name in found if name not in splits], data.held_out)
-    return [Source(*found[name][:1], name, found[name][1], splits[name]) for name in sorted(found)]
+    return [
+        Source(path, name, style, splits[name], performer)
+        for name, (path, style, performer) in sorted(found.items())
+    ]
+
+
+def _first_match(patterns: Mapping[str, tuple[str, ...]], name: str) -> str:
+    """Returns the first label with a pattern that matches a file's name; empty without one."""
+    matching = (label for label, globs in patterns.items() if any(fnmatch(name, glob) for glob in globs))
+    return next(matching, "")
 
 
 def _search(pattern: str, names: Sequence[str]) -> dict[str, str]:
@@ -198,11 +221,8 @@ json.dump([match and match["style"] or "" for match in found], sys.stdout)
 
 
 def _style(spec: SourceSpec, path: Path, folder: Path, searched: Mapping[str, str]) -> str:
-    for style, patterns in spec.styles.items():
-        if any(fnmatch(path.name, pattern) for pattern in patterns):
-            return style
-    if spec.style:
-        return spec.style
+    if style := _first_match(spec.styles, path.name) or spec.style:
+        return style
     if spec.style_from:
         return searched[path.name]
     return "/".join(path.parent.relative_to(folder).parts)

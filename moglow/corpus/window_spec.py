@@ -37,6 +37,8 @@ class WindowSpec:
     style_dropout: float = 0.1
     """Share of windows whose style is not told, so that "any style" can be asked for."""
 
+    performer_dropout: float = 0.0
+    """Share of windows whose performer is not given, so that any performer can be asked for."""
     labelled: float = 1.0  # share of the clips whose style is ever told; to find out what labels are worth
 
     def __post_init__(self) -> None:
@@ -52,7 +54,15 @@ class WindowSpec:
             raise ValueError(f"short is {self.short}; give fewer frames than length {self.length}, or 0")
         if self.forget and self.order != "consecutive":
             raise ValueError(f"forget is {self.forget}, but no {self.order} window has a memory; set it to 0")
-        for name in ("forget", "pose_dropout", "dropout_windows", "style_dropout", "short_share", "labelled"):
+        for name in (
+            "forget",
+            "pose_dropout",
+            "dropout_windows",
+            "style_dropout",
+            "performer_dropout",
+            "short_share",
+            "labelled",
+        ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; a probability lies between 0 and 1")
         if self.dequantise < 0 or min(self.history_noise.values(), default=0.0) < 0:
@@ -70,6 +80,7 @@ class WindowSpec:
             history_noise={},
             pose_dropout=0.0,
             style_dropout=0.0,
+            performer_dropout=0.0,
             labelled=1.0,
         )
 

@@ -31,12 +31,12 @@ class Window:
     history: Tensor  # (B, K + T, D), what the model is shown of it: noisier, or partly its own samples
     controls: Tensor  # (B, K + T + L, 3)
     shown: Tensor  # (B, T, K), 0 where data dropout hides a past pose from a frame
-    style: Tensor  # (B, S)
+    style: Tensor  # (B, T, P + S), the labels of each frame
     fresh: Tensor  # (B,), 1 where a row does not go on where the last batch ended
 
     @classmethod
     def of_clip(cls, context: Context, features: Features, style: Tensor) -> Self:
-        """Returns a whole clip as a window for each style (B, S), nothing hidden; its end holds the last control."""
+        """Returns a whole clip as a window for each label (B, P + S), nothing hidden; the last control is held."""
         spec, rows = context.spec, len(style)
         pose, control = (
             torch.as_tensor(np.array(part, np.float32), device=style.device)
@@ -46,7 +46,8 @@ class Window:
         poses = context.standardize_pose(pose).expand(rows, -1, -1)
         controls = context.standardize_control(control).expand(rows, -1, -1)
         shown = pose.new_ones(rows, len(pose) - spec.history, spec.history)
-        return cls(poses, poses, controls, shown, style, pose.new_ones(rows))
+        labels = style[:, None].expand(-1, shown.shape[1], -1)
+        return cls(poses, poses, controls, shown, labels, pose.new_ones(rows))
 
     def __len__(self) -> int:
         return len(self.poses)
@@ -57,8 +58,7 @@ class Window:
         poses = self.history[:, :-1].unfold(1, past, 1).transpose(-1, -2)  # (B, T, K, D), a view
         reach = past + 1 + context.spec.lookahead
         controls = self.controls.unfold(1, reach, 1).transpose(-1, -2)  # (B, T, K + 1 + L, 3), a view
-        style = self.style[:, None].expand(-1, self.shown.shape[1], -1)
-        vectors: Tensor = context.build(poses, controls, style, self.shown)
+        vectors: Tensor = context.build(poses, controls, self.style, self.shown)
         return vectors
 
     def unhidden(self) -> "Window":
@@ -80,11 +80,18 @@ class Footage:
         self.corpus, self.device = corpus, torch.device(device)
         self.context = context.mapped(self._tensor, torch)
         self.pose, self.control = self._tensor(corpus.pose), self._tensor(corpus.control)
-        labels = np.zeros((len(corpus.pose), len(context.styles)), np.float32)
+        labels = np.zeros((len(corpus.pose), context.labels), np.float32)
         first, last = np.zeros(len(corpus.pose), np.int64), np.zeros(len(corpus.pose), np.int64)
         for stretch in corpus.stretches:
-            if context.styles:
-                labels[stretch.frames] = context.style_vector(stretch.style or None)
+            style, performer = stretch.style or None, stretch.performer or None
+            labels[stretch.frames] = context.style_vector(
+                style if context.styles else None, performer if context.performers else None
+            )
+            if stretch.change and context.styles:
+                changed = slice(stretch.start, stretch.start + stretch.change)
+                labels[changed] = context.style_vector(
+                    stretch.before or None, performer if context.performers else None
+                )
             first[stretch.frames], last[stretch.frames] = stretch.start, stretch.stop - 1
         self.style, self.first, self.last = self._tensor(labels), self._tensor(first), self._tensor(last)
         partners, signs = corpus.encoding.mirror_signs
@@ -108,7 +115,8 @@ class Footage:
         # Row t of a control is the step to frame t, so a reversed window needs the row after it.
         after = torch.minimum(backward + 1, last)
         turned = cuts.reverse[:, None]
-        poses = self.pose[torch.where(turned, backward, forward)[:, : past + length]]
+        rows = torch.where(turned, backward, forward)[:, : past + length]
+        poses = self.pose[rows]
         controls = self.control[torch.where(turned, after, forward)]
         controls = torch.where(turned[..., None], -controls, controls)
         mirrored = cuts.mirror[:, None, None]
@@ -116,7 +124,7 @@ class Footage:
         controls = torch.where(mirrored, controls * self.control_signs, controls)
         poses, controls = self.context.standardize_pose(poses), self.context.standardize_control(controls)
         shown = poses.new_ones(len(poses), length, past)
-        return Window(poses, poses, controls, shown, self.style[cuts.start], cuts.fresh.float())
+        return Window(poses, poses, controls, shown, self.style[rows[:, past:]], cuts.fresh.float())
 
 
 class Windows:
@@ -201,7 +209,7 @@ class Windows:
         cuts, rows = self.orders[length].cuts(number), slice(None) if whole else self.rows
         here = cuts.rows(rows).to(self.footage.device)
         bare = self.footage.cut(here, self.past, length, self.ahead)
-        bare = replace(bare, style=bare.style * self.told[here.start])
+        bare = replace(bare, style=bare.style * self.told[here.start][:, None])
         return self._disturbed(bare, len(cuts.start), rows, self.generator(step))
 
     def _place(self, step: int) -> tuple[int, int]:
@@ -245,8 +253,13 @@ class Windows:
             else:
                 chance = uniform(length, self.past)
             shown = (chance >= probability).float()
+        performers = len(self.footage.context.performers)
         if spec.style_dropout:
-            style = style * (uniform(1) >= spec.style_dropout)
+            given = (uniform(1, 1) >= spec.style_dropout).float()
+            style = torch.cat([style[..., :performers], style[..., performers:] * given], -1)
+        if spec.performer_dropout and performers:
+            given = (uniform(1, 1) >= spec.performer_dropout).float()
+            style = torch.cat([style[..., :performers] * given, style[..., performers:]], -1)
         if spec.forget:
             fresh = torch.maximum(fresh, (uniform() < spec.forget).float())
         return replace(window, poses=poses, history=history, shown=shown, style=style, fresh=fresh)

@@ -1,7 +1,8 @@
-"""What every chart of a pose must offer: a named list of numbers and the way there and back; numpy alone.
+"""The interface of a chart: a named list of numbers for a pose, and both conversions. Needs numpy alone.
 
-A chart sees a pose from the *path's frame*: on the floor at the control path's position, facing along its heading. So
-the same step walked anywhere, in any direction, has the same numbers, and the root follows the control by construction.
+A chart describes a pose in the *path's frame*, which is on the floor at the control path's position and faces along its
+heading. The same step therefore has the same numbers anywhere and in any direction, and the root follows the control by
+construction.
 """
 
 from abc import ABC, abstractmethod
@@ -17,14 +18,14 @@ from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_path import ControlPath
 
 PLANTED = ("toe_x", "toe_z", "foot_yaw")
-"""Groups of a foot that stands: the path's step alone says what they become. A chart may have none of them."""
+"""Groups that for a planted foot are predicted by the path's step alone. A chart may have none of them."""
 
 
 @dataclass(frozen=True)
 class Channel:
-    """One number of a pose: what it is called, its group, and which number it becomes in a mirror, with which sign.
+    """One number of a pose: its name and group, and the number and sign that it becomes in a mirror.
 
-    ``joint`` is the one whose rotation vector it is part of, −1 if it is of none.
+    ``joint`` is the joint whose rotation vector it is part of, or −1.
     """
 
     name: str
@@ -36,42 +37,42 @@ class Channel:
 
 @dataclass(frozen=True, eq=False)
 class Chart(ABC):
-    """A pose as ``(F,)`` numbers. The groups that stand on the floor (`PLANTED`) come first."""
+    """A pose as ``(F,)`` numbers. The groups of planted feet (`PLANTED`) come first."""
 
     kind: ClassVar[str]
     tolerance: ClassVar[float] = 2e-5
-    """Metres and radians by which a channel may be off that is left out, see `Reduction`."""
+    """Largest error in metres and radians of a channel that `Reduction` leaves out."""
     skeleton: Skeleton
 
     @classmethod
     @abstractmethod
     def fit(cls, clip: Clip, path: ControlPath) -> Self:
-        """Finds what the chart needs to know (means, bones) from typical frames, whose order does not matter."""
+        """Returns a chart whose constants (means, bones) are fitted to frames, in any order."""
 
     @property
     @abstractmethod
     def channels(self) -> tuple[Channel, ...]:
-        """The ``F`` numbers in order; a group's channels lie side by side."""
+        """The ``F`` numbers in order; the channels of a group are adjacent."""
 
     @abstractmethod
     def encode(self, clip: Clip, path: ControlPath) -> Array:
-        """The numbers ``(T, F)`` of a clip along a path of the same length."""
+        """Returns the numbers ``(T, F)`` of a clip along a path of the same length."""
 
     @abstractmethod
     def decode(self, values: Array, positions: Array, headings: Array) -> tuple[Array, Array]:
-        """Local positions ``(..., J, 3)`` and rotations ``(..., J, 4)`` of poses ``(..., F)``.
+        """Returns local positions ``(..., J, 3)`` and rotations ``(..., J, 4)`` of poses ``(..., F)``.
 
-        ``positions`` ``(..., 2)`` and ``headings`` ``(...)`` are the path's.
+        ``positions`` ``(..., 2)`` and ``headings`` ``(...)`` are those of the path.
         """
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """What was fitted, as plain lists, without the skeleton."""
+        """Returns the fitted constants as plain lists, without the skeleton."""
 
     @classmethod
     @abstractmethod
     def from_json(cls, skeleton: Skeleton, data: object, place: str = "chart") -> Self:
-        """The chart that `to_json` wrote; raises `FileFormatError` with ``place`` and the key that is wrong."""
+        """Returns the chart that `to_json` wrote; raises `FileFormatError` with ``place`` and the key that is wrong."""
 
     @cached_property
     def groups(self) -> dict[str, slice]:
@@ -88,7 +89,7 @@ class Chart(ABC):
 
 
 def to_path_frame(clip: Clip, path: ControlPath) -> tuple[Array, Array]:
-    """World positions ``(T, J, 3)`` and rotations ``(T, J, 4)`` of a clip, seen from the path's frame."""
+    """Returns positions ``(T, J, 3)`` and rotations ``(T, J, 4)`` of a clip's joints in the path's frame."""
     world_positions, world_rotations = clip.world()
     origins, headings = path.frames()
     back = quat_conjugate(headings)[:, None]

@@ -1,7 +1,7 @@
-"""Channels that follow from two others along a curved surface, as two hinges in one joint make; numpy.
+"""Channels that are a smooth function of two others, as in a joint with two hinges. Needs numpy alone.
 
-A joint that turns about two axes only has three numbers in a rotation vector, the third a smooth function of the other
-two. A polynomial of the fifth degree says it to a thousandth of a radian over the range of an elbow.
+A joint that turns about two axes has a rotation vector of three numbers, the third a smooth function of the other two.
+A polynomial of degree five fits it to a thousandth of a radian over the range of an elbow.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,14 @@ from moglow.maths.rotations import Array
 
 DEGREE = 5
 _EXPONENTS = np.arange(DEGREE + 1)
-_TERMS = np.argwhere(_EXPONENTS[:, None] + _EXPONENTS <= DEGREE)  # those of the polynomial, (21, 2)
+_TERMS = np.argwhere(
+    _EXPONENTS[:, None] + _EXPONENTS <= DEGREE
+)  # exponents of the polynomial's terms, (21, 2)
 
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """``M`` channels by number, the two pose channels that each follows from, these' ranges, and its polynomial."""
+    """``M`` dependent channels: their indices, the two pose channels of each and their ranges, and the polynomials."""
 
     channels: Annotated[NDArray[np.intp], Numbers(None, whole=True)]  # (M,)
     causes: Annotated[NDArray[np.intp], Numbers(None, 2, whole=True)]  # (M, 2)
@@ -32,13 +34,13 @@ class Curves:
 
     @classmethod
     def none(cls) -> Self:
-        """No channel at all."""
+        """Returns curves for no channel."""
         pairs, numbers = np.zeros((0, 2)), np.zeros((0, 2), np.intp)
         return cls(numbers[:, 0], numbers, pairs, pairs, np.zeros((0, DEGREE + 1, DEGREE + 1)))
 
     @classmethod
     def fit(cls, values: Array, channels: Sequence[int], causes: Sequence[Sequence[int]]) -> Self:
-        """The best polynomials for columns of ``values`` ``(N, F)``; causes are column numbers here."""
+        """Returns the best polynomials for columns of ``values`` ``(N, F)``; causes are column numbers here."""
         coefficients = np.zeros((len(channels), DEGREE + 1, DEGREE + 1))
         for i, (channel, pair) in enumerate(zip(channels, causes, strict=True)):
             powers = np.prod(values[:, None, pair] ** _TERMS, axis=-1)
@@ -51,7 +53,7 @@ class Curves:
         return len(self.channels)
 
     def values(self, poses: Array) -> Array:
-        """The channels ``(..., M)`` of poses ``(..., D)``; beyond the range that was seen they stay as at its border.
+        """Returns the channels ``(..., M)`` of poses ``(..., D)``; constant beyond the range of the fitted data.
 
         >>> swing = np.random.default_rng(0).uniform(-1, 1, size=(200, 2))
         >>> values = np.column_stack([swing, swing[:, 0] * swing[:, 1]])
@@ -65,7 +67,7 @@ class Curves:
         return values
 
     def to_json(self) -> dict[str, Any]:
-        """Plain lists."""
+        """Returns the curves as plain lists."""
         return {
             name: getattr(self, name).tolist()
             for name in ("channels", "causes", "lowest", "highest", "coefficients")
@@ -73,7 +75,7 @@ class Curves:
 
     @classmethod
     def from_json(cls, data: object, place: str = "curves") -> Self:
-        """The curves that `to_json` wrote."""
+        """Returns the curves that `to_json` wrote."""
         curves = from_table(cls, data, place, FileFormatError)
         arrays = (curves.channels, curves.causes, curves.lowest, curves.highest, curves.coefficients)
         if len({len(array) for array in arrays}) > 1:

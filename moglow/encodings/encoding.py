@@ -1,7 +1,7 @@
-"""A clip as numbers and back, whatever the chart: what models learn from and what they give; numpy alone.
+"""An encoding of clips as vectors, and back, by any chart: the inputs and outputs of the models. Needs numpy alone.
 
-``FeatureSpec`` says what to make, ``FeatureSpec.fit`` looks at clips and gives an `Encoding`, which turns clips into
-``Features`` and poses into clips. Augmentation is linear, so it can be done later, on a whole batch, anywhere:
+``FeatureSpec`` holds the settings, ``FeatureSpec.fit`` fits an `Encoding` to clips, and the encoding converts clips to
+``Features`` and poses to clips. Augmentation is linear, so it can be applied later, to whole batches:
 
     mirror          pose' = pose @ mirror.T,   control' = control · (1, −1, −1)
     reverse time    pose'ₜ = pose_{T−1−t},     control'ₜ = −control_{T−t}
@@ -40,10 +40,10 @@ CHARTS: dict[str, type[Chart]] = {
 }
 
 FIT_FRAMES = 20_000
-"""Frames that a fit looks at; more change no mean and find no further dependence."""
+"""Frames that a fit uses; more change no mean and find no further dependence."""
 
 CONTROL_MIRROR = np.array([1.0, -1.0, -1.0])
-"""Forward stays, sideways and turn change sides."""
+"""Signs of forward, sideways and turn in the mirror."""
 
 
 @dataclass(frozen=True)
@@ -54,26 +54,26 @@ class Features:
     control: Array
 
     def mirrored(self, encoding: "Encoding") -> "Features":
-        """Left and right exchanged."""
+        """Returns the features with left and right exchanged."""
         return Features(self.pose @ encoding.mirror.T, self.control * CONTROL_MIRROR)
 
     def reversed(self) -> "Features":
-        """The motion backwards in time."""
+        """Returns the features of the motion backwards in time."""
         return Features(self.pose[::-1], reverse_control(self.control))
 
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """How clips become numbers; the recipe's ``[features]``."""
+    """The settings of an encoding; the recipe's ``[features]``."""
 
     encoding: str = "feet_first"
     """One of `CHARTS`."""
     contacts: bool = False
-    """One more channel a leg, 1 while the foot stands; it costs the density a hard edge."""
+    """One more channel per leg, 1 while the foot is planted; it makes the density discontinuous."""
     smoothing: float = 0.25
-    """Seconds; the path is the hips' way with steps and sway smoothed out."""
+    """Seconds over which the hips' track is smoothed into the path, which removes steps and sway."""
     level_heads: bool = False
-    """Turns the head of each clip by one rotation so that it looks ahead on the whole; not where moods hang heads."""
+    """Turns the head of each clip by one rotation so that it is upright on average; not for styles with a bent head."""
 
     def __post_init__(self) -> None:
         if self.encoding not in CHARTS:
@@ -82,15 +82,15 @@ class FeatureSpec:
             raise ValueError(f"smoothing is {self.smoothing} s; give 0 to 10 seconds")
 
     def path(self, clip: Clip) -> ControlPath:
-        """The ground path that a clip follows."""
+        """Returns the ground path of a clip."""
         return ControlPath.from_clip(clip, smoothing=self.smoothing)
 
     def posed(self, clip: Clip) -> Clip:
-        """A whole clip as it is looked at, before it is cut and encoded."""
+        """Returns a whole clip with the pose corrections of the settings, before it is cut and encoded."""
         return level_head(clip) if self.level_heads else clip
 
     def fit(self, clips: Sequence[Clip]) -> "Encoding":
-        """The encoding for clips like these, all of one skeleton; give the training clips only."""
+        """Returns an encoding fitted to clips of one skeleton; give the training clips only."""
         if not clips:
             raise ClipError("features: no clip to fit on; give at least one training clip")
         clip, path = self._sample(clips)
@@ -106,7 +106,7 @@ class FeatureSpec:
         return Encoding(self, chart, reduction)
 
     def _sample(self, clips: Sequence[Clip]) -> tuple[Clip, ControlPath]:
-        """About `FIT_FRAMES` frames, evenly spread over the clips, as one clip, with their places on the paths."""
+        """Returns about `FIT_FRAMES` frames, evenly spread over the clips, as one clip, and their path."""
         stride = max(1, sum(map(len, clips)) // FIT_FRAMES)
         paths = [self.path(clip)[::stride] for clip in clips]
         together = replace(
@@ -147,13 +147,13 @@ class Encoding:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The ``D`` channels, such as ``LeftFoot.height``."""
+        """Names of the ``D`` channels, such as ``LeftFoot.height``."""
         kept = tuple(self.chart.channels[i].name for i in self.reduction.kept)
         return kept + tuple(f"{self.skeleton.names[leg.ankle]}.contact" for leg in self._contact_legs)
 
     @cached_property
     def slices(self) -> dict[str, slice]:
-        """The slice of each group of channels, in order; a group of which nothing was kept is absent."""
+        """The slice of each group of channels, in order; a group without kept channels is absent."""
         groups = [self.chart.channels[i].group for i in self.reduction.kept]
         groups += ["contact"] * len(self._contact_legs)
         return {name: slice(groups.index(name), groups.index(name) + groups.count(name)) for name in groups}
@@ -166,16 +166,16 @@ class Encoding:
         return len(self.names)
 
     def slice(self, group: str) -> slice:
-        """The slice of a group; empty where the encoding has none of it."""
+        """Returns the slice of a group; empty where the encoding has no channel of it."""
         return self.slices.get(group, slice(0, 0))
 
     def features(self, clip: Clip, *, smoothing: float | None = None) -> Features:
-        """A clip along its own path, smoothed as the spec says or by other seconds."""
+        """Returns the features of a clip along its own path, smoothed by `smoothing` seconds or as in the settings."""
         path = self.spec.path(clip) if smoothing is None else ControlPath.from_clip(clip, smoothing)
         return Features(self.encode(clip, path), path.velocities())
 
     def encode(self, clip: Clip, path: ControlPath) -> Array:
-        """The poses ``(T, D)`` of a clip along a path of the same length and rate."""
+        """Returns the poses ``(T, D)`` of a clip along a path of the same length and rate."""
         if clip.skeleton != self.skeleton:
             raise ClipError(
                 f"{clip.name or 'clip'}: its skeleton is not the encoding's; retarget the clip first"
@@ -190,32 +190,32 @@ class Encoding:
         return np.concatenate(poses, axis=1)
 
     def decode(self, pose: Array, path: ControlPath, name: str = "") -> Clip:
-        """The clip of poses ``(T, D)`` along a path."""
+        """Returns the clip of poses ``(T, D)`` along a path."""
         positions, rotations = self.decode_frames(pose, path.positions, path.headings)
         return Clip(self.skeleton, positions, rotations, path.fps, name)
 
     def decode_frames(self, pose: Array, positions: Array, headings: Array) -> tuple[Array, Array]:
-        """Local positions ``(..., J, 3)`` and rotations ``(..., J, 4)`` of poses ``(..., D)``, frame by frame.
+        """Returns local positions ``(..., J, 3)`` and rotations ``(..., J, 4)`` of poses ``(..., D)``.
 
-        ``positions`` ``(..., 2)`` and ``headings`` ``(...)`` are the path's; no frame looks at another.
+        ``positions`` ``(..., 2)`` and ``headings`` ``(...)`` are those of the path. Frames are independent.
         """
         values = self.reduction.restore(np.asarray(pose, float)[..., : len(self.reduction.kept)])
         return self.chart.decode(values, np.asarray(positions, float), np.asarray(headings, float))
 
     def contacts(self, pose: Array) -> NDArray[np.bool_]:
-        """Which feet stand ``(..., L)``, of an encoding with contact channels."""
+        """Returns which feet are planted ``(..., L)``, for an encoding with contact channels."""
         return np.asarray(pose)[..., self.slice("contact")] > 0.5
 
     def carry(self, pose: Any, step: Any, xp: Any = np) -> Any:
-        """The pose ``(..., D)`` that the control's step alone would give: feet stay where they are in the world.
+        """Returns the pose ``(..., D)`` after a step of the path in which the feet keep their places in the world.
 
         ``step`` ``(..., 3)`` is the control times the frame's duration: metres forward and sideways, radians turned.
-        Toe x and z and foot yaw are taken back by the step, everything else stays; a rigid motion, so its Jacobian is
-        1 and a model may predict the residual to it without a word about densities. ``xp`` is numpy or torch.
+        Toe x and z and foot yaw move back by the step, everything else is unchanged. It is a rigid motion with Jacobian
+        determinant 1, so a model of the residual to it has the same density. ``xp`` is numpy or torch.
         """
         forward, sideways, turn = step[..., 0:1], step[..., 1:2], step[..., 2:3]
         x, z, yaw = (pose[..., self.slice(group)] for group in PLANTED)
-        # Into the middle of the step, where it is taken, and on into the frame after it.
+        # First into the frame half-way, in which the step is expressed, then into the frame after it.
         cosine, sine, half_cosine, half_sine = xp.cos(turn), xp.sin(turn), xp.cos(turn / 2), xp.sin(turn / 2)
         new_x = cosine * x - sine * z - (half_cosine * sideways - half_sine * forward)
         new_z = sine * x + cosine * z - (half_sine * sideways + half_cosine * forward)
@@ -233,12 +233,12 @@ class Encoding:
 
     @cached_property
     def mirror(self) -> Array:
-        """The linear map ``(D, D)`` that exchanges left and right, a signed permutation; its own inverse."""
+        """The linear map ``(D, D)`` that exchanges left and right: a signed permutation, equal to its inverse."""
         partners, signs = self.mirror_signs
         return signs[:, None] * np.eye(len(self))[partners]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as plain lists; `from_json` gives the same encoding."""
+        """Returns the encoding as plain lists; `from_json` restores it."""
         return {
             "features": to_table(self.spec),
             "skeleton": self.skeleton.to_json(),
@@ -248,7 +248,7 @@ class Encoding:
 
     @classmethod
     def from_json(cls, data: object, place: str = "encoding") -> Self:
-        """The encoding that `to_json` wrote; raises `FileFormatError` with ``place`` and the key that is wrong."""
+        """Returns the encoding that `to_json` wrote; an error names ``place`` and the key that is wrong."""
         table = from_table(_Table, data, place, FileFormatError)
         skeleton = Skeleton.from_json(table.skeleton, f"{place} skeleton")
         chart = CHARTS[table.features.encoding].from_json(skeleton, table.chart, f"{place} chart")
@@ -274,7 +274,7 @@ class _Table:
 
 
 def reverse_control(control: Any, xp: Any = np) -> Any:
-    """The control ``(..., T, 3)`` of the same window backwards in time: negated, flipped and shifted by one frame.
+    """Returns the control ``(..., T, 3)`` of the same window backwards in time: negated, flipped, shifted by one frame.
 
     >>> reverse_control(np.array([[1.0, 0, 0], [1, 0, 0], [2, 0, 0]]))[:, 0]
     array([-2., -2., -1.])

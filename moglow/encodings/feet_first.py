@@ -1,14 +1,13 @@
-"""The feet-first chart: legs by where the feet stand, everything else as rotation vectors; numpy alone.
+"""The feet-first chart: legs by the place of their feet, everything else as rotation vectors. Needs numpy alone.
 
-A leg is seven numbers: the toe's position in the path's frame (x, z and height), the foot's yaw, roll and pitch, and
-the swivel of the knee about the line from hip to ankle. The ankle follows from the toe, the knee by two-bone IK. Small
-errors of a model then move a foot by little, where in a rotation chart they add up along the leg, and a foot that
-stands still in the world has three numbers that the path's step alone predicts (see `Encoding.carry`).
+A leg has seven numbers: the toe's position in the path's frame (x, z and height), the foot's yaw, roll and pitch, and
+the swivel of the knee about the line from hip to ankle. The ankle follows from the toe, the knee by two-bone IK. A
+small error of a model then moves a foot by little, whereas in a rotation chart errors add up along the leg. Three
+numbers of a planted foot are predicted by the path's step alone (see `Encoding.carry`).
 
-Seven numbers say where a leg's joints are and how the foot is turned. Twists of thigh and shin that move no joint are
-not kept: both bones are turned as their mean is relative to the knee's bend. Nor is a knee that bends backwards, which
-the noise of a stretched leg does by some millimetres: it would turn its direction over within a frame, so it is
-bent forwards.
+The seven numbers determine the positions of a leg's joints and the foot's rotation. Twists of thigh and shin that move
+no joint are not encoded: both bones have their mean twist relative to the knee's bend. A knee that bends backwards, by
+some millimetres from the noise of a stretched leg, is bent forwards, since its direction would flip within a frame.
 """
 
 from collections.abc import Mapping
@@ -32,7 +31,7 @@ from moglow.motion.mirror import find_mirror
 from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_path import ControlPath
 
-GROUPS = (  # name, group and sign in the mirror of a leg's numbers; each group holds all legs, planted ones first
+GROUPS = (  # name, group and mirror sign of a leg's numbers; each group has all legs; the planted groups come first
     ("x", "toe_x", -1.0),
     ("z", "toe_z", 1.0),
     ("yaw", "foot_yaw", -1.0),
@@ -48,7 +47,7 @@ class FeetFirstChart(Chart):
     """The legs' numbers, then those of a rotation chart of all other joints."""
 
     kind: ClassVar[str] = "feet_first"
-    tolerance: ClassVar[float] = 1e-3  # moves no joint by a millimetre; feet have no channel that could go
+    tolerance: ClassVar[float] = 1e-3  # moves no joint by a millimetre; the feet's channels are always kept
     body: RotationChart
     legs: Legs
 
@@ -85,7 +84,7 @@ class FeetFirstChart(Chart):
         return self.body.stand(local, place, turned[..., -1, :], positions, headings)
 
     def constants(self) -> dict[str, NDArray[Any]]:
-        """All that `decode` multiplies by and looks up, by name: for decoders elsewhere."""
+        """Returns all constants of `decode` by name, for decoders in other languages."""
         toes, tilt, swivel = self._numbers
         return {
             **self.body.constants(),
@@ -106,7 +105,7 @@ class FeetFirstChart(Chart):
 
     @cached_property
     def _numbers(self) -> tuple[NDArray[np.intp], ...]:
-        """Which numbers are toes ``(L, 3)``, tilts ``(L + 1, 3)`` with the hips' last, and swivels ``(L, 1)``."""
+        """Indices of the toes ``(L, 3)``, the tilts ``(L + 1, 3)``, the hips' last, and the swivels ``(L, 1)``."""
         x, z, yaw, height, roll, pitch, knee = np.arange(self._body.start).reshape(len(GROUPS), -1)
         hips = self._body.start + np.arange(6)  # height, x, z, yaw, roll, pitch
         tilt = np.concatenate([np.stack([yaw, roll, pitch], axis=-1), hips[None, 3:]])
@@ -148,13 +147,17 @@ class _Table:
 
 
 def joints_of_body(skeleton: Skeleton) -> list[int]:
-    """The joints that no leg's inverse kinematics turns; an error where there is no leg below the hips."""
-    hips, legs = skeleton.anatomy.roles.get("hips", 0), skeleton.anatomy.legs
+    """Returns the joints that the legs' inverse kinematics does not turn.
+
+    Raises SkeletonError where no leg is below the hips.
+    """
+    hips, legs = skeleton.hips, skeleton.anatomy.legs
     chains = [ancestors(skeleton, leg.ankle) for leg in legs]
     if not legs or not all(hips in chain for chain in chains):
-        found = "one hangs elsewhere" if legs else "none was found"
+        found = "one is below another joint" if legs else "none was found"
         raise SkeletonError(
-            f"feet first needs legs below the hips, {found}; name them in a map file or use the encoding 'rotations'"
+            "the encoding 'feet_first' needs legs below the hips, "
+            f"{found}; name them in a map file or use the encoding 'rotations'"
         )
     solved = {j for chain, leg in zip(chains, legs, strict=True) for j in chain[chain.index(leg.hip) :]}
     return [j for j in range(len(skeleton)) if j not in solved]

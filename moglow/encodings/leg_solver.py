@@ -1,7 +1,7 @@
-"""Legs from their numbers: two-bone inverse kinematics with all constants multiplied out; numpy alone.
+"""Legs from their numbers: two-bone inverse kinematics with precomputed constants. Needs numpy alone.
 
-It is written for a single frame between two frames of a game: wherever a step is linear in products of cosines and
-sines, what does not change is one matrix, made once, and what is left is a handful of small products.
+It is fast for a single frame, as a game needs it: each step that is linear in products of cosines and sines is one
+precomputed matrix, so that a few small products remain.
 """
 
 from dataclasses import dataclass
@@ -20,21 +20,21 @@ from moglow.maths.two_bone_ik import across_leg
 
 @dataclass(frozen=True, eq=False)
 class LegSolver:
-    """Solves the ``L`` legs of poses."""
+    """The inverse kinematics of the ``L`` legs of poses."""
 
     legs: Legs
 
     def solve(self, local: Array, toes: Array, swivel: Array, turned: Array, place: Array) -> None:
-        """Writes the legs into local rotations ``(..., J, 4)``, the rest of which are there already.
+        """Writes the legs' joints into local rotations ``(..., J, 4)``, which contain those of the other joints.
 
-        ``toes`` ``(..., L, 3)``, ``swivel`` ``(..., L, 1)``, ``turned`` ``(..., L + 1, 4)`` the feet's and the hips'
-        rotations and ``place`` ``(..., 3)`` the hips, all in the path's frame. A foot out of reach is approached along
-        the line from its hip.
+        ``toes`` ``(..., L, 3)``, ``swivel`` ``(..., L, 1)``, ``turned`` ``(..., L + 1, 4)``, the rotations of the feet
+        and the hips, and ``place`` ``(..., 3)``, the position of the hips, are in the path's frame. For a foot out of
+        reach the leg is stretched along the line from hip to ankle.
         """
         count = len(self.legs.soles)
         feet, matrices = turned[..., :count, :], turning_matrix(turned)
         base, carrying, frame = self._frames(place, turned[..., count, :], matrices[..., count, :, :], local)
-        # The line from hip to ankle in the frame that carries the leg; from here on everything is in that frame.
+        # The line from hip to ankle in the frame of the leg's parent joint; the rest is in that frame.
         ankle = toes - apply(matrices[..., :count, :, :], self.legs.soles)
         line = apply(np.swapaxes(frame, -1, -2), ankle - base) - self._sockets
         distance = np.sqrt((line * line).sum(-1))
@@ -51,7 +51,7 @@ class LegSolver:
         local[..., ankles, :] = apply(self._ankle_matrix, product(above, feet))
 
     def constants(self) -> dict[str, NDArray[Any]]:
-        """All that `solve` multiplies by and looks up, by name: for solvers elsewhere."""
+        """Returns all constants of `solve` by name, for solvers in other languages."""
         return {
             "soles": self.legs.soles,
             "leg_joints": np.stack(self._joints),
@@ -65,7 +65,7 @@ class LegSolver:
         }
 
     def _frames(self, place: Array, turned: Array, matrix: Array, local: Array) -> tuple[Array, Array, Array]:
-        """Positions ``(..., L, 3)``, rotations ``(..., L, 4)`` and matrices of the joints that carry the legs."""
+        """Returns positions ``(..., L, 3)``, rotations ``(..., L, 4)`` and matrices of the legs' parent joints."""
         at = {self.legs.body.hips: (place, turned, matrix)}
         for j in self._trunk:
             base, turn, rotation = at[self.legs.body.skeleton.parents[j]]
@@ -73,17 +73,17 @@ class LegSolver:
             at[j] = base + apply(rotation, self.legs.body.bones[j]), turn, turning_matrix(turn)
         if (
             not self._trunk
-        ):  # legs on the hips themselves, as most bipeds': one frame for all, by broadcasting
+        ):  # all legs are children of the hips, as in most bipeds: one frame, by broadcasting
             return place[..., None, :], turned[..., None, :], matrix[..., None, :, :]
         frames = [at[j] for j in self._joints[3]]
         bases, turns, rotations = ([frame[i] for frame in frames] for i in range(3))
         return np.stack(bases, axis=-2), np.stack(turns, axis=-2), np.stack(rotations, axis=-3)
 
     def _swing(self, direction: Array, swivel: Array) -> Array:
-        """The rotation ``(..., L, 4)`` that leads the mean line to a direction, after swivelling the knee about it.
+        """Returns the rotation ``(..., L, 4)`` from the mean line to a direction, after the knee's swivel about it.
 
-        The shortest one from ``a`` to ``b`` points along (1 + a · b, a × b), which is linear in ``b``; so is what the
-        swivel's cosine and sine make of it.
+        The shortest rotation from ``a`` to ``b`` is proportional to (1 + a · b, a × b), which is linear in ``b``, and
+        its product with the swivel is linear in the swivel's cosine and sine.
         """
         factors = np.empty((*direction.shape[:-1], 2, 4))
         half = 0.5 * swivel
@@ -95,9 +95,9 @@ class LegSolver:
         return swing
 
     def _angles(self, distance: Array) -> Array:
-        """(cos, sin) of half the angles ``(..., 2, L, 2)`` at hip and ankle between the bones and the line of the leg.
+        """Returns (cos, sin) of half the angles ``(..., 2, L, 2)`` between the leg's line and thigh and shin.
 
-        Of the triangle's cosine rule in the form that is exact where the triangle is flat. Out of reach is straight.
+        It is the law of cosines in a form that is exact for flat triangles. Out of reach the leg is straight.
         """
         own, other = self._lengths, self._lengths[::-1]
         reach = np.minimum(np.maximum(distance, self._shortest), self._longest)[..., None, :]
@@ -118,7 +118,7 @@ class LegSolver:
 
     @cached_property
     def _bones(self) -> tuple[Array, Array, Array, Array]:
-        """Thigh and shin ``(L, 3)`` in their frames, and the fixed turns ``(L, 4)`` of joints that lie within them."""
+        """Thigh and shin ``(L, 3)`` in their frames, and the fixed rotations ``(L, 4)`` of joints within them."""
         legs = self.legs.body.skeleton.anatomy.legs
         bones = [
             reach(self.legs.body, leg.hip, leg.knee) + reach(self.legs.body, leg.knee, leg.ankle)
@@ -129,7 +129,7 @@ class LegSolver:
 
     @cached_property
     def _lengths(self) -> Array:
-        """Thighs and shins ``(2, L)``."""
+        """Lengths of thighs and shins ``(2, L)``."""
         return np.stack([np.linalg.norm(bone, axis=-1) for bone in self._bones[:2]])
 
     @cached_property
@@ -148,7 +148,7 @@ class LegSolver:
 
     @cached_property
     def _swing_matrix(self) -> Array:
-        """From (cos, sin) of half the swivel times (1, direction) to the swing ``(L, 4, 8)``."""
+        """Map ``(L, 4, 8)`` from (cos, sin) of half the swivel times (1, direction) to the swing."""
         lines = _pure(self.legs.lines)
         swing = np.zeros((len(lines), 4, 4))
         swing[:, 0, 0] = 1.0
@@ -158,7 +158,7 @@ class LegSolver:
 
     @cached_property
     def _straight(self) -> tuple[Array, Array, Array]:
-        """The stretched leg along its mean line: rotations of thigh and shin, and the axis its knee bends about."""
+        """The straight leg along its mean line: rotations of thigh and shin, and the knee's axis."""
         thigh, shin, _, _ = self._bones
         leg = _frame(self.legs.lines, self.legs.knees)
         turns = [
@@ -173,14 +173,14 @@ class LegSolver:
 
     @cached_property
     def _bone_matrix(self) -> Array:
-        """From (cos, sin) of the half-angles at hip and ankle to the rotations of thigh and shin ``(2, L, 4, 2)``."""
+        """Map ``(2, L, 4, 2)`` from (cos, sin) of the half-angles at hip and ankle to rotations of thigh and shin."""
         thigh, shin, axis = self._straight
         thighs = np.stack([thigh, quat_multiply(axis, thigh)], axis=-1)
         return np.stack([thighs, np.stack([shin, -quat_multiply(axis, shin)], axis=-1)])
 
     @cached_property
     def _knee_matrix(self) -> Array:
-        """From (cos, sin) of half the knee's bend to its local rotation: the thigh's angle and the shin's in one."""
+        """Map from (cos, sin) of half the knee's bend, the sum of both angles, to the knee's local rotation."""
         above = quat_conjugate(quat_multiply(self._straight[0], self._bones[2]))
         matrix: Array = left_matrix(above) @ self._bone_matrix[1]
         return matrix
@@ -191,19 +191,19 @@ class LegSolver:
 
 
 def _frame(along: Array, ahead: Array) -> Array:
-    """Rotation matrices ``(..., 3, 3)`` with columns along, ahead (made perpendicular) and their cross product."""
+    """Returns matrices ``(..., 3, 3)`` with columns along, ahead (made perpendicular) and their cross product."""
     along = unit(along)
     ahead = across_leg(along, ahead)
     return np.stack([along, ahead, np.cross(along, ahead)], axis=-1)
 
 
 def _pure(vector: Array) -> Array:
-    """The quaternion (0, v)."""
+    """Returns the quaternion (0, v)."""
     return np.concatenate([np.zeros((*vector.shape[:-1], 1)), vector], axis=-1)
 
 
 def _sum_of_angles(a: Array, b: Array) -> Array:
-    """(cos, sin) ``(..., 2)`` of the sum of two angles given so."""
+    """Returns (cos, sin) ``(..., 2)`` of the sum of two angles, each given as (cos, sin)."""
     out = np.empty(a.shape)
     out[..., 0] = a[..., 0] * b[..., 0] - a[..., 1] * b[..., 1]
     out[..., 1] = a[..., 0] * b[..., 1] + a[..., 1] * b[..., 0]

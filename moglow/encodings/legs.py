@@ -1,4 +1,4 @@
-"""The legs of the feet-first chart: what is constant about them, and their numbers in a pose; numpy alone."""
+"""The legs of the feet-first chart: their constants, and their numbers in a pose. Needs numpy alone."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -23,21 +23,22 @@ from moglow.motion.mirror import Mirror
 from moglow.motion.skeleton import Skeleton
 
 STRAIGHT = 0.005
-"""Metres off the line from hip to ankle below which a knee points where its thigh's hinge does, not where it is.
+"""Metres from the line hip-ankle below which a knee's direction is taken from the thigh's hinge, not from its position.
 
-At 5 mm the direction of the knee is mostly measuring noise; a wrong direction there moves the knee by under 1 mm.
+At 5 mm the direction of the knee's position is mostly noise; a wrong direction there moves the knee by under 1 mm.
 """
 
-_FLIP = matrix_to_quat(np.diag([1.0, -1.0, -1.0]))  # the mirror plane's, as in `mirroring`
+_FLIP = matrix_to_quat(np.diag([1.0, -1.0, -1.0]))  # of the mirror plane, as in `moglow.motion.mirror`
 
 
 @dataclass(frozen=True, eq=False)
 class Legs:
     """Constants of the ``L`` legs below a body's hips.
 
-    ``soles`` ``(L, 3)`` the toe in the foot's frame, ``feet`` ``(L, 4)`` mean foot rotations in the path's frame;
-    ``lines`` and ``knees`` ``(L, 3)`` mean directions from hip to ankle and across it to the knee, in the frame that
-    carries the leg; ``hinges`` ``(2, L, 3)`` that knee direction in the frames of thigh and shin.
+    ``soles`` ``(L, 3)`` are the toes in the foot's frame and ``feet`` ``(L, 4)`` the mean foot rotations in the path's
+    frame; ``lines`` and ``knees`` ``(L, 3)`` are the mean directions from hip to ankle and, across that, to the knee,
+    in the frame of the leg's parent joint; ``hinges`` ``(2, L, 3)`` are the knee directions in the frames of thigh and
+    shin.
     """
 
     body: RotationChart
@@ -49,12 +50,12 @@ class Legs:
 
     @classmethod
     def fit(cls, body: RotationChart, positions: Array, rotations: Array, mirror: Mirror) -> Self:
-        """Finds the constants from frames in the path's frame, ``(N, J, 3)`` and ``(N, J, 4)``; symmetric ones."""
+        """Returns left-right symmetric constants of joints ``(N, J, 3)``, ``(N, J, 4)`` in the path's frame."""
         skeleton = body.skeleton
         hip, knee, ankle, frame = joints_of(skeleton)
         back = quat_conjugate(rotations[:, frame])
         line = quat_rotate(back, unit(positions[:, ankle] - positions[:, hip]))
-        # A knee that never bends points forward; one that does outweighs that.
+        # A knee that never bends points forward; any bend outweighs this term.
         ahead = np.array([0.0, 0.0, 1e-6])
         bend = quat_rotate(
             back,
@@ -82,7 +83,7 @@ class Legs:
         return cls(body, soles, quat_mean(np.stack([feet, mirrored])), lines, knees, np.stack(hinges))
 
     def encode(self, positions: Array, rotations: Array) -> Array:
-        """Toe x, toe z, foot yaw, toe height, foot roll, foot pitch and knee swivel ``(T, 7 L)`` of posed joints."""
+        """Returns toe x, toe z, foot yaw, toe height, foot roll, foot pitch and knee swivel ``(T, 7 L)`` of joints."""
         hip, knee, ankle, frame = joints_of(self.body.skeleton)
         tilt = rotation_to_tilt(quat_multiply(rotations[:, ankle], quat_conjugate(self.feet)))
         toe = positions[:, ankle] + quat_rotate(rotations[:, ankle], self.soles)
@@ -99,38 +100,41 @@ class Legs:
         return np.concatenate(columns, axis=1)
 
     def to_json(self) -> dict[str, Any]:
-        """The constants as plain lists, without the body."""
+        """Returns the constants as plain lists, without the body."""
         return {name: getattr(self, name).tolist() for name in ("soles", "feet", "lines", "knees", "hinges")}
 
 
 def joints_of(skeleton: Skeleton) -> tuple[NDArray[np.intp], ...]:
-    """Hips, knees, ankles and carrying joints ``(L,)`` of the legs."""
+    """Returns the hip, knee, ankle and parent joints ``(L,)`` of the legs."""
     legs = skeleton.anatomy.legs
     rows = [(leg.hip, leg.knee, leg.ankle, skeleton.parents[leg.hip]) for leg in legs]
     return tuple(np.array(rows, np.intp).T.copy())
 
 
 def twins_of(skeleton: Skeleton) -> list[int]:
-    """For each leg the number of the leg on the other side, its own where there is none."""
+    """Returns for each leg the index of the leg on the other side, or its own index where there is none."""
     legs = skeleton.anatomy.legs
     place = {leg.ankle: i for i, leg in enumerate(legs)}
     return [place.get(skeleton.anatomy.partners[leg.ankle], i) for i, leg in enumerate(legs)]
 
 
 def unit(vector: Array) -> Array:
-    """Vectors scaled to length one; zero stays zero."""
+    """Returns vectors scaled to length one; zero stays zero."""
     scaled: Array = vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-12)
     return scaled
 
 
 def _symmetric(directions: Array, twins: list[int], reflections: Array) -> Array:
-    """The mean of each leg's direction ``(L, 3)`` and its twin's mirrored; reflections lead to the twin's frame."""
+    """Returns the mean of each leg's direction ``(L, 3)`` and the mirror image of its twin's.
+
+    `reflections` map to the twin's frame.
+    """
     mirrored = np.einsum("lba,lb->la", reflections, directions[twins])
     return unit(unit(directions) + unit(mirrored))
 
 
 def reach(body: RotationChart, start: int, end: int) -> tuple[Array, Array]:
-    """Where joint ``end`` lies in the frame of ``start``, and how its parent is turned there, at the means."""
+    """Returns the position of joint ``end`` and the rotation of its parent in the frame of ``start``, at the means."""
     place, turn, before = np.zeros(3), IDENTITY, IDENTITY
     chain = ancestors(body.skeleton, end)
     for j in chain[chain.index(start) + 1 :]:
@@ -140,7 +144,7 @@ def reach(body: RotationChart, start: int, end: int) -> tuple[Array, Array]:
 
 
 def _sole(body: RotationChart, leg: Leg) -> Array:
-    """The point of the foot that should not slide, in the foot's frame: toe joint, else end site, else the ankle."""
+    """Returns the contact point of the foot in its frame: the toe joint, else the end site, else the ankle."""
     if leg.toe is not None:
         return reach(body, leg.ankle, leg.toe)[0]
     tips = [tip for joint, tip in body.skeleton.end_sites if joint == leg.ankle]

@@ -1,4 +1,4 @@
-"""How figures carry themselves: a head that looks ahead; numpy alone."""
+"""A correction of the head's pose. Needs numpy alone."""
 
 from dataclasses import replace
 
@@ -17,16 +17,15 @@ from moglow.motion.clip import Clip
 
 
 def level_head(clip: Clip) -> Clip:
-    """Returns the clip with its head turned by one rotation, so that on the whole it is upright.
+    """Returns the clip with its head turned by one rotation, so that it is upright on average.
 
-    A head joint leans as its markers please, up to 40° from one subject to the next, and a person who walks looks
-    ahead. How the head moves about that stays; a clip of somebody who hangs the head would lose just this. Without a
-    head nothing changes.
+    The lean of a head joint depends on the markers and differs by up to 40° between subjects. The head's movement about
+    its mean is kept, but a clip of a person with a bent head loses the bend. A clip without a head joint is unchanged.
     """
     head = clip.skeleton.anatomy.roles.get("head")
     if head is None:
         return clip
-    world, ahead = clip.world()[1], heading_to_quat(clip.headings())
+    world, ahead = clip.world_rotations, heading_to_quat(clip.headings())
     up = quat_rotate(quat_conjugate(canonical_rotations(clip.skeleton)[head]), UP)
     leaning = quat_rotate(quat_multiply(quat_conjugate(ahead), world[:, head]), up).mean(0)
     turn = quat_multiply(quat_multiply(ahead, quat_between(leaning, UP)), quat_conjugate(ahead))

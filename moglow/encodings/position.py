@@ -1,8 +1,8 @@
-"""The position chart of the MoGlow paper: every joint's x, y and z in the path's frame; numpy alone.
+"""The position chart of the MoGlow paper: every joint's x, y and z in the path's frame. Needs numpy alone.
 
-Bones are rigid, so such poses fill only a thin sheet of their space and a density over them has no honest scale; the
-chart is here for comparison. Decoding turns every bone of the skeleton to where the joints say: bone lengths hold,
-twists about a bone stay at their means.
+Since bones are rigid, such poses are on a surface of lower dimension and their density has no meaningful scale; the
+chart is for comparison only. Decoding turns the bones of the skeleton towards the joint positions: bone lengths are
+kept, and twists about a bone have their means.
 """
 
 from collections.abc import Mapping
@@ -27,13 +27,13 @@ from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_path import ControlPath
 
-HABIT = 1e-8
-"""Weight of a joint's mean rotation against its bones (m²): decides only what the bones leave open."""
+MEAN_WEIGHT = 1e-8
+"""Weight of a joint's mean rotation against its bones (m²): it decides only what the bones leave undetermined."""
 
 
 @dataclass(frozen=True, eq=False)
 class PositionChart(Chart):
-    """Joint positions; ``body`` knows the bones and the mean rotations that decide the twists."""
+    """Joint positions; ``body`` has the bones and the mean rotations that determine the twists."""
 
     kind: ClassVar[str] = "positions"
     body: RotationChart
@@ -44,7 +44,7 @@ class PositionChart(Chart):
 
     @cached_property
     def order(self) -> list[int]:
-        """The joints that have channels, toes first; what is above the hips has none."""
+        """The joints that have channels, toes first; joints above the hips have none."""
         toes = [leg.ankle if leg.toe is None else leg.toe for leg in self.skeleton.anatomy.legs]
         above = ancestors(self.skeleton, self.body.hips)[:-1]
         return toes + [j for j in range(len(self.skeleton)) if j not in toes and j not in above]
@@ -72,10 +72,10 @@ class PositionChart(Chart):
     def decode(self, values: Array, positions: Array, headings: Array) -> tuple[Array, Array]:
         values = np.asarray(values, float)
         lead, toes = values.shape[:-1], len(self.skeleton.anatomy.legs)
-        seen = np.zeros((*lead, len(self.skeleton), 3))
+        places = np.zeros((*lead, len(self.skeleton), 3))
         for i, axis in enumerate((0, 2, 1)):
-            seen[..., self.order[:toes], axis] = values[..., i * toes : (i + 1) * toes]
-        seen[..., self.order[toes:], :] = values[..., 3 * toes :].reshape(*lead, -1, 3)
+            places[..., self.order[:toes], axis] = values[..., i * toes : (i + 1) * toes]
+        places[..., self.order[toes:], :] = values[..., 3 * toes :].reshape(*lead, -1, 3)
         local = np.empty((*lead, len(self.skeleton), 4))
         local[...] = self.body.means
         hips = self.body.hips
@@ -83,19 +83,19 @@ class PositionChart(Chart):
         for j in sorted(self.order):
             parent = self.skeleton.parents[j]
             usual = local[..., j, :] if j == hips else quat_multiply(turned[parent], local[..., j, :])
-            turned[j] = self._aligned(j, usual, seen)
+            turned[j] = self._aligned(j, usual, places)
             if j != hips:
                 local[..., j, :] = quat_multiply(quat_conjugate(turned[parent]), turned[j])
-        return self.body.stand(local, seen[..., hips, :], turned[hips], positions, headings)
+        return self.body.stand(local, places[..., hips, :], turned[hips], positions, headings)
 
-    def _aligned(self, joint: int, usual: Array, seen: Array) -> Array:
-        """The rotation of a joint that best turns its bones to where its children are seen (Kabsch's method)."""
+    def _aligned(self, joint: int, usual: Array, places: Array) -> Array:
+        """Returns the rotation of a joint that best turns its bones towards its children's places (Kabsch's method)."""
         children = list(self.skeleton.children(joint))
         if not children:
             return usual
-        towards = seen[..., children, :] - seen[..., [joint], :]
-        evidence = np.swapaxes(towards, -1, -2) @ self.body.bones[children] + HABIT * quat_to_matrix(usual)
-        left, _, right = np.linalg.svd(evidence)
+        towards = places[..., children, :] - places[..., [joint], :]
+        covariance = np.swapaxes(towards, -1, -2) @ self.body.bones[children]
+        left, _, right = np.linalg.svd(covariance + MEAN_WEIGHT * quat_to_matrix(usual))
         left[..., -1] *= np.linalg.det(left @ right)[..., None]
         return matrix_to_quat(left @ right)
 

@@ -1,9 +1,9 @@
-"""Which channels of a chart really move: the others are left out and restored; numpy alone.
+"""The reduction of a chart to independent channels: dependent ones are left out and restored. Needs numpy alone.
 
-A density needs as many numbers as there are degrees of freedom. A joint that never turns gives constant channels, a
-hinge three that are multiples of one, two hinges three on a curved surface. Each would let a likelihood run away to
-infinity, so they are found on the data: what the kept channels say anyway, to within a tolerance in metres or radians,
-goes.
+A density needs as many numbers as there are degrees of freedom. A joint that never turns has constant channels, a hinge
+three channels that are multiples of one number, a joint with two hinges three channels on a curved surface. With any of
+these a likelihood is unbounded. The reduction finds them in the data: it leaves out channels that the kept ones predict
+to within a tolerance in metres or radians.
 """
 
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ from moglow.files.tables import Numbers, from_table
 from moglow.maths.rotations import Array
 
 FRAMES_A_CAUSE = 10
-"""Frames needed for each kept channel before others are said to depend on them: few frames depend on anything."""
+"""Frames needed per kept channel before another may be left out: in few frames any channel depends on the others."""
 
 LARGEST_SHARE = 20.0
-"""A channel that is a larger multiple of others than this stays: off the data it would amplify their errors."""
+"""Largest coefficient of a channel that is left out; a larger one would amplify errors away from the data."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +44,13 @@ class Reduction:
         always: NDArray[np.bool_] | None = None,
         joints: NDArray[np.intp] | None = None,
     ) -> Self:
-        """Finds the reduction of chart values ``(N, F)``; channels that mirror each other stay or go together.
+        """Returns the reduction of chart values ``(N, F)``; mirrored channels are kept or left out together.
 
         Args:
             values: typical frames.
-            partners: for each channel ``(F,)`` its mirror image.
-            tolerance: the largest error at which a channel counts as restored.
-            always: channels that stay even if nothing moves them.
+            partners: the mirror image ``(F,)`` of each channel.
+            tolerance: the largest error of a channel that is left out.
+            always: channels that are kept even if they are constant.
             joints: channels with the same number belong to one joint, which may have two hinges; −1 for the others.
 
         >>> swing = np.random.default_rng(0).normal(size=(50, 2))
@@ -59,7 +59,7 @@ class Reduction:
         array([0, 2])
         """
         always = np.zeros(len(partners), bool) if always is None else always
-        # First from the most to the least moving; then once more, those last that the others nearly say.
+        # First in the order of their deviation; then again in that of the deviation that the others do not explain.
         first = cls._select(values, partners, tolerance, always, values.std(0))
         own = np.zeros(values.shape[1])
         own[first.kept] = _own_deviations(values[:, first.kept])
@@ -75,33 +75,33 @@ class Reduction:
         always: NDArray[np.bool_],
         weight: Array,
     ) -> Self:
-        """Keeps channels in the order of their weight, unless those kept before say them."""
+        """Returns the reduction that keeps channels in the order of weight unless earlier ones predict them."""
         frames, channels = values.shape
         moving = (np.ptp(values, axis=0) > 2 * tolerance) | always
         moving |= moving[partners]
         weight = weight + np.where(always, np.inf, 0.0)
         constant = np.where(moving, 0.0, (values.max(0) + values.min(0)) / 2)
         matrix = np.zeros((channels, channels))
-        # What the kept channels and a constant can say, orthonormal columns.
+        # Orthonormal basis of the kept channels and a constant.
         basis = np.full((frames, 1), frames**-0.5)
         kept: list[int] = []
         for channel in np.argsort(-np.maximum(weight, weight[partners]), kind="stable"):
             pair = sorted({int(channel), int(partners[channel])})
             if not moving[channel] or matrix[:, channel].any():
                 continue
-            said = (
+            predicted = (
                 not always[channel]
                 and frames >= FRAMES_A_CAUSE * len(kept)
-                and all(np.abs(_news(values[:, i], basis)).max() <= tolerance for i in pair)
+                and all(np.abs(_residual(values[:, i], basis)).max() <= tolerance for i in pair)
             )
-            shares = [_shares(values, kept, i) for i in pair] if said else []
-            if said and max(np.abs(share[:-1]).max(initial=0.0) for share in shares) <= LARGEST_SHARE:
+            shares = [_shares(values, kept, i) for i in pair] if predicted else []
+            if predicted and max(np.abs(share[:-1]).max(initial=0.0) for share in shares) <= LARGEST_SHARE:
                 for i, share in zip(pair, shares, strict=True):
                     matrix[kept, i], constant[i] = share[:-1], share[-1]
                 continue
             for i in pair:
                 matrix[i, i] = 1.0
-                new = _news(values[:, i], basis)
+                new = _residual(values[:, i], basis)
                 length = np.linalg.norm(new)
                 if length > 1e-9:
                     basis = np.column_stack([basis, new / length])
@@ -112,7 +112,7 @@ class Reduction:
     def _curved(
         self, values: Array, partners: NDArray[np.intp], tolerance: float, joints: NDArray[np.intp]
     ) -> Self:
-        """Leaves out the least moving of a joint's three channels where the other two say it."""
+        """Returns the reduction without those channels of three per joint that the other two predict by a curve."""
         spread = values.std(0)
         candidates = [
             min(
@@ -141,18 +141,18 @@ class Reduction:
         )
 
     def reduce(self, values: Array) -> Array:
-        """Poses ``(..., D)`` of chart values ``(..., F)``."""
+        """Returns the poses ``(..., D)`` of chart values ``(..., F)``."""
         return values[..., self.kept]
 
     def restore(self, poses: Array) -> Array:
-        """Chart values ``(..., F)`` of poses ``(..., D)``."""
+        """Returns the chart values ``(..., F)`` of poses ``(..., D)``."""
         if len(self.curves):
             poses = np.concatenate([poses, self.curves.values(poses)], axis=-1)
         values: Array = poses @ self.matrix + self.constant
         return values
 
     def to_json(self) -> dict[str, Any]:
-        """Plain lists; curves only where there are any."""
+        """Returns the reduction as plain lists, with curves only if there are any."""
         plain = {
             "kept": self.kept.tolist(),
             "matrix": self.matrix.tolist(),
@@ -162,7 +162,7 @@ class Reduction:
 
     @classmethod
     def from_json(cls, data: object, place: str = "reduction") -> Self:
-        """The reduction that `to_json` wrote."""
+        """Returns the reduction that `to_json` wrote."""
         table = from_table(_Table, data, place, FileFormatError)
         curves = Curves.none() if table.curves is None else Curves.from_json(table.curves, f"{place} curves")
         kept, rows, values = table.kept, len(table.kept) + len(curves), len(table.constant)
@@ -187,21 +187,21 @@ class _Table:
     curves: Mapping[str, Any] | None = None
 
 
-def _news(column: Array, basis: Array) -> Array:
-    """What an orthonormal basis cannot say of a column; projected twice, since once leaves rounding behind."""
+def _residual(column: Array, basis: Array) -> Array:
+    """Returns a column minus its projection on an orthonormal basis; projected twice to remove rounding errors."""
     for _ in range(2):
         column = column - basis @ (basis.T @ column)
     return column
 
 
 def _shares(values: Array, kept: list[int], channel: int) -> Array:
-    """Least squares of a channel on the kept ones and a constant, which comes last."""
+    """Returns the least-squares coefficients of a channel on the kept ones and, last, a constant."""
     causes = np.column_stack([values[:, kept], np.ones(len(values))])
     return np.linalg.lstsq(causes, values[:, channel], rcond=None)[0]
 
 
 def _own_deviations(values: Array) -> Array:
-    """Of each channel ``(D,)`` the deviation that is left when all others are known."""
+    """Returns the deviation ``(D,)`` of each channel given all others."""
     covariance = np.cov(values.T).reshape(values.shape[1], -1) + 1e-14 * np.eye(values.shape[1])
     own: Array = np.sqrt(1.0 / np.maximum(np.diag(np.linalg.inv(covariance)), 1e-300))
     return own

@@ -1,9 +1,9 @@
-"""The rotation chart: hips about the path, other joints as rotation vectors about their means; numpy alone.
+"""The rotation chart: hips about the path, other joints as rotation vectors about their means. Needs numpy alone.
 
-The hips have a height, a residual (x, z) about the path, a yaw about its heading, a roll and a pitch. Every other
-joint is a rotation vector: the turn that leads from the joint's mean rotation to its present one, in the axes of the
-path's frame as they stand when all joints are at their means. There a mirror image only changes signs, whatever axes
-the skeleton's own zero pose has: x (nodding) stays, y (turning) and z (leaning) flip.
+The hips have a height, an offset (x, z) from the path, a yaw relative to its heading, a roll and a pitch. Every other
+joint has a rotation vector: the rotation from the joint's mean to its current value, in the axes of the path's frame
+with all joints at their means. In these axes a mirror image only changes signs, for any axes of the skeleton's zero
+pose: x (nodding) keeps its sign, y (turning) and z (leaning) change it.
 """
 
 from collections.abc import Sequence
@@ -37,8 +37,8 @@ from moglow.paths.control_path import ControlPath
 
 @dataclass(frozen=True, eq=False)
 class RotationChart(Chart):
-    """``bones`` ``(J, 3)`` mean local positions, ``means`` ``(J, 4)`` mean local rotations (the hips' in the path's
-    frame), ``joints`` those that have a rotation vector, ``carrier`` the joint whose position moves the figure."""
+    """``bones`` ``(J, 3)`` are mean local positions, ``means`` ``(J, 4)`` mean local rotations (the hips' in the path's
+    frame), ``joints`` have a rotation vector, and the position of the joint ``carrier`` moves the figure."""
 
     kind: ClassVar[str] = "rotations"
     bones: Array
@@ -52,8 +52,8 @@ class RotationChart(Chart):
 
     @classmethod
     def of_joints(cls, clip: Clip, path: ControlPath, joints: Sequence[int]) -> Self:
-        """The chart of the given joints; the hips and what is above them never have a rotation vector."""
-        skeleton, hips = clip.skeleton, hips_of(clip.skeleton)
+        """Returns the chart of the given joints; the hips and joints above them have no rotation vector."""
+        skeleton, hips = clip.skeleton, clip.skeleton.hips
         trunk = ancestors(skeleton, hips)
         spread = [float(np.ptp(clip.positions[:, j], axis=0).max()) for j in trunk]
         _, seen = to_path_frame(clip, path)
@@ -69,7 +69,7 @@ class RotationChart(Chart):
 
     @cached_property
     def hips(self) -> int:
-        return hips_of(self.skeleton)
+        return self.skeleton.hips
 
     @cached_property
     def standing(self) -> Array:
@@ -106,7 +106,7 @@ class RotationChart(Chart):
 
     @cached_property
     def _turn_matrices(self) -> Array:
-        """Constant maps ``(K, 4, 4)`` from a turn in the path's axes to a joint's local rotation."""
+        """Constant maps ``(K, 4, 4)`` from a rotation in the path's axes to a joint's local rotation."""
         joints = list(self.joints)
         after = self.standing[joints]
         before = quat_multiply(self.means[joints], quat_conjugate(after))
@@ -118,7 +118,7 @@ class RotationChart(Chart):
 
     @cached_property
     def _lift(self) -> Array:
-        """From the carrier to the hips, all joints above the hips being unturned."""
+        """The offset from the carrier to the hips; the joints between them are not rotated."""
         chain = ancestors(self.skeleton, self.hips)
         lift: Array = self.bones[[j for j in chain if j != self.carrier]].sum(0)
         return lift
@@ -129,7 +129,7 @@ class RotationChart(Chart):
         return self.stand(self.turns(values), self.place(values), turned, positions, headings)
 
     def constants(self) -> dict[str, NDArray[Any]]:
-        """All that `turns` and `stand` multiply by and look up, by name: for decoders elsewhere."""
+        """Returns all constants of `turns` and `stand` by name, for decoders in other languages."""
         return {
             "bones": self.bones,
             "means": self.means,
@@ -141,11 +141,11 @@ class RotationChart(Chart):
         }
 
     def place(self, values: Array) -> Array:
-        """Position ``(..., 3)`` of the hips in the path's frame."""
+        """Returns the position ``(..., 3)`` of the hips in the path's frame."""
         return values[..., [1, 0, 2]]
 
     def turns(self, values: Array) -> Array:
-        """Local rotations ``(..., J, 4)``; joints without channels are at their means."""
+        """Returns local rotations ``(..., J, 4)``; joints without channels have their means."""
         local = np.empty((*values.shape[:-1], len(self.skeleton), 4))
         local[...] = self.means
         turns = expmap_to_quat(values[..., 6:].reshape(*values.shape[:-1], len(self.joints), 3))
@@ -155,7 +155,7 @@ class RotationChart(Chart):
     def stand(
         self, local: Array, place: Array, turned: Array, positions: Array, headings: Array
     ) -> tuple[Array, Array]:
-        """Puts the hips of a pose on the path: local positions ``(..., J, 3)``, and the rotations with the hips set."""
+        """Returns local positions ``(..., J, 3)`` and rotations of a pose with its hips placed on the path."""
         turn = np.zeros((*headings.shape, 4))
         turn[..., 0], turn[..., 2] = np.cos(headings / 2), np.sin(headings / 2)
         local[..., self.hips, :] = product(turn, turned)
@@ -185,7 +185,7 @@ class RotationChart(Chart):
                 f"{place} has bones {table.bones.shape} and means {table.means.shape}, "
                 f"expected {(len(joints), 3)} and {(len(joints), 4)}"
             )
-        trunk = ancestors(skeleton, hips_of(skeleton))
+        trunk = ancestors(skeleton, skeleton.hips)
         if table.carrier not in trunk:
             raise FileFormatError(
                 f"{place} carrier is {table.carrier}, expected a joint from the root to the hips"
@@ -205,13 +205,8 @@ class _Table:
     joints: tuple[int, ...]
 
 
-def hips_of(skeleton: Skeleton) -> int:
-    """The joint that carries the legs, or the root of a skeleton in which none was found."""
-    return skeleton.anatomy.roles.get("hips", 0)
-
-
 def ancestors(skeleton: Skeleton, joint: int) -> list[int]:
-    """The joints from the root down to this one, both included."""
+    """Returns the joints from the root down to this one, both included."""
     chain = [joint]
     while skeleton.parents[chain[-1]] >= 0:
         chain.append(skeleton.parents[chain[-1]])
@@ -219,10 +214,10 @@ def ancestors(skeleton: Skeleton, joint: int) -> list[int]:
 
 
 def continuous_turns(quats: Array) -> Array:
-    """Rotation vectors ``(T, K, 3)`` of quaternions ``(T, K, 4)``, continuous where a joint turns by more than π.
+    """Returns rotation vectors ``(T, K, 3)`` of quaternions ``(T, K, 4)`` that are continuous beyond a rotation of π.
 
-    An arm thrown up and over is then 190° instead of −170° about the same axis. Between two jumps, of more than a
-    radian a frame, most frames have the shorter one of the two vectors.
+    An arm swung over the head is then at 190° instead of −170° about the same axis. Between two discontinuities, of
+    more than a radian in a frame, most frames have the shorter of the two vectors.
 
     >>> angle = np.array([0.0, 0.8, 1.6, 2.4, 3.2, 4.0])[:, None]
     >>> quats = np.stack([np.cos(angle / 2), np.sin(angle / 2), 0 * angle, 0 * angle], axis=-1)
@@ -245,16 +240,16 @@ def continuous_turns(quats: Array) -> Array:
 
 
 def rotation_to_tilt(rotation: Array) -> Array:
-    """A rotation as ``(..., 3)`` yaw about the vertical, then roll, then pitch about its own sideways axis.
+    """Returns yaw about the vertical, roll, and pitch about the rotated sideways axis ``(..., 3)`` of a rotation.
 
-    Turning the rotation about the vertical adds to the yaw alone: that is what makes the carry of a planted foot exact.
-    Pitch may be anything, a runner's foot points up at the heel's kick; only a roll of 90 degrees is singular.
+    A turn about the vertical changes only the yaw, which makes `Encoding.carry` exact for a planted foot. Pitch may
+    have any value, such as that of a runner's kicked-up heel; only a roll of 90° is singular.
     """
     return quat_to_euler(rotation, "YZX")
 
 
 def tilt_to_rotation(tilt: Array) -> Array:
-    """The rotation ``(..., 4)`` of yaw, roll and pitch ``(..., 3)``; undoes `rotation_to_tilt`.
+    """Returns the rotation ``(..., 4)`` of yaw, roll and pitch ``(..., 3)``; the inverse of `rotation_to_tilt`.
 
     >>> rotation_to_tilt(tilt_to_rotation(np.array([0.4, -0.2, 2.5]))).round(6).tolist()
     [0.4, -0.2, 2.5]
@@ -264,7 +259,7 @@ def tilt_to_rotation(tilt: Array) -> Array:
 
 
 def tilt_factors(tilt: Array) -> Array:
-    """Products ``(..., 8)`` of the cosines and sines of half of yaw, roll and pitch: the rotation is linear in them."""
+    """Returns products ``(..., 8)`` of the cosines and sines of half the angles; the rotation is linear in them."""
     half = 0.5 * tilt
     waves = np.empty((*tilt.shape, 2))
     waves[..., 0], waves[..., 1] = np.cos(half), np.sin(half)
@@ -278,4 +273,4 @@ def tilt_factors(tilt: Array) -> Array:
 
 _YAW, _ROLL, _PITCH = np.eye(4)[[0, 2]], np.eye(4)[[0, 3]], np.eye(4)[[0, 1]]
 TILT_MATRIX = quat_multiply(quat_multiply(_YAW[:, None, None], _ROLL[:, None]), _PITCH).reshape(8, 4)
-"""From the factors of a tilt to its rotation."""
+"""Map from the factors of a tilt to its rotation."""

@@ -1,3 +1,5 @@
-"""How good a model is: trials of one model, experiments of several, tables beside real motion, speed, the
-model card.
+"""Evaluation of models beside real motion, on the same controls; also the speed of sampling and model cards.
+
+Reading order: evaluate, trials, experiment, results, comparison, real_motion, likelihoods, wandering, wording; speed
+and model_card stand alone.
 """

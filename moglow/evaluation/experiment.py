@@ -1,4 +1,4 @@
-"""What all rows of an evaluation share: the controls, the real motion, how motions become a row."""
+"""An experiment: the controls and the real motion of an evaluation, and the scores of motions on them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,11 +7,19 @@ import numpy as np
 
 from moglow.checkpoint import Checkpoint
 from moglow.corpus.corpus import Corpus
-from moglow.evaluation.comparison import Comparison, alike
-from moglow.evaluation.real_motion import Library
-from moglow.evaluation.results import HELD_OUT, REAL, SYNTHETIC, EvaluationSpec, Row, Sheet, Warmth
+from moglow.evaluation.comparison import Comparison, most_similar
+from moglow.evaluation.real_motion import RealMotion
+from moglow.evaluation.results import (
+    HELD_OUT,
+    REAL,
+    SYNTHETIC,
+    EvaluationSpec,
+    Row,
+    Sheet,
+    TemperatureFigures,
+)
 from moglow.evaluation.trials import Trial, held_out
-from moglow.measures.bands import BANDS, Estimate, Parts
+from moglow.measures.bands import BANDS, Estimate, FigureParts
 from moglow.measures.metrics import TOLERANCES, heel_points, jerk, step_durations, toe_slide
 from moglow.measures.scores import Score, pooled, score
 from moglow.motion.clip import Clip
@@ -22,8 +30,8 @@ SHEET = 6.0
 """Seconds of a motion on a contact sheet."""
 
 
-class Scene:
-    """The controls, the real motion and what else all rows share."""
+class Experiment:
+    """The controls, the real motion and the clips for contact sheets that all rows of an evaluation share."""
 
     def __init__(
         self,
@@ -36,30 +44,30 @@ class Scene:
         self.spec, self.corpus, self.synthetic, self.wander = spec, corpus, synthetic, wander
         self.device = device
         self.trials = held_out(corpus, seconds=spec.held_out_seconds) if corpus else []
-        self.library = Library(corpus) if corpus else None
-        self.comparison = Comparison(self.library, self.trials) if self.library and self.trials else None
+        real = self.real_motion = RealMotion(corpus) if corpus else None
+        self.comparison = Comparison(real, self.trials) if real and self.trials else None
         shortened = self._up_to(spec.sweep_seconds)
-        self.sweep = Comparison(self.library, shortened) if self.library and shortened else None
-        self.alike: dict[str, list[Trial]] = {}
+        self.sweep = Comparison(real, shortened) if real and shortened else None
+        self.similar: dict[str, list[Trial]] = {}
         self.likeness: dict[str, float] = {}
-        if self.library:
+        if real:
             for trial in synthetic:
-                self.alike[trial.name], self.likeness[trial.name] = alike(self.library, trial)
+                self.similar[trial.name], self.likeness[trial.name] = most_similar(real, trial)
         self.shown: dict[str, dict[str, Clip]] = {}
 
     def _up_to(self, seconds: float) -> list[Trial]:
-        """The first trials, so many seconds of them, at least one."""
+        """Returns the first trials up to a total of `seconds`, at least one."""
         ends = np.cumsum([trial.seconds for trial in self.trials])
         return [t for t, end in zip(self.trials, ends, strict=True) if end - t.seconds < seconds]
 
     def copies(self) -> list[list[Clip]]:
-        """Copied motion for each trial and seed."""
-        assert self.library is not None
+        """Returns copied motion for each trial and seed."""
+        assert self.real_motion is not None
         seeds = range(self.spec.seeds)
-        return [self.library.copies(trial.path, seeds) for trial in (*self.trials, *self.synthetic)]
+        return [self.real_motion.copies(trial.path, seeds) for trial in (*self.trials, *self.synthetic)]
 
     def row(self, name: str, takes: Sequence[Sequence[Clip]], about: Mapping[str, Any]) -> Row:
-        """Scores motions of the held-out and then of the synthetic trials, one for each seed."""
+        """Returns the row of motions of the held-out and then of the synthetic trials, one for each seed."""
         trials = [*self.trials, *self.synthetic]
         scores = [
             [score(clip, trial.path.resample(clip.fps)) for clip in clips]
@@ -85,7 +93,7 @@ class Scene:
             distances = [self.comparison.frechet([clips[seed] for clips in held]) for seed in seeds]
             figures[HELD_OUT]["frechet"] = Estimate.of(distances)
             figures[HELD_OUT]["diversity"] = Estimate(self.comparison.diversity(held))
-            parts[HELD_OUT]["frechet"] = Parts(tuple(distances), (1.0,) * len(distances))
+            parts[HELD_OUT]["frechet"] = FigureParts(tuple(distances), (1.0,) * len(distances))
         self._show(name, trials, takes)
         clips = [clips[0] for clips in (takes[:count] if count else takes)]
         return Row(name, figures, footstep_curve(clips), about=about, parts=parts)
@@ -93,16 +101,19 @@ class Scene:
     def _show(
         self, row: str, trials: Sequence[Trial], takes: Sequence[Sequence[Clip]], control: str = ""
     ) -> None:
-        """Keeps the first take of each trial for the contact sheets, by the control that it stands for."""
+        """Keeps the first take of each trial for the contact sheets, by the name of the control."""
         for trial, clips in zip(trials, takes, strict=True):
             self.shown.setdefault(control or trial.name, {})[row] = clips[0]
 
     def real_row(self, checkpoint: Checkpoint) -> Row | None:
-        """Held-out real motion and, beside synthetic controls, the most similar there is; stored figures otherwise."""
+        """Returns the row of held-out real motion and, for synthetic controls, of the most similar real motion.
+
+        Without a corpus it has the figures stored in the checkpoint, if any.
+        """
         if self.corpus is None:
             return stored(checkpoint)
         figures: dict[str, dict[str, Estimate]] = {}
-        parts: dict[str, dict[str, Parts]] = {}
+        parts: dict[str, dict[str, FigureParts]] = {}
         clips = [trial.real for trial in self.trials if trial.real]
         if self.comparison:
             scores = [score(clip, trial.path) for clip, trial in zip(clips, self.trials, strict=True)]
@@ -113,7 +124,7 @@ class Scene:
             figures[HELD_OUT]["diversity"] = Estimate(self.comparison.real_diversity)
             self._show(REAL, self.trials, [[clip] for clip in clips])
         means = []
-        for name, found in self.alike.items():
+        for name, found in self.similar.items():
             scores = [score(trial.real, trial.path) for trial in found if trial.real]
             means.append(pooled(scores, [1.0] * len(scores)))
             figures[name] = estimates(means[-1:])
@@ -122,16 +133,16 @@ class Scene:
         parts[SYNTHETIC] = broken_down([[each] for each in means], [1.0] * len(means))
         return Row(REAL, figures, footstep_curve(clips), parts=parts)
 
-    def warmth(self, checkpoint: Checkpoint, temperature: float) -> Warmth:
-        """A few held-out controls at another temperature, two seeds."""
+    def at_temperature(self, checkpoint: Checkpoint, temperature: float) -> TemperatureFigures:
+        """Returns the figures of a few held-out controls at another temperature, with two seeds."""
         assert self.sweep is not None
-        takes = draw(Ensemble(checkpoint, temperature, self.device), self.sweep.trials, 2)
+        takes = sample(Ensemble(checkpoint, temperature, self.device), self.sweep.trials, 2)
         clips = [[motion.clip for motion in each] for each in takes]
         first = [each[0] for each in clips]
         weights = [clip.duration for clip in first]
         slides = [toe_slide(toe_points(clip), clip.fps).median for clip in first]
-        jerks = [jerk(clip.world()[0], clip.fps) for clip in first]
-        return Warmth(
+        jerks = [jerk(clip.world_positions, clip.fps) for clip in first]
+        return TemperatureFigures(
             temperature,
             float(np.average(slides, weights=weights)),
             float(np.average(jerks, weights=weights)),
@@ -140,7 +151,7 @@ class Scene:
         )
 
     def sheets(self) -> tuple[Sheet, ...]:
-        """The middle seconds of each synthetic control, and of three held-out ones."""
+        """Returns the middle seconds of each synthetic control, and of three held-out ones."""
         names = [trial.name for trial in self.synthetic]
         names += [trial.name for trial in self.trials[:: max(1, len(self.trials) // 3)][:3]]
         return tuple(
@@ -149,26 +160,26 @@ class Scene:
 
 
 def middle(clip: Clip) -> Clip:
-    """The middle seconds of a clip, for a contact sheet."""
+    """Returns the middle seconds of a clip, for a contact sheet."""
     frames = round(SHEET * clip.fps)
     start = max(0, (len(clip) - frames) // 2)
     return clip[start : start + frames]
 
 
 def estimates(by_seed: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:
-    """Each figure with its interval over seeds."""
+    """Returns each figure with its interval over seeds."""
     return {key: Estimate.of([figures[key] for figures in by_seed]) for key in by_seed[0]}
 
 
-def broken_down(scores: Sequence[Sequence[Score]], weights: Sequence[float]) -> dict[str, Parts]:
-    """The figures that have bands, of each control, over its seeds."""
+def broken_down(scores: Sequence[Sequence[Score]], weights: Sequence[float]) -> dict[str, FigureParts]:
+    """Returns the figures with a band for each control, as means over its seeds."""
     over_seeds = [pooled(each, [1.0] * len(each)) for each in scores]
     keys = [key for key in BANDS if over_seeds and key in over_seeds[0]]
-    return {key: Parts(tuple(each[key] for each in over_seeds), tuple(weights)) for key in keys}
+    return {key: FigureParts(tuple(each[key] for each in over_seeds), tuple(weights)) for key in keys}
 
 
 def footstep_curve(clips: Sequence[Clip]) -> tuple[float, ...]:
-    """Steps a second for each of `TOLERANCES`, over all clips."""
+    """Returns the steps per second for each of `TOLERANCES`, over all clips."""
     seconds = sum(clip.duration for clip in clips)
     counts = np.zeros(len(TOLERANCES))
     for clip in clips:
@@ -177,7 +188,7 @@ def footstep_curve(clips: Sequence[Clip]) -> tuple[float, ...]:
 
 
 def stored(checkpoint: Checkpoint) -> Row | None:
-    """What the checkpoint remembers of real motion; None where it remembers nothing."""
+    """Returns the figures of real motion that are stored in a checkpoint, or None."""
     found = {
         key: checkpoint.figure("validation", "real", key) for key in ("slide_median", "slide_mean", "jerk")
     }
@@ -185,8 +196,8 @@ def stored(checkpoint: Checkpoint) -> Row | None:
     return Row(REAL, {HELD_OUT: kept}, about={"stored": True}) if kept else None
 
 
-def draw(ensemble: Ensemble, trials: Sequence[Trial], seeds: int) -> list[list[Motion]]:
-    """Motions of each trial, one for each seed."""
+def sample(ensemble: Ensemble, trials: Sequence[Trial], seeds: int) -> list[list[Motion]]:
+    """Returns motions of each trial, one for each seed."""
     paths = [trial.path for trial in trials for _ in range(seeds)]
-    drawn = dict(ensemble.motions(paths, [seed for _ in trials for seed in range(seeds)]))
-    return [[drawn[k * seeds + seed] for seed in range(seeds)] for k in range(len(trials))]
+    sampled = dict(ensemble.motions(paths, [seed for _ in trials for seed in range(seeds)]))
+    return [[sampled[k * seeds + seed] for seed in range(seeds)] for k in range(len(trials))]

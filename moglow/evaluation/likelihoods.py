@@ -1,7 +1,7 @@
-"""How likely a model finds motion it was trained on, held-out motion, and its own.
+"""Likelihoods of training motion, held-out motion and a model's own motion.
 
-In nats a frame of standardised poses, nothing hidden, with the dequantisation that belongs to the density. A gap
-between training and held-out motion is what the model has learnt by heart.
+They are in nats per frame of standardised poses, with no past pose dropped and with the dequantisation of training. A
+gap between training and held-out motion shows overfitting.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,14 +23,14 @@ from moglow.scoring.likelihood import frame_nats
 
 BATCH = 32
 BINS = 60
-"""Of the histograms."""
+"""Number of bins of the histograms."""
 SHOWN = (0.005, 0.995)
-"""Quantiles between which the histograms reach: a density has long tails."""
+"""Quantiles at the ends of the histograms, since a density has long tails."""
 
 
 @dataclass(frozen=True)
 class Likelihoods:
-    """Mean log-likelihoods and histograms of log-likelihoods: the share of frames between each two ``edges``."""
+    """Mean log-likelihoods, and histograms: the share of frames between each two ``edges``."""
 
     channels: int
     dequantised: float
@@ -43,9 +43,9 @@ class Likelihoods:
 def likelihoods(
     checkpoint: Checkpoint, model: MotionModel, corpus: Corpus, motions: Sequence[Motion]
 ) -> Likelihoods | None:
-    """Scores held-out motion, as much of the training motion, and the model's own; None without a density.
+    """Returns the likelihoods of held-out motion, as much training motion, and own motion; None without a density.
 
-    Real motion is scored with its style told, as in training; own motion without one, as it was drawn.
+    Real motion is scored with its style label, as in training; own motion without a label, as it was sampled.
     """
     if model.noise_dim == 0 or not corpus.split("val"):
         return None
@@ -53,7 +53,7 @@ def likelihoods(
     try:
         held_out = log_likelihoods(checkpoint, model, corpus, spec, "val")
         training = log_likelihoods(checkpoint, model, corpus, spec, "train", frames=len(held_out))
-    except TrainingError:  # no clip holds a window of this model's
+    except TrainingError:  # no clip is as long as a window of this model
         return None
     found = {"held-out": held_out, "training": training}
     if motions:
@@ -76,7 +76,7 @@ def likelihoods(
 
 
 def window_spec(checkpoint: Checkpoint) -> WindowSpec:
-    """The windows that the model was trained on, clean; the dequantisation is part of its density."""
+    """Returns the settings of the training windows without noise and dropout, but with the dequantisation."""
     table: Any = checkpoint.about
     for key in ("recipe", "training", "windows"):
         table = table.get(key) if isinstance(table, Mapping) else None
@@ -95,11 +95,11 @@ def log_likelihoods(
     frames: int | None = None,
     styled: bool = True,
 ) -> NDArray[np.float64]:
-    """Log-likelihoods (N,) of the frames of a split, or of about so many of them."""
+    """Returns the log-likelihoods (N,) of the frames of a split, or of about `frames` of them."""
     context = checkpoint.context
     footage = Footage(corpus, context, next(model.parameters()).device)
     if not styled:
-        footage.style.zero_()
+        footage.style[:, len(context.performers) :] = 0
     spec = fitting(spec, corpus, context, split)
     windows = Windows(footage, spec, split=split, batch=BATCH, seed=0)
     batches = None if frames is None else -(-frames // (BATCH * spec.length))
@@ -107,7 +107,7 @@ def log_likelihoods(
 
 
 def _corpus_of(motions: Sequence[Motion], corpus: Corpus) -> Corpus:
-    """The motions as a corpus that is all held out, with the statistics of another one."""
+    """Returns motions as a held-out split, with the statistics of another corpus."""
     ends = np.cumsum([len(motion.pose) for motion in motions]).tolist()
     style = corpus.stretches[0].style
     return replace(

@@ -1,4 +1,4 @@
-"""What a model is, in numbers for people and programs: the rows that `moglow info` shows."""
+"""Model cards: the rows that `moglow info` shows."""
 
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,13 @@ from moglow.models import MODELS
 from moglow.models.model import MotionModel
 from moglow.paths.control_range import ControlRange
 from moglow.recipe import read_recipe
-from moglow.training.run import Plan
+from moglow.training.run import TrainingPlan
 
 Card = dict[str, Any]
 
 
 def list_models() -> list[Card]:
-    """Returns a card per model: what it is and which presets it has.
+    """Returns a card per model: its summary and presets.
 
     >>> [card["model"] for card in list_models()][0]
     'moglow'
@@ -42,26 +42,28 @@ def preset_card(model: str, preset: str, *, pose: int, control: int) -> Card:
     73859056
     """
     if model not in MODELS:
-        raise RecipeError(f"--model: no model is called {model!r}; {suggestion(model, MODELS)}")
+        raise RecipeError(f"no model is called {model!r}; {suggestion(model, MODELS)}")
     presets = MODELS[model].PRESETS
     if preset not in presets:
-        raise RecipeError(f"--preset: {model} has no preset {preset!r}; {suggestion(preset, presets)}")
+        raise RecipeError(f"{model} has no preset {preset!r}; {suggestion(preset, presets)}")
     spec = ContextSpec()
     context = spec.history * pose + (spec.history + 1) * control
     return {"preset": preset, **architecture(model, presets[preset], pose, context)}
 
 
 def recipe_card(path: Path, corpus: Path | None, *, pose: int, control: int) -> Card:
-    """Returns the card of the model that a recipe would train; without its corpus the channels are assumed."""
-    plan = Plan.of(read_recipe(path))
+    """Returns the card of a recipe's model; without a corpus the number of pose channels is assumed."""
+    plan = TrainingPlan.of(read_recipe(path))
     found = Corpus.open(corpus) if corpus else None
     pose, spec = len(found.encoding) if found else pose, plan.context
     styles = len(found.styles) if found and spec.styles else 0
-    context = spec.history * (pose + spec.flags) + (spec.history + 1 + spec.lookahead) * control + styles
+    performers = len(found.performers) if found and spec.performers else 0
+    context = spec.history * (pose + spec.flags) + (spec.history + 1 + spec.lookahead) * control
+    context += performers + styles
     training = to_table(plan.training)
     card = {"recipe": str(path), **architecture(plan.model, plan.config.fitted(styles=styles), pose, context)}
     if not found:
-        card["note"] = f"pose channels assumed to be {pose}; give --corpus FILE or --pose D"
+        card["note"] = f"pose channels assumed to be {pose}; give the corpus or the number of pose channels"
     return card | {"context": to_table(spec), "training": training}
 
 
@@ -79,6 +81,7 @@ def checkpoint_card(path: Path) -> Card:
         "encoding": context.encoding.spec.encoding,
         "fps": context.fps,
         "styles": ", ".join(context.styles) or "none",
+        "performers": ", ".join(context.performers) or "none",
         "controls seen": _range(checkpoint.control_range),
     }
     for key in ("recipe", "parameters"):
@@ -87,7 +90,7 @@ def checkpoint_card(path: Path) -> Card:
 
 
 def architecture(name: str, config: MotionModel.Config, pose: int, context: int) -> Card:
-    """Returns the rows on a model that is not built: only its shapes are."""
+    """Returns the rows on a model's architecture, without allocating its weights."""
     with torch.device("meta"):
         model = MODELS[name](config, pose, context)
     count = sum(parameter.numel() for parameter in model.parameters())
@@ -95,7 +98,7 @@ def architecture(name: str, config: MotionModel.Config, pose: int, context: int)
 
 
 def sizes(parameters: int, pose: int, context: int) -> Card:
-    """Returns the rows on how large a model is."""
+    """Returns the rows on a model's size."""
     return {
         "parameters": parameters,
         "MB in float32": round(4e-6 * parameters, 1),

@@ -1,7 +1,7 @@
-"""Training motion to look things up in by its control: what real motion does there, and motion copied from it.
+"""Training motion that is searched by its control, and motion copied from it.
 
-A copy is the baseline that needs no learning: stretches of real motion whose control is
-nearest to the asked one, cross-faded. Its feet know nothing of where they were.
+Copied motion is the baseline without learning: stretches of real motion whose control is nearest to the requested one,
+cross-faded. Their feet do not continue from one stretch to the next.
 """
 
 from dataclasses import dataclass
@@ -18,29 +18,29 @@ from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
 
 PIECE = 1.0
-"""Seconds that are copied at once."""
+"""Seconds of a copied piece."""
 FADE = 0.2
-"""Seconds over which one copied piece becomes the next."""
+"""Seconds of the cross-fade between copied pieces."""
 CHOICE = 5
-"""A copy takes one of so many nearest pieces, so that takes differ."""
+"""Number of nearest pieces of which a copy takes a random one, so that takes differ."""
 QUERIES = 64
-"""Controls that are looked up at once; the table of distances is this wide."""
+"""Controls that are searched at once; the width of the table of distances."""
 
 
 @dataclass(frozen=True, eq=False)
-class Library:
-    """The training stretches of a corpus."""
+class RealMotion:
+    """The training motion of a corpus, searched by control."""
 
     corpus: Corpus
 
     @cached_property
     def clips(self) -> list[Clip]:
-        """The training motion, each clip from the origin facing +Z."""
+        """The training motion; each clip begins at the origin and faces +Z."""
         return [self.corpus.clip(stretch) for stretch in self.corpus.split("train")]
 
     @cached_property
     def bodies(self) -> Array:
-        """Joint positions ``(N, J, 3)`` of the corpus' frames, seen from the figure; zero where not for training."""
+        """Joint positions ``(N, J, 3)`` of the corpus' frames in the figure's frame; zero for held-out frames."""
         places = np.zeros((len(self.corpus.pose), len(self.corpus.encoding.skeleton), 3), np.float32)
         for stretch, clip in zip(self.corpus.split("train"), self.clips, strict=True):
             places[stretch.frames] = body_positions(clip)
@@ -48,7 +48,7 @@ class Library:
 
     @cached_property
     def known_poses(self) -> Array:
-        """Poses of the training motion ``(N, J, 3)``, seen from the figure."""
+        """Joint positions ``(N, J, 3)`` of the training frames in the figure's frame."""
         return np.concatenate([self.bodies[stretch.frames] for stretch in self.corpus.split("train")])
 
     @cached_property
@@ -58,11 +58,11 @@ class Library:
     def nearest(
         self, velocities: Array, *, count: int, apart: int
     ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """First frames ``(M, count)`` of the training motion whose control is nearest, and how far off it is.
+        """Returns the first frames ``(M, count)`` of the stretches with the nearest control, and their distances.
 
-        ``velocities`` ``(M, n, 3)`` are M controls of n frames each; two answers to one of them begin at least
-        ``apart`` frames apart. Distances are in deviations of the control, root mean square. Where the training
-        motion has too few different places, its nearest one is repeated.
+        ``velocities`` ``(M, n, 3)`` are M controls of n frames each; the results for one control begin at least
+        ``apart`` frames apart. Distances are root mean squares in deviations of the control. If there are too few
+        stretches, the nearest one is repeated.
         """
         length, control = velocities.shape[1], self._control
         wanted = self.corpus.control_normalizer.normalize(velocities).reshape(len(velocities), -1)
@@ -83,20 +83,20 @@ class Library:
         return np.array(chosen), np.array(distances, float)
 
     def copies(self, path: ControlPath, seeds: range) -> list[Clip]:
-        """Takes of a path, one for each seed, copied from the training motion piece by piece."""
+        """Returns takes along a path, one for each seed, copied from the training motion piece by piece."""
         encoding, fps = self.corpus.encoding, self.corpus.fps
         path = path.resample(fps)
         piece, fade = max(1, round(PIECE * fps)), max(1, round(FADE * fps))
         pieces = -(-len(path) // piece)
         velocities = np.pad(path.velocities(), ((0, pieces * piece + fade - len(path)), (0, 0)), mode="edge")
-        asked = np.stack([velocities[k * piece : (k + 1) * piece + fade] for k in range(pieces)])
-        places, _ = self.nearest(asked, count=CHOICE, apart=piece)
+        controls = np.stack([velocities[k * piece : (k + 1) * piece + fade] for k in range(pieces)])
+        places, _ = self.nearest(controls, count=CHOICE, apart=piece)
         weight = np.linspace(0, 1, fade + 2)[1:-1, None]
         clips = []
         for seed in seeds:
-            drawn = np.random.default_rng([seed, 2]).integers(CHOICE, size=pieces)
+            choices = np.random.default_rng([seed, 2]).integers(CHOICE, size=pieces)
             pose = np.zeros((pieces * piece + fade, len(encoding)))
-            for k, place in enumerate(places[np.arange(pieces), drawn]):
+            for k, place in enumerate(places[np.arange(pieces), choices]):
                 copied, start = self.corpus.pose[place : place + piece + fade], k * piece
                 pose[start + fade : start + piece + fade] = copied[fade:]
                 before = pose[start : start + fade] if k else copied[:fade]
@@ -106,7 +106,7 @@ class Library:
 
 
 def _spread(starts: NDArray[np.intp], cost: NDArray[np.float32], count: int, apart: int) -> NDArray[np.intp]:
-    """The cheapest places whose starts are apart; the cheapest again where there are not enough."""
+    """Returns the indices of the lowest costs whose starts are apart; the lowest again if there are too few."""
     chosen: list[int] = []
     open_ = np.ones(len(starts), bool)
     for _ in range(count):

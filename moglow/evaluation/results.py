@@ -1,4 +1,4 @@
-"""What an evaluation finds: a row for each kind of motion, bands to hold it against, JSON."""
+"""The results of an evaluation: a row for each model and for real motion, with bands, and as JSON."""
 
 import math
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ REAL, COPY = "real motion", "copied from training"
 
 @dataclass(frozen=True)
 class EvaluationSpec:
-    """How much is drawn."""
+    """The amount of motion that is sampled."""
 
     seeds: int = 5
     temperature: float = TEMPERATURE
@@ -40,7 +40,7 @@ class EvaluationSpec:
     sweep_seconds: float = 150.0
 
     def quick(self) -> "EvaluationSpec":
-        """Enough to see whether all is well, in a minute."""
+        """Returns settings for a check of about a minute."""
         return replace(
             self,
             seeds=min(self.seeds, 2),
@@ -57,8 +57,8 @@ Figures = Mapping[str, Estimate]
 
 
 @dataclass(frozen=True)
-class Warmth:
-    """What one temperature gives on held-out controls."""
+class TemperatureFigures:
+    """Figures on held-out controls at one temperature."""
 
     temperature: float
     slide_median: float
@@ -69,7 +69,7 @@ class Warmth:
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A few seconds along one control: a clip of each row of the table that has one."""
+    """A few seconds along one control: a clip for each row of the table."""
 
     control: str
     clips: Mapping[str, Clip]
@@ -77,21 +77,21 @@ class Sheet:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """What one kind of motion gives: figures by group (held-out, synthetic, each synthetic control), and curves."""
+    """The figures of a model, of copied or of real motion, by group (held-out, synthetic, each synthetic control)."""
 
     name: str
     figures: Mapping[str, Figures]
-    footsteps: tuple[float, ...] = ()  # steps a second for each of `TOLERANCES`
+    footsteps: tuple[float, ...] = ()  # steps per second for each of `TOLERANCES`
     likelihood: Likelihoods | None = None
     wandering: Wandering | None = None
-    warmth: tuple[Warmth, ...] = ()
+    temperatures: tuple[TemperatureFigures, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
     parts: Breakdown = field(default_factory=dict)  # of the figures that have bands
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Real motion first, where there is any; then each checkpoint; then copied motion."""
+    """The rows of real motion, if there is any, of each checkpoint, and of copied motion, in this order."""
 
     spec: EvaluationSpec
     rows: tuple[Row, ...]
@@ -99,7 +99,7 @@ class Evaluation:
     controls: Mapping[str, float]  # seconds of each group
     likeness: Mapping[
         str, float
-    ]  # of the real motion beside each synthetic control, in deviations of the control
+    ]  # distance of the similar real motion for each synthetic control, in deviations
     notes: tuple[str, ...]
     seconds: float
 
@@ -109,12 +109,12 @@ class Evaluation:
 
     @property
     def first(self) -> Row | None:
-        """The first model, which all other rows but real motion are held against."""
+        """The first model, with which all other rows except real motion are compared."""
         models = [row for row in self.rows if row.name not in (REAL, COPY)]
         return models[0] if models else None
 
     def difference(self, row: Row, group: str, key: str) -> Estimate | None:
-        """How much farther than the first model a row is from what a figure should be; None where nothing tells."""
+        """Returns how much farther a row is from a figure's target than the first model; None if unknown."""
         first, own = (each.parts.get(group, {}).get(key) if each else None for each in (self.first, row))
         if row in (self.real, self.first) or first is None or own is None:
             return None
@@ -122,7 +122,7 @@ class Evaluation:
         return difference(_bands(group)[key], first, own, real)
 
     def real_figure(self, group: str, key: str) -> float | None:
-        """What real motion has for a figure, or for the one it is held against."""
+        """Returns real motion's value of a figure, or of the figure that it is compared with."""
         figures = self.real.figures if self.real else {}
         found = figures.get(group, {}).get(LIKE.get(key, key))
         if found is None and group != HELD_OUT:
@@ -130,12 +130,12 @@ class Evaluation:
         return None if found is None else found.value
 
     def limits(self, group: str, key: str) -> tuple[float, float] | None:
-        """The band of a figure, in SI units; None where it has none or needs real motion that is missing."""
+        """Returns the band of a figure in SI units; None without a band or without the real motion that it needs."""
         band = _bands(group).get(key)
         return band.limits(self.real_figure(group, key)) if band else None
 
     def verdict(self, row: Row, group: str, key: str) -> str:
-        """ "in", "out" or "unclear" for a model's figure, "" for real motion and figures without a band."""
+        """Returns "in", "out" or "unclear" for a model's figure, "" for real motion and figures without a band."""
         found = row.figures.get(group, {}).get(key)
         return "" if found is None or row is self.real else found.verdict(self.limits(group, key))
 
@@ -145,7 +145,7 @@ def _bands(group: str) -> Mapping[str, Band]:
 
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:
-    """The evaluation for programs: SI units, null where there is no number."""
+    """Returns the evaluation as JSON values: SI units, null for missing numbers."""
     return {
         "moglow": __version__,
         "spec": _plain(evaluation.spec),
@@ -177,7 +177,7 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
                 "footsteps_per_s": _plain(row.footsteps),
                 "likelihood": _plain(row.likelihood),
                 "wandering": _plain(row.wandering),
-                "temperatures": _plain(row.warmth),
+                "temperatures": _plain(row.temperatures),
             }
             for row in evaluation.rows
         ],
@@ -185,7 +185,7 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Plain JSON: dataclasses as tables, what is no finite number as null."""
+    """Returns JSON values: dataclasses as tables, numbers that are not finite as null."""
     if hasattr(value, "__dataclass_fields__"):
         return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
     if isinstance(value, Mapping):

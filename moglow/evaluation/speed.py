@@ -1,6 +1,6 @@
-"""How fast a model draws frames on this machine, and how fast it could be; numpy, and torch if asked for.
+"""The speed at which a model samples frames on this machine, beside the machine's limits.
 
-At batch 1 a frame reads every weight once, so the memory sets the limit; at large batches it is the products.
+A frame of batch 1 reads every weight once, so memory bandwidth is the limit; for large batches it is the arithmetic.
 """
 
 import json
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from moglow.sampling.fast.fused import FusedMoGlow
 
 ITEM_BYTES = {"numpy": 4, "native": 2, "torch": 4, "bfloat16": 2}
-"""Of a large matrix, by kernel."""
+"""Bytes of an item of a large matrix, by kernel."""
 
 Clock = Callable[[], float]
 
 WARM_UP = 3
-"""Frames drawn before the clock starts; a GPU records them meanwhile."""
+"""Frames sampled before the timing, in which a GPU records its graphs."""
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A MoGlow to be timed: its weights alone, whatever motion they stand for."""
+    """A MoGlow to be timed: its configuration and weights, without the rest of a checkpoint."""
 
     name: str
     config: Mapping[str, Any]
@@ -49,18 +49,18 @@ class Subject:
         if not NumpyMoGlow.covers(self.config):
             conditioner = self.config.get("conditioner", "others")
             raise CheckpointError(
-                f"{self.name}: the fast sampler draws from LSTM conditioners, this has {conditioner}; train with lstm"
+                f"{self.name}: the fast sampler needs lstm conditioners, found {conditioner}; train with lstm"
             )
 
     @classmethod
     def of_checkpoint(cls, path: Path) -> Self:
-        """A trained model."""
+        """Returns the subject of a checkpoint file."""
         checkpoint = Checkpoint.read(path)
         return cls(path.name, checkpoint.config, checkpoint.weights, checkpoint.context.size)
 
     @classmethod
     def of_preset(cls, preset: str, *, pose: int, control: int) -> Self:
-        """A preset with the paper's context and random weights, none of them left at a zero that says nothing."""
+        """Returns a preset with the paper's context and random weights; also those that start at zero are random."""
         import torch
 
         from moglow.evaluation.model_card import preset_card
@@ -78,27 +78,27 @@ class Subject:
         return cls(preset, asdict(config), weights, context)
 
     def write(self, path: Path) -> None:
-        """Writes it for a process of its own."""
+        """Writes the subject to a file, for another process."""
         about = {"name": self.name, "config": dict(self.config), "context": self.context}
         write_tensors(path, self.weights, {"subject": json.dumps(about)})
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Reads what `write` wrote."""
+        """Returns the subject that `write` wrote."""
         weights, metadata = read_tensors(path)
         return cls(weights=weights, **json.loads(metadata["subject"]))
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What the machine can do, measured."""
+    """The measured limits of the machine."""
 
     bytes_per_second: float
     flop_per_second: float
 
     @classmethod
     def of(cls, arithmetic: Arithmetic, clock: Clock = time.perf_counter) -> Self:
-        """Reads 256 MB, and multiplies with an arithmetic; each at its best of a few times."""
+        """Measures reading of 256 MB and a product with an arithmetic; the best of a few runs each."""
         if _device(arithmetic) == "cuda":
             return cls.of_gpu(arithmetic, clock)
         xp, rows, inputs, outputs = arithmetic.xp, 256, 1024, 2048
@@ -114,7 +114,7 @@ class Limits:
 
     @classmethod
     def of_gpu(cls, arithmetic: Any, clock: Clock) -> Self:
-        """Copies 2 GB, and multiplies in the arithmetic's precision: so much that the wait for it does not count."""
+        """Measures a copy of 2 GB and a product in the arithmetic's precision, large enough to hide the launch time."""
         import torch
 
         memory = torch.zeros(2**29, device=arithmetic.device)
@@ -135,9 +135,9 @@ def measure(
     device: str,
     cpu_time: bool = False,
 ) -> dict[str, Any]:
-    """Everything that `moglow bench` shows, as plain numbers.
+    """Returns all figures of `moglow bench` as JSON values.
 
-    With ``cpu_time`` seconds are those of the processor, in which other programs do not count: for one thread.
+    With ``cpu_time`` the seconds are processor time, which excludes other programs; for one thread only.
     """
     clock = time.process_time if cpu_time else time.perf_counter
     missing = _missing(kernel, device)
@@ -161,7 +161,7 @@ def measure(
 
 
 def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
-    """A report for people: the machine, the model, a table."""
+    """Yields the lines of a report: the machine, the model, a table."""
     yield f"{report['machine']}, device {report['device']}, seconds {report['seconds']}"
     yield f"{report['model']}: {report['weights'] / 1e6:.1f} M weights in large matrices"
     yield f"first frame of a fresh process, with numpy: {report['first_frame_s']:.2f} s"
@@ -176,7 +176,7 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def processor() -> str:
-    """The processor's name."""
+    """Returns the processor's name."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
@@ -185,14 +185,14 @@ def processor() -> str:
 
 
 def machine() -> str:
-    """This machine in words: processor, cores, threads that products may take, versions."""
+    """Returns a description of this machine: processor, cores, threads for products, versions."""
     threads = os.environ.get("OMP_NUM_THREADS", "all")
     versions = f"numpy {np.__version__}, Python {platform.python_version()}"
     return f"{processor()} × {os.cpu_count()}, threads: {threads}, {versions}"
 
 
 def device_name(device: str) -> str:
-    """A device in words: a GPU by its name."""
+    """Returns a description of a device, with a GPU's name."""
     if device == "cpu":
         return device
     import torch
@@ -201,24 +201,24 @@ def device_name(device: str) -> str:
 
 
 def first_frame(subject: Subject) -> float:
-    """Seconds from the start of a process, with numpy alone, to its first frame: reading, folding, drawing."""
+    """Returns the seconds from the start of a process to its first frame with numpy: reading, folding, sampling."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "subject.safetensors"
         subject.write(file)
-        code = "import sys; from moglow.evaluation.speed import draw_first; draw_first(sys.argv[1])"
+        code = "import sys; from moglow.evaluation.speed import sample_first; sample_first(sys.argv[1])"
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", code, str(file)], check=True)
         return time.perf_counter() - start
 
 
-def draw_first(path: str) -> None:
-    """Draws one frame of a written subject."""
+def sample_first(path: str) -> None:
+    """Samples one frame of a written subject."""
     subject = Subject.read(Path(path))
     next(_frames(subject, NumpyMoGlow(subject.config, subject.weights), 1))
 
 
 def _frames(subject: Subject, model: "NumpyMoGlow | FusedMoGlow", batch: int) -> Iterator[Floats]:
-    """Endless frames of one context, the noise drawn ahead."""
+    """Yields frames of one context without end; the noise is sampled ahead."""
     generator, state, step = np.random.default_rng(0), model.initial_state(batch), model.recorded(model.step)
     context = model.array(generator.standard_normal((batch, subject.context), dtype=np.float32))
     ahead = model.array(generator.standard_normal((16, batch, model.noise_dim), dtype=np.float32))
@@ -261,7 +261,7 @@ def _timed(
 def sampler(
     subject: Subject, arithmetic: Arithmetic, batch: int, tiles: str | None = None
 ) -> "NumpyMoGlow | FusedMoGlow":
-    """The fast sampler of a subject with an arithmetic: on a GPU with the tiles that suit the batch, or with those."""
+    """Returns the fast sampler of a subject with an arithmetic; `tiles` of a GPU are by default those for the batch."""
     if _device(arithmetic) != "cuda":
         return NumpyMoGlow(subject.config, subject.weights, arithmetic)
     from moglow.sampling.fast.fused import moglow_on, tiles_for
@@ -269,18 +269,18 @@ def sampler(
     return moglow_on(
         subject.config,
         subject.weights,
-        arithmetic,  # type: ignore[arg-type]  # of torch, as only that has a device
+        arithmetic,  # type: ignore[arg-type]  # only the arithmetic of torch has a CUDA device
         tiles=tiles or tiles_for(batch),
     )
 
 
 def _device(arithmetic: Arithmetic) -> str:
-    """Where an arithmetic computes: cpu or cuda."""
+    """Returns the device of an arithmetic: cpu or cuda."""
     return str(getattr(getattr(arithmetic, "device", None), "type", "cpu"))
 
 
 def _kernels(kernel: str, batch: int, device: str) -> list[str]:
-    """The kernels to time at a batch: the one asked for, or those that one would choose from."""
+    """Returns the kernels to time at a batch: the given one, or for "auto" all candidates."""
     if kernel != "auto":
         return [kernel]
     if device != "cpu":
@@ -291,7 +291,7 @@ def _kernels(kernel: str, batch: int, device: str) -> list[str]:
 
 
 def _missing(kernel: str, device: str) -> dict[str, str]:
-    """Returns the kernels of an automatic choice that this machine lacks, each with the reason in one line."""
+    """Returns the candidates for "auto" that this machine lacks, each with the reason in one line."""
     reasons = {}
     for name in ("native", "bfloat16") if kernel == "auto" and device == "cpu" else ():
         try:
@@ -302,7 +302,7 @@ def _missing(kernel: str, device: str) -> dict[str, str]:
 
 
 def _best(call: Callable[[], float], clock: Clock, times: int = 5) -> float:
-    """The shortest of a few runs, in seconds."""
+    """Returns the seconds of the shortest of a few runs."""
     seconds = []
     for _ in range(times):
         start = clock()

@@ -1,4 +1,4 @@
-"""What becomes of motion in minutes of wandering: does it drift, freeze, blow up?."""
+"""Stability of motion over minutes of wandering: drift, frozen and diverged roll-outs."""
 
 import math
 from collections.abc import Sequence
@@ -6,29 +6,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moglow.evaluation.trials import MINUTE
 from moglow.maths.rotations import Array
 from moglow.measures.bands import Estimate
 from moglow.measures.similarity import activity, drift
 from moglow.paths.control_path import ControlPath
+from moglow.paths.synthetic import MINUTE
 from moglow.sampling.ensemble import Motion
 
 STRETCH = 10.0
 """Seconds of each point of the curves."""
 FROZEN, MOVING, LONG = 0.1, 0.4, 2
-"""A figure whose joints move slower (m/s, seen from itself) than the first while its path goes faster than the second,
-for as many seconds in a row, is frozen."""
+"""A figure is frozen if for `LONG` consecutive seconds its joints move slower than `FROZEN` (m/s, in the figure's
+frame) while its path is faster than `MOVING`."""
 FURIOUS = 5.0
-"""Mean joint speed (m/s) that nobody reaches: a sprinter's is three."""
+"""Mean joint speed (m/s) that no person reaches; a sprinter's is three."""
 LOWEST, HIGHEST = 0.4, 1.6
-"""Heights of the hips, in those of the standing figure, beyond which it has blown up."""
+"""Limits of the height of the hips relative to the standing figure; beyond them a roll-out has diverged."""
 LEAST = 1e-3
-"""m/s and m/s³: a drift against less says nothing."""
+"""Lower bound, in m/s and m/s³, of the value that a drift is relative to."""
 
 
 @dataclass(frozen=True)
 class Wandering:
-    """Means over roll-outs for each stretch, what the last minute has more than the first, and what went wrong."""
+    """Means over roll-outs for each stretch, the drift from the first to the last minute, and counts of failures."""
 
     rollouts: int
     seconds: float
@@ -43,7 +43,7 @@ class Wandering:
 
 
 def wandering(motions: Sequence[Motion], path: ControlPath, known: Array | None) -> Wandering:
-    """Looks at roll-outs along one path that asks for the same every minute; ``known`` are real poses."""
+    """Returns the figures of roll-outs along one path that repeats every minute; ``known`` are real poses."""
     curves = [drift(motion.clip, seconds=STRETCH, known=known) for motion in motions]
     slide, jerk, distance = (
         np.array([[getattr(point, name) for point in curve] for curve in curves])
@@ -65,17 +65,17 @@ def wandering(motions: Sequence[Motion], path: ControlPath, known: Array | None)
 
 
 def blown_up(motion: Motion) -> bool:
-    """Whether a motion left all that a body can do, for a second or more."""
+    """Returns whether a motion diverged: left the limits of a body, for a second or more."""
     clip = motion.clip
-    hips = clip.skeleton.anatomy.roles.get("hips", 0)
-    height, standing = clip.world()[0][:, hips, 1], clip.skeleton.rest_positions[:, 1]
+    hips = clip.skeleton.hips
+    height, standing = clip.world_positions[:, hips, 1], clip.skeleton.rest_positions[:, 1]
     tall = float(standing[hips] - standing.min())
     outside = bool(((height < LOWEST * tall) | (height > HIGHEST * tall)).any())
     return motion.wild or outside or bool(activity(clip).max(initial=0.0) > FURIOUS)
 
 
 def frozen(motion: Motion, path: ControlPath) -> bool:
-    """Whether a figure glides along its path without moving."""
+    """Returns whether a figure glides along its path without moving."""
     active = activity(motion.clip)
     speed = np.linalg.norm(path.velocities()[1:, :2], axis=-1)
     slowest = np.array([part.min() for part in np.array_split(speed, len(active))])
@@ -84,7 +84,7 @@ def frozen(motion: Motion, path: ControlPath) -> bool:
 
 
 def _gain(curves: Array) -> Estimate:
-    """How much more there is in the last minute than in the first, as a share, over roll-outs ``(R, stretches)``."""
+    """Returns the relative increase from the first minute to the last, over roll-outs ``(R, stretches)``."""
     minute = round(MINUTE / STRETCH)
     if curves.shape[1] < 2 * minute:
         return Estimate(math.nan)

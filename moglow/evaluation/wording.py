@@ -1,4 +1,4 @@
-"""Which motion is better in what than the first model's, in words, for a page and a terminal; numpy alone."""
+"""Comparisons with the first model in words, and the format of numbers, for pages and the terminal."""
 
 from collections.abc import Iterator
 
@@ -8,21 +8,22 @@ from moglow.measures.scores import MEASURES
 
 
 def standings(evaluation: Evaluation, group: str) -> Iterator[str]:
-    """Yields a sentence for each row that is held against the first model on a group of controls."""
+    """Yields a sentence for each row that is compared with the first model on a group of controls."""
     for row in evaluation.rows:
         named: dict[str, list[str]] = {"better": [], "worse": [], "": []}
         for key, measure in MEASURES.items():
             if found := evaluation.difference(row, group, key):
-                text = f"{measure.label} ({told(evaluation, row, group, key)} {measure.unit}".rstrip() + ")"
+                change = difference_text(evaluation, row, group, key)
+                text = f"{measure.label} ({change} {measure.unit}".rstrip() + ")"
                 named[standing(found)].append(text)
         if evaluation.first and any(named.values()):
-            said = [f"{word} in {'; '.join(named[word])}" for word in ("better", "worse") if named[word]]
-            alike = [f"no clear difference in {len(named[''])} measures"] if named[""] else []
-            yield f"{row.name} against {evaluation.first.name}, {group}: {'. '.join([*said, *alike])}"
+            clear = [f"{word} in {'; '.join(named[word])}" for word in ("better", "worse") if named[word]]
+            unclear = [f"no clear difference in {len(named[''])} measures"] if named[""] else []
+            yield f"{row.name} against {evaluation.first.name}, {group}: {'. '.join([*clear, *unclear])}"
 
 
-def told(evaluation: Evaluation, row: Row, group: str, key: str) -> str:
-    """How much farther from what it should be a row is than the first model, as text, or nothing."""
+def difference_text(evaluation: Evaluation, row: Row, group: str, key: str) -> str:
+    """Returns how much farther a row is from a figure's target than the first model, with its interval, or ""."""
     found = evaluation.difference(row, group, key)
     if found is None or found.low is None or found.high is None:
         return ""
@@ -32,11 +33,11 @@ def told(evaluation: Evaluation, row: Row, group: str, key: str) -> str:
 
 
 UNSEEN = 5e-4
-"""What is smaller, in the units that people read, is written as zero."""
+"""Numbers smaller than this, in display units, are written as zero."""
 
 
 def number(value: float) -> str:
-    """A number of three digits, with a true minus sign.
+    """Returns a number with three significant digits and a typographic minus sign.
 
     >>> number(-0.25), number(1200.0), number(1e-12)
     ('−0.25', '1200', '0')

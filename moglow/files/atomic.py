@@ -1,42 +1,74 @@
 """Files that are written whole or not at all, and never over what they are made from."""
 
 import contextlib
+import errno
+import hashlib
 import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from moglow.errors import ExportError
+from moglow.files.locks import SUFFIX, remove_if_abandoned, short, try_lock
+
+KINDS = {stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket"}
+STREAMS = re.compile(r"/dev/(std(in|out|err)|fd/.*)|/proc/.*/fd/.*")
+PARTIAL = re.compile(r".+\.(\d+)-[0-9a-f]{8}\.partial", re.DOTALL)
+"""The name of a partial file: that of the file, the process, a number of its own."""
+SWEPT: dict[Path, float] = {}
+"""When a folder may be swept again: large folders seldom, so that it takes a twentieth of the time at most."""
+NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+@dataclass(frozen=True)
+class Output(os.PathLike[str]):
+    """A path to write to, and what is done once the new file is complete, just before it takes its place.
+
+    ``complete`` is called with the path of the complete file, which still has another name. If it raises, what was at
+    ``path`` stays.
+    """
+
+    path: Path
+    complete: Callable[[Path], None]
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    __str__ = __fspath__
 
 
 @contextlib.contextmanager
-def replacing(path: str | Path) -> Iterator[BinaryIO]:
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Opens a file that takes the place of `path` only once it is complete and on the disk.
 
     A killed process, a full disk or an exception leaves what was at `path` unchanged. The partial file stands in the
     same folder under a name of its own, so that two processes may write one file: the later one wins, whole. Partial
-    files of processes that no longer run are removed. The file keeps the mode of the file that it replaces. A device or
-    a pipe is refused.
+    files of processes that no longer run are removed. The file keeps the mode of the file that it replaces; where
+    `path` is a link, the file that it points to is replaced. What `check_output` refuses is refused.
     """
-    path = Path(path)
-    partial = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    mode = check_output(path)
+    target = Path(os.path.realpath(path))
+    partial = _partial(target)
     try:
-        mode = _mode(path)
-        _remove_abandoned(path)
-        flags = (
-            os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        )
-        with open(os.open(partial, flags, 0o666), "wb") as file:
+        sweep(target.parent)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOT_FOLLOWED, 0o666)
+        with open(descriptor, "wb") as file:
+            try_lock(descriptor)  # by which a process on another machine sees that this one runs
             if mode is not None:
                 os.chmod(partial, mode)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(partial, path)
-        _sync_folder(path.parent)
+        if isinstance(path, Output):
+            path.complete(partial)
+        os.replace(partial, target)
+        _sync_folder(target.parent)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise ExportError(
@@ -47,44 +79,107 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
         raise
 
 
-def refuse_overwriting(out: str | Path, inputs: Iterable[str | Path | None]) -> None:
-    """Raises `ExportError` if an output is one of the files that it is made from, by this name or another."""
-    for source in inputs:
-        if (
-            source is not None
-            and os.path.exists(out)
-            and os.path.exists(source)
-            and os.path.samefile(out, source)
-        ):
-            raise ExportError(
-                f"{out}: is the input {source}, which is never overwritten; give another name with -o"
-            )
-
-
-def _mode(path: Path) -> int | None:
-    """Returns the permissions of the file at a path, or None if there is none."""
+def append_line(path: str | Path, line: str) -> None:
+    """Adds a line to the end of a file at once, so that lines of several processes never mix."""
+    check_output(path)
     try:
-        found = path.stat().st_mode
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
+        with open(descriptor, "ab", buffering=0) as file:
+            content = f"{line}\n".encode()
+            if file.write(content) != len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError as error:
+        raise ExportError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def check_output(path: str | os.PathLike[str]) -> int | None:
+    """Returns the permissions of the file at a path to write to, None if there is none.
+
+    Raises `ExportError` for all that is no file or is not to be written over: a folder, a device, a pipe, standard
+    output, and a file that is marked as read-only.
+
+    >>> check_output("-")
+    Traceback (most recent call last):
+    moglow.errors.ExportError: -: standard output is not written to; give the name of a file
+    """
+    if os.fspath(path) == "-" or STREAMS.fullmatch(os.path.abspath(path)):
+        raise ExportError(f"{path}: standard output is not written to; give the name of a file")
+    try:
+        found = os.stat(path).st_mode
     except FileNotFoundError:
         return None
-    if not (stat.S_ISREG(found) or stat.S_ISDIR(found)):
-        raise ExportError(f"{path}: is a device or a pipe, not a file; give the name of a file")
+    except OSError as error:
+        raise ExportError(f"{path}: cannot be written ({error.strerror or error})") from error
+    if not stat.S_ISREG(found):
+        kind = KINDS.get(stat.S_IFMT(found), "a device or a pipe")
+        raise ExportError(f"{path}: is {kind}, not a file; give the name of a file")
+    if not found & 0o222:
+        raise ExportError(f"{path}: is marked as read-only; make it writable, or give another name")
     return stat.S_IMODE(found)
 
 
-def _remove_abandoned(path: Path) -> None:
-    """Removes the partial files of `path` whose processes no longer run."""
-    form = re.compile(re.escape(path.name) + r"\.(\d+)-[0-9a-f]{8}\.partial")
-    for name in os.listdir(path.parent):
-        found = form.fullmatch(name)
-        if found and not _runs(int(found[1])):
-            path.with_name(name).unlink(missing_ok=True)
+def try_output(path: str | Path) -> None:
+    """Raises `ExportError` if a file cannot be written at a path, by making and removing one of another name there."""
+    check_output(path)
+    probe = _partial(Path(os.path.realpath(path)))
+    try:
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOT_FOLLOWED, 0o600))
+        probe.unlink()
+    except OSError as error:
+        raise ExportError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def refuse_overwriting(out: str | Path | Iterable[str | Path], inputs: Iterable[str | Path | None]) -> None:
+    """Raises `ExportError` if an output is one of the files that it is made from, by this name or another.
+
+    What `check_output` refuses is refused too.
+    """
+    known = {found: source for source in inputs if source is not None and (found := _identity(source))}
+    for place in [out] if isinstance(out, str | Path) else out:
+        check_output(place)
+        found = _identity(place)
+        if found in known:
+            raise ExportError(
+                f"{place}: is the input {known[found]}, which is never overwritten; give another name with -o"
+            )
+
+
+def file_digest(path: str | Path) -> str:
+    """Returns the SHA-256 of a file, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sweep(folder: Path) -> None:
+    """Removes what processes that no longer run left in a folder: partial files and locks."""
+    start = time.monotonic()
+    if (
+        SWEPT.get(folder, start) > start or sys.platform == "win32"
+    ):  # where asking whether a process runs ends it
+        return
+    for name in os.listdir(folder):
+        partial = PARTIAL.fullmatch(name)
+        if (partial and not _runs(int(partial[1]))) or (name[0] == "." and name.endswith(SUFFIX)):
+            remove_if_abandoned(folder / name, is_lock=not partial)
+    SWEPT[folder] = time.monotonic() + 20 * (time.monotonic() - start)
+
+
+def _partial(target: Path) -> Path:
+    """Returns a new name for a partial file beside a target."""
+    return target.with_name(f"{short(target.name)}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    """Returns what is the same for all names of one file, None where there is no file."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _runs(process: int) -> bool:
-    """Returns whether a process runs; on Windows, where asking would end it, every process counts as running."""
-    if os.name == "nt":
-        return True
+    """Returns whether a process runs on this machine."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

@@ -8,6 +8,9 @@ from typing import BinaryIO
 
 from moglow.errors import FileFormatError, MoglowError
 
+LARGEST = 2_000_000_000
+"""Bytes of a motion file that is read as a whole."""
+
 
 def open_input(path: str | Path, error: type[MoglowError] = FileFormatError) -> BinaryIO:
     """Opens a file for reading in binary mode.

@@ -1,4 +1,4 @@
-"""ActNorm: a shift and a scale per channel, set once from data. Stands on `bijection`."""
+"""ActNorm: a shift and a scale per channel, set once from data."""
 
 import torch
 from torch import Tensor, nn
@@ -6,14 +6,14 @@ from torch import Tensor, nn
 from moglow.flows.bijection import Bijection, State
 
 SMALLEST_DEVIATION = 1e-6
-"""Added to the measured deviation, so that a channel that does not move gives a finite scale."""
+"""Added to the measured deviation, so that a constant channel has a finite scale."""
 
 
 class ActNorm(Bijection):
     """z = (x + bias) · exp(log_scale), one bias and scale per channel (Kingma and Dhariwal, *Glow*, 2018).
 
-    `initialize` sets both so that the data it is shown leave with mean 0 and deviation 1. It does so once: the flag
-    is a buffer, saved and loaded with the weights, so that resumed training does not start over.
+    `initialize` sets both so that the output on the given data has mean 0 and deviation 1. Only the first call does:
+    the flag is a buffer, saved and loaded with the weights, so resumed training keeps its values.
 
     >>> norm = ActNorm(2)
     >>> x = torch.tensor([[[1.0, 10.0], [3.0, 30.0]]])

@@ -1,4 +1,4 @@
-"""Masked autoregressive flow: each channel is shifted and scaled by what a net makes of those before. On `made`."""
+"""Masked autoregressive flow: a net computes each channel's shift and scale from the channels before it."""
 
 from torch import Tensor
 
@@ -10,9 +10,9 @@ from moglow.flows.scales import ScaleMap
 class MaskedAffine(Bijection):
     """zᵢ = (xᵢ + tᵢ) · sᵢ, where (t, a)ᵢ = MADE(x₁ … xᵢ₋₁, context) and s = scale(a), ladj = Σ log sᵢ.
 
-    Papamakarios, Pavlakou and Murray, *Masked autoregressive flow*, arXiv 1705.07057, 2017. All z are one pass of the
-    net; x comes channel by channel. `Inverse` of it is the inverse autoregressive flow (arXiv 1606.04934), where
-    sampling is the pass.
+    Papamakarios, Pavlakou and Murray, *Masked autoregressive flow*, arXiv 1705.07057, 2017. z takes one pass of the
+    net; x is computed channel by channel. Its `Inverse` is the inverse autoregressive flow (arXiv 1606.04934), which
+    samples in one pass.
 
     >>> import torch
     >>> from moglow.flows.scales import symmetric_scale
@@ -23,7 +23,7 @@ class MaskedAffine(Bijection):
     """
 
     def __init__(self, net: MADE, scale: ScaleMap) -> None:
-        """Takes a net of two outputs a channel."""
+        """Takes a net with two outputs per channel."""
         super().__init__()
         self.net = net
         self.scale = scale
@@ -34,8 +34,8 @@ class MaskedAffine(Bijection):
         return (x + shift) * scale, scale.log().sum(dim=-1), state
 
     def inverse(self, z: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
-        def channel(i: int, answer: Tensor) -> Tensor:
-            shift, a = answer.unbind(dim=-1)
+        def channel(i: int, output: Tensor) -> Tensor:
+            shift, a = output.unbind(dim=-1)
             return z[..., i] / self.scale(a) - shift
 
-        return self.net.solved(channel, context), state
+        return self.net.solve_in_order(channel, context), state

@@ -1,7 +1,7 @@
-"""The distributions a flow starts from, and the noise they are made of. Used by the models.
+"""Base distributions of the flows.
 
-A latent is a function of plain noise, which is always standard normals, so that numpy, torch and a GPU can share one
-stream of numbers: `noise_dim` says how many a sample takes, `from_noise` turns them into it.
+A latent sample is a function of standard normals, so that numpy, torch and a GPU can share one stream of random
+numbers: `noise_dim` is the number of normals per sample and `from_noise` the function.
 """
 
 import math
@@ -21,7 +21,7 @@ class Latent(ABC):
     @property
     @abstractmethod
     def noise_dim(self) -> int:
-        """How many standard normals one sample takes."""
+        """Number of standard normals that one sample needs."""
 
     @abstractmethod
     def log_prob(self, z: Tensor) -> Tensor:
@@ -29,11 +29,11 @@ class Latent(ABC):
 
     @abstractmethod
     def from_noise(self, noise: Tensor) -> Tensor:
-        """Returns the sample z (…, D) that the noise (…, noise_dim) stands for."""
+        """Returns the sample z (…, D) made from noise (…, noise_dim)."""
 
 
 class StandardNormal(Latent):
-    """N(0, I). Its noise is D standard normals, which are the sample.
+    """N(0, I). The noise, D standard normals, is the sample.
 
     >>> round(StandardNormal(1).log_prob(torch.zeros(1)).item(), 4)  # −½ log 2π
     -0.9189
@@ -53,8 +53,8 @@ class StandardNormal(Latent):
 class StudentT(Latent):
     """The multivariate Student-t with ν degrees of freedom and unit scale (*Studentising flows*, 2020).
 
-    Its score is bounded, so that an outlier cannot throw training off. Its noise is D normals n and ν
-    more, whose squares sum to a χ²: z = n · √(ν / χ²). So ν is a whole number.
+    Its score is bounded, so an outlier cannot destabilise training. Its noise is D normals n and ν further ones,
+    whose squares sum to χ²: z = n · √(ν / χ²). ν is therefore an integer.
 
     >>> round(StudentT(1, degrees=50).log_prob(torch.zeros(1)).item(), 4)
     -0.9239

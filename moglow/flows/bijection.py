@@ -1,4 +1,4 @@
-"""What a bijection is: two methods and a state that is a value; chains and inverses. The flows start here."""
+"""The interface of a bijection (two methods and a state that is a value), chains and inverses."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import TypeAlias
 from torch import Tensor, nn
 
 State: TypeAlias = "Tensor | tuple[State, ...] | None"
-"""What a bijection remembers from frame to frame; None is the start, where all memory is zero."""
+"""Memory that a bijection carries from frame to frame; None is the initial state, all zeros."""
 
 
 def map_state(function: Callable[[Tensor], Tensor], state: State) -> State:
@@ -23,7 +23,7 @@ def map_state(function: Callable[[Tensor], Tensor], state: State) -> State:
 
 
 class Bijection(nn.Module, ABC):
-    """An invertible map of the frames of a sequence, given a context per frame and what came before.
+    """An invertible map of the frames of a sequence, given a context per frame and the state before the first.
 
     Shapes: x and z (B, T, D), context (B, T, C), ladj (B, T). One call with T frames equals T calls with one frame
     that pass the state along, so training on sequences and sampling frame by frame are the same function.
@@ -38,13 +38,13 @@ class Bijection(nn.Module, ABC):
         """Returns x = f⁻¹(z) and the state after the last frame."""
 
     def initialize(self, x: Tensor, context: Tensor) -> Tensor:
-        """Sets what is to be set from data, in place, and returns f(x) for the bijection that comes next."""
+        """Sets the parameters that depend on data, in place, and returns f(x), the data of the next bijection."""
         z: Tensor = self(x, context)[0]
         return z
 
 
 class Chain(Bijection):
-    """Bijections one after the other, f = fₙ ∘ … ∘ f₁; its state is the tuple of theirs.
+    """Bijections one after the other, f = fₙ ∘ … ∘ f₁; the state is the tuple of their states.
 
     >>> import torch
     >>> from moglow.flows.actnorm import ActNorm
@@ -92,7 +92,7 @@ class Chain(Bijection):
 
 
 class Inverse(Bijection):
-    """A bijection run backwards: f⁻¹ as f."""
+    """The inverse of a bijection, as a bijection: `forward` is its `inverse` and the other way round."""
 
     def __init__(self, bijection: Bijection) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""One step of Glow: normalise the channels, mix them, couple them. Stands on `actnorm`, `linear`, `coupling`."""
+"""One step of Glow: normalise the channels, mix them, couple them."""
 
 from moglow.flows.actnorm import ActNorm
 from moglow.flows.bijection import Chain
@@ -7,7 +7,7 @@ from moglow.flows.linear import InvertibleLinear
 
 
 class GlowStep(Chain):
-    """ActNorm → invertible matrix → affine coupling, the step of which MoGlow's flow has K."""
+    """ActNorm → invertible matrix → affine coupling; MoGlow's flow is a chain of K such steps."""
 
     actnorm: ActNorm
     linear: InvertibleLinear

@@ -1,4 +1,4 @@
-"""An invertible matrix across the channels, by its LU factors. Stands on `bijection`."""
+"""An invertible matrix across the channels, parametrised by its LU factors."""
 
 import torch
 from torch import Generator, Tensor, nn
@@ -10,7 +10,7 @@ class InvertibleLinear(Bijection):
     """z = W x with W = P · L · (U + diag(sign · exp(log_scale))), so that log|det W| = Σ log_scale (*Glow*, 2018).
 
     P is a fixed permutation, L has a unit diagonal, U is strictly upper. W starts as a random rotation. L and U are
-    kept as full matrices of which one triangle counts, as the parameter count of the MoGlow paper has it.
+    stored as full matrices of which one triangle is used, which gives the parameter count of the MoGlow paper.
 
     >>> mix = InvertibleLinear(3)
     >>> W = mix.weight()
@@ -34,12 +34,12 @@ class InvertibleLinear(Bijection):
         self.register_buffer("sign", diagonal.sign())
 
     def factors(self) -> tuple[Tensor, Tensor]:
-        """Returns the unit lower triangle L and the upper triangle with the diagonal in it."""
+        """Returns the unit lower triangular L and the upper triangular factor with its diagonal."""
         eye = torch.eye(len(self.sign), dtype=self.lower.dtype, device=self.lower.device)
         return self.lower.tril(-1) + eye, self.upper.triu(1) + torch.diag(self.sign * self.log_scale.exp())
 
     def weight(self) -> Tensor:
-        """Returns W (D, D), which multiplies columns."""
+        """Returns W (D, D), which multiplies column vectors."""
         lower, upper = self.factors()
         return self.permutation @ lower @ upper
 
@@ -47,7 +47,7 @@ class InvertibleLinear(Bijection):
         return x @ self.weight().T, self.log_scale.sum().expand(x.shape[:-1]), state
 
     def inverse(self, z: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
-        # Rows instead of columns: x Uᵀ Lᵀ Pᵀ = z, undone by two triangular solves; W⁻¹ is never formed.
+        # In rows instead of columns: x Uᵀ Lᵀ Pᵀ = z. Two triangular solves invert it; W⁻¹ is never formed.
         lower, upper = self.factors()
         y = torch.linalg.solve_triangular(
             lower.T, z @ self.permutation, upper=True, left=False, unitriangular=True

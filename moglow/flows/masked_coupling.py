@@ -1,4 +1,4 @@
-"""RealNVP's coupling: a mask says which channels stay, so that two masks move all. Stands on `coupling`."""
+"""RealNVP's coupling: a mask selects the channels that are kept; two opposite masks change all of them."""
 
 from collections.abc import Callable, Mapping
 
@@ -14,14 +14,14 @@ MASKS: Mapping[str, Callable[[int], Tensor]] = {
     "checkerboard": lambda dim: torch.arange(dim) % 2 == 0,
     "channel": lambda dim: torch.arange(dim) < dim // 2,
 }
-"""Which of D channels stay: every other one, or the first half. The next coupling takes the opposite mask."""
+"""Masks of the channels that are kept: every other one, or the first half. The next coupling takes the opposite."""
 
 
 class MaskedCoupling(AffineCoupling):
     """z = m ⊙ x + (1 − m) ⊙ (x + t) ⊙ s, where (t, a) = net(x at m, context, state) and s = scale(a).
 
-    Dinh, Sohl-Dickstein and Bengio, *Density estimation using Real NVP*, arXiv 1605.08803, 2017; the shift comes first
-    as in all couplings here. The channels of the mask are put first, coupled, and put back.
+    Dinh, Sohl-Dickstein and Bengio, *Density estimation using Real NVP*, arXiv 1605.08803, 2017. The shift comes first,
+    as in all couplings here. The kept channels are moved to the front, coupled, and moved back.
 
     >>> from moglow.flows.nets import MLP
     >>> from moglow.flows.scales import symmetric_scale
@@ -36,7 +36,7 @@ class MaskedCoupling(AffineCoupling):
     back: Tensor
 
     def __init__(self, mask: Tensor, conditioner: Conditioner, scale: ScaleMap) -> None:
-        """Takes a mask (D,) and a net of as many inputs as it keeps, and two outputs for each of the others."""
+        """Takes a mask (D,) and a net with one input per kept channel and two outputs per other channel."""
         super().__init__(len(mask), conditioner, scale, kept=int(mask.sum()))
         order = torch.cat([mask.nonzero()[:, 0], (~mask).nonzero()[:, 0]])
         self.register_buffer("order", order)

@@ -1,4 +1,4 @@
-"""The nets that look at what a coupling keeps, at the context and at the past. Used by `coupling`."""
+"""The conditioners: nets that compute a bijection's parameters from the kept channels, the context and the past."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -14,21 +14,21 @@ from moglow.flows.recurrence import unrolled_lstm
 
 
 def fan_in_uniform(module: nn.Module, fan_in: int, *, generator: Generator) -> None:
-    """Draws all parameters of a module from U(−1/√fan_in, 1/√fan_in), torch's own choice, but from a generator."""
+    """Samples all parameters of a module from U(−1/√fan_in, 1/√fan_in), torch's default, but from a generator."""
     bound = fan_in**-0.5
     for parameter in module.parameters():
         nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
 
 def linear(inputs: int, outputs: int, *, generator: Generator) -> nn.Linear:
-    """Returns a dense layer with weights drawn from the generator."""
+    """Returns a dense layer with random weights from the generator."""
     layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
     fan_in_uniform(layer, inputs, generator=generator)
     return layer
 
 
 def zero_linear(inputs: int, outputs: int) -> nn.Linear:
-    """Returns a dense layer that says zero until it learns otherwise, so that each coupling starts constant."""
+    """Returns a dense layer of zeros, so that each coupling starts with a constant shift and scale."""
     layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
@@ -38,7 +38,7 @@ def zero_linear(inputs: int, outputs: int) -> nn.Linear:
 def dense(
     widths: tuple[int, ...], *, activation: type[nn.Module] = nn.SiLU, generator: Generator
 ) -> nn.Sequential:
-    """Returns dense layers with an activation after each; with one width or none it is the identity.
+    """Returns dense layers with an activation after each; the identity for fewer than two widths.
 
     >>> dense((3, 4, 4), generator=Generator())(torch.zeros(2, 3)).shape
     torch.Size([2, 4])
@@ -48,13 +48,13 @@ def dense(
 
 
 UNROLLED_FROM = 512
-"""Width of an LSTM from which `recurrence` is faster in bfloat16 than the library's: its products are then large."""
+"""Width of an LSTM from which, in bfloat16, `recurrence` is faster than torch's LSTM, since its products are large."""
 
 
 class Conditioner(nn.Module, ABC):
-    """A causal net: what it says about a frame depends on that frame and, through its state, on earlier ones.
+    """A causal net: its output for a frame depends on that frame and, through its state, on earlier ones.
 
-    Shapes: x (B, T, inputs), context (B, T, C), result (B, T, outputs). Most say zero before training.
+    Shapes: x (B, T, inputs), context (B, T, C), result (B, T, outputs). Most return zeros before training.
     """
 
     @abstractmethod
@@ -65,7 +65,7 @@ class Conditioner(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """Returns what the net says about each frame, and the state after the last."""
+        """Returns the output for each frame, and the state after the last."""
 
 
 class Recurrent(Conditioner, ABC):
@@ -73,13 +73,13 @@ class Recurrent(Conditioner, ABC):
 
     cell: ClassVar[type[nn.LSTM] | type[nn.GRU]]
     precision: torch.dtype | None = None
-    """What the recurrent products are computed in; None is what the weights are kept in."""
+    """Type in which the recurrent products are computed; None is the type of the weights."""
 
     def __init__(
         self, inputs: int, context: int, outputs: int, *, hidden: int, layers: int, generator: Generator
     ) -> None:
         super().__init__(inputs, context, outputs, hidden=hidden, layers=layers, generator=generator)
-        # Made on the meta device: torch's own draw would come from the global generator.
+        # Made on the meta device: torch's initialisation would use the global generator.
         cell = self.cell(inputs + context, hidden, layers, batch_first=True, device="meta")
         self.recurrent: nn.RNNBase = cell.to_empty(device="cpu")
         fan_in_uniform(self.recurrent, hidden, generator=generator)
@@ -93,7 +93,7 @@ class Recurrent(Conditioner, ABC):
 
 
 class LSTM(Recurrent):
-    """Long short-term memory, the paper's net; its state is the pair (h, c), each (layers, B, hidden)."""
+    """Long short-term memory, the paper's net; the state is the pair (h, c), each (layers, B, hidden)."""
 
     cell = nn.LSTM
 
@@ -105,7 +105,7 @@ class LSTM(Recurrent):
 
 
 class GRU(Recurrent):
-    """Gated recurrent unit, three quarters of the weights of an LSTM; its state is h (layers, B, hidden)."""
+    """Gated recurrent unit, three quarters of the weights of an LSTM; the state is h (layers, B, hidden)."""
 
     cell = nn.GRU
 
@@ -113,7 +113,7 @@ class GRU(Recurrent):
 def scan(keep: Tensor, enter: Tensor) -> Tensor:
     """Returns h (B, T, H) with hₜ = keepₜ · hₜ₋₁ + enterₜ and h₋₁ = 0, in log₂ T rounds over all frames.
 
-    After a round, entry t speaks for twice as many frames up to t (Hillis and Steele, 1986).
+    Each round doubles the number of frames up to t that entry t accumulates (Hillis and Steele, 1986).
 
     >>> scan(torch.full((1, 4, 1), 0.5), torch.ones(1, 4, 1)).flatten()
     tensor([1.0000, 1.5000, 1.7500, 1.8750])
@@ -130,9 +130,9 @@ def scan(keep: Tensor, enter: Tensor) -> Tensor:
 
 
 class MinGRU(Conditioner):
-    """Gates that see the frame but not the memory, so that all frames are one scan (arXiv 2410.01201).
+    """A GRU whose gates depend on the input only, so that all frames are computed by one scan (arXiv 2410.01201).
 
-    Per layer hₜ = (1 − zₜ) · hₜ₋₁ + zₜ · nₜ with z = σ(dense) and n = dense; its state is h (layers, B, hidden).
+    Per layer hₜ = (1 − zₜ) · hₜ₋₁ + zₜ · nₜ with z = σ(dense) and n = dense; the state is h (layers, B, hidden).
     """
 
     def __init__(
@@ -144,25 +144,25 @@ class MinGRU(Conditioner):
         self.head = zero_linear(hidden, outputs)
 
     def forward(self, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
-        said = torch.cat([x, context], dim=-1)
+        hidden = torch.cat([x, context], dim=-1)
         before = (
             state
             if isinstance(state, Tensor)
-            else said.new_zeros(len(self.gates), len(x), self.head.in_features)
+            else hidden.new_zeros(len(self.gates), len(x), self.head.in_features)
         )
         after = []
         for gates, memory in zip(self.gates, before, strict=True):
-            z, new = gates(said).chunk(2, dim=-1)
+            z, new = gates(hidden).chunk(2, dim=-1)
             keep = torch.sigmoid(-z)  # 1 − σ(z), without the cancellation
             enter = torch.sigmoid(z) * new
             first = enter[:, :1] + keep[:, :1] * memory[:, None]
-            said = scan(keep, torch.cat([first, enter[:, 1:]], dim=1))
-            after.append(said[:, -1])
-        return self.head(said), torch.stack(after)
+            hidden = scan(keep, torch.cat([first, enter[:, 1:]], dim=1))
+            after.append(hidden[:, -1])
+        return self.head(hidden), torch.stack(after)
 
 
 class MLP(Conditioner):
-    """Dense layers without memory; its state is None."""
+    """Dense layers without memory; the state is None."""
 
     activation: ClassVar[type[nn.Module]] = nn.SiLU
 
@@ -178,11 +178,12 @@ class MLP(Conditioner):
         return self.head(self.body(torch.cat([x, context], dim=-1))), state
 
 
-class KinkedMLP(MLP):
-    """The same with ReLU and a head that is drawn as the layers before it are: for couplings in flows of small nets.
+class ReluMLP(MLP):
+    """The same with ReLU and a head of random weights: for couplings in flows of small nets.
 
-    A net must bend a density sharply, which few smooth units learn late, and a layer learns nothing below a head of
-    zeros. Of four densities in the plane (`docs/flow_gallery.md`) a flow knows more after as many steps.
+    A coupling must bend a density sharply, which few smooth units learn slowly, and the layers below a head of zeros
+    get no gradient at first. On four densities in the plane (`docs/flow_gallery.md`) such flows reach a higher
+    likelihood in the same number of steps.
     """
 
     activation = nn.ReLU
@@ -196,9 +197,9 @@ class KinkedMLP(MLP):
 
 @contextmanager
 def recurrent_products_in(precision: torch.dtype | None, model: nn.Module) -> Iterator[None]:
-    """Computes the recurrent products of a model in a precision while it lasts, going forward and back.
+    """Context manager in which a model computes its recurrent products, and their gradients, in a given precision.
 
-    Nothing but these products: flow variables, matrices and log-determinants in half precision give wrong likelihoods.
+    Only these products: flow variables, matrices and log-determinants in half precision give wrong likelihoods.
     """
     nets = [module for module in model.modules() if isinstance(module, Recurrent)]
     for net in nets:
@@ -211,14 +212,15 @@ def recurrent_products_in(precision: torch.dtype | None, model: nn.Module) -> It
 
 
 BFLOAT16_PAYS_FROM = 64
-"""Width of an LSTM from which bfloat16 is faster where the hardware has it: on a CPU 1.5 × at 64 to 512, nothing sure
-below."""
+"""Width of an LSTM from which bfloat16 is faster where the hardware has it: on a CPU 1.5 × from 64 to 512, no clear
+gain below."""
 
 
 def faster_precision(model: nn.Module, device: torch.device) -> torch.dtype | None:
-    """Returns what the recurrent products of a model are computed in soonest: None is what the weights are kept in.
+    """Returns the fastest type for the recurrent products of a model; None is the type of the weights.
 
-    Known from measurements, not measured here, so that a resumed run goes on in the same. A GRU gains nothing.
+    It follows from fixed rules, not from a measurement on this machine, so that a resumed run uses the same type. A GRU
+    gains nothing.
     """
     widths = [module.recurrent.hidden_size for module in model.modules() if isinstance(module, LSTM)]
     return (
@@ -227,18 +229,16 @@ def faster_precision(model: nn.Module, device: torch.device) -> torch.dtype | No
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Returns whether a device multiplies matrices in bfloat16 at all.
+    """Returns whether a device can multiply matrices in bfloat16.
 
-    oneDNN raises an error for such a product on an x86-64 CPU without AVX-512 (and without AVX-NE-CONVERT).
+    On an x86-64 CPU without AVX-512 (and without AVX-NE-CONVERT) oneDNN raises an error for such a product.
 
     >>> has_bfloat16(torch.device("meta"))
     False
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    supported = getattr(
-        torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None
-    )  # private to torch: it may be missing
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)  # private: it may be missing
     return device.type == "cpu" and supported is not None and bool(supported())
 
 
@@ -248,7 +248,7 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     >>> has_fast_bfloat16(torch.device("meta"))
     False
     """
-    if device.type == "cpu":  # torch before 2.11 cannot say
+    if device.type == "cpu":  # torch before 2.11 lists no capabilities
         can: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         return has_bfloat16(device) and bool(can.get("avx512_bf16") or can.get("amx_bf16"))
     return has_bfloat16(device)

@@ -1,4 +1,4 @@
-"""A rotation of the channels that is learnt and stays one. Stands on `bijection`."""
+"""A learnt rotation of the channels, orthogonal at every step of training."""
 
 import torch
 from torch import Generator, Tensor, nn
@@ -9,8 +9,8 @@ from moglow.flows.bijection import Bijection, State
 class Orthogonal(Bijection):
     """z = W x with W = Q · exp(A − Aᵀ), so that WᵀW = 1, log|det W| = 0 and the inverse is Wᵀ.
 
-    Q is a fixed random rotation and A starts at zero; exponentials of skew matrices are rotations, and all of them
-    (Golinski, Lezcano-Casado and Rainforth, *Improving normalizing flows via better orthogonal
+    Q is a fixed random rotation and A starts at zero. The exponentials of skew-symmetric matrices are exactly the
+    rotations (Golinski, Lezcano-Casado and Rainforth, *Improving normalizing flows via better orthogonal
     parameterizations*, 2019).
 
     >>> W = Orthogonal(3, generator=Generator().manual_seed(1)).weight()
@@ -27,8 +27,8 @@ class Orthogonal(Bijection):
         self.register_buffer("start", torch.linalg.qr(noise).Q.float())
 
     def weight(self) -> Tensor:
-        """Returns W (D, D), which multiplies columns."""
-        # The start was rounded when it was stored; polishing it once more makes it as orthogonal as its precision.
+        """Returns W (D, D), which multiplies column vectors."""
+        # Q was rounded when it was stored; one Newton-Schulz step makes it orthogonal to the current precision.
         start = self.start
         start = 1.5 * start - 0.5 * start @ start.T @ start
         turned: Tensor = start @ torch.linalg.matrix_exp(self.skew - self.skew.T)

@@ -1,4 +1,4 @@
-"""The channels in another order. Stands on `bijection`."""
+"""A fixed permutation of the channels."""
 
 import torch
 from torch import Generator, Tensor
@@ -7,7 +7,7 @@ from moglow.flows.bijection import Bijection, State
 
 
 class Permutation(Bijection):
-    """zᵢ = x at order[i], log|det| = 0: what one bijection leaves alone, the next one moves.
+    """zᵢ = x at order[i], log|det| = 0: the channels that one coupling keeps are those that the next one changes.
 
     >>> swap = Permutation(torch.tensor([2, 0, 1]))
     >>> swap(torch.tensor([[[10.0, 11.0, 12.0]]]), torch.zeros(1, 1, 0))[0]
@@ -32,7 +32,7 @@ class Permutation(Bijection):
         return cls(torch.arange(dim).flip(0))
 
     @classmethod
-    def drawn(cls, dim: int, *, generator: Generator) -> "Permutation":
+    def random(cls, dim: int, *, generator: Generator) -> "Permutation":
         """Returns a random permutation."""
         return cls(torch.randperm(dim, generator=generator))
 

@@ -1,4 +1,4 @@
-"""Planar flow: the pose is pushed along one direction, by how far it lies along another. On `parameters`, `roots`."""
+"""Planar flow: moves the pose along one direction by an amount that depends on its coordinate along another."""
 
 import math
 
@@ -12,18 +12,18 @@ from moglow.flows.parameters import ConditionalParameters
 from moglow.flows.roots import increasing_root
 
 FLATTEST = 0.1
-"""The least slope 1 + wᵀu: going back, nothing is stretched more than ten times, nor is any rounding."""
+"""Lower bound of the slope 1 + wᵀu, so that the inverse stretches distances and rounding errors at most tenfold."""
 
 ZERO_AT_ZERO = math.log(math.expm1(1 - FLATTEST))
-"""softplus of it is 1 − FLATTEST, so that directions at right angles stay as they are."""
+"""Its softplus is 1 − FLATTEST, so that u = v where v is at a right angle to w."""
 
 
 class Planar(Bijection):
     """z = x + u · tanh(wᵀx + b), ladj = log(1 + wᵀu · tanh'(wᵀx + b)) (Rezende and Mohamed, arXiv 1505.05770, 2015).
 
-    Any w, v and b will do: u is v with its part along w replaced, so that wᵀu = softplus(wᵀv + c) − 1 + 0.1 > −1. Along
-    w the map is then increasing, a + wᵀu · tanh(a) = wᵀz + b for a = wᵀx + b, and the inverse is x = z − u · tanh(a).
-    All three are learnt numbers that a small net on context and past moves.
+    The parameters w, v and b are unconstrained: u is v with its component along w replaced, so that
+    wᵀu = softplus(wᵀv + c) − 1 + 0.1 > −1. Along w the map is then increasing, a + wᵀu · tanh(a) = wᵀz + b for
+    a = wᵀx + b, and the inverse is x = z − u · tanh(a). A small net shifts w, v and b depending on context and past.
 
     >>> from moglow.flows.nets import MLP
     >>> generator = Generator().manual_seed(1)
@@ -36,14 +36,14 @@ class Planar(Bijection):
 
     def __init__(self, dim: int, conditioner: Conditioner, *, generator: Generator) -> None:
         super().__init__()
-        # wᵀx has deviation one on standardised poses, whatever their number of channels.
+        # wᵀx has deviation one on standardised poses, for any number of channels.
         directions = torch.randn(2, dim, generator=generator) * dim**-0.5
         self.parts = (dim, dim, 1)
         self.numbers = ConditionalParameters(torch.cat([*directions, torch.zeros(1)]), conditioner)
 
     @staticmethod
     def outputs(dim: int) -> int:
-        """Returns how many numbers the net says: w, v and b."""
+        """Returns the number of outputs of the net: w, v and b."""
         return 2 * dim + 1
 
     def directions(self, context: Tensor, state: State) -> tuple[Tensor, Tensor, Tensor, Tensor, State]:

@@ -1,4 +1,4 @@
-"""Radial flow: poses are drawn to a centre or pushed away from it. Stands on `parameters`."""
+"""Radial flow: contracts poses towards a centre or expands them away from it."""
 
 import math
 
@@ -11,25 +11,25 @@ from moglow.flows.nets import Conditioner
 from moglow.flows.parameters import ConditionalParameters
 
 FLATTEST = 0.1
-"""The least slope 1 + β / α: going back, nothing is stretched more than ten times, nor is any rounding."""
+"""Lower bound of the slope 1 + β / α, so that the inverse stretches distances and rounding errors at most tenfold."""
 
 ZERO_AT_ZERO = math.log(math.expm1(1 - FLATTEST))
-"""softplus of it is 1 − FLATTEST, so that the map starts as the identity."""
+"""Its softplus is 1 − FLATTEST, so that the map starts as the identity."""
 
 
 class Radial(Bijection):
     """z = x + β · (x − x₀) / (α + r), r = |x − x₀| (Rezende and Mohamed, arXiv 1505.05770, 2015).
 
-    α = exp(a) and β = α · (softplus(b + c) − 1 + 0.1) > −α for any a and b, so the distance from the centre grows with
-    r: s = |z − x₀| = r · (1 + β / (α + r)). That is a quadratic equation for r, and its positive root the inverse.
-    ladj = (D − 1) · log(1 + β / (α + r)) + log(1 + α β / (α + r)²). Centre, a and b are learnt numbers that a small
-    net on context and past moves.
+    α = exp(a) and β = α · (softplus(b + c) − 1 + 0.1) > −α for any a and b, so the distance from the centre increases
+    with r: s = |z − x₀| = r · (1 + β / (α + r)). This is a quadratic equation for r; the inverse is its positive root.
+    ladj = (D − 1) · log(1 + β / (α + r)) + log(1 + α β / (α + r)²). A small net shifts the centre, a and b depending
+    on context and past.
 
     >>> from moglow.flows.nets import MLP
     >>> generator = Generator().manual_seed(1)
     >>> radial = Radial(3, MLP(0, 2, Radial.outputs(3), hidden=4, layers=1, generator=generator), generator=generator)
     >>> x = torch.ones(1, 1, 3)
-    >>> torch.allclose(radial(x, torch.zeros(1, 1, 2))[0], x)  # the net says zero: the identity
+    >>> torch.allclose(radial(x, torch.zeros(1, 1, 2))[0], x)  # the net's output is zero: the identity
     True
     """
 
@@ -37,12 +37,12 @@ class Radial(Bijection):
         super().__init__()
         self.parts = (dim, 1, 1)
         centre = torch.randn(dim, generator=generator)
-        reach = torch.full((1,), math.log(dim) / 2)  # α is then as large as most r are
+        reach = torch.full((1,), math.log(dim) / 2)  # α is then as large as a typical r
         self.numbers = ConditionalParameters(torch.cat([centre, reach, torch.zeros(1)]), conditioner)
 
     @staticmethod
     def outputs(dim: int) -> int:
-        """Returns how many numbers the net says: the centre, a and b."""
+        """Returns the number of outputs of the net: the centre, a and b."""
         return dim + 2
 
     def shape(self, context: Tensor, state: State) -> tuple[Tensor, Tensor, Tensor, State]:
@@ -65,6 +65,6 @@ class Radial(Bijection):
         distance = away.norm(dim=-1, keepdim=True)
         half = (distance - alpha - beta) / 2
         root = (half.square() + distance * alpha).sqrt()
-        # r = half + root. Where half is negative the sum cancels; the product of both roots, −s α, does not.
+        # r = half + root. For negative half the sum cancels digits; r from the product of both roots, −s α, does not.
         r = torch.where(half > 0, half + root, distance * alpha / (root - half))
         return centre + away / (1 + beta / (alpha + r)), state

@@ -1,4 +1,4 @@
-"""Solving an increasing curve for its argument, with gradients through the solution. Used by `planar`."""
+"""Inverts an increasing function numerically, with gradients through the solution."""
 
 from collections.abc import Callable
 
@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 
 Curve = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Returns the value and the slope at a point, element by element; the slope is positive."""
+"""A function that returns its value and its positive slope, element by element."""
 
 MOST_ROUNDS = 100
-"""Halving alone needs about 60 in double precision; Newton's steps make it five to ten."""
+"""Bisection alone needs about 60 rounds in double precision; with Newton's steps it is five to ten."""
 
 
 def increasing_root(curve: Curve, target: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """Returns v with curve(v) = target, to rounding, for curve(low) ≤ target ≤ curve(high), all of one shape.
 
-    Newton's steps, and halving where one would leave the bracket. Gradients are those of the implicit function: one
-    more Newton step is taken in sight of autograd, with the slope held, which is dv = (dtarget − dcurve) / slope.
+    Takes Newton steps, and bisects where one would leave the bracket. Gradients are those of the implicit function:
+    autograd records one last Newton step with a constant slope, which is dv = (dtarget − dcurve) / slope.
 
     >>> def cube(v: Tensor) -> tuple[Tensor, Tensor]:
     ...     return v**3 + v, 3 * v**2 + 1

@@ -1,4 +1,4 @@
-"""Maps from what a net says to a scale that is positive and bounded. Used by `coupling`, `autoregressive`."""
+"""Maps from a net's output to a positive, bounded scale."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,7 +8,7 @@ from torch import Tensor
 ScaleMap = Callable[[Tensor], Tensor]
 
 AT_ZERO = torch.sigmoid(torch.tensor(2.0, dtype=torch.float64)).item()
-"""σ(2) = 0.88, the paper's scale where a net says zero, as it does before training."""
+"""σ(2) = 0.88, the paper's scale where a net's output is zero, as it is before training."""
 
 WIDEST = 2.0
 """The largest |log s| of `symmetric_scale`."""
@@ -26,7 +26,7 @@ def paper_scale(a: Tensor) -> Tensor:
 def bounded_scale(a: Tensor) -> Tensor:
     """Returns s = σ(a + 2) + 1 − σ(2), in (0.119, 1.119): the identity at a = 0.
 
-    No frame can then be squeezed by more than 0.119 a step, so no roll-out is stretched by more than its inverse
+    A step cannot contract a frame by more than 0.119, so it cannot expand one by more than the inverse when sampling
     (a departure from the paper, for stable roll-outs).
 
     >>> bounded_scale(torch.tensor(0.0)).item()
@@ -36,9 +36,10 @@ def bounded_scale(a: Tensor) -> Tensor:
 
 
 def symmetric_scale(a: Tensor) -> Tensor:
-    """Returns s = exp(2 · tanh(a / 2)), in (0.135, 7.39): the identity at a = 0, and as free to widen as to squeeze.
+    """Returns s = exp(2 · tanh(a / 2)), in (0.135, 7.39): the identity at a = 0, with equal bounds for both directions.
 
-    A flow that starts by standardising given the context needs both (the scale of *RealNVP*, 2017).
+    A flow whose first layer standardises its input needs to expand as well as to contract (the scale of *RealNVP*,
+    2017).
 
     >>> round(symmetric_scale(torch.tensor(100.0)).item(), 2)
     7.39
@@ -47,7 +48,7 @@ def symmetric_scale(a: Tensor) -> Tensor:
 
 
 FLOORS: Mapping[ScaleMap, float] = {paper_scale: 1e-6, bounded_scale: 1.0 - AT_ZERO}
-"""What scales of the form σ(a + 2) + floor add."""
+"""The constant `floor` of the scales of the form σ(a + 2) + floor."""
 
 SCALES: Mapping[str, ScaleMap] = {
     "paper": paper_scale,

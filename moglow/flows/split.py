@@ -1,4 +1,4 @@
-"""Some channels go on, the others are done: what makes a flow multi-scale. Stands on `bijection`."""
+"""A split of the channels: only the first ones go through further bijections, which makes a flow multi-scale."""
 
 import torch
 from torch import Tensor
@@ -7,10 +7,10 @@ from moglow.flows.bijection import Bijection, State
 
 
 class Split(Bijection):
-    """z = (f(x₁), x₂), ladj = ladj of f: the first channels go through a further bijection, the rest is as it is.
+    """z = (f(x₁), x₂), ladj = ladj of f: the first channels go through a further bijection, the rest is unchanged.
 
-    So fine detail leaves early and cheap, and the steps that are left work on what is coarse (*RealNVP*, arXiv
-    1605.08803, 2017). A coupling before it makes the rest a Gaussian given the first, as in *Glow* (2018).
+    Fine detail takes few steps, and the remaining steps work on the coarse part (*RealNVP*, arXiv 1605.08803, 2017).
+    A coupling before it makes x₂ a Gaussian given x₁, as in *Glow* (2018).
 
     >>> from moglow.flows.permutation import Permutation
     >>> flow = Split(Permutation.reversal(2), going=2)

@@ -1,4 +1,4 @@
-"""Several moments in one vector, each through the same bijection: how windows are squeezed. Stands on `bijection`."""
+"""The squeeze of multi-scale flows: several moments in one vector go through the same bijection."""
 
 from torch import Tensor
 
@@ -8,9 +8,9 @@ from moglow.flows.bijection import Bijection, State
 class Squeeze(Bijection):
     """z = (f(x₁), …, f(xₙ)) for x = (x₁, …, xₙ), ladj = Σ ladj of f: n moments of C channels, side by side.
 
-    A window of 2 n frames of D channels is n moments of 2 D: half as many, each of twice the channels. That is the
-    squeeze of *RealNVP* (arXiv 1605.08803, 2017), which does it to pixels; the numbers stay where they are, what is
-    mixed with what is another. The memory of f reaches over the moments of one vector and no further.
+    A window of 2 n frames of D channels is n moments of 2 D channels: half as many, with twice the channels. This is
+    the squeeze of *RealNVP* (arXiv 1605.08803, 2017), there for pixels. No number moves; only the grouping changes, and
+    so which numbers f mixes. The state of f is carried over the moments of one vector and is zero before the first.
 
     >>> import torch
     >>> from moglow.flows.permutation import Permutation
@@ -25,7 +25,7 @@ class Squeeze(Bijection):
         self.moments = moments
 
     def apart(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the moments as frames (B T, n, C) of sequences of their own, and the context of each."""
+        """Returns the moments of each vector as a sequence (B T, n, C), and the context of each moment."""
         again = context[..., None, :].expand(-1, -1, self.moments, -1)
         return x.reshape(-1, self.moments, x.shape[-1] // self.moments), again.flatten(end_dim=1)
 

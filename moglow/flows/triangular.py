@@ -1,4 +1,4 @@
-"""A triangular matrix across the channels. Stands on `bijection`."""
+"""A triangular matrix across the channels."""
 
 import torch
 from torch import Generator, Tensor, nn
@@ -9,8 +9,7 @@ from moglow.flows.bijection import Bijection, State
 class Triangular(Bijection):
     """z = L x with L lower triangular and positive on the diagonal, log|det L| = Σ log Lᵢᵢ, O(D²) both ways.
 
-    With a shift after it this is the whitening of a Gaussian by its Cholesky factor: Σ⁻¹ = LᵀL. It starts near the
-    identity.
+    Followed by a shift it whitens a Gaussian by its Cholesky factor: Σ⁻¹ = LᵀL. It starts near the identity.
 
     >>> matrix = Triangular(2, generator=Generator().manual_seed(1))
     >>> bool(matrix.weight()[0, 1] == 0), bool((matrix.weight().diagonal() > 0).all())
@@ -23,7 +22,7 @@ class Triangular(Bijection):
         self.log_scale = nn.Parameter(torch.zeros(dim))
 
     def weight(self) -> Tensor:
-        """Returns L (D, D), which multiplies columns."""
+        """Returns L (D, D), which multiplies column vectors."""
         return self.lower.tril(-1) + torch.diag(self.log_scale.exp())
 
     def forward(self, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, Tensor, State]:

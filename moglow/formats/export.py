@@ -5,34 +5,38 @@ Adding a format is a function and a line in `EXPORTERS`; what it can be asked fo
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import signature
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from moglow.bvh.write import write_bvh, write_bvh_blocks
 from moglow.errors import ExportError
 from moglow.files.atomic import replacing
-from moglow.formats.glb import write_glb
+from moglow.formats.glb import write_glb, write_glb_pack
+from moglow.formats.usd import write_usd
+from moglow.formats.vrma import write_vrma
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import joined
 
 
-def export(clip: Clip, path: str | Path, **options: object) -> None:
+def export(clip: Clip, path: str | PathLike[str], **options: object) -> None:
     """Writes `clip` to `path` in the format of its suffix; ``options`` are the keywords of that format's writer.
 
     >>> from moglow.motion.skeleton import Skeleton
     >>> clip = Clip.at_rest(Skeleton(("Hips",), (-1,), [[0.0, 0.9, 0.0]]))
     >>> export(clip, "walk.fbx")
     Traceback (most recent call last):
-    moglow.errors.ExportError: walk.fbx: no format for the suffix '.fbx'; use one of .bvh, .csv, .glb, .npz
+    moglow.errors.ExportError: walk.fbx: no format for the suffix '.fbx'; use one of .bvh, .csv, .glb, .npz, ...
     """
     check_options(path, options)
     writer_for(path)(clip, path, **options)
 
 
-def export_blocks(blocks: Iterable[Clip], path: str | Path, **options: object) -> None:
+def export_blocks(blocks: Iterable[Clip], path: str | PathLike[str], **options: object) -> None:
     """Writes a clip that comes in blocks: at once where the format allows it, else when all have come."""
     check_options(path, options)
     at_once = BLOCKWISE.get(Path(path).suffix.lower())
@@ -42,7 +46,15 @@ def export_blocks(blocks: Iterable[Clip], path: str | Path, **options: object) -
         export(joined(blocks), path, **options)
 
 
-def check_options(path: str | Path, options: Iterable[str]) -> None:
+def export_pack(clips: Sequence[Clip], path: str | Path) -> tuple[str, ...]:
+    """Writes clips of one skeleton as the animations of one file and returns their names."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in PACKS:
+        raise ExportError(f"{path}: a {suffix} file holds one clip; use {', '.join(PACKS)} for several")
+    return PACKS[suffix](clips, path)
+
+
+def check_options(path: str | PathLike[str], options: Iterable[str]) -> None:
     """Refuses a suffix without a format, and an option that its format does not have."""
     writer = writer_for(path)
     for option in options:
@@ -51,7 +63,14 @@ def check_options(path: str | Path, options: Iterable[str]) -> None:
             raise ExportError(f"{path}: a {kind} file has no option {option!r}; leave it out")
 
 
-def writer_for(path: str | Path) -> Callable[..., None]:
+def root_options(path: str | PathLike[str], root_motion: bool) -> dict[str, Any]:
+    """Returns what a format must be asked for so that it keeps a root bone above the hips."""
+    return (
+        {"keep_root": True} if root_motion and "keep_root" in signature(writer_for(path)).parameters else {}
+    )
+
+
+def writer_for(path: str | PathLike[str]) -> Callable[..., None]:
     """The writer of a file's format, or an error that names the formats there are."""
     suffix = Path(path).suffix.lower()
     if suffix not in EXPORTERS:
@@ -90,6 +109,12 @@ EXPORTERS: dict[str, Callable[..., None]] = {
     ".csv": write_csv,
     ".glb": write_glb,
     ".npz": write_npz,
+    ".usda": write_usd,
+    ".usdc": write_usd,
+    ".usdz": write_usd,
+    ".vrma": write_vrma,
 }
 BLOCKWISE: dict[str, Callable[..., None]] = {".bvh": write_bvh_blocks}
 """Formats that need not know the end of a clip to write its beginning; the same options."""
+PACKS: dict[str, Callable[[Sequence[Clip], str | Path], tuple[str, ...]]] = {".glb": write_glb_pack}
+"""Formats of which one file holds several clips; each writer returns their names."""

@@ -6,6 +6,7 @@ bind matrices are plain shifts; the pose at rest in the file is the first frame,
 
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow import __version__
+from moglow.errors import ExportError
 from moglow.files.atomic import replacing
 from moglow.maths.rotations import Array, quat_continuous, quat_normalize
+from moglow.maths.signals import Flags
 from moglow.motion.capsule_body import capsule_body
 from moglow.motion.clip import Clip
 
@@ -55,16 +58,61 @@ class Chunk:
 
 def write_glb(clip: Clip, path: str | Path) -> None:
     """Writes `clip` to `path`; it opens in Blender, three.js, Windows and macOS, and in game engines."""
+    _write([clip], [clip.name or "motion"], path)
+
+
+def write_glb_pack(clips: Sequence[Clip], path: str | Path) -> tuple[str, ...]:
+    """Writes clips of one skeleton as the animations of one file, and returns the animations' names.
+
+    The file rests in the first frame of the first clip. A name that is there already gets a number.
+    """
+    names: list[str] = []
+    for clip in clips:
+        if not _same_bones(clip, clips[0]):
+            raise ExportError(
+                f"{path}: {clip.name} and {clips[0].name} have different skeletons; put both on one",
+                setting="skeleton",
+            )
+        plain, number = clip.name or "motion", 2
+        name = plain
+        while name in names:
+            name, number = f"{plain} {number}", number + 1
+        names.append(name)
+    _write(clips, names, path)
+    return tuple(names)
+
+
+def _same_bones(one: Clip, other: Clip) -> bool:
+    """Whether the joints of two clips have the same names, parents and offsets; the root's own lies anywhere."""
+    a, b = one.skeleton, other.skeleton
+    return (a.names, a.parents) == (b.names, b.parents) and np.allclose(
+        a.offsets[1:], b.offsets[1:], atol=1e-4
+    )
+
+
+def _write(clips: Sequence[Clip], names: Sequence[str], path: str | Path) -> None:
+    clip = clips[0]
     chunk = Chunk()
+    moves = np.any(
+        [np.abs(each.positions - clip.skeleton.offsets).max((0, 2)) > MOVES for each in clips], axis=0
+    )
     document = {
-        "asset": {"version": "2.0", "generator": f"moglow {__version__}"},
         "scene": 0,
         "scenes": [{"nodes": [0, len(clip.skeleton)]}],
         "nodes": [*_joints(clip), {"name": "Body", "mesh": 0, "skin": 0}],
         "materials": [{"pbrMetallicRoughness": {"baseColorFactor": GREY, "metallicFactor": 0.0}}],
         "meshes": [{"name": "Body", "primitives": [_body(clip, chunk)]}],
         "skins": [_skin(clip, chunk)],
-        "animations": [_animation(clip, chunk)],
+        "animations": [_animation(each, name, chunk, moves) for each, name in zip(clips, names, strict=True)],
+    }
+    write_document(document, chunk, path)
+
+
+def write_document(document: Json, chunk: Chunk, path: str | Path) -> None:
+    """Writes a document and the arrays that it names."""
+    document = {
+        "asset": {"version": "2.0", "generator": f"moglow {__version__}"},
+        **document,
         "accessors": chunk.accessors,
         "bufferViews": chunk.views,
         "buffers": [{"byteLength": len(chunk.data)}],
@@ -81,7 +129,7 @@ def write_glb(clip: Clip, path: str | Path) -> None:
 def _joints(clip: Clip) -> list[Json]:
     """One node a joint, posed as in the first frame."""
     nodes: list[Json] = []
-    rotations = _w_last(clip.rotations[0])
+    rotations = w_last(clip.rotations[0])
     for joint, name in enumerate(clip.skeleton.names):
         node: Json = {"name": name, "translation": clip.positions[0, joint].tolist()}
         node["rotation"] = rotations[joint].tolist()
@@ -119,8 +167,8 @@ def _skin(clip: Clip, chunk: Chunk) -> Json:
     return {"joints": joints, "skeleton": 0, "inverseBindMatrices": chunk.add(matrices)}
 
 
-def _animation(clip: Clip, chunk: Chunk) -> Json:
-    """Rotation keys for every joint; position keys for the root and for joints that leave their offset."""
+def _animation(clip: Clip, name: str, chunk: Chunk, moves: Flags) -> Json:
+    """Rotation keys for every joint; position keys for the root and for joints that leave their offset, ``moves``."""
     times = chunk.add_bounded(clip.times)
     samplers: list[Json] = []
     channels: list[Json] = []
@@ -129,14 +177,14 @@ def _animation(clip: Clip, chunk: Chunk) -> Json:
         samplers.append({"input": times, "output": chunk.add(values.astype("<f4"))})
         channels.append({"sampler": len(samplers) - 1, "target": {"node": joint, "path": path}})
 
-    moves = np.abs(clip.positions - clip.skeleton.offsets).max((0, 2)) > MOVES
-    rotations = _w_last(quat_continuous(clip.rotations))
+    rotations = w_last(quat_continuous(clip.rotations))
     for joint in range(len(clip.skeleton)):
         animate(joint, "rotation", rotations[:, joint])
         if joint == 0 or moves[joint]:
             animate(joint, "translation", clip.positions[:, joint])
-    return {"name": clip.name or "motion", "channels": channels, "samplers": samplers}
+    return {"name": name, "channels": channels, "samplers": samplers}
 
 
-def _w_last(quats: Array) -> Array:
+def w_last(quats: Array) -> Array:
+    """Unit quaternions ``(..., 4)`` in glTF's order."""
     return np.roll(quat_normalize(quats), -1, axis=-1)

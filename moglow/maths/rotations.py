@@ -1,8 +1,8 @@
 """Rotations in numpy: quaternions, Euler angles, rotation vectors, headings. Imports nothing else of moglow.
 
-Conventions, everywhere: quaternions ``(..., 4)`` w-first and unit; rotations are active and act on column vectors;
-``quat_multiply(a, b)`` turns by ``b`` first. Angles are radians. Y is up and +Z is forward, so a heading ``h`` looks
-along ``(sin h, 0, cos h)`` and grows to the left. Leading axes are free and broadcast.
+Conventions of all functions: quaternions ``(..., 4)`` are w-first and unit; rotations are active and act on column
+vectors; ``quat_multiply(a, b)`` applies ``b`` first. Angles are in radians. Y is up and +Z is forward, so a heading
+``h`` faces along ``(sin h, 0, cos h)`` and increases to the left. Leading axes are free and broadcast.
 """
 
 from collections.abc import Sequence
@@ -18,25 +18,25 @@ UP = np.array([0.0, 1.0, 0.0])
 
 # Below this angle (radians) sin(x)/x is 1 to the last bit of a double, and dividing by x is no longer safe.
 _TINY_ANGLE = 1e-8
-# Closer than this to gimbal lock the outer angles are rounding noise, and only their sum or difference means anything.
+# Closer than this to gimbal lock the outer angles are rounding noise; only their sum or difference is defined.
 _POLE = 1e-12
 
 
 def quat_normalize(quat: ArrayLike) -> Array:
-    """Scales to unit length; a zero quaternion becomes the identity."""
+    """Returns quaternions scaled to unit length; a zero quaternion becomes the identity."""
     quat = np.asarray(quat, float)
     norm = np.linalg.norm(quat, axis=-1, keepdims=True)
     return np.where(norm > 0, quat / np.where(norm > 0, norm, 1.0), IDENTITY)
 
 
 def quat_conjugate(quat: ArrayLike) -> Array:
-    """The inverse of a unit quaternion."""
+    """Returns the inverse of a unit quaternion."""
     conjugate: Array = np.asarray(quat, float) * np.array([1.0, -1.0, -1.0, -1.0])
     return conjugate
 
 
 def quat_multiply(a: ArrayLike, b: ArrayLike) -> Array:
-    """The Hamilton product: first ``b``, then ``a``.
+    """Returns the Hamilton product: first ``b``, then ``a``.
 
     >>> quarter = heading_to_quat(np.pi / 2)
     >>> quat_rotate(quat_multiply(quarter, quarter), [0.0, 0.0, 1.0]).round(6) + 0.0
@@ -54,11 +54,11 @@ def quat_multiply(a: ArrayLike, b: ArrayLike) -> Array:
 
 
 def quat_rotate(quat: ArrayLike, vector: ArrayLike) -> Array:
-    """Turns vectors ``(..., 3)`` by quaternions ``(..., 4)``."""
+    """Returns vectors ``(..., 3)`` rotated by quaternions ``(..., 4)``."""
     quat, vector = np.asarray(quat, float), np.asarray(vector, float)
     qw, qx, qy, qz = quat[..., 0], quat[..., 1], quat[..., 2], quat[..., 3]
     vx, vy, vz = vector[..., 0], vector[..., 1], vector[..., 2]
-    # v + 2 w (u × v) + 2 u × (u × v), written out: np.cross costs several times as much on small arrays.
+    # v + 2 w (u × v) + 2 u × (u × v), written out, since np.cross is several times slower on small arrays.
     tx, ty, tz = 2 * (qy * vz - qz * vy), 2 * (qz * vx - qx * vz), 2 * (qx * vy - qy * vx)
     out = np.empty((*np.broadcast_shapes(qw.shape, vx.shape), 3))
     out[..., 0] = vx + qw * tx + qy * tz - qz * ty
@@ -68,16 +68,16 @@ def quat_rotate(quat: ArrayLike, vector: ArrayLike) -> Array:
 
 
 def quat_angle(a: ArrayLike, b: ArrayLike) -> Array:
-    """The angle in [0, π] of the rotation that leads from ``a`` to ``b``."""
+    """Returns the angle in [0, π] of the rotation from ``a`` to ``b``."""
     difference = quat_multiply(quat_conjugate(a), b)
     angle: Array = 2 * np.arctan2(np.linalg.norm(difference[..., 1:], axis=-1), np.abs(difference[..., 0]))
     return angle
 
 
 def quat_between(a: ArrayLike, b: ArrayLike) -> Array:
-    """The shortest rotation that takes direction ``a`` to direction ``b``; the identity where either has no length.
+    """Returns the shortest rotation from direction ``a`` to direction ``b``; the identity where one has length zero.
 
-    Opposite directions turn by π about some axis perpendicular to both.
+    For opposite directions it is a rotation by π about some axis perpendicular to both.
     """
     a, b = np.broadcast_arrays(np.asarray(a, float), np.asarray(b, float))
     lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
@@ -92,14 +92,14 @@ def quat_between(a: ArrayLike, b: ArrayLike) -> Array:
 
 
 def quat_slerp(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> Array:
-    """The rotation a share ``t`` of the way from ``a`` to ``b``, along the shorter arc."""
+    """Returns the rotation at a share ``t`` of the shorter arc from ``a`` to ``b``."""
     a, b, t = np.asarray(a, float), np.asarray(b, float), np.asarray(t, float)[..., None]
     step = quat_to_expmap(quat_multiply(quat_conjugate(a), b))
     return quat_multiply(a, expmap_to_quat(step * t))
 
 
 def quat_continuous(quat: ArrayLike) -> Array:
-    """Flips signs so that neighbours along the first axis lie in the same half-space."""
+    """Returns quaternions with signs such that neighbours along the first axis have a positive dot product."""
     quat = np.array(quat, float)
     flips = np.sum(quat[1:] * quat[:-1], axis=-1) < 0
     quat[1:] *= np.where(np.cumsum(flips, axis=0) % 2, -1.0, 1.0)[..., None]
@@ -107,22 +107,22 @@ def quat_continuous(quat: ArrayLike) -> Array:
 
 
 def quat_mean(quat: ArrayLike) -> Array:
-    """The mean rotation over the first axis: the dominant eigenvector of Σ q qᵀ (Markley et al. 2007)."""
+    """Returns the mean rotation over the first axis: the dominant eigenvector of Σ q qᵀ (Markley et al. 2007)."""
     quat = np.moveaxis(np.asarray(quat, float), 0, -2)  # (..., T, 4)
     mean = np.linalg.eigh(np.swapaxes(quat, -1, -2) @ quat)[1][..., -1]
     return mean * np.where(mean[..., :1] < 0, -1.0, 1.0)
 
 
 def quat_to_matrix(quat: ArrayLike) -> Array:
-    """The rotation matrix ``(..., 3, 3)``."""
+    """Returns the rotation matrix ``(..., 3, 3)``."""
     quat = np.asarray(quat, float)[..., None, :]
     return np.swapaxes(quat_rotate(quat, np.eye(3)), -1, -2)
 
 
 def matrix_to_quat(matrix: ArrayLike) -> Array:
-    """The quaternion with w ≥ 0 of a rotation matrix ``(..., 3, 3)``, accurate for every angle.
+    """Returns the quaternion with w ≥ 0 of a rotation matrix ``(..., 3, 3)``, accurate for every angle.
 
-    The four candidates of Shepperd's method are the rows of 4 q qᵀ; the one with the largest diagonal is safe.
+    The four candidates of Shepperd's method are the rows of 4 q qᵀ; the one with the largest diagonal is stable.
     """
     m = np.asarray(matrix, float)
     trace = np.trace(m, axis1=-2, axis2=-1)
@@ -139,9 +139,9 @@ def matrix_to_quat(matrix: ArrayLike) -> Array:
 
 
 def quat_to_expmap(quat: ArrayLike) -> Array:
-    """The rotation vector (axis times angle in [0, π]): the log map.
+    """Returns the rotation vector (axis times angle in [0, π]): the log map.
 
-    ``2 atan2(|v|, w)`` keeps full precision at every angle, where ``2 acos(w)`` loses half the digits near zero.
+    ``2 atan2(|v|, w)`` has full precision at every angle, whereas ``2 acos(w)`` loses half the digits near zero.
     """
     quat = np.asarray(quat, float)
     quat = quat * np.where(quat[..., :1] < 0, -1.0, 1.0)
@@ -153,7 +153,7 @@ def quat_to_expmap(quat: ArrayLike) -> Array:
 
 
 def expmap_to_quat(expmap: ArrayLike) -> Array:
-    """The quaternion of a rotation vector of any length.
+    """Returns the quaternion of a rotation vector of any length.
 
     >>> expmap_to_quat([0.0, np.pi, 0.0]).round(6)
     array([0., 0., 1., 0.])
@@ -164,19 +164,19 @@ def expmap_to_quat(expmap: ArrayLike) -> Array:
 
 
 def axis_angle_to_quat(axis: ArrayLike, angle: ArrayLike) -> Array:
-    """The rotation by ``angle`` about a unit ``axis``."""
+    """Returns the rotation by ``angle`` about a unit ``axis``."""
     return expmap_to_quat(np.asarray(axis, float) * np.asarray(angle, float)[..., None])
 
 
 def quat_twist(quat: ArrayLike, axis: ArrayLike) -> Array:
-    """The angle in (−π, π] of the part of a rotation about a unit ``axis``: swing ∘ twist."""
+    """Returns the angle in (−π, π] of the twist of a rotation, swing ∘ twist, about a unit ``axis``."""
     quat = np.asarray(quat, float)
     along = np.sum(quat[..., 1:] * np.asarray(axis, float), axis=-1)
     return wrap_angle(2 * np.arctan2(along, quat[..., 0]))
 
 
 def euler_to_quat(angles: ArrayLike, order: str) -> Array:
-    """The rotation of intrinsic Euler angles ``(..., n)``: order "ZYX" is R = Rz · Ry · Rx, as BVH channels mean it.
+    """Returns the rotation of intrinsic Euler angles ``(..., n)``: order "ZYX" is R = Rz · Ry · Rx, as in BVH files.
 
     >>> bool(np.allclose(euler_to_quat([0.3], "Y"), heading_to_quat(0.3)))
     True
@@ -186,22 +186,22 @@ def euler_to_quat(angles: ArrayLike, order: str) -> Array:
     for axis, cosine, sine in zip(order, np.cos(half), np.sin(half), strict=True):
         i = "XYZ".index(axis)
         j, k = (i + 1) % 3, (i + 2) % 3
-        # The product with (cosine, sine · axis), written out: half of a full product would be noughts.
+        # The product with (cosine, sine · axis), written out: half of the terms of a full product are zero.
         w, vector[i] = w * cosine - vector[i] * sine, vector[i] * cosine + w * sine
         vector[j], vector[k] = vector[j] * cosine + vector[k] * sine, vector[k] * cosine - vector[j] * sine
     return np.stack([w, *vector], axis=-1)
 
 
 def quat_to_euler(quat: ArrayLike, order: str) -> Array:
-    """Intrinsic Euler angles ``(..., 3)`` in the given order of three different axes; the middle one in [−π/2, π/2].
+    """Returns intrinsic Euler angles ``(..., 3)`` in an order of three different axes; the middle one in [−π/2, π/2].
 
-    Exact up to and at gimbal lock, where the third angle is chosen 0: half the sum and half the difference of the
-    outer angles are arctangents of sums of quaternion components (Bernardes and Viollet 2022), with no matrix between.
+    It is exact up to and at gimbal lock, where the third angle is 0: half the sum and half the difference of the outer
+    angles are arctangents of sums of quaternion components (Bernardes and Viollet 2022).
     """
     i, j, k = ("XYZ".index(axis) for axis in order)
     sign = (
         1.0 if (j - i) % 3 == 1 else -1.0
-    )  # an odd order is the even one seen in a mirror: every angle negated
+    )  # an odd order is the mirror image of an even one: angles negated
     quat = np.asarray(quat, float)
     w, x, y, z = quat[..., 0], sign * quat[..., 1 + i], sign * quat[..., 1 + j], sign * quat[..., 1 + k]
     upper, lower = np.hypot(w + y, x + z), np.hypot(w - y, x - z)
@@ -215,11 +215,11 @@ def quat_to_euler(quat: ArrayLike, order: str) -> Array:
 
 
 def euler_continuous(angles: ArrayLike) -> Array:
-    """Rewrites Euler angles ``(T, ..., 3)`` of three different axes so that they run on smoothly in time.
+    """Returns Euler angles ``(T, ..., 3)`` of three different axes for the same rotations, continuous in time.
 
-    Each rotation has two triples, (a, b, c) and (a + π, π − b, c + π), each modulo 2π; the one nearer to the frame
-    before is taken, so nothing jumps by ±360° nor flips by 180°. Changing to the other triple is an isometry, so
-    whether a frame changes sides does not depend on the side that the frame before took: one cumulative sum decides.
+    Each rotation has two triples, (a, b, c) and (a + π, π − b, c + π), each modulo 2π. The one nearer to the previous
+    frame is chosen, so no angle jumps by ±360° or flips by 180°. The change to the other triple is an isometry, so
+    whether a frame changes does not depend on the triple of the previous frame, and one cumulative sum is enough.
     """
     angles = np.asarray(angles, float)
     twins = angles * np.array([1.0, -1.0, 1.0]) + np.pi
@@ -232,41 +232,41 @@ def euler_continuous(angles: ArrayLike) -> Array:
 
 
 def angle_continuous(angles: ArrayLike) -> Array:
-    """Adds whole turns so that neighbours along the first axis differ by half a turn at most (a quick `np.unwrap`)."""
+    """Returns angles plus whole turns such that neighbours along the first axis differ by at most π, as `np.unwrap`."""
     angles = np.array(angles, float)
     angles[1:] -= 2 * np.pi * np.cumsum(np.rint(np.diff(angles, axis=0) / (2 * np.pi)), axis=0)
     return angles
 
 
 def wrap_angle(angle: ArrayLike) -> Array:
-    """The same angle in (−π, π]."""
+    """Returns the same angle in (−π, π]."""
     angle = np.asarray(angle, float)
     return angle - 2 * np.pi * np.ceil(angle / (2 * np.pi) - 0.5)
 
 
 def heading_to_quat(heading: ArrayLike) -> Array:
-    """The turn about the vertical that faces along a heading."""
+    """Returns the rotation about the vertical that faces along a heading."""
     return axis_angle_to_quat(UP, heading)
 
 
 def quat_to_heading(quat: ArrayLike) -> Array:
-    """The turn about the vertical within a rotation (its twist about Y)."""
+    """Returns the heading of a rotation, its twist about Y."""
     return quat_twist(quat, UP)
 
 
 def heading_to_vector(heading: ArrayLike) -> Array:
-    """The ground direction ``(..., 2)`` as (x, z) of a heading."""
+    """Returns the ground direction ``(..., 2)``, (x, z), of a heading."""
     heading = np.asarray(heading, float)
     return np.stack([np.sin(heading), np.cos(heading)], axis=-1)
 
 
 def vector_to_heading(vector: ArrayLike) -> Array:
-    """The heading of ground directions ``(..., 2)`` as (x, z)."""
+    """Returns the heading of ground directions ``(..., 2)``, (x, z)."""
     vector = np.asarray(vector, float)
     heading: Array = np.arctan2(vector[..., 0], vector[..., 1])
     return heading
 
 
 def is_euler_order(order: Sequence[str]) -> bool:
-    """Whether the axes are three different ones, so that every rotation has angles in that order."""
+    """Returns whether an order has three different axes, so that every rotation has angles in that order."""
     return sorted(order) == ["X", "Y", "Z"]

@@ -15,10 +15,10 @@ from moglow.maths.rotations import (
 
 
 def smooth_gaussian(values: ArrayLike, sigma: float, *, reach: float = 4.0) -> Array:
-    """Averages ``(T, ...)`` with a Gaussian of ``sigma`` frames, cut at ``reach`` sigmas.
+    """Returns values ``(T, ...)`` smoothed by a Gaussian of ``sigma`` frames, cut at ``reach`` sigmas.
 
-    Beyond the ends the signal goes on as its own point reflection, so the first and the last value stay, a straight
-    line stays straight, and what is reversed or negated before comes out reversed or negated.
+    The signal is extended beyond its ends by point reflection. The first and the last value and straight lines are
+    therefore unchanged, and smoothing commutes with reversal and negation.
 
     >>> smooth_gaussian([0.0, 1.0, 2.0, 3.0, 4.0], sigma=1.0).tolist()
     [0.0, 1.0, 2.0, 3.0, 4.0]
@@ -28,7 +28,9 @@ def smooth_gaussian(values: ArrayLike, sigma: float, *, reach: float = 4.0) -> A
 
 
 def low_pass(values: ArrayLike, share: float, *, lobes: int = 4) -> Array:
-    """Removes from ``(T, ...)`` what lies above ``share`` of the band: a Hann-windowed sinc, ends as above.
+    """Returns values ``(T, ...)`` without frequencies above ``share`` of the band, by a Hann-windowed sinc.
+
+    Beyond the ends the signal is extended as in `smooth_gaussian`.
 
     >>> bool(np.abs(low_pass(np.tile([1.0, -1.0], 50), share=0.5)[20:80]).max() < 0.01)
     True
@@ -39,7 +41,7 @@ def low_pass(values: ArrayLike, share: float, *, lobes: int = 4) -> Array:
 
 
 def _filtered(values: ArrayLike, kernel: Array) -> Array:
-    """Convolves ``(T, ...)`` with an odd kernel, scaled to sum to one and cut where the signal is shorter than it."""
+    """Returns values ``(T, ...)`` convolved with a kernel of odd length, scaled to sum 1, cut to its length."""
     values = np.asarray(values, float)
     middle = len(kernel) // 2
     taps = min(middle, len(values) - 1)
@@ -53,9 +55,9 @@ def _filtered(values: ArrayLike, kernel: Array) -> Array:
 
 
 def sample_cubic(values: ArrayLike, at: ArrayLike) -> Array:
-    """Reads ``(T, ...)`` at fractional frames ``(N,)``: Catmull and Rom's cubic, exact at the frames.
+    """Returns values ``(T, ...)`` at fractional frames ``(N,)`` by the Catmull-Rom cubic, exact at the frames.
 
-    The ends go on as their own point reflection; times outside are held at the ends.
+    The ends are extended by point reflection; times outside give the value at the end.
 
     >>> sample_cubic([0.0, 1.0, 4.0, 9.0], [1.0, 1.5, 9.0]).tolist()
     [1.0, 2.25, 9.0]
@@ -69,8 +71,7 @@ def sample_cubic(values: ArrayLike, at: ArrayLike) -> Array:
 
 
 def sample_turns(quats: ArrayLike, at: ArrayLike) -> Array:
-    """The same for rotations ``(T, ..., 4)``: the cubic lies in the tangent space of the frame before, so the sphere
-    is never left."""
+    """Returns rotations ``(T, ..., 4)`` at fractional frames, by the cubic in the tangent space of the frame before."""
     quats = np.asarray(quats, float)
     base, s = _place(at, len(quats))
     origin = quats[base]
@@ -80,23 +81,23 @@ def sample_turns(quats: ArrayLike, at: ArrayLike) -> Array:
 
 
 def _place(at: ArrayLike, frames: int) -> tuple[NDArray[np.intp], Array]:
-    """The frame before each time (never the last one, if there are two) and the share of the way to the next."""
+    """Returns the frame before each time (never the last of several frames) and the share of the way to the next."""
     times = np.clip(np.asarray(at, float), 0, frames - 1)
     base = np.minimum(times.astype(np.intp), max(frames - 2, 0))
     return base, times - base
 
 
 def _catmull_rom(knots: Sequence[Array], share: Array) -> Array:
-    """The cubic between the middle two of four knots, whose slopes there are those of the chords around them."""
+    """Returns the cubic between the middle two of four knots, with the slopes of the chords around each."""
     before, start, end, after = knots
     s = share.reshape(-1, *(1,) * (start.ndim - 1))
     return _hermite(start, end, (end - before) / 2, (after - start) / 2, s)
 
 
 def sample_monotone(times: ArrayLike, values: ArrayLike, at: ArrayLike) -> Array:
-    """Reads ``(N, ...)`` known at growing ``times`` ``(N,)`` at other times: Steffen's cubic (1990).
+    """Returns values ``(N, ...)``, given at increasing ``times`` ``(N,)``, at other times: Steffen's cubic (1990).
 
-    Exact at the knots; between two of them it stays between their values, so whoever waits does not drift.
+    It is exact at the knots and between two knots stays between their values, so a constant stretch stays constant.
 
     >>> sample_monotone([0.0, 1.0, 2.0, 4.0], [0.0, 1.0, 1.0, 1.0], [0.5, 1.0, 1.7, 9.0]).tolist()
     [0.625, 1.0, 1.0, 1.0]
@@ -118,8 +119,18 @@ def sample_monotone(times: ArrayLike, values: ArrayLike, at: ArrayLike) -> Array
     return _hermite(start, end, slopes[base] * spans[base], slopes[base + 1] * spans[base], s)
 
 
+def sample_linear(times: ArrayLike, values: ArrayLike, at: ArrayLike) -> Array:
+    """Reads ``(N, D)`` known at growing ``times`` ``(N,)`` at other times, along straight lines; held at the ends.
+
+    >>> sample_linear([0.0, 2.0], [[0.0, 1.0], [4.0, 1.0]], [1.0, 5.0]).tolist()
+    [[2.0, 1.0], [4.0, 1.0]]
+    """
+    wanted, known = np.asarray(at, float), np.asarray(times, float)
+    return np.stack([np.interp(wanted, known, column) for column in np.asarray(values, float).T], axis=-1)
+
+
 def _hermite(start: Array, end: Array, leaving: Array, arriving: Array, s: Array) -> Array:
-    """The cubic from ``start`` to ``end`` with these slopes, at a share ``s`` of the way."""
+    """Returns the cubic from ``start`` to ``end`` with these slopes, at a share ``s`` of the way."""
     cubic: Array = (
         start * (1 + 2 * s) * (1 - s) ** 2
         + leaving * s * (1 - s) ** 2
@@ -133,7 +144,7 @@ Flags = NDArray[np.bool_]
 
 
 def widened(flags: Flags, reach: int) -> Flags:
-    """Flags ``(T,)`` that also hold ``reach`` frames before and after each that holds.
+    """Returns flags ``(T,)`` that are also true ``reach`` frames before and after each true one.
 
     >>> widened(np.array([False, False, True, False, False, False]), 1).tolist()
     [False, True, True, True, False, False]
@@ -143,7 +154,7 @@ def widened(flags: Flags, reach: int) -> Flags:
 
 
 def runs(flags: Flags) -> list[tuple[int, int]]:
-    """First and one past the last index of each stretch of true values.
+    """Returns the first and one past the last index of each stretch of true values.
 
     >>> runs(np.array([True, True, False, True]))
     [(0, 2), (3, 4)]

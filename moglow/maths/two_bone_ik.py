@@ -1,7 +1,6 @@
 """Two-bone inverse kinematics: the knee between a hip and an ankle, and the bones' rotations.
 
-Leading axes
-are free and broadcast, bone lengths are kept to rounding, and nothing blows up at a straight leg.
+Leading axes are free and broadcast. Bone lengths are exact up to rounding, and a straight leg is not singular.
 """
 
 import numpy as np
@@ -12,14 +11,14 @@ from moglow.maths.rotations import Array, quat_between, quat_multiply, quat_rota
 DOWN = np.array([0.0, -1.0, 0.0])
 
 TINY = 1e-9
-"""Metres below which a direction counts as undefined (a length, never a squared one)."""
+"""Length in metres below which a vector has no direction."""
 
 
 def soft_reach(distance: Array, longest: Array | float, softness: float = 0.0) -> Array:
-    """Shortens distances that a leg of length `longest` cannot, or can barely, reach.
+    """Returns distances shortened to what a leg of length `longest` can reach.
 
-    Up to `(1 - softness) * longest` nothing changes; from there on the distance approaches `longest`
-    exponentially, with a continuous slope, so the knee never snaps straight. Without softness it is clipped.
+    Up to `(1 - softness) * longest` a distance is unchanged; beyond, it approaches `longest` exponentially, with a
+    continuous slope, so that the knee never snaps straight. Without softness it is clipped.
 
     >>> soft_reach(np.array([0.5, 0.99, 2.0]), 1.0).tolist()
     [0.5, 0.99, 1.0]
@@ -42,17 +41,17 @@ def solve_leg(
     *,
     softness: float = 0.0,
 ) -> tuple[Array, Array]:
-    """Finds the knee of a leg that reaches from `hip` towards `ankle` and bends towards `direction`.
+    """Solves for the knee of a leg from `hip` towards `ankle` that bends towards `direction`.
 
     Args:
         hip, ankle: world positions (..., 3).
         thigh, shin: bone lengths (...).
-        direction: where the knee points (..., 3); only its part across the leg counts, of any length.
+        direction: direction of the knee (..., 3), of any length; only its component across the leg matters.
         softness: share of the reach over which the leg resists being straightened, see `soft_reach`.
 
     Returns:
-        The knee and the ankle that is really reached, (..., 3) each: the wanted ankle wherever the leg can
-        reach it, else the nearest one on the line from the hip. Both bones have their lengths exactly.
+        The knee and the reached ankle, (..., 3) each: the given ankle if the leg can reach it, else the nearest
+        point on the line from the hip. Both bones have exactly their lengths.
 
     >>> knee, ankle = solve_leg(np.zeros(3), np.array([0, -0.8, 0]), 0.5, 0.5, np.array([0, 0, 1]))
     >>> knee.round(3).tolist(), ankle.round(3).tolist()
@@ -67,14 +66,14 @@ def solve_leg(
 
 
 def knee_offset(thigh: Array, shin: Array, distance: Array) -> tuple[Array, Array]:
-    """How far (...) the knee lies along the line from hip to ankle, and beside it, for their `distance`.
+    """Returns the knee's coordinates (...) along and across the line from hip to ankle, for their `distance`.
 
     >>> along, across = knee_offset(np.array(0.5), np.array(0.5), np.array([0.8, 1.0]))
     >>> along.round(3).tolist(), across.round(3).tolist()
     ([0.4, 0.5], [0.3, 0.0])
     """
     safe = np.maximum(distance, TINY)
-    # Heron's product of sums loses nothing at a straight leg, where thigh² − along² would cancel.
+    # Heron's formula keeps full precision for a straight leg, where thigh² − along² would cancel digits.
     area = (thigh + shin + distance) * (thigh + shin - distance)
     area = area * (distance + thigh - shin) * (distance - thigh + shin)
     folded = distance <= TINY
@@ -83,15 +82,15 @@ def knee_offset(thigh: Array, shin: Array, distance: Array) -> tuple[Array, Arra
 
 
 def across_part(vector: Array, axis: Array) -> Array:
-    """Returns the part (..., 3) of a vector at right angles to an axis of any length."""
+    """Returns the component (..., 3) of a vector perpendicular to an axis of any length."""
     along = _unit(axis, DOWN)[0]
     return vector - _dot(vector, along) * along
 
 
 def across_leg(along: Array, direction: Array) -> Array:
-    """Returns the unit part (..., 3) of `direction` at right angles to the unit vector `along`.
+    """Returns the unit vector (..., 3) of the component of `direction` perpendicular to the unit vector `along`.
 
-    A direction that lies along the leg says nothing; then some perpendicular one is returned.
+    For a direction parallel to `along` it is some perpendicular vector.
     """
     along, direction = np.broadcast_arrays(along, direction)
     axis = np.eye(3)[np.argmin(np.abs(along), axis=-1)]
@@ -100,10 +99,10 @@ def across_leg(along: Array, direction: Array) -> Array:
 
 
 def knee_direction(hip: Array, knee: Array, ankle: Array, straight: Array, *, width: float = 0.02) -> Array:
-    """Returns where a posed knee points: the unit vector (..., 3) from the line hip-ankle to the knee.
+    """Returns the direction of a posed knee: the unit vector (..., 3) from the line hip-ankle to the knee.
 
-    Where the knee lies within about `width` metres of that line it points nowhere in particular, and the
-    answer glides over to `straight`, the direction that the caller knows otherwise (from the thigh's frame).
+    For a knee within about `width` metres of that line the direction is undetermined, and the result blends into
+    `straight`, a direction that the caller takes from elsewhere (the thigh's frame).
 
     >>> hip, knee, ankle = np.array([[0, 0, 0], [0, -0.4, 0.3], [0, -0.8, 0]])
     >>> knee_direction(hip, knee, ankle, np.array([1, 0, 0])).round(3)
@@ -116,7 +115,7 @@ def knee_direction(hip: Array, knee: Array, ankle: Array, straight: Array, *, wi
 
 
 def swivel_to_direction(hip: Array, ankle: Array, swivel: Array, forward: Array) -> Array:
-    """Returns the knee direction (..., 3) that lies an angle `swivel` (...) about the leg from `forward`.
+    """Returns the knee direction (..., 3) at an angle `swivel` (...) about the leg from `forward`.
 
     >>> hip, ankle, forward = np.array([[0, 0, 0], [0, -1, 0], [0, 0, 1]])
     >>> swivel_to_direction(hip, ankle, np.array(np.pi / 2), forward).round(3)
@@ -128,7 +127,7 @@ def swivel_to_direction(hip: Array, ankle: Array, swivel: Array, forward: Array)
 
 
 def direction_to_swivel(hip: Array, ankle: Array, direction: Array, forward: Array) -> Array:
-    """Returns the angle (...) about the leg from `forward` to `direction`; undoes `swivel_to_direction`."""
+    """Returns the angle (...) about the leg from `forward` to `direction`; the inverse of `swivel_to_direction`."""
     along = _unit(ankle - hip, DOWN)[0]
     ahead = across_leg(along, forward)
     side = np.cross(along, ahead)
@@ -137,9 +136,10 @@ def direction_to_swivel(hip: Array, ankle: Array, direction: Array, forward: Arr
 
 
 def aim(rotation: Array, bone: Array, towards: Array) -> Array:
-    """Turns a world rotation (..., 4) by the least angle that makes the local vector `bone` point `towards`.
+    """Returns a world rotation (..., 4) turned by the smallest angle that makes the local vector `bone` point
+    `towards`.
 
-    The twist about the bone follows the given rotation; that is why nothing spins where a bone barely moves.
+    The twist about the bone follows the given rotation, so that it is continuous where the bone barely moves.
 
     >>> aim(np.array([1.0, 0, 0, 0]), np.array([0.0, -1, 0]), np.array([0.0, -2, 0])).tolist()
     [1.0, 0.0, 0.0, 0.0]
@@ -154,7 +154,7 @@ def _dot(a: Array, b: Array) -> Array:
 
 
 def _unit(vector: Array, otherwise: Array) -> tuple[Array, Array]:
-    """Returns the direction of `vector`, or `otherwise` where it has none, and the length (...)."""
+    """Returns the direction of `vector`, or `otherwise` where its length is zero, and the length (...)."""
     length = np.linalg.norm(vector, axis=-1)
     direction = vector / np.maximum(length, TINY)[..., None]
     return np.where((length > TINY)[..., None], direction, otherwise), length

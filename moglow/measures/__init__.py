@@ -1,1 +1,4 @@
-"""Figures of motion: metrics, similarity to recordings, scores and their bands."""
+"""Measures of motion: metrics, similarity to recordings, scores and their bands. Needs numpy alone.
+
+Reading order: metrics, gait, similarity, scores, bands, tally.
+"""

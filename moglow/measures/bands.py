@@ -1,7 +1,7 @@
-"""Bands in which figures should lie, estimates with intervals, and the difference between two motions.
+"""Bands for figures, estimates with confidence intervals, and the difference between two models.
 
-What is compared is how far a figure is from what it should be, control by control: a hard control is hard for both,
-and so cancels. The interval is Student's over the controls, each counting by its length.
+Models are compared by the distance of a figure from its target, control by control, so that the difficulty of a control
+cancels. The interval is Student's over the controls, weighted by their length.
 """
 
 import math
@@ -11,35 +11,35 @@ from dataclasses import dataclass
 import numpy as np
 
 LEAST = 1e-4
-"""A tenth of a millimetre, or of a millimetre a second: nobody sees a smaller difference, however sure it is."""
+"""A tenth of a millimetre, or of a millimetre a second; a smaller difference is invisible and not reported."""
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a figure is the weighted mean of: one value for each control (or seed), comparable one by one."""
+class FigureParts:
+    """The values of which a figure is the weighted mean: one per control (or seed), comparable one by one."""
 
     values: tuple[float, ...]
     weights: tuple[float, ...]
 
 
-Breakdown = Mapping[str, Mapping[str, Parts]]
+Breakdown = Mapping[str, Mapping[str, FigureParts]]
 """Parts by group of controls and measure."""
 
 
 CONFIDENCE = 0.95
-"""Of the intervals."""
+"""Level of the confidence intervals."""
 
 
 @dataclass(frozen=True)
 class Band:
-    """Where a figure should lie: limits, times the real figure or plus it, or as they are."""
+    """Limits of a figure: absolute, or relative to the figure of real motion."""
 
     low: float = -math.inf
     high: float = math.inf
-    of_real: str = "times"  # or "plus", or "" for limits that know no real motion
+    of_real: str = "times"  # or "plus", or "" for absolute limits
 
     def limits(self, real: float | None) -> tuple[float, float] | None:
-        """The limits, or None where they need a real figure and there is none.
+        """Returns the limits, or None if they depend on a real figure and there is none.
 
         >>> Band(high=1.5).limits(0.04), Band(0.9, 1.1, of_real="").limits(None), Band(high=2.0).limits(None)
         ((-inf, 0.06), (0.9, 1.1), None)
@@ -55,7 +55,8 @@ class Band:
         )
 
     def miss(self, value: float, real: float) -> float:
-        """How far a figure is from what is wanted: little, much, or the middle of two limits; less is better.
+        """Returns the distance of a figure from its target (zero, infinity, or the middle of two limits); less is
+        better.
 
         >>> Band(high=1.5).miss(0.04, math.nan), Band(low=0.7).miss(0.5, math.nan), Band(0.5, 1.5).miss(7.0, 10.0)
         (0.04, -0.5, 3.0)
@@ -83,7 +84,7 @@ BANDS: dict[str, Band] = {
     "frechet": Band(high=3.0),
     "diversity": Band(low=0.7),
 }
-"""The quality to reach. Real motion's figure for a foot lock is its own slide, unlocked."""
+"""The quality to reach. The real figure for foot-locked motion is the slide of real motion, not locked."""
 
 
 SYNTHETIC_BANDS: dict[str, Band] = {**BANDS, "slide_median": Band(high=1.25)}
@@ -91,12 +92,12 @@ SYNTHETIC_BANDS: dict[str, Band] = {**BANDS, "slide_median": Band(high=1.25)}
 
 
 LIKE = {"locked_median": "slide_median", "locked_mean": "slide_mean"}
-"""Figures that are held against another one of real motion."""
+"""Figures that are compared with another figure of real motion."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, and its interval where there are seeds to tell it."""
+    """A figure, with its confidence interval if there are at least two values."""
 
     value: float
     low: float | None = None
@@ -104,7 +105,7 @@ class Estimate:
 
     @classmethod
     def of(cls, values: Sequence[float], weights: Sequence[float] | None = None) -> "Estimate":
-        """The mean and Student's interval, over seeds, or over controls that count by their length.
+        """Returns the mean and Student's interval of values, of seeds or of controls weighted by their length.
 
         >>> estimate = Estimate.of([1.0, 2.0, 3.0])
         >>> estimate.value, round(estimate.low, 3), round(estimate.high, 3)
@@ -127,7 +128,7 @@ class Estimate:
         return cls(mean, mean - half, mean + half)
 
     def verdict(self, limits: tuple[float, float] | None) -> str:
-        """How a figure stands to its band: "in", "out", or "unclear" where the interval holds a limit.
+        """Returns "in" or "out" for a figure in or out of its band, "unclear" if the interval contains a limit.
 
         >>> Estimate(1.2, 1.0, 1.4).verdict((0.0, 1.3)), Estimate(1.2).verdict((0.0, 1.3)), Estimate(9.0).verdict(None)
         ('unclear', 'in', '')
@@ -140,26 +141,25 @@ class Estimate:
         return "in" if all(inside) else "unclear" if any(inside) or across else "out"
 
 
-def difference(band: Band, first: Parts, other: Parts, real: Parts | None) -> Estimate:
-    """How much farther than the first the other is from what the band asks for; below zero it is nearer.
+def difference(band: Band, first: FigureParts, other: FigureParts, real: FigureParts | None) -> Estimate:
+    """Returns how much farther `other` is from the band's target than `first`; negative if it is nearer.
 
-    >>> calm, wild = Parts((1.0, 5.0, 3.0), (1, 1, 1)), Parts((2.0, 6.5, 4.0), (1, 1, 1))
+    >>> calm, wild = FigureParts((1.0, 5.0, 3.0), (1, 1, 1)), FigureParts((2.0, 6.5, 4.0), (1, 1, 1))
     >>> found = difference(Band(high=1.5), calm, wild, None)
     >>> round(found.value, 3), standing(found), standing(difference(Band(high=1.5), wild, calm, None))
     (1.167, 'worse', 'better')
-    >>> standing(difference(Band(0.7, 1.3), calm, wild, Parts((2.0, 6.0, 4.0), (1, 1, 1))))
+    >>> standing(difference(Band(0.7, 1.3), calm, wild, FigureParts((2.0, 6.0, 4.0), (1, 1, 1))))
     'better'
     """
     truth = real.values if real else (math.nan,) * len(first.values)
-    rows = zip(
-        first.values, other.values, truth, first.weights, strict=False
-    )  # one take, where nothing is drawn
+    # Not strict: a deterministic model has one take per control.
+    rows = zip(first.values, other.values, truth, first.weights, strict=False)
     misses = [(band.miss(b, r) - band.miss(a, r), weight) for a, b, r, weight in rows]
     return Estimate.of([miss for miss, _ in misses], [weight for _, weight in misses])
 
 
 def standing(found: Estimate) -> str:
-    """ "better" or "worse" where the whole interval says so, else "".
+    """Returns "better" or "worse" if the whole interval is on one side of zero, else "".
 
     >>> standing(Estimate(-0.2, -0.3, -0.1)), standing(Estimate(-0.2, -0.5, 0.1)), standing(Estimate(-0.2))
     ('better', '', '')

@@ -12,19 +12,19 @@ from moglow.motion.clip import Clip
 from moglow.motion.contacts import contacts, ground_speed, toe_floor, toe_points
 
 LOW = 0.05
-"""Metres above its floor below which a toe counts as low."""
+"""Height in metres over its floor below which a toe is low."""
 
 
 @dataclass(frozen=True)
 class Gait:
-    """How a biped walks or runs; NaN where the clip has no two steps in turn."""
+    """Figures of a biped's walk or run; NaN for a clip without two consecutive steps."""
 
     steps: int
-    """Pairs of plants by different feet that follow one another."""
+    """Number of pairs of consecutive plants by different feet."""
     width: float
     """Median distance, in metres and across the direction of travel, from the right ankle to the left."""
     crossed: float
-    """Share of steps whose feet pass the line of the other."""
+    """Share of steps whose foot is planted beyond the line of the other foot."""
     left: float
     """Median length, in metres along the direction of travel, of steps by the left foot."""
     right: float
@@ -38,14 +38,13 @@ class Gait:
 
 
 def gait(clip: Clip) -> Gait:
-    """Measures the gait of a clip of one biped.
+    """Returns the figures of a clip of one biped.
 
-    A plant is a stretch in which `contacts` finds a foot planted; its place is the ankle's median position. A step
-    joins two plants by different feet that follow one another; it is measured along and across the hips' way
-    between them.
+    A plant is a stretch in which `contacts` finds a foot planted; its place is the ankle's median position. A step is a
+    pair of consecutive plants by different feet, measured along and across the hips' displacement between them.
     """
     legs, roles = clip.skeleton.anatomy.legs, clip.skeleton.anatomy.roles
-    positions, planted, toes = clip.world()[0], contacts(clip), toe_points(clip)
+    positions, planted, toes = clip.world_positions, contacts(clip), toe_points(clip)
     hips, head = (positions[:, roles.get(role, 0)] for role in ("hips", "head"))
     left = next((number for number, leg in enumerate(legs) if leg.side == "left"), 0)
     plants = _plants(positions, planted, [leg.ankle for leg in legs])
@@ -76,7 +75,7 @@ def gait(clip: Clip) -> Gait:
 
 
 def _plants(positions: Array, planted: Flags, ankles: Sequence[int]) -> list[tuple[int, int, Array]]:
-    """Returns the middle frame, the leg and the ankle's place of each plant, in the order of time."""
+    """Returns the middle frame, the leg and the ankle's place of each plant, in order of time."""
     found = [
         ((start + stop) // 2, leg, np.median(positions[start:stop, ankle], axis=0))
         for leg, ankle in enumerate(ankles)

@@ -1,7 +1,7 @@
-"""Measures of one motion: feet, path, smoothness; pure functions, numpy alone.
+"""Measures of one motion: feet, path, smoothness; pure functions. Needs numpy alone.
 
-SI units throughout: metres, seconds, radians. A figure says little by itself: print it beside that of real motion.
-Toes are ``(T, L, 3)`` world positions as `contacts.toe_points` gives them.
+All units are SI: metres, seconds, radians. A figure is meaningful only beside that of real motion. Toes are
+``(T, L, 3)`` world positions, as `contacts.toe_points` returns them.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Slide:
 
 @dataclass(frozen=True)
 class Skate:
-    """Mean horizontal speed (m/s) of toes near the floor, and the share of them that is fast."""
+    """Mean horizontal speed (m/s) of toes near the floor, and the share of frames in which they are fast."""
 
     speed: float
     ratio: float
@@ -41,14 +41,14 @@ class ToeHeight:
 TOLERANCES: tuple[float, ...] = tuple(np.geomspace(0.01, 2.0, 100).tolist())
 """Heel speeds (m/s) at which steps are counted."""
 SHORTEST_STEP = 0.1
-"""Seconds that a step lasts at least; what is shorter is flicker."""
+"""Shortest duration of a step in seconds; shorter contacts are noise."""
 WALKING = 0.2
-"""Mean speed (m/s) from which on a path says something about how fast feet should walk."""
+"""Mean speed (m/s) of a path from which the speed of the feet is compared with it."""
 
 
 @dataclass(frozen=True)
 class Footsteps:
-    """MoGlow's footstep count, the speed (m/s) below which 95 % of it is seen, and how long steps last there (s)."""
+    """MoGlow's footstep count, the speed (m/s) at which 95 % of it is reached, and the step duration there (s)."""
 
     count: int
     tolerance: float
@@ -58,7 +58,7 @@ class Footsteps:
 
 @dataclass(frozen=True)
 class PathError:
-    """Ground distance (m) from the asked path, and the share of frames within 10 cm of it."""
+    """Ground distance (m) from the requested path, and the share of frames within 10 cm of it."""
 
     mean: float
     p95: float
@@ -68,14 +68,14 @@ class PathError:
 
 @dataclass(frozen=True)
 class Penetration:
-    """Depth (m) of the deepest toe below the floor: mean over all frames, and greatest."""
+    """Depth (m) of the lowest toe below the floor: mean over all frames, and maximum."""
 
     mean: float
     deepest: float
 
 
 def toe_slide(toes: Array, fps: float) -> Slide:
-    """The foot slide: of each step from frame to frame the toe that is lower on average during it.
+    """Returns the foot slide: the speed, from each frame to the next, of the toe that is lower on average.
 
     >>> toes = np.zeros((4, 2, 3))
     >>> toes[:, 1] = [[0, 0.1, 0], [0, 0.2, 1], [0, 0.2, 2], [0, 0.1, 3]]
@@ -87,34 +87,34 @@ def toe_slide(toes: Array, fps: float) -> Slide:
 
 
 def toe_skate(toes: Array, fps: float, *, floor: float = 0.0, low: float = 0.05, fast: float = 0.2) -> Skate:
-    """The foot skate of toes that are less than ``low`` above the floor; 0 where none ever is."""
+    """Returns the foot skate of toes less than ``low`` above the floor; 0 if no toe ever is."""
     speed = np.linalg.norm(np.diff(toes, axis=0)[..., [0, 2]], axis=-1) * fps
     speed = speed[((toes[1:] + toes[:-1])[..., 1] / 2 - floor) < low]
     return Skate(float(speed.mean()), float((speed > fast).mean())) if len(speed) else Skate(0.0, 0.0)
 
 
 def toe_height(toes: Array, *, floor: float = 0.0) -> ToeHeight:
-    """How high the lowest toe is: a figure that floats slides on no floor."""
+    """Returns the height of the lowest toe, which detects a floating figure; its foot slide would mean little."""
     lowest = toes[..., 1].min(1) - floor
     return ToeHeight(float(np.median(lowest)), float(np.quantile(lowest, 0.95)))
 
 
 def penetration(toes: Array, *, floor: float = 0.0) -> Penetration:
-    """How deep toes get into the floor."""
+    """Returns the depth of toes below the floor."""
     depth = np.maximum(floor - toes[..., 1].min(1), 0.0)
     return Penetration(float(depth.mean()), float(depth.max()))
 
 
 def heel_points(clip: Clip) -> Array:
-    """World positions ``(T, L, 3)`` of the ankles, which stand for the heels."""
-    return clip.world()[0][:, [leg.ankle for leg in legs_of(clip.skeleton)]]
+    """Returns the world positions ``(T, L, 3)`` of the ankles, used as heels."""
+    return clip.world_positions[:, [leg.ankle for leg in legs_of(clip.skeleton)]]
 
 
 def step_durations(heels: Array, fps: float) -> list[list[float]]:
-    """Seconds that each step lasts, for each speed of `TOLERANCES` below which a heel counts as standing.
+    """Returns the durations in seconds of the steps, for each speed of `TOLERANCES` below which a heel is planted.
 
-    How many there are, over that speed, is MoGlow's footstep curve. Stretches below `SHORTEST_STEP`, which MoGlow
-    counts, are flicker: with them real walks would have twice the steps that anyone sees.
+    Their number as a function of that speed is MoGlow's footstep curve. Contacts shorter than `SHORTEST_STEP`, which
+    MoGlow counts, are left out as noise: with them real walks would have twice as many steps as visible.
 
     >>> heels = np.zeros((31, 1, 3))
     >>> [len(durations) for durations in step_durations(heels, 30.0)] == [1] * len(TOLERANCES)
@@ -129,10 +129,11 @@ def step_durations(heels: Array, fps: float) -> list[list[float]]:
 
 
 def footsteps(heels: Array, fps: float) -> Footsteps:
-    """Counts steps without a threshold: for a tolerance v a step is a stretch in which a heel is slower than v.
+    """Returns a count of steps without a fixed threshold; for a tolerance v a step is a stretch with a heel slower than
+    v.
 
-    Too small a v misses steps and too large a v joins them, so the greatest count over all v is the estimate. Which v
-    reaches 95 % of it says how still feet stand.
+    A v that is too small misses steps and one that is too large joins them, so the estimate is the maximum over all v.
+    The v that reaches 95 % of it measures how still planted feet are.
     """
     curve = step_durations(heels, fps)
     count = max(map(len, curve))
@@ -142,32 +143,32 @@ def footsteps(heels: Array, fps: float) -> Footsteps:
     return Footsteps(count, tolerance, float(np.mean(durations or 0)), float(np.std(durations or 0)))
 
 
-def path_error(positions: Array, asked: Array, *, near: float = 0.1) -> PathError:
-    """How far ground positions ``(T, 2)`` are from the asked ones, frame by frame.
+def path_error(positions: Array, requested: Array, *, near: float = 0.1) -> PathError:
+    """Returns the distances of ground positions ``(T, 2)`` from the requested ones, frame by frame.
 
     >>> path_error(np.array([[0, 0], [0, 0.3]]), np.zeros((2, 2)))
     PathError(mean=0.15, p95=0.285, worst=0.3, within=0.5)
     """
-    distance = np.linalg.norm(positions - asked, axis=-1)
+    distance = np.linalg.norm(positions - requested, axis=-1)
     p95 = float(np.quantile(distance, 0.95))
     return PathError(float(distance.mean()), p95, float(distance.max()), float((distance < near).mean()))
 
 
-def heading_error(headings: Array, asked: Array) -> float:
-    """Mean angle (radians) between headings ``(T,)`` and the asked ones.
+def heading_error(headings: Array, requested: Array) -> float:
+    """Returns the mean angle (radians) between headings ``(T,)`` and the requested ones.
 
     >>> round(heading_error(np.array([0.1, 6.2]), np.array([0.0, 0.0])), 3)
     0.092
     """
-    return float(np.abs(wrap_angle(headings - asked)).mean())
+    return float(np.abs(wrap_angle(headings - requested)).mean())
 
 
 def stance_velocity(toes: Array, path: Array, headings: Array, fps: float) -> Array:
-    """The velocity ``(T, 2)``, forward and to the left, that the lowest toe implies: as if it stood still.
+    """Returns the velocity ``(T, 2)``, forward and left, of the root relative to the lowest toe.
 
-    A root that is put on its path always follows the control; this tells whether the feet walk as fast. Compare with
-    the first two columns of ``ControlPath.velocities``. Row t is the step that leads to frame t, in the heading half
-    way; row 0 repeats row 1. While both feet fly it means nothing.
+    A root that is placed on its path always has the control's velocity; this is the velocity at which the feet walk.
+    Compare it with the first two columns of ``ControlPath.velocities``. Row t is the step to frame t, in the heading
+    half-way; row 0 repeats row 1. Without a planted foot it has no meaning.
 
     Args:
         toes: world positions (T, L, 3).
@@ -186,36 +187,36 @@ def stance_velocity(toes: Array, path: Array, headings: Array, fps: float) -> Ar
     return np.concatenate([velocity[:1], velocity])
 
 
-def stance_share(implied: Array, asked: Array) -> float:
-    """How much of the asked velocity ``(T, 2)`` the planted foot walks: 1 is all, less is feet that slide along.
+def stance_share(implied: Array, requested: Array) -> float:
+    """Returns the share of the requested velocity ``(T, 2)`` at which planted feet walk; below 1 they slide along.
 
-    The slope Σ implied · asked / Σ asked² of a line through the origin; not a number where the path hardly moves.
+    It is the slope Σ implied · requested / Σ requested² of a line through the origin, and NaN for a slow path.
 
     >>> stance_share(np.full((5, 2), 0.9), np.full((5, 2), 1.0))
     0.9
     """
-    if not len(asked) or np.linalg.norm(asked, axis=-1).mean() < WALKING:
+    if not len(requested) or np.linalg.norm(requested, axis=-1).mean() < WALKING:
         return float("nan")
-    return float((implied * asked).sum() / np.square(asked).sum())
+    return float((implied * requested).sum() / np.square(requested).sum())
 
 
 def _lowest_steps(toes: Array) -> Array:
-    """The step (T - 1, 3) of the toe that is lowest on average over it: the same seen from both its ends."""
+    """Returns the step (T - 1, 3) of the toe that is lowest on average over it, which is symmetric in time."""
     lowest = (toes[1:] + toes[:-1])[..., 1].argmin(-1)
     steps: Array = np.diff(toes, axis=0)[np.arange(len(toes) - 1), lowest]
     return steps
 
 
 def jerk(positions: Array, fps: float) -> float:
-    """Mean length (m/s³) of the third difference of world positions ``(T, J, 3)``; 0 for less than four frames."""
+    """Returns the mean length (m/s³) of the third difference of world positions ``(T, J, 3)``; 0 below four frames."""
     third = np.diff(positions, 3, axis=0) * fps**3
     return float(np.linalg.norm(third, axis=-1).mean()) if len(third) else 0.0
 
 
 def bone_stretch(clip: Clip) -> float:
-    """The greatest relative change of a bone's length against its median; bones below 1 mm do not count."""
+    """Returns the largest relative deviation of a bone's length from its median; bones below 1 mm are ignored."""
     lengths = np.linalg.norm(clip.positions[:, 1:], axis=-1)
     usual = np.median(lengths, axis=0)
-    # Joints that carry the body, such as hips below a root, move by being placed.
-    bones = (usual > 1e-3) & (np.arange(1, len(clip.skeleton)) != clip.skeleton.anatomy.roles.get("hips", 0))
+    # The position of the hips below a root places the body and is not a bone.
+    bones = (usual > 1e-3) & (np.arange(1, len(clip.skeleton)) != clip.skeleton.hips)
     return float(np.abs(lengths[:, bones] / usual[bones] - 1).max()) if bones.any() else 0.0

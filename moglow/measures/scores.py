@@ -1,7 +1,7 @@
-"""The measures of a motion as one row of numbers, what they are called, and what they should be; numpy alone.
+"""The measures of a motion as one row of numbers, and their labels and units. Needs numpy alone.
 
-Real and generated motion go through the same `score`. A figure is the mean over motions, each counting by its length;
-its interval is Student's, over seeds: what other noise would have given on the same controls.
+Real and generated motion have the same `score`. A figure is the mean over motions, weighted by their length; its
+interval is Student's over seeds, the variation by other noise on the same controls.
 """
 
 import math
@@ -32,7 +32,7 @@ from moglow.paths.control_path import ControlPath
 
 @dataclass(frozen=True)
 class Measure:
-    """What a figure is called, the unit in which people read it, and how many of these the SI unit has."""
+    """The label of a figure, its unit for display, and the factor from the SI unit."""
 
     label: str
     unit: str = ""
@@ -65,14 +65,14 @@ MEASURES: dict[str, Measure] = {
     "frechet": Measure("Fréchet distance"),
     "diversity": Measure("diversity", "cm", 100),
 }
-"""All figures of the table, in its order; stored in SI units."""
+"""All figures in the order of the table; they are stored in SI units."""
 
 
 Score = Mapping[str, float]
 
 
 def score(clip: Clip, path: ControlPath) -> dict[str, float]:
-    """The figures of a motion along a path of as many frames, in SI units; some are not a number on some paths."""
+    """Returns the figures of a motion along a path of as many frames, in SI units; some are NaN on some paths."""
     toes, locked = toe_points(clip), lock_feet(clip)
     slide, held = toe_slide(toes, clip.fps), toe_slide(toe_points(locked), clip.fps)
     skate, height, depth = toe_skate(toes, clip.fps), toe_height(toes), penetration(toes)
@@ -102,13 +102,13 @@ def score(clip: Clip, path: ControlPath) -> dict[str, float]:
         "path_within": error.within,
         "heading": heading_error(headings, path.headings),
         "stance": stance_share(implied, path.velocities()[:, :2]),
-        "jerk": jerk(clip.world()[0], clip.fps),
+        "jerk": jerk(clip.world_positions, clip.fps),
         "bone_stretch": bone_stretch(clip),
     }
 
 
 def pooled(scores: Sequence[Score], seconds: Sequence[float]) -> dict[str, float]:
-    """The mean of each figure over motions, each counting by its length; those without the figure do not count.
+    """Returns the mean of each figure over motions, weighted by their length, without those for which it is NaN.
 
     >>> pooled([{"jerk": 1.0}, {"jerk": 4.0}, {"jerk": math.nan}], seconds=[20.0, 10.0, 5.0])
     {'jerk': 2.0}

@@ -1,6 +1,6 @@
-"""How alike motions are: to real motion, to each other, to their own beginning; numpy alone.
+"""Similarity of motions: to real motion, to each other, to their own beginning. Needs numpy alone.
 
-Poses are compared as seen from the figure, so that where it is and which way it goes change nothing.
+Poses are compared in the figure's frame, independently of its place and heading.
 """
 
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from moglow.motion.clip import Clip
 from moglow.motion.contacts import toe_points
 
 DIMENSIONS = 32
-"""Of the space in which Fréchet distances are taken: fewer than the windows that there are, so that covariances are
-of full rank; of real locomotion it keeps nine tenths of the variance."""
-LOOKS = 3.0
-"""A second: how often a pose is compared with known ones; poses in between are much like their neighbours."""
+"""Dimensions of the space of Fréchet distances: fewer than there are windows, so that covariances have full rank; for
+real locomotion it keeps nine tenths of the variance."""
+POSES_A_SECOND = 3.0
+"""Rate at which poses are compared with known ones; poses in between are similar to their neighbours."""
 
 
 @dataclass(frozen=True)
 class Drift:
-    """What a stretch of a long clip looks like: its start (s), foot slide, jerk and distance to known poses (m)."""
+    """Figures of a stretch of a long clip: its start (s), foot slide, jerk and distance to known poses (m)."""
 
     start: float
     slide: float
@@ -31,19 +31,19 @@ class Drift:
 
 
 def body_positions(clip: Clip) -> Array:
-    """Joint positions ``(T, J, 3)`` seen from the figure: from the ground below the hips, facing +Z."""
-    positions = clip.world()[0].copy()
+    """Returns joint positions ``(T, J, 3)`` in the figure's frame: the ground below the hips, facing +Z."""
+    positions = clip.world_positions.copy()
     positions[..., [0, 2]] -= clip.ground_positions()[:, None]
     return quat_rotate(heading_to_quat(-clip.headings())[:, None], positions)
 
 
 def motion_windows(clip: Clip, *, seconds: float = 1.0, samples: int = 4, hop: float = 0.25) -> Array:
-    """Features ``(N, F)`` of overlapping windows: joint positions and velocities, seen from the figure half way.
+    """Returns features ``(N, F)`` of overlapping windows: joint positions and velocities in the middle frame's frame.
 
-    ``samples`` frames are taken from each window of ``seconds``, windows begin every ``hop`` seconds. Clips shorter
-    than a window give none.
+    Each window of ``seconds`` contributes ``samples`` frames; windows begin every ``hop`` seconds. A clip shorter than
+    a window has none.
     """
-    world, headings = clip.world()[0], clip.headings()
+    world, headings = clip.world_positions, clip.headings()
     velocity = np.gradient(world, 1 / clip.fps, axis=0) if len(clip) > 1 else np.zeros_like(world)
     starts = np.arange(0.0, clip.duration - seconds + 1e-9, hop) * clip.fps
     frames = np.round(starts[:, None] + np.linspace(0, seconds * clip.fps, samples)).astype(
@@ -59,10 +59,10 @@ def motion_windows(clip: Clip, *, seconds: float = 1.0, samples: int = 4, hop: f
 
 
 def frechet_distance(a: Array, b: Array) -> float:
-    """Fréchet distance between normal distributions fitted to features ``(N, F)`` and ``(M, F)``.
+    """Returns the Fréchet distance between normal distributions fitted to features ``(N, F)`` and ``(M, F)``.
 
-    |μ₁ − μ₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½); the last trace is the nuclear norm of C₁^½ C₂^½, so no root of a matrix
-    that is not symmetric is needed. With fewer windows than features it is biased: compare equal numbers only.
+    It is |μ₁ − μ₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½). The last trace is computed as the nuclear norm of C₁^½ C₂^½, which
+    needs no root of an asymmetric matrix. With fewer windows than features it is biased: compare equal numbers only.
 
     >>> a = np.array([[0.0], [2.0]])
     >>> round(frechet_distance(a, a + 3.0), 9)
@@ -82,9 +82,10 @@ def _root_covariance(features: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class WindowSpace:
-    """What windows of motion are compared in: each feature in its deviations, then the main axes of real motion.
+    """The space in which windows of motion are compared: standardised features on the main axes of real motion.
 
-    Without the deviations speeds of hands and feet (m/s) would drown out all places (m). ``axes`` ``(F, dimensions)``.
+    Without standardisation the speeds of hands and feet (m/s) would dominate the positions (m).
+    ``axes`` ``(F, dimensions)``.
     """
 
     mean: Array
@@ -93,41 +94,41 @@ class WindowSpace:
 
     @classmethod
     def fit(cls, real: Array, dimensions: int = DIMENSIONS) -> Self:
-        """The space of windows ``(N, F)`` of real motion; take other ones than those to be compared."""
+        """Returns the space fitted to windows ``(N, F)`` of real motion other than those to be compared."""
         mean, deviation = real.mean(0), real.std(0)
-        # What hardly moves, a hip over the ground say, would otherwise count by its noise.
+        # A lower bound, since nearly constant features, such as a hip's place, would be dominated by noise.
         deviation = np.maximum(deviation, 0.05 * np.sqrt(np.square(deviation).mean()) + 1e-9)
         _, axes = np.linalg.eigh(np.cov((real - mean) / deviation, rowvar=False))
         return cls(mean, deviation, axes[:, ::-1][:, :dimensions])
 
     def __call__(self, windows: Array) -> Array:
-        """Windows ``(N, F)`` as points ``(N, dimensions)``."""
+        """Returns windows ``(N, F)`` as points ``(N, dimensions)``."""
         points: Array = ((windows - self.mean) / self.deviation) @ self.axes
         return points
 
 
 def diversity(takes: Array) -> float:
-    """Mean distance (m) between corresponding joints of two takes, over all pairs of ``(K, T, J, 3)``."""
+    """Returns the mean distance (m) between corresponding joints of two takes, over all pairs of ``(K, T, J, 3)``."""
     first, second = np.triu_indices(len(takes), 1)
     pairs = zip(first, second, strict=True)
     return float(np.mean([np.linalg.norm(takes[i] - takes[j], axis=-1).mean() for i, j in pairs]))
 
 
 def drift(clip: Clip, *, seconds: float = 10.0, known: Array | None = None) -> list[Drift]:
-    """Slide, jerk and distance to known poses per stretch of a long clip.
+    """Returns slide, jerk and distance to known poses for each stretch of a long clip.
 
     The distance is the mean over frames of the mean joint distance to the nearest of the ``known`` poses
-    ``(N, J, 3)``, as `body_positions` gives them of real motion; by default to those of the first stretch.
+    ``(N, J, 3)``, the `body_positions` of real motion; by default those of the first stretch.
     """
     length = max(2, round(seconds * clip.fps))
     stretches = [clip[start : start + length] for start in range(0, max(len(clip) - length // 2, 1), length)]
     known = body_positions(stretches[0]) if known is None else known
-    known, stride = known[:: max(1, len(known) // 1000)], max(1, round(clip.fps / LOOKS))
+    known, stride = known[:: max(1, len(known) // 1000)], max(1, round(clip.fps / POSES_A_SECOND))
     return [
         Drift(
             start=k * length / clip.fps,
             slide=toe_slide(toe_points(stretch), clip.fps).median,
-            jerk=jerk(stretch.world()[0], clip.fps),
+            jerk=jerk(stretch.world_positions, clip.fps),
             pose_distance=pose_distance(body_positions(stretch)[::stride], known),
         )
         for k, stretch in enumerate(stretches)
@@ -135,15 +136,15 @@ def drift(clip: Clip, *, seconds: float = 10.0, known: Array | None = None) -> l
 
 
 def pose_distance(poses: Array, known: Array) -> float:
-    """Mean joint distance (m) of poses ``(T, J, 3)`` to the nearest of the known ones ``(N, J, 3)``."""
+    """Returns the mean joint distance (m) of poses ``(T, J, 3)`` to the nearest of the known ones ``(N, J, 3)``."""
     nearest = [np.linalg.norm(known - pose, axis=-1).mean(-1).min() for pose in poses]
     return float(np.mean(nearest))
 
 
 def activity(clip: Clip, *, seconds: float = 1.0) -> Array:
-    """Mean speed of the joints as seen from the figure (m/s), for each stretch ``(N,)`` of a clip.
+    """Returns the mean speed (m/s) of the joints in the figure's frame, for each stretch ``(N,)`` of a clip.
 
-    A frozen figure that glides along its path has none. What is left over at the end belongs to the last stretch.
+    It is zero for a frozen figure that glides along its path. The rest at the end belongs to the last stretch.
     """
     speed = np.linalg.norm(np.diff(body_positions(clip), axis=0), axis=-1).mean(-1) * clip.fps
     length = max(1, round(seconds * clip.fps))

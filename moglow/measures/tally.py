@@ -1,4 +1,4 @@
-"""The figures of a motion that passes in blocks, whose frames nobody keeps; numpy alone."""
+"""The figures of a motion that is generated in blocks and not kept in memory. Needs numpy alone."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,19 +16,19 @@ from moglow.paths.control_path import ControlPath
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What there is to say about a motion along a path: metres, seconds, nats."""
+    """The figures of a motion along a path, in metres, seconds and nats."""
 
     path: PathError
     slide_before: Slide
-    """Of the feet as they were drawn, before they were locked."""
+    """Foot slide as sampled, before the feet were locked."""
     slide: Slide
     jerk: float
     nats: NDArray[np.float64]
-    """Log-likelihood ``(T,)`` of each frame in standardised coordinates, not a number where the model has none."""
+    """Log-likelihood ``(T,)`` of each frame in standardised coordinates, NaN for a model without one."""
 
     @property
     def figures(self) -> dict[str, Any]:
-        """The figures as plain numbers, for a sidecar."""
+        """The figures as plain numbers, as in a sidecar file."""
         before, after = (
             {"median": round(slide.median, 4), "mean": round(slide.mean, 4)}
             for slide in (self.slide_before, self.slide)
@@ -50,9 +50,9 @@ class Measured:
 
 
 class Tally:
-    """Takes blocks of a motion as they pass, first as drawn and then as written, and keeps some numbers a frame.
+    """Accumulates the figures of a motion from its blocks, each as sampled and as written.
 
-    An hour at 30 frames a second needs some ten megabytes.
+    It keeps some numbers per frame, about ten megabytes for an hour at 30 frames a second.
     """
 
     def __init__(self) -> None:
@@ -63,24 +63,24 @@ class Tally:
         self._jerk, self._frames, self._fps = 0.0, 0, 1.0
         self._last: Clip | None = None
 
-    def drawn(self, clip: Clip, nats: NDArray[np.float64]) -> None:
-        """Counts a block as it was drawn, with its likelihoods."""
+    def sampled(self, clip: Clip, nats: NDArray[np.float64]) -> None:
+        """Adds a block as it was sampled, with its log-likelihoods."""
         self._before.append(toe_points(clip))
         self._nats.append(nats)
 
     def written(self, clip: Clip) -> None:
-        """Counts a block as it is handed on."""
+        """Adds a block as it is written."""
         self._fps = clip.fps
         self._after.append(toe_points(clip))
         self._places.append(clip.ground_positions())
         around = clip if self._last is None else joined([self._last, clip])
         thirds = max(0, len(around) - 3)
-        self._jerk += thirds * jerk(around.world()[0], clip.fps)
+        self._jerk += thirds * jerk(around.world_positions, clip.fps)
         self._frames += thirds
         self._last = around[-3:]
 
     def measured(self, path: ControlPath) -> Measured:
-        """What it comes to, for the path that was asked for."""
+        """Returns the figures for the requested path."""
         before, after = (toe_slide(np.concatenate(toes), self._fps) for toes in (self._before, self._after))
         return Measured(
             path_error(np.concatenate(self._places), path.positions),

@@ -1,4 +1,8 @@
-"""The models there are. The command line, recipes, checkpoints and the law tests all read this one dictionary."""
+"""The models. `MODELS` names them for the command line, recipes, checkpoints and the law tests.
+
+Reading order: model (the interface), flow, moglow; reader and the flows on it (realnvp, maf, planar, radial, flowgmm);
+windowed and glow; vae, gan, regression; autoencoder and its variants.
+"""
 
 from collections.abc import Mapping
 

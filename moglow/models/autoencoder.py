@@ -1,4 +1,4 @@
-"""What all autoencoders of the next pose share: a code, what comes back of it, how codes lie. Stands on `reader`."""
+"""The base class of the autoencoders: code, reconstruction, and the distribution of codes for sampling."""
 
 from dataclasses import dataclass
 
@@ -12,24 +12,24 @@ from moglow.models.model import MotionModel, Objective
 from moglow.models.reader import ReaderConfig, read, reader
 
 FORGETS = 0.01
-"""Share of a batch in the running mean and covariance of the codes: those of the last hundred or so count."""
+"""Weight of a batch in the running mean and covariance of the codes: they average about the last hundred batches."""
 
 
 class Autoencoder(MotionModel):
-    """x̂ = D(E(x, e), e), e = e(c, past): a pose is squeezed into a code and comes back, so far as it is motion.
+    """x̂ = D(E(x, e), e), e = e(c, past): a pose is encoded and reconstructed.
 
-    Made by the mean squared error of x̂ (Hinton and Salakhutdinov, *Reducing the dimensionality of data with neural
-    networks*, Science 313, 2006), here given the context: what the past foretells needs no room in the code. A pose
-    that does not come back is strange: `score` is its squared error. Poses are made from codes of the mean and
-    covariance that training saw, as if codes were normal and knew nothing of the context, so it is a better judge than
-    a maker of motion. What keeps E from copying x tells the members apart: `seen`, `activated` and `penalty`.
+    Trained by the mean squared error of x̂ (Hinton and Salakhutdinov, *Reducing the dimensionality of data with neural
+    networks*, Science 313, 2006), here given the context, so that the code need not contain what the past predicts.
+    `score` is the squared reconstruction error. Poses are sampled from a normal distribution of codes with the mean and
+    covariance of training, independent of the context, so it scores motion better than it generates it. Subclasses
+    differ in what keeps E from copying x: `corrupted`, `activated` and `penalty`.
     """
 
     @dataclass(frozen=True)
     class Config(ReaderConfig):
-        """What an autoencoder is built from."""
+        """The settings of an autoencoder."""
 
-        code: float = 0.25  # size of the code, in sizes of the pose
+        code: float = 0.25  # size of the code as a multiple of the pose's
         net: int = 256  # width of encoder and decoder
         depth: int = 2  # their hidden layers
 
@@ -37,7 +37,9 @@ class Autoencoder(MotionModel):
             super().__post_init__()
             self.check("net", "depth")
             if self.code <= 0:
-                raise RecipeError(f"code is {self.code} sizes of the pose, expected more than 0; raise it")
+                raise RecipeError(
+                    f"code is {self.code} times the pose's size, expected more than 0; raise it"
+                )
 
     config: Config
     code_mean: Tensor
@@ -46,7 +48,7 @@ class Autoencoder(MotionModel):
     def __init__(
         self, config: Config, pose_dim: int, context_dim: int, *, generator: Generator | None = None
     ) -> None:
-        """Builds the model with weights drawn from the generator (seeded with 0 when there is none)."""
+        """Builds the model with random weights from the generator, by default one with seed 0."""
         super().__init__(config, pose_dim, context_dim)
         generator = generator or Generator().manual_seed(0)
         self.code_dim = max(1, round(config.code * pose_dim))
@@ -57,7 +59,7 @@ class Autoencoder(MotionModel):
 
         self.reader = reader(config, context_dim, generator=generator)
         self.encoder = net(pose_dim, self.code_dim)
-        # A last layer of zeros would give all poses one code, and a rectified one would never leave it.
+        # With a last layer of zeros all poses have the same code, and a rectified code would get no gradient.
         self.encoder.head = linear(config.net, self.code_dim, generator=generator)
         self.decoder = net(self.code_dim, pose_dim)
         self.register_buffer("code_mean", torch.zeros(self.code_dim))
@@ -69,21 +71,21 @@ class Autoencoder(MotionModel):
         return self.code_dim
 
     def initialize(self, pose: Tensor, context: Tensor) -> None:
-        """Nothing here is set from data."""
+        """Does nothing: no parameter depends on data."""
 
     def objectives(self) -> tuple[Objective, ...]:
         return (Objective("squared_error", tuple(self.parameters()), self.loss),)
 
-    def seen(self, pose: Tensor, generator: Generator) -> Tensor:
-        """Returns what the encoder sees of poses (B, T, D) in training: the poses themselves."""
+    def corrupted(self, pose: Tensor, generator: Generator) -> Tensor:
+        """Returns the encoder's input for poses (B, T, D) in training: by default the poses."""
         return pose
 
     def activated(self, raw: Tensor) -> Tensor:
-        """Returns the code (…, code) of what the encoder says: the same."""
+        """Returns the code (…, code) of the encoder's output: by default the same."""
         return raw
 
     def penalty(self, code: Tensor) -> Tensor:
-        """Returns what the codes (B, T, code) of a batch cost besides the error: nothing."""
+        """Returns the penalty on the codes (B, T, code) of a batch: by default zero."""
         return code.new_zeros(())
 
     def loss(
@@ -91,29 +93,29 @@ class Autoencoder(MotionModel):
     ) -> tuple[Tensor, State]:
         """Returns the mean squared error per channel and the penalty, and the state after the last frame."""
         encoded, state = read(self.reader, context, state)
-        raw = self.encoder(self.seen(pose, generator), encoded)[0]
-        self._take_account(raw)
+        raw = self.encoder(self.corrupted(pose, generator), encoded)[0]
+        self._update_statistics(raw)
         code = self.activated(raw)
         return (self.decoder(code, encoded)[0] - pose).square().mean() + self.penalty(code), state
 
     @torch.no_grad()
-    def _take_account(self, raw: Tensor) -> None:
-        """Moves mean and covariance of what the encoder says towards those of a batch."""
+    def _update_statistics(self, raw: Tensor) -> None:
+        """Moves the running mean and covariance of the encoder's output towards those of a batch."""
         rows = raw.flatten(0, -2)
         self.code_mean.lerp_(rows.mean(dim=0), FORGETS)
         away = rows - self.code_mean
         self.code_covariance.lerp_(away.T @ away / len(rows), FORGETS)
 
     def reconstruct(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """Returns what comes back of each pose (B, T, D), and the state after the last frame."""
+        """Returns the reconstruction of each pose (B, T, D), and the state after the last frame."""
         encoded, state = read(self.reader, context, state)
         code = self.activated(self.encoder(pose, encoded)[0])
         return self.decoder(code, encoded)[0], state
 
     def score(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """Returns the squared error per channel of what comes back (B, T), and the state after the last frame."""
-        again, state = self.reconstruct(pose, context, state)
-        return (again - pose).square().mean(dim=-1), state
+        """Returns the squared reconstruction error per channel (B, T), and the state after the last frame."""
+        reconstruction, state = self.reconstruct(pose, context, state)
+        return (reconstruction - pose).square().mean(dim=-1), state
 
     def log_prob(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
         _, state = read(self.reader, context, state)
@@ -127,9 +129,9 @@ class Autoencoder(MotionModel):
         return self.decoder(self.activated(self.code_mean + away), encoded[:, 0])[0], state
 
     def code_root(self) -> Tensor:
-        """Returns R with R Rᵀ = the covariance of codes, found anew when that has changed.
+        """Returns R with R Rᵀ = the covariance of codes; it is cached until the covariance changes.
 
-        Not in every frame: eigenvalues take longer than all else, and how they are found cannot be recorded on a GPU.
+        Eigenvalues take longer than the rest of a frame, and their computation cannot be part of a CUDA graph.
         """
         now = self.code_covariance
         if self._root is None or self._root[0] is not now or self._root[1] != now._version:
@@ -140,7 +142,7 @@ class Autoencoder(MotionModel):
 def _root(covariance: Tensor) -> Tensor:
     """Returns R with R Rᵀ = covariance (N, N), symmetric.
 
-    By eigenvalues and not by Cholesky: codes that never vary leave the matrix singular.
+    It uses eigenvalues instead of Cholesky factors, since constant codes make the matrix singular.
 
     >>> _root(torch.diag(torch.tensor([4.0, 0.0])))
     tensor([[2., 0.],

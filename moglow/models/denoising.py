@@ -1,4 +1,4 @@
-"""An autoencoder that is shown spoilt poses and gives back sound ones. Stands on `overcomplete`."""
+"""An autoencoder that is trained to reconstruct poses from corrupted ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from moglow.models.overcomplete import Overcomplete
 
 
 class Denoising(Overcomplete):
-    """x̂ = D(E(x̃)), x̃ = x with noise on it and channels blanked: to undo that, it must know how channels go together.
+    """x̂ = D(E(x̃)), x̃ = x with noise added and channels blanked, so that D(E(·)) learns how channels depend on others.
 
-    Vincent, Larochelle, Lajoie, Bengio and Manzagol, *Stacked denoising autoencoders*, JMLR 11, 2010. How strong the
-    noise is, is drawn for each frame, so that it learns to leave alone what is sound as well as to mend what is not.
-    `denoise` gives back what a spoilt pose may have been.
+    Vincent, Larochelle, Lajoie, Bengio and Manzagol, *Stacked denoising autoencoders*, JMLR 11, 2010. The strength of
+    the noise is sampled per frame, so that the model learns to keep good poses as well as to mend corrupted ones.
+    `denoise` estimates the original of a corrupted pose.
 
-    Good for mending poses that are spoilt here and there, and for judging them on the way.
+    Good for mending poses that are corrupted in a few channels, and for scoring them at the same time.
     """
 
     @dataclass(frozen=True)
     class Config(Overcomplete.Config):
-        """What a denoising autoencoder is built from."""
+        """The settings of a denoising autoencoder."""
 
-        noise: float = 2.0  # deviations of the strongest noise; each frame draws its own from 0 to this
+        noise: float = 2.0  # deviation of the strongest noise; each frame samples its own from 0 to this
         blanked: float = 0.2  # share of the channels that are set to their mean
 
         def __post_init__(self) -> None:
@@ -44,11 +44,11 @@ class Denoising(Overcomplete):
 
     config: Config
 
-    def seen(self, pose: Tensor, generator: Generator) -> Tensor:
+    def corrupted(self, pose: Tensor, generator: Generator) -> Tensor:
         """Returns poses (B, T, D) with noise, and some channels blanked."""
 
-        def like_pose(draw: Tensor) -> Tensor:
-            return draw.to(pose)
+        def like_pose(sample: Tensor) -> Tensor:
+            return sample.to(pose)
 
         device = generator.device
         strength = like_pose(torch.rand(*pose.shape[:-1], 1, generator=generator, device=device))
@@ -57,5 +57,5 @@ class Denoising(Overcomplete):
         return (pose + self.config.noise * strength * noise) * kept
 
     def denoise(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """Returns what spoilt poses may have been (B, T, D), and the state after the last frame."""
+        """Returns estimates of the originals of corrupted poses (B, T, D), and the state after the last frame."""
         return self.reconstruct(pose, context, state)

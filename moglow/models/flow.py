@@ -1,4 +1,4 @@
-"""What all models that are flows share: one likelihood, one way to score and to sample. Stands on `flows`, `model`."""
+"""The base class of the models that are flows: likelihood, scoring and sampling."""
 
 from abc import abstractmethod
 
@@ -13,7 +13,7 @@ from moglow.models.model import MotionModel, Objective
 class FlowModel(MotionModel):
     """log p(x | c) = log p(z) + log|det ∂z/∂x| with z = f(x; e(c), past): a flow given an encoding of the context.
 
-    Its state is that of the encoding and that of the flow.
+    The state is the pair of the encoder's state and the flow's.
     """
 
     flow: Bijection
@@ -21,7 +21,7 @@ class FlowModel(MotionModel):
 
     @abstractmethod
     def encode(self, context: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """Returns what the flow sees of the contexts, (B, T, E) of (B, T, C), and the state after the last."""
+        """Returns the encoding (B, T, E) of contexts (B, T, C), and the state after the last frame."""
 
     @property
     def noise_dim(self) -> int:
@@ -63,7 +63,7 @@ class FlowModel(MotionModel):
 
 
 def halves(state: State) -> tuple[State, State]:
-    """Returns the two parts of a state; both are at their start where it is.
+    """Returns the two parts of a state; both are None for None.
 
     >>> halves(None), halves((None, ()))
     ((None, None), (None, ()))

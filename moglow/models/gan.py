@@ -1,4 +1,4 @@
-"""A generative adversarial network of the next pose: two objectives that take turns. Stands on `reader`."""
+"""A generative adversarial network of the next pose, trained by two alternating objectives."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,24 +15,24 @@ from moglow.models.reader import ReaderConfig, read, reader
 
 
 class GAN(MotionModel):
-    """x = G(noise, c, past), trained until a critic D(x, c) cannot tell made poses from real ones: no density at all.
+    """x = G(noise, c, past), trained against a critic D(x, c) that separates real from generated poses; no density.
 
-    The critic makes log(1 + e^−D(x)) + log(1 + e^D(G)) + γ/2 |∂D/∂x|² small, the generator log(1 + e^−D(G))
+    The critic minimises log(1 + e^−D(x)) + log(1 + e^D(G)) + γ/2 |∂D/∂x|², the generator log(1 + e^−D(G))
     (Goodfellow et al., arXiv 1406.2661, 2014; the penalty on real poses is that of Mescheder et al., arXiv 1801.04406,
-    2018, without which the two circle each other). Neither loss says how far training is: set `training.patience`, and
-    watch the spread of samples that each validation reports, which falls to nothing where all noise makes one motion.
+    2018, without which training oscillates). Neither loss measures progress: set `training.patience`, and watch the
+    spread of samples that each validation reports. It falls to zero when all noise gives the same motion.
 
-    Good for a comparison: it says what a model can do that is taught by a critic alone, without any likelihood.
+    Good for a comparison: it shows what adversarial training reaches without a likelihood.
     """
 
     @dataclass(frozen=True)
     class Config(ReaderConfig):
-        """What a GAN is built from."""
+        """The settings of a GAN."""
 
-        noise: int = 32  # numbers that a pose is made from, besides its context
+        noise: int = 32  # random numbers per pose
         net: int = 256  # width of generator and critic
         depth: int = 2  # their hidden layers
-        penalty: float = 1.0  # γ; smaller lets the critic be sharper and training wilder
+        penalty: float = 1.0  # γ; a smaller one allows a sharper critic and makes training less stable
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -50,13 +50,13 @@ class GAN(MotionModel):
     def __init__(
         self, config: Config, pose_dim: int, context_dim: int, *, generator: Generator | None = None
     ) -> None:
-        """Builds the model with weights drawn from the generator (seeded with 0 when there is none)."""
+        """Builds the model with random weights from the generator, by default one with seed 0."""
         super().__init__(config, pose_dim, context_dim)
         generator = generator or Generator().manual_seed(0)
         size = {"hidden": config.net, "layers": config.depth}
         self.reader = reader(config, context_dim, generator=generator)
         self.maker = MLP(config.noise, config.encoded, pose_dim, **size, generator=generator)
-        # A last layer of zeros would make one pose of all noise, and the critic would find that out first.
+        # With a last layer of zeros all noise gives the same pose, which the critic would learn to detect at once.
         self.maker.head = linear(config.net, pose_dim, generator=generator)
         self.critic = MLP(pose_dim, context_dim, 1, **size, generator=generator)
 
@@ -65,42 +65,42 @@ class GAN(MotionModel):
         return self.config.noise
 
     def initialize(self, pose: Tensor, context: Tensor) -> None:
-        """Nothing here is set from data."""
+        """Does nothing: no parameter depends on data."""
 
     def objectives(self) -> tuple[Objective, ...]:
-        making = (*self.reader.parameters(), *self.maker.parameters())
+        generator = (*self.reader.parameters(), *self.maker.parameters())
         return (
             Objective("critic", tuple(self.critic.parameters()), self.critic_loss),
-            Objective("generator", making, self.generator_loss),
+            Objective("generator", generator, self.generator_loss),
         )
 
     def critic_loss(
         self, pose: Tensor, context: Tensor, state: State = None, *, generator: Generator
     ) -> tuple[Tensor, State]:
-        """Returns how badly the critic tells real from made, with the penalty, and the state after the last frame."""
+        """Returns the critic's loss with the penalty, and the state after the last frame."""
         with torch.no_grad():
-            made, state = self.made(context, state, generator)
+            generated, state = self.generated(context, state, generator)
         real = pose.detach().requires_grad_()
-        of_real, of_made = self.judged(real, context), self.judged(made, context)
-        (steepness,) = torch.autograd.grad(of_real.sum(), real, create_graph=True)
-        penalty = self.config.penalty / 2 * steepness.square().sum(dim=-1)
-        return (softplus(-of_real) + softplus(of_made) + penalty).mean(), state
+        of_real, of_generated = self.judged(real, context), self.judged(generated, context)
+        (slope,) = torch.autograd.grad(of_real.sum(), real, create_graph=True)
+        penalty = self.config.penalty / 2 * slope.square().sum(dim=-1)
+        return (softplus(-of_real) + softplus(of_generated) + penalty).mean(), state
 
     def generator_loss(
         self, pose: Tensor, context: Tensor, state: State = None, *, generator: Generator
     ) -> tuple[Tensor, State]:
-        """Returns how well the critic knows what is made, and the state after the last frame."""
-        made, state = self.made(context, state, generator)
-        return softplus(-self.judged(made, context)).mean(), state
+        """Returns the generator's loss, and the state after the last frame."""
+        generated, state = self.generated(context, state, generator)
+        return softplus(-self.judged(generated, context)).mean(), state
 
-    def made(self, context: Tensor, state: State, generator: Generator) -> tuple[Tensor, State]:
-        """Returns a pose of the model (B, T, D) for each context, and the state after the last."""
+    def generated(self, context: Tensor, state: State, generator: Generator) -> tuple[Tensor, State]:
+        """Returns a generated pose (B, T, D) for each context, and the state after the last frame."""
         encoded, state = read(self.reader, context, state)
-        noise = self.draw_noise(*context.shape[:-1], generator=generator).to(context)
+        noise = self.sample_noise(*context.shape[:-1], generator=generator).to(context)
         return self.maker(noise, encoded)[0], state
 
     def judged(self, pose: Tensor, context: Tensor) -> Tensor:
-        """Returns D(x, c) (B, T), positive where a pose looks real."""
+        """Returns D(x, c) (B, T), positive for poses that the critic classifies as real."""
         verdict: Tensor = self.critic(pose, context)[0]
         return verdict[..., 0]
 
@@ -109,7 +109,7 @@ class GAN(MotionModel):
         return pose.new_full(pose.shape[:-1], torch.nan), state
 
     def score(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """Returns how much the critic takes each pose (B, T) for a made one, and the state after the last frame."""
+        """Returns −D(x, c) of each pose (B, T), and the state after the last frame."""
         _, state = read(self.reader, context, state)
         return -self.judged(pose, context), state
 

@@ -1,4 +1,4 @@
-"""Glow as a model of motion: whole windows, coarse to fine. Stands on `windowed`."""
+"""Glow as a model of motion: a multi-scale flow of whole windows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from moglow.flows.bijection import Bijection, Chain, State
 from moglow.flows.coupling import AffineCoupling
 from moglow.flows.linear import InvertibleLinear
 from moglow.flows.masked_coupling import MaskedCoupling
-from moglow.flows.nets import KinkedMLP
+from moglow.flows.nets import ReluMLP
 from moglow.flows.permutation import Permutation
 from moglow.flows.scales import SCALES, ScaleMap
 from moglow.flows.split import Split
@@ -26,16 +26,16 @@ from moglow.models.windowed import WindowedFlow
 class Glow(WindowedFlow):
     """z = f(x₁ … xₙ; e(c₁)): windows of motion, squeezed, mixed, coupled and split (arXiv 1807.03039, 2018).
 
-    Squeezing makes one moment of two neighbours; K steps of ActNorm, an invertible matrix for all moments and a
-    coupling follow; then half of each moment's channels is done, a Gaussian given the other half, which goes on as a
-    window of half as many frames. So log₂ n times. It draws n frames without seeing the first of them; what is asked
-    of the figure meanwhile it knows from its lookahead, which should reach n − 1 frames.
+    Each of log₂ n levels squeezes two neighbouring moments into one, and applies K steps of ActNorm, an invertible
+    matrix shared by all moments, and a coupling. Half of each moment's channels then leaves the flow, as a Gaussian
+    given the other half, which enters the next level as a window of half as many frames. The n frames of a window are
+    sampled at once from the context of the first, whose lookahead should therefore reach n − 1 frames.
 
-    Scales that cannot widen the density ("bounded") cost 3 nats a frame and keep roll-outs upright. After 600 steps
-    none of ten minutes of the compact preset, two seeds, left what a body can do, and a joint was 8 to 9 cm from the
+    Scales that cannot expand the density ("bounded") cost 3 nats a frame and keep roll-outs stable. After 600 steps
+    none of ten minutes of the compact preset (two seeds) left the limits of a body, and a joint was 8 to 9 cm from the
     nearest real pose; with "symmetric" scales all six minutes did, 25 cm away. With 8 frames instead of 4 it was 10 cm.
 
-    Good for whole windows: frames that are drawn together fit together, and one pass of each net draws n of them.
+    Good for whole windows: frames that are sampled together fit together, and one pass of each net samples n of them.
 
     >>> model = Glow(Glow.PRESETS["toy"], pose_dim=3, context_dim=6)
     >>> pose, context = torch.zeros(2, 5, 3), torch.zeros(2, 5, 6)
@@ -46,14 +46,14 @@ class Glow(WindowedFlow):
 
     @dataclass(frozen=True)
     class Config(ReaderConfig):
-        """What a Glow is built from."""
+        """The settings of a Glow."""
 
         window: int = 8  # n, frames at once: a power of two, since each level halves them
         steps: int = 4  # K, in each level
         net: int = 128  # width of the small nets in the steps
         depth: int = 1  # their hidden layers
-        scale: str = "symmetric"  # "bounded" cannot widen: less likely, but it keeps roll-outs upright
-        latent: str = "student"  # bounds the pull of outliers; "normal" is the usual one
+        scale: str = "symmetric"  # "bounded" cannot expand: a lower likelihood, but stable roll-outs
+        latent: str = "student"  # bounds the gradient of outliers; "normal" is the usual one
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -71,7 +71,7 @@ class Glow(WindowedFlow):
     def __init__(
         self, config: Config, pose_dim: int, context_dim: int, *, generator: Generator | None = None
     ) -> None:
-        """Builds the model with weights drawn from the generator (seeded with 0 when there is none)."""
+        """Builds the model with random weights from the generator, by default one with seed 0."""
         super().__init__(config, pose_dim, context_dim)
         generator = generator or Generator().manual_seed(0)
         self.reader = reader(config, context_dim, generator=generator)
@@ -91,7 +91,7 @@ class Glow(WindowedFlow):
         return read(self.reader, context, state)
 
     def level(self, moments: int, generator: Generator) -> Chain:
-        """Returns the flow of a window of so many moments, each two frames wide."""
+        """Returns the flow of a window of `moments` moments, each of two frames."""
         width, half = 2 * self.pose_dim, moments * self.pose_dim
         stays = (torch.arange(width) < self.pose_dim).repeat(moments)
         links: dict[str, Bijection] = {
@@ -109,13 +109,13 @@ class Glow(WindowedFlow):
         return Chain(**links)
 
     def coupling(self, *, kept: int, moved: int, generator: Generator) -> AffineCoupling:
-        """Returns a coupling that makes the later channels a Gaussian, given the ones before and the context."""
+        """Returns a coupling that makes the last channels a Gaussian given the first ones and the context."""
         return AffineCoupling(kept + moved, self.net(kept, moved, generator), self.scale, kept=kept)
 
-    def net(self, kept: int, moved: int, generator: Generator) -> KinkedMLP:
+    def net(self, kept: int, moved: int, generator: Generator) -> ReluMLP:
         """Returns the net of a coupling."""
         config = self.config
-        return KinkedMLP(
+        return ReluMLP(
             kept, config.encoded, 2 * moved, hidden=config.net, layers=config.depth, generator=generator
         )
 

@@ -1,4 +1,4 @@
-"""Masked autoregressive flow as a model of motion. Stands on `reader`."""
+"""Masked autoregressive flow as a model of motion."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ from moglow.models.reader import ReadingFlow
 class MAF(ReadingFlow):
     """p(x | c) = Πᵢ p(xᵢ | x₁ … xᵢ₋₁, c), K times over, the channels reversed each time (arXiv 1705.07057, 2017).
 
-    Each channel is shifted and scaled by what a masked net makes of those before it. One pass of each net scores a
-    frame; a sample comes channel by channel.
+    A masked net computes each channel's shift and scale from the channels before it. One pass of each net scores a
+    frame; a sample is computed channel by channel.
 
-    Good for scoring: no other flow here lets every channel depend on all before it in one step.
+    Good for scoring: in no other flow here does every channel depend on all earlier ones within one step.
     """
 
     @dataclass(frozen=True)
     class Config(ReadingFlow.Config):
-        """What a MAF is built from."""
+        """The settings of a MAF."""
 
-        steps: int = 4  # autoregressive maps; each sees all channels, so few do
-        net: int = 256  # width of each MADE, at least one unit a channel
+        steps: int = 4  # autoregressive maps; each depends on all channels, so few are enough
+        net: int = 256  # width of each MADE, at least one unit per channel
         depth: int = 2  # hidden layers of each MADE, the paper's
 
         def __post_init__(self) -> None:
@@ -38,8 +38,8 @@ class MAF(ReadingFlow):
             self.check("depth")
 
     PRESETS: ClassVar[Mapping[str, MotionModel.Config]] = {
-        # Bounded scales bring its roll-outs three times nearer to real motion than symmetric ones after 600 steps (one
-        # seed each); minutes of wandering still leave what a body can do.
+        # After 600 steps roll-outs with bounded scales are three times nearer to real motion than with symmetric ones
+        # (one seed each); those of minutes still leave the limits of a body.
         "compact": Config(scale="bounded"),
         "toy": Config(hidden=64, encoded=64, steps=2, net=128),
     }

@@ -1,4 +1,4 @@
-"""What every model of motion offers to training, scoring and sampling. Stands on `flows`; training stands on it."""
+"""The interface of a model of motion: training, scoring and sampling use nothing else of it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -15,10 +15,10 @@ WIDEST, MOST_LAYERS = 100_000, 1000
 
 
 class Loss(Protocol):
-    """A function of a batch of windows that training makes small.
+    """A function of a batch of windows that training minimises.
 
-    It takes pose (B, T, D), context (B, T, C), the state before the first frame (None at the start) and a generator
-    on their device for whatever is random, and returns one number and the state after the last frame.
+    It takes pose (B, T, D), context (B, T, C), the state before the first frame (None at the start) and a random
+    generator on their device, and returns one number and the state after the last frame.
     """
 
     def __call__(
@@ -28,9 +28,9 @@ class Loss(Protocol):
 
 @dataclass(frozen=True)
 class Objective:
-    """One thing that training makes small, and the parameters it may change for it.
+    """A loss that training minimises, and the parameters that it updates.
 
-    A flow has one, a GAN has two that take turns; the loop is the same.
+    A flow has one objective, a GAN two that alternate; the training loop is the same.
     """
 
     name: str
@@ -39,18 +39,18 @@ class Objective:
 
 
 class MotionModel(nn.Module, ABC):
-    """A distribution of the next pose given its context and what came before.
+    """A distribution of the next pose given its context and the past.
 
-    The model sees targets and context vectors, never clips: history, the residual to the carried pose, dropout of
-    poses and style labels are made by whoever cuts the windows, the same for every model.
+    A model gets targets and context vectors, not clips: `moglow.corpus` computes history, the residual to the carried
+    pose, dropout of poses and style labels, in the same way for every model.
     """
 
     @dataclass(frozen=True)
     class Config:
-        """The choices a model is built from; each model has its own."""
+        """The settings of a model; each model has its own subclass."""
 
         def check(self, *at_least_one: str, **choices: Iterable[str]) -> None:
-            """Refuses numbers below 1 and words that are not among the choices, by the names of the fields."""
+            """Raises ValueError where a named field is below 1, or is not one of its choices."""
             for name in at_least_one:
                 if getattr(self, name) < 1:
                     raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1; raise it")
@@ -69,7 +69,7 @@ class MotionModel(nn.Module, ABC):
                         raise ValueError(f"{name} is {number}, expected at most {most}; lower it")
 
         def fitted(self, *, styles: int) -> Self:
-            """Returns the choices for contexts whose last channels say one of so many styles; most need not know."""
+            """Returns the settings for contexts that end in a one-hot style of this many channels; by default self."""
             return self
 
     PRESETS: ClassVar[Mapping[str, Config]]
@@ -85,20 +85,20 @@ class MotionModel(nn.Module, ABC):
     @property
     @abstractmethod
     def noise_dim(self) -> int:
-        """How many standard normals one frame takes."""
+        """Number of standard normals that one frame needs."""
 
     @property
     def stride(self) -> int:
-        """How many frames are scored and drawn at once; `log_prob` pays for all of them at the last, 0 before it."""
+        """Number of frames that are scored and sampled at once; `log_prob` is 0 for all of them but the last."""
         return 1
 
     @abstractmethod
     def initialize(self, pose: Tensor, context: Tensor) -> None:
-        """Sets what is to be set from data (once: a second call changes nothing); pose (B, T, D), context (B, T, C)."""
+        """Sets the parameters that depend on data, on the first call only; pose (B, T, D), context (B, T, C)."""
 
     @abstractmethod
     def objectives(self) -> tuple[Objective, ...]:
-        """Returns what training is to make small, in the order of a training step."""
+        """Returns the objectives in the order of a training step."""
 
     @abstractmethod
     def log_prob(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
@@ -108,10 +108,10 @@ class MotionModel(nn.Module, ABC):
         """
 
     def score(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """Returns how strange each pose is (B, T), larger being stranger, and the state after the last frame.
+        """Returns the anomaly score of each pose (B, T), larger for less likely poses, and the state after the last.
 
-        It is −log p(pose | context, past), paid at the last frame of a `stride`; a model without a density says
-        something of its own, in its loss's unit.
+        It is −log p(pose | context, past), at the last frame of each `stride`; a model without a density defines
+        another score, in the unit of its loss.
         """
         log_prob, state = self.log_prob(pose, context, state)
         return -log_prob, state
@@ -122,21 +122,21 @@ class MotionModel(nn.Module, ABC):
     ) -> tuple[Tensor, State]:
         """Returns the next pose (B, D) for a context (B, C) and noise (B, noise_dim), and the state after it."""
 
-    def draw(
+    def sample(
         self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0
     ) -> tuple[Tensor, Tensor, State]:
-        """Returns what `step` does, and between them the log-density (B,) of the pose at temperature 1, in nats.
+        """Returns the pose of `step`, its log-density (B,) at temperature 1 in nats, and the state after it.
 
-        A model with a stride gives each of the frames that it draws at once an equal share of their density.
+        A model with a stride divides the log-density of a window equally among its frames.
         """
         pose, after = self.step(context, state, noise, temperature=temperature)
         log_prob, _ = self.log_prob(pose[:, None], context[:, None], state)
         return pose, log_prob[:, 0], after
 
-    def draw_noise(self, *shape: int, generator: Generator) -> Tensor:
+    def sample_noise(self, *shape: int, generator: Generator) -> Tensor:
         """Returns noise (*shape, noise_dim) on the generator's device."""
         return torch.randn(*shape, self.noise_dim, generator=generator, device=generator.device)
 
     def initial_state(self) -> State:
-        """The state before the first frame: None, which stands for zeros."""
+        """Returns the state before the first frame: None, which means zeros."""
         return None

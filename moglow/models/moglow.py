@@ -1,4 +1,4 @@
-"""MoGlow: motion as a normalising flow whose nets remember (arXiv 1905.06598). Stands on `flow`."""
+"""MoGlow: motion as a normalising flow with recurrent nets (arXiv 1905.06598)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ from moglow.models.model import MotionModel
 class MoGlow(FlowModel):
     """log p(x | c) = Σₜ [ log p(zₜ) + Σₖ (Σ log-scales of ActNorm + log|det Wₖ| + Σ log sₖₜ) ], z = f(x; c, past).
 
-    K steps of ActNorm, an invertible matrix and an affine coupling, whose net sees one half of the pose, the context
-    and its own memory (Henter, Alexanderson and Beskow, *MoGlow*, arXiv 1905.06598, 2020). The defaults are the paper's
-    model; presets change what the ablations earned.
+    K steps of ActNorm, an invertible matrix and an affine coupling, whose net depends on one half of the pose, the
+    context and its recurrent state (Henter, Alexanderson and Beskow, *MoGlow*, arXiv 1905.06598, 2020). The defaults
+    are the paper's model; presets change what `docs/ablation.md` found to be better.
 
-    Good for generating: it is what `moglow generate` ships, and it has a sampler in numpy alone.
+    Good for generating: it is the model of the shipped checkpoint, and it has a sampler in numpy alone.
 
     >>> import torch
     >>> model = MoGlow(MoGlow.PRESETS["compact"], pose_dim=4, context_dim=6)
@@ -35,7 +35,7 @@ class MoGlow(FlowModel):
     >>> log_prob, state = model.log_prob(pose, context)
     >>> log_prob.shape
     torch.Size([2, 5])
-    >>> noise = model.draw_noise(2, generator=torch.Generator().manual_seed(1))
+    >>> noise = model.sample_noise(2, generator=torch.Generator().manual_seed(1))
     >>> pose, state = model.step(context[:, 0], state, noise)
     >>> pose.shape
     torch.Size([2, 4])
@@ -43,7 +43,7 @@ class MoGlow(FlowModel):
 
     @dataclass(frozen=True)
     class Config(MotionModel.Config):
-        """What a MoGlow is built from."""
+        """The settings of a MoGlow."""
 
         steps: int = 16  # the paper's K; each step mixes the halves once more
         hidden: int = 512  # width of each recurrent layer, the paper's
@@ -51,10 +51,10 @@ class MoGlow(FlowModel):
         conditioner: str = "lstm"  # the paper's; "gru" is a quarter smaller, "mlp" has no memory
         encoder: tuple[
             int, ...
-        ] = ()  # widths of a net on the context, shared by all steps; none in the paper
+        ] = ()  # widths of a net on the context that all steps share; none in the paper
         scale: str = "paper"  # "bounded" starts at the identity and cannot collapse a channel
-        latent: str = "normal"  # "student" bounds the pull of outliers
-        dropout: float = 0.0  # share of the (encoded) context's channels left out, drawn per window
+        latent: str = "normal"  # "student" bounds the gradient of outliers
+        dropout: float = 0.0  # share of the (encoded) context's channels that are dropped, sampled per window
 
         def __post_init__(self) -> None:
             for field, choices in (("conditioner", CONDITIONERS), ("scale", SCALES), ("latent", LATENTS)):
@@ -71,8 +71,8 @@ class MoGlow(FlowModel):
     PRESETS: ClassVar[Mapping[str, MotionModel.Config]] = {
         "paper": Config(),
         "base": Config(hidden=256, encoder=(256, 256), scale="bounded", latent="student"),
-        # Half an hour of motion is all there is to ship with: 1.4 M parameters learn it in as long on one CPU core,
-        # and would learn it by heart without dropout.
+        # For the half hour of motion behind the shipped checkpoint: 1.4 M parameters train in about half an hour on
+        # one CPU core, and overfit without dropout.
         "compact": Config(
             steps=8, hidden=128, layers=1, encoder=(128, 128), scale="bounded", latent="student", dropout=0.1
         ),
@@ -82,12 +82,12 @@ class MoGlow(FlowModel):
     config: Config
     flow: Chain
     schedule: str | None = None
-    """In which order the cells are computed, of `SCHEDULES`; None is the fastest on the device."""
+    """Name of the execution order in `SCHEDULES`; None is the fastest on the device."""
 
     def __init__(
         self, config: Config, pose_dim: int, context_dim: int, *, generator: Generator | None = None
     ) -> None:
-        """Builds the model with weights drawn from the generator (seeded with 0 when there is none)."""
+        """Builds the model with random weights from the generator, by default one with seed 0."""
         super().__init__(config, pose_dim, context_dim)
         if pose_dim < 2:
             raise RecipeError(

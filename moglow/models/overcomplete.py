@@ -1,4 +1,4 @@
-"""An autoencoder whose code is larger than the pose; nothing keeps it from copying. Stands on `autoencoder`."""
+"""An autoencoder whose code is larger than the pose, so that it can copy its input."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from moglow.models.model import MotionModel
 
 
 class Overcomplete(Autoencoder):
-    """x̂ = D(E(x)) through more numbers than x has: free to learn x̂ = x, which tells nothing strange from usual.
+    """x̂ = D(E(x)) with a code larger than x, so that it can learn x̂ = x, whose error does not depend on the pose.
 
-    The warning of every textbook (Goodfellow, Bengio and Courville, *Deep learning*, 2016, 14.1), here to be measured:
-    what is left of it as a judge is that nets copy worst where no pose has been.
+    The textbook warning (Goodfellow, Bengio and Courville, *Deep learning*, 2016, 14.1) as a model to measure: its
+    score is useful only so far as the nets copy poses unlike the training data less well.
 
-    Good for a comparison: the denoising and the sparse ones are this one with something that keeps it from copying.
+    Good for a comparison: the denoising and the sparse autoencoders are this one with something that prevents copying.
 
     >>> Overcomplete(Overcomplete.PRESETS["toy"], pose_dim=60, context_dim=6).code_dim
     120
@@ -23,14 +23,16 @@ class Overcomplete(Autoencoder):
 
     @dataclass(frozen=True)
     class Config(Autoencoder.Config):
-        """What an overcomplete autoencoder is built from."""
+        """The settings of an overcomplete autoencoder."""
 
-        code: float = 2.0  # size of the code, in sizes of the pose
+        code: float = 2.0  # size of the code as a multiple of the pose's
 
         def __post_init__(self) -> None:
             super().__post_init__()
             if self.code <= 1:
-                raise RecipeError(f"code is {self.code} sizes of the pose, expected more than 1; raise it")
+                raise RecipeError(
+                    f"code is {self.code} times the pose's size, expected more than 1; raise it"
+                )
 
     PRESETS: ClassVar[Mapping[str, MotionModel.Config]] = {
         "compact": Config(),

@@ -1,4 +1,4 @@
-"""Planar flows as a model of motion. Stands on `reader`."""
+"""Planar flows as a model of motion."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -15,9 +15,9 @@ class PlanarFlow(ReadingFlow):
 
     Directions and bends depend on the context (Trippe and Turner, *Conditional density estimation with Bayesian
     normalising flows*, arXiv 1802.04908, 2018; the step is that of Rezende and Mohamed, arXiv 1505.05770, 2015).
-    Cheap to score; sampling solves one scalar equation a step.
+    Scoring is cheap; sampling solves one scalar equation per step.
 
-    Good for seeing what a flow is: each step is one fold of space, small enough to draw.
+    Good for explaining what a flow is: each step bends space along one line and can be drawn.
     """
 
     PRESETS: ClassVar[Mapping[str, MotionModel.Config]] = {

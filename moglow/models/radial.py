@@ -1,4 +1,4 @@
-"""Radial flows as a model of motion. Stands on `reader`."""
+"""Radial flows as a model of motion."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -11,12 +11,13 @@ from moglow.models.reader import ReadingFlow
 
 
 class RadialFlow(ReadingFlow):
-    """z = fₖ ∘ … ∘ f₁(x), fₖ(x) = x + βₖ (x − x₀ₖ) / (αₖ + |x − x₀ₖ|): steps that gather or part poses about a centre.
+    """z = fₖ ∘ … ∘ f₁(x), fₖ(x) = x + βₖ (x − x₀ₖ) / (αₖ + |x − x₀ₖ|): steps that contract or expand about a centre.
 
     Centres and strengths depend on the context (Rothfuss et al., *Noise regularization for conditional density
-    estimation*, arXiv 1907.08982, 2019). The fewest parameters of all flows here; both directions are closed formulas.
+    estimation*, arXiv 1907.08982, 2019). It has the fewest parameters of all flows here, and both directions are closed
+    formulas.
 
-    Good for a density at little cost: scoring and sampling take the same few sums.
+    Good for a density at little cost: scoring and sampling take a few sums per step.
     """
 
     PRESETS: ClassVar[Mapping[str, MotionModel.Config]] = {

@@ -1,4 +1,4 @@
-"""A net that reads the contexts once for all parts of a model, its choices, and the flows behind one. On `flow`."""
+"""The reader, a net that encodes the contexts once for all parts of a model, and the flows that have one."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ from moglow.models.model import MotionModel
 
 @dataclass(frozen=True)
 class ReaderConfig(MotionModel.Config):
-    """How the contexts are read; the configurations of the models with a reader begin with it."""
+    """The settings of a reader; the settings of the models that have one are subclasses."""
 
     reader: str = "lstm"  # "gru" is a quarter smaller, "mingru" faster, "mlp" has no memory
     hidden: int = 256  # width of its recurrent layers
-    layers: int = 1  # recurrent layers; the context brings ten past poses, so memory need not go deep
-    encoded: int = 128  # numbers that it hands on
+    layers: int = 1  # recurrent layers; one is enough, since the context contains ten past poses
+    encoded: int = 128  # size of its output
 
     def __post_init__(self) -> None:
         self.check("hidden", "layers", "encoded", reader=CONDITIONERS)
 
 
 def reader(config: ReaderConfig, context_dim: int, *, generator: Generator) -> Conditioner:
-    """Returns a net of no inputs but the context."""
+    """Returns a net whose only input is the context."""
     make = CONDITIONERS[config.reader]
     return make(
         0, context_dim, config.encoded, hidden=config.hidden, layers=config.layers, generator=generator
@@ -39,25 +39,25 @@ def reader(config: ReaderConfig, context_dim: int, *, generator: Generator) -> C
 
 
 def read(net: Conditioner, context: Tensor, state: State) -> tuple[Tensor, State]:
-    """Returns what a reader makes of the contexts (B, T, C), (B, T, E), and its state after the last."""
+    """Returns a reader's encoding (B, T, E) of contexts (B, T, C), and its state after the last frame."""
     encoded, state = net(context[..., :0], context, state)
     return encoded, state
 
 
 class ReadingFlow(FlowModel):
-    """A flow behind one reader: standardise, once for all frames and then given the context, and then K steps.
+    """A flow with one reader: ActNorm, a Gaussian given the context, and then K steps.
 
-    After the first two the poses are nearly normal, each channel for itself; the steps are there for what is not.
+    After the first two each channel is nearly standard normal; the steps model the rest.
     """
 
     @dataclass(frozen=True)
     class Config(ReaderConfig):
-        """What a flow behind a reader is built from."""
+        """The settings of a flow with a reader."""
 
         steps: int = 8  # K
         net: int = 64  # width of the small nets in the steps
-        scale: str = "symmetric"  # of the Gaussian and of what couplings follow; "bounded" cannot widen
-        latent: str = "student"  # bounds the pull of outliers; "normal" is the usual one
+        scale: str = "symmetric"  # of the Gaussian and the couplings; "bounded" cannot expand the density
+        latent: str = "student"  # bounds the gradient of outliers; "normal" is the usual one
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -65,12 +65,12 @@ class ReadingFlow(FlowModel):
 
     config: Config
     small: ClassVar[type[MLP]] = MLP
-    """What the nets in the steps are."""
+    """Class of the nets in the steps."""
 
     def __init__(
         self, config: Config, pose_dim: int, context_dim: int, *, generator: Generator | None = None
     ) -> None:
-        """Builds the model with weights drawn from the generator (seeded with 0 when there is none)."""
+        """Builds the model with random weights from the generator, by default one with seed 0."""
         super().__init__(config, pose_dim, context_dim)
         if pose_dim < 2:
             raise RecipeError(f"the pose has {pose_dim} channels, expected at least 2 for a flow")
@@ -87,10 +87,10 @@ class ReadingFlow(FlowModel):
 
     @abstractmethod
     def flow_step(self, k: int, generator: Generator) -> Bijection:
-        """Returns step number k."""
+        """Returns the k-th step of the flow."""
 
     def small_net(self, inputs: int, outputs: int, generator: Generator) -> MLP:
-        """Returns a net of one hidden layer on inputs and what the reader says."""
+        """Returns a net with one hidden layer on `inputs` channels and the reader's output."""
         config = self.config
         return self.small(inputs, config.encoded, outputs, hidden=config.net, layers=1, generator=generator)
 

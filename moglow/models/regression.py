@@ -1,4 +1,4 @@
-"""Regression: an LSTM that says one pose and no other, the baseline of every paper on motion. Stands on `model`."""
+"""Regression: a deterministic LSTM that predicts the next pose, the usual baseline of papers on motion."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,15 +14,14 @@ from moglow.models.model import MotionModel, Objective
 
 
 class Regression(MotionModel):
-    """x = f(c, past), made by mean squared error; the net is the one that a MoGlow has sixteen of.
+    """x = f(c, past), trained by the mean squared error; the net is the same as in each of a MoGlow's sixteen steps.
 
-    A recurrent net that predicts is where learning motion began (Fragkiadaki et al., *Recurrent network models for
-    human dynamics*, arXiv 1508.00271, 2015). It draws nothing: noise and temperature change no pose, and all its
-    weight lies on a point. So it has no density, and `log_prob` is not a number. (Squared error is the likelihood of a
-    Gaussian of fixed width, but nobody samples from that one: its figure would speak of motion that this model does
-    not make.)
+    Recurrent nets that predict the next pose were among the first learnt models of motion (Fragkiadaki et al.,
+    *Recurrent network models for human dynamics*, arXiv 1508.00271, 2015). The model is deterministic: noise and
+    temperature change no pose. It has no density, and `log_prob` is NaN. (The squared error is the likelihood of a
+    Gaussian of fixed width, but the model does not sample from that Gaussian, so it would not describe its motion.)
 
-    Good for a baseline that is hard to beat where one motion is as good as the next: it is never unlucky.
+    Good for a baseline: without random samples it never generates an unlikely pose by chance.
 
     >>> model = Regression(Regression.PRESETS["compact"], pose_dim=4, context_dim=6)
     >>> pose, state = model.step(torch.zeros(2, 6), model.initial_state(), torch.zeros(2, 0))
@@ -32,11 +31,11 @@ class Regression(MotionModel):
 
     @dataclass(frozen=True)
     class Config(MotionModel.Config):
-        """What a Regression is built from."""
+        """The settings of a Regression."""
 
         hidden: int = 512  # width of each recurrent layer, as in the paper's MoGlow
         layers: int = 2  # recurrent layers, as in the paper's MoGlow
-        dropout: float = 0.0  # share of the context's channels left out, drawn per window
+        dropout: float = 0.0  # share of the context's channels that are dropped, sampled per window
 
         def __post_init__(self) -> None:
             for field, value in (("hidden", self.hidden), ("layers", self.layers)):
@@ -58,7 +57,7 @@ class Regression(MotionModel):
     def __init__(
         self, config: Config, pose_dim: int, context_dim: int, *, generator: Generator | None = None
     ) -> None:
-        """Builds the model with weights drawn from the generator (seeded with 0 when there is none)."""
+        """Builds the model with random weights from the generator, by default one with seed 0."""
         super().__init__(config, pose_dim, context_dim)
         generator = generator or Generator().manual_seed(0)
         self.net = LSTM(
@@ -70,7 +69,7 @@ class Regression(MotionModel):
         return 0
 
     def initialize(self, pose: Tensor, context: Tensor) -> None:
-        """Does nothing: targets are standardised, and the net says their mean before it has learnt anything."""
+        """Does nothing: targets are standardised, and an untrained net returns their mean, zero."""
 
     def objectives(self) -> tuple[Objective, ...]:
         return (Objective("squared_error", tuple(self.parameters()), self.loss),)
@@ -89,7 +88,7 @@ class Regression(MotionModel):
         return (predicted - pose).square().mean(), state
 
     def log_prob(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """Returns what is not a number (B, T), and the state after the last frame."""
+        """Returns NaN (B, T), and the state after the last frame."""
         _, state = self.predict(context, state)
         return pose.new_full(pose.shape[:-1], torch.nan), state
 

@@ -1,4 +1,4 @@
-"""An autoencoder with a large code of which each number is seldom large. Stands on `overcomplete`."""
+"""Autoencoders with a large, sparse code, by a KL or an L1 penalty."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from moglow.models.overcomplete import Overcomplete
 
 
 class SparseKL(Overcomplete):
-    """x̂ = D(z), z = E(x) between 0 and 1, and β Σₖ KL(ρ ‖ ρ̂ₖ) made small besides the error: no number is often large.
+    """x̂ = D(z), z = E(x) between 0 and 1, with the penalty β Σₖ KL(ρ ‖ ρ̂ₖ), so that each number is seldom large.
 
-    ρ̂ₖ is the mean of number k over a batch. KL(ρ ‖ ρ̂) = ρ log ρ/ρ̂ + (1 − ρ) log (1 − ρ)/(1 − ρ̂): numbers
-    are coins that
-    should come up at rate ρ, so all take part and each seldom (Ng, *Sparse autoencoder*, lecture notes CS294A, 2011).
+    ρ̂ₖ is the mean of number k over a batch. KL(ρ ‖ ρ̂) = ρ log ρ/ρ̂ + (1 − ρ) log (1 − ρ)/(1 − ρ̂) holds each number's
+    mean near the rate ρ, so that all numbers are used, each by few poses (Ng, *Sparse autoencoder*, lecture notes
+    CS294A, 2011).
 
-    Good for codes of switches: each number is on or off, and says of a pose that something is so or not.
+    Good for nearly binary codes: each number states whether a pose has a property.
     """
 
     @dataclass(frozen=True)
     class Config(Overcomplete.Config):
-        """What an autoencoder with a KL penalty is built from."""
+        """The settings of an autoencoder with a KL penalty."""
 
         rate: float = 0.05  # ρ
-        sparsity: float = 1e-2  # β; larger holds the rates closer to ρ
+        sparsity: float = 1e-2  # β; a larger one holds the means closer to ρ
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -46,27 +46,27 @@ class SparseKL(Overcomplete):
         return raw.sigmoid()
 
     def penalty(self, code: Tensor) -> Tensor:
-        wanted = self.config.rate
-        found = code.flatten(0, -2).mean(dim=0).clamp(1e-6, 1 - 1e-6)
-        seldom = wanted * (wanted / found).log() + (1 - wanted) * ((1 - wanted) / (1 - found)).log()
-        return self.config.sparsity * seldom.sum()
+        rate = self.config.rate
+        mean = code.flatten(0, -2).mean(dim=0).clamp(1e-6, 1 - 1e-6)
+        divergence = rate * (rate / mean).log() + (1 - rate) * ((1 - rate) / (1 - mean)).log()
+        return self.config.sparsity * divergence.sum()
 
 
 class SparseL1(Overcomplete):
-    """x̂ = D(z), z = E(x) rectified, and λ Σₖ |zₖ| ‖wₖ‖ made small besides the error: few of many numbers tell a pose.
+    """x̂ = D(z), z = E(x) rectified, with the penalty λ Σₖ |zₖ| ‖wₖ‖, so that few numbers of z are not zero.
 
-    wₖ are the weights by which the decoder reads zₖ. After Ranzato, Poultney, Chopra and LeCun, *Efficient learning of
-    sparse representations with an energy-based model*, NIPS 2006. The norms are a departure: without them codes shrink
-    and weights grow, and nothing is sparse but the figure.
+    wₖ are the decoder's weights on zₖ. After Ranzato, Poultney, Chopra and LeCun, *Efficient learning of sparse
+    representations with an energy-based model*, NIPS 2006. The norms are a departure: without them codes shrink and
+    weights grow, which lowers the penalty without making the code sparse.
 
-    Good for codes to look at: few numbers stand for a pose, and what each of them adds can be drawn.
+    Good for interpretable codes: few numbers describe a pose, and the contribution of each can be drawn.
     """
 
     @dataclass(frozen=True)
     class Config(Overcomplete.Config):
-        """What an autoencoder with an L1 penalty is built from."""
+        """The settings of an autoencoder with an L1 penalty."""
 
-        sparsity: float = 1e-3  # λ; larger leaves fewer numbers that are not zero
+        sparsity: float = 1e-3  # λ; a larger one leaves fewer numbers that are not zero
 
         def __post_init__(self) -> None:
             super().__post_init__()

@@ -1,4 +1,4 @@
-"""An autoencoder whose code is smaller than the pose. Stands on `autoencoder`."""
+"""An autoencoder whose code is smaller than the pose."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from moglow.models.model import MotionModel
 
 
 class Undercomplete(Autoencoder):
-    """x̂ = D(E(x)) through fewer numbers than x has: only what poses have in common comes through.
+    """x̂ = D(E(x)) with a code smaller than x, which keeps only what poses have in common.
 
     Linear nets would find the principal components (Hinton and Salakhutdinov, 2006).
 
-    Good for judging poses at little cost: what does not come back through few numbers is strange.
+    Good for scoring poses at little cost: unusual poses are reconstructed badly.
 
     >>> Undercomplete(Undercomplete.PRESETS["toy"], pose_dim=60, context_dim=6).code_dim
     15
@@ -22,12 +22,14 @@ class Undercomplete(Autoencoder):
 
     @dataclass(frozen=True)
     class Config(Autoencoder.Config):
-        """What an undercomplete autoencoder is built from."""
+        """The settings of an undercomplete autoencoder."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
             if self.code >= 1:
-                raise RecipeError(f"code is {self.code} sizes of the pose, expected less than 1; lower it")
+                raise RecipeError(
+                    f"code is {self.code} times the pose's size, expected less than 1; lower it"
+                )
 
     PRESETS: ClassVar[Mapping[str, MotionModel.Config]] = {
         "compact": Config(),

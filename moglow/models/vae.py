@@ -1,4 +1,4 @@
-"""A variational autoencoder of the next pose, given context and past. Stands on `reader`."""
+"""A variational autoencoder of the next pose, given context and past."""
 
 import math
 from collections.abc import Mapping
@@ -18,25 +18,27 @@ HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 
 
 class VAE(MotionModel):
-    """log p(x | c) ≥ E log p(x | z, c) − KL(q(z | x, c) ‖ N(0, I)), z ~ q: a code z tells possible next poses apart.
+    """log p(x | c) ≥ E log p(x | z, c) − KL(q(z | x, c) ‖ N(0, I)), z ~ q: the code z selects a possible next pose.
 
-    Encoder, decoder and the deviations of both are nets on what one recurrent net makes of the contexts (Kingma and
-    Welling, arXiv 1312.6114, 2014; Sohn et al., *Structured output representation*, 2015). Training makes the bound
-    large; scoring takes the tighter importance-weighted one of n draws, log 1/n Σ p(x, zₙ | c) / q(zₙ | x, c)
-    (Burda et al., arXiv 1509.00519, 2016). Sampling draws the pose's own noise too: without it the samples would be
-    smoother than the density that is scored.
+    Encoder and decoder are nets on the encoding of the contexts by one recurrent net, and return means and deviations
+    (Kingma and Welling, arXiv 1312.6114, 2014; Sohn et al., *Structured output representation*, 2015). Training
+    maximises the bound; scoring uses the tighter importance-weighted one of n samples,
+    log 1/n Σ p(x, zₙ | c) / q(zₙ | x, c) (Burda et al., arXiv 1509.00519, 2016). Sampling adds the noise of
+    p(x | z, c): without it the samples would be smoother than the density that is scored.
 
-    Good for a code of motion: z is a short list of numbers that tells one possible next pose from another.
+    Good for a low-dimensional code of motion: z is a short vector that describes one of the possible next poses.
     """
 
     @dataclass(frozen=True)
     class Config(ReaderConfig):
-        """What a VAE is built from."""
+        """The settings of a VAE."""
 
-        code: int = 32  # numbers of z
+        code: int = 32  # size of z
         net: int = 256  # width of encoder and decoder
         depth: int = 2  # their hidden layers
-        draws: int = 16  # n of the importance-weighted bound; more cost more and come closer to log p
+        draws: int = (
+            16  # n, samples of the importance-weighted bound; more cost more and come closer to log p
+        )
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -53,7 +55,7 @@ class VAE(MotionModel):
     def __init__(
         self, config: Config, pose_dim: int, context_dim: int, *, generator: Generator | None = None
     ) -> None:
-        """Builds the model with weights drawn from the generator (seeded with 0 when there is none)."""
+        """Builds the model with random weights from the generator, by default one with seed 0."""
         super().__init__(config, pose_dim, context_dim)
         generator = generator or Generator().manual_seed(0)
 
@@ -65,7 +67,7 @@ class VAE(MotionModel):
         self.encoder = net(pose_dim, 2 * config.code)
         self.decoder = net(config.code, 2 * pose_dim)
         self.log_deviation = nn.Parameter(torch.zeros(pose_dim))
-        # The same for every frame, so that a score is a function of the motion; part of the weights, so for good.
+        # The same for every frame and stored with the weights, so that the score is a function of the motion.
         self.register_buffer("points", torch.randn(config.draws, config.code, generator=generator))
 
     @property
@@ -73,7 +75,7 @@ class VAE(MotionModel):
         return self.config.code + self.pose_dim
 
     def initialize(self, pose: Tensor, context: Tensor) -> None:
-        """Nothing here is set from data."""
+        """Does nothing: no parameter depends on data."""
 
     def objectives(self) -> tuple[Objective, ...]:
         return (Objective("elbo", tuple(self.parameters()), self.loss),)
@@ -81,7 +83,7 @@ class VAE(MotionModel):
     def loss(
         self, pose: Tensor, context: Tensor, state: State = None, *, generator: Generator
     ) -> tuple[Tensor, State]:
-        """Returns the mean of −ELBO in nats per frame, one draw each, and the state after the last frame."""
+        """Returns the mean of −ELBO in nats per frame, by one sample of z each, and the state after the last frame."""
         encoded, state = read(self.reader, context, state)
         mean, deviation = self.posterior(pose, encoded)
         noise = torch.randn(mean.shape, generator=generator, device=generator.device).to(mean)
@@ -108,9 +110,9 @@ class VAE(MotionModel):
         encoded, state = read(self.reader, context, state)
         mean, deviation = self.posterior(pose, encoded)
         points = self.points[:, None, None]  # (n, 1, 1, code)
-        code, again = mean + deviation * points, encoded.expand(len(points), -1, -1, -1)
+        code, repeated = mean + deviation * points, encoded.expand(len(points), -1, -1, -1)
         of_code = _log_normal(code) - _log_normal(points) + deviation.log().sum(dim=-1)
-        weights = self.log_likelihood(pose, code, again) + of_code  # (n, B, T)
+        weights = self.log_likelihood(pose, code, repeated) + of_code  # (n, B, T)
         return weights.logsumexp(dim=0) - math.log(len(points)), state
 
     def step(

@@ -1,4 +1,4 @@
-"""A flow of whole windows, taken frame by frame: frames wait to be scored, others to be drawn. Stands on `flow`."""
+"""A flow of whole windows behind the frame-by-frame interface: it buffers frames to score and sampled frames."""
 
 from abc import abstractmethod
 from typing import NamedTuple, cast
@@ -10,24 +10,24 @@ from moglow.flows.bijection import State
 from moglow.models.flow import FlowModel
 
 
-class Ending(NamedTuple):
-    """Windows that may end in some frames, W of each row; as many as end in any row, so not all need be whole."""
+class EndingWindows(NamedTuple):
+    """Windows that end within given frames: W per row, the most in any row, so that some may be incomplete."""
 
     poses: Tensor  # (B, W, n D)
-    encoded: Tensor  # (B, W, E), what the flow sees: of the first frame
-    whole: Tensor  # (B, W) bool
-    last: Tensor  # (B, W), at which of the frames it ends
+    encoded: Tensor  # (B, W, E), of the first frame
+    whole: Tensor  # (B, W) bool, whether the window is complete
+    last: Tensor  # (B, W), index of the frame at which it ends
 
 
 class WindowedFlow(FlowModel):
     """log p(x₁ … xₙ | e(c₁)) = log p(z) + log|det ∂z/∂x|: n frames at once, given the context of the first.
 
-    To the flow a window is one frame of n D channels. A target is the residual to the pose before it, so from poses to
-    targets is a triangular map of constant determinant, and the density of n targets is one of n poses.
+    A window is one frame of n D channels to the flow. A target is the residual to the previous pose, so targets are a
+    triangular map of the poses with constant determinant, and the density of n targets is a density of n poses.
 
-    The first window begins at the first frame, the next after its end; `log_prob` pays for all n frames at the last,
-    when they are known. Where scoring turns to drawing, or back, a window begins. It is drawn at its first frame, from
-    the numbers of that frame; those of the others go unused, since it could not have waited for them.
+    The first window begins at the first frame, the next after its end. `log_prob` returns the log-density of a window
+    at its last frame and 0 at the others. A switch from scoring to sampling, or back, begins a new window. A window is
+    sampled at its first frame, from the noise of that frame; the noise of the other frames is not used.
     """
 
     @property
@@ -36,45 +36,46 @@ class WindowedFlow(FlowModel):
 
     @torch.no_grad()
     def initialize(self, pose: Tensor, context: Tensor) -> None:
-        found, _ = self.ending(pose, context, None)
-        self.flow.initialize(found.poses[found.whole][None], found.encoded[found.whole][None])
+        windows, _ = self.ending(pose, context, None)
+        self.flow.initialize(windows.poses[windows.whole][None], windows.encoded[windows.whole][None])
 
     def loss(
         self, pose: Tensor, context: Tensor, state: State = None, *, generator: Generator
     ) -> tuple[Tensor, State]:
         """Returns the mean negative log-likelihood in nats per frame of whole windows, and the state after the last."""
-        found, state = self.ending(pose, context, state)
-        frames = self.stride * found.whole.sum()
-        return -self.paid(found).sum() / frames.clamp(min=1), state
+        windows, state = self.ending(pose, context, state)
+        frames = self.stride * windows.whole.sum()
+        return -self.log_densities(windows).sum() / frames.clamp(min=1), state
 
     def log_prob(self, pose: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, State]:
-        found, state = self.ending(pose, context, state)
-        return pose.new_zeros(pose.shape[:-1]).scatter_add(1, found.last, self.paid(found)), state
+        windows, state = self.ending(pose, context, state)
+        zeros = pose.new_zeros(pose.shape[:-1])
+        return zeros.scatter_add(1, windows.last, self.log_densities(windows)), state
 
-    def paid(self, found: Ending) -> Tensor:
+    def log_densities(self, windows: EndingWindows) -> Tensor:
         """Returns log p (B, W) of whole windows, 0 for the others."""
-        return torch.where(found.whole, self.density(found.poses, found.encoded), 0.0)
+        return torch.where(windows.whole, self.log_density(windows.poses, windows.encoded), 0.0)
 
-    def density(self, poses: Tensor, encoded: Tensor) -> Tensor:
+    def log_density(self, poses: Tensor, encoded: Tensor) -> Tensor:
         """Returns log p (B, W) of windows (B, W, n D)."""
         z, ladj, _ = self.flow(poses, encoded)
         log_prob: Tensor = self.latent.log_prob(z) + ladj
         return log_prob
 
-    def ending(self, pose: Tensor, context: Tensor, state: State) -> tuple[Ending, State]:
-        """Returns the windows that may end in frames (B, T, D), and the state after the last."""
+    def ending(self, pose: Tensor, context: Tensor, state: State) -> tuple[EndingWindows, State]:
+        """Returns the windows that end within frames (B, T, D), and the state after the last."""
         size, frames = self.stride, pose.shape[1]
-        read, waiting, _ = thirds(state)
+        read, buffered, _ = thirds(state)
         encoded, read = self.encode(context, read)
-        if waiting is None:
+        if buffered is None:
             none = [each.new_zeros(size - 1, len(each), each.shape[-1]) for each in (pose, encoded)]
-            waiting = (pose.new_zeros(len(pose), 1), *none)
-        count, *before = cast(tuple[Tensor, ...], waiting)
-        poses, known = (
+            buffered = (pose.new_zeros(len(pose), 1), *none)
+        count, *before = cast(tuple[Tensor, ...], buffered)
+        poses, encodings = (
             torch.cat([earlier.transpose(0, 1), now], dim=1)
             for earlier, now in zip(before, (pose, encoded), strict=True)
-        )  # (B, n − 1 + T, …): as many as can wait, of which `count` do, and the new ones
-        # A window that begins at place k of these ends at place k + n − 1, which is frame k of the new ones.
+        )  # (B, n − 1 + T, …): the buffer, whose last `count` entries are in use, and the new frames
+        # A window that begins at index k of these ends at index k + n − 1, which is frame k of the new ones.
         first = size - 1 - count.long() + size * torch.arange(-(-frames // size), device=pose.device)
         rows, within = (
             torch.arange(len(pose), device=pose.device)[:, None],
@@ -82,39 +83,42 @@ class WindowedFlow(FlowModel):
         )
         whole = first < frames
         first = first.clamp(max=frames - 1)
-        found = Ending(
-            poses[rows[..., None], first[..., None] + within].flatten(2), known[rows, first], whole, first
+        windows = EndingWindows(
+            poses[rows[..., None], first[..., None] + within].flatten(2), encodings[rows, first], whole, first
         )
-        left = ((count + frames) % size, *(each[:, frames:].transpose(0, 1) for each in (poses, known)))
-        return found, (read, left, None)
+        left = ((count + frames) % size, *(each[:, frames:].transpose(0, 1) for each in (poses, encodings)))
+        return windows, (read, left, None)
 
     def step(
         self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0
     ) -> tuple[Tensor, State]:
-        pose, _, state = self.draw(context, state, noise, temperature=temperature)
+        pose, _, state = self.sample(context, state, noise, temperature=temperature)
         return pose, state
 
-    def draw(
+    def sample(
         self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0
     ) -> tuple[Tensor, Tensor, State]:
-        read, _, drawn = thirds(state)
+        read, _, sampled = thirds(state)
         encoded, read = self.encode(context[:, None], read)
         z = temperature * self.latent.from_noise(noise)
         window, _ = self.flow.inverse(z[:, None], encoded)  # (B, 1, n D)
         coming = window.view(len(window), self.stride, -1).transpose(0, 1)  # (n, B, D), the next one first
-        share = self.density(window, encoded) / self.stride  # (B, 1)
+        share = self.log_density(window, encoded) / self.stride  # (B, 1)
         left = torch.zeros_like(share)
-        if drawn is not None:
-            left, earlier, its_share = cast(tuple[Tensor, ...], drawn)
-            coming, share = torch.where(left > 0, earlier, coming), torch.where(left > 0, its_share, share)
+        if sampled is not None:
+            left, earlier, earlier_share = cast(tuple[Tensor, ...], sampled)
+            coming, share = (
+                torch.where(left > 0, earlier, coming),
+                torch.where(left > 0, earlier_share, share),
+            )
         left = torch.where(left > 0, left, self.stride) - 1
         return coming[0], share[:, 0], (read, None, (left, coming.roll(-1, 0), share))
 
 
 def thirds(state: State) -> tuple[State, State, State]:
-    """Returns the reader's memory, the frames that wait to be scored and those drawn already; all None at the start.
+    """Returns the reader's state, the frames to be scored and the frames already sampled; all None at the start.
 
-    Each is (…, B, width), and zeros say the same as None, as memories do.
+    Each is (…, B, width). Zeros are equivalent to None, as in every state.
     """
-    read, waiting, drawn = state if isinstance(state, tuple) else (None, None, None)
-    return read, waiting, drawn
+    read, buffered, sampled = state if isinstance(state, tuple) else (None, None, None)
+    return read, buffered, sampled

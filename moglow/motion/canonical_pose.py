@@ -153,7 +153,7 @@ class _Reader:
 
     def usual(self, joint: int) -> Array | None:
         """World rotations (T, 4) of a joint in the motion, with the body's heading taken out."""
-        return quat_multiply(self.unturned, self.motion.world()[1][:, joint]) if self.motion else None
+        return quat_multiply(self.unturned, self.motion.world_rotations[:, joint]) if self.motion else None
 
     def turned(self, joint: int, above: Array, bone: Array, towards: Array, facing: Array) -> Array:
         """The joint turned so that its bone points ``towards``, and that side which usually does faces ``facing``."""
@@ -181,7 +181,7 @@ class _Reader:
         usual = self.usual(joint)
         if usual is None or self.motion is None or "head" not in self.roles:
             return UP
-        world = self.motion.world()[0]
+        world = self.motion.world_positions
         trunk = world[:, self.roles["head"]] - world[:, [leg.hip for leg in legs_of(self.skeleton)]].mean(1)
         rise = trunk[:, 1] / np.maximum(np.linalg.norm(trunk, axis=-1), 1e-9)
         if rise.max() < np.cos(np.radians(30.0)):

@@ -26,7 +26,7 @@ STICK, BALL = 0.012, 0.026  # metres on that figure: radius of a bone drawn as a
 
 
 @dataclass(frozen=True)
-class Body:
+class CapsuleBody:
     """Points and normals ``(P, 3)`` in the frame of the joint ``(P,)`` that carries them; ``triangles`` ``(F, 3)``."""
 
     points: Array
@@ -40,7 +40,7 @@ class Body:
         return turned + world_positions[..., self.joints, :]
 
 
-def capsule_body(skeleton: Skeleton, *, around: int = SIDES) -> Body:
+def capsule_body(skeleton: Skeleton, *, around: int = SIDES) -> CapsuleBody:
     """Returns the body of a skeleton, its capsules with so many points around.
 
     >>> arm = Skeleton(("UpperArm", "Forearm"), (-1, 0), [[0, 0, 0], [0.3, 0, 0]], ((1, (0.25, 0, 0)),))
@@ -56,7 +56,7 @@ def capsule_body(skeleton: Skeleton, *, around: int = SIDES) -> Body:
     return _body(tips or [(0, np.zeros(3), radii[0], radii[0])], around)  # a lone joint is a ball
 
 
-def stick_body(skeleton: Skeleton, *, around: int = SIDES) -> Body:
+def stick_body(skeleton: Skeleton, *, around: int = SIDES) -> CapsuleBody:
     """Returns the bones of a skeleton as thin sticks with a ball at each joint.
 
     >>> arm = Skeleton(("UpperArm", "Forearm"), (-1, 0), [[0, 0, 0], [0.3, 0, 0]], ((1, (0.25, 0, 0)),))
@@ -65,7 +65,7 @@ def stick_body(skeleton: Skeleton, *, around: int = SIDES) -> Body:
     """
     stick, ball = STICK * _scale(skeleton), BALL * _scale(skeleton)
     bones = _bones(skeleton)
-    hips = skeleton.anatomy.roles.get("hips", 0)
+    hips = skeleton.hips
     joints = sorted({hips} | {p for p, _, _ in bones} | {j for _, _, j in bones if j is not None})
     shapes = [(joint, np.zeros(3), ball, ball) for joint in joints]
     return _body(shapes + [(p, tip, stick, stick) for p, tip, _ in bones], around)
@@ -81,12 +81,12 @@ def _bones(skeleton: Skeleton) -> list[tuple[int, Array, int | None]]:
     return [bone for bone in bones if np.linalg.norm(bone[1]) >= shortest]
 
 
-def _body(tips: list[tuple[int, Array, float, float]], around: int) -> Body:
+def _body(tips: list[tuple[int, Array, float, float]], around: int) -> CapsuleBody:
     """A body of capsules: the joint that carries each, its tip there, its radii at both ends."""
     shapes = [_capsule(tip, float(start), float(end), around) for _, tip, start, end in tips]
     triangles = _triangles(around)
     count = len(shapes[0][0])
-    return Body(
+    return CapsuleBody(
         points=np.concatenate([points for points, _ in shapes]),
         normals=np.concatenate([normals for _, normals in shapes]),
         joints=np.repeat([joint for joint, *_ in tips], count),
@@ -96,7 +96,7 @@ def _body(tips: list[tuple[int, Array, float, float]], around: int) -> Body:
 
 def _above_body(skeleton: Skeleton) -> set[int]:
     """The joints from the root to the hips, both with it: a root on the floor is no part of the body."""
-    return _ways({skeleton.anatomy.roles.get("hips", 0)}, skeleton)
+    return _ways({skeleton.hips}, skeleton)
 
 
 def joint_radii(skeleton: Skeleton) -> Array:

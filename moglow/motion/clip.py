@@ -89,8 +89,18 @@ class Clip:
         return self.skeleton.forward_kinematics(self.positions, self.rotations)
 
     def world(self) -> tuple[Array, Array]:
-        """World positions ``(T, J, 3)`` and rotations ``(T, J, 4)`` of the joints."""
+        """Returns world positions ``(T, J, 3)`` and rotations ``(T, J, 4)`` of the joints."""
         return self._world
+
+    @property
+    def world_positions(self) -> Array:
+        """World positions ``(T, J, 3)`` of the joints."""
+        return self._world[0]
+
+    @property
+    def world_rotations(self) -> Array:
+        """World rotations ``(T, J, 4)`` of the joints."""
+        return self._world[1]
 
     def end_positions(self) -> Array:
         """World positions ``(T, E, 3)`` of the end sites."""
@@ -109,12 +119,12 @@ class Clip:
                 side = world[:, roles[f"left_{part}"]] - world[:, roles[f"right_{part}"]]
                 across += side / np.maximum(np.linalg.norm(side, axis=-1, keepdims=True), 1e-9)
         if not np.any(across):
-            return np.unwrap(quat_to_heading(rotations[:, roles.get("hips", 0)]))
+            return np.unwrap(quat_to_heading(rotations[:, self.skeleton.hips]))
         return np.unwrap(vector_to_heading(np.stack([-across[:, 2], across[:, 0]], axis=-1)))
 
     def ground_positions(self) -> Array:
         """The hips over the floor ``(T, 2)``, as (x, z)."""
-        return self._world[0][:, self.skeleton.anatomy.roles.get("hips", 0)][:, [0, 2]]
+        return self._world[0][:, self.skeleton.hips][:, [0, 2]]
 
     def resample(self, fps: float) -> "Clip":
         """The same motion at another rate: a cubic through the frames, on the sphere for rotations.

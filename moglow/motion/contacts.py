@@ -101,7 +101,7 @@ def contacts(clip: Clip, *, floor: Array | None = None, spec: ContactSpec = Cont
     from the clip otherwise, so that a floor off zero does no harm.
     """
     toes, lengths = toe_points(clip), leg_lengths(clip.skeleton)
-    hips = clip.world()[0][:, [clip.skeleton.anatomy.roles.get("hips", 0)]]
+    hips = clip.world_positions[:, [clip.skeleton.hips]]
     height = (toes[..., 1] - (toe_floor(toes) if floor is None else floor)) / lengths
     speed = (ground_speed(toes, clip.fps) - spec.body * ground_speed(hips, clip.fps)) / lengths
     planted = (height < spec.low) & (speed < spec.slow)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from moglow.anatomy.anatomy import Leg
 from moglow.maths.rotations import UP, Array, quat_between, quat_conjugate, quat_multiply, quat_rotate
-from moglow.maths.signals import Flags, runs
+from moglow.maths.signals import Flags, runs, sample_linear
 from moglow.maths.two_bone_ik import across_part, knee_direction, knee_offset, solve_leg
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import ContactSpec, leg_lengths, legs_of, toe_points
@@ -39,7 +39,9 @@ class LockSpec:
     """The most that the hips sink."""
 
 
-def lock_feet(clip: Clip, planted: Flags | None = None, *, spec: LockSpec = LockSpec()) -> Clip:
+def lock_feet(
+    clip: Clip, planted: Flags | None = None, *, held: Flags | None = None, spec: LockSpec = LockSpec()
+) -> Clip:
     """Holds each planted toe at one place of the ground for as long as its contact lasts.
 
     The toe's height and the foot's orientation stay as they are, thigh and shin follow by inverse kinematics with the
@@ -49,11 +51,21 @@ def lock_feet(clip: Clip, planted: Flags | None = None, *, spec: LockSpec = Lock
     Args:
         clip: the motion.
         planted: which feet stand when, ``(T, L)``; found by `contacts` if not given.
+        held: frames ``(T,)`` in which toes keep their places; a contact that has such frames is held where they are.
         spec: how soft, how far.
     """
     planted = contacts(clip) if planted is None else planted
     toes = toe_points(clip)
-    return move_feet(clip, _shifts(clip, planted, _places(toes, planted, clip.fps, spec), spec), spec=spec)
+    places = _places(toes, planted, clip.fps, spec)
+    if held is None:
+        return move_feet(clip, _shifts(clip, planted, places, spec), spec=spec)
+    for leg in range(planted.shape[1]):
+        for start, stop in runs(planted[:, leg]):
+            kept = start + np.flatnonzero(held[start:stop])
+            if len(kept):
+                places[start:stop, leg] = sample_linear(kept, toes[kept, leg], np.arange(start, stop))
+    shifts = _shifts(clip, planted, places, spec)
+    return move_feet(clip, np.where(held[:, None, None], 0.0, shifts), spec=spec)
 
 
 def _places(toes: Array, planted: Flags, fps: float, spec: LockSpec) -> Array:
@@ -132,7 +144,7 @@ def move_feet(clip: Clip, shifts: Array, *, spec: LockSpec = LockSpec()) -> Clip
 
     Where nothing is to move, nothing changes to the last bit.
     """
-    world = clip.world()[0]
+    world = clip.world_positions
     sink = _sink(clip, shifts, spec)
     positions = carried(clip, -sink[:, None] * UP).positions
     rotations = clip.rotations.copy()
@@ -155,7 +167,7 @@ def turn_leg(clip: Clip, rotations: Array, leg: Leg, at: NDArray[np.intp], swing
     Writes the local ``rotations`` ``(T, J, 4)`` of hip, knee and ankle. What lies between thigh and shin, or shin and
     foot, turns with the upper one of them.
     """
-    parents, turns = clip.skeleton.parents, clip.world()[1]
+    parents, turns = clip.skeleton.parents, clip.world_rotations
     above_thigh = turns[at, parents[leg.hip]]
     above_shin = quat_multiply(swing, turns[at, parents[leg.knee]])
     above_foot = quat_multiply(fold, turns[at, parents[leg.ankle]])
@@ -170,8 +182,13 @@ def _local(parent: Array, rotation: Array) -> Array:
 
 def carrying_joint(skeleton: Skeleton) -> int:
     """The joint whose position moves the body: the hips, or what is above them if the file gives them no position."""
-    joint, layout = skeleton.anatomy.roles.get("hips", 0), skeleton.layout
-    while layout and skeleton.parents[joint] >= 0 and "Yposition" not in layout.channels[joint]:
+    joint, layout = skeleton.hips, skeleton.layout
+    while (
+        layout
+        and layout.channels
+        and skeleton.parents[joint] >= 0
+        and "Yposition" not in layout.channels[joint]
+    ):
         joint = skeleton.parents[joint]
     return joint
 
@@ -181,7 +198,7 @@ def carried(clip: Clip, offsets: Array) -> Clip:
     carrier, positions = carrying_joint(clip.skeleton), clip.positions.copy()
     parent = clip.skeleton.parents[carrier]
     if parent >= 0:
-        offsets = quat_rotate(quat_conjugate(clip.world()[1][:, parent]), offsets)
+        offsets = quat_rotate(quat_conjugate(clip.world_rotations[:, parent]), offsets)
     positions[:, carrier] += offsets
     return replace(clip, positions=positions)
 
@@ -201,13 +218,13 @@ def _kept_knee(hip: Array, knee: Array, ankle: Array, reach: Array, ahead: Array
 def _ahead(clip: Clip, leg: Leg) -> Array:
     """Where the knee of a straight leg would bend: over the toes; an elbow the other way."""
     k = legs_of(clip.skeleton).index(leg)
-    ahead: Array = toe_points(clip)[:, k] - clip.world()[0][:, leg.ankle]
+    ahead: Array = toe_points(clip)[:, k] - clip.world_positions[:, leg.ankle]
     return -ahead if leg.front else ahead
 
 
 def _sink(clip: Clip, shifts: Array, spec: LockSpec) -> Array:
     """How far (T,) the hips go down so that every leg reaches its shifted foot, smoothly in time."""
-    world, legs = clip.world()[0], legs_of(clip.skeleton)
+    world, legs = clip.world_positions, legs_of(clip.skeleton)
     needed = np.zeros(len(clip))
     for k, leg in enumerate(legs):
         hip, knee, ankle = world[:, leg.hip], world[:, leg.knee], world[:, leg.ankle]

@@ -87,7 +87,7 @@ def find_mirror(skeleton: Skeleton, rotations: Array, headings: Array) -> Mirror
         length = np.linalg.norm(bone) * np.linalg.norm(twin)
         if length > 0:
             evidence[parent] += 4 * np.outer(twin, bone) / length
-    above_hips = set(range(skeleton.anatomy.roles.get("hips", 0)))
+    above_hips = set(range(skeleton.hips))
     best = np.argmax(np.einsum("rab,jab->jr", _REFLECTIONS, evidence), axis=1)
     reflections = _REFLECTIONS[best]
     for j, partner in enumerate(partners):

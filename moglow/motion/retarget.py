@@ -127,7 +127,33 @@ class Retargeting:
         body, toes = self.body(clip), toe_points(clip) - self.floor[:, None] * UP
         height = toes[..., 1] / leg_lengths(clip.skeleton)
         shifts = self.scales * toes + self.sole - toe_points(body)
-        return move_feet(body, _while_low(shifts, height, contacts(clip, floor=self.floor)))
+        planted = contacts(clip, floor=self.floor)
+        return move_feet(body, _while_low(shifts, height, planted) + self._apart(clip, body, shifts, planted))
+
+    def _apart(self, clip: Clip, body: Clip, shifts: Array, planted: Flags) -> Array:
+        """Returns sideways shifts ``(T, L, 3)`` that keep the ankles as far apart as the source's.
+
+        A longer foot whose toe is kept has its ankle farther behind, and with toes turned out farther inside: steps
+        would cross. Each stance is shifted as a whole, so that no planted foot slides; swings pass between the shifts.
+        """
+        ankles = self.scales * clip.world()[0][:, [leg.ankle for leg in legs_of(clip.skeleton)]]
+        found = body.world()[0][:, [leg.ankle for leg in legs_of(body.skeleton)]] + shifts
+        left = quat_rotate(heading_to_quat(clip.headings()), np.cross(UP, FORWARD))
+        errors = ((ankles - found) * left[:, None]).sum(-1)
+        apart = np.zeros_like(shifts)
+        for leg, stands in enumerate(planted.T):
+            stances = runs(stands)
+            if not stances:
+                continue
+            knots = [frame for start, stop in stances for frame in (start, stop - 1)]
+            places = [
+                np.median(errors[start:stop, leg]) * left[(start + stop) // 2]
+                for start, stop in stances
+                for _ in range(2)
+            ]
+            for axis, values in enumerate(np.transpose(places)):
+                apart[:, leg, axis] = np.interp(np.arange(len(clip)), knots, values)
+        return apart
 
 
 def _bent_forwards(body: Clip, turns: Array, pose: Array) -> Clip:
@@ -139,7 +165,7 @@ def _bent_forwards(body: Clip, turns: Array, pose: Array) -> Clip:
     legs, rotations = legs_of(body.skeleton), body.rotations.copy()
     if len(legs) != 2:
         return body
-    world = body.world()[0]
+    world = body.world_positions
     for leg in legs:
         hip, knee, ankle = world[:, leg.hip], world[:, leg.knee], world[:, leg.ankle]
         thigh = quat_multiply(turns[:, leg.hip], quat_conjugate(pose[leg.hip]))
@@ -175,7 +201,7 @@ def _while_low(shifts: Array, height: Array, planted: Flags) -> Array:
 def _world_rotations(clip: Clip, pose: Array, skeleton: Skeleton, target_pose: Array) -> Array:
     """World rotations (T, J, 4) of the target's joints, each turned away from its canonical pose like the source's."""
     roles, source_roles = skeleton.anatomy.roles, clip.skeleton.anatomy.roles
-    turned = quat_multiply(clip.world()[1], quat_conjugate(pose))
+    turned = quat_multiply(clip.world_rotations, quat_conjugate(pose))
     driven = {joint: turned[:, source_roles[role]] for role, joint in roles.items() if role in source_roles}
     driven |= _shared_out(skeleton, driven)
     rotations = np.empty((len(clip), len(skeleton), 4))
@@ -217,20 +243,20 @@ def _in_pose(skeleton: Skeleton, rotations: Array, fps: float = 1.0, name: str =
 
 def _middle(clip: Clip) -> Array:
     """The middle (T, 3) between the hip joints: hips themselves lie above or behind it, each skeleton its own way."""
-    middle: Array = clip.world()[0][:, [leg.hip for leg in legs_of(clip.skeleton)]].mean(1)
+    middle: Array = clip.world_positions[:, [leg.hip for leg in legs_of(clip.skeleton)]].mean(1)
     return middle
 
 
 def _feet(standing: Clip) -> Array:
     """From ankle to toe (L, 3) in the one frame of a standing figure."""
-    ankles = standing.world()[0][0, [leg.ankle for leg in legs_of(standing.skeleton)]]
+    ankles = standing.world_positions[0, [leg.ankle for leg in legs_of(standing.skeleton)]]
     feet: Array = toe_points(standing)[0] - ankles
     return feet
 
 
 def _sole(standing: Clip) -> float:
     """How high the toe joints are over the lowest point of their feet in the one frame of a standing figure."""
-    skeleton, heights = standing.skeleton, standing.world()[0][0, :, 1]
+    skeleton, heights = standing.skeleton, standing.world_positions[0, :, 1]
     tips = [joint for joint, _ in skeleton.end_sites]
     soles = []
     for leg, toe in zip(legs_of(skeleton), toe_points(standing)[0, :, 1], strict=True):

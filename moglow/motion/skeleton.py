@@ -27,9 +27,9 @@ CHANNELS = tuple(f"{axis}{kind}" for kind in ("position", "rotation") for axis i
 class Layout:
     """How a file spells a skeleton, kept so that the same hierarchy can be written again.
 
-    ``channels`` names each joint's channels in file order, ``unit`` is metres per file unit, ``basis`` ``(3, 3)`` turns
-    the file's axes into ours, ``root_offset`` is the root's OFFSET in file units (position channels replace it, some
-    files leave a world position there).
+    ``channels`` names each joint's channels in file order (none for a file that is no BVH file), ``unit`` is metres per
+    file unit, ``basis`` ``(3, 3)`` turns the file's axes into ours, ``root_offset`` is the root's OFFSET in file units
+    (position channels replace it, some files leave a world position there).
     """
 
     channels: tuple[tuple[str, ...], ...]
@@ -139,6 +139,11 @@ class Skeleton:
     def anatomy(self) -> Anatomy:
         """Partners, roles and legs, found from names and shape."""
         return find_anatomy(self.names, self.parents, self.rest_positions, self.overrides)
+
+    @property
+    def hips(self) -> int:
+        """The joint that carries the legs, or the root of a skeleton in which none was found."""
+        return self.anatomy.roles.get("hips", 0)
 
     @cached_property
     def rest_positions(self) -> Array:

@@ -1,4 +1,4 @@
-"""The range of controls in the training data, and paths checked against it or slowed down to it. Needs numpy alone."""
+"""The range of controls that a model can do, and paths checked against it or slowed down to it. Needs numpy alone."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -19,7 +19,7 @@ STRETCHED = 4.0
 
 @dataclass(frozen=True)
 class ControlRange:
-    """How fast motion goes: m/s and rad/s to all but a thousandth; sideways and turn to either side.
+    """How fast motion goes, in m/s and rad/s; sideways and turn to either side.
 
     ``slowest`` is the pace that 99 % of it exceeds: a model that saw no standing figure cannot begin from a stand.
     """
@@ -37,7 +37,7 @@ class ControlRange:
 
     @classmethod
     def of(cls, control: NDArray[Any]) -> Self:
-        """The range of controls ``(N, 3)``.
+        """Returns the range of controls ``(N, 3)``, all but a thousandth of them.
 
         >>> ControlRange.of(np.array([[1.0, -0.2, 0.5]]))
         ControlRange(forward=1.0, backward=0.0, sideways=0.2, turn=0.5, slowest=1.0198)
@@ -69,7 +69,7 @@ class ControlRange:
 
         >>> fast = ControlPath.from_velocities([[6.2, 0.0, 0.0]] * 31, fps=30.0)
         >>> ControlRange(forward=4.1, backward=1.0, sideways=0.5, turn=2.0).warnings(fast)
-        ('forward: 6.2 m/s asked at 0.0 s, 4.1 m/s seen',)
+        ('forward: 6.2 m/s asked at 0.0 s, 4.1 m/s within reach',)
         """
         out = []
         for name, share in self.shares(path).items():
@@ -78,7 +78,7 @@ class ControlRange:
             if share[worst] > TOLERANCE:
                 out.append(
                     f"{name}: {asked * scale:.1f} {unit} asked at {worst / path.fps:.1f} s, "
-                    f"{seen * scale:.1f} {unit} seen"
+                    f"{seen * scale:.1f} {unit} within reach"
                 )
         return tuple(out)
 
@@ -87,7 +87,7 @@ class ControlRange:
 
         >>> walked = ControlRange(forward=1.3, backward=0.0, sideways=0.2, turn=1.0, slowest=0.8)
         >>> walked.stands(ControlPath.standing(31, fps=30.0))
-        ('pace: 0.0 m/s asked at 0.0 s, nothing slower than 0.8 m/s seen',)
+        ('pace: 0.0 m/s asked at 0.0 s, nothing slower than 0.8 m/s within reach',)
         """
         pace = np.linalg.norm(path.velocities()[:, :2], axis=1)
         creeps = pace + LEAST < self.slowest
@@ -96,7 +96,7 @@ class ControlRange:
         first = int(np.argmax(creeps))
         return (
             f"pace: {pace[first]:.1f} m/s asked at {first / path.fps:.1f} s, "
-            f"nothing slower than {self.slowest:.1f} m/s seen",
+            f"nothing slower than {self.slowest:.1f} m/s within reach",
         )
 
     def slowed(self, path: ControlPath) -> ControlPath:

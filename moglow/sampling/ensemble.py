@@ -135,7 +135,12 @@ class Ensemble:
         said = context.standardize_control((controls * setting[:, None]).astype(np.float32))
         # Styles that the model does not know are ignored, so that baselines can walk the same paths.
         styles = [[s if s in context.styles else None for s in context.styles_of(path)] for path in paths]
-        labels = np.stack([context.style_rows(each, frames) for each in styles])
+        labels = np.stack(
+            [
+                context.style_rows(each, frames, context.performer_of(path))
+                for each, path in zip(styles, paths, strict=True)
+            ]
+        )
         with np.errstate(over="ignore", invalid="ignore"):  # of models that run wild
             poses = np.concatenate([*self._poses(said, labels, seeds, warm, frames)], axis=1)
         wild = ~(np.abs(poses) <= WILD)  # or not a number

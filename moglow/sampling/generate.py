@@ -181,7 +181,7 @@ def finished(
         start = 0
         for poses, nats in drawn:
             clip = checkpoint.context.encoding.decode(poses, track.path[start : start + len(poses)])
-            tally.drawn(clip, nats)
+            tally.sampled(clip, nats)
             start += len(poses)
             yield clip
 
@@ -209,25 +209,28 @@ def ranked(takes: Sequence[Take], checkpoint: Checkpoint) -> list[Take]:
 
 
 def within_range(
-    checkpoint: Checkpoint, path: ControlPath, *, fit: bool, strict: bool
+    checkpoint: Checkpoint, path: ControlPath, *, as_asked: bool, strict: bool
 ) -> tuple[ControlPath, list[str]]:
-    """The path to walk and what to say about it, where it asks for more than the model has seen.
+    """Returns the path to follow, and a warning for each thing that is beyond the model's reach.
 
-    With ``fit`` it is slowed down until it fits, with ``strict`` it is refused, else it is walked as it is.
+    A path that is too fast is slowed down until it fits; with ``as_asked`` it stays as it is, with ``strict`` it is
+    refused.
     """
-    seen = checkpoint.control_range
-    fast, stands = seen.warnings(path), seen.stands(path)
+    reach = checkpoint.control_range
+    fast, stands = reach.warnings(path), reach.stands(path)
     for beyond, advice in (
-        (fast, "slow it down, or let --fit do it"),
+        (fast, "slow it down"),
         (stands, "begin and end at speed, as velocities forward,sideways,turn can"),
     ):
         if strict and beyond:
             raise ControlError(f"path: {'; '.join(beyond)}; {advice}")
-    told = [f"{each}; feet may slide: begin and end at speed" for each in stands]
-    if not (fast and fit):
-        return path, [f"{each}; --fit slows the path down" for each in fast] + told
-    slowed = seen.slowed(path)
-    return slowed, [f"slowed from {path.duration:.1f} s to {slowed.duration:.1f} s: {'; '.join(fast)}", *told]
+    slow = [f"{each}; feet may slide: begin and end at speed" for each in stands]
+    if not fast or as_asked:
+        return path, [f"{each}; feet may slide" for each in fast] + slow
+    slowed = reach.slowed(path)
+    left = [f"{each}, after slowing down" for each in reach.warnings(slowed)]
+    seconds = f"slowed from {path.duration:.1f} s to {slowed.duration:.1f} s"
+    return slowed, [f"{seconds}: {'; '.join(fast)}", *left, *slow]
 
 
 def styled(path: ControlPath, style: str | None) -> ControlPath:

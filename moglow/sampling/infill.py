@@ -107,7 +107,7 @@ class Infill:
         known = context.standardize_pose(torch.as_tensor(pose, dtype=torch.float32))
         controls = context.standardize_control(torch.as_tensor(control, dtype=torch.float32))
         controls = torch.cat([controls, controls[-1:].expand(ahead, -1)])
-        style = torch.zeros(many, len(context.styles))
+        style = torch.zeros(many, context.labels)
         free = torch.as_tensor(lost)
         frames = max(history, begin - round(spec.before * context.fps))
         poses = [frame.expand(many, -1) for frame in known[frames - history : frames]]
@@ -122,7 +122,7 @@ class Infill:
                     _, state = self.model.log_prob(target[:, None], vector[:, None], state)
                     poses.append(known[t].expand(many, -1))
                     continue
-                noise = self.model.draw_noise(many, generator=self.generator)
+                noise = self.model.sample_noise(many, generator=self.generator)
                 target, state = self.model.step(vector, state, noise, temperature=spec.temperature)
                 made = context.from_target(target, poses[-1], seen[:, history])
                 miss = (made - known[t]).square()

@@ -123,7 +123,7 @@ def _loop(
     three = encoding.decode(np.concatenate([cycle, cycle, cycle, cycle[:1]]), _three(lap))
     locked = bent_toes(lock_feet(three, spec=spec)) if spec else three
     middle, tally = slice(period, 2 * period + 1), Tally()
-    tally.drawn(three[middle], np.append(chosen, chosen[:1]))
+    tally.sampled(three[middle], np.append(chosen, chosen[:1]))
     tally.written(locked[middle])
     apart = [body_positions(encoding.decode(poses[n : n + 1], lap[:1])) for n in (at, at + period)]
     blended = float(np.linalg.norm(apart[1] - apart[0], axis=-1).mean())

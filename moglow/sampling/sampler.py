@@ -80,6 +80,8 @@ class Track:
     path: ControlPath
     seed: int = 0
     take: int = 0
+    performer: str | None = None
+    """Who moves; the model's default performer if not given."""
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,9 @@ class Sampler:
         """The past after one more frame, that frame's pose ``(B, D)`` in metres and radians, and its likelihood.
 
         ``controls`` ``(B, 1 + L, 3)`` are the step to this frame and, for a model that looks ahead, the L after it,
-        standardised; ``noise`` ``(B, noise_dim)`` decides which of the possible poses is taken, ``style`` ``(B, S)``
-        is a label or zeros. The likelihood ``(B,)`` is in nats, of the pose in standardised coordinates, by the model
-        as it is: a lower temperature samples where it is high.
+        standardised; ``noise`` ``(B, noise_dim)`` decides which of the possible poses is taken, ``style``
+        ``(B, P + S)`` is a label or zeros. The likelihood ``(B,)`` is in nats, of the pose in standardised
+        coordinates, by the model as it is: a lower temperature samples where it is high.
         """
         given = past.poses, past.controls, past.memory
         after, pose, nats = self._frame(given, controls, noise, style)
@@ -184,10 +186,9 @@ class Sampler:
         One pose for each velocity; a model with a lookahead of L answers L frames late and holds the last velocity at
         the end. The same seed and take give the same motion, whatever else is sampled and in whatever chunks.
         """
-        told = map(self.context.told, styles)
         rows = (
-            (np.asarray(velocity, np.float32)[None], self.context.style_vector(style)[None])
-            for velocity, style in zip(velocities, told, strict=False)
+            (np.asarray(velocity, np.float32)[None], self.context.label_vector(style)[None])
+            for velocity, style in zip(velocities, styles, strict=False)
         )
         yield from (pose[0] for _, pose, _ in self._run(rows, [(seed, take)]))
 
@@ -199,7 +200,14 @@ class Sampler:
         """
         paths = [track.path for track in tracks]
         frames = max(map(len, paths))
-        labels = [self.context.style_rows(self.context.styles_of(path), len(path)) for path in paths]
+        labels = [
+            self.context.style_rows(
+                self.context.styles_of(track.path),
+                len(track.path),
+                self.context.performer_of(track.path, track.performer),
+            )
+            for track in tracks
+        ]
         velocities = []
         for path in paths:
             rows = path.velocities().astype(np.float32)

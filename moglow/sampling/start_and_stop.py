@@ -63,6 +63,11 @@ at the path's first velocity. From a stand it finds its step; put into full swin
 after two seconds a step is not yet found by all."""
 
 
+STANDING_WARM_UP = 2.0
+"""Seconds before frame 0 on a page, where the figure begins standing and has no step to find; with `WARM_UP` a browser
+would compute for 0.7 s instead of 0.3 s before the figure appears."""
+
+
 def setting_off(fps: float) -> NDArray[np.float32]:
     """The share of the path's first velocity that a figure has in each frame before it.
 

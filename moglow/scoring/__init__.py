@@ -1,1 +1,4 @@
-"""What a model says of given motion: likelihood, strangeness, style, the spread of its samples."""
+"""Scores of given motion under a model: likelihood, anomaly scores, style, the spread of samples.
+
+Reading order: likelihood, strangeness, style_evidence, classifier, spread.
+"""

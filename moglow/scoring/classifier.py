@@ -1,4 +1,4 @@
-"""Clips in, styles out: a checkpoint asked which style motion is in, and how sure that is."""
+"""A classifier of styles: the probability of each style of a clip under a checkpoint."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,12 +20,12 @@ from moglow.motion.skeleton import Skeleton
 from moglow.scoring.style_evidence import evidence, probabilities
 
 TEMPERATURE = 1.0
-"""Where training found none; trained models need 0.1 to 2."""
+"""Temperature of a model without calibration; calibrated ones have 0.1 to 2."""
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What style a clip is in, by the probability of each."""
+class StyleProbabilities:
+    """The probability of each style of a clip."""
 
     name: str
     seconds: float
@@ -47,44 +47,48 @@ class Verdict:
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """A model with the temperature that makes its confidence right."""
+    """A model with the temperature that calibrates its confidence."""
 
     model: MotionModel
     context: Context
     temperature: float
     calibrated: bool
-    """Whether training found the temperature on held-out clips."""
+    """Whether training fitted the temperature to held-out clips."""
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> Self:
-        """The classifier that a checkpoint is; an error where it knows no styles to choose from."""
+        """Returns the classifier of a checkpoint.
+
+        Raises CheckpointError for a model with fewer than two styles or without a likelihood.
+        """
         styles = checkpoint.context.styles
         if len(styles) < 2:
             known = f"only the style {styles[0]!r}" if styles else "no styles"
             raise CheckpointError(
-                f"the {checkpoint.model} was trained with {known}, so it cannot tell styles apart; train on clips of "
-                "several: sub-folders, or style and style_from in a recipe's data.sources"
+                f"the {checkpoint.model} was trained with {known}, so it cannot classify; train on clips of several "
+                "styles: sub-folders, or style and style_from in a recipe's data.sources"
             )
         model, context = checkpoint.to_torch(), on_device(checkpoint.context, "cpu")
         still = Features(*(np.zeros((context.spec.history + 1, width)) for width in (context.pose_dim, 3)))
         if np.isnan(evidence(model, context, still)).any():
             raise CheckpointError(
-                f"a {checkpoint.model} has no likelihood to tell styles by; train another model: moglow info --models"
+                f"a {checkpoint.model} has no likelihood to classify by; train another model, such as moglow"
             )
         found = checkpoint.figure("validation", "styles", "temperature")
         return cls(model, context, found or TEMPERATURE, calibrated=found is not None)
 
-    def verdict(self, clip: Clip) -> Verdict:
-        """Says which style a clip is in; it may have another skeleton and rate than the model's."""
+    def classify(self, clip: Clip) -> StyleProbabilities:
+        """Returns the style probabilities of a clip, whose skeleton and rate may differ from the model's."""
         encoding = self.context.encoding
         features = encoding.features(encoding.spec.posed(fitted(clip, encoding.skeleton, self.context.fps)))
         found = evidence(self.model, self.context, features, clip.name)
         shares = probabilities(found, self.temperature).tolist()
-        return Verdict(clip.name, clip.duration, dict(zip(self.context.styles, shares, strict=True)))
+        shares_of = dict(zip(self.context.styles, shares, strict=True))
+        return StyleProbabilities(clip.name, clip.duration, shares_of)
 
 
 def fitted(clip: Clip, skeleton: Skeleton, fps: float) -> Clip:
-    """The clip as preprocessing would have put it into a corpus of this skeleton and rate."""
+    """Returns the clip as preprocessing puts it into a corpus of this skeleton and rate."""
     clip = despike(clip).resample(fps)
     if same_bones(clip.skeleton, skeleton):
         return replace(clip, skeleton=skeleton).on_floor()

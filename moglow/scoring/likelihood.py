@@ -1,4 +1,4 @@
-"""The likelihood of held-out motion under a model, in nats a frame."""
+"""The likelihood of held-out motion under a model, in nats per frame."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ from moglow.models.model import MotionModel
 
 @dataclass(frozen=True)
 class Likelihood:
-    """Negative log-likelihood of held-out motion, nothing hidden, in nats per frame."""
+    """Negative log-likelihood of held-out motion, with no past pose dropped, in nats per frame."""
 
-    standardized: float  # of poses in deviations
+    standardized: float  # of standardised poses
     physical: float  # of poses in metres and radians
     channels: int
-    dequantised: float  # deviations of noise that the density includes: without it the figures mean nothing
+    dequantised: float  # deviation of the dequantisation noise, on which the figures depend
 
     @property
     def per_channel(self) -> float:
@@ -31,10 +31,10 @@ class Likelihood:
 def frame_nats(
     model: MotionModel, windows: Windows, context: Context, *, batches: int | None = None
 ) -> NDArray[np.float64]:
-    """Returns the negative log-likelihood (N,) of each frame, of standardised poses, nothing hidden.
+    """Returns the negative log-likelihood (N,) of each frame of standardised poses, with no past pose dropped.
 
-    `batches` looks at so many of them only, spread over the split. Of a model with a stride each frame has an even
-    share of what it was scored with, and frames after a window's last whole stride are left out.
+    `batches` limits the number of batches, which are spread over the split. A model with a stride divides the score of
+    a stride equally among its frames; frames after a window's last whole stride are left out.
     """
     windows.must_hold(model.stride)
     on_device, nats = windows.footage.context, []
@@ -46,19 +46,21 @@ def frame_nats(
     return np.concatenate(nats) + context.log_scale
 
 
-def shared(paid: Tensor, stride: int) -> Tensor:
-    """Returns the even shares of frames in what was paid (B, T) at the last of each stride; the rest is left out.
+def shared(scores: Tensor, stride: int) -> Tensor:
+    """Returns scores (B, T), given at the last frame of each stride, divided equally among the frames of the stride.
+
+    Frames after the last whole stride are left out.
 
     >>> shared(torch.tensor([[0.0, 0.0, 6.0, 0.0, 0.0, 9.0, 0.0]]), 3)
     tensor([[2., 2., 2., 3., 3., 3.]])
     """
-    count = paid.shape[1] // stride
-    each = paid[:, : count * stride].reshape(len(paid), count, stride).mean(dim=-1, keepdim=True)
+    count = scores.shape[1] // stride
+    each = scores[:, : count * stride].reshape(len(scores), count, stride).mean(dim=-1, keepdim=True)
     return each.expand(-1, -1, stride).flatten(start_dim=1)
 
 
 def likelihood(model: MotionModel, windows: Windows, context: Context) -> Likelihood:
-    """Returns the mean likelihood over all windows of a split; `context` is the numpy one, for its scales."""
+    """Returns the mean over all windows of a split; `context` is the numpy one, for its scales."""
     standardized = float(np.mean(frame_nats(model, windows, context)))
     physical = standardized + context.log_deviation
     return Likelihood(standardized, physical, context.pose_dim, windows.spec.dequantise)

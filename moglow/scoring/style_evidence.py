@@ -1,13 +1,13 @@
-"""Which style a clip is in, by Bayes' rule, for any model that takes a style and has a likelihood.
+"""The style of a clip by Bayes' rule, for any model with styles and a likelihood.
 
-A clip is scored once under each style, p(style | clip) ∝ p(clip | style). No past pose is shown while it is: after ten
-poses in a style the next one is no surprise, told or not, and it is the poses themselves that tell styles apart. A
-model learns to do without them by `pose_dropout`, windows without any included.
+A clip is scored once under each style: p(style | clip) ∝ p(clip | style). All past poses in the context are dropped:
+given ten poses in a style, the likelihood of the next pose hardly depends on the style label. A model can do without
+past poses if it was trained with `pose_dropout` and windows in which all are dropped.
 
-Neighbouring frames say nearly the same, and where a model is wrong it is so in all frames alike: who takes each for
-news is far too sure. So the evidence is the mean over the frames, in nats, and it is divided by a temperature, the one
-number that makes held-out labels likeliest (Guo et al., *On calibration of modern neural networks*, arXiv 1706.04599,
-2017). At 1 / frames it would be Bayes' rule to the letter.
+The errors of a model are highly correlated between frames, so that the sum over frames would be far too confident. The
+evidence is therefore the mean over the frames, in nats, divided by a temperature that maximises the likelihood of
+held-out labels (Guo et al., *On calibration of modern neural networks*, arXiv 1706.04599, 2017). With the temperature
+1 / frames it is exactly Bayes' rule.
 """
 
 from collections.abc import Sequence
@@ -28,30 +28,31 @@ from moglow.models.model import MotionModel
 Floats = NDArray[np.float64]
 
 TEMPERATURES = np.geomspace(1e-3, 1e3, 601)
-"""Among which the best is looked for."""
+"""Candidates of the calibration."""
 
 
 @torch.no_grad()
 def evidence(model: MotionModel, context: Context, features: Features, name: str = "clip") -> Floats:
-    """Returns log p(clip | style) for each style (S,), up to a constant, in nats a frame.
+    """Returns log p(clip | style) for each style (S,), up to a constant, in nats per frame.
 
     `context` holds tensors on the model's device, `features` are those of the clip.
     """
-    spec, styles = context.spec, len(context.styles)
+    spec = context.spec
     frames = len(features.pose) - spec.history
     if frames < 1:
         raise ClipError(
-            f"{name}: {len(features.pose)} frames at {context.fps:g} fps, the model needs {spec.history + 1} to see "
-            "a style; give a longer clip"
+            f"{name}: {len(features.pose)} frames at {context.fps:g} fps, the model needs {spec.history + 1}; "
+            "give a longer clip"
         )
-    window = Window.of_clip(context, features, torch.eye(styles, device=context.scale.device))
+    labels = torch.eye(context.labels, device=context.scale.device)[len(context.performers) :]
+    window = Window.of_clip(context, features, labels)
     window = replace(window, shown=torch.zeros_like(window.shown))
     log_prob, _ = model.log_prob(window.target(context), window.context(context))
     return np.asarray(log_prob.double().mean(dim=1).cpu().numpy())
 
 
 def probabilities(evidence: Floats, temperature: float) -> Floats:
-    """Returns the probability of each style (…, S) where all are as likely beforehand.
+    """Returns the probability of each style (…, S) with a uniform prior.
 
     >>> probabilities(np.array([0.0, 0.2]), 0.1)
     array([0.12, 0.88])
@@ -62,9 +63,9 @@ def probabilities(evidence: Floats, temperature: float) -> Floats:
 
 
 def best_temperature(evidence: Floats, labels: NDArray[np.intp]) -> float:
-    """Returns the temperature at which the labels (N,) of clips are likeliest, given their evidence (N, S).
+    """Returns the temperature that maximises the likelihood of the labels (N,) of clips, given their evidence (N, S).
 
-    >>> sure, wrong = [9.0, 0.0], [0.0, 9.0]  # right in three of four: a confidence of 3/4
+    >>> sure, wrong = [9.0, 0.0], [0.0, 9.0]  # three of four are right: a confidence of 3/4
     >>> probabilities(sure, best_temperature(np.array([sure, sure, sure, wrong]), np.array([0, 0, 0, 0])))
     array([0.75, 0.25])
     """
@@ -87,8 +88,8 @@ def evidence_of_split(
 
 
 @dataclass(frozen=True)
-class Telling:
-    """How well a model tells the styles of held-out clips."""
+class StyleAccuracy:
+    """The accuracy of a model in classifying the styles of held-out clips."""
 
     clips: int
     right: int
@@ -96,7 +97,7 @@ class Telling:
 
     @classmethod
     def of_held_out(cls, model: MotionModel, context: Context, corpus: Corpus) -> Self | None:
-        """Returns how well; None where there is nothing to tell apart, nobody to ask or no likelihood to ask by."""
+        """Returns the accuracy; None without two styles, labelled held-out clips or a likelihood."""
         if len(context.styles) < 2:
             return None
         found, labels, _ = evidence_of_split(model, context, corpus, "val")

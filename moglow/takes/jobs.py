@@ -7,6 +7,7 @@ from pathlib import Path
 
 from moglow.compute.launch import process_number
 from moglow.errors import ControlError, MoglowError
+from moglow.files.atomic import check_output
 from moglow.formats.export import EXPORTERS
 
 FOLDER = Path("takes")
@@ -49,6 +50,8 @@ def plan(controls: Sequence[str], out: Path | None, takes: int) -> list[Job]:
     paths = [path for control in controls for path in _paths(control)]
     if out is None:
         out = FOLDER if len(paths) > 1 else Path("{}" + SUFFIX)
+    if not out.is_dir():
+        check_output(out)
     if "{}" not in out.name and (not out.suffix or out.is_dir()):
         out = out / ("{}" + SUFFIX)
     if len(paths) > 1 and "{}" not in out.name:

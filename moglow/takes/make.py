@@ -1,8 +1,10 @@
 """What `moglow generate` does with its options: takes as files, each with a sidecar of figures."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -10,10 +12,13 @@ import numpy as np
 
 from moglow import __version__
 from moglow.checkpoint import BEST, Checkpoint, likelihood_terms, real_figures, real_slide
-from moglow.files.atomic import refuse_overwriting
-from moglow.formats.export import check_options, export_blocks
+from moglow.errors import ExportError
+from moglow.files.atomic import file_digest, refuse_overwriting, sweep
+from moglow.files.locks import locked, locked_in_turn
+from moglow.formats.export import check_options, export_blocks, root_options
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import resampled
+from moglow.motion.root_motion import on_root
 from moglow.paths.control_path import ControlPath
 from moglow.paths.csv_files import read_path
 from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Motion, motions, styled, within_range
@@ -21,7 +26,15 @@ from moglow.sampling.loops import Loop, make_loop
 from moglow.sampling.ranking import scores
 from moglow.sampling.sampler import Sampler, Track
 from moglow.takes.jobs import Job, find_share, plan, share
-from moglow.takes.sidecars import describe, digest, matches, read_sidecar, write_sidecar
+from moglow.takes.sidecars import (
+    Figures,
+    agrees,
+    describe,
+    move_motion,
+    refuse_foreign,
+    remove_lone_sidecar,
+    write_motion,
+)
 from moglow.takes.single import on_rig, read_rig
 
 Passed: TypeAlias = Callable[[int, int, int], None]
@@ -39,13 +52,16 @@ class Wish:
     seed: int
     temperature: float | None
     style: str | None
+    performer: str | None
     fps: float | None
     unit: str | None
     skeleton: Path | None
     foot_lock: bool
     loop: bool
     in_place: bool
-    fit: bool
+    root_motion: bool
+    mirror: bool
+    as_asked: bool
     strict: bool
     device: str
     shard: str | None
@@ -58,6 +74,7 @@ class Order:
 
     path: ControlPath
     take: int
+    performer: str | None
     target: Path
     settings: Mapping[str, Any]
     warnings: tuple[str, ...]
@@ -70,12 +87,12 @@ def make_takes(
     passed: Passed = lambda *_: None,
 ) -> Iterator[str]:
     """Writes the takes and yields a line for each file, and for each warning; tells ``passed`` how far it is."""
-    jobs = share(plan(controls, out, wish.takes), *find_share(wish.shard), whole=wish.rank)
-    options = {"unit": wish.unit} if wish.unit else {}
-    for job in jobs:
-        check_options(job.target, options)  # a mistake is told before the work, not after it
-        for take in job.takes:
-            refuse_overwriting(job.place(take), (job.control, wish.skeleton, wish.checkpoint))
+    planned = plan(controls, out, wish.takes)
+    jobs = share(planned, *find_share(wish.shard), whole=wish.rank)
+    for job in jobs:  # a mistake is told before the work, not after it
+        check_options(job.target, ["unit"] if wish.unit else [])
+    inputs = (*(job.control for job in planned), wish.skeleton, wish.checkpoint)
+    refuse_overwriting((place for job in jobs for place in _places(job, wish)), inputs)
     model = Checkpoint.read(wish.checkpoint or PRETRAINED)
     temperature = TEMPERATURE if wish.temperature is None else wish.temperature
     sampler = Sampler.of(model, temperature=temperature, device=wish.device)
@@ -83,47 +100,74 @@ def make_takes(
     common = _settings(wish, sampler)
     orders: list[Order] = []
     for job in jobs:
+        found = _found(job, wish)
         for order in _orders(job, wish, model, common):
-            done = None if wish.overwrite else _finished_file(order, job, ranked=wish.rank)
+            done = None if wish.overwrite else _finished_file(order, found)
             if done and not wish.rank:
-                yield f"{done}: {THERE}"
+                yield f"{done[0]}: {THERE}"
             elif not done:
                 orders.append(order)
                 if order.take == job.takes[0]:
                     yield from (f"warning: {job.control}: {each}" for each in order.warnings)
     orders.sort(key=lambda order: len(order.path))  # those drawn together are best as long as each other
-    total, so_far = sum(len(order.path) for order in orders), 0
-    about = {"real_motion": real_figures(model), "likelihood_is": likelihood_terms(model)}
-    for order, (blocks, made) in zip(orders, _made(orders, wish, sampler, model, rig), strict=True):
-        counted = _Counted(blocks, partial(passed, so_far, total))
-        order.target.parent.mkdir(parents=True, exist_ok=True)
-        sidecar = order.target.with_suffix(".json")
-        sidecar.unlink(missing_ok=True)  # whoever finds one may trust the file beside it
-        export_blocks(counted, order.target, **options)
-        so_far += len(order.path)
-        size = order.target.stat().st_size
-        length = {"fps": counted.fps, "frames": counted.frames, "bytes": size}
-        figures = {**order.settings, "warnings": list(order.warnings), **length, **made.figures, **about}
-        write_sidecar(sidecar, figures)
-        if not wish.rank:
-            yield describe(order.target, figures)
+    for folder in {job.target.parent for job in jobs}:
+        folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)
+    yield from _written(orders, wish, _made(orders, wish, sampler, model, rig), model, passed)
     if wish.rank:
         for job in jobs:
-            yield from _rank(job, {order.take: order for order in _orders(job, wish, model, common)}, model)
+            with locked(job.target):
+                yield from _rank(job, list(_orders(job, wish, model, common)), wish, model)
+
+
+def _written(
+    orders: Sequence[Order],
+    wish: Wish,
+    making: Iterator[tuple[Iterator[Clip], Motion | Loop]],
+    model: Checkpoint,
+    passed: Passed,
+) -> Iterator[str]:
+    """Writes each motion while its file is locked, and yields a line on it if it waits for no rank."""
+    total, so_far = sum(len(order.path) for order in orders), 0
+    about = {"real_motion": real_figures(model), "likelihood_is": likelihood_terms(model)}
+    options: dict[str, Any] = {"unit": wish.unit} if wish.unit else {}
+    with closing(locked_in_turn(order.target for order in orders)) as turns:
+        for order, _ in zip(orders, turns, strict=True):
+            (blocks, made), known = next(making), refuse_foreign(order.target, overwrite=wish.overwrite)
+            if known and not wish.overwrite and agrees(known, order.settings):
+                line = f"{order.target}: {THERE}"  # another process made it meanwhile
+            else:
+                counted = _Counted(blocks, partial(passed, so_far, total))
+                write = partial(
+                    export_blocks, counted, **options, **root_options(order.target, wish.root_motion)
+                )
+                figures = write_motion(order.target, write, partial(_figures, order, counted, made, about))
+                line = describe(order.target, figures)
+            so_far += len(order.path)
+            yield from () if wish.rank else [line]
+
+
+def _figures(
+    order: Order, counted: "_Counted", made: Motion | Loop, about: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns what is said of a motion once all of its blocks have passed."""
+    length = {"fps": counted.fps, "frames": counted.frames}
+    return {**order.settings, "warnings": list(order.warnings), **length, **made.figures, **about}
 
 
 def _made(
     orders: Sequence[Order], wish: Wish, sampler: Sampler, model: Checkpoint, rig: Clip | None
 ) -> Iterator[tuple[Iterator[Clip], Motion | Loop]]:
     """For each order the blocks of its motion, and who knows its figures once they have passed."""
-    tracks = [Track(order.path, wish.seed, order.take) for order in orders]
+    tracks = [Track(order.path, wish.seed, order.take, order.performer) for order in orders]
     if not wish.loop:
         for motion in motions(sampler, model, tracks, foot_lock=wish.foot_lock):
             yield _placed(_as_wished(motion.blocks, rig, wish), wish), motion
         return
     for track in tracks:
         loop = make_loop(sampler, model, track, spec=LOCK, foot_lock=wish.foot_lock)
-        yield _placed(iter([loop.finished(rig, wish.fps)]), wish), loop
+        lap = loop.finished(rig, wish.fps)
+        yield _placed(iter([lap.mirrored() if wish.mirror else lap]), wish), loop
 
 
 def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
@@ -133,7 +177,7 @@ def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
     return {
         "moglow": __version__,
         "model": file.name,
-        "model_sha256": digest(file.read_bytes()),
+        "model_sha256": file_digest(file),
         "device": sampler.device,
         "seed": wish.seed,
         "temperature": sampler.temperature,
@@ -141,46 +185,71 @@ def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
         "foot_lock": wish.foot_lock,
         "loop": wish.loop,
         "in_place": wish.in_place,
+        "root_motion": wish.root_motion,
+        "mirror": wish.mirror,
         "asked_fps": wish.fps,
         "skeleton": wish.skeleton and str(wish.skeleton),
-        "skeleton_sha256": wish.skeleton and digest(wish.skeleton.read_bytes()),
+        "skeleton_sha256": wish.skeleton and file_digest(wish.skeleton),
         "axes": "Y up, +Z forward",
     }
 
 
 def _orders(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) -> list[Order]:
     path = styled(read_path(job.control, fps=model.context.fps), wish.style).resample(model.context.fps)
-    path, warnings = within_range(model, path, fit=wish.fit, strict=wish.strict)
+    path, warnings = within_range(model, path, as_asked=wish.as_asked, strict=wish.strict)
+    cast = [(take, model.context.cast(wish.performer, wish.seed, take)) for take in job.takes]
     content = [path.positions.tobytes(), path.headings.tobytes(), repr(path.styles).encode()]
     settings = {
         **common,
         "control": job.control,
-        "control_sha256": digest(b"".join(content)),
+        "control_sha256": sha256(b"".join(content)).hexdigest(),
         "unit": "m" if job.target.suffix != ".bvh" else wish.unit or ("the rig's" if wish.skeleton else "cm"),
     }
     return [
         Order(
             path,
             take,
+            performer,
             job.waiting(take) if wish.rank else job.place(take),
-            {**settings, "take": take},
+            {**settings, "take": take, "performer": performer},
             tuple(warnings),
         )
-        for take in job.takes
+        for take, performer in cast
     ]
 
 
-def _finished_file(order: Order, job: Job, *, ranked: bool) -> Path | None:
-    """Where this take lies already, whole and made with the same settings."""
-    places = [order.target, *(job.place(number) for number in range(job.of) if ranked)]
-    return next((place for place in places if matches(place, order.settings)), None)
+def _places(job: Job, wish: Wish) -> list[Path]:
+    """Returns the files that a job may write, those of takes that wait for their rank included."""
+    places = [job.place(take) for take in job.takes]
+    return [*(job.waiting(take) for take in job.takes), *places] if wish.rank else places
 
 
-def _rank(job: Job, orders: Mapping[int, Order], model: Checkpoint) -> Iterator[str]:
+def _found(job: Job, wish: Wish) -> dict[int, list[tuple[Path, Figures]]]:
+    """Returns by take what a job's files are known to hold; files that moglow did not make are refused."""
+    found: dict[int, list[tuple[Path, Figures]]] = {}
+    for place in _places(job, wish):
+        if figures := refuse_foreign(place, overwrite=wish.overwrite):
+            found.setdefault(figures["take"], []).append((place, figures))
+    return found
+
+
+def _finished_file(
+    order: Order, found: Mapping[int, Sequence[tuple[Path, Figures]]]
+) -> tuple[Path, Figures] | None:
+    """Returns where a take lies already, whole and made with the same settings, and what is known of it."""
+    same = (each for each in found.get(order.take, ()) if agrees(each[1], order.settings))
+    return next(same, None)
+
+
+def _rank(job: Job, orders: Sequence[Order], wish: Wish, model: Checkpoint) -> Iterator[str]:
     """Numbers the takes of a path by their scores, the best first."""
-    files = [_finished_file(order, job, ranked=True) for order in orders.values()]
-    found = [file for file in files if file is not None]
-    said = [read_sidecar(file) for file in found]
+    for take in job.takes:
+        remove_lone_sidecar(job.waiting(take))  # of a process that was killed
+    known = _found(job, wish)
+    finished = [each for order in orders if (each := _finished_file(order, known))]
+    if len(finished) < len(orders):
+        raise ExportError(f"{job.target}: another process replaced takes of it; generate them again")
+    found, said = [file for file, _ in finished], [figures for _, figures in finished]
     values = scores(
         [each["path_error_m"]["mean"] for each in said],
         [each["foot_slide_m_s"]["sampled"]["mean"] for each in said],
@@ -193,26 +262,23 @@ def _rank(job: Job, orders: Mapping[int, Order], model: Checkpoint) -> Iterator[
         yield from (f"{job.place(place)}: {THERE}" for place in range(len(order)))
         return
     for file, figures, value in zip(found, said, values, strict=True):
-        waiting = job.waiting(figures["take"])
-        file.replace(waiting)
-        if file != waiting:
-            file.with_suffix(".json").unlink()
-        write_sidecar(waiting.with_suffix(".json"), figures | {"score": round(float(value), 3)})
+        move_motion(file, job.waiting(figures["take"]), figures | {"score": round(float(value), 3)})
     for place, k in enumerate(order):
         target, waiting = job.place(place), job.waiting(said[k]["take"])
-        target.with_suffix(".json").unlink(missing_ok=True)
-        waiting.replace(target)
-        waiting.with_suffix(".json").replace(target.with_suffix(".json"))
+        with locked(target):
+            move_motion(waiting, target, said[k] | {"score": round(float(values[k]), 3)})
         yield f"{describe(target, said[k])}, score {values[k]:.2f}"
 
 
 def _as_wished(blocks: Iterator[Clip], rig: Clip | None, wish: Wish) -> Iterator[Clip]:
+    blocks = (block.mirrored() for block in blocks) if wish.mirror else blocks
     blocks = on_rig(blocks, rig)
     return resampled(blocks, wish.fps) if wish.fps else blocks
 
 
 def _placed(blocks: Iterator[Clip], wish: Wish) -> Iterator[Clip]:
-    return (block.in_place() for block in blocks) if wish.in_place else blocks
+    blocks = (block.in_place() for block in blocks) if wish.in_place else blocks
+    return map(on_root, blocks) if wish.root_motion else blocks
 
 
 class _Counted:

@@ -1,33 +1,149 @@
-"""The .json beside each motion: what it was made of, and its figures."""
+"""The sidecar beside each motion, ``walk.bvh.json`` beside ``walk.bvh``: what it was made of, and its figures.
 
-import hashlib
+A sidecar holds the SHA-256 of its motion and is ignored beside another motion. Only sidecars of moglow are replaced or
+removed. Earlier versions called it ``walk.json``; these are read too.
+"""
+
+import contextlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from moglow.errors import FileFormatError
-from moglow.files.atomic import replacing
+from moglow.errors import ExportError, FileFormatError
+from moglow.files.atomic import Output, file_digest, replacing
+
+Figures = dict[str, Any]
+
+LARGEST = 1 << 28
+"""Bytes; an hour of motion has a sidecar of 1 MB."""
+PREVIOUS = "previous"
+"""Key under which a sidecar describes the motion that is being replaced, until it is."""
 
 
-def read_sidecar(file: Path) -> dict[str, Any]:
-    """What the sidecar of a motion file says."""
-    said: dict[str, Any] = json.loads(file.with_suffix(".json").read_text("utf-8"))
-    return said
+def sidecar_of(motion: Path) -> Path:
+    """Returns where the sidecar of a motion is written.
+
+    >>> sidecar_of(Path("takes/walk.bvh")).as_posix()
+    'takes/walk.bvh.json'
+    """
+    return motion.with_name(f"{motion.name}.json")
 
 
-def matches(file: Path, settings: Mapping[str, Any]) -> bool:
-    """Whether a file is there, whole, and made with these settings."""
+def sidecars_of(motion: Path) -> tuple[Path, Path]:
+    """Returns where the sidecar of a motion may lie: today's name first, then the old one."""
+    return sidecar_of(motion), motion.with_suffix(".json")
+
+
+def read_sidecar(motion: str | Path) -> Figures:
+    """Returns what is known of a motion file; nothing where no sidecar of moglow describes the file as it is now."""
+    motion = Path(motion)
+    new, old = sidecars_of(motion)
+    if not motion.is_file():
+        return {}
+    if found := _read(new):
+        digest = file_digest(motion)
+        entries: list[Any] = [found, found.get(PREVIOUS)]
+        return next((_alone(each) for each in entries if _is_ours(each) and each.get("sha256") == digest), {})
     try:
-        said = read_sidecar(file)
-        same = all(said.get(key) == value for key, value in settings.items())
-        return same and said["bytes"] == file.stat().st_size
-    except (OSError, ValueError, KeyError, AttributeError):
-        return False
+        found = _read(old)
+    except FileFormatError:  # of another program
+        return {}
+    return found if "sha256" not in found and found.get("bytes") == motion.stat().st_size else {}
+
+
+def write_motion(
+    motion: Path, write: Callable[[os.PathLike[str]], None], figures: Callable[[], Mapping[str, Any]]
+) -> Figures:
+    """Writes a motion and its sidecar, and returns what the sidecar holds.
+
+    At every moment a whole motion is there, the old one or the new one, and its sidecar describes it: before the new
+    motion takes its place the sidecar gets the descriptions of both, and afterwards it loses the old one.
+
+    Args:
+        motion: the file.
+        write: writes the motion to a path.
+        figures: returns what is to be said of the motion; called once it is complete.
+    """
+    before, found = _before(motion), Figures()
+
+    def describe_both(complete: Path) -> None:
+        found.update(figures())
+        found.update(bytes=complete.stat().st_size, sha256=file_digest(complete))
+        write_sidecar(motion, found, previous=before)
+
+    write(Output(motion, describe_both))
+    _forget(before, motion, found)
+    return found
+
+
+def move_motion(motion: Path, to: Path, figures: Mapping[str, Any]) -> None:
+    """Gives a motion another name, and its sidecar these figures; a motion that has the name already is replaced.
+
+    As in `write_motion`, at every moment the sidecar of each motion describes it.
+    """
+    if motion == to:
+        write_sidecar(to, figures)
+        return
+    before, figures = _before(to), {**figures, "sha256": file_digest(motion)}
+    write_sidecar(to, figures, previous=before)
+    motion.replace(to)
+    _forget(before, to, figures)
+    remove_lone_sidecar(motion)
+    _remove_old(motion.with_suffix(".json"), figures)
+
+
+def write_sidecar(
+    motion: Path, figures: Mapping[str, Any], previous: Mapping[str, Any] | None = None
+) -> None:
+    """Writes the sidecar of a motion, a line for each entry: long lists stay on one."""
+    entries = {**figures, **({PREVIOUS: dict(previous)} if previous else {})}
+    lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in entries.items())
+    with replacing(sidecar_of(motion)) as written:
+        written.write(f"{{\n{lines}\n}}\n".encode())
+
+
+def remove_lone_sidecar(motion: Path) -> None:
+    """Removes the sidecar of a motion that is not there, if it is one of moglow."""
+    with contextlib.suppress(FileFormatError):
+        if not motion.exists() and _read(sidecar_of(motion)):
+            sidecar_of(motion).unlink(missing_ok=True)
+
+
+def refuse_foreign(motion: Path, *, overwrite: bool) -> Figures:
+    """Returns what is known of the motion at a place that is to be written to.
+
+    Raises `ExportError` if the place of its sidecar is taken by a file that is none, or, unless ``overwrite``, if the
+    motion there was not made by moglow or was changed since.
+    """
+    place = sidecar_of(motion)
+    try:
+        ours = bool(_read(place))
+    except FileFormatError:
+        ours = False
+    if not ours and os.path.lexists(place):
+        raise ExportError(
+            f"{place}: is no sidecar of moglow generate, which would replace it; rename it, or give another -o"
+        )
+    known = read_sidecar(motion)
+    if not (known or overwrite) and motion.is_file() and motion.stat().st_size:
+        why = "was changed after moglow generate made it" if ours else "was not made by moglow generate"
+        raise ExportError(f"{motion}: {why}; --overwrite replaces it, or give another name with -o")
+    return known
+
+
+def agrees(figures: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    """Returns whether a motion with these figures was made with these settings.
+
+    >>> agrees({"seed": 1, "frames": 30}, {"seed": 1})
+    True
+    """
+    return all(figures.get(key) == value for key, value in settings.items())
 
 
 def describe(target: Path, figures: Mapping[str, Any]) -> str:
-    """A line on a motion that was written."""
+    """Returns a line on a motion that was written."""
     slide, nats = figures["foot_slide_m_s"], figures["log_likelihood_nats"]["mean"]
     return (
         f"{target}: {(figures['frames'] - 1) / figures['fps']:.1f} s at {figures['fps']:g} fps, "
@@ -37,27 +153,54 @@ def describe(target: Path, figures: Mapping[str, Any]) -> str:
     )
 
 
-def write_sidecar(file: Path, figures: Mapping[str, Any]) -> None:
-    """Writes a line for each entry: long lists stay on one."""
-    lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in figures.items())
-    with replacing(file) as written:
-        written.write(f"{{\n{lines}\n}}\n".encode())
-
-
-def digest(content: bytes) -> str:
-    """What tells one content from another."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def read_figures(clip_file: str | Path) -> dict[str, Any]:
-    """The sidecar beside a motion file: ``walk.json`` for ``walk.bvh``; nothing where there is none."""
-    sidecar = Path(clip_file).with_suffix(".json")
-    if not sidecar.is_file():
+def _read(place: Path) -> Figures:
+    """Returns what a sidecar holds; nothing where there is none, or a file of another program."""
+    if not place.is_file():
         return {}
     try:
-        read = json.loads(sidecar.read_text("utf-8"))
-    except ValueError as error:
+        if place.stat().st_size > LARGEST:
+            raise ValueError("it is too large")
+        read = json.loads(place.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
         raise FileFormatError(
-            f"{sidecar}: is no JSON ({error}); it should be what moglow generate writes, remove or rename it"
+            f"{place}: is no JSON ({error}); it should be what moglow generate writes, remove or rename it"
         ) from error
-    return read if isinstance(read, dict) else {}
+    return read if _is_ours(read) else {}
+
+
+def _is_ours(read: Any) -> bool:
+    """Returns whether an object out of a JSON file describes a motion as moglow does."""
+    try:
+        describe(Path(), read)
+        texts, numbers = ("moglow", "model_sha256", "control_sha256"), ("take", "bytes")
+        return all(isinstance(read[key], str) for key in texts) and all(
+            type(read[key]) is int for key in numbers
+        )
+    except (LookupError, TypeError, ValueError, ArithmeticError):
+        return False
+
+
+def _alone(figures: Mapping[str, Any]) -> Figures:
+    return {key: value for key, value in figures.items() if key != PREVIOUS}
+
+
+def _before(motion: Path) -> Figures:
+    """Returns the description of the motion that is about to be replaced, with its digest."""
+    before = read_sidecar(motion)
+    return {**before, "sha256": file_digest(motion)} if before else {}
+
+
+def _forget(before: Mapping[str, Any], motion: Path, figures: Mapping[str, Any]) -> None:
+    """Takes the description of a motion that was replaced out of the sidecar."""
+    if before:
+        with contextlib.suppress(ExportError):  # a full disk: the sidecar says more than it needs to
+            write_sidecar(motion, figures)
+        _remove_old(motion.with_suffix(".json"), before)
+
+
+def _remove_old(sidecar: Path, figures: Mapping[str, Any]) -> None:
+    """Removes a sidecar with the old name if it describes the motion with these figures."""
+    keys = ("model_sha256", "control_sha256", "take", "bytes")
+    with contextlib.suppress(FileFormatError):
+        if agrees(_read(sidecar), {key: figures[key] for key in keys}):
+            sidecar.unlink(missing_ok=True)

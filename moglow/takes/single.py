@@ -26,11 +26,12 @@ def generate(
     seed: int = 0,
     checkpoint: Checkpoint | str | Path | None = None,
     style: str | None = None,
+    performer: str | None = None,
     temperature: float = TEMPERATURE,
     skeleton: Clip | str | Path | None = None,
     foot_lock: bool = True,
     loop: bool = False,
-    fit: bool = False,
+    as_asked: bool = False,
 ) -> Take:
     """Returns motion that follows a path: the motion that `moglow generate` writes with the same options.
 
@@ -39,11 +40,13 @@ def generate(
         seed: the same seed gives the same motion.
         checkpoint: a trained model or its file; the model inside the package if not given.
         style: a style of the model; its default style if not given.
+        performer: a performer of the model, or ``"any"``; its default performer if not given.
         temperature: 0 is the calmest, 1 as varied as the data.
-        skeleton: a BVH file, or a clip read from one, whose skeleton the motion is put on; the model's if not given.
+        skeleton: a motion file, or a clip read from one, whose skeleton the motion is put on; the model's if not given.
         foot_lock: whether planted feet are held in place.
         loop: whether the motion closes on itself: its last frame is its first.
-        fit: whether a path is slowed down where it is faster than the model has seen.
+        as_asked: whether a path is followed at its own speed where that is beyond the model's reach; else it is slowed
+            down there.
 
     >>> take = generate("line:length=1", seed=1)
     >>> take.clip.fps, round(take.figures["foot_slide_m_s"]["written"]["median"], 3)
@@ -55,8 +58,11 @@ def generate(
         model = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint.read(Path(checkpoint))
     fps = model.context.fps
     path = control if isinstance(control, ControlPath) else read_path(control, fps=fps)
-    path, warnings = within_range(model, styled(path, style).resample(fps), fit=fit, strict=False)
-    sampler, track = Sampler.of(model, temperature=temperature), Track(path, seed, 0)
+    path, warnings = within_range(model, styled(path, style).resample(fps), as_asked=as_asked, strict=False)
+    sampler, track = (
+        Sampler.of(model, temperature=temperature),
+        Track(path, seed, 0, model.context.cast(performer, seed, 0)),
+    )
     rig = read_rig(skeleton) if skeleton is not None else None
     about: dict[str, Any] = {"real": real_figures(model), "warnings": tuple(warnings)}
     if loop:
@@ -68,12 +74,12 @@ def generate(
 
 
 def read_rig(skeleton: Clip | str | Path) -> Clip:
-    """Returns the clip of a BVH file whose skeleton motion is put on, or a clip as it is."""
+    """Returns the clip of a motion file whose skeleton motion is put on, or a clip as it is."""
     if isinstance(skeleton, Clip):
         return skeleton
-    from moglow.bvh.read import read_bvh  # takes a tenth of a second to import, and only a rig needs it
+    from moglow.formats.read import read_motion  # takes a while to import, and only a rig needs it
 
-    return read_bvh(skeleton)
+    return read_motion(skeleton, pose_only=True)
 
 
 def on_rig(blocks: Iterator[Clip], rig: Clip | None) -> Iterator[Clip]:

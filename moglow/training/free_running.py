@@ -1,7 +1,4 @@
-"""A model running free: it sees what it made itself. For curricula and for choosing checkpoints; in torch, batched.
-
-The sampler for users is another one, in numpy; this one serves training, where the model lives on the device.
-"""
+"""A curriculum in which the model's own samples replace part of the history in training windows."""
 
 from dataclasses import dataclass, replace
 
@@ -17,16 +14,16 @@ from moglow.training.rollouts import roll_out
 
 @dataclass(frozen=True)
 class FreeRunning:
-    """A curriculum: in some batches a stretch of the history is the model's own; [training.free_running].
+    """Settings of the curriculum, in which some batches contain samples in their history; [training.free_running].
 
-    The target stays the true next pose, so the model learns to come back from where its own samples lead. Short
-    stretches only: after a second a sample may rightly be somewhere else than the recording.
+    The target is still the true next pose, so the model learns to return from the errors of its own samples. Stretches
+    should be short: after a second a sample may differ from the recording without being an error.
     """
 
-    share: float = 0.0  # of the batches, once the ramp is over; 0 turns it off
-    frames: int = 8  # of a window's history that the model makes itself
-    start: int = 1000  # step before which the model's samples teach nothing
-    ramp: int = 1000  # steps in which the share grows to its full size
+    share: float = 0.0  # of the batches, after the ramp; 0 turns it off
+    frames: int = 8  # of a window's history that are sampled
+    start: int = 1000  # step before which the model's samples are not good enough
+    ramp: int = 1000  # steps in which the share grows to its full value
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1 or self.frames < 1:
@@ -57,9 +54,10 @@ class FreeRunning:
         rows: slice,
         generator: Generator,
     ) -> Window:
-        """Returns the window with a stretch of its history made by the model, or as it is if the dice say so.
+        """Returns the window with a stretch of its history sampled from the model, at random with `share_at(step)`.
 
-        The dice are the same in all processes: noise is drawn for the global batch of `size`, `rows` are ours.
+        All processes make the same choice, since they sample noise for the global batch of `size`; `rows` are those
+        of this process.
         """
         device, length = generator.device, window.shown.shape[1]
         dice, place = torch.rand(2, generator=generator, device=device).tolist()
@@ -70,10 +68,10 @@ class FreeRunning:
         if begin:
             vectors, targets = window.context(context)[:, :begin], window.target(context)[:, :begin]
             _, state = model.log_prob(targets, vectors, state)
-        noise = model.draw_noise(size, frames, generator=generator)[rows]
+        noise = model.sample_noise(size, frames, generator=generator)[rows]
         history = window.history.clone()
         controls = window.controls[:, begin : begin + past + frames + context.spec.lookahead]
         first = window.history[:, begin : begin + past]
-        poses, _ = roll_out(model, context, first, controls, window.style, noise, state)
+        poses, _ = roll_out(model, context, first, controls, window.style[:, begin], noise, state)
         history[:, begin + past : begin + past + frames] = poses
         return replace(window, history=history)

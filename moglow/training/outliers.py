@@ -1,8 +1,8 @@
-"""Training on motion of which some is not sound: latent outlier exposure, around any model.
+"""Training on data with outliers: latent outlier exposure, for any model.
 
 Qiu, Li, Kloft, Rudolph and Mandt, *Latent outlier exposure for anomaly detection with contaminated data*, ICML 2022
-(arXiv 2202.08088): which windows are outliers is inferred from the scores of a batch, with the weights as they are;
-then the weights move, as if that were known; and so on, in turns.
+(arXiv 2202.08088). Each step alternates two parts: with fixed weights it infers from the scores of a batch which
+windows are outliers, then it updates the weights with these labels.
 """
 
 from collections.abc import Mapping
@@ -20,20 +20,20 @@ from moglow.flows.bijection import State, map_state
 from moglow.models.model import Loss, MotionModel
 
 ASSIGNMENTS: Mapping[str, tuple[float, float]] = {
-    "hard": (0.0, 1.0),  # LOE_H: what is taken for an outlier is made stranger
-    "soft": (0.5, 0.5),  # LOE_S: it may be either, so both losses pull at it
-    "refine": (0.0, 0.0),  # it is left out
+    "hard": (0.0, 1.0),  # LOE_H: only the outlier loss
+    "soft": (0.5, 0.5),  # LOE_S: both losses
+    "refine": (0.0, 0.0),  # suspected windows are left out
 }
-"""What a suspected window weighs: in the model's own loss, and in the loss that is small where it is strange."""
+"""Weights of a suspected window in the model's loss and in the outlier loss, which falls with its score."""
 
 
 @dataclass(frozen=True)
 class OutlierSpec:
-    """How training deals with windows that may not be sound; [training.outliers]."""
+    """The treatment of windows that may be outliers; [training.outliers]."""
 
-    share: float = 0.0  # of the windows, that are taken for outliers; 0 trusts them all
+    share: float = 0.0  # of the windows that are treated as outliers; 0 turns it off
     assignment: str = "soft"  # or "hard", "refine"
-    start: int = 100  # step before which scores say nothing yet, and all windows are trusted
+    start: int = 100  # step before which scores are unreliable and no window is treated as an outlier
 
     def __post_init__(self) -> None:
         if not 0 <= self.share < 0.5 or self.start < 0:
@@ -44,7 +44,7 @@ class OutlierSpec:
             raise ValueError(f"assignment is {self.assignment!r}; choose one of {', '.join(ASSIGNMENTS)}")
 
     def count(self, batch: int) -> int:
-        """Returns how many of a global batch of windows are taken for outliers.
+        """Returns the number of outliers in a global batch of windows.
 
         >>> OutlierSpec(share=0.1).count(32)
         3
@@ -54,7 +54,7 @@ class OutlierSpec:
     def suspicion(
         self, step: int, model: MotionModel, window: Window, context: Context, state: State
     ) -> "Suspicion | None":
-        """Returns which windows of a batch are taken for outliers at a step, None where all are trusted."""
+        """Returns the windows of a batch that are treated as outliers at a step; None for none."""
         if not self.share or step < self.start:
             return None
         vectors = window.unhidden().context(context)
@@ -63,24 +63,24 @@ class OutlierSpec:
 
 @dataclass(frozen=True)
 class Suspicion:
-    """Which windows of a batch are taken for outliers, and how strange the others are.
+    """The suspected windows of a batch, and statistics of the others' scores.
 
-    The loss of a suspected window is L = 2 d · softplus((m − s) / d) of its score s: it falls as s grows and is never
-    below 0, so that no likelihood runs away to minus infinity. At the border m it is as steep as the model's own loss,
-    so both halves of "soft" are at rest there; "hard" pushes on, until a few d beyond it nothing pulls any more.
+    The outlier loss of a suspected window with score s is L = 2 d · softplus((m − s) / d). It decreases in s and is
+    bounded by 0, so that the likelihood does not diverge. At the border m its slope is minus that of the model's loss,
+    so "soft" has its equilibrium there; "hard" increases s further, until the loss is flat a few d beyond m.
     """
 
     spec: OutlierSpec
     rows: Tensor  # (B,) bool
-    vectors: Tensor  # (B, T, C), contexts of which nothing is hidden: hidden poses make sound motion strange
-    border: Tensor  # m, score of the strangest window that is trusted
-    deviation: Tensor  # d, of the scores of trusted windows
-    after: State  # of the model, after the windows
+    vectors: Tensor  # (B, T, C), contexts without dropped poses, which would raise the scores of good motion
+    border: Tensor  # m, the highest score of a trusted window
+    deviation: Tensor  # d, of the scores of the trusted windows
+    after: State  # the model's state after the windows
 
     @classmethod
     @torch.no_grad()
     def of(cls, spec: OutlierSpec, model: MotionModel, target: Tensor, vectors: Tensor, state: State) -> Self:
-        """Returns what the scores of a batch say; all processes agree on it."""
+        """Returns the suspicion by the scores of the global batch, which is the same in all processes."""
         frames, after = model.score(target, vectors, state)
         scores = gathered(frames.mean(dim=1), 0)
         first = distributed.get_rank() * len(frames) if distributed.is_initialized() else 0
@@ -100,7 +100,7 @@ class Suspicion:
         state: State,
         generator: Generator,
     ) -> tuple[Tensor, State]:
-        """Returns an objective's mean over the windows, the suspected ones as assigned, and the state after them."""
+        """Returns the mean loss over the windows, with suspected ones by their assignment, and the state after them."""
         own, other = ASSIGNMENTS[self.spec.assignment]
         share = float(self.rows.double().mean())
 
@@ -108,7 +108,7 @@ class Suspicion:
             before = map_state(lambda memory: memory[..., rows, :], state)
             return usual(target[rows], vectors[rows], before, generator=generator)[0]
 
-        # Every process goes through the model's own loss, if only to add nothing: the others wait for its gradient.
+        # Every process computes the model's loss, even with weight zero: the others wait for its gradient.
         total = (1 - share) * of(~self.rows if share < 1 else self.rows)
         if own and share:
             total = total + own * share * of(self.rows)
@@ -119,5 +119,5 @@ class Suspicion:
         return total, self.after
 
     def exposure(self, scores: Tensor) -> Tensor:
-        """Returns the loss (N,) of being an outlier, of window scores (N,)."""
+        """Returns the outlier loss (N,) of window scores (N,)."""
         return 2 * self.deviation * softplus((self.border - scores) / self.deviation)

@@ -1,4 +1,4 @@
-"""Roll-outs of a model on held-out and synthetic controls, measured while it trains."""
+"""Roll-outs of a model in training on held-out and synthetic controls, and their figures."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from moglow.compute.cuda_graphs import captured
+from moglow.compute.cuda_graphs import graphed
 from moglow.corpus.context import Context
 from moglow.corpus.corpus import Corpus
 from moglow.corpus.windows import Footage
@@ -20,29 +20,20 @@ from moglow.models.model import MotionModel
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import toe_points
 from moglow.paths.control_path import ControlPath
+from moglow.paths.synthetic import validation_velocities
 
 Floats = NDArray[np.float32]
 
 
-WALK = 1.2  # m/s, a comfortable walk
-
-
-STOP_AND_GO = 8.0  # seconds from one stop to the next
-
-
-SYNTHETIC = ("stand", "walk", "circle", "side-step left", "side-step right", "backward", "stop and go")
-"""What the synthetic controls ask for, in their order."""
-
-
-UNSEEN = 0.01  # m/s: nobody sees a slide below; procedural feet slide by none at all
+UNSEEN = 0.01  # m/s, lower bound of foot slide in ratios: a smaller one is invisible, and procedural feet have none
 
 
 @dataclass(frozen=True)
 class RolloutSpec:
-    """The motions that checkpoints are judged by; [training.rollouts]."""
+    """The roll-outs of a validation; [training.rollouts]."""
 
-    takes: int = 8  # on held-out controls; the synthetic ones come on top
-    seconds: float = 10.0  # each; shorter clips' controls are repeated
+    takes: int = 8  # on held-out controls, besides those on synthetic ones
+    seconds: float = 10.0  # each; the controls of shorter clips are repeated
     temperature: float = 1.0  # of the noise
 
     def __post_init__(self) -> None:
@@ -56,8 +47,8 @@ class RolloutSpec:
 
 
 @dataclass(frozen=True)
-class Figures:
-    """What motion looks like: slide of the lowest toe (m/s), jerk (m/s³), mean square of standardised poses."""
+class RolloutFigures:
+    """Figures of motion: slide of the lowest toe (m/s), jerk (m/s³), mean square of standardised poses."""
 
     slide_median: float
     slide_mean: float
@@ -65,21 +56,21 @@ class Figures:
     energy: float
 
     @classmethod
-    def of(cls, clips: Sequence[Clip], poses: Sequence[NDArray[np.floating]]) -> "Figures":
+    def of(cls, clips: Sequence[Clip], poses: Sequence[NDArray[np.floating]]) -> "RolloutFigures":
         """Returns the means over clips and their standardised poses (T, D)."""
         slides = [toe_slide(toe_points(clip), clip.fps) for clip in clips]
         return cls(
             float(np.mean([slide.median for slide in slides])),
             float(np.mean([slide.mean for slide in slides])),
-            float(np.mean([jerk(clip.world()[0], clip.fps) for clip in clips])),
+            float(np.mean([jerk(clip.world_positions, clip.fps) for clip in clips])),
             float(np.mean([np.square(pose).mean() for pose in poses])),
         )
 
-    def distance(self, real: "Figures") -> float:
-        """Returns how far motion is from real motion, 0 being as good: sliding less than real costs nothing.
+    def distance(self, real: "RolloutFigures") -> float:
+        """Returns the distance from the figures of real motion, 0 for equal ones; less slide than real motion costs 0.
 
-        >>> real = Figures(0.05, 0.07, 100.0, 1.0)
-        >>> real.distance(real), round(Figures(0.1, 0.14, 100.0, 0.5).distance(real), 3)
+        >>> real = RolloutFigures(0.05, 0.07, 100.0, 1.0)
+        >>> real.distance(real), round(RolloutFigures(0.1, 0.14, 100.0, 0.5).distance(real), 3)
         (0.0, 1.386)
         """
         slide = max(_log_ratio(self.slide_median, real.slide_median, UNSEEN), 0.0)
@@ -88,7 +79,7 @@ class Figures:
 
 
 class Rollouts:
-    """Free-running motions with fixed controls and noise, so that the scores of two checkpoints compare."""
+    """Roll-outs with fixed controls and noise, so that the scores of two checkpoints can be compared."""
 
     def __init__(self, footage: Footage, context: Context, spec: RolloutSpec, *, seed: int) -> None:
         self.footage, self.context, self.spec, self.seed = footage, context, spec, seed
@@ -97,7 +88,7 @@ class Rollouts:
         span = past + frames + context.spec.lookahead
         held_out = sorted(corpus.split("val") or corpus.split("train"), key=len, reverse=True)
         held_out = [stretch for stretch in held_out if len(stretch) > past]
-        starts, controls, styles = [], [], list[str | None]()
+        starts, controls, labels = [], [], []
         self.names: list[str] = []
         for take in range(min(spec.takes, len(held_out))):
             stretch = held_out[take]
@@ -105,48 +96,49 @@ class Rollouts:
             around = 1 + np.arange(span) % (len(stretch) - 1)
             starts.append(features.pose[1 : past + 1])
             controls.append(features.control[around])
-            styles.append(stretch.style or None)
+            style = stretch.style or None if context.styles else None
+            performer = stretch.performer or None if context.performers else None
+            labels.append(context.style_vector(context.told(style), performer))
             self.names.append(f"held-out {take + 1}")
-        for name, wanted in zip(SYNTHETIC, synthetic_controls(corpus, span), strict=True):
-            starts.append(nearest_start(corpus, wanted[0], past))
-            controls.append(wanted)
-            styles.append(None)  # as most people ask
+        self.held_out = len(starts)
+        for name, control in validation_velocities(corpus.control_range, corpus.fps, frames=span).items():
+            starts.append(nearest_start(corpus, control[0], past))
+            controls.append(control)
+            labels.append(context.label_vector(None))  # the default labels
             self.names.append(name)
         self.starts, self.controls = np.stack(starts), np.stack(controls).astype(np.float32)
-        self.styles = np.stack(
-            [context.style_vector(context.told(style if context.styles else None)) for style in styles]
-        )
+        self.styles = np.stack(labels)
         self.frames = frames
-        shown = held_out[: spec.takes]
-        real = [context.standardize_pose(corpus.features(stretch).pose) for stretch in shown]
-        self.real = Figures.of([corpus.clip(stretch) for stretch in shown], real)
+        compared = held_out[: spec.takes]
+        real = [context.standardize_pose(corpus.features(stretch).pose) for stretch in compared]
+        self.real = RolloutFigures.of([corpus.clip(stretch) for stretch in compared], real)
 
-    def figures(self, model: MotionModel) -> Figures:
-        """Returns what the model's motions look like."""
+    def figures(self, model: MotionModel) -> RolloutFigures:
+        """Returns the figures of the model's motions."""
         return self.figures_over_time(model, 1)[0]
 
-    def figures_over_time(self, model: MotionModel, parts: int) -> list[Figures]:
-        """Returns what equal parts of the motions look like, from their beginning to their end."""
-        whole = self._drawn(model)
+    def figures_over_time(self, model: MotionModel, parts: int) -> list[RolloutFigures]:
+        """Returns the figures of equal parts of the motions, in order of time."""
+        whole = self._sampled(model)
         if whole is None:
-            return [Figures(math.inf, math.inf, math.inf, math.inf)] * parts
+            return [RolloutFigures(math.inf, math.inf, math.inf, math.inf)] * parts
         clips = [clip for clip, _ in self._motions(whole)]
         ends = np.linspace(0, self.frames, parts + 1).astype(int)
         return [
-            Figures.of([clip[start:stop] for clip in clips], list(whole[:, start:stop]))
+            RolloutFigures.of([clip[start:stop] for clip in clips], list(whole[:, start:stop]))
             for start, stop in pairwise(ends)
         ]
 
     def motions(self, model: MotionModel) -> list[tuple[Clip, ControlPath]]:
-        """Returns the model's motions, named after what was asked of them, and the paths; none if it blew up."""
-        whole = self._drawn(model)
+        """Returns the model's motions, named after their controls, and the paths; none if the poses diverged."""
+        whole = self._sampled(model)
         return [] if whole is None else self._motions(whole)
 
-    def _drawn(self, model: MotionModel) -> Floats | None:
-        """The poses of the motions, standardised, or None where they blew up."""
+    def _sampled(self, model: MotionModel) -> Floats | None:
+        """Returns the standardised poses of the motions, or None if they diverged."""
         device, on_device = self.footage.device, self.footage.context
         generator = torch.Generator(device).manual_seed(self.seed)
-        noise = model.draw_noise(len(self.starts), self.frames, generator=generator)
+        noise = model.sample_noise(len(self.starts), self.frames, generator=generator)
         history, controls, styles = (
             torch.as_tensor(array, device=device)
             for array in (
@@ -158,8 +150,8 @@ class Rollouts:
         poses, _ = roll_out(
             model, on_device, history, controls, styles, noise, temperature=self.spec.temperature
         )
-        sound = torch.isfinite(poses).all() and poses.abs().max() <= 1e3
-        return poses.cpu().numpy() if sound else None
+        bounded = torch.isfinite(poses).all() and poses.abs().max() <= 1e3
+        return poses.cpu().numpy() if bounded else None
 
     def _motions(self, poses: Floats) -> list[tuple[Clip, ControlPath]]:
         past, corpus = self.context.spec.history, self.footage.corpus
@@ -172,31 +164,8 @@ class Rollouts:
         return motions
 
 
-def synthetic_controls(corpus: Corpus, frames: int) -> Floats:
-    """Returns controls (M, frames, 3) that the corpus holds: stand, walk, circle, side-steps, backward, stop and go.
-
-    The last is the hardest: a model that goes on with what it did, whatever it is told, looks well on all others.
-    Nobody runs here: a runner's feet fly, and their speed would hide how those of the others slide.
-    """
-    reach = corpus.control_range
-    walking = min(0.7 * reach.forward, WALK)
-    rows = [
-        (0.0, 0.0, 0.0),
-        (walking, 0.0, 0.0),
-        (0.8 * walking, 0.0, 0.25 * reach.turn),
-        (0.0, 0.5 * reach.sideways, 0.0),
-        (0.0, -0.5 * reach.sideways, 0.0),
-        (-0.5 * reach.backward, 0.0, 0.0),
-    ]
-    steady = np.repeat(np.array(rows, np.float32)[:, None], frames, axis=1)
-    wave = -np.cos(2 * np.pi * np.arange(frames) / (STOP_AND_GO * corpus.fps))
-    going = np.zeros((1, frames, 3), np.float32)
-    going[0, :, 0] = walking * np.clip(0.5 + wave, 0.0, 1.0)
-    return np.concatenate([steady, going])
-
-
 def nearest_start(corpus: Corpus, control: Floats, past: int) -> Floats:
-    """Returns the training poses (K, D) that move most like a constant control."""
+    """Returns the training poses (K, D) whose control is nearest to a constant one."""
     best: tuple[float, Floats] | None = None
     for stretch in corpus.split("train"):
         features = corpus.features(stretch)
@@ -207,7 +176,7 @@ def nearest_start(corpus: Corpus, control: Floats, past: int) -> Floats:
         start = int(means.argmin())
         if best is None or means[start] < best[0]:
             best = float(means[start]), features.pose[start : start + past]
-    assert best is not None, "windows need longer stretches than a history"
+    assert best is not None, "a corpus with windows has a stretch longer than a history"
     return best[1]
 
 
@@ -218,7 +187,7 @@ def _log_ratio(value: float, real: float, least: float = 1e-6) -> float:
 
 
 LONG = 32
-"""Frames from which it pays to record one as a CUDA graph, which takes as long as some ten without."""
+"""Number of frames from which recording a CUDA graph is faster; it takes as long as about ten frames."""
 
 
 @torch.no_grad()
@@ -233,22 +202,21 @@ def roll_out(
     *,
     temperature: float = 1.0,
 ) -> tuple[Tensor, State]:
-    """Returns the standardised poses (B, n, D) that follow a history (B, K, D), and the model's state after them.
+    """Returns sampled standardised poses (B, n, D) after a history (B, K, D), and the model's state after them.
 
-    `controls` (B, K + n + L, 3) begin with those of the history; `noise` (B, n, noise_dim) says which of all
-    possible motions it becomes.
+    `controls` (B, K + n + L, 3) begin with those of the history; `noise` is (B, n, noise_dim).
     """
     past, reach = context.spec.history, context.spec.history + 1 + context.spec.lookahead
 
     def frame(history: Tensor, controls: Tensor, noise: Tensor, state: State) -> tuple[Tensor, State]:
-        """The history (B, K, D) and the state after one more frame."""
+        """Returns the history (B, K, D) and the state after one more frame."""
         vector = context.build(history, controls, style)
         target, state = model.step(vector, state, noise, temperature=temperature)
         pose = context.from_target(target, history[:, -1], controls[:, past])
         return torch.cat([history[:, 1:], pose[:, None]], 1), state
 
-    draw, poses = captured(frame, history.device) if noise.shape[1] >= LONG else frame, []
+    step, poses = graphed(frame, history.device) if noise.shape[1] >= LONG else frame, []
     for t in range(noise.shape[1]):
-        history, state = draw(history, controls[:, t : t + reach], noise[:, t], state)
+        history, state = step(history, controls[:, t : t + reach], noise[:, t], state)
         poses.append(history[:, -1])
     return torch.stack(poses, 1), state

@@ -1,4 +1,4 @@
-"""A training run in a folder: log, best and last checkpoint, the state that a resumed run goes on from."""
+"""A training run in a folder: log, best and last checkpoint, and the state for resuming."""
 
 import json
 import math
@@ -26,21 +26,21 @@ from moglow.models.model import MotionModel
 from moglow.recipe import Recipe
 from moglow.scoring.likelihood import likelihood
 from moglow.scoring.spread import spread
-from moglow.scoring.style_evidence import Telling
+from moglow.scoring.style_evidence import StyleAccuracy
+from moglow.training.folder import LAST, LOG, STATE, begin, keep_lines, log_line, refuse_used
 from moglow.training.rollouts import Rollouts
 from moglow.training.spec import TrainingSpec
-from moglow.training.trainer import Diverged, Report, Trainer
+from moglow.training.trainer import Diverged, StepReport, Trainer
 from moglow.training.validation import CHOICES, Validation, health
 
 MOST_PARAMETERS = 2_000_000_000
 LARGEST_LOG = 2_000_000_000  # bytes
-LAST, STATE, LOG = "last.safetensors", "training.safetensors", "log.jsonl"
 FORMAT, VERSION = "moglow-training", "1"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a recipe says about a model and its training, read and checked before any work is done."""
+class TrainingPlan:
+    """The model and training settings of a recipe, checked before any work is done."""
 
     model: str
     config: MotionModel.Config
@@ -49,13 +49,13 @@ class Plan:
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, recipe: Recipe) -> "Plan":
+    def of(cls, recipe: Recipe) -> "TrainingPlan":
         model, config = chosen_model(recipe)
         context, training = recipe.section("context", ContextSpec), recipe.section("training", TrainingSpec)
         return cls(model, config, context, training, to_table(recipe.tables))
 
     def identity(self, corpus: Corpus) -> dict[str, Any]:
-        """Returns what must stay the same when a run is resumed; the number of steps, say, may change."""
+        """Returns the settings that a resumed run must not change; others, such as the number of steps, may change."""
         return {
             "model": {"name": self.model, **to_table(self.config)},
             "context": to_table(self.context),
@@ -102,15 +102,15 @@ class _State:
 
 
 class TrainingRun:
-    """Trains by a plan in a folder: `events` does the work, `save` is called once more at the end.
+    """Trains by a plan in a folder: iterate over `events`, then call `save`.
 
-    Only the first of several processes writes; all of them validate, so that they agree on when to stop.
+    Of several processes only the first writes; all validate, so that they stop at the same step.
     """
 
     def __init__(
         self,
         folder: Path,
-        plan: Plan,
+        plan: TrainingPlan,
         corpus: Corpus,
         *,
         seed: int,
@@ -146,7 +146,9 @@ class TrainingRun:
         self.rollouts = Rollouts(footage, self.context, spec.rollouts, seed=self.seed)
         self._saved: int | None = self.trainer.step if resume else None
         if not resume:
-            self._begin()
+            refuse_used(self.folder)
+            if self._writes:
+                begin(self.folder)
 
     def _must_fit(self) -> None:
         """Refuses a model of more weights than any machine of ours holds, before they are made."""
@@ -165,21 +167,21 @@ class TrainingRun:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the recipe had better change, in words."""
+        """Warnings about settings of the recipe."""
         stride, ahead = self.trainer.model.stride, self.plan.context.lookahead
         if stride <= ahead + 1:
             return ()
         return (
-            f"the model draws {stride} frames at once and sees {ahead} ahead: it answers up to {stride - 1 - ahead} "
-            f"frames late; set context.lookahead={stride - 1}",
+            f"the model samples {stride} frames at once with a lookahead of {ahead}: it reacts to the control up to "
+            f"{stride - 1 - ahead} frames late; set context.lookahead={stride - 1}",
         )
 
     def nats(self, loss: float) -> float:
         """Returns a likelihood loss of targets as one of standardised poses."""
         return loss + self.context.log_scale
 
-    def events(self) -> Iterator[Report | Validation]:
-        """Yields what happens: a report after each step, a validation every so many."""
+    def events(self) -> Iterator[StepReport | Validation]:
+        """Trains; yields a report after each step, and a validation after every `validate_every` steps."""
         spec = self.plan.training
         try:
             for report in self.trainer.run():
@@ -202,10 +204,10 @@ class TrainingRun:
         found = likelihood(model, self.clean, self.context)
         if math.isnan(found.standardized) and self.plan.training.choose == "likelihood":
             raise TrainingError(
-                f"a {self.plan.model} has no likelihood to choose by; set training.choose=rollouts"
+                f"a {self.plan.model} has no likelihood to choose checkpoints by; set training.choose=rollouts"
             )
         figures, real = self.rollouts.figures(model), self.rollouts.real
-        styles = Telling.of_held_out(model, self.clean.footage.context, self.corpus)
+        styles = StyleAccuracy.of_held_out(model, self.clean.footage.context, self.corpus)
         validation = Validation(self.trainer.step, found, figures, real, spread(model, self.clean), styles)
         self.trainer.model.train()
         self.validations.append(validation)
@@ -225,7 +227,7 @@ class TrainingRun:
         return patience is not None and behind >= patience
 
     def checkpoint(self, validation: Validation | None = None) -> Checkpoint:
-        """Returns the averaged model as it is now, with all that generation needs."""
+        """Returns a checkpoint of the current averaged model."""
         weights = {name: tensor.cpu().numpy() for name, tensor in self.trainer.average.state_dict().items()}
         train = sum(len(stretch) for stretch in self.corpus.split("train") if not stretch.again)
         about = {
@@ -249,7 +251,7 @@ class TrainingRun:
         )
 
     def save(self) -> None:
-        """Writes the last checkpoint and the state to resume from, unless this step's are there already."""
+        """Writes the last checkpoint and the state for resuming, unless those of this step are already written."""
         if self._saved == self.trainer.step:
             return
         arrays, table = self.trainer.state()
@@ -269,20 +271,10 @@ class TrainingRun:
     def _writes(self) -> bool:
         return self.place.rank == 0
 
-    def _begin(self) -> None:
-        """Makes the folder; one that holds a run is not written over."""
-        if (self.folder / STATE).exists():
-            raise TrainingError(
-                f"{self.folder}: holds a training run already; add --resume, or choose another folder"
-            )
-        if self._writes:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / LOG).unlink(missing_ok=True)
-
     def _read_state(self) -> "tuple[Mapping[str, Any], _State]":
         path = self.folder / STATE
         if not path.exists():
-            raise TrainingError(f"{self.folder}: no training state to resume from; leave out --resume")
+            raise TrainingError(f"{self.folder}: no training state to resume from; start a new run")
         arrays, metadata = read_parts(path, FORMAT, VERSION)
         table = parse_json(metadata.get("training", ""), str(path), CheckpointError)
         state = from_table(_State, table, f"{path}: its description", CheckpointError, finite=False)
@@ -298,7 +290,7 @@ class TrainingRun:
         return arrays, state
 
     def _forget_after(self, step: int) -> None:
-        """Takes out of the log what happened after the saved step: it will happen again."""
+        """Removes the rows of steps after the saved one from the log, since they will be repeated."""
         if not self._writes or not (self.folder / LOG).exists():
             return
         path, kept = self.folder / LOG, []
@@ -312,13 +304,12 @@ class TrainingRun:
                 raise
             if at > step:
                 break
-            kept.append(line + "\n")
-        path.write_text("".join(kept))
+            kept.append(line)
+        keep_lines(self.folder, kept)
 
     def _log(self, **row: Any) -> None:
         if self._writes:
-            with open(self.folder / LOG, "a") as file:
-                file.write(json.dumps(row) + "\n")
+            log_line(self.folder, row)
 
 
 def _step_of(line: str, place: str) -> int:

@@ -1,4 +1,4 @@
-"""How a model is trained: the recipe's [training], the schedules of its rate and the precisions."""
+"""The settings of training: the recipe's [training], the schedules of the learning rate and the precisions."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -24,16 +24,16 @@ SCHEDULES: Mapping[str, Callable[[int, "TrainingSpec"], float]] = {
 
 
 def auto_precision(model: MotionModel, device: torch.device) -> torch.dtype | None:
-    """Returns `faster_precision`; on a GPU only our own kernels gain by bfloat16, cuDNN's LSTM loses."""
+    """Returns `faster_precision`; on a GPU only with our kernels, since cuDNN's LSTM is slower in bfloat16."""
     gains = device.type != "cuda" or has_kernels(device)
     return faster_precision(model, device) if gains else None
 
 
 def bfloat16(model: MotionModel, device: torch.device) -> torch.dtype:
-    """Returns bfloat16 where the device multiplies in it."""
+    """Returns bfloat16; raises DeviceError for a device without bfloat16 products."""
     if not has_bfloat16(device):
         raise DeviceError(
-            f"training.precision: this {device.type} multiplies no bfloat16; use float32, or auto to let it choose"
+            f"training.precision: this {device.type} cannot multiply in bfloat16; set it to float32 or auto"
         )
     return torch.bfloat16
 
@@ -47,20 +47,20 @@ PRECISIONS: Mapping[str, Callable[[MotionModel, torch.device], torch.dtype | Non
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """How a model is trained; the recipe's [training]."""
+    """The settings of training; the recipe's [training]."""
 
     steps: int = 80_000  # the authors' later setting
-    batch: int = 100  # windows a step, over all processes together
-    rate: float = 1e-3  # Adam's, at its peak
-    rate_floor: float = 1e-4  # the schedule never goes below
+    batch: int = 100  # windows per step, in all processes together
+    rate: float = 1e-3  # peak of Adam's learning rate
+    rate_floor: float = 1e-4  # lower bound of the learning rate
     warmup: int = 1000  # steps in which the rate grows from zero
     schedule: str = "rsqrt"  # or "cosine", "constant"
     weight_decay: float = 0.0  # decoupled (AdamW)
-    clip: float | None = None  # largest norm of a gradient; a Student-t latent bounds it by itself
-    average: float = 0.999  # share of the running average of the weights that a step keeps; 0 turns it off
-    precision: str = "auto"  # of the LSTMs in a step: "bfloat16", "float32", or what is faster on this device
-    validate_every: int = 500  # steps; this is also how often the run is saved
-    choose: str = "rollouts"  # what the best checkpoint is chosen by; "likelihood" ranks motion worse
+    clip: float | None = None  # largest norm of a gradient; a Student-t latent bounds gradients too
+    average: float = 0.999  # decay of the running average of the weights; 0 turns it off
+    precision: str = "auto"  # of the LSTMs: "bfloat16", "float32", or the faster one on this device
+    validate_every: int = 500  # steps between validations, after which the run is also saved
+    choose: str = "rollouts"  # criterion of the best checkpoint; "likelihood" ranks motion worse
     patience: int | None = None  # validations without a better checkpoint before training stops; None: never
     windows: WindowSpec = field(default_factory=WindowSpec)
     rollouts: RolloutSpec = field(default_factory=RolloutSpec)

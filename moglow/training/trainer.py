@@ -1,7 +1,7 @@
-"""The training loop: it yields a `Report` per step and knows no files.
+"""The training loop: it yields a `StepReport` per step and does not access files.
 
-Everything random in step n is drawn from the seed and n, so a run that was saved and resumed, on any number of
-processes, goes on as if it had never stopped.
+All random numbers of step n depend only on the seed and n, so a resumed run, on any number of processes, gives the same
+result as an uninterrupted one.
 """
 
 import copy
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from moglow.compute.cuda_graphs import CapturedGradients, leaves
+from moglow.compute.cuda_graphs import GraphedGradients, leaves
 from moglow.compute.distributed import gathered
 from moglow.corpus.windows import Window, Windows
 from moglow.errors import CheckpointError, TrainingError
@@ -30,33 +30,33 @@ from moglow.training.spec import PRECISIONS, TrainingSpec
 
 
 @dataclass(frozen=True)
-class Report:
-    """What one step did; `losses` are means over the global batch, by objective."""
+class StepReport:
+    """The figures of one step; `losses` are means over the global batch, by objective."""
 
-    step: int  # how many steps are done, this one included
+    step: int  # number of steps done, including this one
     losses: Mapping[str, float]
     gradient: float  # norm of the last objective's gradient, before clipping
     rate: float
     frames: int  # predicted in this step, over all processes
-    seconds: float  # the step's wall clock
+    seconds: float  # wall-clock time of the step
 
 
 class Diverged(TrainingError):
-    """A loss or a gradient stopped being a number; the weights are those of the last good step."""
+    """A loss or a gradient is not finite; the weights are those of the step before."""
 
 
 def adam(
     parameters: tuple[nn.Parameter, ...], *, rate: float, weight_decay: float = 0.0
 ) -> torch.optim.AdamW:
-    """Returns Adam before its first step, the moments in place.
+    """Returns Adam with its moments already allocated.
 
-    torch makes them within the first step, where they come to lie among the gradients; when these are freed, no later
-    step fits between, and the paper's model takes a tenth more memory at its peak.
+    torch allocates them in the first step, between the gradients; after these are freed, the fragmented memory fits no
+    later step, and the paper's model needs a tenth more memory at its peak.
     """
     optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=weight_decay, fused=True)
     for parameter in parameters:
         parameter.grad = torch.zeros_like(parameter)
-    optimizer.step()  # at rate 0 nothing moves
+    optimizer.step()  # with rate 0, which changes no weight
     for state in optimizer.state.values():
         state["step"].zero_()
     optimizer.zero_grad(set_to_none=True)
@@ -66,7 +66,7 @@ def adam(
 
 
 class _Loss(nn.Module):
-    """An objective as a module's forward, which is what `DistributedDataParallel` synchronises."""
+    """An objective as the forward method of a module, as `DistributedDataParallel` needs it."""
 
     def __init__(self, model: MotionModel, objective: Objective) -> None:
         super().__init__()
@@ -91,18 +91,20 @@ Batch: TypeAlias = tuple[Window, Tensor, Tensor]
 
 
 class Trainer:
-    """A model in training: `run` makes steps, `state` and `restore` carry it over a stop.
+    """A model in training: `run` makes steps, `state` and `restore` allow to stop and resume.
 
-    `average` is the model whose weights are the running average: it is the one to validate and to keep.
+    `average` is the model whose weights are the running average; it is validated and saved.
     """
 
     def __init__(self, model: MotionModel, windows: Windows, spec: TrainingSpec) -> None:
         self.model, self.windows, self.spec = model, windows, spec
         self.step, self.memory = 0, model.initial_state()
-        self._asked_to_stop = self.stopped = False
+        self._stopping = self.stopped = False
         self.precision = PRECISIONS[spec.precision](model, windows.footage.device)
         windows.must_hold(model.stride)
-        first = windows.batch(0, whole=True)  # the global batch, so that any number of processes starts alike
+        first = windows.batch(
+            0, whole=True
+        )  # the global batch, so that all processes start with equal weights
         context = windows.footage.context
         model.initialize(first.target(context), first.context(context))
         self.average = copy.deepcopy(model).requires_grad_(False) if spec.average else model
@@ -111,8 +113,8 @@ class Trainer:
             objective.name: self._shared(objective, alone=len(objectives) == 1) for objective in objectives
         }
         device = windows.footage.device
-        self._captured = {
-            objective.name: CapturedGradients(
+        self._graphed = {
+            objective.name: GraphedGradients(
                 self._narrowed(objective.loss), objective.parameters, device, buffers=tuple(model.buffers())
             )
             for objective in objectives
@@ -127,7 +129,7 @@ class Trainer:
         self._coming: dict[int, Batch] = {}
 
     def _narrowed(self, loss: Loss) -> Loss:
-        """Returns a loss with the recurrent products in the precision of this training."""
+        """Returns a loss with its recurrent products in the precision of this training."""
 
         def narrowed(
             pose: Tensor, context: Tensor, state: State = None, *, generator: Generator
@@ -143,16 +145,16 @@ class Trainer:
             return loss
         return DistributedDataParallel(loss, find_unused_parameters=not alone)
 
-    def run(self, steps: int | None = None) -> Iterator[Report]:
-        """Yields a report after each step, until `steps` (the recipe's number) are done in all."""
+    def run(self, steps: int | None = None) -> Iterator[StepReport]:
+        """Trains until `steps`, by default those of the settings, are done in all; yields a report after each."""
         while self.step < (self.spec.steps if steps is None else steps) and not self.stopped:
             yield self._step()
 
     def stop(self) -> None:
-        """Asks for the end of `run` after a step; all processes then end after the same one."""
-        self._asked_to_stop = True
+        """Ends `run` after the current step, in all processes after the same one."""
+        self._stopping = True
 
-    def _step(self) -> Report:
+    def _step(self) -> StepReport:
         start = time.perf_counter()
         step, spec, context = self.step, self.spec, self.windows.footage.context
         rate = spec.rate_at(step)
@@ -166,13 +168,13 @@ class Trainer:
             target, vectors = window.target(context), window.context(context)
         losses, gradient, after = {}, 0.0, state
         for number, (name, optimizer) in enumerate(self._optimizers.items()):
-            # Rows of other ranks differ.
+            # Each rank has other rows and so needs other random numbers.
             generator = self.windows.generator(step, 2 + self.windows.rank, number)
             suspicion = spec.outliers.suspicion(step, self.model, window, context, state)
-            if name in self._captured and suspicion is None:
-                loss, after = self._captured[name](target, vectors, state, generator=generator)
+            if name in self._graphed and suspicion is None:
+                loss, after = self._graphed[name](target, vectors, state, generator=generator)
                 if step + 1 not in self._coming:
-                    self._coming = {step + 1: self._batch(step + 1)}  # while the GPU is at work
+                    self._coming = {step + 1: self._batch(step + 1)}  # while the GPU computes
             else:
                 optimizer.zero_grad(set_to_none=True)
                 with recurrent_products_in(self.precision, self.model):
@@ -196,7 +198,7 @@ class Trainer:
         self.step += 1
         self._take_average()
         frames = spec.batch * target.shape[1]
-        return Report(self.step, losses, gradient, rate, frames, time.perf_counter() - start)
+        return StepReport(self.step, losses, gradient, rate, frames, time.perf_counter() - start)
 
     def _batch(self, step: int) -> "Batch":
         """Returns the windows of a step, their targets and their contexts."""
@@ -204,18 +206,18 @@ class Trainer:
         return window, window.target(context), window.context(context)
 
     def _agreed(self, loss: Tensor) -> float:
-        """Returns a loss averaged over processes, whose batches are equally large, and whether any wants to stop."""
+        """Returns a loss averaged over processes, whose batches have equal size; sets `stopped` if one stops."""
         if not distributed.is_initialized():
-            self.stopped = self._asked_to_stop
+            self.stopped = self._stopping
             return loss.item()
-        values = torch.stack([loss.detach(), loss.new_tensor(float(self._asked_to_stop))])
+        values = torch.stack([loss.detach(), loss.new_tensor(float(self._stopping))])
         distributed.all_reduce(values)
         mean, stop = (values / distributed.get_world_size()).tolist()
         self.stopped = stop > 0
         return float(mean)
 
     def _continued(self, fresh: Tensor) -> State:
-        """Returns the memory that the rows of this batch start with: zero where a row is fresh."""
+        """Returns the initial memory of the rows of this batch: zero for fresh rows."""
         if not self.windows.goes_on(self.step):
             return self.model.initial_state()
         return map_state(lambda memory: memory * (1 - fresh)[:, None], self.memory)  # (…, B, H)
@@ -224,14 +226,14 @@ class Trainer:
     def _take_average(self) -> None:
         if self.average is self.model:
             return
-        # Early on a shorter average: the first weights are worth nothing.
+        # The average is shorter at first, to leave out the initial weights.
         keep = min(self.spec.average, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(self._averaged[0], self._averaged[1], 1 - keep)
         for kept, now in zip(self.average.buffers(), self.model.buffers(), strict=True):
-            kept.copy_(now)  # what a model counts while it trains is an average already
+            kept.copy_(now)  # buffers are constants or running averages already
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Returns all that the next step depends on, as arrays and a JSON table; every process must ask for it."""
+        """Returns all that the next step depends on, as arrays and a JSON table; every process must call it."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for name, optimizer in self._optimizers.items():
@@ -243,7 +245,7 @@ class Trainer:
         return arrays, {"step": self.step, "seed": self.windows.seed}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], step: int, place: str) -> None:
-        """Takes back what `state` gave after a step; the run then goes on bit for bit.
+        """Restores the result of `state` after a step; training then continues bit for bit.
 
         Arrays that are not those of this model are refused; ``place`` begins the message.
         """
@@ -262,7 +264,7 @@ class Trainer:
                 {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
             )
         kept = [tensors[f"memory.{i}"] for i in range(len(_below("memory.", tensors)))]
-        if kept:  # there is none before the first batch that goes on
+        if kept:  # there is none before the first batch that continues another
             memory = iter(kept)
             self.memory = map_state(
                 lambda _: next(memory)[..., self.windows.rows, :], self._shape_of_memory()
@@ -279,7 +281,7 @@ class Trainer:
 
     @torch.no_grad()
     def _shape_of_memory(self) -> State:
-        """Returns a state of the right form; only running the model tells it."""
+        """Returns a state of the right structure, which is found by running the model on one frame."""
         window, context = self.windows.batch(0), self.windows.footage.context
         return self.model.log_prob(window.target(context)[:, :1], window.context(context)[:, :1])[1]
 

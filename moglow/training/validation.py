@@ -1,7 +1,7 @@
-"""One validation of a model while it trains: likelihood, roll-outs, and what they say of the training.
+"""A validation of a model in training: likelihood, roll-outs, and a summary of the progress.
 
-Likelihood does not rank what people see, so checkpoints are chosen by roll-outs: the model walks free for some
-seconds, and its feet, smoothness and distance from the mean pose are held against those of real motion.
+Likelihood does not rank motion as people do, so checkpoints are chosen by roll-outs: foot slide, smoothness and
+distance from the mean pose of sampled motion are compared with those of real motion.
 """
 
 import math
@@ -9,26 +9,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from moglow.scoring.likelihood import Likelihood
-from moglow.scoring.style_evidence import Telling
-from moglow.training.rollouts import Figures
+from moglow.scoring.style_evidence import StyleAccuracy
+from moglow.training.rollouts import RolloutFigures
 
 
 @dataclass(frozen=True)
 class Validation:
-    """What was found after a step."""
+    """The results of a validation after a step."""
 
     step: int
     likelihood: Likelihood
-    figures: Figures
-    real: Figures
-    spread: float = (
-        math.nan
-    )  # of draws for one context over their error: 1 is right, 0 a collapse; `moglow.scoring.spread`
-    styles: Telling | None = None  # of held-out clips; None without styles, labels or a likelihood
+    figures: RolloutFigures
+    real: RolloutFigures
+    spread: float = math.nan  # of samples, see `moglow.scoring.spread`: 1 is ideal, 0 means a collapse
+    styles: StyleAccuracy | None = None  # of held-out clips; None without styles, labels or a likelihood
 
     @property
     def rollout_score(self) -> float:
-        """Smaller is better; infinite where the model blew up."""
+        """The distance of the roll-outs from real motion, smaller is better; infinite if they diverged."""
         return self.figures.distance(self.real)
 
 
@@ -36,20 +34,20 @@ CHOICES: Mapping[str, Callable[[Validation], float]] = {
     "rollouts": lambda validation: validation.rollout_score,
     "likelihood": lambda validation: validation.likelihood.standardized,
 }
-"""What the best checkpoint is chosen by: the smaller, the better."""
+"""Criteria of the best checkpoint: smaller is better."""
 
 
-OVERFITTING = 3  # validations in a row above the best before it is called so
+OVERFITTING = 3  # consecutive validations above the best that count as overfitting
 
 
-COLLAPSED = 0.3  # spread of draws over their error below which so is said
+COLLAPSED = 0.3  # spread below which the summary warns
 
 
-IMPROVING = 0.005  # nats per frame and channel: less is no progress
+IMPROVING = 0.005  # nats per frame and channel; a smaller improvement counts as none
 
 
 def health(validations: Sequence[Validation]) -> str:
-    """Returns one line on how training goes, from its validations so far.
+    """Returns a one-line summary of the training from its validations so far.
 
     >>> health([])
     'too early to say'
@@ -60,9 +58,11 @@ def health(validations: Sequence[Validation]) -> str:
     choice = validations[min(range(len(scores)), key=scores.__getitem__)]
     motion = f"best motion at {_steps(choice.step)} (score {choice.rollout_score:.2f})"
     if last.spread < COLLAPSED:
-        motion += f"; draws differ {last.spread:.2f} times as much as they should: they are nearly one motion"
+        motion += (
+            f"; samples differ {last.spread:.2f} times as much as they should: they are nearly one motion"
+        )
     if scores[-1] == float("inf"):
-        return f"roll-outs blow up: lower training.rate or the carry weights; {motion}"
+        return f"roll-outs diverge: lower training.rate or the carry weights; {motion}"
     if math.isnan(last.likelihood.standardized):
         return f"the model has no likelihood; {motion}"
     losses = [validation.likelihood.per_channel for validation in validations]
@@ -77,7 +77,7 @@ def health(validations: Sequence[Validation]) -> str:
 
 
 def _steps(count: int) -> str:
-    """Returns a count as people say it.
+    """Returns a short form of a count.
 
     >>> _steps(900), _steps(12_000), _steps(1_500)
     ('900', '12k', '1.5k')

@@ -1,7 +1,7 @@
-"""How a foot moves between its stances, and that it does not move within them.
+"""The motion of a foot in its stances and between them.
 
-In a stance the foot rolls: from the heel strike about the heel until it is flat, later about the ball until it lifts.
-While it stands on the ball, the ball keeps its place to the last bit; those are the contacts.
+In a stance the foot rolls about the heel from the heel strike until it is flat, and later about the ball until it lifts
+off. While it is on the ball, the ball's position is exactly constant; these frames are the contacts.
 """
 
 from collections.abc import Sequence
@@ -11,20 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow.maths.rotations import Array, heading_to_vector, wrap_angle
-from scripts.procedural.gaits import Gait
+from scripts.procedural.gaits import GaitPattern
 from scripts.procedural.steps import Stance
 
 LOADING, ROLLING = 0.13, 0.40
-"""Seconds, at most, from heel strike to flat foot, and from flat foot to lift-off."""
+"""Longest times in seconds from heel strike to flat foot, and from flat foot to lift-off."""
 
 
 FOLLOW_THROUGH = np.radians(120.0)
-"""The most that a heel may go on rising after lift-off, were it not for the ankle: a seventh of it is seen."""
+"""Bound of the heel's rotation after lift-off at its initial rate; a seventh of it is visible."""
 
 
 @dataclass(frozen=True)
 class Sole:
-    """Where in a flat foot, from the ball, facing +Z, lie the ankle and the point of the heel on the floor: (y, z)."""
+    """Positions (y, z) of the ankle and of the heel's point on the floor relative to the ball, for a flat foot facing
+    +Z.
+    """
 
     height: float  # of the ball over the floor
     ankle: tuple[float, float]
@@ -34,7 +36,7 @@ class Sole:
 
 @dataclass(frozen=True, eq=False)
 class FootMotion:
-    """A foot in time: ball ``(T, 3)``, heading and pitch ``(T,)`` (toes up positive), the toes' pitch, contact."""
+    """A foot's motion: ball ``(T, 3)``, heading and pitch ``(T,)`` (toes up positive), the toes' pitch, contacts."""
 
     ball: Array
     heading: Array
@@ -43,14 +45,14 @@ class FootMotion:
     planted: NDArray[np.bool_]
 
     def ankle(self, sole: Sole) -> Array:
-        """World positions ``(T, 3)`` of the ankle."""
+        """Returns the world positions ``(T, 3)`` of the ankle."""
         return self.ball + _in_world(sole.ankle, self.pitch, self.heading)
 
 
 def move_foot(
-    times: Array, stances: Sequence[Stance], sole: Sole, gait: Gait, velocities: Array
+    times: Array, stances: Sequence[Stance], sole: Sole, gait: GaitPattern, velocities: Array
 ) -> FootMotion:
-    """The foot at every time, through all its stances and the swings between them."""
+    """Returns the foot's motion through its stances and the swings between them."""
     count = len(times)
     foot = FootMotion(
         np.zeros((count, 3)), np.zeros(count), np.zeros(count), np.zeros(count), np.zeros(count, bool)
@@ -88,7 +90,7 @@ def _standing(times: Array, stance: Stance, sole: Sole) -> FootMotion:
 
 
 def _swinging(
-    times: Array, before: Stance, after: Stance, sole: Sole, gait: Gait, velocity: Array
+    times: Array, before: Stance, after: Stance, sole: Sole, gait: GaitPattern, velocity: Array
 ) -> FootMotion:
     share = (times - before.lift) / (after.touch - before.lift)
     start, end = (
@@ -100,7 +102,7 @@ def _swinging(
     ball = start + (end - start) * np.where([True, False, True], travel, _ease(share)[:, None])
     warped = share ** (np.log(0.5) / np.log(gait.crest(velocity)))
     ball[:, 1] += gait.clearance(velocity) * np.sin(np.pi * warped) ** 2
-    # The heel goes on rising for a moment at the rate that it lifted off with.
+    # The heel continues to rise for a moment at its rate of lift-off.
     rising = max(3 * before.leaving / _rolling(before) * (after.touch - before.lift), -FOLLOW_THROUGH)
     pitch = (
         before.leaving + (after.landing - before.leaving) * _ease(share) + rising * share * (1 - share) ** 2
@@ -109,23 +111,23 @@ def _swinging(
     heading = before.heading + wrap_angle(after.heading - before.heading) * _ease(share)
     toes = np.maximum(-before.leaving, 0.0) * (1 - _ease(share * 1.6))
     room = np.arcsin(np.clip((ball[:, 1] - sole.height) / sole.toes, 0.0, 1.0))
-    toes = np.maximum(toes, -pitch - room)  # the floor bends them back
+    toes = np.maximum(toes, -pitch - room)  # the floor bends the toes back
     return FootMotion(ball, heading, pitch, toes, np.zeros(len(times), bool))
 
 
 def _rolling(stance: Stance) -> float:
-    """Seconds of a stance in which the heel rises."""
+    """Returns the seconds of a stance in which the heel rises."""
     return min(ROLLING, 0.55 * (stance.lift - stance.touch))
 
 
 def _about_heel(sole: Sole, pitch: Array, heading: float) -> Array:
-    """How far the ball moves ``(T, 3)`` when the foot is pitched about the heel."""
+    """Returns the displacement of the ball ``(T, 3)`` when the foot is pitched about the heel."""
     flat = np.zeros_like(pitch)
     return _in_world(sole.heel, flat, heading) - _in_world(sole.heel, pitch, heading)
 
 
 def _in_world(point: tuple[float, float], pitch: Array, heading: Array | float) -> Array:
-    """A point (y, z) of the foot, from the ball, in the world."""
+    """Returns the offset from the ball to a point (y, z) of the foot in the world."""
     up = point[0] * np.cos(pitch) + point[1] * np.sin(pitch)
     ahead = point[1] * np.cos(pitch) - point[0] * np.sin(pitch)
     ground = heading_to_vector(heading) * ahead[:, None]
@@ -139,7 +141,7 @@ def _ease(share: Array) -> Array:
 
 
 def _glide(share: Array, falling: float, rising: float = 0.35) -> Array:
-    """From 0 to 1 at a speed that rises over a first part of the time, stays, and falls over a last part."""
+    """Returns a curve from 0 to 1 whose speed rises over the first part, is constant, and falls over the last part."""
 
     def risen(u: Array, ramp: float) -> Array:  # the integral of an eased rise
         v: Array = np.clip(u / ramp, 0, 1)

@@ -1,8 +1,8 @@
-"""The figure: our own 21-joint biped, 1.72 m tall, symmetric, in a T-pose on the floor and facing +Z.
+"""The figure: a symmetric biped of 21 joints, 1.72 m tall, in a T-pose on the floor and facing +Z.
 
 Proportions follow the usual segment tables (thigh 0.245 and shank 0.24 of the height, foot 0.15, span about the
-height). The toe joint is the ball of the foot, 2 cm above the sole. The root has no offset: its position channels put
-the hips `STANDING_HEIGHT` above the floor.
+height). The toe joint is the ball of the foot, 2 cm above the sole. The root has no offset: its position channels move
+the hips to `STANDING_HEIGHT` above the floor.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ TIPS: Mapping[str, Point] = {"Head": (0.0, 0.17, 0.0), "Hand": (0.17, 0.0, 0.0),
 
 
 def make_figure() -> Skeleton:
-    """The skeleton.
+    """Returns the skeleton.
 
     >>> figure = make_figure()
     >>> len(figure), round(float(figure.rest_positions[figure.index("LeftToeBase"), 1] + STANDING_HEIGHT), 3)
@@ -48,17 +48,17 @@ def make_figure() -> Skeleton:
 
 
 def make_rest_clip() -> Clip:
-    """One frame of the T-pose, feet on the floor."""
+    """Returns one frame of the T-pose, with the feet on the floor."""
     return Clip.at_rest(make_figure()).moved((0.0, STANDING_HEIGHT, 0.0))
 
 
 def joined(middle: Joints, limbs: Joints, tips: Mapping[str, Point]) -> Skeleton:
-    """A symmetric skeleton: joints of the mid-line, limbs as on the left; ``*`` in a parent stands for the side."""
+    """Returns a symmetric skeleton of middle joints and left limbs; ``*`` in a parent's name means the side."""
     joints = dict(middle)
     for side, sign in (("Left", 1.0), ("Right", -1.0)):
         for part, (parent, offset) in limbs.items():
             joints[side + part] = (parent.replace("*", side), _mirrored(offset, sign))
-    names = tuple(_branch("Hips", joints))  # as a file lists them
+    names = tuple(_branch("Hips", joints))  # in the order of a file
     parents = tuple(names.index(joints[name][0]) if joints[name][0] else -1 for name in names)
     ends = []
     for joint, name in enumerate(names):
@@ -69,7 +69,7 @@ def joined(middle: Joints, limbs: Joints, tips: Mapping[str, Point]) -> Skeleton
 
 
 def _branch(name: str, joints: Joints) -> list[str]:
-    """A joint and all below it, each followed by what hangs on it."""
+    """Returns a joint and all joints below it, depth first."""
     children = (child for child, (parent, _) in joints.items() if parent == name)
     return [name, *(joint for child in children for joint in _branch(child, joints))]
 

@@ -1,8 +1,8 @@
-"""How fast steps follow each other, how long feet stand and how they roll, by speed: a biped's and a trotter's gait.
+"""Step rate, stance and roll of the feet as functions of the velocity, for a biped and a trotting quadruped.
 
-The figures are those of the walking literature, smoothed into one formula each: at 1.3 m/s people take 1.9 steps a
-second, stand on each foot for 62 % of a stride, strike with the heel at 20° and push off from the ball at 50°; near
-2 m/s they begin to run, with a flight.
+The figures are from the literature on walking, smoothed into one formula each: at 1.3 m/s people take 1.9 steps a
+second, have each foot planted for 62 % of a stride, strike with the heel at 20° and push off from the ball at 50°; near
+2 m/s they begin to run, with a flight phase.
 """
 
 from abc import ABC, abstractmethod
@@ -16,75 +16,75 @@ from moglow.maths.rotations import Array
 
 @dataclass(frozen=True)
 class Manner:
-    """What tells one mover from another; the defaults are the usual."""
+    """Individual characteristics of a mover; the defaults are average."""
 
-    cadence: float = 1.0  # steps a second, times
-    width: float = 1.0  # distance between the feet, times
+    cadence: float = 1.0  # factor of the step rate
+    width: float = 1.0  # factor of the distance between the feet
     toe_out: float = 0.1  # radians
-    scatter: float = 0.008  # metres by which a foot misses its place
-    roll: float = 1.0  # pitch of the feet at heel strike and push-off, times
-    bounce: float = 1.0  # rise and fall of the hips, times
-    sway: float = 1.0  # hips to the standing foot and rolling, times
-    arms: float = 1.0  # swing of the arms, times
-    elbow: float = 0.0  # radians more or less bent
-    lean: float = 0.0  # radians forward
-    crouch: float = 0.0  # metres lower
+    scatter: float = 0.008  # deviation in metres of the feet's places
+    roll: float = 1.0  # factor of the feet's pitch at heel strike and push-off
+    bounce: float = 1.0  # factor of the hips' rise and fall
+    sway: float = 1.0  # factor of the hips' sideways sway and roll
+    arms: float = 1.0  # factor of the arms' swing
+    elbow: float = 0.0  # additional bend in radians
+    lean: float = 0.0  # forward lean in radians
+    crouch: float = 0.0  # metres by which the hips are lower
 
 
-class Gait(ABC):
-    """Everything about stepping that depends on the velocity ``(..., 3)``: forward, sideways, turn."""
+class GaitPattern(ABC):
+    """The properties of steps that depend on the velocity ``(..., 3)``: forward, sideways, turn."""
 
     @abstractmethod
     def rate(self, velocity: Array) -> Array:
-        """Steps a second ``(...)``."""
+        """Returns the steps per second ``(...)``."""
 
     @abstractmethod
     def duty(self, velocity: Array) -> Array:
-        """The share ``(...)`` of a stride that a foot stands."""
+        """Returns the share ``(...)`` of a stride in which a foot is planted."""
 
     @abstractmethod
     def lead(self, velocity: Array) -> float:
-        """Metres by which the middle of a stance lies further ahead than a standing foot."""
+        """Returns the metres by which a stance's place is farther ahead than that of a standing foot."""
 
     @abstractmethod
     def landing(self, velocity: Array) -> float:
-        """Pitch of the foot when it touches, radians, toes up positive."""
+        """Returns the pitch of the foot at touch-down in radians, toes up positive."""
 
     @abstractmethod
     def leaving(self, velocity: Array) -> float:
-        """Pitch of the foot when it lifts off."""
+        """Returns the pitch of the foot at lift-off."""
 
     @abstractmethod
     def clearance(self, velocity: Array) -> float:
-        """Metres by which the ball of a swinging foot rises above the line between its places."""
+        """Returns the metres by which the ball of a swinging foot rises above the line between its places."""
 
     @abstractmethod
     def crest(self, velocity: Array) -> float:
-        """The share of a swing after which the ball is highest."""
+        """Returns the share of a swing after which the ball is highest."""
 
     @abstractmethod
     def braking(self, velocity: Array) -> float:
-        """The share of a swing in which the foot slows down before it touches."""
+        """Returns the share of a swing in which the foot slows down before touch-down."""
 
     @abstractmethod
     def tuck(self, velocity: Array) -> float:
-        """How much more a foot is pitched toes down in the middle of its swing, radians."""
+        """Returns the additional pitch, toes down, in the middle of a swing, in radians."""
 
 
 def running(velocity: Array) -> Array:
-    """How much of a run it is: 0 up to 1.9 m/s, 1 from 2.4 m/s on."""
+    """Returns the share of running in the gait: 0 up to 1.9 m/s, 1 from 2.4 m/s on."""
     return _step(velocity[..., 0], 1.9, 2.4)
 
 
 def effort(velocity: Array) -> Array:
-    """Speed (m/s) with sideways and backward steps counted for what they are: harder."""
+    """Returns the speed (m/s), with larger weights for sideways and backward steps."""
     forward = np.where(velocity[..., 0] < 0, 1.4 * velocity[..., 0], velocity[..., 0])
     out: Array = np.hypot(forward, 2.0 * velocity[..., 1])
     return out
 
 
 @final
-class BipedGait(Gait):
+class BipedGaitPattern(GaitPattern):
     """Walking, running, side-steps, backward steps, turns on the spot."""
 
     def rate(self, velocity: Array) -> Array:
@@ -129,8 +129,8 @@ class BipedGait(Gait):
 
 
 @final
-class TrotGait(Gait):
-    """Diagonal legs together, with a short flight at speed."""
+class TrotGaitPattern(GaitPattern):
+    """Diagonal legs move together, with a short flight phase at speed."""
 
     def rate(self, velocity: Array) -> Array:
         turning = np.abs(velocity[..., 2]) / 0.5

@@ -1,7 +1,7 @@
-"""The hound: our own quadruped, 0.52 m at the withers, trotting along a path on paws that never slide.
+"""The hound: a quadruped, 0.52 m at the withers, that trots along a path on paws that never slide.
 
-Its rest pose is how it stands. Hind legs bend forward at the knee, fore legs backward at the elbow; the metatarsus and
-the paw are feet to the same code that walks the biped.
+Its rest pose is its stance. Hind legs bend forward at the knee, fore legs backward at the elbow; metatarsus and paw are
+moved by the same code as a biped's foot.
 """
 
 from itertools import pairwise
@@ -14,10 +14,10 @@ from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_path import ControlPath
 from scripts.procedural.feet import Sole, move_foot
 from scripts.procedural.figure import joined
-from scripts.procedural.gaits import Manner, TrotGait, effort
+from scripts.procedural.gaits import Manner, TrotGaitPattern, effort
 from scripts.procedural.legs import LegBones, hip_position, pitched, rolled, stand_on
-from scripts.procedural.recording import Recording, drift, with_lead
 from scripts.procedural.steps import Foothold, plan_steps
+from scripts.procedural.synthetic_clip import SyntheticClip, drift, with_lead
 
 HIPS_HEIGHT = 0.50
 MIDDLE = {
@@ -51,11 +51,11 @@ SOLES = {
     "Front": Sole(height=0.02, ankle=(0.08, -0.03), heel=(-0.02, -0.04), toes=0.05),
 }
 BEATS = {"LeftFront": 0, "RightHind": 0, "RightFront": 1, "LeftHind": 1}
-"""In a trot the diagonal legs swing together."""
+"""Beat of each leg: diagonal legs swing together."""
 
 
 def make_hound() -> Skeleton:
-    """The skeleton.
+    """Returns the skeleton.
 
     >>> hound = make_hound()
     >>> len(hound), len(hound.anatomy.legs)
@@ -64,9 +64,9 @@ def make_hound() -> Skeleton:
     return joined(MIDDLE, LIMBS, TIPS)
 
 
-def trot(path: ControlPath, manner: Manner | None = None, *, generator: np.random.Generator) -> Recording:
-    """The hound on its way along a path."""
-    manner, gait, hound = manner or Manner(toe_out=0.0), TrotGait(), make_hound()
+def trot(path: ControlPath, manner: Manner | None = None, *, generator: np.random.Generator) -> SyntheticClip:
+    """Returns the hound's motion along a path."""
+    manner, gait, hound = manner or Manner(toe_out=0.0), TrotGaitPattern(), make_hound()
     whole, lead = with_lead(path)
     rest = hound.rest_positions
     toes = tuple(f"{leg}Toe" for leg in BEATS)
@@ -85,7 +85,7 @@ def trot(path: ControlPath, manner: Manner | None = None, *, generator: np.rando
     joints = [_joint(hound, leg, hips, world) for leg in legs]
     clip = stand_on(hound, whole, legs, feet, hips, joints, world)
     contacts = np.stack([foot.planted for foot in feet], axis=-1)
-    return Recording(clip, whole, toes, contacts).cut(lead, lead + len(path))
+    return SyntheticClip(clip, whole, toes, contacts).cut(lead, lead + len(path))
 
 
 def _leg_bones(hound: Skeleton, name: str) -> LegBones:
@@ -95,7 +95,7 @@ def _leg_bones(hound: Skeleton, name: str) -> LegBones:
 
 
 def _joint(hound: Skeleton, leg: LegBones, hips: Array, world: Array) -> Array:
-    """Where the hip joint of a leg is, along the chain of bones from the root."""
+    """Returns the positions of a leg's hip joint, along the chain of bones from the root."""
     chain = [hound.parents[leg.hip]]
     while chain[0]:
         chain.insert(0, hound.parents[chain[0]])
@@ -108,7 +108,7 @@ def _joint(hound: Skeleton, leg: LegBones, hips: Array, world: Array) -> Array:
 def _pose_trunk(
     hound: Skeleton, path: ControlPath, phase: Array, manner: Manner, generator: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Hips ``(T, 3)`` and world rotations ``(T, J, 4)`` with all but the legs filled in."""
+    """Returns the hips ``(T, 3)`` and world rotations ``(T, J, 4)`` without those of the legs."""
     fps, frames = path.fps, len(path)
     smooth = smooth_gaussian(path.velocities(), 0.2 * fps)
     liveliness = np.clip(effort(smooth) / 1.8, 0, 1.2)

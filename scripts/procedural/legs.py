@@ -1,4 +1,4 @@
-"""From feet and hips to the rotations of legs, and how high the hips may be so that no leg is too short."""
+"""Rotations of legs from feet and hips, and the height of the hips that all legs can reach."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from moglow.paths.control_path import ControlPath
 from scripts.procedural.feet import FootMotion, Sole
 
 REACH = 0.998
-"""The share of a leg's length that is used: a straight knee would lock."""
+"""Largest used share of a leg's length, to avoid straight knees."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class LegBones:
 
 
 def ceiling(skeleton: Skeleton, leg: LegBones, foot: FootMotion, hip: Array) -> Array:
-    """How much ``(T,)`` a hip ``(T, 3)`` may rise, negative where it must come down, until the leg is straight."""
+    """Returns how far in metres ``(T,)`` a hip ``(T, 3)`` may rise until the leg is straight; negative if too high."""
     ankle = foot.ankle(leg.sole)
     reach = REACH * (skeleton.bone_lengths[leg.knee] + skeleton.bone_lengths[leg.ankle])
     across = np.linalg.norm((hip - ankle)[:, [0, 2]], axis=-1)
@@ -47,9 +47,9 @@ def ceiling(skeleton: Skeleton, leg: LegBones, foot: FootMotion, hip: Array) -> 
 
 
 def lowering(rooms: Sequence[Array], fps: float) -> Array:
-    """The smooth descent ``(T,)`` that leaves every one of the ``rooms`` ``(T,)`` at least zero.
+    """Returns a smooth descent ``(T,)`` after which each of the ``rooms`` ``(T,)`` is at least zero.
 
-    The largest shortage around each frame, averaged over as much: an average of numbers that are all enough is enough.
+    It is the moving maximum of the shortage, averaged over a window of the same width, and so at least the shortage.
     """
     reach = max(1, round(0.06 * fps))
     shortage = np.pad(np.maximum(-np.min(rooms, axis=0), 0.0), 2 * reach, mode="edge")
@@ -61,7 +61,7 @@ def lowering(rooms: Sequence[Array], fps: float) -> Array:
 def pose_leg(
     skeleton: Skeleton, leg: LegBones, foot: FootMotion, hip: Array, heading: Array, world: Array
 ) -> None:
-    """Fills in the world rotations ``(T, J, 4)`` of a leg whose hip joint is at ``hip`` ``(T, 3)``."""
+    """Writes the world rotations ``(T, J, 4)`` of a leg whose hip joint is at ``hip`` ``(T, 3)``."""
     thigh, shin = skeleton.bone_lengths[leg.knee], skeleton.bone_lengths[leg.ankle]
     ankle = foot.ankle(leg.sole)
     middle = heading + 0.6 * (foot.heading - heading)  # a knee points between the hips and the foot
@@ -78,17 +78,17 @@ def pose_leg(
 
 
 def pitched(pitch: Array) -> Array:
-    """The rotation ``(T, 4)`` that lifts what points forward by an angle."""
+    """Returns the rotation ``(T, 4)`` that lifts the forward direction by an angle."""
     return axis_angle_to_quat(np.array([1.0, 0.0, 0.0]), -pitch)
 
 
 def rolled(roll: Array) -> Array:
-    """The rotation ``(T, 4)`` that lifts the left side by an angle."""
+    """Returns the rotation ``(T, 4)`` that lifts the left side by an angle."""
     return axis_angle_to_quat(np.array([0.0, 0.0, 1.0]), roll)
 
 
 def hip_position(skeleton: Skeleton, leg: LegBones, girdle: Array, turn: Array) -> Array:
-    """Where the hip joint is when its girdle is at ``girdle`` ``(T, 3)`` and turned by ``turn`` ``(T, 4)``."""
+    """Returns the position of a hip joint; its girdle is at ``girdle`` ``(T, 3)`` with rotation ``turn`` ``(T, 4)``."""
     return girdle + quat_rotate(turn, skeleton.offsets[leg.hip])
 
 
@@ -101,10 +101,10 @@ def stand_on(
     joints: Sequence[Array],
     world: Array,
 ) -> Clip:
-    """The clip of a trunk on its feet, lowered where a leg would be too short.
+    """Returns the clip of a trunk on its feet, lowered where a leg would be too short.
 
-    ``hips`` ``(T, 3)`` is the root, ``joints`` are where the hip joint of each leg is by the trunk alone, ``world``
-    ``(T, J, 4)`` holds the trunk's rotations; the legs' are filled in.
+    ``hips`` ``(T, 3)`` is the root, ``joints`` are the positions of the legs' hip joints before lowering, and ``world``
+    ``(T, J, 4)`` has the trunk's rotations; those of the legs are written into it.
     """
     rooms = [ceiling(skeleton, *of_leg) for of_leg in zip(legs, feet, joints, strict=True)]
     descent = np.zeros_like(hips)
@@ -117,14 +117,14 @@ def stand_on(
 
 
 def world_to_local(skeleton: Skeleton, world: Array) -> Array:
-    """Local rotations ``(T, J, 4)`` of world ones."""
+    """Returns the local rotations ``(T, J, 4)`` of world ones."""
     local = world.copy()
     local[:, 1:] = quat_multiply(quat_conjugate(world[:, list(skeleton.parents[1:])]), world[:, 1:])
     return local
 
 
 def _bone_frame(left: Array, up: Array, bone: Array) -> Array:
-    """The rotation that takes +X to ``left`` and the bone to −``up``; its rest direction lies in the plane x = 0."""
+    """Returns the rotation from +X to ``left`` and from the bone, which is in the plane x = 0, to −``up``."""
     frame = np.stack([left, up, np.cross(left, up)], axis=-1)
-    tilt = np.arctan2(-bone[2], -bone[1])  # of a bone that does not hang straight down at rest
+    tilt = np.arctan2(-bone[2], -bone[1])  # of a bone that is not vertical at rest
     return quat_multiply(matrix_to_quat(frame), pitched(np.full(len(up), tilt)))

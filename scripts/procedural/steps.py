@@ -1,8 +1,8 @@
-"""Which foot stands where, and when: stances planned along a path.
+"""The places and times of all stances along a path.
 
-Steps are counted by a phase that grows by one a step. Legs of even and of odd beat take turns; the swing of step k has
-its middle at phase k + 1/2, and lasts so much longer than a step as the gait flies. A foot is put where the path will
-be in the middle of its stance, so the body passes over it. Wherever the path rests, all feet stand side by side.
+Steps are counted by a phase that increases by one per step. Legs of even and odd beat alternate; the swing of step k is
+centred at phase k + 1/2, and is longer than a step in gaits with a flight phase. A foot is placed where the path is in
+the middle of its stance, so that the body passes over it. Where the path is at rest, all feet are side by side.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,17 +13,17 @@ import numpy as np
 from moglow.maths.rotations import Array, heading_to_quat, quat_rotate
 from moglow.maths.signals import smooth_gaussian
 from moglow.paths.control_path import ControlPath
-from scripts.procedural.gaits import Gait, Manner
+from scripts.procedural.gaits import GaitPattern, Manner
 
 CREEP = 0.03
-"""Metres (and half as many radians) a second below which a path is at rest …"""
+"""Speed in m/s (and half of it in rad/s) below which a path is at rest …"""
 REST = 0.4
-"""… if it is so for longer than so many seconds."""
+"""… if that lasts longer than these seconds."""
 
 
 @dataclass(frozen=True)
 class Foothold:
-    """A leg's ball of the foot when standing at the origin and facing +Z: (x, z), and which steps are its own."""
+    """The place (x, z) of the ball of a foot when standing at the origin and facing +Z, and the leg's beat."""
 
     home: tuple[float, float]
     beat: int
@@ -31,9 +31,9 @@ class Foothold:
 
 @dataclass(frozen=True)
 class Stance:
-    """From touch-down to lift-off, in seconds, the ball of the foot stands at (x, z).
+    """A stance: times of touch-down and lift-off in seconds, the place (x, z) of the ball, and the heading.
 
-    The foot is pitched (toes up positive) by ``landing`` when its heel touches and by ``leaving`` when it lifts off.
+    ``landing`` and ``leaving`` are the pitch (toes up positive) at touch-down and at lift-off.
     """
 
     touch: float
@@ -45,8 +45,8 @@ class Stance:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """Stances of each leg in time order and the phase ``(T,)``, in steps."""
+class StepPlan:
+    """The stances of each leg in order of time, and the phase ``(T,)`` in steps."""
 
     stances: tuple[tuple[Stance, ...], ...]
     phase: Array
@@ -54,7 +54,7 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Bout:
-    """A stretch of going between two rests: seconds ``(N,)`` and phases ``(N,)``, from ``first`` on ``count`` steps."""
+    """Motion between two rests: seconds ``(N,)`` and phases ``(N,)``, with ``count`` steps from step ``first``."""
 
     times: Array
     phases: Array
@@ -68,23 +68,23 @@ class Bout:
 def plan_steps(
     path: ControlPath,
     holds: Sequence[Foothold],
-    gait: Gait,
+    gait: GaitPattern,
     manner: Manner,
     *,
     generator: np.random.Generator,
-) -> Plan:
-    """Plans every stance of every leg; the path should begin and end with a rest."""
+) -> StepPlan:
+    """Returns a plan of all stances; the path should begin and end with a rest."""
     velocities = path.velocities()
     bouts = list(_bouts(path, velocities, gait, manner, generator))
     stances = tuple(tuple(_stances(path, velocities, bouts, hold, gait, manner, generator)) for hold in holds)
     phase = np.zeros(len(path))
     for bout in bouts:
         phase = np.where(path.times >= bout.times[0], np.interp(path.times, bout.times, bout.phases), phase)
-    return Plan(stances, phase)
+    return StepPlan(stances, phase)
 
 
 def _bouts(
-    path: ControlPath, velocities: Array, gait: Gait, manner: Manner, generator: np.random.Generator
+    path: ControlPath, velocities: Array, gait: GaitPattern, manner: Manner, generator: np.random.Generator
 ) -> Iterator[Bout]:
     fps = path.fps
     going = (np.hypot(velocities[:, 0], velocities[:, 1]) > CREEP) | (np.abs(velocities[:, 2]) > CREEP / 2)
@@ -118,7 +118,7 @@ def _stances(
     velocities: Array,
     bouts: Sequence[Bout],
     hold: Foothold,
-    gait: Gait,
+    gait: GaitPattern,
     manner: Manner,
     generator: np.random.Generator,
 ) -> Iterator[Stance]:
@@ -130,7 +130,7 @@ def _stances(
         period = 1 / float(gait.rate(velocity(middle)[None])[0])
         heading = float(np.interp(middle, path.times, path.headings))
         side = np.sign(hold.home[0])
-        # Who steps aside keeps the feet apart, or the trailing one would be put beyond the leading one.
+        # In side-steps the feet stay apart, else the trailing foot would be placed beyond the leading one.
         apart = max(abs(hold.home[0]) * manner.width, (abs(sideways) * period + 0.08) / 2)
         scatter = generator.normal(0, manner.scatter, 2) * min(1.0, np.hypot(forward, sideways))
         home = np.array(
@@ -148,7 +148,7 @@ def _stances(
             air = 1 - float(gait.duty(velocity(bout.time(step + 0.5))[None])[0])
             lift, touch = bout.time(max(step + 0.5 - air, bout.first)), bout.time(min(step + 0.5 + air, end))
             yield replace(current, lift=lift, leaving=gait.leaving(velocity(lift)) * manner.roll)
-            # The last two steps go to where the path rests, so that it rests on feet side by side.
+            # The last two steps go to the path's resting place, so that the feet end side by side.
             middle = float(bout.times[-1]) if step >= end - 2 else bout.time(step + 1.5)
             current = stand(touch, middle, gait.landing(velocity(touch)) * manner.roll)
     yield current

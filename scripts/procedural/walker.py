@@ -1,4 +1,4 @@
-"""The figure walks, runs, steps aside, turns and stands along a path, on feet that never slide."""
+"""The biped's motion along a path: walking, running, side-steps, turns and standing, on feet that never slide."""
 
 import numpy as np
 
@@ -8,22 +8,22 @@ from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_path import ControlPath
 from scripts.procedural.feet import Sole, move_foot
 from scripts.procedural.figure import make_figure
-from scripts.procedural.gaits import BipedGait, Manner, effort, running
+from scripts.procedural.gaits import BipedGaitPattern, Manner, effort, running
 from scripts.procedural.legs import LegBones, hip_position, pitched, rolled, stand_on
-from scripts.procedural.recording import Recording, drift, with_lead
 from scripts.procedural.steps import Foothold, plan_steps
+from scripts.procedural.synthetic_clip import SyntheticClip, drift, with_lead
 
 HIPS_HEIGHT = 0.942
-"""Of a standing figure, whose knees are a little bent."""
+"""Height of the hips of a standing figure, whose knees are slightly bent."""
 AHEAD = 0.035
-"""Metres by which the balls of the feet stand before the hips."""
+"""Metres from the hips forward to the balls of the feet of a standing figure."""
 SOLE = Sole(height=0.02, ankle=(0.06, -0.13), heel=(-0.02, -0.18), toes=0.07)
 SIDES = ("Left", "Right")
 
 
-def walk(path: ControlPath, manner: Manner | None = None, *, generator: np.random.Generator) -> Recording:
-    """The figure on its way along a path."""
-    manner, gait, figure = manner or Manner(), BipedGait(), make_figure()
+def walk(path: ControlPath, manner: Manner | None = None, *, generator: np.random.Generator) -> SyntheticClip:
+    """Returns the figure's motion along a path."""
+    manner, gait, figure = manner or Manner(), BipedGaitPattern(), make_figure()
     whole, lead = with_lead(path)
     velocities = whole.velocities()
     holds = [Foothold((0.062, AHEAD), 0), Foothold((-0.062, AHEAD), 1)]
@@ -35,7 +35,7 @@ def walk(path: ControlPath, manner: Manner | None = None, *, generator: np.rando
     clip = stand_on(figure, whole, legs, feet, hips, joints, world)
     toes = tuple(f"{side}ToeBase" for side in SIDES)
     contacts = np.stack([foot.planted for foot in feet], axis=-1)
-    return Recording(clip, whole, toes, contacts).cut(lead, lead + len(path))
+    return SyntheticClip(clip, whole, toes, contacts).cut(lead, lead + len(path))
 
 
 def _leg_bones(figure: Skeleton, side: str) -> LegBones:
@@ -46,10 +46,10 @@ def _leg_bones(figure: Skeleton, side: str) -> LegBones:
 def _pose_trunk(
     figure: Skeleton, path: ControlPath, phase: Array, manner: Manner, generator: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Hips ``(T, 3)`` and world rotations ``(T, J, 4)`` with all but the legs filled in.
+    """Returns the hips ``(T, 3)`` and world rotations ``(T, J, 4)`` without those of the legs.
 
-    Signs: a positive turn takes the left side back, a positive roll lifts it; in the middle of a left swing
-    ``left_swing`` is +1, where the left foot is furthest ahead ``left_ahead`` is +1.
+    Signs: a positive turn moves the left side back, a positive roll lifts it. ``left_swing`` is +1 in the middle of a
+    left swing, ``left_ahead`` is +1 where the left foot is farthest ahead.
     """
     fps, frames = path.fps, len(path)
     velocities = path.velocities()

@@ -168,8 +168,8 @@ def test_keyframes_time_the_walk(day: dict[str, Any]) -> None:
 
 @blender
 def test_corners_and_what_is_asked_too_much_are_told(day: dict[str, Any]) -> None:
-    assert "forward" in day["corner"]["said"] and "m/s seen" in day["corner"]["said"]
-    assert "rises by 1.0 m" in day["corner"]["said"]
+    assert "forward" in day["corner"]["messages"] and "m/s within reach" in day["corner"]["messages"]
+    assert "rises by 1.0 m" in day["corner"]["messages"]
     ends = np.array(day["corner"]["ground"])[[0, -1]]
     np.testing.assert_allclose(ends, [[0, 0], [3, -3]], atol=0.3)
 
@@ -207,7 +207,7 @@ def test_the_panel_shows_what_there_is_to_choose_and_to_know(day: dict[str, Any]
     assert "25%" in during and "moglow.cancel" in during and "moglow.generate" not in during
     assert any("keyframes" in text for text in timed) and "speed" not in timed
     assert "moglow.show_take" in after and day["corner"]["results"][0][1] in after
-    assert "m/s seen" in " ".join(after)  # a warning may take several lines
+    assert "m/s within reach" in " ".join(after)  # a warning may take several lines
 
 
 @blender

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from moglow.blender.program import Blender, candidates, find_blender, install_bpy, own_environment, python_of
-from moglow.blender.scene_job import Scene, build_scene, seam
+from moglow.blender.scene_job import BlenderScene, build_scene, seam
 from moglow.bvh.read import read_bvh
 from moglow.bvh.write import write_bvh
 from moglow.cli.main import cli
@@ -57,7 +57,7 @@ def test_what_it_writes_opens_as_it_was_meant(bpy_python: Path, tmp_path: Path, 
         clip = replace(clip, name="odd name é", fps=24.0)
     files = {tmp_path / f"out{suffix}": clip.fps for suffix in (".blend", ".fbx", ".glb")}
     for file in files:
-        built = build_scene(clip, Scene(file), Blender(bpy_python))
+        built = build_scene(clip, BlenderScene(file), Blender(bpy_python))
         assert (built.bones, built.constrained, built.engine) == (len(clip.skeleton), 0, "")
     body = capsule_body(clip.skeleton).posed(*clip.world())
     extent = np.stack([body.min(1), body.max(1)], axis=1)
@@ -67,7 +67,9 @@ def test_what_it_writes_opens_as_it_was_meant(bpy_python: Path, tmp_path: Path, 
         name, first, last = found["action"]
         assert clip.name in name and (first, round(last, 3)) == (1, len(clip)), suffix
         assert found["armature"][0] == clip.name
-        np.testing.assert_allclose(found["joints"], clip.world()[0][:, joints], atol=CLOSE, err_msg=suffix)
+        np.testing.assert_allclose(
+            found["joints"], clip.world_positions[:, joints], atol=CLOSE, err_msg=suffix
+        )
         np.testing.assert_allclose(found["extent"], extent, atol=CLOSE, err_msg=suffix)
         if suffix == ".blend":
             assert found["fps"] == pytest.approx(clip.fps, abs=1e-4)
@@ -79,7 +81,7 @@ def test_what_it_writes_opens_as_it_was_meant(bpy_python: Path, tmp_path: Path, 
 def test_the_camera_goes_along_and_the_path_is_drawn(bpy_python: Path, tmp_path: Path) -> None:
     clip, file = read_bvh(WALK)[:60], tmp_path / "walk.blend"
     path = ControlPath.from_clip(clip).moved((0.0, 1.0))
-    build_scene(clip, Scene(file, body=False), Blender(bpy_python), path=path)
+    build_scene(clip, BlenderScene(file, body=False), Blender(bpy_python), path=path)
     found = opened(bpy_python, {file: 30}, tmp_path)[".blend"]
     away = np.array(found["camera"])[:, [0, 2]] - path.positions
     assert np.ptp(away, axis=0).max() < CLOSE and 4 < np.linalg.norm(away[0]) < 8
@@ -92,12 +94,12 @@ def test_a_loop_goes_on_from_where_it_was(bpy_python: Path, tmp_path: Path) -> N
     step = walk(skeleton_of(RIGS["mixamo"]), seconds=4.0)[0]
     clip = replace(step[:41], name="round", fps=29.97)
     file = tmp_path / "loop.blend"
-    build_scene(clip, Scene(file, loop=True), Blender(bpy_python))
+    build_scene(clip, BlenderScene(file, loop=True), Blender(bpy_python))
     found = opened(bpy_python, {file: 30}, tmp_path)[".blend"]
     assert found["scene_range"] == [1, 40] and found["fps"] == pytest.approx(29.97, abs=1e-4)
     joints = [clip.skeleton.index(name) for name in found["names"]]
     onward = clip.positions[-1, 0] - clip.positions[0, 0]
-    expected = clip.world()[0][10] + 4 * onward
+    expected = clip.world_positions[10] + 4 * onward
     np.testing.assert_allclose(found["far"], expected[joints], atol=10 * CLOSE)
 
 
@@ -107,9 +109,9 @@ def test_a_character_takes_the_motion(bpy_python: Path, tmp_path: Path, suffix: 
     """A rig of other proportions and names, itself written by Blender; its feet go where ours went."""
     character, out = tmp_path / f"hero{suffix}", tmp_path / "out.blend"
     hero = walk(skeleton_of(RIGS["rigify"]), seconds=0.2)[0]
-    build_scene(replace(hero, name="hero"), Scene(character), Blender(bpy_python))
+    build_scene(replace(hero, name="hero"), BlenderScene(character), Blender(bpy_python))
     clip = read_bvh(WALK)[:60]
-    built = build_scene(clip, Scene(out, character=character), Blender(bpy_python))
+    built = build_scene(clip, BlenderScene(out, character=character), Blender(bpy_python))
     assert built.bones == len(hero.skeleton)
     found = opened(bpy_python, {out: 30}, tmp_path)[".blend"]
     assert found["action"][0].startswith(clip.name)
@@ -121,15 +123,32 @@ def test_a_character_takes_the_motion(bpy_python: Path, tmp_path: Path, suffix: 
 
 
 @pytest.mark.blender
+def test_scripts_in_a_character_do_not_run(bpy_python: Path, tmp_path: Path) -> None:
+    character, touched = tmp_path / "hero.blend", tmp_path / "ran"
+    hero = walk(skeleton_of(RIGS["rigify"]), seconds=0.2)[0]
+    build_scene(replace(hero, name="hero"), BlenderScene(character), Blender(bpy_python))
+    planting = [bpy_python, ORACLES / "script_blender.py", character, touched]
+    subprocess.run(planting, check=True, capture_output=True, timeout=300)
+    trusting = f"import bpy; bpy.ops.wm.open_mainfile(filepath={str(character)!r}, use_scripts=True)"
+    subprocess.run([bpy_python, "-c", trusting], check=False, capture_output=True, timeout=300)
+    assert touched.exists(), "the script runs where the file is trusted, or this would show nothing"
+    touched.unlink()
+    build_scene(
+        read_bvh(WALK)[:3], BlenderScene(tmp_path / "out.blend", character=character), Blender(bpy_python)
+    )
+    assert (tmp_path / "out.blend").exists() and not touched.exists()
+
+
+@pytest.mark.blender
 @pytest.mark.render
 def test_films_and_stills(bpy_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By Workbench where it can; without OpenGL that takes Blender down, and Cycles takes over."""
     clip, out = read_bvh(WALK)[:3], tmp_path / "out.blend"
-    film = build_scene(clip, Scene(out, tmp_path / "film.mp4", size=(160, 90)), Blender(bpy_python))
+    film = build_scene(clip, BlenderScene(out, tmp_path / "film.mp4", size=(160, 90)), Blender(bpy_python))
     assert (tmp_path / "film.mp4").read_bytes()[4:8] == b"ftyp"
     assert film.engine in ("BLENDER_WORKBENCH", "CYCLES")
     monkeypatch.setenv("__EGL_VENDOR_LIBRARY_DIRS", str(tmp_path))
-    still = build_scene(clip, Scene(out, tmp_path / "still.png", size=(160, 90)), Blender(bpy_python))
+    still = build_scene(clip, BlenderScene(out, tmp_path / "still.png", size=(160, 90)), Blender(bpy_python))
     assert (tmp_path / "still.png").read_bytes().startswith(b"\x89PNG")
     assert still.engine == "CYCLES" or "DISPLAY" in os.environ
 
@@ -139,7 +158,7 @@ def test_a_character_that_is_none_is_told(bpy_python: Path, tmp_path: Path) -> N
     for name, content in (("broken.blend", b"no blend"), ("broken.glb", b"no glb")):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ExportError, match=name):
-            scene = Scene(tmp_path / "out.blend", character=tmp_path / name)
+            scene = BlenderScene(tmp_path / "out.blend", character=tmp_path / name)
             build_scene(read_bvh(WALK)[:5], scene, Blender(bpy_python))
     assert not (tmp_path / "out.blend").exists()
 
@@ -167,7 +186,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="pretends with shell scrip
     ("name", "script", "said"),
     [
         ("blender", "echo Segmentation fault; kill -11 $$", "Segmentation fault"),
-        ("blender", "exit 0", "nothing"),
+        ("blender", "exit 0", "last line of output: none"),
         ("python3", "echo \"ModuleNotFoundError: No module named 'bpy'\" >&2; exit 1", "has no bpy"),
         (
             "blender",
@@ -204,9 +223,19 @@ def test_blender_gets_its_job(tmp_path: Path) -> None:
     assert "21 bones, 204 frames at 30 fps, by Blender 4.2.1" in scene and "Workbench" in rendered
     assert (out.read_text(), film.read_text()) == ("scene\n", "film\n")
     words = (tmp_path / "said").read_text().split()
-    assert words[:2] == ["--background", "--factory-startup"] and words[-2] == "--"
+    assert words[:3] == ["--background", "--factory-startup", "--disable-autoexec"] and words[-2] == "--"
     job = json.loads((tmp_path / "job.json").read_text())
     assert (job["name"], job["loop"], job["body"], job["size"]) == ("walk", True, True, [960, 540])
+
+
+def test_a_character_is_never_overwritten(tmp_path: Path) -> None:
+    hero = tmp_path / "hero.blend"
+    hero.write_bytes(b"hero")
+    for out in (hero, tmp_path / "link.blend"):
+        if out != hero:
+            out.symlink_to(hero)
+        assert "never overwritten" in refused(WALK, out, "--character", hero)
+    assert hero.read_bytes() == b"hero"
 
 
 def test_what_cannot_be_built_is_told_before_the_work(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_changed_joints_are_written_and_no_other_word(file: Path, spelling: str)
     assert [k for k, pair in enumerate(zip(rows, patched, strict=True)) if pair[0] != pair[1]] == [
         len(rows) - len(clip) + frame for frame in range(10, 14)
     ]
-    assert np.abs(read_bvh(out).world()[0] - clip.world()[0]).max() < 1e-6
+    assert np.abs(read_bvh(out).world_positions - clip.world_positions).max() < 1e-6
 
 
 def test_angles_go_on_from_those_that_stay(file: Path) -> None:
@@ -81,7 +81,7 @@ def test_new_frames_and_another_rate_are_told_in_the_head(file: Path) -> None:
     patch_bvh(file, longer, file.with_name("out.bvh"), frames=frames, changed=changed)
     out = read_bvh(file.with_name("out.bvh"))
     assert (len(out), out.fps) == (len(clip) + 1, 60.0)
-    assert np.abs(out.world()[0] - longer.world()[0]).max() < 1e-6
+    assert np.abs(out.world_positions - longer.world_positions).max() < 1e-6
 
 
 def test_frames_on_several_lines_are_patched_too(file: Path) -> None:
@@ -92,4 +92,4 @@ def test_frames_on_several_lines_are_patched_too(file: Path) -> None:
     file.write_text("\n".join([head + mark + time, *wrapped, ""]))
     clip, changed = bent(read_bvh(file), slice(10, 14))
     patch_bvh(file, clip, file.with_name("out.bvh"), frames=np.arange(len(clip)), changed=changed)
-    assert np.abs(read_bvh(file.with_name("out.bvh")).world()[0] - clip.world()[0]).max() < 1e-6
+    assert np.abs(read_bvh(file.with_name("out.bvh")).world_positions - clip.world_positions).max() < 1e-6

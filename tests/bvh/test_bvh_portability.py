@@ -112,5 +112,7 @@ def test_other_programs_agree(name: str, tmp_path: Path) -> None:
         assert found["fps"] is None or found["fps"] == pytest.approx(clip.fps, rel=1e-6)
         joints = [clip.skeleton.index(joint) for joint in found["names"]]
         assert len(joints) >= len(clip.skeleton) - 1  # a root that only carries is folded
-        np.testing.assert_allclose(found["positions"], clip.world()[0][:, joints], atol=CLOSE, err_msg=path)
+        np.testing.assert_allclose(
+            found["positions"], clip.world_positions[:, joints], atol=CLOSE, err_msg=path
+        )
     assert not expected

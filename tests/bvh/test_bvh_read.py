@@ -215,7 +215,7 @@ def test_unit_and_axes_are_found_or_given(tmp_path: Path, samples: Path) -> None
     x, y, z = np.moveaxis(upright.positions, -1, 0)
     np.testing.assert_allclose(zup.positions, 2.54 * np.stack([x, z, -y], axis=-1), atol=ROUNDING)
     turned, _ = zup.world()
-    x, y, z = np.moveaxis(upright.world()[0], -1, 0)
+    x, y, z = np.moveaxis(upright.world_positions, -1, 0)
     np.testing.assert_allclose(turned, 2.54 * np.stack([x, z, -y], axis=-1), atol=ROUNDING)
 
 

@@ -56,8 +56,8 @@ def again(clip: Clip, folder: Path, *, verbatim: bool | None = None, unit: str |
 def assert_same_world(clip: Clip, expected: Clip, place: float = 2e-5) -> None:
     """All joints of ``clip`` are where the last joints of ``expected`` are; errors of angles add up along the bones."""
     joints = slice(len(expected.skeleton) - len(clip.skeleton), None)
-    np.testing.assert_allclose(clip.world()[0], expected.world()[0][:, joints], atol=place)
-    assert quat_angle(clip.world()[1], expected.world()[1][:, joints]).max() < 10 * ANGLE
+    np.testing.assert_allclose(clip.world_positions, expected.world_positions[:, joints], atol=place)
+    assert quat_angle(clip.world_rotations, expected.world_rotations[:, joints]).max() < 10 * ANGLE
 
 
 @given(figures(), st.sampled_from(["m", "cm", "mm", "inch"]))
@@ -75,7 +75,7 @@ def test_any_figure_survives(tmp_path_factory: pytest.TempPathFactory, figure: F
     assert quat_angle(verbatim.rotations, clip.rotations).max() < ANGLE
     assert verbatim.fps == pytest.approx(clip.fps, rel=1e-7)
     assert_same_world(
-        again(clip, folder, verbatim=False), clip, place=2e-7 * np.abs(clip.world()[0]).max() + 2e-5
+        again(clip, folder, verbatim=False), clip, place=2e-7 * np.abs(clip.world_positions).max() + 2e-5
     )
 
 
@@ -139,8 +139,8 @@ def test_joints_in_any_order_are_written(tmp_path: Path) -> None:
     back = again(clip, tmp_path)
     order = [clip.skeleton.index(name) for name in back.skeleton.names]
     assert order == [0, 1, 3, 2, 4]
-    np.testing.assert_allclose(back.world()[0], clip.world()[0][:, order], atol=2e-5)
-    assert quat_angle(back.world()[1], clip.world()[1][:, order]).max() < 10 * ANGLE
+    np.testing.assert_allclose(back.world_positions, clip.world_positions[:, order], atol=2e-5)
+    assert quat_angle(back.world_rotations, clip.world_rotations[:, order]).max() < 10 * ANGLE
 
 
 HINGES = "HIERARCHY\nROOT A\n{{\nOFFSET 0 9 0\nCHANNELS {}\n}}\nMOTION\nFrames: 1\nFrame Time: 1\n{}\n"

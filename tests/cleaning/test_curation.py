@@ -84,7 +84,7 @@ def test_a_level_floor_keeps_every_bit() -> None:
 
 
 def bends(clip: Clip, leg: int) -> Array:
-    world, limb = clip.world()[0], clip.skeleton.anatomy.legs[leg]
+    world, limb = clip.world_positions, clip.skeleton.anatomy.legs[leg]
     bend: Array = across_part(
         world[:, limb.knee] - world[:, limb.hip], world[:, limb.ankle] - world[:, limb.hip]
     )
@@ -95,7 +95,7 @@ def test_a_knee_that_spins_about_a_straight_leg_is_led() -> None:
     clip, _ = walk(skeleton_of(RIGS["cmu"]))
     assert np.array_equal(steady_knees(clip).rotations, clip.rotations)
     limb = clip.skeleton.anatomy.legs[0]
-    world = clip.world()[0]
+    world = clip.world_positions
     rotations = clip.rotations.copy()
     spun = slice(40, 44)  # the thigh, and with it all below, turned about the leg's line
     line = world[spun, limb.ankle] - world[spun, limb.hip]
@@ -108,7 +108,9 @@ def test_a_knee_that_spins_about_a_straight_leg_is_led() -> None:
     before, after = bends(spoilt, 0), bends(mended, 0)
     np.testing.assert_allclose(np.linalg.norm(after, axis=-1), np.linalg.norm(before, axis=-1), atol=1e-6)
     joints = [limb.hip, limb.ankle]
-    np.testing.assert_allclose(mended.world()[0][:, joints], spoilt.world()[0][:, joints], atol=1e-6)
+    np.testing.assert_allclose(
+        mended.world_positions[:, joints], spoilt.world_positions[:, joints], atol=1e-6
+    )
     assert (after[spun] * bends(clip, 0)[spun]).sum(-1).min() > 0  # on the right side again
     assert np.array_equal(mended.rotations[:20], clip.rotations[:20])
 
@@ -138,7 +140,7 @@ def test_turns_are_continuous_and_the_same_rotations() -> None:
 
 def measures(clip: Clip) -> dict[str, Array]:
     """Degrees ``(T,)``: tilt from the middle of the hips to the head, and the bends of elbows and knees."""
-    world, roles = clip.world()[0], clip.skeleton.anatomy.roles
+    world, roles = clip.world_positions, clip.skeleton.anatomy.roles
 
     def angle(one: Array, other: Array) -> Array:
         cosine = (one * other).sum(-1) / (np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1))

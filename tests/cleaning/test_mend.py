@@ -9,7 +9,7 @@ import pytest
 
 from moglow.bvh.read import read_bvh
 from moglow.cleaning.damage import Damage, interpolated
-from moglow.cleaning.injuries import KINDS, Injured, inject
+from moglow.cleaning.injection import KINDS, DamagedClip, inject
 from moglow.cleaning.mend import Mended, mend
 from moglow.cleaning.spike import Spike
 from moglow.cleaning.sunk import Sunk
@@ -35,7 +35,7 @@ TOLERANCES = {
 """Metres by which any joint is off in any frame once mended by curves."""
 
 
-def injured(kind: str, seed: int, clip: Clip = WALK) -> Injured:
+def damaged(kind: str, seed: int, clip: Clip = WALK) -> DamagedClip:
     return inject(clip, kind, generator=np.random.default_rng(seed))
 
 
@@ -64,18 +64,18 @@ def test_a_walk_on_any_figure_is_sound(rig: str) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_fault_is_named_and_mended(kind: str, seed: int) -> None:
-    found = injured(kind, seed)
+    found = damaged(kind, seed)
     mended = mend(found.clip)
     assert NAMED[kind] in {each.damage.kind for each in mended.findings if not each.left}
     assert frames_of(mended)[found.frames].mean() > 0.8
     assert (len(mended.clip), mended.clip.fps) == (len(WALK), WALK.fps)
-    off = np.linalg.norm(mended.clip.world()[0] - WALK.world()[0], axis=-1)
+    off = np.linalg.norm(mended.clip.world_positions - WALK.world_positions, axis=-1)
     assert off.max() < TOLERANCES[kind]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "rate"])
 def test_good_frames_and_good_joints_keep_every_bit(kind: str) -> None:
-    found = injured(kind, 1)
+    found = damaged(kind, 1)
     mended = mend(found.clip)
     joints = {joint for each in mended.findings for joint in each.damage.joints}
     assert not mended.changed[~frames_of(mended)].any()
@@ -104,12 +104,12 @@ def test_damage_mended_nearby_is_mended_as_in_the_whole_take(kind: type[Damage])
 
 
 def test_what_a_curve_sinks_is_no_fault_of_the_take() -> None:
-    findings = [mend(injured("lost", seed).clip).findings for seed in range(4)]
+    findings = [mend(damaged("lost", seed).clip).findings for seed in range(4)]
     assert [[each.damage.kind for each in found] for found in findings] == [["frozen"]] * 4
 
 
 def test_frames_beside_a_stretch_at_another_rate_keep_every_bit() -> None:
-    found = injured("rate", 2)
+    found = damaged("rate", 2)
     mended = mend(found.clip)
     kept = mended.source >= 0
     assert kept.sum() > 0.7 * len(WALK)
@@ -121,14 +121,14 @@ def test_frames_beside_a_stretch_at_another_rate_keep_every_bit() -> None:
 @pytest.mark.parametrize("rig", ["bandai", "mixamo", "unreal"])
 def test_faults_are_mended_on_any_figure(rig: str, kind: str) -> None:
     sound, _ = walk(skeleton_of(RIGS[rig]), seconds=4.0)
-    mended = mend(injured(kind, 4, sound).clip)
-    off = np.linalg.norm(mended.clip.world()[0] - sound.world()[0], axis=-1)
+    mended = mend(damaged(kind, 4, sound).clip)
+    off = np.linalg.norm(mended.clip.world_positions - sound.world_positions, axis=-1)
     assert mended.findings and off.max() < 0.02
 
 
 def test_mended_motion_is_sound() -> None:
     for kind in ("spike", "swap", "teleport", "leap", "fps"):
-        assert mend(mend(injured(kind, 1).clip).clip).findings == ()
+        assert mend(mend(damaged(kind, 1).clip).clip).findings == ()
 
 
 def test_what_is_frozen_at_an_end_is_said_and_left() -> None:

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from moglow.bvh.read import read_bvh
 from moglow.bvh.write import write_bvh
-from moglow.cleaning.injuries import inject
+from moglow.cleaning.injection import inject
 from moglow.cli.main import cli
 
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
@@ -55,8 +55,8 @@ def test_good_frames_keep_their_lines(take: Path) -> None:
     assert set(changed) == {
         frame for each in said["findings"] for frame in range(each["start"], each["stop"])
     }
-    sound = read_bvh(SAMPLES / "walk.bvh").world()[0]
-    assert np.abs(read_bvh(fixed).world()[0] - sound).max() < 0.01
+    sound = read_bvh(SAMPLES / "walk.bvh").world_positions
+    assert np.abs(read_bvh(fixed).world_positions - sound).max() < 0.01
 
 
 def test_a_page_shows_the_take_before_and_after(take: Path) -> None:
@@ -75,7 +75,7 @@ def test_what_is_strange_and_long_is_drawn_by_the_model(take: Path) -> None:
     for option in ([], ["--no-model"]):
         fixed = take.with_name("fixed.bvh")
         assert clean(take, "-o", fixed, *option).exit_code == 0
-        away = np.linalg.norm(read_bvh(fixed).world()[0] - clip.world()[0], axis=-1)
+        away = np.linalg.norm(read_bvh(fixed).world_positions - clip.world_positions, axis=-1)
         off.append(float(away[frozen.frames].mean()))
         assert away[~frozen.frames].max() < 1e-6
     assert off[0] < off[1]

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from moglow.cli.main import cli
 from moglow.models import MODELS
-from moglow.training.run import Plan, TrainingRun
+from moglow.training.run import TrainingPlan, TrainingRun
 from tests.support.tiny import tiny_corpus, tiny_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def test_every_model_is_listed() -> None:
 
 
 def test_a_checkpoint_says_what_it_is(tmp_path: Path) -> None:
-    run = TrainingRun(tmp_path / "run", Plan.of(tiny_recipe(steps=1)), tiny_corpus(), seed=1)
+    run = TrainingRun(tmp_path / "run", TrainingPlan.of(tiny_recipe(steps=1)), tiny_corpus(), seed=1)
     list(run.events())
     card = json.loads(info(tmp_path / "run", "--json").output)
     corpus = tiny_corpus()

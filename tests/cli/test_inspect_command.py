@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from moglow.bvh.read import read_bvh
 from moglow.bvh.write import write_bvh
-from moglow.cleaning.injuries import inject
+from moglow.cleaning.injection import inject
 from moglow.cli.main import cli
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk

@@ -167,7 +167,7 @@ def test_export_writes_by_suffix(walk_file: Path, tmp_path: Path, suffix: str) -
 def test_export_frames_and_rate(walk_file: Path, tmp_path: Path) -> None:
     clip = read_bvh(walk_file)
     part = exported(walk_file, tmp_path, "--frames", "10:40")
-    assert np.abs(part.world()[0] - clip.world()[0][10:40]).max() < 1e-5
+    assert np.abs(part.world_positions - clip.world_positions[10:40]).max() < 1e-5
     fast = exported(walk_file, tmp_path, "--fps", 60)
     assert (len(fast), round(fast.fps, 6)) == (121, 60)
 
@@ -186,7 +186,7 @@ def test_export_units_are_told_apart_by_size(walk_file: Path, tmp_path: Path) ->
     for unit in ("cm", "m"):
         clip = exported(walk_file, tmp_path, "--unit", unit)
         assert clip.skeleton.layout is not None
-        heights[unit] = clip.world()[0].max() / clip.skeleton.layout.unit
+        heights[unit] = clip.world_positions.max() / clip.skeleton.layout.unit
     assert heights["cm"] == pytest.approx(100 * heights["m"], rel=1e-4)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from moglow.bvh.write import write_bvh
 from moglow.checkpoint import Checkpoint
 from moglow.cli.main import cli
-from moglow.training.trainer import Report, Trainer
+from moglow.training.trainer import StepReport, Trainer
 from moglow_viewer.pictures.sheet import TILE
 from moglow_viewer.stage.graphics import drawing
 from tests.support.rigs import RIGS
@@ -70,7 +70,8 @@ def test_a_recipe_becomes_a_model(recipe: Path, tmp_path: Path) -> None:
     assert [row["step"] for row in log if "step" in row] == [1, 2, 3, 4, 5, 6]
     assert [row["validation"]["step"] for row in log if "validation" in row] == [3, 6]
     again = train(recipe)
-    assert again.exit_code == 1 and "holds a training run already; add --resume" in again.output
+    assert again.exit_code == 1 and "holds a training run already" in again.output
+    assert again.output.endswith("or resume it (--resume)\n")
     more = train(recipe, "--resume", "--steps", "8")
     assert more.exit_code == 0 and "8 steps in" in more.output
 
@@ -81,7 +82,7 @@ def test_a_signal_saves_and_ends(
 ) -> None:
     step = Trainer._step
 
-    def signalled(self: Trainer) -> Report:
+    def signalled(self: Trainer) -> StepReport:
         if self.step == 1:
             os.kill(os.getpid(), number)
         return step(self)
@@ -135,7 +136,7 @@ def test_the_corpus_is_made_first_where_there_is_none(tmp_path: Path) -> None:
         (["--set", "model.preset=papre"], "moglow has no preset 'papre'; did you mean 'paper'?"),
         (["--set", "training.windows.length=99"], "lower training.windows.length"),
         (["--resume"], "no training state to resume from"),
-        (["--device", "cuda:9"], "use --device cpu"),
+        (["--device", "cuda:9"], "choose cpu"),
     ],
 )
 def test_what_is_wrong_is_one_line(recipe: Path, arguments: list[str], message: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from moglow.compute.cuda_graphs import Captured, CapturedGradients, Recording, captured
+from moglow.compute.cuda_graphs import GraphedFunction, GraphedGradients, RecordedGraph, graphed
 from moglow.models import MODELS
 from moglow.models.model import MotionModel, Objective
 from moglow.paths.presets import preset
@@ -26,7 +26,7 @@ def test_without_a_gpu_a_function_stays_as_it_is() -> None:
     def function(x: Tensor) -> tuple[Tensor]:
         return (x + 1,)
 
-    assert captured(function, CPU) is function
+    assert graphed(function, CPU) is function
 
 
 @pytest.mark.gpu
@@ -36,7 +36,7 @@ def test_each_shape_is_recorded_when_it_comes_again() -> None:
         total = x if state is None else x + state[0]
         return 2 * total, (total, None)
 
-    step, device = Captured(function, torch.device("cuda")), "cuda"
+    step, device = GraphedFunction(function, torch.device("cuda")), "cuda"
     one, other = torch.ones(3, device=device), torch.full((3,), 2.0, device=device)
     first, state = step(one, None)
     kept = state[0]
@@ -54,7 +54,7 @@ def test_a_function_that_looks_at_a_number_is_not_recorded() -> None:
     def function(x: Tensor) -> tuple[Tensor]:
         return (x + 1 if float(x.sum()) > 0 else x - 1,)
 
-    step = Captured(function, torch.device("cuda"))
+    step = GraphedFunction(function, torch.device("cuda"))
     for value in (1.0, -1.0, 1.0, -1.0):
         assert step(torch.tensor([value], device="cuda"))[0].item() == 2 * value
     assert step.recordings == 0
@@ -100,12 +100,12 @@ def test_a_recording_sees_new_inputs_and_new_randomness() -> None:
     def noisy(inputs: Tensor) -> tuple[Tensor]:
         return (inputs + torch.rand(4, generator=generator, device="cuda"),)
 
-    recording = Recording.of(noisy, (torch.zeros(4, device="cuda"),), None, generators=[generator])
+    recording = RecordedGraph.of(noisy, (torch.zeros(4, device="cuda"),), None, generators=[generator])
     ones = torch.ones(4, device="cuda")
     generator.manual_seed(7)
-    first, second = (recording.play((ones,))[0].clone() for _ in range(2))
+    first, second = (recording.replay((ones,))[0].clone() for _ in range(2))
     generator.manual_seed(7)
-    assert torch.equal(first, recording.play((ones,))[0]) and not torch.equal(first, second)
+    assert torch.equal(first, recording.replay((ones,))[0]) and not torch.equal(first, second)
     generator.manual_seed(7)
     torch.testing.assert_close(first, noisy(ones)[0])
 
@@ -117,7 +117,7 @@ def test_recorded_gradients_are_those_of_the_loss(name: str) -> None:
     model, generator = made(name), Generator("cuda")
     for objective in model.objectives():
         buffers = tuple(model.buffers())
-        recorded = CapturedGradients(
+        recorded = GraphedGradients(
             objective.loss, objective.parameters, torch.device("cuda"), buffers=buffers
         )
         for seed in (1, 2):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from moglow.compute.distributed import Place, joined
-from moglow.training.run import Plan, TrainingRun
-from moglow.training.trainer import Report
+from moglow.compute.distributed import Place, process_group
+from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.trainer import StepReport
 from tests.support.tiny import tiny_corpus, tiny_recipe
 
 CLOSE = 1e-5  # the issue's figure; float32 sums in another order
@@ -26,10 +26,10 @@ def losses(folder: Path, *, until: int, resume: bool = False, place: Place = Pla
     recipe = tiny_recipe(
         steps=WHOLE, windows=WINDOWS, free_running=CURRICULUM, outliers=OUTLIERS, validate_every=WHOLE
     )
-    run = TrainingRun(folder, Plan.of(recipe), tiny_corpus(), seed=5, resume=resume, place=place)
+    run = TrainingRun(folder, TrainingPlan.of(recipe), tiny_corpus(), seed=5, resume=resume, place=place)
     found = []
     for event in run.events():
-        if isinstance(event, Report):
+        if isinstance(event, StepReport):
             found.append(event.losses["nll"])
             if event.step == until:
                 break
@@ -39,7 +39,7 @@ def losses(folder: Path, *, until: int, resume: bool = False, place: Place = Pla
 
 def as_one_of_two(folder: Path) -> None:
     """What each process does: begins a run, and ends one that a single process began."""
-    with joined("cpu") as place:
+    with process_group("cpu") as place:
         rows = {"begun": losses(folder / "two", until=HALF, place=place)}
         rows["ended"] = losses(folder / "one", until=WHOLE, resume=True, place=place)
         (folder / f"rank{place.rank}.json").write_text(json.dumps(rows))
@@ -75,5 +75,5 @@ def test_two_processes_train_as_one_and_take_over_from_each_other(tmp_path: Path
 
 def test_without_torchrun_a_process_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    with joined("cpu") as place:
+    with process_group("cpu") as place:
         assert place == Place("cpu", 0, 1)

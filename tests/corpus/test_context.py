@@ -70,7 +70,7 @@ def test_of_a_path_that_goes_sideways_a_style_is_told() -> None:
     asked = replace(aside, styles=("brisk",) * 30)
     assert tuple(context.styles_of(asked)) == asked.styles
     assert list(tiny_context().styles_of(aside)) == [None]
-    with pytest.raises(RecipeError, match=r"\[context\] sideways: no style 'calm '"):
+    with pytest.raises(RecipeError, match=r"\[context\] sideways: no style or performer 'calm '"):
         tiny_context(ContextSpec(history=3, sideways="calm "))
 
 

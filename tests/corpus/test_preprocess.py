@@ -267,7 +267,7 @@ def test_every_field_of_the_spec_matters(folder: Path) -> None:
     rotations[:, weaving(1.3).skeleton.role("head")] = expmap_to_quat(nods[:, None] * [1.0, 0.0, 0.0])
     write_bvh(replace(weaving(1.3), rotations=rotations), folder / "brisk" / "d.bvh")
     turns = [
-        corpus.clip(next(s for s in corpus.stretches if s.name == "brisk/d.bvh")).world()[1]
+        corpus.clip(next(s for s in corpus.stretches if s.name == "brisk/d.bvh")).world_rotations
         for corpus in (build(folder, features=FeatureSpec(level_heads=level))[0] for level in (False, True))
     ]
     assert np.abs(turns[0] - turns[1]).max() > 0.1

@@ -75,7 +75,7 @@ def test_context_and_target_are_those_of_single_frames(footage: Footage) -> None
     assert vectors.shape == (6, T, context.size) and targets.shape == (6, T, context.pose_dim)
     row, t = 2, 4
     history, controls = window.history[row].numpy(), window.controls[row].numpy()
-    style, shown = window.style[row].numpy(), window.shown[row, t].numpy()
+    style, shown = window.style[row, t].numpy(), window.shown[row, t].numpy()
     one = context.build(history[t : t + K], controls[t : t + K + 1 + L], style, shown)
     np.testing.assert_allclose(vectors[row, t].numpy(), one, atol=CLOSE)
     pose = window.poses[row, t + K].numpy()
@@ -204,7 +204,7 @@ def test_dropout_hides_as_often_as_it_says(footage: Footage) -> None:
     assert torch.equal(shared[:, 1:, 0], shared[:, :-1, 1])  # frame t + 1 at lag k is frame t at lag k − 1
     assert shared.mean().item() == pytest.approx(0.6, abs=0.01)
     styles = windows(footage, replace(PLAIN, style_dropout=0.3), batch=2000).batch(0).style
-    assert (styles.sum(1) == 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
+    assert (styles[:, 0].sum(-1) == 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
 
 
 def test_a_clip_is_labelled_in_all_its_windows_or_in_none(footage: Footage) -> None:
@@ -215,13 +215,13 @@ def test_a_clip_is_labelled_in_all_its_windows_or_in_none(footage: Footage) -> N
     chosen = set()
     for seed in range(8):
         batches = Windows(both, replace(PLAIN, labelled=0.5), split="train", batch=100, seed=seed)
-        told = batches.batch(0).style.sum(1) > 0
+        told = batches.batch(0).style[:, 0].sum(-1) > 0
         (name,) = alike.labelled("train", 0.5, seed=seed)
         first = batches.orders[T].cuts(0).start < alike.stretches[1].start
         assert torch.equal(told, first if name == "a" else ~first) and 0 < told.sum() < 100
         chosen.add(name)
     assert chosen == {"a", "b"}
-    assert windows(footage, replace(PLAIN, labelled=0.01)).batch(0).style.sum(1).min() == 1
+    assert windows(footage, replace(PLAIN, labelled=0.01)).batch(0).style.sum(-1).min() == 1
 
 
 def test_a_clip_without_a_style_may_be_in_any(footage: Footage) -> None:

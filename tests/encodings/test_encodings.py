@@ -121,7 +121,7 @@ def test_decoding_gives_back_the_joints(clip: Clip, encoding: Encoding) -> None:
     path = encoding.spec.path(clip)
     again = encoding.decode(encoding.encode(clip, path), path)
     assert np.abs(toe_points(again) - toe_points(clip)).max() < TOES
-    assert np.abs(again.world()[0] - clip.world()[0]).max() < JOINTS
+    assert np.abs(again.world_positions - clip.world_positions).max() < JOINTS
     assert np.abs(again.skeleton.offsets[1:] - again.positions[:, 1:]).max() < EXACT  # bones are rigid
 
 
@@ -139,7 +139,7 @@ def test_feet_first_keeps_everything_but_twists_of_the_leg(clip: Clip) -> None:
     again = encoding.decode(encoding.encode(clip, path), path)
     bones = [j for leg in clip.skeleton.anatomy.legs for j in (leg.hip, leg.knee)]
     rest = [j for j in range(len(clip.skeleton)) if j not in bones]
-    assert quat_angle(again.world()[1][:, rest], clip.world()[1][:, rest]).max() < JOINTS
+    assert quat_angle(again.world_rotations[:, rest], clip.world_rotations[:, rest]).max() < JOINTS
 
 
 def test_a_frame_decodes_as_in_its_sequence(clip: Clip, encoding: Encoding) -> None:
@@ -186,7 +186,7 @@ def test_carried_feet_stay_where_they_are_in_the_world(clip: Clip) -> None:
     after = encoding.decode(carried, path[1:])
     ankles = [leg.ankle for leg in clip.skeleton.anatomy.legs]
     assert np.abs(toe_points(after) - toe_points(before)).max() < EXACT
-    assert quat_angle(before.world()[1][:, ankles], after.world()[1][:, ankles]).max() < 1e-7
+    assert quat_angle(before.world_rotations[:, ankles], after.world_rotations[:, ankles]).max() < 1e-7
     assert np.abs(carried - pose)[:, encoding.slice("toe_z")].max() > 0.01
 
 
@@ -299,7 +299,7 @@ def test_a_foot_out_of_reach_keeps_its_direction_and_its_turn() -> None:
     pose[:, encoding.slice("toe_height")] -= 1.0
     far = encoding.decode(pose, path)
     foot = clip.skeleton.index("LeftFoot")
-    assert quat_angle(far.world()[1][:, foot], clip.world()[1][:, foot]).max() < 1e-6
+    assert quat_angle(far.world_rotations[:, foot], clip.world_rotations[:, foot]).max() < 1e-6
     knee = far.rotations[:, clip.skeleton.index("LeftLeg")]
     assert np.ptp(knee, axis=0).max() < 1e-6  # the leg is straight
 
@@ -369,7 +369,7 @@ def test_real_clips_are_exact_and_slide_as_before(shared_data: Path, file: str) 
     again = encoding.decode(encoding.encode(clip, path), path)
     assert np.abs(toe_points(again) - toe_points(clip)).max() < TOES
     # A knee that bends backwards by up to 8 mm, for a frame or two of a run, comes back bent forwards.
-    errors = np.linalg.norm(again.world()[0] - clip.world()[0], axis=-1).max(1)
+    errors = np.linalg.norm(again.world_positions - clip.world_positions, axis=-1).max(1)
     assert np.quantile(errors, 0.98) < JOINTS and errors.max() < 0.02
 
     def slide(clip: Clip) -> float:

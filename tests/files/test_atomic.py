@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 
 from moglow.cli.main import cli
 from moglow.errors import ExportError
-from moglow.files.atomic import refuse_overwriting, replacing
+from moglow.files.atomic import Output, append_line, check_output, refuse_overwriting, replacing
+from moglow.files.locks import locked
 
 
 def run(*arguments: object) -> Result:
@@ -100,3 +101,80 @@ def test_commands_never_overwrite_their_input(tmp_path: Path, samples: Path) -> 
         assert len(result.stderr.splitlines()) == 1
         assert (path.read_bytes(), rig.read_bytes()) == before
         assert best.read_bytes() == before[1]
+
+
+def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    real, link, dangling = tmp_path / "elsewhere" / "a.bvh", tmp_path / "a.bvh", tmp_path / "b.bvh"
+    real.write_bytes(b"before")
+    link.symlink_to(real)
+    dangling.symlink_to(tmp_path / "elsewhere" / "b.bvh")
+    for place in (link, dangling):
+        with replacing(place) as file:
+            file.write(b"after")
+        assert place.is_symlink() and place.read_bytes() == b"after"
+    assert real.read_bytes() == b"after" and sorted(os.listdir(tmp_path / "elsewhere")) == ["a.bvh", "b.bvh"]
+
+
+def test_a_planted_link_in_place_of_the_partial_file_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    monkeypatch.setattr("secrets.token_hex", lambda _: "00000000")
+    (tmp_path / f"a.bvh.{os.getpid()}-00000000.partial").symlink_to(victim)
+    with pytest.raises(ExportError, match="cannot be written"), replacing(tmp_path / "a.bvh") as file:
+        file.write(b"x")
+    assert victim.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("path", ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/dev/null", "."])
+def test_streams_devices_and_folders_are_refused(path: str) -> None:
+    with pytest.raises(ExportError, match=r"standard output|a device or a pipe|a folder"):
+        check_output(path)
+
+
+def test_a_file_that_is_marked_as_read_only_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.bvh"
+    file.write_bytes(b"mine")
+    file.chmod(0o444)
+    with pytest.raises(ExportError, match="read-only"), replacing(file) as written:
+        written.write(b"x")
+    assert file.read_bytes() == b"mine"
+
+
+def test_the_longest_names_can_be_written(tmp_path: Path) -> None:
+    for name in ("w" * 251 + ".bvh", "é" * 125 + ".bvh"):
+        with locked(tmp_path / name), replacing(tmp_path / name) as file:
+            file.write(b"x")
+    assert len(os.listdir(tmp_path)) == 2
+
+
+def test_a_new_file_is_complete_before_its_place_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "a.bvh"
+    file.write_bytes(b"before")
+    seen = []
+
+    def complete(partial: Path) -> None:
+        seen.append((partial.read_bytes(), file.read_bytes()))
+
+    with replacing(Output(file, complete)) as written:
+        written.write(b"after")
+    assert seen == [(b"after", b"before")] and file.read_bytes() == b"after"
+
+    def fails(partial: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(ExportError, match="No space left"), replacing(Output(file, fails)) as written:
+        written.write(b"later")
+    assert file.read_bytes() == b"after" and os.listdir(tmp_path) == ["a.bvh"]
+
+
+def test_lines_that_are_appended_are_whole(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    for line in ("one", "two"):
+        append_line(log, line)
+    assert log.read_text() == "one\ntwo\n"
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(ExportError, match="device or a pipe"):
+        append_line(tmp_path / "pipe.jsonl", "one")

@@ -74,7 +74,7 @@ BIJECTIONS: dict[str, Callable[[Generator], Bijection]] = {
     **{f"masked-{name}": lambda g, mask=mask: _masked(mask(D), g) for name, mask in MASKS.items()},  # type: ignore[misc]
     **{f"masked-not-{name}": lambda g, mask=mask: _masked(~mask(D), g) for name, mask in MASKS.items()},  # type: ignore[misc]
     "triangular": lambda generator: Triangular(D, generator=generator),
-    "permutation": lambda generator: Permutation.drawn(D, generator=generator),
+    "permutation": lambda generator: Permutation.random(D, generator=generator),
     "orthogonal": lambda generator: Orthogonal(D, generator=generator),
     "maf": _autoregressive,
     "iaf": lambda generator: Inverse(_autoregressive(generator)),

@@ -14,7 +14,9 @@ import pytest
 from numpy.typing import NDArray
 
 from moglow.bvh.read import read_bvh
-from moglow.formats.glb import write_glb
+from moglow.errors import ExportError
+from moglow.formats.glb import write_glb, write_glb_pack
+from moglow.formats.read import read_motion
 from moglow.maths.rotations import Array, expmap_to_quat
 from moglow.motion.capsule_body import capsule_body
 from moglow.motion.clip import Clip
@@ -127,7 +129,7 @@ def written(clip: Clip, folder: Path) -> Glb:
 
 
 def test_the_nodes_move_as_the_joints(clip: Clip, tmp_path: Path) -> None:
-    glb, positions = written(clip, tmp_path), clip.world()[0]
+    glb, positions = written(clip, tmp_path), clip.world_positions
     for frame in (0, 7, len(clip) - 1):
         found = glb.node_matrices(frame)[glb.joints, :3, 3]
         assert np.abs(found - positions[frame]).max() < SINGLE
@@ -166,6 +168,19 @@ def test_the_same_clip_gives_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+def test_a_pack_holds_clips_as_named_animations(tmp_path: Path) -> None:
+    first = dance(SKELETONS["cmu"])
+    second = replace(dance(SKELETONS["cmu"], frames=33, seed=1), name="twirl")
+    still = replace(first, positions=Clip.at_rest(SKELETONS["cmu"], frames=20).positions)
+    assert write_glb_pack([first, second, still], tmp_path / "pack.glb") == ("dance", "twirl", "dance 2")
+    for name, clip in (("dance", first), ("twirl", second), ("dance 2", still)):
+        found = read_motion(f"{tmp_path}/pack.glb#{name}", unit=1.0, up="Y")
+        assert len(found) == len(clip)
+        assert np.abs(found.world()[0] - clip.world()[0]).max() < SINGLE
+    with pytest.raises(ExportError, match="different skeletons; put both on one"):
+        write_glb_pack([first, dance(SKELETONS["mixamo"])], tmp_path / "pack.glb")
+
+
 @pytest.fixture(scope="module")
 def node_modules() -> Path:
     """Where `npm install gltf-validator three` was run; three.js and the validator are the independent readers."""
@@ -191,7 +206,7 @@ def agrees_with_three(clips: list[Clip], folder: Path, node_modules: Path) -> li
             np.array([frame[what] for frame in said["frames"]]) for what in ("joints", "points")
         )
         body = capsule_body(clip.skeleton).posed(*clip.world())[:, ::100]
-        errors.append((np.abs(joints - clip.world()[0]).max(), np.abs(points - body).max()))
+        errors.append((np.abs(joints - clip.world_positions).max(), np.abs(points - body).max()))
     return errors
 
 
@@ -228,5 +243,7 @@ def test_blender_agrees(tmp_path: Path) -> None:
         joints = [clip.skeleton.index(name) for name in said[glb]["names"]]
         body = capsule_body(clip.skeleton).posed(*clip.world())[:, ::100]
         assert sorted(joints) == list(range(len(clip.skeleton)))
-        np.testing.assert_allclose(said[glb]["joints"], clip.world()[0][:, joints], atol=CLOSE, err_msg=glb)
+        np.testing.assert_allclose(
+            said[glb]["joints"], clip.world_positions[:, joints], atol=CLOSE, err_msg=glb
+        )
         np.testing.assert_allclose(said[glb]["points"], body, atol=CLOSE, err_msg=glb)

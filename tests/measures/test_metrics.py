@@ -74,7 +74,7 @@ def test_turning_and_reversing_change_no_measure() -> None:
         assert astuple(toe_slide(toe_points(other), 30.0)) == pytest.approx(
             astuple(toe_slide(toe_points(clip), 30.0))
         )
-        assert jerk(other.world()[0], 30.0) == pytest.approx(jerk(clip.world()[0], 30.0))
+        assert jerk(other.world_positions, 30.0) == pytest.approx(jerk(clip.world_positions, 30.0))
         assert astuple(footsteps(heel_points(other), 30.0)) == pytest.approx(
             astuple(footsteps(heel_points(clip), 30.0))
         )

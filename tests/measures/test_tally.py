@@ -20,12 +20,12 @@ def test_blocks_come_to_the_same_as_the_whole(size: int) -> None:
     nats, tally = np.linspace(100.0, 200.0, len(clip)), Tally()
     for start in range(0, len(clip), size):
         block = slice(start, start + size)
-        tally.drawn(clip[block], nats[block])
+        tally.sampled(clip[block], nats[block])
         tally.written(clip[block])
     found = tally.measured(path)
     assert found.slide == found.slide_before == toe_slide(toe_points(clip), clip.fps)
     assert found.path == path_error(clip.ground_positions(), path.positions)
-    assert found.jerk == pytest.approx(jerk(clip.world()[0], clip.fps))
+    assert found.jerk == pytest.approx(jerk(clip.world_positions, clip.fps))
     assert found.figures["log_likelihood_nats"]["mean"] == pytest.approx(150.0)
     assert len(found.figures["log_likelihood_nats"]["per_frame"]) == len(clip)
 
@@ -33,7 +33,7 @@ def test_blocks_come_to_the_same_as_the_whole(size: int) -> None:
 def test_a_model_without_a_likelihood_says_none() -> None:
     clip, _ = walk(skeleton_of(RIGS["cmu"]), seconds=1.0)
     tally = Tally()
-    tally.drawn(clip, np.full(len(clip), np.nan))
+    tally.sampled(clip, np.full(len(clip), np.nan))
     tally.written(clip)
     said = tally.measured(ControlPath.from_clip(clip)).figures["log_likelihood_nats"]
     assert said == {"mean": None, "per_frame": None}

@@ -85,13 +85,13 @@ def test_drawn_codes_have_the_mean_and_covariance_of_those_seen(name: str) -> No
     pose, context = windows()
     said = model.encoder(pose, model.reader(context[..., :0], context, None)[0])[0].detach()
     for _ in range(1200):
-        model._take_account(said)
+        model._update_statistics(said)
     seen = said.flatten(0, 1)
     torch.testing.assert_close(model.code_mean, seen.mean(dim=0), rtol=0, atol=1e-3)
     torch.testing.assert_close(model.code_covariance, seen.T.cov(correction=0), rtol=0, atol=1e-3)
     drawn: list[Tensor] = []
     model.decoder.register_forward_pre_hook(lambda _, inputs: drawn.append(inputs[0]))
-    noise = model.draw_noise(8_000, generator=Generator().manual_seed(5)).double()
+    noise = model.sample_noise(8_000, generator=Generator().manual_seed(5)).double()
     model.step(context[:1, 0].expand(8_000, -1), None, noise)
     away = noise @ torch.linalg.cholesky(model.code_covariance + 1e-9 * torch.eye(model.code_dim)).T
     torch.testing.assert_close(

@@ -56,7 +56,7 @@ def test_a_sample_leaves_the_state_that_scoring_it_does(style: int | None) -> No
     flow, (_, context) = model(), windows(style)
     drawn = scored = flow.initial_state()
     for t in range(T):
-        noise = flow.draw_noise(B, generator=Generator().manual_seed(t)).double()
+        noise = flow.sample_noise(B, generator=Generator().manual_seed(t)).double()
         pose, drawn = flow.step(context[:, t], drawn, noise)
         _, scored = flow.log_prob(pose[:, None], context[:, t : t + 1], scored)
     assert isinstance(drawn, tuple) and isinstance(scored, tuple)
@@ -67,7 +67,7 @@ def test_a_told_style_is_drawn_from_its_component_and_no_style_from_all() -> Non
     flow, many = model(), 4000
     with torch.no_grad():
         flow.means.copy_(torch.tensor([[20.0], [-20.0]]).expand(S, D))
-    noise = flow.draw_noise(many, generator=Generator().manual_seed(1)).double()
+    noise = flow.sample_noise(many, generator=Generator().manual_seed(1)).double()
     shares = []
     for style in (0, 1, None):
         _, context = windows(style, batch=1)
@@ -85,7 +85,7 @@ def test_motion_without_a_style_stays_in_the_one_that_it_has() -> None:
     _, context = windows(batch=50)
     state, chosen = flow.initial_state(), []
     for t in range(T):
-        noise = flow.draw_noise(50, generator=Generator().manual_seed(t)).double()
+        noise = flow.sample_noise(50, generator=Generator().manual_seed(t)).double()
         _, state = flow.step(context[:, t], state, noise)
         assert isinstance(state, tuple) and isinstance(state[1], Tensor)
         chosen.append(state[1].argmax(dim=-1))
@@ -143,5 +143,5 @@ def test_without_styles_it_is_one_gaussian() -> None:
     flow = FlowGMM(FlowGMM.Config(hidden=8, encoded=4, steps=2, net=8), D, SEEN).double()
     pose, context = windows()
     log_prob, state = flow.log_prob(pose, context[..., :SEEN])
-    noise = flow.draw_noise(B, generator=Generator().manual_seed(1)).double()
+    noise = flow.sample_noise(B, generator=Generator().manual_seed(1)).double()
     assert log_prob.isfinite().all() and flow.step(context[:, 0, :SEEN], state, noise)[0].isfinite().all()

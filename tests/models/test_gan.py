@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from moglow.flows.bijection import State
 from moglow.models.gan import GAN
 from moglow.recipe import Recipe
-from moglow.training.run import Plan, TrainingRun
+from moglow.training.run import TrainingPlan, TrainingRun
 from moglow.training.validation import Validation
 from tests.support.tiny import tiny_corpus, tiny_recipe
 
@@ -38,16 +38,16 @@ def test_the_penalty_is_the_steepness_at_real_poses() -> None:
 
 
 def test_a_step_draws_other_noise_for_each_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn, made = [], GAN.made
+    drawn, generated = [], GAN.generated
 
     def noted(self: GAN, context: Tensor, state: State, generator: Generator) -> tuple[Tensor, State]:
         drawn.append(generator.initial_seed())
-        return made(self, context, state, generator)
+        return generated(self, context, state, generator)
 
-    monkeypatch.setattr(GAN, "made", noted)
+    monkeypatch.setattr(GAN, "generated", noted)
     recipe = tiny_recipe(steps=2)
     tables = {**recipe.tables, "model": {"name": "gan", "preset": "toy", "hidden": 8, "net": 8}}
-    run = TrainingRun(tmp_path / "run", Plan.of(Recipe("tiny.toml", tables)), tiny_corpus(), seed=1)
+    run = TrainingRun(tmp_path / "run", TrainingPlan.of(Recipe("tiny.toml", tables)), tiny_corpus(), seed=1)
     assert len([*run.trainer.run()]) == 2
     assert len(drawn) == len(set(drawn)) == 4
 
@@ -55,7 +55,7 @@ def test_a_step_draws_other_noise_for_each_objective(tmp_path: Path, monkeypatch
 def test_patience_stops_it_and_validations_tell_its_spread(tmp_path: Path) -> None:
     recipe = tiny_recipe(steps=200, validate_every=2, patience=2)
     tables = {**recipe.tables, "model": {"name": "gan", "preset": "toy", "hidden": 8, "net": 8}}
-    run = TrainingRun(tmp_path / "run", Plan.of(Recipe("tiny.toml", tables)), tiny_corpus(), seed=1)
+    run = TrainingRun(tmp_path / "run", TrainingPlan.of(Recipe("tiny.toml", tables)), tiny_corpus(), seed=1)
     events = list(run.events())
     assert run.trainer.step < 200
     spreads = [event.spread for event in events if isinstance(event, Validation)]

@@ -20,7 +20,7 @@ from moglow.paths.control_path import ControlPath
 from moglow.paths.control_range import ControlRange
 from moglow.sampling.sampler import Sampler, Track
 from moglow.scoring.likelihood import frame_nats
-from moglow.training.run import Plan, TrainingRun
+from moglow.training.run import TrainingPlan, TrainingRun
 from moglow.training.spec import TrainingSpec
 from moglow.training.trainer import Trainer
 from tests.support.tiny import tiny_context, tiny_corpus, tiny_recipe
@@ -95,10 +95,10 @@ def test_targets_are_a_triangular_map_of_poses_with_a_constant_determinant() -> 
 def test_density_explains_what_is_drawn() -> None:
     """Scored from the start, frames cost what was said of them when they were drawn, shared out evenly."""
     model, (_, context) = build(), motion(2 * N)
-    noise = model.draw_noise(2 * N, B, generator=Generator().manual_seed(4)).double()
+    noise = model.sample_noise(2 * N, B, generator=Generator().manual_seed(4)).double()
     state, poses, shares = model.initial_state(), [], []
     for t in range(2 * N):
-        pose, share, state = model.draw(context[:, t], state, noise[t], temperature=0.8)
+        pose, share, state = model.sample(context[:, t], state, noise[t], temperature=0.8)
         poses.append(pose)
         shares.append(share)
     paid, _ = model.log_prob(torch.stack(poses, dim=1), context)
@@ -129,7 +129,7 @@ def test_rows_may_stand_at_different_places_of_their_windows() -> None:
 
 def test_drawing_after_scoring_begins_a_window_and_so_does_scoring_after_drawing() -> None:
     model, (pose, context) = build(), motion(N)
-    noise = model.draw_noise(B, generator=Generator().manual_seed(5)).double()
+    noise = model.sample_noise(B, generator=Generator().manual_seed(5)).double()
     _, scored = model.log_prob(pose[:, :2], context[:, :2])
     first, drawn = model.step(context[:, 2], scored, noise)
     second, _ = model.step(context[:, 3], drawn, noise)
@@ -199,7 +199,10 @@ def test_a_lookahead_shorter_than_a_window_is_told(tmp_path: Path) -> None:
         recipe = tiny_recipe()
         tables = {**recipe.tables, "model": {"name": "glow", **asdict(SMALL), "window": window}}
         run = TrainingRun(
-            tmp_path / str(window), Plan.of(dataclasses.replace(recipe, tables=tables)), tiny_corpus(), seed=1
+            tmp_path / str(window),
+            TrainingPlan.of(dataclasses.replace(recipe, tables=tables)),
+            tiny_corpus(),
+            seed=1,
         )
         assert run.checkpoint().about["stride"] == window
         assert len(run.warnings) == bool(said)

@@ -123,7 +123,7 @@ def test_a_grossly_wrong_pose_is_stranger_after_brief_training(name: str) -> Non
 def test_steps_follow_the_contexts_of_a_sequence(model: MotionModel) -> None:
     """What a model has seen of a sequence it has seen frame by frame: the next pose is the same."""
     pose, context = windows()
-    noise = model.draw_noise(T, B, generator=Generator().manual_seed(4)).double()
+    noise = model.sample_noise(T, B, generator=Generator().manual_seed(4)).double()
     _, state = model.log_prob(pose[:, :-1], context[:, :-1])
     stepwise = model.initial_state()
     for t in range(T - 1):
@@ -135,7 +135,7 @@ def test_steps_follow_the_contexts_of_a_sequence(model: MotionModel) -> None:
 def test_steps_depend_on_context_and_state_and_what_is_drawn(model: MotionModel) -> None:
     """Where a stride begins: the frames drawn with its first are the same whatever comes meanwhile."""
     _, context = windows()
-    noise = model.draw_noise(2, B, generator=Generator().manual_seed(4)).double()
+    noise = model.sample_noise(2, B, generator=Generator().manual_seed(4)).double()
     state, n = model.initial_state(), model.stride
     for t in range(n):
         pose, state = model.step(context[:, t], state, noise[0])
@@ -200,7 +200,7 @@ def test_saved_is_loaded_without_initialising_again(name: str) -> None:
     saved, loaded = build(name, seed=1), build(name, seed=2)
     loaded.load_state_dict(saved.state_dict())
     loaded.initialize(2 * pose, context)
-    noise = saved.draw_noise(B, generator=Generator().manual_seed(4)).double()
+    noise = saved.sample_noise(B, generator=Generator().manual_seed(4)).double()
     before, after = (each.step(context[:, 0], each.initial_state(), noise)[0] for each in (saved, loaded))
     assert torch.equal(before, after)
     before, after = (each.log_prob(pose, context)[0] for each in (saved, loaded))

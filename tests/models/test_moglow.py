@@ -57,7 +57,7 @@ def test_log_prob_explains_what_step_makes(latent: str) -> None:
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn(parameter.shape, generator=Generator().manual_seed(2)))
     context = windows()[1].double()
-    noise = model.draw_noise(6, 4, generator=Generator().manual_seed(3)).double()
+    noise = model.sample_noise(6, 4, generator=Generator().manual_seed(3)).double()
     state, poses = model.initial_state(), []
     for t in range(6):
         pose, state = model.step(context[:, t], state, noise[t])

@@ -13,7 +13,7 @@ from moglow.models.regression import Regression
 from moglow.paths.csv_files import read_path
 from moglow.recipe import Recipe
 from moglow.sampling.generate import generate
-from moglow.training.run import Plan, TrainingRun
+from moglow.training.run import TrainingPlan, TrainingRun
 from tests.models.test_model_laws import C, T, build, windows
 from tests.support.tiny import tiny_corpus, tiny_recipe
 
@@ -52,7 +52,7 @@ def test_it_learns_the_mean_of_what_may_follow() -> None:
 
 
 def test_it_trains_is_saved_and_generates(tmp_path: Path) -> None:
-    run = TrainingRun(tmp_path, Plan.of(recipe()), tiny_corpus(), seed=0)
+    run = TrainingRun(tmp_path, TrainingPlan.of(recipe()), tiny_corpus(), seed=0)
     list(run.events())
     assert "no likelihood" in run.health and np.isfinite(run.best.rollout_score)
     path = read_path("line:length=1", fps=20.0)
@@ -62,7 +62,7 @@ def test_it_trains_is_saved_and_generates(tmp_path: Path) -> None:
 
 
 def test_it_cannot_be_chosen_by_a_likelihood_it_does_not_have(tmp_path: Path) -> None:
-    run = TrainingRun(tmp_path, Plan.of(recipe(choose="likelihood")), tiny_corpus(), seed=0)
+    run = TrainingRun(tmp_path, TrainingPlan.of(recipe(choose="likelihood")), tiny_corpus(), seed=0)
     with pytest.raises(TrainingError, match=r"regression has no likelihood.*training.choose=rollouts"):
         list(run.events())
 

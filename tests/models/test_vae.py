@@ -50,7 +50,7 @@ def test_the_bound_rises_with_its_draws_up_to_the_density() -> None:
 def test_samples_are_as_likely_as_the_density_says() -> None:
     """Counts draws in small balls about some of them."""
     model, context, shown, radius = vae(1), torch.ones(4000, C, dtype=torch.float64), 100, 0.5
-    noise = model.draw_noise(4000, generator=Generator().manual_seed(5)).double()
+    noise = model.sample_noise(4000, generator=Generator().manual_seed(5)).double()
     poses, _ = model.step(context, None, noise)
     expected = density(model, poses[:shown, None], context[:shown, None]).exp().mean()
     near = (torch.cdist(poses[:shown], poses) < radius).double().sum(dim=-1) - 1  # not the draw itself

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from moglow.motion.capsule_body import RINGS, SIDES, Body, capsule_body
+from moglow.motion.capsule_body import RINGS, SIDES, CapsuleBody, capsule_body
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Skeleton
 from tests.support.rigs import DOGS, RIGS
@@ -24,7 +24,7 @@ def skeleton(request: pytest.FixtureRequest) -> Skeleton:
     return SKELETONS[request.param]
 
 
-def volume(body: Body) -> float:
+def volume(body: CapsuleBody) -> float:
     a, b, c = (body.points[body.triangles[:, k]] for k in range(3))
     return float(np.sum(np.cross(a, b) * c) / 6)
 
@@ -71,4 +71,4 @@ def test_the_body_of_a_person_is_about_a_person() -> None:
     body = capsule_body(SKELETONS["mixamo"])
     assert 0.03 < volume(body) < 0.15
     rest = Clip.at_rest(SKELETONS["mixamo"])
-    assert np.array_equal(body.posed(*rest.world())[0], body.points + rest.world()[0][0][body.joints])
+    assert np.array_equal(body.posed(*rest.world())[0], body.points + rest.world_positions[0][body.joints])

@@ -123,7 +123,7 @@ def test_resampling_keeps_the_motion(fps: float) -> None:
     resampled, truth = clip.resample(fps), make_clip(frames=round(4 * fps) + 1, fps=fps)
     inner = slice(int(fps / 2), int(3.5 * fps))
     assert abs(resampled.duration - clip.duration) <= 1 / fps
-    error = np.linalg.norm(resampled.world()[0][inner] - truth.world()[0][inner], axis=-1)
+    error = np.linalg.norm(resampled.world_positions[inner] - truth.world_positions[inner], axis=-1)
     assert error.max() < 2e-3
 
 
@@ -154,8 +154,8 @@ def test_mirroring_twice_changes_nothing_and_keeps_bones() -> None:
 def test_a_mirrored_clip_is_the_mirror_image() -> None:
     clip = make_clip()
     partners = list(clip.skeleton.anatomy.partners)
-    image = clip.world()[0][:, partners] @ WORLD_MIRROR
-    assert np.allclose(clip.mirrored().world()[0], image, atol=EXACT)
+    image = clip.world_positions[:, partners] @ WORLD_MIRROR
+    assert np.allclose(clip.mirrored().world_positions, image, atol=EXACT)
 
 
 def test_mirroring_is_right_where_the_zero_pose_is_no_t_pose() -> None:
@@ -166,8 +166,8 @@ def test_mirroring_is_right_where_the_zero_pose_is_no_t_pose() -> None:
     turns = np.stack([quarter[k] for k in generator.integers(0, 3, len(clip.skeleton))])
     turns[0] = [1.0, 0, 0, 0]
     other = rebased(clip, turns)
-    assert np.allclose(other.world()[0], clip.world()[0], atol=EXACT)
-    assert np.allclose(other.mirrored().world()[0], clip.mirrored().world()[0], atol=EXACT)
+    assert np.allclose(other.world_positions, clip.world_positions, atol=EXACT)
+    assert np.allclose(other.mirrored().world_positions, clip.mirrored().world_positions, atol=EXACT)
     assert quat_angle(other.mirrored().mirrored().rotations, other.rotations).max() < EXACT
 
 
@@ -182,8 +182,8 @@ def test_headings_follow_a_turn_and_mirror() -> None:
 
 def test_a_moved_clip_is_one_rigid_body() -> None:
     clip = make_clip()
-    moved = clip.moved((1.0, 0.5, -2.0), heading=2.0).world()[0]
-    expected = quat_rotate(heading_to_quat(2.0), clip.world()[0]) + np.array([1.0, 0.5, -2.0])
+    moved = clip.moved((1.0, 0.5, -2.0), heading=2.0).world_positions
+    expected = quat_rotate(heading_to_quat(2.0), clip.world_positions) + np.array([1.0, 0.5, -2.0])
     assert np.allclose(moved, expected, atol=EXACT)
 
 
@@ -208,6 +208,6 @@ def test_random_rotations_survive_kinematics_and_back() -> None:
     skeleton = make_skeleton()
     rotations = quat_normalize(np.random.default_rng(6).normal(size=(20, len(skeleton), 4)))
     clip = Clip(skeleton, Clip.at_rest(skeleton, frames=20).positions, rotations, 30.0)
-    world = clip.world()[1]
+    world = clip.world_rotations
     local = quat_multiply(quat_conjugate(world[:, list(skeleton.parents[1:])]), world[:, 1:])
     assert quat_angle(local, rotations[:, 1:]).max() < EXACT

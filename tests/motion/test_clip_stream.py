@@ -41,7 +41,7 @@ def test_resampling_blocks_is_resampling_the_whole(size: int, fps: float) -> Non
     clip, _ = walk(skeleton_of(RIGS["cmu"]), seconds=5.0)
     whole, pieces = clip.resample(fps), joined(resampled(cut(clip, size), fps))
     assert len(whole) == len(pieces) and pieces.fps == fps
-    np.testing.assert_allclose(pieces.world()[0], whole.world()[0], atol=ROUNDING)
+    np.testing.assert_allclose(pieces.world_positions, whole.world_positions, atol=ROUNDING)
 
 
 def test_retargeting_blocks_is_retargeting_the_whole() -> None:
@@ -50,7 +50,7 @@ def test_retargeting_blocks_is_retargeting_the_whole() -> None:
     target = skeleton_of(RIGS["mixamo"])
     whole, pieces = retarget(clip, target), joined(retarget_blocks(cut(clip, 180), target))
     assert len(list(retarget_blocks(cut(clip, 180), target))) > 1
-    np.testing.assert_allclose(pieces.world()[0], whole.world()[0], atol=1e-4)
+    np.testing.assert_allclose(pieces.world_positions, whole.world_positions, atol=1e-4)
 
 
 @pytest.mark.parametrize("unit", [None, "m"])

@@ -75,10 +75,10 @@ def test_toe_points_without_toe_joints() -> None:
     skeleton = skeleton_of(RIGS["no toes, no collar bones"])
     feet = [leg.ankle for leg in skeleton.anatomy.legs]
     bare = Clip.at_rest(skeleton)
-    np.testing.assert_allclose(toe_points(bare), bare.world()[0][:, feet])
+    np.testing.assert_allclose(toe_points(bare), bare.world_positions[:, feet])
     tipped = replace(skeleton, end_sites=tuple((foot, (0.0, -0.07, 0.2)) for foot in feet))
     points = toe_points(Clip.at_rest(tipped))
-    np.testing.assert_allclose(points, bare.world()[0][:, feet] + [0.0, -0.07, 0.2])
+    np.testing.assert_allclose(points, bare.world_positions[:, feet] + [0.0, -0.07, 0.2])
 
 
 def test_no_legs_is_said_in_one_line() -> None:

@@ -39,7 +39,7 @@ def test_planted_toes_stand_still_and_nothing_else_gives(rig: str) -> None:
     assert steps(locked)[stays].max() < EXACT
     np.testing.assert_allclose(toe_points(locked)[..., 1], toe_points(clip)[..., 1], atol=EXACT)
     feet = [leg.ankle for leg in clip.skeleton.anatomy.legs]
-    assert quat_angle(locked.world()[1][:, feet], clip.world()[1][:, feet]).max() < 1e-7
+    assert quat_angle(locked.world_rotations[:, feet], clip.world_rotations[:, feet]).max() < 1e-7
     moved = np.abs(locked.positions - clip.positions)
     moved[:, carrying_joint(clip.skeleton)] = 0
     assert moved.max() == 0, "bones keep their lengths"
@@ -53,7 +53,7 @@ def test_a_foot_in_flight_is_left_alone() -> None:
         near |= np.roll(planted, shift, axis=0)
     locked = lock_feet(clip, planted, spec=spec)
     assert (~near).mean() > 0.1
-    sunk = clip.world()[0][:, 0, 1] - locked.world()[0][:, 0, 1]
+    sunk = clip.world_positions[:, 0, 1] - locked.world_positions[:, 0, 1]
     assert sunk[(~near).any(1)].max() > 1e-3, "the hips sink meanwhile, or this would show little"
     np.testing.assert_allclose(toe_points(locked)[~near], toe_points(clip)[~near], atol=EXACT)
 
@@ -72,13 +72,14 @@ def test_knees_do_not_pop() -> None:
     """Locking adds little to the knees' greatest acceleration, though the legs pass near full stretch."""
     clip, _ = walk(skeleton_of(RIGS["cmu"]), slip=0.15, speed=1.3)
     straightness = [
-        np.linalg.norm(clip.world()[0][:, leg.ankle] - clip.world()[0][:, leg.hip], axis=-1).max() / length
+        np.linalg.norm(clip.world_positions[:, leg.ankle] - clip.world_positions[:, leg.hip], axis=-1).max()
+        / length
         for leg, length in zip(clip.skeleton.anatomy.legs, leg_lengths(clip.skeleton), strict=True)
     ]
     assert min(straightness) > 0.99
     knees = [leg.knee for leg in clip.skeleton.anatomy.legs]
     before, after = (
-        np.linalg.norm(np.diff(c.world()[0][:, knees], 2, axis=0), axis=-1).max()
+        np.linalg.norm(np.diff(c.world_positions[:, knees], 2, axis=0), axis=-1).max()
         for c in (clip, lock_feet(clip))
     )
     assert after < 1.5 * before
@@ -93,7 +94,7 @@ def test_a_straight_leg_bends_ahead_and_not_sideways() -> None:
     clip = Clip.at_rest(replace(skeleton, offsets=offsets), frames=9)
     bent = move_feet(clip, np.tile([0.0, 0.1, 0.0], (9, 2, 1)))
     knees = [leg.knee for leg in skeleton.anatomy.legs]
-    way = (bent.world()[0] - clip.world()[0])[:, knees]
+    way = (bent.world_positions - clip.world_positions)[:, knees]
     assert way[..., 2].min() > 0.1
     assert np.abs(way[..., 0]).max() < 0.01
 
@@ -114,7 +115,7 @@ def test_a_foot_too_far_away_is_followed_as_far_as_the_leg_goes() -> None:
     moved = move_feet(clip, np.tile([0.0, 0.0, 2.0], (10, 2, 1)))
     knees = [leg.knee for leg in clip.skeleton.anatomy.legs]
     assert np.isfinite(moved.rotations).all()
-    assert (moved.world()[0][:, knees, 2] > clip.world()[0][:, knees, 2] + 0.2).all()
+    assert (moved.world_positions[:, knees, 2] > clip.world_positions[:, knees, 2] + 0.2).all()
 
 
 def test_the_body_sinks_at_the_joint_that_a_file_can_move() -> None:
@@ -173,7 +174,7 @@ def test_real_clips_change_little_and_slide_no_more(name: str, shared_data: Path
     locked = lock_feet(clip)
     assert toe_slide(toe_points(locked), clip.fps).median < 1e-6
     assert toe_slide(toe_points(locked), clip.fps).mean < 0.5 * toe_slide(toe_points(clip), clip.fps).mean
-    way = np.linalg.norm(locked.world()[0] - clip.world()[0], axis=-1)
+    way = np.linalg.norm(locked.world_positions - clip.world_positions, axis=-1)
     assert way.mean() < 0.004
     assert np.quantile(way, 0.95) < 0.015
     assert bone_stretch(locked) == pytest.approx(bone_stretch(clip), abs=EXACT)

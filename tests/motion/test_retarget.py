@@ -9,14 +9,21 @@ import pytest
 
 from moglow.bvh.read import read_bvh
 from moglow.errors import SkeletonError
-from moglow.maths.rotations import Array, euler_to_quat, quat_angle, quat_normalize, wrap_angle
+from moglow.maths.rotations import (
+    Array,
+    euler_to_quat,
+    quat_angle,
+    quat_multiply,
+    quat_normalize,
+    wrap_angle,
+)
 from moglow.measures.metrics import toe_slide
 from moglow.measures.similarity import body_positions
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import leg_lengths, toe_points
 from moglow.motion.foot_lock import carrying_joint
 from moglow.motion.retarget import retarget
-from moglow.motion.skeleton import Layout
+from moglow.motion.skeleton import Layout, descendants
 from tests.support.rigs import DOGS, RIGS
 from tests.support.walking import rebased, skeleton_of, walk
 
@@ -27,7 +34,7 @@ LIMBS = ("upper_arm", "forearm", "hand"), ("thigh", "shin", "foot")
 
 def directions(clip: Clip, sides: tuple[str, ...] = ("left", "right")) -> Array:
     """Directions (T, 8, 3) of the bones of arms and legs."""
-    world, role = clip.world()[0], clip.skeleton.role
+    world, role = clip.world_positions, clip.skeleton.role
     bones = [
         world[:, role(f"{side}_{end}")] - world[:, role(f"{side}_{start}")]
         for side in sides
@@ -77,7 +84,9 @@ def test_a_scaled_figure_walks_a_scaled_way() -> None:
     clip, planted = walk(skeleton_of(RIGS["mixamo"]), speed=0.4)
     small = clip.skeleton.scaled(0.5)
     np.testing.assert_allclose(
-        np.diff(retarget(clip, small).world()[0], axis=0), 0.5 * np.diff(clip.world()[0], axis=0), atol=1e-6
+        np.diff(retarget(clip, small).world_positions, axis=0),
+        0.5 * np.diff(clip.world_positions, axis=0),
+        atol=1e-6,
     )
     kept = retarget(clip, small, keep_path=True)
     landed = toe_points(kept)[planted] - toe_points(clip)[planted]
@@ -118,7 +127,9 @@ def test_a_longer_spine_shares_the_bend() -> None:
     target = skeleton_of(RIGS["xsens"])
     result = retarget(replace(clip, rotations=rotations), target)
     path = ["Hips", "Chest", "Chest2", "Chest3", "Chest4"]
-    bends = [float(quat_angle(result.world()[1][0, target.index(name)], [1.0, 0, 0, 0])) for name in path]
+    bends = [
+        float(quat_angle(result.world_rotations[0, target.index(name)], [1.0, 0, 0, 0])) for name in path
+    ]
     assert bends[0] == pytest.approx(0, abs=1e-9)
     assert bends[-1] == pytest.approx(0.6)
     assert bends == sorted(bends)
@@ -148,7 +159,7 @@ def test_a_root_above_the_hips_carries_them_when_only_it_can_move() -> None:
     np.testing.assert_array_equal(result.positions[:, 1:], np.tile(plain.offsets[1:], (len(clip), 1, 1)))
     body = list(plain.anatomy.roles.values())
     np.testing.assert_allclose(
-        result.world()[0][:, body], retarget(clip, plain).world()[0][:, body], atol=1e-9
+        result.world_positions[:, body], retarget(clip, plain).world_positions[:, body], atol=1e-9
     )
 
 
@@ -208,3 +219,27 @@ def test_real_feet_slide_no_more_than_before(name: str, shared_data: Path, sampl
     scale = (leg_lengths(figure) / leg_lengths(clip.skeleton)).mean()
     way, same = onto["figure"].ground_positions(), scale * clip.ground_positions()
     assert np.linalg.norm(way - same, axis=-1).max() < 0.1
+
+
+@pytest.mark.parametrize("longer", [1.4, 0.7])
+def test_feet_turned_out_stay_as_far_apart_on_longer_and_shorter_feet(longer: float) -> None:
+    skeleton = skeleton_of(RIGS["biped"])
+    clip = walk(skeleton, speed=1.2)[0]
+    rotations = clip.rotations.copy()
+    for leg, side in zip(skeleton.anatomy.legs, (1, -1), strict=True):
+        sign = side if skeleton.anatomy.legs[0].side == "left" else -side
+        turn = euler_to_quat(np.radians([[20.0 * sign]]), "Y")[0]
+        rotations[:, leg.ankle] = quat_multiply(turn, rotations[:, leg.ankle])
+    turned = replace(clip, rotations=rotations)
+    offsets = skeleton.offsets.copy()
+    for leg in skeleton.anatomy.legs:
+        for joint in descendants(skeleton, leg.ankle):
+            offsets[joint] *= [longer, 1.0, longer]
+    done = retarget(turned, replace(skeleton, offsets=offsets))
+
+    def width(motion: Clip) -> float:
+        ankles = motion.world()[0][:, [leg.ankle for leg in motion.skeleton.anatomy.legs]]
+        return float(np.abs(ankles[:, 0, 0] - ankles[:, 1, 0]).mean())
+
+    assert width(done) == pytest.approx(width(turned), abs=0.01)
+    assert toe_slide(toe_points(done), done.fps).mean < toe_slide(toe_points(turned), clip.fps).mean + 0.02

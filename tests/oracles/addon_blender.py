@@ -75,7 +75,7 @@ def result() -> dict[str, Any]:
         "fps": scene.render.fps / scene.render.fps_base,
         "active": asked.figure.animation_data.action.name,
         "results": [(take.name, take.figures) for take in asked.results],
-        "said": asked.said,
+        "messages": asked.messages,
         "actions": sorted(action.name for action in bpy.data.actions),
         "objects": sorted(thing.name for thing in scene.objects),
     }

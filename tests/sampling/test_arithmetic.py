@@ -1,6 +1,7 @@
 """Every arithmetic draws what numpy draws, within what it rounds; the native kernel is there or says why not."""
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def fresh_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     """An empty cache folder, and no kernel loaded."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     load_kernel.cache_clear()
-    yield tmp_path / "moglow"
+    yield tmp_path / "moglow" / "kernels"
     load_kernel.cache_clear()
 
 
@@ -139,6 +140,35 @@ def test_the_kernel_is_compiled_once_and_kept(fresh_kernel: Path) -> None:
     load_kernel.cache_clear()
     Int16Arithmetic()
     assert [(path, path.stat().st_mtime_ns) for path in fresh_kernel.iterdir()] == [(kept, made)]
+
+
+def test_a_damaged_or_planted_library_is_never_loaded(fresh_kernel: Path) -> None:
+    arithmetic_of("native")
+    (kept,) = fresh_kernel.iterdir()
+    whole, planted = kept.read_bytes(), kept.with_name(f"{kept.stem[:-64]}{'0' * 64}.so")
+    for damaged in (whole[:-100], b"", bytes([whole[0]]) + bytes(len(whole) - 1)):
+        kept.unlink()  # a loaded library stays as it is in memory
+        kept.write_bytes(damaged)
+        planted.write_bytes(damaged)
+        load_kernel.cache_clear()
+        Int16Arithmetic()
+        assert list(fresh_kernel.iterdir()) == [kept] and kept.read_bytes() == whole
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+def test_nobody_else_can_put_a_library_into_the_cache(fresh_kernel: Path) -> None:
+    fresh_kernel.mkdir(parents=True, mode=0o777)
+    for folder in (fresh_kernel, fresh_kernel.parent):
+        folder.chmod(0o777)
+    arithmetic_of("native")
+    assert stat.S_IMODE(fresh_kernel.stat().st_mode) == 0o700
+    assert stat.S_IMODE(fresh_kernel.parent.stat().st_mode) == 0o755
+    if os.geteuid() == 0:
+        for folder in (fresh_kernel, fresh_kernel.parent):
+            os.chown(folder, 65534, 65534)
+            load_kernel.cache_clear()
+            with pytest.raises(DeviceError, match="belongs to another user"):
+                make_arithmetic("native")
 
 
 @pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])

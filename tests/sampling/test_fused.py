@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from moglow.checkpoint import Checkpoint
-from moglow.compute.cuda_graphs import Captured
+from moglow.compute.cuda_graphs import GraphedFunction
 from moglow.evaluation.speed import Subject
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.fast.arithmetic import make_arithmetic
@@ -129,7 +129,7 @@ def test_a_graph_draws_what_single_launches_draw(fused: bool) -> None:
     made = FusedMoGlow if fused else DeviceMoGlow
     model = made(checkpoint.config, checkpoint.weights, TorchArithmetic("cuda"))
     step = model.recorded(model.step)
-    assert isinstance(step, Captured)
+    assert isinstance(step, GraphedFunction)
     state = before = model.initial_state(64)
     generator = np.random.default_rng(0)
     for _ in range(4):

@@ -1,8 +1,8 @@
 """From a checkpoint and a path to takes on the disk: the library and `moglow generate`."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ from moglow.paths.csv_files import read_path
 from moglow.sampling.generate import BLOCK, generate, ranked, styled, within_range
 from moglow.sampling.ranking import FAR, UNUSUAL
 from moglow.sampling.sampler import Sampler, Track
+from moglow.takes.sidecars import read_sidecar, sidecar_of
 from tests.sampling.test_sampler import make_checkpoint
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
@@ -71,28 +72,28 @@ def test_ranking_puts_the_stillest_feet_first() -> None:
     assert score == sorted(score)
 
 
-def test_a_path_beyond_what_was_seen_is_told_fitted_or_refused() -> None:
+def test_a_path_beyond_what_was_seen_is_slowed_followed_or_refused() -> None:
     checkpoint = make_checkpoint()
     fast = ControlPath.from_velocities(np.tile([6.2, 0.0, 0.0], (61, 1)), 20.0)
-    same, warnings = within_range(checkpoint, fast, fit=False, strict=False)
-    assert same is fast and "6.2 m/s asked" in warnings[0] and "1.5 m/s seen" in warnings[0]
-    slowed, told = within_range(checkpoint, fast, fit=True, strict=False)
+    same, warnings = within_range(checkpoint, fast, as_asked=True, strict=False)
+    assert same is fast and "6.2 m/s asked" in warnings[0] and "1.5 m/s within reach" in warnings[0]
+    slowed, told = within_range(checkpoint, fast, as_asked=False, strict=False)
     assert slowed.duration > 2 * fast.duration and "slowed from" in told[0]
-    with pytest.raises(ControlError, match="--fit"):
-        within_range(checkpoint, fast, fit=False, strict=True)
+    with pytest.raises(ControlError, match="slow it down"):
+        within_range(checkpoint, fast, as_asked=False, strict=True)
 
 
 def test_a_stand_that_was_never_seen_is_told_or_refused() -> None:
     checkpoint = make_checkpoint()
     walked = replace(checkpoint, control_range=replace(checkpoint.control_range, slowest=0.8))
     line, steady = read_path("line", fps=20.0), ControlPath.from_velocities([[1.0, 0.0, 0.0]] * 21, 20.0)
-    for fit in (False, True):
-        same, (warning,) = within_range(walked, line, fit=fit, strict=False)
-        assert same is line and "0.0 m/s asked at 0.0 s" in warning and "0.8 m/s seen" in warning
+    for as_asked in (False, True):
+        same, (warning,) = within_range(walked, line, as_asked=as_asked, strict=False)
+        assert same is line and "0.0 m/s asked at 0.0 s" in warning and "0.8 m/s within reach" in warning
     with pytest.raises(ControlError, match="at speed"):
-        within_range(walked, line, fit=True, strict=True)
+        within_range(walked, line, as_asked=True, strict=True)
     for seen, path in ((checkpoint, line), (walked, steady)):
-        assert within_range(seen, path, fit=False, strict=True) == (path, [])
+        assert within_range(seen, path, as_asked=False, strict=True) == (path, [])
 
 
 def test_an_unknown_style_is_named_with_the_known_ones() -> None:
@@ -104,9 +105,9 @@ def test_the_command_writes_a_take_and_its_figures(model: Path, tmp_path: Path) 
     out = tmp_path / "walk.bvh"
     done = run("--control", "line:length=2", "-o", out, "--checkpoint", model, "--seed", 3, "--fps", 60)
     assert done.exit_code == 0, done.output
-    clip, sidecar = read_bvh(out), json.loads(out.with_suffix(".json").read_text())
-    assert clip.fps == 60 and len(clip) == sidecar["frames"]
-    assert sidecar["seed"] == 3 and sidecar["foot_slide_m_s"]["written"]["mean"] >= 0
+    clip, said = read_bvh(out), sidecar(out)
+    assert clip.fps == 60 and len(clip) == said["frames"]
+    assert said["seed"] == 3 and said["foot_slide_m_s"]["written"]["mean"] >= 0
     first = out.read_bytes()
     run("--control", "line:length=2", "-o", out, "--checkpoint", model, "--seed", 3, "--fps", 60)
     assert out.read_bytes() == first
@@ -124,9 +125,8 @@ def test_the_command_numbers_takes_and_puts_them_on_a_rig(model: Path, tmp_path:
     assert read_bvh(files[0]).skeleton.names == read_bvh(rig).skeleton.names
 
 
-def sidecar(file: Path) -> dict[str, object]:
-    said: dict[str, object] = json.loads(file.with_suffix(".json").read_text())
-    return said
+def sidecar(file: Path) -> dict[str, Any]:
+    return read_sidecar(file)
 
 
 def test_the_file_is_streamed_and_still_that_of_the_whole_clip(model: Path, tmp_path: Path) -> None:
@@ -211,8 +211,9 @@ def test_an_interrupted_batch_goes_on_where_it_was(batch: Path, model: Path, tmp
     run(*common)
     files = [tmp_path / "out" / f"path{number}.bvh" for number in range(3)]
     whole = [file.read_bytes() for file in files]
-    files[1].write_bytes(whole[1][:-9])  # cut short
-    files[2].with_suffix(".json").unlink()  # never finished
+    files[1].unlink()
+    sidecar_of(files[1]).unlink()
+    files[2].unlink()  # its sidecar is written before it takes its place
     told = run(*common).output.splitlines()
     assert ["already" in line for line in told] == [True, False, False]
     assert [file.read_bytes() for file in files] == whole
@@ -231,7 +232,7 @@ def test_ranking_goes_on_too_and_numbers_by_score(model: Path, tmp_path: Path) -
     assert done.exit_code == 0 and "score" in done.output
     files = [tmp_path / f"walk_{place}.bvh" for place in (1, 2, 3, 4)]
     score = [sidecar(file)["score"] for file in files]
-    assert score == sorted(score) and {sidecar(file)["take"] for file in files} == {0, 1, 2, 3}  # type: ignore[type-var]
+    assert score == sorted(score) and {sidecar(file)["take"] for file in files} == {0, 1, 2, 3}
     assert len(list(tmp_path.glob("walk*"))) == 8, "nothing else is left"
     ranked_bytes = [file.read_bytes() for file in files]
     assert run(*common, "--rank").output.count("already") == 4
@@ -267,11 +268,13 @@ def test_each_option_changes_the_file(model: Path, tmp_path: Path, options: tupl
         assert np.abs(changed.ground_positions()).max() < 1e-4
 
 
-def test_a_path_that_asks_too_much_is_told_or_slowed_down(model: Path, tmp_path: Path) -> None:
+def test_a_path_beyond_reach_is_slowed_down_unless_as_asked(model: Path, tmp_path: Path) -> None:
     common = ("--checkpoint", model, "--control", "line:length=12,speed=4")
-    told = run(*common, "-o", tmp_path / "a.bvh").output
-    assert "warning: line:length=12,speed=4: forward: 3.3 m/s asked" in told and "1.5 m/s seen" in told
-    slowed = run(*common, "-o", tmp_path / "b.bvh", "--fit").output
+    told = run(*common, "-o", tmp_path / "a.bvh", "--as-asked").output
+    assert (
+        "warning: line:length=12,speed=4: forward: 3.3 m/s asked" in told and "1.5 m/s within reach" in told
+    )
+    slowed = run(*common, "-o", tmp_path / "b.bvh").output
     assert "slowed from" in slowed and sidecar(tmp_path / "b.bvh")["warnings"]
     assert read_bvh(tmp_path / "b.bvh").duration > 1.2 * read_bvh(tmp_path / "a.bvh").duration
 

@@ -12,14 +12,14 @@ import torch
 from moglow.bvh.read import read_bvh
 from moglow.checkpoint import Checkpoint
 from moglow.cleaning.damage import interpolated
-from moglow.cleaning.injuries import inject
+from moglow.cleaning.injection import inject
 from moglow.cleaning.limbs import limbs
 from moglow.errors import SkeletonError
 from moglow.motion.clip import Clip
 from moglow.motion.retarget import retarget
 from moglow.sampling.generate import PRETRAINED
 from moglow.sampling.infill import Infill
-from moglow.scoring.strangeness import find_strange, strangeness
+from moglow.scoring.strangeness import find_unlikely, strangeness
 from tests.support.rigs import DOGS, RIGS
 from tests.support.walking import skeleton_of
 
@@ -44,7 +44,7 @@ def misses(infill: Infill, clip: Clip, missing: np.ndarray) -> tuple[float, floa
     assert np.array_equal(drawn.rotations[~missing], clip.rotations[~missing])
     assert np.array_equal(drawn.positions[~missing], clip.positions[~missing])
     off, curved = (
-        np.linalg.norm(each.world()[0] - clip.world()[0], axis=-1)[missing.any(1)].mean()
+        np.linalg.norm(each.world_positions - clip.world_positions, axis=-1)[missing.any(1)].mean()
         for each in (drawn, curve)
     )
     return float(off), float(curved)
@@ -69,7 +69,7 @@ def test_gaps_are_drawn_on_another_figure_at_another_rate(infill: Infill) -> Non
     missing = gap(clip, limbs(clip.skeleton)["left leg"], slice(140, 180))
     drawn, curve = infill(clip, missing), interpolated(clip, missing)
     assert np.array_equal(drawn.rotations[~missing], clip.rotations[~missing])
-    off = np.linalg.norm(drawn.world()[0] - curve.world()[0], axis=-1)[missing.any(1)].mean()
+    off = np.linalg.norm(drawn.world_positions - curve.world_positions, axis=-1)[missing.any(1)].mean()
     assert 1e-3 < off < 0.1  # something else was drawn, and not far away
 
 
@@ -83,7 +83,7 @@ def test_a_spike_is_strange_and_sound_motion_is_not(infill: Infill) -> None:
     scores = strangeness(infill.checkpoint, infill.model, spike.clip)
     assert scores.shape == (len(WALK),)
     assert np.nanmax(scores[spike.frames]) > np.nanmedian(scores) + 100
-    assert find_strange(infill.checkpoint, infill.model, WALK) == []
+    assert find_unlikely(infill.checkpoint, infill.model, WALK) == []
 
 
 def test_a_figure_that_the_model_does_not_know_is_an_error(infill: Infill) -> None:

@@ -1,6 +1,5 @@
 """Loops close: played again and again there is no jump in place or speed, and feet hold over the seam."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from moglow.paths.csv_files import read_path
 from moglow.sampling.generate import LOCK, PRETRAINED, generate
 from moglow.sampling.loops import Loop, make_loop, without_ends
 from moglow.sampling.sampler import Sampler, Track
+from moglow.takes.sidecars import read_sidecar
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
 
@@ -57,14 +57,14 @@ def test_a_loop_played_again_and_again_shows_no_jump(model: Checkpoint, control:
     clip = loop.finished()
     assert len(clip) == len(loop.path) and loop.closed == (control != "line:length=4")
     shown, frames = played(clip, loop.path), len(clip) - 1
-    places = shown.world()[0]
-    np.testing.assert_allclose(clip.world()[0][-1], places[frames], atol=SAME)
+    places = shown.world_positions
+    np.testing.assert_allclose(clip.world_positions[-1], places[frames], atol=SAME)
     if loop.closed:
         np.testing.assert_allclose(places[frames:], places[:-frames], atol=SAME)
     speeds = np.diff(places, axis=0)
     change = np.linalg.norm(np.diff(speeds, axis=0), axis=-1).max(-1) * clip.fps**2
     (free,) = generate(model, read_path(control, fps=model.context.fps))
-    usual = np.linalg.norm(np.diff(free.clip.world()[0], 2, axis=0), axis=-1).max(-1) * clip.fps**2
+    usual = np.linalg.norm(np.diff(free.clip.world_positions, 2, axis=0), axis=-1).max(-1) * clip.fps**2
     assert change[frames - 2 : frames + 2].max() <= max(usual.max(), 60.0), "where it closes"
     assert change.max() <= 1.5 * max(usual.max(), 60.0), "where two laps are blended"
     first, last = (clip[at : at + 1] for at in (0, len(clip) - 1))
@@ -73,7 +73,7 @@ def test_a_loop_played_again_and_again_shows_no_jump(model: Checkpoint, control:
 
 def placed(frame: Clip) -> Array:
     """Joints seen from the figure."""
-    turned = frame.moved(heading=-float(frame.headings()[0])).world()[0][0]
+    turned = frame.moved(heading=-float(frame.headings()[0])).world_positions[0]
     return np.asarray(turned - turned[:1] * [1, 0, 1])
 
 
@@ -123,7 +123,7 @@ def test_the_command_loops_on_a_rig_at_another_rate_in_place(tmp_path: Path) -> 
     words = ["generate", "--control", "line:length=3", "-o", out, "--loop", "--fps", 48, "--in-place"]
     done = CliRunner().invoke(cli, [*map(str, words), "--skeleton", str(tmp_path / "rig.bvh")])
     assert done.exit_code == 0, done.output
-    clip, said = read_bvh(out), json.loads(out.with_suffix(".json").read_text())
+    clip, said = read_bvh(out), read_sidecar(out)
     places = clip.world()[0]
     assert clip.fps == 48 and said["loop"] and not said["lap"]["returns"] and said["frames"] == len(clip)
     np.testing.assert_allclose(places[0], places[-1], atol=1e-3)

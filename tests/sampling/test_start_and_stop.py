@@ -82,5 +82,5 @@ def test_a_path_that_begins_in_stride_or_at_rest_is_begun_so(model: Checkpoint) 
         toes = toe_points(take.clip)[..., [0, 2]]
         speed = np.linalg.norm(np.diff(toes, axis=0), axis=-1).max(-1) * path.fps
         assert least <= speed[:10].max() <= most
-        joints = np.linalg.norm(np.diff(take.clip.world()[0], 2, axis=0), axis=-1).max(-1)
+        joints = np.linalg.norm(np.diff(take.clip.world_positions, 2, axis=0), axis=-1).max(-1)
         assert joints[:10].max() <= 1.1 * joints.max()

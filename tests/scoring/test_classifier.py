@@ -25,8 +25,8 @@ from moglow.models import MODELS
 from moglow.motion.clip import Clip
 from moglow.recipe import Recipe
 from moglow.scoring.classifier import Classifier, fitted
-from moglow.scoring.style_evidence import Telling, best_temperature, evidence, probabilities
-from moglow.training.run import Plan, TrainingRun
+from moglow.scoring.style_evidence import StyleAccuracy, best_temperature, evidence, probabilities
+from moglow.training.run import TrainingPlan, TrainingRun
 from tests.support.rigs import RIGS
 from tests.support.tiny import CARRY, Weaving, tiny_recipe
 from tests.support.walking import skeleton_of, walk
@@ -66,7 +66,7 @@ def recipe(steps: int = 120, **model: object) -> Recipe:
 
 
 def trained(folder: Path, recipe: Recipe) -> TrainingRun:
-    run = TrainingRun(folder, Plan.of(recipe), postures(), seed=1)
+    run = TrainingRun(folder, TrainingPlan.of(recipe), postures(), seed=1)
     list(run.events())
     return run
 
@@ -126,12 +126,12 @@ def test_the_evidence_is_the_mean_of_the_frames_likelihoods_without_their_past(r
 @pytest.mark.parametrize("name", MODELS)
 def test_any_model_with_styles_and_a_likelihood_tells_them(name: str, tmp_path: Path) -> None:
     run = trained(tmp_path / "run", recipe(steps=2, name=name, preset="toy"))
-    telling = Telling.of_held_out(run.trainer.average, on_device(run.context, "cpu"), postures())
+    telling = StyleAccuracy.of_held_out(run.trainer.average, on_device(run.context, "cpu"), postures())
     assert (telling is None) == math.isnan(run.validations[-1].likelihood.standardized)
     assert telling is None or (telling.clips == 2 and 0 <= telling.right <= 2)
     plain = postures()
     none = replace(plain, stretches=tuple(replace(each, style="") for each in plain.stretches))
-    assert Telling.of_held_out(run.trainer.average, on_device(run.context, "cpu"), none) is None
+    assert StyleAccuracy.of_held_out(run.trainer.average, on_device(run.context, "cpu"), none) is None
 
 
 def test_a_table_says_style_and_confidence(run: TrainingRun, clips: Path) -> None:
@@ -172,13 +172,13 @@ def test_who_knows_no_styles_says_so(run: TrainingRun, tmp_path: Path) -> None:
     )
     trained(tmp_path / "run", plain)
     result = classify("any.bvh", "--checkpoint", tmp_path / "run")
-    assert result.exit_code == 1 and "was trained with no styles, so it cannot tell" in result.output
+    assert result.exit_code == 1 and "was trained with no styles, so it cannot classify" in result.output
 
 
 def test_models_without_a_likelihood_say_so(tmp_path: Path, clips: Path) -> None:
     trained(tmp_path / "run", recipe(steps=2, name="gan", preset="toy"))
     result = classify(clips / "calm.bvh", "--checkpoint", tmp_path / "run")
-    assert result.exit_code == 1 and "a gan has no likelihood to tell styles by" in result.output
+    assert result.exit_code == 1 and "a gan has no likelihood to classify by" in result.output
 
 
 def test_other_figures_are_put_on_the_models() -> None:

@@ -10,7 +10,7 @@ from moglow.flows.bijection import State
 from moglow.models.model import MotionModel, Objective
 from moglow.scoring.likelihood import Likelihood
 from moglow.scoring.spread import spread
-from moglow.training.rollouts import Figures
+from moglow.training.rollouts import RolloutFigures
 from moglow.training.validation import Validation, health
 from tests.support.tiny import tiny_context, tiny_corpus
 
@@ -58,7 +58,7 @@ def test_spread_is_that_of_the_truth(factor: float, low: float, high: float) -> 
 
 
 def test_health_tells_of_collapsed_modes() -> None:
-    real, likelihood = Figures(0.05, 0.07, 100.0, 1.0), Likelihood(1.0, 1.0, 10, 0.0)
+    real, likelihood = RolloutFigures(0.05, 0.07, 100.0, 1.0), Likelihood(1.0, 1.0, 10, 0.0)
 
     def said(spread: float) -> str:
         return health([Validation(step, likelihood, real, real, spread) for step in (100, 200)])

@@ -1,4 +1,4 @@
-"""The judges of faults: figures that textbooks agree on, the page shows the tables that its results give."""
+"""Detection of damage: textbook figures; the page shows the tables that follow from its results."""
 
 from pathlib import Path
 
@@ -7,23 +7,23 @@ import pytest
 
 from moglow.corpus.corpus import Corpus
 from moglow.encodings.encoding import FeatureSpec
-from scripts.benchmarks.anomalies.judging import (
-    BLIND,
+from scripts.benchmarks.anomalies.detection import (
+    BASELINES,
     KINDS,
     average_precision,
-    judged_motion,
-    judgement,
+    damaged_motion,
+    detection_figures,
     roc_area,
 )
 from scripts.benchmarks.anomalies.page import filled, tables
-from scripts.benchmarks.anomalies.run import JUDGES, SHIPPED, SPOILT, WAYS, runs, spoilt
+from scripts.benchmarks.anomalies.run import DAMAGED, DETECTORS, SHIPPED, TRAININGS, damaged_corpus, runs
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
 
 
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
-    """Returns three walks, the last one held out, long enough for sound moments far from its faults."""
+    """Returns three walks; the last one is held out, and long enough for sound intervals far from its damage."""
     skeleton = skeleton_of(RIGS["biped"])
     clips = [walk(skeleton, seconds=seconds, fps=30.0, speed=1.1)[0] for seconds in (4.0, 5.0, 41.0)]
     encoding = FeatureSpec().fit(clips)
@@ -45,18 +45,19 @@ def test_areas_count_pairs_and_ties(seed: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_who_knows_the_faults_is_right_and_who_knows_nothing_is_at_chance(kind: str, corpus: Corpus) -> None:
-    judged = judged_motion(corpus, kind)
-    right = judgement(judged, [bad.astype(float) for bad in judged.bad], history=10)
-    none = judgement(judged, [np.zeros(len(bad)) for bad in judged.bad], history=10)
-    assert right["frames"][:2] == right["moments"][:2] == [1.0, 1.0] and right["deviation"] == 0.0
-    assert none["frames"][0] == none["moments"][0] == 0.5
-    assert none["moments"][1] == pytest.approx(none["moments"][2])
+def test_a_perfect_detector_scores_one_and_a_constant_one_is_at_chance(kind: str, corpus: Corpus) -> None:
+    motion = damaged_motion(corpus, kind)
+    right = detection_figures(motion, [bad.astype(float) for bad in motion.bad], history=10)
+    none = detection_figures(motion, [np.zeros(len(bad)) for bad in motion.bad], history=10)
+    assert right["frames"][:2] == right["intervals"][:2] == [1.0, 1.0] and right["deviation"] == 0.0
+    assert none["frames"][0] == none["intervals"][0] == 0.5
+    assert none["intervals"][1] == pytest.approx(none["intervals"][2])
 
 
-def test_motion_is_spoilt_as_far_as_asked_and_as_the_seed_says(corpus: Corpus) -> None:
+def test_share_and_seed_determine_the_damage_of_training_motion(corpus: Corpus) -> None:
     sound, some, more, again, other = (
-        spoilt(corpus, share, seed) for share, seed in ((0, 1), (0.1, 1), (0.49, 1), (0.1, 1), (0.1, 2))
+        damaged_corpus(corpus, share, seed)
+        for share, seed in ((0, 1), (0.1, 1), (0.49, 1), (0.1, 1), (0.1, 2))
     )
     frames = slice(0, corpus.split("train")[-1].stop)
     np.testing.assert_allclose(sound.pose, corpus.pose[frames], rtol=0, atol=1e-4)
@@ -65,23 +66,24 @@ def test_motion_is_spoilt_as_far_as_asked_and_as_the_seed_says(corpus: Corpus) -
     assert more.pose.shape != some.pose.shape or (more.pose != some.pose).any()
 
 
-def test_runs_asked_for_part_by_part_are_all_runs_and_each_once() -> None:
-    whole = list(runs(JUDGES, list(WAYS), SPOILT, (0, 1)))
+def test_runs_requested_one_by_one_are_all_runs_once_each() -> None:
+    whole = list(runs(DETECTORS, list(TRAININGS), DAMAGED, (0, 1)))
     parts = [
         run
-        for judge in JUDGES
-        for way in WAYS
-        for share in SPOILT
+        for detector in DETECTORS
+        for training in TRAININGS
+        for share in DAMAGED
         for seed in (0, 1)
-        for run in runs([judge], [way], [share], [seed])
+        for run in runs([detector], [training], [share], [seed])
     ]
-    models = len(JUDGES) - len(BLIND) - 1
+    models = len(DETECTORS) - len(BASELINES) - 1
+    of_a_model = 1 + len(TRAININGS) * (len(DAMAGED) - 1)
     assert sorted(parts) == sorted(whole) and len(set(whole)) == len(whole)
-    assert len(whole) == 1 + 2 * (len(SPOILT) * len(BLIND) + models * (1 + len(WAYS) * (len(SPOILT) - 1)))
+    assert len(whole) == 1 + 2 * (len(DAMAGED) * len(BASELINES) + models * of_a_model)
     assert [run for run in whole if run[0] == SHIPPED] == [(SHIPPED, "plain", 0.0, 0)]
 
 
-def test_the_page_shows_what_was_measured() -> None:
+def test_the_page_shows_the_tables_of_its_results() -> None:
     page = (DOCS / "anomalies.md").read_text(encoding="utf-8")
     again = filled(page, tables(DOCS / "anomalies.jsonl"))
     assert again == page, (

@@ -19,7 +19,7 @@ from moglow.models import MODELS
 from moglow.models.model import MotionModel
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.sampler import Sampler
-from moglow.training.run import Plan, TrainingRun
+from moglow.training.run import TrainingPlan, TrainingRun
 from scripts.benchmarks.family import ablate
 from scripts.benchmarks.family import run as family
 from scripts.benchmarks.family.page import idea
@@ -48,7 +48,7 @@ def test_a_model_says_its_formula_its_reference_and_what_it_is_good_for(name: st
 def test_the_recipes_of_all_runs_are_read_without_complaint() -> None:
     members = [member.recipe for member in family.MEMBERS.values()]
     for recipes, steps in ((members, family.STEPS), (map(ablate.recipe_of, ablate.CHOICES), ablate.BRIEF)):
-        assert {Plan.of(recipe).training.steps for recipe in recipes} == {steps}, "one budget for all"
+        assert {TrainingPlan.of(recipe).training.steps for recipe in recipes} == {steps}, "one budget for all"
 
 
 def test_pictures_are_small() -> None:
@@ -126,7 +126,7 @@ def test_the_tutorials_model_passes_the_laws_of_all_models(gaussian: type[Motion
 def test_the_tutorials_model_learns_and_walks(gaussian: type[MotionModel], tmp_path: Path) -> None:
     recipe = tiny_recipe(steps=60, rate=1e-2)
     recipe = replace(recipe, tables={**recipe.tables, "model": {"name": "gaussian", "preset": "toy"}})
-    run = TrainingRun(tmp_path / "run", Plan.of(recipe), tiny_corpus(), seed=0)
+    run = TrainingRun(tmp_path / "run", TrainingPlan.of(recipe), tiny_corpus(), seed=0)
     losses = [event.losses["nll"] for event in run.trainer.run()]
     assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 5
     run.checkpoint().write(tmp_path / "gaussian.safetensors")

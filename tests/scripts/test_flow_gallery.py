@@ -1,22 +1,22 @@
-"""The gallery's verdict: only differences beyond luck are called ahead or behind."""
+"""The comparison of the flow gallery names significant differences only."""
 
 import torch
 
 from scripts.benchmarks.flow_gallery.densities import DENSITIES
-from scripts.benchmarks.flow_gallery.page import Learnt, verdict
+from scripts.benchmarks.flow_gallery.page import TrainedFlows, comparison
 
 
-def learnt(shifts: list[float]) -> Learnt:
-    """Returns log p of three seeds for each density, about −2 nats and what they are shifted by."""
+def trained_flows(shifts: list[float]) -> TrainedFlows:
+    """Returns log p of three seeds for each density, around −2 nats plus a shift."""
     noise = torch.tensor([-0.01, 0.0, 0.01])
-    return Learnt((), -2 + torch.tensor(shifts)[:, None] + noise, 0, 0.0)
+    return TrainedFlows((), -2 + torch.tensor(shifts)[:, None] + noise, 0, 0.0)
 
 
-def test_what_is_better_or_worse_by_more_than_luck_is_named() -> None:
+def test_significant_differences_are_named() -> None:
     one, two = list(DENSITIES)[:2]
-    noisy = learnt([0.0, 0.0, 0.0, 0.0])
-    theirs = {"MAF": Learnt((), noisy.found.flip(1), 0, 0.0)}
-    level, unequal = {"MAF": noisy}, {"MAF": learnt([0.5, -0.25, 0.01, 0.0])}
-    assert verdict(level, theirs).endswith("ahead with none and behind with none.")
-    said = verdict(unequal, theirs)
-    assert f"ahead with MAF on {one} by 0.500 nats and behind with MAF on {two} by 0.250 nats." in said
+    noisy = trained_flows([0.0, 0.0, 0.0, 0.0])
+    theirs = {"MAF": TrainedFlows((), noisy.log_prob.flip(1), 0, 0.0)}
+    level, unequal = {"MAF": noisy}, {"MAF": trained_flows([0.5, -0.25, 0.01, 0.0])}
+    assert comparison(level, theirs).endswith("better with none and worse with none.")
+    text = comparison(unequal, theirs)
+    assert f"better with MAF on {one} by 0.500 nats and worse with MAF on {two} by 0.250 nats." in text

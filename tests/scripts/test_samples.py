@@ -18,7 +18,7 @@ from scripts import make_samples
 from scripts.procedural.figure import make_figure
 from scripts.procedural.gaits import Manner
 from scripts.procedural.hound import trot
-from scripts.procedural.recording import Recording
+from scripts.procedural.synthetic_clip import SyntheticClip
 from scripts.procedural.walker import walk
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,16 +30,16 @@ SOLE = 0.02  # metres: the ball of every foot is that high over the floor when i
 every_sample = pytest.mark.parametrize("name", NAMES)
 
 
-def make(name: str, *, seed: int = 0) -> Recording:
+def make(name: str, *, seed: int = 0) -> SyntheticClip:
     """A preset walked; a hound trots where the name says so."""
     mover, text = (trot, name.removeprefix("trot ")) if name.startswith("trot ") else (walk, name)
     return mover(preset(text, 30.0), generator=np.random.default_rng(seed))
 
 
-def toes_of(recording: Recording) -> Array:
+def toes_of(recording: SyntheticClip) -> Array:
     """World positions ``(T, L, 3)`` of the toes."""
     skeleton = recording.clip.skeleton
-    toes: Array = recording.clip.world()[0][:, [skeleton.index(toe) for toe in recording.toes]]
+    toes: Array = recording.clip.world_positions[:, [skeleton.index(toe) for toe in recording.toes]]
     return toes
 
 
@@ -63,7 +63,9 @@ def test_planted_toes_never_move_and_nothing_is_below_the_floor(name: str) -> No
     assert still.mean() > 0.3
     assert np.abs(np.diff(toes, axis=0)[still]).max() < EXACT
     assert np.allclose(toes[..., 1][planted], SOLE, atol=EXACT)
-    lowest = np.concatenate([recording.clip.world()[0], recording.clip.end_positions()], axis=1)[..., 1].min()
+    lowest = np.concatenate([recording.clip.world_positions, recording.clip.end_positions()], axis=1)[
+        ..., 1
+    ].min()
     assert lowest > 0
 
 
@@ -86,7 +88,7 @@ def test_the_hips_follow_the_path_but_for_their_sway(name: str) -> None:
 @pytest.mark.parametrize("name", ["line", "circle", "line:speed=3,length=12", "back"])
 def test_knees_bend_forward_and_not_too_far(name: str) -> None:
     recording = make(name)
-    positions = recording.clip.world()[0]
+    positions = recording.clip.world_positions
     skeleton = recording.clip.skeleton
     for leg in skeleton.anatomy.legs:
         hip, knee, ankle = positions[:, leg.hip], positions[:, leg.knee], positions[:, leg.ankle]
@@ -170,7 +172,7 @@ def test_every_committed_control_can_be_walked(file: Path) -> None:
 def test_the_script_makes_the_committed_files_again(tmp_path: Path) -> None:
     """To a hundredth of a millimetre and degree; the last printed digit may depend on the processor."""
     for name, recording in make_samples.make_committed():
-        make_samples.write_recording(name, recording, tmp_path, tmp_path)
+        make_samples.write_sample(name, recording, tmp_path, tmp_path)
         for file, folder in ((f"{name}.bvh", SAMPLES), (f"{name}.csv", CONTROLS)):
             made, committed = (_words(where / file) for where in (tmp_path, folder))
             assert len(made) == len(committed), file
@@ -184,7 +186,7 @@ def test_the_committed_figure_is_the_figure() -> None:
     clip = read_bvh(SAMPLES / "figure.bvh")
     assert clip.skeleton.names == make_figure().names and clip.skeleton.parents == make_figure().parents
     assert np.allclose(clip.skeleton.offsets, make_figure().offsets, atol=EXACT)
-    heights = np.concatenate([clip.world()[0], clip.end_positions()], axis=1)[0, :, 1]
+    heights = np.concatenate([clip.world_positions, clip.end_positions()], axis=1)[0, :, 1]
     assert heights.min() == pytest.approx(0.02, abs=PRINTED) and heights.max() == pytest.approx(
         1.72, abs=PRINTED
     )

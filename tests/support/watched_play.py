@@ -1,4 +1,4 @@
-"""Opens a window as `moglow play` does, and keeps writing down what it shows: a test looks over its shoulder."""
+"""Opens a window as `moglow play` does, and logs its state, for tests."""
 
 import json
 import os
@@ -13,14 +13,14 @@ from moglow_viewer.play.play_window import PlayWindow
 
 
 class WatchedPlay(PlayWindow):
-    """A window that tells what it drew."""
+    """A window that logs its state after each picture."""
 
     log: Path
 
     def draw(self, share: float) -> None:
         super().draw(share)
         live = self.live
-        told = {
+        state = {
             "drawn": self.drawn,
             "playing": True,
             "frame": live.frame,
@@ -28,16 +28,16 @@ class WatchedPlay(PlayWindow):
             "held": sorted(self.hands.held),
             "pad": self.gamepad.there,
             "route": live.route is not None,
-            "asked": self.asked is not None,
+            "path": self.path_marks is not None,
             "take": live.take,
             "temperature": self.walker.temperature,
             "style": self.walker.style,
             "recording": self.recording is not None,
-            "said": self.said,
+            "message": self.message,
             "helping": self.helping,
             "size": self.plotter.window_size,
         }
-        self.log.with_suffix(".part").write_text(json.dumps(told))
+        self.log.with_suffix(".part").write_text(json.dumps(state))
         os.replace(self.log.with_suffix(".part"), self.log)
 
 

@@ -1,4 +1,4 @@
-"""Opens a window as `moglow view` does, and keeps writing down what it shows: a test looks over its shoulder."""
+"""Opens a window as `moglow view` does, and logs its state, for tests."""
 
 import json
 import os
@@ -6,18 +6,18 @@ import sys
 from pathlib import Path
 
 from moglow_viewer.scene.scene import Sources
-from moglow_viewer.window.window import Window
+from moglow_viewer.window.window import ViewWindow
 
 
-class WatchedWindow(Window):
-    """A window that tells what it drew."""
+class WatchedWindow(ViewWindow):
+    """A window that logs its state after each picture."""
 
     log: Path
 
     def draw(self, now: float) -> None:
         super().draw(now)
         viewing, player = self.viewing, self.viewing.player
-        told = {
+        state = {
             "drawn": self.drawn,
             "wall": now,
             "time": player.shown(now),
@@ -39,7 +39,7 @@ class WatchedWindow(Window):
             "size": self.size,
             "panel": self.dashboard.height,
         }
-        self.log.with_suffix(".part").write_text(json.dumps(told))
+        self.log.with_suffix(".part").write_text(json.dumps(state))
         os.replace(self.log.with_suffix(".part"), self.log)
 
 

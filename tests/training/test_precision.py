@@ -111,12 +111,12 @@ def test_auto_takes_bfloat16_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_device_without_bfloat16_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("moglow.training.spec.has_bfloat16", lambda device: False)
-    with pytest.raises(DeviceError, match="multiplies no bfloat16"):
+    with pytest.raises(DeviceError, match="cannot multiply in bfloat16"):
         PRECISIONS["bfloat16"](MoGlow(MoGlow.Config(steps=1, layers=1), 4, 3), CPU)
 
 
 def test_a_recipe_says_which() -> None:
-    from moglow.training.run import Plan
+    from moglow.training.run import TrainingPlan
 
     recipe = tiny_recipe().overridden(["training.precision=bfloat16"])
-    assert Plan.of(recipe).training.precision == "bfloat16"
+    assert TrainingPlan.of(recipe).training.precision == "bfloat16"

@@ -7,7 +7,7 @@ import pytest
 
 from moglow.errors import RecipeError
 from moglow.recipe import Recipe, read_recipe
-from moglow.training.run import Plan
+from moglow.training.run import TrainingPlan
 
 RECIPES = sorted((Path(__file__).resolve().parents[2] / "data").rglob("*.toml"))
 
@@ -27,7 +27,7 @@ def test_sections_become_dataclasses(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.parent.name + "/" + path.stem)
 def test_the_recipes_that_come_with_moglow_are_sound(path: Path) -> None:
-    assert Plan.of(read_recipe(path)).training.steps > 0
+    assert TrainingPlan.of(read_recipe(path)).training.steps > 0
 
 
 def test_settings_read_as_toml_else_as_text_and_leave_the_original() -> None:

@@ -14,8 +14,9 @@ import pytest
 from moglow.checkpoint import BEST, Checkpoint
 from moglow.errors import CheckpointError, ExportError, RecipeError, TrainingError
 from moglow.recipe import Recipe
-from moglow.training.run import LAST, LOG, STATE, Plan, TrainingRun, chosen_model
-from moglow.training.trainer import Report
+from moglow.training.folder import LAST, LOG, STATE
+from moglow.training.run import TrainingPlan, TrainingRun, chosen_model
+from moglow.training.trainer import StepReport
 from tests.support.tiny import tiny_corpus, tiny_recipe
 
 
@@ -23,9 +24,11 @@ def run(
     folder: Path, *, until: int | None = None, resume: bool = False, seed: int = 3, **training: Any
 ) -> TrainingRun:
     """Trains the tiny recipe in a folder, and stops after step `until` as Ctrl-C would."""
-    made = TrainingRun(folder, Plan.of(tiny_recipe(**training)), tiny_corpus(), seed=seed, resume=resume)
+    made = TrainingRun(
+        folder, TrainingPlan.of(tiny_recipe(**training)), tiny_corpus(), seed=seed, resume=resume
+    )
     for event in made.events():
-        if isinstance(event, Report) and event.step == until:
+        if isinstance(event, StepReport) and event.step == until:
             break
     made.save()
     return made
@@ -127,7 +130,7 @@ def test_a_run_is_not_written_over_and_not_resumed_as_another(tmp_path: Path) ->
         run(tmp_path / "a")
     other = tiny_recipe().overridden(["model.hidden=9"])
     with pytest.raises(CheckpointError, match=r"begun with model.hidden = 8, now it is 9"):
-        TrainingRun(tmp_path / "a", Plan.of(other), tiny_corpus(), seed=3, resume=True)
+        TrainingRun(tmp_path / "a", TrainingPlan.of(other), tiny_corpus(), seed=3, resume=True)
 
 
 def test_the_figures_are_complete(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from moglow.corpus.windows import Footage, Windows
 from moglow.models.moglow import MoGlow
 from moglow.training.free_running import FreeRunning
 from moglow.training.spec import SCHEDULES, TrainingSpec
-from moglow.training.trainer import Diverged, Report, Trainer, adam
+from moglow.training.trainer import Diverged, StepReport, Trainer, adam
 from tests.support.tiny import tiny_context, tiny_corpus
 
 WINDOWS = WindowSpec(length=10, pose_dropout=0.5, history_noise={"others": 0.01})
@@ -45,7 +45,7 @@ def test_a_report_says_what_happened(footage: Footage) -> None:
     reports = list(trainer(footage).run(3))
     assert [report.step for report in reports] == [1, 2, 3]
     assert all(
-        isinstance(report, Report) and report.frames == 40 and report.seconds > 0 for report in reports
+        isinstance(report, StepReport) and report.frames == 40 and report.seconds > 0 for report in reports
     )
     assert [report.rate for report in reports] == pytest.approx([1e-3, 2e-3, 3e-3])
     assert reports[0].gradient > 0

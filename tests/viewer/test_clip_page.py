@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 import time
 import zlib
 from pathlib import Path
@@ -20,12 +21,14 @@ from moglow.maths.rotations import Array
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Skeleton
 from moglow.paths.csv_files import read_path
-from moglow.takes.sidecars import read_figures
+from moglow.takes.sidecars import write_sidecar
 from moglow_viewer.pages.clip_page import make_page, pack_points, write_page
 from moglow_viewer.scene.figures import figure_table, measure
+from moglow_viewer.scene.scene import Sources
 from moglow_viewer.scene.shown_motion import lowest_speed
 from tests.support.browsing import OUTSIDE, Page
 from tests.support.rigs import RIGS
+from tests.support.sidecars import figures_of
 from tests.support.walking import skeleton_of, walk
 
 MILLIMETRE = 1e-3
@@ -62,7 +65,7 @@ def test_positions_come_back_within_a_millimetre(samples: Path, name: str) -> No
     clip = read_bvh(samples / f"{name}.bvh")
     control = read_path(samples.parent / "controls" / f"{name}.csv")
     motion = motion_of(make_page([clip], control=control))
-    expected = np.concatenate([clip.world()[0], clip.end_positions()], axis=1)
+    expected = np.concatenate([clip.world_positions, clip.end_positions()], axis=1)
     assert farthest(unpacked(motion["takes"][0]), expected) < MILLIMETRE
     path = unpacked(motion["path"])
     assert farthest(path[:, 0, [0, 2]], control.positions) < MILLIMETRE
@@ -72,7 +75,7 @@ def test_positions_come_back_within_a_millimetre(samples: Path, name: str) -> No
 
 
 def test_far_places_and_leaps_come_back(samples: Path) -> None:
-    walked = read_bvh(samples / "walk.bvh").world()[0]
+    walked = read_bvh(samples / "walk.bvh").world_positions
     assert farthest(unpacked(pack_points(walked + 3000.0)), walked + 3000.0) < MILLIMETRE
     leaping = walked + np.where(np.arange(len(walked)) % 50 < 25, 0.0, 40.0)[:, None, None]
     assert farthest(unpacked(pack_points(leaping)), leaping) < 4 * MILLIMETRE
@@ -123,7 +126,7 @@ def test_names_are_text_and_no_markup(samples: Path) -> None:
 def test_still_and_strange_figures_have_a_page(skeleton: Skeleton, frames: int) -> None:
     clip = Clip.at_rest(skeleton, frames=frames)
     (take,) = motion_of(make_page([clip]))["takes"]
-    assert farthest(unpacked(take), clip.world()[0]) < MILLIMETRE
+    assert farthest(unpacked(take), clip.world_positions) < MILLIMETRE
     assert take["bones"] and np.max(np.array(take["bones"])[:, :2]) < len(skeleton)
 
 
@@ -140,33 +143,35 @@ def test_feet_say_when_they_stand_and_how_fast_they_slide() -> None:
     feet = np.frombuffer(zlib.decompress(base64.b64decode(take["feet"])), "u1").reshape(planted.shape)
     assert np.mean((feet < 255) == planted) > 0.9
     assert abs(np.median(feet[feet < 255]) - 20) <= 2
-    toes = clip.world()[0][:, take["toes"]]
+    toes = clip.world_positions[:, take["toes"]]
     assert abs(np.median(lowest_speed(toes, clip.fps)) - 0.2) < 0.02
 
 
 def test_figures_come_from_the_sidecar_or_are_measured(samples: Path, tmp_path: Path) -> None:
-    (tmp_path / "walk.json").write_text(
-        '{"seed": 3, "path_error_m": {"mean": 0.5}, "warnings": ["too fast"]}'
-    )
-    figures = read_figures(tmp_path / "walk.bvh")
-    clip = read_bvh(samples / "walk.bvh")
+    file = tmp_path / "walk.bvh"
+    shutil.copy(samples / "walk.bvh", file)
+    write_sidecar(file, figures_of(file, seed=3, path_error_m={"mean": 0.5}, warnings=["too fast"]))
     control = read_path(samples.parent / "controls" / "walk.csv")
-    motion = motion_of(make_page([clip, clip], control=control, figures=[figures, {}]))
+    scene = Sources((file, samples / "walk.bvh")).read()
+    clips, figures = zip(*((each.clip, each.figures) for each in scene.motions), strict=True)
+    motion = motion_of(make_page(clips, control=control, figures=figures))
     rows = {row[0]: row[1:] for row in motion["figures"]}
     assert rows["seed"] == ["3", ""] and rows["length"] == ["6.8 s", "6.8 s"]
     assert rows["path error, mean"][0] == "50.0 cm" and rows["path error, mean"][1] != "50.0 cm"
     assert motion["warnings"] == ["too fast"]
-    assert figure_table([measure(clip)]) == [["length", "6.8 s"], ["foot slide, mean", "0.0 cm/s"]]
+    assert figure_table([measure(clips[0])]) == [["length", "6.8 s"], ["foot slide, mean", "0.0 cm/s"]]
 
 
-def test_a_sidecar_that_is_none() -> None:
-    assert read_figures("nowhere.bvh") == {}
-
-
-def test_a_broken_sidecar_is_said(tmp_path: Path) -> None:
-    (tmp_path / "walk.json").write_text("{")
-    with pytest.raises(FileFormatError, match=r"walk\.json: is no JSON"):
-        read_figures(tmp_path / "walk.bvh")
+def test_a_sidecar_of_another_motion_is_ignored_and_a_broken_one_is_told(
+    samples: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "walk.bvh"
+    shutil.copy(samples / "walk.bvh", file)
+    write_sidecar(file, figures_of(file) | {"sha256": "0" * 64})
+    assert not Sources((file,)).read().motions[0].figures
+    (tmp_path / "walk.bvh.json").write_text("{")
+    with pytest.raises(FileFormatError, match=r"walk\.bvh\.json: is no JSON"):
+        Sources((file,)).read()
 
 
 def test_what_cannot_be_written_is_said(samples: Path, tmp_path: Path) -> None:
@@ -279,7 +284,7 @@ def test_time_goes_by_the_wall_clock_though_frames_drop(page: Page) -> None:
 @pytest.mark.render
 def test_the_browser_unpacks_what_was_packed(page: Page, samples: Path) -> None:
     clip = read_bvh(samples / "walk.bvh")
-    expected = np.concatenate([clip.world()[0], clip.end_positions()], axis=1)
+    expected = np.concatenate([clip.world_positions, clip.end_positions()], axis=1)
     for frame in (0, 1, 100, len(clip) - 1):
         points = page.browser.execute_script(f"return window.moglow.points(0, {frame})")
         assert farthest(np.reshape(points, (-1, 3)), expected[frame]) < MILLIMETRE

@@ -20,7 +20,7 @@ from moglow_viewer.pictures.reels import Mp4
 from moglow_viewer.scene.camera import Camera
 from moglow_viewer.scene.palette import colour
 from moglow_viewer.scene.scene import Scene, Sources
-from moglow_viewer.scene.shown_motion import Motion
+from moglow_viewer.scene.shown_motion import ShownMotion
 from moglow_viewer.stage import graphics
 from moglow_viewer.stage.graphics import drawing, has_display, need_drawing
 from moglow_viewer.stage.stage import Stage
@@ -82,7 +82,7 @@ def test_the_figure_moves_and_its_mesh_is_not_built_anew(gl: None, samples: Path
     for seconds in (1.0, 3.0, 1.0):
         stage.show(seconds, camera)
         pictures.append(stage.picture().astype(int))
-        positions = scene.motions[0].clip.world()[0][round(30 * seconds)]
+        positions = scene.motions[0].clip.world_positions[round(30 * seconds)]
         hips = surface.body.joints == scene.motions[0].hips
         assert np.linalg.norm(surface.mesh.points[hips].mean(0) - positions[scene.motions[0].hips]) < 0.15
     assert surface.mesh is mesh and surface.mesh.points.ctypes.data == memory
@@ -207,7 +207,7 @@ def test_the_command_draws_where_there_is_no_display(gl: None, samples: Path, tm
 
 
 def test_a_scene_has_places_side_by_side(samples: Path) -> None:
-    motions = tuple(Motion(read_bvh(samples / f"{name}.bvh")) for name in ("walk", "turns", "walk"))
+    motions = tuple(ShownMotion(read_bvh(samples / f"{name}.bvh")) for name in ("walk", "turns", "walk"))
     assert not np.any(Scene(motions).offsets())
     ways = [
         motion.clip.ground_positions() + offset[[0, 2]]

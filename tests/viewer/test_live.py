@@ -184,12 +184,12 @@ def test_the_window_walks_draws_and_saves(opened: Opened) -> None:
     assert changed["temperature"] == 0.8 and changed["style"]
     opened.press("y", "y", "y", "comma")
     opened.drag((480, 520), (700, 400))
-    opened.wait(lambda shown: shown["route"] and shown["asked"])
+    opened.wait(lambda shown: shown["route"] and shown["path"])
     opened.press("n")
     opened.wait(lambda shown: shown["take"] == 1)
     opened.press("r")
-    assert "play_1.bvh" in opened.wait(lambda shown: "play_1" in shown["said"])["said"]
+    assert "play_1.bvh" in opened.wait(lambda shown: "play_1" in shown["message"])["message"]
     opened.press("e")
-    opened.wait(lambda shown: "play_2.csv" in shown["said"])
+    opened.wait(lambda shown: "play_2.csv" in shown["message"])
     assert len(read_bvh(opened.folder / "play_2.bvh")) > 30
     assert opened.close("Escape") == "" and opened.process.returncode == 0

@@ -13,10 +13,13 @@ from click.testing import CliRunner
 from moglow.bvh.read import read_bvh
 from moglow.checkpoint import Checkpoint
 from moglow.cli.main import cli
+from moglow.errors import ExportError
 from moglow.maths.rotations import Array
 from moglow.paths.csv_files import read_path
 from moglow.paths.steering import Moving, Steering, walked
 from moglow.sampling.generate import PRETRAINED
+from moglow_viewer.pages.single_page import fill_page
+from moglow_viewer.play.play_page import write_play_page
 from tests.support.browsing import Page
 from tests.viewer.test_page_model import FED_BACK, SAMPLE, TURNS, compared
 
@@ -220,7 +223,7 @@ def test_what_was_recorded_is_saved_and_can_be_generated_along(page: Page, tmp_p
     clip, path = read_bvh(bvh), read_path(csv)
     assert len(clip) == len(path) == 60 and clip.fps == pytest.approx(FPS)
     assert path.positions[-1] == pytest.approx(place[:2], abs=1e-5)
-    points = np.concatenate([clip.world()[0], clip.end_positions()], axis=1)[-1]
+    points = np.concatenate([clip.world_positions, clip.end_positions()], axis=1)[-1]
     assert np.abs(np.reshape(page.points, points.shape) - points).max() < 1e-4
     words = ["generate", "--control", str(csv), "-o", str(tmp_path / "again.bvh")]
     done = CliRunner().invoke(cli, words)
@@ -266,3 +269,16 @@ def test_without_a_page_and_a_display_there_is_one_sentence(monkeypatch: pytest.
     monkeypatch.setattr("moglow_viewer.play.play_window.has_display", lambda: False)
     refused = CliRunner().invoke(cli, ["play"])
     assert refused.exit_code == 1 and len(refused.stderr.splitlines()) == 1 and "--html" in refused.stderr
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+def test_a_temperature_that_is_none_makes_no_page(tmp_path: Path, value: str) -> None:
+    done = CliRunner().invoke(cli, ["play", "--html", str(tmp_path / "a.html"), "--temperature", value])
+    assert done.exit_code in (1, 2) and "temperature" in done.stderr and not list(tmp_path.iterdir())
+    with pytest.raises(ExportError, match="temperature"):
+        write_play_page(Checkpoint.read(PRETRAINED), tmp_path / "a.html", temperature=float(value))
+
+
+def test_numbers_that_json_does_not_know_are_refused() -> None:
+    with pytest.raises(ExportError, match="not a finite number"):
+        fill_page("play/play.html", title="walk", styles=(), scripts=(), data={"fps": float("nan")})

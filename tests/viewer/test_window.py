@@ -17,7 +17,7 @@ from moglow.cli.main import cli
 from moglow.motion.clip import Clip
 from moglow.paths.csv_files import read_path
 from moglow_viewer.scene.scene import Scene
-from moglow_viewer.scene.shown_motion import Motion
+from moglow_viewer.scene.shown_motion import ShownMotion
 from moglow_viewer.scene.strips import strips
 from moglow_viewer.stage import graphics
 from moglow_viewer.stage.graphics import drawing
@@ -62,11 +62,13 @@ def test_strips_are_slide_path_error_and_likelihood(samples: Path) -> None:
     clip = read_bvh(samples / "walk.bvh")
     nats = np.linspace(-5, 5, len(clip)).tolist()
     asked = read_path("line:length=3", fps=clip.fps)
-    found = strips(Scene((Motion(clip, {"log_likelihood_nats": {"mean": 0.0, "per_frame": nats}}),), asked))
+    found = strips(
+        Scene((ShownMotion(clip, {"log_likelihood_nats": {"mean": 0.0, "per_frame": nats}}),), asked)
+    )
     assert [strip.label for strip in found] == ["foot slide", "path error", "likelihood"]
     assert np.allclose(found[2].values, nats)
     for broken in (None, 3, {"mean": 1.0}, {"per_frame": ["a"]}, {"per_frame": [1.0, None]}):
-        scene = Scene((Motion(clip, {"log_likelihood_nats": broken}),), asked)
+        scene = Scene((ShownMotion(clip, {"log_likelihood_nats": broken}),), asked)
         assert [strip.label for strip in strips(scene)] == ["foot slide", "path error"]
 
 

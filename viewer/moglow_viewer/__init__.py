@@ -1,1 +1,4 @@
-"""Pictures of motion: what shows a Clip to a person. Stands above the library, which never imports it."""
+"""The viewer: windows, pages, pictures and films of motion. The library does not import it.
+
+Reading order: scene (data of a view), stage (pyvista), pictures, window; pages (self-contained HTML), play.
+"""

@@ -1,4 +1,4 @@
-"""moglow in Blender: the door by which Blender enters. What is behind it comes in the wheel beside this file."""
+"""The entry point of the add-on. The library is in the wheel beside this file."""
 
 from moglow.blender.inside.addon import register, unregister
 

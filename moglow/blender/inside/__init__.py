@@ -1,5 +1,5 @@
-"""moglow inside Blender: what imports bpy, and runs in Blender's own Python. Stands above the library.
+"""moglow inside Blender: the modules that import bpy and run in Blender's Python.
 
-`scene` is the script behind the command `moglow blender`, `addon` the add-on that `scripts/make_addon.py` packs; both
-build on the same rigs, actions and bodies. Importing this package loads nothing, so that it can be found without bpy.
+`scene` is the script behind the command `moglow blender`, and `addon` the add-on that `scripts/make_addon.py` packs;
+both use the same rigs, actions and bodies. Importing this package loads nothing, so it can be found without bpy.
 """

@@ -1,4 +1,4 @@
-"""A clip as an Action on a rig: one key a frame, on every bone that moves. Also cycles, for clips that loop."""
+"""A clip as an Action on a rig: one key per frame on every bone that moves. Also cycles, for clips that loop."""
 
 from typing import Any
 
@@ -19,16 +19,16 @@ from moglow.maths.rotations import (
 from moglow.motion.clip import Clip
 
 STILL = 1e-6
-"""Metres or radians; a bone that never leaves its rest by more gets no keys, so that posed fingers stay posed."""
+"""Metres or radians; a bone that stays nearer to its rest pose gets no keys, so that posed fingers stay posed."""
 FIRST = 1
-"""The frame at which a motion begins, as Blender's own scenes do."""
+"""The frame at which a motion begins, as in Blender's new scenes."""
 
 
 def add_action(rig: Rig, clip: Clip, name: str, *, start: int = FIRST, unit: float = 1.0) -> Any:
-    """Gives the rig a new action: ``clip``, in the world, in metres, whose joints are the rig's bones.
+    """Adds a new action to the rig: ``clip``, in the world, in metres, whose joints are the rig's bones.
 
-    A bone turns by q = r⁻¹ · local · r, where r is how it rests in the world; it is shifted where its joint leaves the
-    place it has at rest, as the root does.
+    A bone's rotation is q = r⁻¹ · local · r, where r is its rest rotation in the world. It has location keys if its
+    joint leaves its rest position, as the root does.
     """
     heads, rests = rig.rest(unit)
     parents = np.array(clip.skeleton.parents)
@@ -52,19 +52,19 @@ def add_action(rig: Rig, clip: Clip, name: str, *, start: int = FIRST, unit: flo
 
 
 def new_action(thing: Any, name: str) -> Any:
-    """A new action on an object, kept in the file even when another one takes its place."""
+    """Returns a new action on an object, which is kept in the file even if another one replaces it."""
     action = bpy.data.actions.new(name.encode("utf-8", "replace").decode())
     action.use_fake_user = True
     data = thing.animation_data or thing.animation_data_create()
     data.action = action
-    if bpy.app.version >= (4, 4, 0):  # from here on an action has slots, one for each thing that it moves
+    if bpy.app.version >= (4, 4, 0):  # actions have slots, one for each object that they move
         data.action_slot = action.slots.new(id_type="OBJECT", name=thing.name)
         action.layers.new("Layer").strips.new(type="KEYFRAME")
     return action
 
 
 def channels(action: Any, thing: Any) -> Any:
-    """What holds the curves of an action that move a thing: the action itself, or its bag for the thing's slot."""
+    """Returns the container of the action's curves for an object: the action, or its channel bag for the slot."""
     if bpy.app.version >= (4, 4, 0):
         slot = thing.animation_data.action_slot
         return action.layers[0].strips[0].channelbag(slot, ensure=True)
@@ -72,7 +72,7 @@ def channels(action: Any, thing: Any) -> Any:
 
 
 def find_channel(thing: Any, path: str) -> Any:
-    """The curve that moves a property of an object or a curve, if there is one with keys or modifiers."""
+    """Returns the F-curve of a property of an object or a curve, if there is one with keys or modifiers."""
     data = thing.animation_data
     if not data or not data.action:
         return None
@@ -100,7 +100,7 @@ def key(curves: Any, path: str, group: str, frames: Array, values: Array) -> Non
 
 
 def add_cycles(rig: Rig, action: Any) -> None:
-    """Lets an action go on for ever: poses repeat, the root goes on from where the last round ended."""
+    """Repeats an action without end: poses repeat, and the root continues from the end of the previous cycle."""
     root = f'pose.bones["{bpy.utils.escape_identifier(rig.bones[0])}"].location'
     for curve in channels(action, rig.armature).fcurves:
         cycles = curve.modifiers.new("CYCLES")
@@ -109,11 +109,11 @@ def add_cycles(rig: Rig, action: Any) -> None:
 
 
 def set_scene_rate(scene: Any, fps: float) -> None:
-    """Makes a scene play at a rate, also one that is no whole number."""
+    """Sets the frame rate of a scene, which need not be an integer."""
     scene.render.fps = max(1, round(fps))
     scene.render.fps_base = scene.render.fps / fps
 
 
 def scene_rate(scene: Any) -> float:
-    """Frames a second of a scene."""
+    """Returns the frames per second of a scene."""
     return float(scene.render.fps / scene.render.fps_base)

@@ -1,4 +1,4 @@
-"""The add-on: what Blender registers when it is switched on, and forgets when it is switched off."""
+"""The add-on: registration of its classes in Blender."""
 
 import bpy
 
@@ -18,7 +18,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Takes them away again."""
+    """Removes them."""
     del bpy.types.WindowManager.moglow_progress
     del bpy.types.Scene.moglow
     for cls in reversed(CLASSES):

@@ -1,6 +1,6 @@
-"""Our axes and Blender's: (x, y, z) here is (x, −z, y) there, Y up and Z up. Numpy alone.
+"""Conversion between the library's axes (Y up) and Blender's (Z up): (x, y, z) ↔ (x, −z, y). Needs numpy alone.
 
-Facing +Z becomes facing −Y, which is how characters stand in Blender; left stays +X.
+Facing +Z becomes facing −Y, the usual direction of characters in Blender; left is +X in both.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from moglow.maths.rotations import Array
 
 
 def to_blender(points: ArrayLike) -> Array:
-    """Points ``(..., 3)``, Y up, as Blender's with Z up.
+    """Returns points ``(..., 3)``, Y up, in Blender's axes, Z up.
 
     >>> to_blender([1.0, 2.0, 3.0]).tolist()
     [1.0, -3.0, 2.0]
@@ -20,7 +20,7 @@ def to_blender(points: ArrayLike) -> Array:
 
 
 def from_blender(points: ArrayLike) -> Array:
-    """Points ``(..., 3)`` of Blender, Z up, with Y up; undoes `to_blender`.
+    """Returns points ``(..., 3)`` of Blender, Z up, in the library's axes, Y up; the inverse of `to_blender`.
 
     >>> from_blender(to_blender([1.0, 2.0, 3.0])).tolist()
     [1.0, 2.0, 3.0]
@@ -30,6 +30,6 @@ def from_blender(points: ArrayLike) -> Array:
 
 
 def quat_to_blender(quats: ArrayLike) -> Array:
-    """Rotations ``(..., 4)``, w first as Blender has them too: the same turn about an axis that is renamed."""
+    """Returns rotations ``(..., 4)``, w first, in Blender's axes: the same angle about the converted axis."""
     quats = np.asarray(quats, float)
     return np.concatenate([quats[..., :1], to_blender(quats[..., 1:])], axis=-1)

@@ -1,6 +1,4 @@
-"""The capsule body of `moglow.motion.capsule_body` as a mesh skinned to a rig: left and right in colours of
-their own.
-"""
+"""The capsule body of `moglow.motion.capsule_body` as a mesh skinned to a rig, with a colour for each side."""
 
 from typing import Any
 
@@ -17,7 +15,7 @@ SIDES = {0: "middle", 1: "left", -1: "right"}
 
 
 def add_body(rig: Rig, skeleton: Skeleton) -> Any:
-    """Hangs a body on a rig that was built from this skeleton; each point goes with one bone alone."""
+    """Adds a body to a rig that was built from this skeleton; each point follows one bone."""
     shape = capsule_body(skeleton)
     bones = rig.armature.data.bones
     heads = np.array([bones[name].head_local for name in rig.bones])
@@ -42,7 +40,7 @@ def add_body(rig: Rig, skeleton: Skeleton) -> Any:
 
 
 def material(name: str, colour: tuple[float, float, float]) -> Any:
-    """A plain colour, in Workbench's viewport as in a render."""
+    """Returns a material of one colour, in the viewport and in renders."""
     made = bpy.data.materials.new(name)
     made.diffuse_color = (*colour, 1.0)
     made.use_nodes = True

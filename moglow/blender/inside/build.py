@@ -1,4 +1,4 @@
-"""A job of `moglow blender` as a scene: a motion on a figure or a character, its stage, and the files asked for."""
+"""The scene of a job of `moglow blender`: a motion on a figure or a character, its surroundings, and the files."""
 
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,11 @@ from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_path import ControlPath
 
 HEIGHT = 1.7
-"""Metres: the figure that the camera's place is meant for."""
+"""Height in metres of the figure that the camera's position is chosen for."""
 
 
 def build(job: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Builds the scene, writes and renders it; returns what there is to say about it."""
+    """Builds the scene, writes and renders it; returns a report."""
     clip, path = read_motion(job, folder)
     bpy.ops.wm.read_factory_settings(use_empty=True)
     if job["character"]:
@@ -39,10 +39,10 @@ def build(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     scene.frame_start, scene.frame_end = start, start + len(clip) - 1
     if job["loop"]:
         add_cycles(rig, action)
-        scene.frame_end = max(start, scene.frame_end - 1)  # the last pose is the first one of the next round
+        scene.frame_end = max(start, scene.frame_end - 1)  # the last pose is the first one of the next cycle
     stage.add_floor(path)
     stage.add_path(path)
-    stage.add_camera(path, start=start, size=max(float(np.ptp(clip.world()[0][0, :, 1])) / HEIGHT, 0.1))
+    stage.add_camera(path, start=start, size=max(float(np.ptp(clip.world_positions[0, :, 1])) / HEIGHT, 0.1))
     stage.add_sun()
     scene.frame_set(start)
     files.save(folder / job["out"], rig.armature)
@@ -52,7 +52,7 @@ def build(job: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def read_motion(job: dict[str, Any], folder: Path) -> tuple[Clip, ControlPath]:
-    """The clip and the path of a job."""
+    """Returns the clip and the path of a job."""
     with np.load(folder / "motion.npz") as arrays:
         skeleton = Skeleton.from_json(job["skeleton"])
         clip = Clip(skeleton, arrays["positions"], arrays["rotations"], job["fps"], job["name"])

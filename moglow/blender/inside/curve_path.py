@@ -1,4 +1,4 @@
-"""A curve object as a path to walk: where it lies in the world, and when to be where, if that is keyframed on it."""
+"""A curve object as a path: its points in the world, and its timing if that is keyframed."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +15,14 @@ from moglow.paths.control_path import LONGEST, SMOOTHING, ControlPath
 from moglow.paths.pace import CORNER, Curve, Pace, follow, round_corners
 
 FINENESS = 64
-"""Points for each segment of a curve: a circle of four segments is read to a few millimetres."""
+"""Points for each segment of a curve, which gives a circle of four segments to a few millimetres."""
 SPEED = "speed"
-"""The custom property of a curve object that says how fast it is walked, in metres a second; it may be keyframed."""
+"""The custom property of a curve object with the speed in metres a second; it may be keyframed."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A curve seen from above: ground ``points`` ``(N, 2)`` in metres, whether it is closed, and its heights there."""
+    """A curve projected to the ground: ``points`` ``(N, 2)`` in metres, whether it is closed, and its heights."""
 
     points: Array
     closed: bool
@@ -31,7 +31,7 @@ class Line:
 
 
 def read_line(curve: Any, unit: float) -> Line:
-    """The longest spline of a curve object, as it lies in the world; ``unit`` is metres per Blender unit."""
+    """Returns the longest spline of a curve object in the world; ``unit`` is metres per Blender unit."""
     pieces = [from_blender(points) * unit for points in _splines(curve)]
     if not pieces:
         raise ControlError(f"{curve.name}: the curve has no points; draw one first")
@@ -40,16 +40,16 @@ def read_line(curve: Any, unit: float) -> Line:
     ground = ground[np.concatenate([[True], _lengths(ground) > 1e-4])]
     if len(ground) < 2:
         raise ControlError(
-            f"{curve.name}: the curve has no length when seen from above; lay it on the ground"
+            f"{curve.name}: the curve has no length when seen from above; draw it along the ground"
         )
     closed = len(ground) > 2 and bool(np.linalg.norm(ground[0] - ground[-1]) < 1e-3)
     return Line(ground, closed, float(heights.min()), float(np.ptp(heights)))
 
 
 def smooth_curve(points: Array, radius: float) -> Curve:
-    """The line through points that lie close together, its corners rounded as far as there is room.
+    """Returns the curve through closely spaced points, with corners rounded as far as there is room.
 
-    Points nearer to a real corner than the radius are left out: an arc takes their place.
+    Points nearer to a corner than the radius are replaced by an arc.
     """
     turns = wrap_angle(np.diff(vector_to_heading(np.diff(points, axis=0))))
     arcs = np.concatenate([[0.0], np.cumsum(_lengths(points))])
@@ -62,7 +62,7 @@ def smooth_curve(points: Array, radius: float) -> Curve:
 
 
 def walked(line: Line, *, fps: float, speed: float, seconds: float = 0.0, laps: int = 1) -> ControlPath:
-    """Walks a line at a speed, or in so many seconds; around and around if it is closed."""
+    """Returns the path along a line at a speed or of a duration, with several laps if it is closed."""
     pace = Pace(speed)
     path = follow(_around(line, laps, pace), fps=fps, pace=pace)
     if not seconds:
@@ -74,10 +74,10 @@ def walked(line: Line, *, fps: float, speed: float, seconds: float = 0.0, laps: 
 
 
 def keyed(line: Line, curve: Any, scene: Any, *, fps: float, laps: int = 1) -> tuple[ControlPath, int] | None:
-    """The path as keyframes time it, and the frame of the scene at which it begins; nothing where there are none.
+    """Returns the path with the timing of keyframes, and the scene's frame at which it begins; None without keyframes.
 
-    Keyframed is either the curve's evaluation time, as Blender's Follow Path has it, or its property `speed`. Who is
-    sent backwards walks backwards.
+    The keyframes are those of the curve's evaluation time, as for Blender's Follow Path, or of its property `speed`.
+    Where they decrease, the figure walks backwards.
     """
     nodes = _around(line, laps, Pace())
     length, rate = float(nodes.arcs[-1]), scene_rate(scene)
@@ -98,7 +98,7 @@ def keyed(line: Line, curve: Any, scene: Any, *, fps: float, laps: int = 1) -> t
     at = smooth_gaussian(at, SMOOTHING * fps)
     if not np.ptp(at) > 1e-3:
         raise ControlError(
-            f"{curve.name}: its keyframes lead nowhere; let the evaluation time or the speed grow"
+            f"{curve.name}: its keyframes do not move along the curve; let the evaluation time or the speed increase"
         )
     positions = np.stack([np.interp(at, nodes.arcs, axis) for axis in nodes.nodes.T], axis=-1)
     headings = smooth_gaussian(np.interp(at, nodes.arcs, nodes.directions), SMOOTHING * fps)
@@ -106,7 +106,7 @@ def keyed(line: Line, curve: Any, scene: Any, *, fps: float, laps: int = 1) -> t
 
 
 def own_speed(curve: Any, speed: float) -> float:
-    """The speed that a curve itself asks for, or else the given one."""
+    """Returns the speed in a curve's property, or else the given one."""
     return float(curve.get(SPEED, speed))
 
 
@@ -118,7 +118,7 @@ def _around(line: Line, laps: int, pace: Pace) -> Curve:
 
 
 def _splines(curve: Any) -> list[Array]:
-    """The points ``(N, 3)`` of each spline in the world, finely; the first again at the end of one that is closed."""
+    """Returns finely spaced points ``(N, 3)`` of each spline in the world; a closed one ends with its first point."""
     curve.update_from_editmode()
     data = curve.data.copy()
     data.dimensions, data.bevel_mode, data.bevel_depth, data.extrude, data.offset = "3D", "ROUND", 0, 0, 0

@@ -1,4 +1,4 @@
-"""Files of other programs in and out of Blender: characters to put a motion on, and what a scene is written as."""
+"""Reading characters from files in Blender, and writing scenes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,26 +10,27 @@ from moglow.blender.inside.rig import make_active
 from moglow.errors import ExportError
 
 FIRST = {".fbx": 0}
-"""The frame at which a motion begins in a format that counts time from frame 0, so that it opens where it should."""
+"""The first frame of a motion in formats whose time starts at frame 0, so that importers place it correctly."""
 
 
 def open_character(file: Path) -> Any:
-    """Makes a file the scene and returns its armature: the one with the most bones."""
+    """Opens a file as the scene, without running its scripts, and returns its armature with the most bones."""
     suffix = file.suffix.lower()
+    bpy.context.preferences.filepaths.use_scripts_auto_execute = False
     try:
         if suffix == ".blend":
-            bpy.ops.wm.open_mainfile(filepath=str(file), load_ui=False)
+            bpy.ops.wm.open_mainfile(filepath=str(file), load_ui=False, use_scripts=False)
         elif suffix == ".fbx" and hasattr(bpy.types, "WM_OT_fbx_import"):  # Blender 4.5 and newer
             bpy.ops.wm.fbx_import(filepath=str(file))
         elif suffix == ".fbx":
             bpy.ops.import_scene.fbx(filepath=str(file))
         else:
             bpy.ops.import_scene.gltf(filepath=str(file))
-    except RuntimeError as error:  # what Blender's operators raise, whatever is wrong
+    except RuntimeError as error:  # raised by Blender's operators for any failure
         raise ExportError(f"{file}: Blender cannot open it ({' '.join(str(error).split())})") from error
     armatures = [thing for thing in bpy.context.scene.objects if thing.type == "ARMATURE"]
     if not armatures:
-        raise ExportError(f"{file}: no armature in it; give a character that has bones")
+        raise ExportError(f"{file}: it has no armature; give a character that has bones")
     return max(armatures, key=lambda armature: len(armature.data.bones))
 
 
@@ -45,7 +46,7 @@ def save_scene(file: Path, armature: Any) -> None:
 
 
 def save_fbx(file: Path, armature: Any) -> None:
-    """Writes a character and its motion as FBX; the motion is on the top bone, where every importer finds it."""
+    """Writes a character and its motion as FBX, with the root motion on the top bone, which all importers read."""
     _select(armature)
     bpy.ops.export_scene.fbx(
         filepath=str(file),

@@ -1,4 +1,4 @@
-"""Takes made a frame at a time, so that whoever waits for them can do something else in between. Numpy alone."""
+"""Generation of takes frame by frame, so that Blender can respond in between. Needs numpy alone."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -25,7 +25,7 @@ def make(
     foot_lock: bool,
     name: str,
 ) -> Iterator[float | Take]:
-    """Yields the share of the work that is done, from 0 to 1, and each take of `generation.generate` when it is."""
+    """Yields the share of the work that is done, from 0 to 1, and each take, the same as by `moglow.generate`."""
     sampler = Sampler.of(checkpoint, temperature=temperature, device="cpu")
     path = path.resample(sampler.fps)
     size = round(BLOCK * sampler.fps)
@@ -47,18 +47,18 @@ def make(
 
 
 def read_checkpoint(file: str) -> Checkpoint:
-    """The checkpoint of a file, or the one inside the package; the last ones read are kept."""
+    """Returns the checkpoint of a file, or without one the shipped checkpoint; the last ones are cached."""
     path = Path(file) if file else PRETRAINED
     if not path.exists():
         raise CheckpointError(
-            f"{path}: no such file; pick a checkpoint of moglow, or none for the one inside"
+            f"{path}: no such file; choose a checkpoint of moglow, or none for the shipped one"
         )
     checkpoint = _read(path, path.stat().st_mtime)
     try:
         Sampler.of(checkpoint, device="cpu")
     except ModuleNotFoundError as error:
         raise CheckpointError(
-            f"{path}: a {checkpoint.model} of this kind needs torch, which Blender has not; "
+            f"{path}: a {checkpoint.model} of this kind needs torch, which Blender's Python does not have; "
             "use moglow generate, and open its file"
         ) from error
     return checkpoint

@@ -1,4 +1,4 @@
-"""The buttons: draw a path, generate along it without holding up Blender, cancel, show another take."""
+"""The operators of the panel: draw a path, generate along it in the background, cancel, show another take."""
 
 from collections.abc import Iterator
 from time import perf_counter
@@ -6,52 +6,52 @@ from typing import Any
 
 import bpy
 
-from moglow.blender.inside.placing import Order, place
+from moglow.blender.inside.placing import TakeRequest, place
 from moglow.errors import MoglowError
 from moglow.sampling.generate import Take
 
 TICK, BUDGET = 1 / 30, 0.025
-"""Seconds between two ticks of the timer, and how long a tick may work: in between Blender answers its user."""
+"""Seconds between two ticks of the timer, and of work in a tick; in between Blender responds to the user."""
 IDLE = -1.0
-"""The progress when nothing is being made."""
+"""The progress while nothing is generated."""
 
 
 class MOGLOW_OT_generate(bpy.types.Operator):
     bl_idname = "moglow.generate"
     bl_label = "Generate"
     bl_description = "Make motion along the path, as actions of one armature; Esc cancels"
-    bl_options = {"UNDO"}  # noqa: RUF012 (what Blender asks for)
+    bl_options = {"UNDO"}  # noqa: RUF012 (as Blender requires)
 
     @classmethod
     def poll(cls, context: Any) -> bool:
         return context.scene.moglow.path is not None and context.window_manager.moglow_progress < 0
 
     def execute(self, context: Any) -> set[str]:
-        """Does it all at once, as scripts and Blender without windows want it."""
+        """Generates all takes at once, for scripts and for Blender without windows."""
         try:
-            order = Order.read(context.scene)
-            takes = [step for step in order.make() if isinstance(step, Take)]
-            place(context.scene, order, takes)
+            request = TakeRequest.read(context.scene)
+            takes = [step for step in request.make() if isinstance(step, Take)]
+            place(context.scene, request, takes)
         except MoglowError as error:
             return _refuse(self, str(error))
-        return _done(self, order)
+        return _done(self, request)
 
     def invoke(self, context: Any, event: Any) -> set[str]:
-        """Starts the work and the timer that goes on with it."""
+        """Starts the work and the timer whose ticks continue it."""
         if bpy.app.background:
             return self.execute(context)
         try:
-            self.order = Order.read(context.scene)
+            self.request = TakeRequest.read(context.scene)
         except MoglowError as error:
             return _refuse(self, str(error))
-        self.scene, self.steps, self.takes = context.scene.name, self.order.make(), list[Take]()
+        self.scene, self.steps, self.takes = context.scene.name, self.request.make(), list[Take]()
         self.timer = context.window_manager.event_timer_add(TICK, window=context.window)
         context.window_manager.modal_handler_add(self)
         _show(context, 0.0)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Any, event: Any) -> set[str]:
-        """Works for a moment at each tick; hands everything but Esc on, so that Blender can be used meanwhile."""
+        """Works for a moment at each tick; passes all events but Esc on, so that Blender can be used meanwhile."""
         if event.type == "ESC" or context.window_manager.moglow_progress < 0:
             self.cancel(context)
             self.report({"INFO"}, "Cancelled; nothing was changed")
@@ -64,15 +64,15 @@ class MOGLOW_OT_generate(bpy.types.Operator):
                 _show(context, share)
                 return {"PASS_THROUGH"}
             self.cancel(context)
-            place(bpy.data.scenes[self.scene], self.order, self.takes)
+            place(bpy.data.scenes[self.scene], self.request, self.takes)
         except (MoglowError, KeyError) as error:
             self.cancel(context)
-            gone = f"the scene {self.scene} is gone" if isinstance(error, KeyError) else str(error)
-            return _refuse(self, gone)
-        return _done(self, self.order)
+            reason = f"the scene {self.scene} is gone" if isinstance(error, KeyError) else str(error)
+            return _refuse(self, reason)
+        return _done(self, self.request)
 
     def cancel(self, context: Any) -> None:
-        """Stops the timer; Blender calls this too, when it closes."""
+        """Stops the timer; Blender also calls it when it closes."""
         context.window_manager.event_timer_remove(self.timer)
         _show(context, IDLE)
 
@@ -80,7 +80,7 @@ class MOGLOW_OT_generate(bpy.types.Operator):
 class MOGLOW_OT_cancel(bpy.types.Operator):
     bl_idname = "moglow.cancel"
     bl_label = "Cancel"
-    bl_description = "Stop making takes; the scene stays as it was"
+    bl_description = "Stop generating; the scene is not changed"
 
     def execute(self, context: Any) -> set[str]:
         _show(context, IDLE)
@@ -122,21 +122,23 @@ class MOGLOW_OT_show_take(bpy.types.Operator):
     __annotations__ = {"number": bpy.props.IntProperty(min=0)}
 
     def execute(self, context: Any) -> set[str]:
-        asked = context.scene.moglow
+        settings = context.scene.moglow
         number = self.number
-        action = bpy.data.actions.get(asked.results[number].name) if number < len(asked.results) else None
-        if asked.figure is None or action is None:
+        action = (
+            bpy.data.actions.get(settings.results[number].name) if number < len(settings.results) else None
+        )
+        if settings.figure is None or action is None:
             return _refuse(self, "This take is gone; generate it again")
-        data = asked.figure.animation_data or asked.figure.animation_data_create()
+        data = settings.figure.animation_data or settings.figure.animation_data_create()
         data.action = action
         if hasattr(action, "slots") and action.slots:
             data.action_slot = action.slots[0]
-        asked.shown = number
+        settings.shown = number
         return {"FINISHED"}
 
 
 def work(steps: Iterator[float | Take], takes: list[Take], budget: float) -> float | None:
-    """Goes on with the work for some seconds, collecting takes; the share that is done, or nothing at the end."""
+    """Continues the work for `budget` seconds and collects takes; returns the share done, or None at the end."""
     until = perf_counter() + budget
     for step in steps:
         if isinstance(step, Take):
@@ -159,8 +161,8 @@ def _refuse(operator: Any, sentence: str) -> set[str]:
     return {"CANCELLED"}
 
 
-def _done(operator: Any, order: Order) -> set[str]:
-    for warning in order.warnings:
+def _done(operator: Any, request: TakeRequest) -> set[str]:
+    for warning in request.warnings:
         operator.report({"WARNING"}, warning)
     return {"FINISHED"}
 

@@ -9,7 +9,7 @@ from moglow.blender.inside.action import find_channel
 from moglow.blender.inside.curve_path import SPEED
 
 WIDTH = 42
-"""Letters of a warning on one line."""
+"""Characters of a warning on one line."""
 
 
 class MOGLOW_PT_panel(bpy.types.Panel):
@@ -20,20 +20,20 @@ class MOGLOW_PT_panel(bpy.types.Panel):
     bl_category = "moglow"
 
     def draw(self, context: Any) -> None:
-        asked, layout = context.scene.moglow, self.layout
+        settings, layout = context.scene.moglow, self.layout
         layout.use_property_split = True
         row = layout.row(align=True)
-        row.prop(asked, "path")
+        row.prop(settings, "path")
         row.operator("moglow.draw_path", text="", icon="GREASEPENCIL")
-        if asked.path:
-            _draw_pace(layout, asked)
+        if settings.path:
+            _draw_pace(layout, settings)
         for name in ("style", "takes", "seed", "temperature", "foot_lock", "fit"):
-            layout.prop(asked, name)
-        layout.prop(asked, "checkpoint")
-        layout.prop(asked, "figure")
-        if asked.figure is None:
-            layout.prop(asked, "body")
-        layout.prop(asked, "keep_rate")
+            layout.prop(settings, name)
+        layout.prop(settings, "checkpoint")
+        layout.prop(settings, "figure")
+        if settings.figure is None:
+            layout.prop(settings, "body")
+        layout.prop(settings, "keep_rate")
         share = context.window_manager.moglow_progress
         if share < 0:
             layout.operator("moglow.generate", icon="ARMATURE_DATA")
@@ -41,32 +41,32 @@ class MOGLOW_PT_panel(bpy.types.Panel):
             row = layout.row()
             row.progress(factor=share, text=f"{share:.0%}")
             row.operator("moglow.cancel", text="", icon="CANCEL")
-        _draw_results(layout, asked)
+        _draw_results(layout, settings)
 
 
-def _draw_pace(layout: Any, asked: Any) -> None:
-    """How the path is timed: by its keyframes, by its own speed, or as the panel says."""
-    curve = asked.path
+def _draw_pace(layout: Any, settings: Any) -> None:
+    """Draws the settings of the path's timing: its keyframes, its own speed, or those of the panel."""
+    curve = settings.path
     if (curve.data.use_path and find_channel(curve.data, "eval_time")) or find_channel(curve, f'["{SPEED}"]'):
         layout.label(text="Timed by the curve's keyframes", icon="KEYTYPE_KEYFRAME_VEC")
     else:
-        layout.prop(asked, "pace")
-        if asked.pace == "SECONDS":
-            layout.prop(asked, "seconds")
+        layout.prop(settings, "pace")
+        if settings.pace == "SECONDS":
+            layout.prop(settings, "seconds")
         elif SPEED in curve:
             layout.prop(curve, f'["{SPEED}"]', text="Its Speed")
         else:
-            layout.prop(asked, "speed")
-    layout.prop(asked, "laps")
-    layout.prop(asked, "backwards")
+            layout.prop(settings, "speed")
+    layout.prop(settings, "laps")
+    layout.prop(settings, "backwards")
 
 
-def _draw_results(layout: Any, asked: Any) -> None:
-    for line in asked.said.splitlines():
+def _draw_results(layout: Any, settings: Any) -> None:
+    for line in settings.messages.splitlines():
         for k, part in enumerate(wrap(line, WIDTH)):
             layout.label(text=part, icon="BLANK1" if k else "ERROR")
-    for number, take in enumerate(asked.results):
-        icon = "RADIOBUT_ON" if number == asked.shown else "RADIOBUT_OFF"
+    for number, take in enumerate(settings.results):
+        icon = "RADIOBUT_ON" if number == settings.shown else "RADIOBUT_OFF"
         layout.operator("moglow.show_take", text=take.name, icon=icon).number = number
         layout.label(text=take.figures)
 

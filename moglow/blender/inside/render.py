@@ -1,4 +1,4 @@
-"""A scene as a film or a still picture: Workbench where there is a GPU or EGL, else Cycles on the CPU."""
+"""Renders of a scene, as a film or a still picture: by Workbench with a GPU or EGL, else by Cycles on the CPU."""
 
 from pathlib import Path
 from typing import Any
@@ -7,12 +7,12 @@ import bpy
 
 WORKBENCH, CYCLES = "BLENDER_WORKBENCH", "CYCLES"
 ENGINES = (WORKBENCH, CYCLES)
-"""In the order of trying: the first is ten times as fast, and takes Blender down with it where there is no OpenGL."""
+"""Render engines in the order of trying: the first is ten times as fast, but Blender crashes in it without OpenGL."""
 SAMPLES = 16
 
 
 def render(scene: Any, file: Path, *, engine: str, size: tuple[int, int]) -> None:
-    """Renders all frames to an .mp4, or the one in the middle to a .png."""
+    """Renders all frames to an .mp4, or the middle one to a .png."""
     scene.render.engine = engine
     scene.render.resolution_x, scene.render.resolution_y = size
     scene.render.resolution_percentage = 100

@@ -1,4 +1,4 @@
-"""A Rig: an armature in Blender whose bones are a skeleton's joints; made from one, or found in a scene."""
+"""A rig: an armature in Blender whose bones are a skeleton's joints, built from a skeleton or found in a scene."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +14,14 @@ from moglow.motion.skeleton import Skeleton
 SHORTEST = 0.01
 """Metres; Blender deletes bones without a length."""
 STUB = 0.05
-"""Metres: how long a bone is drawn that leads nowhere."""
+"""Length in metres of a bone without a joint or end site below it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rig:
     """An armature object and the names of its bones in the order of the joints, parents first.
 
-    Both may stand anywhere in the scene, turned, scaled and parented: what counts is where the bones are in the world.
+    The armature may be moved, turned, scaled and parented; only the bones' places in the world matter.
     """
 
     armature: Any
@@ -29,9 +29,9 @@ class Rig:
 
     @classmethod
     def build(cls, skeleton: Skeleton, name: str, *, unit: float = 1.0) -> "Rig":
-        """A new armature that stands on the floor in the skeleton's zero pose; ``unit`` is metres per Blender unit.
+        """Returns a new armature in the skeleton's zero pose, on the floor; ``unit`` is metres per Blender unit.
 
-        A bone reaches from its joint to the one below it, or to the middle of these; its joint is its head.
+        A bone's head is its joint and its tail the joint below, or the middle of several.
         """
         data = bpy.data.armatures.new(name)
         data.display_type = "STICK"
@@ -47,21 +47,21 @@ class Rig:
             bone = data.edit_bones.new(skeleton.names[joint].encode("utf-8", "replace").decode())
             bone.head, bone.tail = to_blender(heads[joint]), tails[joint]
             bone.parent = data.edit_bones[bones[parent]] if parent >= 0 else None
-            bones.append(bone.name)  # Blender may have shortened it, or numbered a second one
+            bones.append(bone.name)  # Blender may shorten a name, or number a second one
         bpy.ops.object.mode_set(mode="OBJECT")
         return cls(armature, tuple(bones))
 
     @classmethod
     def of(cls, armature: Any) -> "Rig":
-        """The rig of an armature that is there: its largest tree of bones."""
+        """Returns the rig of an existing armature: its largest tree of bones."""
         tops = [bone for bone in armature.data.bones if bone.parent is None]
         if not tops:
-            raise SkeletonError(f"{armature.name}: the armature has no bones; pick one that has")
+            raise SkeletonError(f"{armature.name}: the armature has no bones; choose one that has")
         top = max(tops, key=lambda bone: len(bone.children_recursive))
         return cls(armature, (top.name, *(bone.name for bone in top.children_recursive)))
 
     def rest(self, unit: float) -> tuple[Array, Array]:
-        """Where the bones rest in the world: heads ``(J, 3)`` in metres and rotations ``(J, 4)``, both Z up."""
+        """Returns the bones' rest pose in the world: heads ``(J, 3)`` in metres and rotations ``(J, 4)``, Z up."""
         bpy.context.view_layer.update()
         world = self.armature.matrix_world
         matrices = [world @ self.armature.data.bones[name].matrix_local for name in self.bones]
@@ -69,7 +69,7 @@ class Rig:
         return np.array([matrix.translation for matrix in matrices]) * unit, matrix_to_quat(turns)
 
     def skeleton(self, unit: float) -> Skeleton:
-        """The skeleton of the armature as it rests in the world, in metres; leaves end in end sites."""
+        """Returns the skeleton of the armature's rest pose in the world, in metres; leaf bones have end sites."""
         place = {name: joint for joint, name in enumerate(self.bones)}
         bones = [self.armature.data.bones[name] for name in self.bones]
         parents = tuple(place[bone.parent.name] if bone.parent else -1 for bone in bones)
@@ -81,17 +81,17 @@ class Rig:
         return Skeleton(self.bones, parents, offsets, ends)
 
     def scale(self, unit: float) -> float:
-        """Metres per unit of the armature's own space."""
+        """Returns the metres per unit of the armature's space."""
         return float(np.mean(self.armature.matrix_world.to_scale())) * unit
 
     def constrained(self) -> int:
-        """How many bones have constraints that are switched on: these act on top of any motion."""
+        """Returns the number of bones with active constraints, which act on top of any motion."""
         bones = [self.armature.pose.bones[name] for name in self.bones]
         return sum(any(not constraint.mute for constraint in bone.constraints) for bone in bones)
 
 
 def make_active(thing: Any) -> None:
-    """Selects one object alone, in object mode: what Blender's operators work on."""
+    """Selects only this object, in object mode, so that Blender's operators work on it."""
     if bpy.context.object and bpy.context.object.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
     for other in bpy.context.selected_objects:
@@ -101,7 +101,7 @@ def make_active(thing: Any) -> None:
 
 
 def _standing(skeleton: Skeleton) -> Array:
-    """The joints ``(J, 3)`` of the zero pose above the origin, its lowest point on the floor."""
+    """Returns the joints ``(J, 3)`` of the zero pose above the origin, with the lowest point on the floor."""
     heads = skeleton.rest_positions - skeleton.rest_positions[0]
     tips = [heads[joint] + tip for joint, tip in skeleton.end_sites]
     standing: Array = heads - np.array([0.0, np.min([*heads, *tips], axis=0)[1], 0.0])
@@ -109,7 +109,7 @@ def _standing(skeleton: Skeleton) -> Array:
 
 
 def _tails(skeleton: Skeleton, heads: Array) -> Array:
-    """Where each bone ends: at the joint or end site below it, in the middle of several, or a little farther on."""
+    """Returns the tail of each bone: the joint or end site below it, the middle of several, or a short stub."""
     tails = heads.copy()
     for joint in range(len(skeleton)):
         below = [heads[child] for child in skeleton.children(joint)]

@@ -1,7 +1,7 @@
-"""The script behind `moglow blender`: Blender runs it on a job, and it leaves an answer.
+"""The script behind `moglow blender`, which Blender runs on a job.
 
-A job is a folder with ``job.json`` and ``motion.npz``; the answer is ``answer.json`` in it: what was built, or an error
-to show. The folder is the last argument, whether Blender hands it on or a Python that has bpy.
+A job is a folder with ``job.json`` and ``motion.npz``. The script writes ``answer.json`` into it: a report on the
+scene, or an error. The folder is the last argument, for Blender and for a Python that has bpy.
 """
 
 import json
@@ -15,7 +15,7 @@ OLDEST = (4, 2, 0)
 
 
 def main(folder: Path) -> None:
-    """Does a job and leaves the answer in its folder."""
+    """Does a job and writes the answer into its folder."""
     job = json.loads((folder / "job.json").read_text("utf-8"))
     sys.path.extend(job["import_from"])  # at the end: Blender's own numpy comes first
     answer = json.dumps(done(job, folder))
@@ -23,7 +23,7 @@ def main(folder: Path) -> None:
 
 
 def done(job: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """What was built, or what the user is to be told."""
+    """Returns the report of a job, or its error."""
     import bpy
 
     if bpy.app.version < OLDEST:
@@ -45,4 +45,4 @@ if __name__ == "__main__":
         sys.stderr.flush()
         os._exit(1)
     sys.stdout.flush()
-    os._exit(0)  # all is written; a bpy that is torn down by Python now and then hangs or crashes
+    os._exit(0)  # all is written, and bpy sometimes hangs or crashes at a normal exit

@@ -1,4 +1,4 @@
-"""What the panel asks for, kept in the scene; and what the last takes were, to show and to choose from."""
+"""The settings of the panel and the list of the last takes, stored in the scene."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from moglow.sampling.generate import TEMPERATURE
 
 PACES = (
     ("SPEED", "Speed", "Walk at a speed"),
-    ("SECONDS", "Duration", "Arrive after so many seconds"),
+    ("SECONDS", "Duration", "Walk for a number of seconds"),
 )
 
 
@@ -33,7 +33,7 @@ def _is_armature(settings: Any, thing: Any) -> bool:
 
 
 def _styles(settings: Any, context: Any, text: str) -> list[str]:
-    """The styles of the chosen checkpoint, to pick from."""
+    """Returns the styles of the checkpoint."""
     try:
         return list(read_checkpoint(bpy.path.abspath(settings.checkpoint)).context.styles)
     except MoglowError:
@@ -41,59 +41,61 @@ def _styles(settings: Any, context: Any, text: str) -> list[str]:
 
 
 class MoglowTake(bpy.types.PropertyGroup):
-    """One take: `name` is that of its action, `figures` what is to be said of it."""
+    """One take: the name of its action, and its figures as text."""
 
     __annotations__ = {"figures": StringProperty()}
 
 
 class MoglowSettings(bpy.types.PropertyGroup):
-    """The settings of the panel. Speeds and lengths are in metres, whatever the scene's unit is."""
+    """The settings of the panel. Speeds and lengths are in metres for any unit of the scene."""
 
     __annotations__ = {
         "path": PointerProperty(
             name="Path", type=bpy.types.Object, poll=_is_curve, description="The curve to walk along"
         ),
-        "pace": EnumProperty(name="Pace", items=PACES, description="How fast the path is walked"),
+        "pace": EnumProperty(name="Pace", items=PACES, description="Speed or duration of the walk"),
         "speed": FloatProperty(
             name="Speed", default=Pace().speed, min=0.05, max=10, description="Metres a second"
         ),
         "seconds": FloatProperty(name="Duration", default=10, min=0.5, max=3600, description="Seconds"),
         "laps": IntProperty(
-            name="Laps", default=1, min=1, max=100, description="How often around a closed curve"
+            name="Laps", default=1, min=1, max=100, description="Number of times around a closed curve"
         ),
         "backwards": BoolProperty(name="Other Way", description="Walk the curve from its end to its start"),
         "fit": BoolProperty(
-            name="Slow Down to Fit", description="Slow down where the path is faster than the model has seen"
+            name="Slow Down to Fit",
+            default=True,
+            description="Slow down where the path is faster than the model can go",
         ),
         "style": StringProperty(
-            name="Style", search=_styles, description="A style that the model was trained with, or nothing"
+            name="Style", search=_styles, description="A style that the model was trained with, or none"
         ),
-        "takes": IntProperty(name="Takes", default=1, min=1, max=64, description="How many motions to make"),
+        "takes": IntProperty(name="Takes", default=1, min=1, max=64, description="Number of motions"),
         "seed": IntProperty(name="Seed", min=0, description="The same seed gives the same motion"),
         "temperature": FloatProperty(
             name="Temperature",
             default=TEMPERATURE,
             min=0,
             max=2,
-            description="0 is calm, 1 as varied as life",
+            description="0 is calmest, 1 as varied as the recordings",
         ),
         "foot_lock": BoolProperty(name="Foot Lock", default=True, description="Hold planted feet in place"),
         "checkpoint": StringProperty(
-            name="Model", subtype="FILE_PATH", description="A trained model; nothing for the one inside"
+            name="Model", subtype="FILE_PATH", description="A trained model; empty for the shipped one"
         ),
         "figure": PointerProperty(
             name="Figure",
             type=bpy.types.Object,
             poll=_is_armature,
-            description="The armature that gets the motion; nothing to make a new one",
+            description="The armature that gets the motion; empty to make a new one",
         ),
         "body": BoolProperty(name="Body", default=True, description="Give a new figure a body of capsules"),
         "keep_rate": BoolProperty(
-            name="Keep Frame Rate", description="Keep the scene's frame rate rather than take the model's"
+            name="Keep Frame Rate", description="Keep the scene's frame rate instead of the model's"
         ),
         "results": CollectionProperty(type=MoglowTake),
         "shown": IntProperty(name="Take"),
-        "said": StringProperty(),
+        "messages": StringProperty(),
     }
 
 

@@ -1,4 +1,4 @@
-"""What a motion stands on and is seen by: a floor of square metres, its path, a sun, and a camera that goes with it."""
+"""The surroundings of a motion: a floor of squares of a metre, its path, a sun, and a camera that follows it."""
 
 from typing import Any
 
@@ -13,16 +13,16 @@ from moglow.paths.control_path import ControlPath
 MARGIN = 4
 """Metres of floor beyond the path."""
 LARGEST = 200
-"""Metres: a longer floor would be all squares and no figure."""
+"""Longest side of the floor in metres."""
 LIGHT, DARK, LINE = (0.75, 0.76, 0.77), (0.66, 0.67, 0.68), (0.95, 0.62, 0.05)
 CAMERA = (3.4, -4.6, 1.9)
-"""Where the camera is, seen from the point on the floor that it follows."""
+"""Position of the camera relative to the point on the floor that it follows."""
 LOOK_AT = 0.85
-"""Metres above the floor: the middle of a figure."""
+"""Height in metres of the point that the camera faces, the middle of a figure."""
 
 
 def add_floor(path: ControlPath) -> Any:
-    """A floor of squares of a metre under a path, light and dark as a chessboard."""
+    """Adds a floor under a path, a chessboard of squares of a metre."""
     points = np.stack([path.positions[:, 0], -path.positions[:, 1]], axis=-1)
     low = np.floor(points.min(0)) - MARGIN
     count = np.minimum(np.ceil(points.max(0)) + MARGIN - low, LARGEST).astype(int)
@@ -40,7 +40,7 @@ def add_floor(path: ControlPath) -> Any:
 
 
 def add_path(path: ControlPath) -> Any:
-    """The path as a thin line just above the floor: a curve, so that it can be walked again or changed."""
+    """Adds the path as a thin curve just above the floor, which can be edited and used again."""
     data = bpy.data.curves.new("Path", "CURVE")
     data.dimensions = "3D"
     data.bevel_depth = 0.012
@@ -54,7 +54,7 @@ def add_path(path: ControlPath) -> Any:
 
 
 def add_camera(path: ControlPath, *, start: int, size: float = 1.0) -> Any:
-    """A camera that keeps its distance from the path's point at each frame; ``size`` is the figure's, to a person's."""
+    """Adds a camera at a constant offset from the path's point at each frame; ``size`` is relative to a person's."""
     scene = bpy.context.scene
     follower = _added(bpy.data.objects.new("Followed by the camera", None))
     follower.empty_display_size = 0.2
@@ -76,7 +76,7 @@ def add_camera(path: ControlPath, *, start: int, size: float = 1.0) -> Any:
 
 
 def add_sun() -> Any:
-    """A sun behind the camera's left shoulder, and a bright sky."""
+    """Adds a sun from behind and left of the camera, and a bright sky."""
     light = bpy.data.lights.new("Sun", "SUN")
     light.energy, light.angle = 3.0, 0.1
     sun = _added(bpy.data.objects.new("Sun", light))

@@ -5,8 +5,9 @@ from math import degrees
 from pathlib import Path
 
 from moglow.blender.program import find_blender
-from moglow.blender.scene_job import Scene, build_scene, seam
-from moglow.bvh.read import read_bvh
+from moglow.blender.scene_job import BlenderScene, build_scene, seam
+from moglow.files.atomic import refuse_overwriting
+from moglow.formats.read import read_motion, split_name
 from moglow.paths.csv_files import read_path
 
 SMOOTH = 0.05
@@ -26,8 +27,9 @@ def make_scene(
     blender: Path | None,
 ) -> Iterator[str]:
     """Builds the scene and yields a line for each file, and for each warning."""
-    scene = Scene(out, film, size=size, character=character, body=body, loop=loop)
-    clip = read_bvh(source)
+    scene = BlenderScene(out, film, size=size, character=character, body=body, loop=loop)
+    refuse_overwriting(filter(None, (out, film)), (split_name(source)[0], control, character))
+    clip = read_motion(source)
     path = read_path(control, fps=clip.fps) if control else None
     built = build_scene(clip, scene, find_blender(blender), path=path)
     jump, turn = seam(clip)

@@ -11,19 +11,19 @@ from rich.text import Text
 
 from moglow.anatomy.anatomy import read_map
 from moglow.bvh.patch import patch_bvh
-from moglow.bvh.read import read_bvh
 from moglow.checkpoint import Checkpoint
 from moglow.cleaning.damage import in_words
 from moglow.cleaning.mend import Finding, Mended, mend
 from moglow.cli.extras import missing_extra
 from moglow.cli.terminal import cell
 from moglow.errors import ExportError, MoglowError
-from moglow.files.atomic import refuse_overwriting
+from moglow.formats.export import export
+from moglow.formats.read import read_motion
 from moglow.motion.clip import Clip
 from moglow.sampling.generate import PRETRAINED
 
 if TYPE_CHECKING:
-    from moglow.scoring.strangeness import Strange  # torch, which rules alone do not need
+    from moglow.scoring.strangeness import UnlikelyStretch  # torch, which rules alone do not need
 
 LISTED = "only listed: a model alone is no reason to change a take"
 
@@ -34,14 +34,14 @@ class Cleaning:
 
     source: Path
     mended: Mended
-    strange: "tuple[Strange, ...]" = ()
+    strange: "tuple[UnlikelyStretch, ...]" = ()
     note: str = ""
 
     @classmethod
     def of(
         cls, source: Path, *, map_file: Path | None, checkpoint: Path | None, model: bool, seed: int
     ) -> Self:
-        clip = read_bvh(source, overrides=read_map(map_file) if map_file else {})
+        clip = read_motion(source, overrides=read_map(map_file) if map_file else {})
         if not model:
             return cls(source, mend(clip))
         try:
@@ -57,22 +57,25 @@ class Cleaning:
         import torch
 
         from moglow.sampling.infill import Infill
-        from moglow.scoring.strangeness import find_strange
+        from moglow.scoring.strangeness import find_unlikely
 
         infill = Infill.of(
             Checkpoint.read(checkpoint or PRETRAINED), generator=torch.Generator().manual_seed(seed)
         )
         mended = mend(clip, fill=infill)
         try:
-            strange = find_strange(infill.checkpoint, infill.model, mended.clip)
+            strange = find_unlikely(infill.checkpoint, infill.model, mended.clip)
         except MoglowError as error:
             return cls(source, mended, note=str(error))
         sound = ~mended.changed.max(axis=1)
         return cls(source, mended, tuple(each for each in strange if sound[each.start : each.stop].all()))
 
     def write(self, out: Path) -> None:
-        """Writes the mended file; the take itself is never written over."""
-        refuse_overwriting(out, [self.source])
+        """Writes the mended file."""
+        layout = self.mended.clip.skeleton.layout
+        if layout is None or not layout.channels:  # of another format, whose lines cannot be kept
+            export(self.mended.clip, out)
+            return
         if out.suffix.lower() != ".bvh":
             raise ExportError(
                 f"{out}: a mended take is a .bvh file; name it so, then moglow export converts it"

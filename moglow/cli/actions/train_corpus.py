@@ -3,13 +3,14 @@
 import os
 from pathlib import Path
 
-from moglow.cli.terminal import tracked
+from moglow.cli.terminal import say, tracked
 from moglow.compute.distributed import Place, first_alone
 from moglow.corpus.corpus import Corpus
 from moglow.corpus.preprocess import preprocess
 from moglow.corpus.sources import DataSpec
 from moglow.encodings.encoding import FeatureSpec
 from moglow.errors import CorpusError
+from moglow.files.locks import locked
 from moglow.recipe import Recipe
 
 
@@ -19,11 +20,9 @@ def corpus_of(recipe: Recipe, path: Path, data: str | None, place: Place) -> Cor
     for alone in first_alone(place):
         if alone and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            steps = preprocess(
-                data_spec, features, path, base=Path(recipe.place).parent, workers=os.cpu_count() or 1
-            )
-            for _ in tracked(steps, f"preprocess {path.name}"):
-                pass
+            with locked(path, wait=lambda line: say(line, err=True)):
+                if not path.exists():  # another training may have made it meanwhile
+                    _make(data_spec, features, path, Path(recipe.place).parent)
     corpus = Corpus.open(path)
     for name, made, asked in (
         ("features", corpus.encoding.spec, features),
@@ -34,3 +33,9 @@ def corpus_of(recipe: Recipe, path: Path, data: str | None, place: Place) -> Cor
                 f"{path}: was made with {name} {made}, the recipe says {asked}; name another --corpus"
             )
     return corpus
+
+
+def _make(data: DataSpec, features: FeatureSpec, path: Path, base: Path) -> None:
+    steps = preprocess(data, features, path, base=base, workers=os.cpu_count() or 1)
+    for _ in tracked(steps, f"preprocess {path.name}"):
+        pass

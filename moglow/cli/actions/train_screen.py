@@ -15,7 +15,7 @@ from moglow.cli.terminal import make_console, make_progress, say
 from moglow.errors import TrainingError
 from moglow.scoring.likelihood import Likelihood
 from moglow.training.run import TrainingRun
-from moglow.training.trainer import Report
+from moglow.training.trainer import StepReport
 from moglow.training.validation import Validation
 
 RECENT = 50  # steps over which loss and speed are averaged
@@ -39,7 +39,7 @@ class Screen:
         self.sheets = Sheets(run) if sheets and self.first else None
         self.console = make_console(stderr=True)
         self.scalars = _scalars(run.folder) if tensorboard and self.first else None
-        self.recent: deque[Report] = deque(maxlen=RECENT)
+        self.recent: deque[StepReport] = deque(maxlen=RECENT)
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -72,14 +72,14 @@ class Screen:
         self.run.trainer.stop()
         signal.signal(number, self.handlers[number])
 
-    def show(self, event: Report | Validation) -> None:
+    def show(self, event: StepReport | Validation) -> None:
         """Shows a step or a validation."""
-        if isinstance(event, Report):
+        if isinstance(event, StepReport):
             self._step(event)
         else:
             self._validation(event)
 
-    def _step(self, report: Report) -> None:
+    def _step(self, report: StepReport) -> None:
         self.recent.append(report)
         seconds = sum(step.seconds for step in self.recent)
         loss = sum(sum(step.losses.values()) for step in self.recent) / len(self.recent)
@@ -90,7 +90,7 @@ class Screen:
             report.step, loss=loss, gradient=report.gradient, rate=report.rate, frames_per_second=speed
         )
 
-    def _said(self, report: Report, loss: float) -> tuple[str, float]:
+    def _said(self, report: StepReport, loss: float) -> tuple[str, float]:
         """Returns the loss in words and as a number: a likelihood as one of standardised poses, another as it is."""
         if set(report.losses) != {"nll"}:
             return f"{', '.join(report.losses)} {loss:8.4f}", loss
@@ -100,14 +100,14 @@ class Screen:
     def _validation(self, found: Validation) -> None:
         like, figures, real = found.likelihood, found.figures, found.real
         best = "  ← best" if self.run.best is found else ""
-        styles = f"styles told {found.styles.right}/{found.styles.clips}, " if found.styles else ""
+        styles = f"styles right {found.styles.right}/{found.styles.clips}, " if found.styles else ""
         if self.first:
             self.progress.console.print(
                 f"step {found.step}: {_in_words(like)}; roll-outs slide "
                 f"{100 * figures.slide_median:.1f}/{100 * figures.slide_mean:.1f} cm/s "
                 f"(real {100 * real.slide_median:.1f}/{100 * real.slide_mean:.1f}), jerk "
                 f"{figures.jerk / real.jerk:.2f} ×, energy {figures.energy / real.energy:.2f} ×, "
-                f"draws spread {found.spread:.2f} ×, {styles}score {found.rollout_score:.3f}{best}",
+                f"spread {found.spread:.2f}, {styles}score {found.rollout_score:.3f}{best}",
                 highlight=False,
                 soft_wrap=True,
             )

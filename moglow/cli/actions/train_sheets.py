@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from moglow.training.rollouts import SYNTHETIC
 from moglow.training.run import TrainingRun
 
 FOLDER, HELD_OUT = (
@@ -26,13 +25,13 @@ class Sheets:
         """Writes the sheet of a step and returns its pixels; None where the model blew up."""
         from moglow_viewer.pictures.sheet import write_sheet
         from moglow_viewer.scene.scene import Scene
-        from moglow_viewer.scene.shown_motion import Motion
+        from moglow_viewer.scene.shown_motion import ShownMotion
 
         motions = self.run.rollouts.motions(self.run.trainer.average)
-        held_out = len(motions) - len(SYNTHETIC)
+        held_out = self.run.rollouts.held_out
         shown = [*motions[: min(HELD_OUT, held_out)], *motions[held_out:]]
         if not motions:
             return None
-        scenes = [Scene((Motion(clip),), path) for clip, path in shown]
+        scenes = [Scene((ShownMotion(clip),), path) for clip, path in shown]
         sheet = write_sheet(*scenes, path=self.folder / f"step_{step:06d}.png")
         return np.asarray(sheet, np.uint8)

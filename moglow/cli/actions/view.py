@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from moglow.cli.terminal import make_progress, shown
+from moglow.files.atomic import refuse_overwriting
 from moglow_viewer.scene.scene import Scene, Sources
 
 
@@ -22,6 +23,8 @@ def look(
     look = "bones" if bones else "capsules"
     if not (html or record or screenshot or sheet):
         return _window(sources, look, size)
+    inputs = (*sources.clips, *sources.real, sources.control)
+    refuse_overwriting(filter(None, (html, record, screenshot, sheet)), inputs)
     scene = sources.read()
     if html:
         yield _page(scene, html)
@@ -35,16 +38,16 @@ def look(
 
 
 def _window(sources: Sources, look: str, size: tuple[int, int] | None) -> None:
-    from moglow_viewer.window.window import SIZE, Window
+    from moglow_viewer.window.window import SIZE, ViewWindow
 
-    Window(sources, look=look, size=size or SIZE).open()
+    ViewWindow(sources, look=look, size=size or SIZE).open()
 
 
 def _page(scene: Scene, path: Path) -> str:
     from moglow_viewer.pages.clip_page import write_page
 
     clips, figures = [m.clip for m in scene.motions], [m.figures for m in scene.motions]
-    write_page(clips, path, control=scene.asked, figures=figures)
+    write_page(clips, path, control=scene.path, figures=figures)
     return f"{path}: {path.stat().st_size / 1000:.0f} kB, open it in any browser"
 
 

@@ -59,7 +59,7 @@ def install(ctx: click.Context, option: click.Parameter, asked: bool) -> None:
     help="Fetches bpy (about 400 MB) into an environment of its own, and ends.",
 )  # fmt: skip
 def command(source: Path, out: Path, render: Path | None, control: str | None, **options: object) -> None:
-    """Builds a Blender scene from the BVH file IN.
+    """Builds a Blender scene from the motion file IN.
 
     OUT is a .blend, or a .fbx or .glb of the figure alone. A scene has the armature and its action, named after IN,
     at IN's rate, a body, the path, a floor of square metres and a camera that follows the figure.

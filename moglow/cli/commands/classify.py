@@ -13,7 +13,7 @@ from moglow.cli.terminal import make_console, say, tracked
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from moglow.scoring.classifier import Verdict
+    from moglow.scoring.classifier import StyleProbabilities
 
 EXAMPLE = """\b
 Examples:
@@ -30,27 +30,27 @@ Examples:
 )
 @click.option("--json", "as_json", is_flag=True, help="Prints a JSON list.")
 def command(clips: tuple[Path, ...], checkpoint: Path | None, as_json: bool) -> None:
-    """Finds the most likely style of each BVH file.
+    """Finds the most likely style of each motion file.
 
     Works with any model that has styles and a likelihood: the result is the style under which the motion is likeliest,
     with probabilities. Clips of another skeleton are first retargeted to the model's. The exit code is 1 if a file
     cannot be used; the other files are still shown.
     """
-    from moglow.bvh.read import read_bvh
     from moglow.checkpoint import Checkpoint
     from moglow.cleaning.inspect import motion_files
     from moglow.errors import MoglowError
+    from moglow.formats.read import read_motion
     from moglow.sampling.generate import PRETRAINED
     from moglow.scoring.classifier import Classifier
 
     files = [file for source in clips for file in motion_files(source)]
     classifier = Classifier.of(Checkpoint.read(checkpoint or PRETRAINED))
-    found: list[Verdict] = []
+    found: list[StyleProbabilities] = []
     errors: dict[str, str] = {}
     quiet = as_json or len(files) < 2
     for file in tracked(files, "classify", quiet=quiet):
         try:
-            found.append(classifier.verdict(replace(read_bvh(file), name=str(file))))
+            found.append(classifier.classify(replace(read_motion(file), name=str(file))))
         except MoglowError as error:
             errors[str(file)] = str(error)
     if len(files) == len(errors) == 1:
@@ -69,7 +69,7 @@ def command(clips: tuple[Path, ...], checkpoint: Path | None, as_json: bool) -> 
         raise click.exceptions.Exit(1)
 
 
-def _table(found: "Sequence[Verdict]", styles: Sequence[str]) -> "Table":
+def _table(found: "Sequence[StyleProbabilities]", styles: Sequence[str]) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)

@@ -49,16 +49,19 @@ def command(
     map_file: Path | None,
     seed: int,
 ) -> None:
-    """Finds, lists and mends the damage in the BVH file TAKE.
+    """Finds, lists and mends the damage in the motion file TAKE.
 
     Damage is: spikes, swapped limbs, frozen joints, feet below the floor, teleports, and wrong rates of a part or of
-    the whole file. Frames that are unlikely under the model are listed only. Without -o nothing is written. In the file
-    that -o writes, the lines of good frames and the numbers of good joints are the same as in TAKE.
+    the whole file. Frames that are unlikely under the model are listed only. Without -o nothing is written. For a BVH
+    file, -o writes a BVH file with the same lines for good frames and the same numbers for good joints; for other
+    formats it writes any that moglow export writes.
     """
     import json
 
     from moglow.cli.actions.clean import Cleaning
+    from moglow.files.atomic import refuse_overwriting
 
+    refuse_overwriting(filter(None, (out, html)), (source, map_file, checkpoint))
     cleaning = Cleaning.of(source, map_file=map_file, checkpoint=checkpoint, model=not no_model, seed=seed)
     if out:
         cleaning.write(out)

@@ -62,13 +62,16 @@ def command(
     --compare, are stated in words. Without --corpus, only synthetic controls and wandering are used.
     """
     from moglow.cli.actions.evaluate import evaluated, scoreboard, write_json
+    from moglow.files.atomic import refuse_overwriting
     from moglow.sampling.generate import PRETRAINED
     from moglow_viewer.pages.report import write_report
 
     if len(checkpoints) > 1 or compare != bool(others):
         raise click.UsageError("give one --checkpoint, and after --compare what it is held against")
+    models = [*(checkpoints or [PRETRAINED]), *others]
+    refuse_overwriting(filter(None, (json_file, report)), (*models, *corpora))
     evaluation = evaluated(
-        [*(checkpoints or [PRETRAINED]), *others],
+        models,
         corpora,
         seeds=seeds,
         temperature=temperature,

@@ -1,6 +1,7 @@
 """`moglow export`: a motion file in another format, at another rate, place or skeleton."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,9 +12,11 @@ from moglow.files.numbers import read_whole_number
 EXAMPLE = """\b
 Examples:
   moglow export walk.bvh walk.glb
+  moglow export pack.glb#Walk walk.bvh
   moglow export walk.bvh game.bvh --fps 60 --unit m --in-place
   moglow export walk.bvh mine.bvh --skeleton my_rig.bvh
   moglow export raw.bvh clean.bvh --despike --recorded-at 120
+  moglow export walk.bvh run.bvh jump.bvh pack.glb --root-motion
   moglow export long.bvh step.csv --frames 120:180 --at-origin
 """
 
@@ -40,13 +43,13 @@ def _frame(text: str) -> int | None:
 
 
 @click.command(epilog=EXAMPLE)
-@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
+@click.argument("sources", metavar="IN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option(
     "--frames", metavar="A:B", callback=read_frames, help="Keeps frames A to B of IN, B not included."
 )
 @click.option(
-    "--skeleton", type=click.Path(path_type=Path), help="Retargets onto the skeleton of this BVH file."
+    "--skeleton", type=click.Path(path_type=Path), help="Retargets onto the skeleton of this motion file."
 )
 @click.option(
     "--map", "source_map", type=click.Path(path_type=Path), help="Names the roles of IN's joints (TOML)."
@@ -63,6 +66,12 @@ def _frame(text: str) -> int | None:
 @click.option("--at-origin", is_flag=True, help="Starts above the origin, facing +Z.")
 @click.option("--in-place", is_flag=True, help="Holds the hips above the origin.")
 @click.option(
+    "--root-motion",
+    is_flag=True,
+    help="Puts the way over the ground on a root bone above the hips, as game engines want it.",
+)
+@click.option("--mirror", is_flag=True, help="Exchanges left and right.")
+@click.option(
     "--unit", type=click.Choice(["cm", "m"]), help="Unit of a BVH file; other formats are in metres."
 )
 @click.option(
@@ -70,44 +79,14 @@ def _frame(text: str) -> int | None:
     default=None,
     help="A BVH file as IN spells its skeleton (the default if that can be), or as every program reads it.",
 )
-def command(
-    source: Path,
-    out: Path,
-    frames: slice,
-    skeleton: Path | None,
-    source_map: Path | None,
-    skeleton_map: Path | None,
-    despike: bool,
-    recorded_at: float | None,
-    fps: float | None,
-    at_origin: bool,
-    in_place: bool,
-    unit: str | None,
-    verbatim: bool | None,
-) -> None:
-    """Converts a BVH file to BVH, GLB, NPZ or CSV.
+def command(sources: tuple[Path, ...], out: Path, **options: Any) -> None:
+    """Converts motion files to BVH, GLB, VRMA, USD, NPZ or CSV.
 
-    The suffix of OUT selects the format: .bvh; .glb, an animated body for Blender, browsers and game engines; .npz,
-    arrays for numpy; .csv, the joints' world positions in metres.
+    IN is .bvh, .glb, .gltf, .vrm, .vrma, .fbx, .usd or .amc; pack.glb#Walk names one of several clips. The suffix of
+    OUT selects the format: .bvh; .glb, an animated body for Blender, browsers and game engines; .vrma, for VRM avatars;
+    .usda, .usdc or .usdz; .npz, arrays for numpy; .csv, the joints' world positions in metres. Several INs become the
+    animations of one .glb.
     """
-    from moglow.anatomy.anatomy import read_map
-    from moglow.bvh.read import read_bvh
-    from moglow.cleaning.frame_rate import unmislabel_fps
-    from moglow.cleaning.spike import despike as despiked
-    from moglow.files.atomic import refuse_overwriting
-    from moglow.formats.export import export
-    from moglow.motion.retarget import retarget
+    from moglow.cli.actions.export import convert
 
-    refuse_overwriting(out, (source, skeleton, source_map, skeleton_map))
-    clip = read_bvh(source, overrides=read_map(source_map) if source_map else {})[frames]
-    clip = unmislabel_fps(clip, recorded_at) if recorded_at else clip
-    clip = despiked(clip) if despike else clip
-    if skeleton:
-        rig = read_bvh(skeleton, overrides=read_map(skeleton_map) if skeleton_map else {})
-        clip = retarget(clip, rig.skeleton, like=rig)
-    clip = clip.resample(fps) if fps else clip
-    clip = clip.at_origin() if at_origin else clip
-    clip = clip.in_place() if in_place else clip
-    asked = {"unit": unit, "verbatim": verbatim}
-    export(clip, out, **{name: value for name, value in asked.items() if value is not None})
-    say(f"{out}: {len(clip)} frames at {clip.fps:g} fps, {len(clip) / clip.fps:.2f} s")
+    say(convert(sources, out, **options))

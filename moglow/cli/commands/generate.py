@@ -26,6 +26,7 @@ Examples:
   moglow generate --control circle:r=2 -o circle.glb --takes 4 --rank
   moglow generate --control line -o cycle.glb --loop --in-place --takes 4 --rank
   moglow generate --control path.csv -o mine.bvh --skeleton my_rig.bvh
+  moglow generate --control path.csv -o hero.glb --skeleton hero.fbx --root-motion
   moglow generate --control paths/ -o takes/ --takes 10 --shard 1/4
 """
 
@@ -81,10 +82,14 @@ class Generate(click.Command):
 )
 @click.option("--temperature", type=Number(0, 2), help="0 is calmest, 1 as varied as the recordings.")
 @click.option("--style", help="A style the model was trained with; moglow info names them.")
+@click.option(
+    "--performer",
+    help="A performer the model was trained with, or any: another one for each take. moglow info names them.",
+)
 @click.option("--fps", type=RATE, help="Frames a second of the written file.")
 @click.option("--unit", type=click.Choice(["cm", "m"]), help="Unit of a BVH file.")
 @click.option(
-    "--skeleton", type=click.Path(path_type=Path), help="Puts the motion on the skeleton of this BVH file."
+    "--skeleton", type=click.Path(path_type=Path), help="Puts the motion on the skeleton of this motion file."
 )
 @click.option(
     "--foot-lock/--no-foot-lock", default=True, show_default=True, help="Holds planted feet in place."
@@ -95,9 +100,19 @@ class Generate(click.Command):
     help="Makes the last frame equal to the first, so that the motion can repeat.",
 )
 @click.option("--in-place", is_flag=True, help="Holds the hips above the origin.")
-@click.option("--fit", is_flag=True, help="Slows a path down where it is faster than the model's recordings.")
 @click.option(
-    "--strict", is_flag=True, help="Fails on a path that is faster or slower than the model's recordings."
+    "--root-motion",
+    is_flag=True,
+    help="Puts the way over the ground on a root bone above the hips, as game engines want it.",
+)
+@click.option("--mirror", is_flag=True, help="Writes the mirror image, left and right exchanged.")
+@click.option(
+    "--as-asked",
+    is_flag=True,
+    help="Follows a path at its own speed. Without it, a path is slowed down where it is faster than the model can go.",
+)
+@click.option(
+    "--strict", is_flag=True, help="Fails on a path that is faster or slower than the model can go."
 )
 @click.option(
     "--device",
@@ -109,13 +124,17 @@ class Generate(click.Command):
 @click.option(
     "--shard", metavar="I/N", help="Makes part I of N only; under torchrun each process makes its own part."
 )
-@click.option("--overwrite", is_flag=True, help="Makes files again that exist with the same settings.")
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Makes files again that exist with the same settings, and replaces files that moglow did not make.",
+)
 def command(controls: tuple[str, ...], out: Path | None, **options: Any) -> None:
     """Generates motion that follows a path.
 
-    A .json beside each file records the settings, path error, foot slide and likelihood. Without --control and -o the
-    command writes figure8.bvh. Several paths are written to the folder takes/. Files that exist with the same settings
-    are not made again, so an interrupted batch can be restarted.
+    A sidecar beside each file, walk.bvh.json beside walk.bvh, records the settings, path error, foot slide and
+    likelihood. Without --control and -o the command writes figure8.bvh. Several paths are written to the folder takes/.
+    Files that exist with the same settings are not made again, so an interrupted batch can be restarted.
     """
     from moglow.takes.make import Wish, make_takes
 

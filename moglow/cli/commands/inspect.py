@@ -11,6 +11,7 @@ EXAMPLE = """\b
 Examples:
   moglow inspect walk.bvh
   moglow inspect mocap/ --json > report.json
+  moglow inspect pack.glb#Walk
   moglow inspect dog.bvh --map dog.toml
 
 \b
@@ -31,11 +32,11 @@ A map file names joints that were not found or were found wrongly:
 def command(source: Path, map_file: Path | None, as_json: bool) -> None:
     """Reports skeleton, unit, axes, rate and damage of motion files.
 
-    SOURCE is a file or a folder. The report gives the skeleton and its roles with their certainty, unit, axes, rate,
-    length, speed, turning and foot slide. Damage is listed with frames and reasons: everything that moglow clean finds
-    by rules (spikes, swapped limbs, frozen joints, feet below the floor, teleports, wrong rates), and joints that jump
-    and stay, repeated frames, a floor off zero and bones that stretch. The exit code is 1 if a file cannot be used; the
-    other files are still shown.
+    SOURCE is a file (.bvh, .glb, .gltf, .vrm, .vrma, .fbx, .usd, .amc) or a folder. The report gives the skeleton
+    and its roles with their certainty, unit, axes, rate, length, speed, turning and foot slide. Damage is listed
+    with frames and reasons: everything that moglow clean finds by rules (spikes, swapped limbs, frozen joints, feet
+    below the floor, teleports, wrong rates), and joints that jump and stay, repeated frames, a floor off zero and
+    bones that stretch. The exit code is 1 if a file cannot be used; the other files are still shown.
     """
     from moglow.anatomy.anatomy import read_map
     from moglow.cleaning.inspect import inspect_file, motion_files
@@ -48,7 +49,7 @@ def command(source: Path, map_file: Path | None, as_json: bool) -> None:
     reports = [inspect_file(file, overrides) for file in shown]
     if as_json:
         say(json.dumps([report.to_json() for report in reports], indent=1))
-    elif source.is_dir():
+    elif len(files) > 1 or source.is_dir():
         make_console(wide=True).print(overview(reports, str(source)))
     elif reports[0].error:
         raise MoglowError(reports[0].error)

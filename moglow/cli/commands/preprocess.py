@@ -1,4 +1,4 @@
-"""`moglow preprocess`: a recipe or a folder of BVH files becomes a corpus."""
+"""`moglow preprocess`: a recipe or a folder of motion files becomes a corpus."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def command(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Makes a training corpus from a recipe or a folder of BVH files.
+    """Makes a training corpus from a recipe or a folder of motion files.
 
     In a folder, sub-folders become styles, a tenth of the files is held out, and all clips are retargeted to the most
     common skeleton. Paths in a recipe are relative to it.
@@ -44,6 +44,8 @@ def command(
     from moglow.corpus.preprocess import preprocess
     from moglow.corpus.sources import DataSpec
     from moglow.encodings.encoding import FeatureSpec
+    from moglow.files.atomic import refuse_overwriting
+    from moglow.files.locks import locked
     from moglow.files.tables import to_table
     from moglow.recipe import Recipe, read_recipe
 
@@ -52,6 +54,7 @@ def command(
     )
     base = source if source.is_dir() else source.parent
     data_spec = recipe.section("data", DataSpec).at(data)
+    refuse_overwriting(output, [source])
     steps = preprocess(
         data_spec,
         recipe.section("features", FeatureSpec),
@@ -59,7 +62,7 @@ def command(
         base=base,
         workers=workers or os.cpu_count() or 1,
     )
-    with make_progress(transient=True, disable=as_json) as bar:
+    with locked(output), make_progress(transient=True, disable=as_json) as bar:
         task = bar.add_task("preprocess", total=None)
         for step in steps:
             bar.update(task, completed=step.done, total=step.total, description=shown(step.doing[-40:]))

@@ -51,22 +51,26 @@ def command(
     """
     from moglow.cli.actions.train_corpus import corpus_of
     from moglow.cli.actions.train_screen import Screen
-    from moglow.compute.distributed import joined
+    from moglow.compute.distributed import process_group
     from moglow.compute.memory import keep_freed_memory
     from moglow.recipe import read_recipe
-    from moglow.training.run import Plan, TrainingRun
+    from moglow.training.folder import occupied, refuse_used
+    from moglow.training.run import TrainingPlan, TrainingRun
 
     extra = [] if steps is None else [f"training.steps={steps}"]
     recipe = read_recipe(recipe_file, [*settings, *extra])
-    plan = Plan.of(recipe)
+    plan = TrainingPlan.of(recipe)
+    if not resume:
+        refuse_used(output)
     keep_freed_memory()  # an eighth to a seventh of each step on a CPU
-    with joined(device) as place:
-        corpus = corpus_of(recipe, corpus_file or default_corpus(recipe_file, output), data, place)
-        run = TrainingRun(output, plan, corpus, seed=seed, resume=resume, place=place)
-        with Screen(run, tensorboard=tensorboard, sheets=sheets) as screen:
-            for event in run.events():
-                screen.show(event)
-            run.save()
+    with process_group(device) as place:
+        with occupied(output, place):
+            corpus = corpus_of(recipe, corpus_file or default_corpus(recipe_file, output), data, place)
+            run = TrainingRun(output, plan, corpus, seed=seed, resume=resume, place=place)
+            with Screen(run, tensorboard=tensorboard, sheets=sheets) as screen:
+                for event in run.events():
+                    screen.show(event)
+                run.save()
         screen.close()
 
 

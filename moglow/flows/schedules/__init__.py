@@ -1,1 +1,4 @@
-"""The order in which the cells of a flow of LSTMs are computed: the same numbers, sooner."""
+"""Execution orders for a flow of LSTM couplings: equal results, different time and memory.
+
+Reading order: schedules, diagonal, stages; on a GPU fused_stages and stage_kernels.
+"""

@@ -1,16 +1,16 @@
-"""The diagonal schedule: a flow of LSTM couplings in K + T stages instead of K · T. Stands on `glow`, `stages`.
+"""The diagonal schedule: a flow of LSTM couplings in K + T stages instead of K · T.
 
-Cell (k, t), step k of the flow at frame t, waits for (k − 1, t), which gives it its input, and for (k, t − 1), which
-gives it its memory. So all cells with k + t = s can be done at once, as one batched product over k:
+Cell (k, t), step k of the flow at frame t, depends on (k − 1, t) for its input and on (k, t − 1) for its memory. All
+cells with k + t = s can therefore be computed at once, as one batched product over k:
 
     t = 0  1  2  3
  k = 0   0  1  2  3
  k = 1   1  2  3  4
  k = 2   2  3  4  5
 
-The numbers are the stages. What is known before the flow starts, the context's share of the gates, is one product for
-all steps and frames, and so is each gradient of a weight. `plain` is the readable reference; the two agree up to
-rounding, gradients too.
+The numbers are the stages. The context's contribution to the gates does not depend on the flow and is one product for
+all steps and frames; so is each gradient of a weight. `plain` is the readable reference; results and gradients of the
+two agree up to rounding.
 """
 
 from collections.abc import Sequence
@@ -29,11 +29,11 @@ from moglow.flows.scales import FLOORS
 from moglow.flows.schedules.stages import Layer, Stages, Weights, by_unit
 
 PARTS = 3
-"""Tensors of a layer."""
+"""Number of tensors of a `Layer`."""
 
 
 def can_run(flow: Chain) -> bool:
-    """Returns whether a flow is a chain of Glow steps with LSTM nets and a scale with a floor."""
+    """Returns whether a flow is a chain of Glow steps with LSTM nets and a scale of the form σ(a + 2) + floor."""
     return all(
         isinstance(link, GlowStep)
         and isinstance(link.coupling.conditioner, LSTM)
@@ -46,7 +46,7 @@ def diagonal(flow: Chain, x: Tensor, context: Tensor, state: State = None) -> tu
     """Returns what flow(x, context, state) returns, for a chain of Glow steps with LSTM nets of one size."""
     if not can_run(flow):
         raise RecipeError(
-            "schedule diagonal: expected Glow steps with LSTM nets, scaling by σ(a + 2) and a floor, found others; "
+            "schedule diagonal: expected Glow steps with LSTM nets and scales σ(a + 2) + floor, found others; "
             "use the plain schedule"
         )
     steps = cast(tuple[GlowStep, ...], flow.links)
@@ -58,29 +58,29 @@ def diagonal(flow: Chain, x: Tensor, context: Tensor, state: State = None) -> tu
     ).sum()
     head = torch.stack([net.head.weight for net in nets]).mT.contiguous()  # (K, H, 2 M)
     head_bias = torch.stack([net.head.bias for net in nets])
-    known, layers = recurrent_layers(nets, steps[0].coupling.kept)
+    from_context, layers = recurrent_layers(nets, steps[0].coupling.kept)
     floor, precision = FLOORS[steps[0].coupling.scale], nets[0].precision or x.dtype
     z, gain, hidden, memory = _Pass.apply(  # type: ignore[no-untyped-call]
         floor, precision, x.transpose(0, 1), context.transpose(0, 1), *start_of(state, nets, x),
-        mix, shift, known, head, head_bias, *layers,
+        mix, shift, from_context, head, head_bias, *layers,
     )  # fmt: skip
     pairs = zip(hidden.unbind(1), memory.unbind(1), strict=True)
     return z.transpose(0, 1), gain.transpose(0, 1) + constant, tuple((None, None, pair) for pair in pairs)
 
 
 def recurrent_layers(nets: Sequence[LSTM], kept: int) -> tuple[Tensor, list[Tensor]]:
-    """Returns the context's way into the first layer (K, C, H, 4), and the tensors of each `Layer`, one by one."""
+    """Returns the weights from the context to the first layer (K, C, H, 4), and the tensors of all `Layer`s in turn."""
     parts: list[Tensor] = []
-    known: list[Tensor] = []
+    from_context: list[Tensor] = []
     for depth in range(nets[0].recurrent.num_layers):
         w_in, w_back, b_in, b_back = (
             torch.stack([by_kind(getattr(net.recurrent, f"{name}_l{depth}")) for net in nets])
             for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
         below, *rest = w_in.tensor_split((kept,), dim=-1) if depth == 0 else (w_in,)
-        known += rest
+        from_context += rest
         parts += [below.transpose(1, 3), w_back.transpose(1, 3), (b_in + b_back).transpose(1, 2)]
-    return known[0].transpose(1, 3), parts
+    return from_context[0].transpose(1, 3), parts
 
 
 def start_of(state: State, nets: Sequence[LSTM], x: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,12 +94,12 @@ def start_of(state: State, nets: Sequence[LSTM], x: Tensor) -> tuple[Tensor, Ten
 
 
 def has_kernels(device: torch.device) -> bool:
-    """Returns whether a device is one that Triton can compile for here."""
+    """Returns whether Triton is installed and compiles for a device."""
     return device.type == "cuda" and find_spec("triton") is not None
 
 
 def stages_on(device: torch.device) -> type[Stages]:
-    """Returns who does the stages on a device: few kernels on a GPU with Triton, torch elsewhere."""
+    """Returns the class that computes the stages on a device: fused kernels on a GPU with Triton, torch elsewhere."""
     if has_kernels(device):
         from moglow.flows.schedules.fused_stages import FusedStages
 
@@ -108,15 +108,15 @@ def stages_on(device: torch.device) -> type[Stages]:
 
 
 class _Pass(torch.autograd.Function):
-    """All cells: from frames (T, B, D) and contexts (T, B, C) to z, its log-determinants, hidden state and memory.
+    """All cells: maps frames (T, B, D) and contexts (T, B, C) to z, log-determinants, hidden state and memory.
 
-    Weights come with gates (…, H, 4) as views of torch's order, so that one copy turns and rounds them.
+    The weights' gate dimensions (…, H, 4) are views of torch's order, so that one copy transposes and rounds them.
     """
 
     @staticmethod
     def forward(
         ctx: Any, floor: float, precision: torch.dtype, x: Tensor, context: Tensor, h: Tensor, c: Tensor,
-        mix: Tensor, shift: Tensor, known: Tensor, head: Tensor, head_bias: Tensor, *layers: Tensor,
+        mix: Tensor, shift: Tensor, from_context: Tensor, head: Tensor, head_bias: Tensor, *layers: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
         kinds = [precision if n % PARTS < PARTS - 1 else x.dtype for n in range(len(layers))]
         parts = [
@@ -124,11 +124,12 @@ class _Pass(torch.autograd.Function):
             for part, kind in zip(layers, kinds, strict=True)
         ]
         stacked = tuple(Layer(*parts[n : n + PARTS]) for n in range(0, len(parts), PARTS))
-        narrow = padded(known.flatten(-2).to(precision), dim=1)
+        narrow = padded(from_context.flatten(-2).to(precision), dim=1)
         weights = Weights(mix.contiguous(), shift.contiguous(), narrow, head, head_bias, stacked)
         rows = padded(context.to(precision).flatten(0, 1), dim=1)  # (T * B, C)
-        share = torch.baddbmm(stacked[0].bias.to(precision)[:, None], rows.expand(len(known), -1, -1), narrow)
-        share = share.view(len(known), *x.shape[:2], -1)
+        bias = stacked[0].bias.to(precision)[:, None]
+        share = torch.baddbmm(bias, rows.expand(len(from_context), -1, -1), narrow)
+        share = share.view(len(from_context), *x.shape[:2], -1)
         stages = stages_on(x.device)(x.contiguous(), share, (h, c), weights, floor)
         ctx.stages, ctx.rows, ctx.context = stages, rows, context.shape
         z, gain, hidden, memory = stages.forward()
@@ -139,23 +140,23 @@ class _Pass(torch.autograd.Function):
     def backward(ctx: Any, d_z: Tensor, d_gain: Tensor, dh: Tensor, dc: Tensor) -> tuple[Tensor | None, ...]:
         stages, ctx.stages = ctx.stages, None
         if stages is None:
-            raise RuntimeError("there is no second way back: the gates have become their gradients")
+            raise RuntimeError("a second backward pass is not possible: the first has overwritten the gates")
         rows, width, single = ctx.rows, ctx.context[-1], d_z.dtype
-        weights, given = stages.weights, stages.backward(d_z, d_gain, (dh, dc))
+        weights, gradients = stages.weights, stages.backward(d_z, d_gain, (dh, dc))
         gates = [table.flatten(1, 2) for table in stages.gates]  # (K, T * B, 4 H), gradients now
         d_context = None
         if ctx.needs_input_grad[3]:
             d_context = torch.zeros_like(rows, dtype=single)
-            for gradient, known in zip(gates[0], weights.known, strict=True):
-                d_context += gradient @ known.T
+            for d_gates, from_context in zip(gates[0], weights.from_context, strict=True):
+                d_context += d_gates @ from_context.T
             d_context = d_context[:, :width].view(ctx.context)
-        d_known = by_unit((rows.T @ gates[0])[:, :width].to(single))
+        d_from_context = by_unit((rows.T @ gates[0])[:, :width].to(single))
         layers = [part for depth in range(len(gates)) for part in _of_layer(stages, gates[depth], depth)]
-        said, y = given.said.flatten(1, 2), given.y.flatten(1, 2)
+        outputs, y = gradients.outputs.flatten(1, 2), gradients.y.flatten(1, 2)
         last = stages.hidden[-1, :, 1:].flatten(1, 2).to(single)
         return (
-            None, None, given.x, d_context, given.hidden, given.memory,
-            stages.x[:-1].flatten(1, 2).mT @ y, y.sum(dim=1), d_known, last.mT @ said, said.sum(dim=1),
+            None, None, gradients.x, d_context, gradients.hidden, gradients.memory,
+            stages.x[:-1].flatten(1, 2).mT @ y, y.sum(dim=1), d_from_context, last.mT @ outputs, outputs.sum(dim=1),
             *layers,
         )  # fmt: skip
 
@@ -165,17 +166,17 @@ def _of_layer(stages: Stages, gates: Tensor, depth: int) -> tuple[Tensor, ...]:
     below, past = stages.below(depth).to(gates.dtype), stages.hidden[depth, :, :-1].flatten(1, 2)
     inward = (padded(below.flatten(1, 2), dim=2).mT @ gates)[:, : below.shape[-1]]
     single = stages.x.dtype
-    found = (inward.to(single), (past.mT @ gates).to(single), gates.sum(dim=1, dtype=single))
-    return tuple(by_unit(each) for each in found)
+    tensors = (inward.to(single), (past.mT @ gates).to(single), gates.sum(dim=1, dtype=single))
+    return tuple(by_unit(tensor) for tensor in tensors)
 
 
 def by_kind(rows: Tensor) -> Tensor:
-    """Returns what belongs to gates, (4 H, …), by their four kinds: (4, H, …)."""
+    """Returns a tensor of gates (4 H, …) grouped by the four kinds: (4, H, …)."""
     return rows.view(4, -1, *rows.shape[1:])
 
 
 def padded(table: Tensor, *, dim: int) -> Tensor:
-    """Returns a table with zeros up to a whole number of eights, which matrix units take several times as fast.
+    """Returns a table zero-padded to a multiple of eight, whose products are several times as fast on matrix units.
 
     >>> padded(torch.ones(1, 3), dim=1)
     tensor([[1., 1., 1., 0., 0., 0., 0., 0.]])

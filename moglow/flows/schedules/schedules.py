@@ -1,9 +1,8 @@
-"""In which order the cells of a flow are computed: the results agree, time and memory differ. Stands on `diagonal`.
+"""The schedules: orders in which the cells of a flow are computed. Results agree, time and memory differ.
 
-Measured with `scripts/benchmarks/speed/training.py`: on a CPU `plain` is the fastest at every size (its LSTMs
-run at the rate of
-the matrix products) and `recomputed` takes a third of the memory for a third more time. On a GPU, where K · T dependent
-launches are the limit, it is `diagonal`.
+Measured with `scripts/benchmarks/speed/training.py`: on a CPU `plain` is the fastest at every size, since its LSTMs are
+limited by matrix products, and `recomputed` takes a third of the memory for a third more time. On a GPU, which is
+limited by K · T dependent launches, `diagonal` is the fastest.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,13 +18,13 @@ Schedule = Callable[[Chain, Tensor, Tensor, State], tuple[Tensor, Tensor, State]
 
 
 def plain(flow: Chain, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, Tensor, State]:
-    """Returns flow(x, context, state): step after step, each over the whole sequence; the reference."""
+    """Returns flow(x, context, state), computed step by step over the whole sequence; the reference."""
     result: tuple[Tensor, Tensor, State] = flow(x, context, state)
     return result
 
 
 def recomputed(flow: Chain, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, Tensor, State]:
-    """Returns the same, but keeps only what goes from step to step; a step is computed again when going back."""
+    """Returns the same, saving only the inputs of each step; the backward pass computes the steps again."""
     ladj, after = x.new_zeros(x.shape[:-1]), []
     for link, before in zip(flow.links, flow.states(state), strict=True):
         x, gain, memory = checkpoint(link, x, context, before, use_reentrant=False, preserve_rng_state=False)
@@ -38,7 +37,7 @@ SCHEDULES: Mapping[str, Schedule] = {"plain": plain, "recomputed": recomputed, "
 
 
 def fastest(flow: Chain, device: torch.device) -> Schedule:
-    """Returns the schedule that is fastest on a device.
+    """Returns the fastest schedule on a device.
 
     >>> fastest(Chain(), torch.device("cpu")) is plain
     True

@@ -1,8 +1,8 @@
-"""The stages of the diagonal schedule, forward and back, over tables of all cells. Used by `diagonal`.
+"""The stages of the diagonal schedule, forward and backward, over tables of all cells.
 
-A table holds something of every cell, [k, t], step k of the flow at frame t; a stage works on one diagonal of it, the
-cells with k + t = stage, of which none needs another. Each gradient of a weight waits in a table until all cells have
-theirs, and is then one product over all frames. This is the readable form; `stage_kernels` does the same on a GPU.
+A table has an entry [k, t] for each cell, step k of the flow at frame t. A stage computes one diagonal of it, the cells
+with k + t = stage, which do not depend on each other. The gradients of the gates are stored in tables, so that each
+gradient of a weight is one product over all frames at the end. `stage_kernels` computes the same on a GPU.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from torch import Tensor
 class Layer:
     """A recurrent layer in all K steps: gates = below @ inward + hidden @ back + bias.
 
-    The gates of a unit are neighbours, in torch's order: i, f, g, o.
+    The gates of a unit are adjacent, in torch's order: i, f, g, o.
     """
 
     inward: Tensor  # (K, I, 4 H)
@@ -25,26 +25,26 @@ class Layer:
 
 @dataclass(frozen=True)
 class Weights:
-    """What all K steps multiply with; ActNorm and the matrix are one affine map of rows, x @ mix + shift."""
+    """The weights of all K steps; ActNorm and the matrix are one affine map of rows, x @ mix + shift."""
 
     mix: Tensor  # (K, D, D)
     shift: Tensor  # (K, D)
-    known: Tensor  # (K, C, 4 H), the context's way into the first layer; C a whole number of eights
+    from_context: Tensor  # (K, C, 4 H), from the context to the first layer; C is a multiple of eight
     head: Tensor  # (K, H, 2 M)
     head_bias: Tensor  # (K, 2 M)
     layers: tuple[Layer, ...]
 
 
 class Stages:
-    """The tables of a pass, and what one stage does to them."""
+    """The tables of one pass, and the operations of one stage on them."""
 
     def __init__(
         self, frames: Tensor, share: Tensor, start: tuple[Tensor, Tensor], weights: Weights, floor: float
     ) -> None:
-        """Takes frames (T, B, D), what the context gives to the first layer's gates (K, T, B, 4 H), hidden state and
-        memory (L, K, B, H) before the first frame, and what a scale is at least: it is σ(a + 2) + floor.
+        """Takes frames (T, B, D) and the context's contribution `share` (K, T, B, 4 H) to the first layer's gates.
 
-        The recurrent products are computed in the precision of `share`.
+        `start` is the hidden state and memory (L, K, B, H) before the first frame, `floor` that of the scale
+        σ(a + 2) + floor. The recurrent products are computed in the precision of `share`.
         """
         (length, batch, channels), (steps, _, _, gates) = frames.shape, share.shape
         depth = len(weights.layers)
@@ -68,43 +68,43 @@ class Stages:
         return range(self.length + self.steps - 1)
 
     def rows(self, stage: int) -> slice:
-        """Returns the steps at work in a stage."""
+        """Returns the steps with a cell in a stage."""
         return slice(max(0, stage + 1 - self.length), min(self.steps, stage + 1))
 
     def following(self, stage: int) -> slice:
-        """Returns the steps after those at work: they are at work on the same frames in the next stage."""
+        """Returns the steps after those of a stage; the next stage computes them for the same frames."""
         rows = self.rows(stage)
         return slice(rows.start + 1, min(rows.stop + 1, self.steps))
 
     def forward(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Returns z (T, B, D), log-determinants without those of the mixing (T, B), hidden state and memory after."""
+        """Returns z (T, B, D), log-determinants without the mixing (T, B), and the final hidden state and memory."""
         for stage in self.diagonals:
             for depth in range(len(self.gates)):
-                self.remember(stage, depth)
-            self.couple(stage)
+                self.run_layer(stage, depth)
+            self.run_coupling(stage)
         gain = (self.opening + self.floor).log().sum(dim=(0, -1))
         return self.x[-1], gain, self.hidden[:, :, -1].to(self.x.dtype), self.memory[:, :, -1]
 
-    def remember(self, stage: int, depth: int) -> None:
-        """Makes gates, memory and hidden state of a layer; the gates take the place of the context's share."""
+    def run_layer(self, stage: int, depth: int) -> None:
+        """Computes gates, memory and hidden state of a layer; the gates overwrite the context's contribution."""
         layer, rows = self.weights.layers[depth], self.rows(stage)
         gates, past = diagonal_of(self.gates[depth], stage), diagonal_of(self.hidden[depth, :, :-1], stage)
         below = diagonal_of(self.below(depth), stage).to(gates.dtype)
-        known = gates if depth == 0 else layer.bias[rows, None].to(gates.dtype)
-        made = torch.baddbmm(known, below, layer.inward[rows])
-        made = torch.baddbmm(made, past, layer.back[rows])
-        enter, keep, new, leave = apart(made.to(self.x.dtype))
+        start = gates if depth == 0 else layer.bias[rows, None].to(gates.dtype)
+        total = torch.baddbmm(start, below, layer.inward[rows])
+        total = torch.baddbmm(total, past, layer.back[rows])
+        enter, keep, new, leave = split_gates(total.to(self.x.dtype))
         enter, keep, new, leave = enter.sigmoid(), keep.sigmoid(), new.tanh(), leave.sigmoid()
         memory = keep * diagonal_of(self.memory[depth, :, :-1], stage) + enter * new
         diagonal_of(self.memory[depth, :, 1:], stage).copy_(memory)
         diagonal_of(self.hidden[depth, :, 1:], stage).copy_(leave * torch.tanh(memory))
-        gates.copy_(together(enter, keep, new, leave))
+        gates.copy_(join_gates(enter, keep, new, leave))
 
-    def couple(self, stage: int) -> None:
-        """Moves one part of the channels by what the net says of the other, and mixes them for the next step."""
+    def run_coupling(self, stage: int) -> None:
+        """Applies head and coupling to one part of the channels, and mixes all channels for the next step."""
         weights, rows, (kept, moved) = self.weights, self.rows(stage), self.parts(diagonal_of(self.y, stage))
-        said = diagonal_of(self.hidden[-1, :, 1:], stage).to(kept.dtype)
-        shift, a = torch.baddbmm(weights.head_bias[rows, None], said, weights.head[rows]).chunk(2, dim=-1)
+        hidden = diagonal_of(self.hidden[-1, :, 1:], stage).to(kept.dtype)
+        shift, a = torch.baddbmm(weights.head_bias[rows, None], hidden, weights.head[rows]).chunk(2, dim=-1)
         opening = torch.sigmoid(a + 2.0)
         diagonal_of(self.opening, stage).copy_(opening)
         x = torch.cat([kept, (moved + shift) * (opening + self.floor)], dim=-1)
@@ -115,93 +115,95 @@ class Stages:
             diagonal_of(self.y[1:], stage).copy_(mixed)
 
     def backward(self, d_z: Tensor, d_gain: Tensor, d_after: tuple[Tensor, Tensor]) -> "Gradients":
-        """Turns the gates into their gradients, and returns these and the others."""
-        given = Gradients.of(self, d_z, d_gain, d_after)
+        """Overwrites the gates with their gradients, and returns the other gradients."""
+        gradients = Gradients.of(self, d_z, d_gain, d_after)
         for stage in reversed(self.diagonals):
-            self.couple_back(stage, given)
+            self.coupling_backward(stage, gradients)
             for depth in reversed(range(len(self.gates))):
-                self.remember_back(stage, depth, given)
-        torch.bmm(given.y[:1].flatten(1, 2), self.weights.mix[:1].mT, out=given.x.flatten(0, 1)[None])
-        return given
+                self.layer_backward(stage, depth, gradients)
+        torch.bmm(gradients.y[:1].flatten(1, 2), self.weights.mix[:1].mT, out=gradients.x.flatten(0, 1)[None])
+        return gradients
 
-    def couple_back(self, stage: int, given: "Gradients") -> None:
-        """Goes back through the mixing of the next step, the coupling, its head and the last layer's gates."""
+    def coupling_backward(self, stage: int, gradients: "Gradients") -> None:
+        """Computes the gradients of the next step's mixing, the coupling, its head and the last layer's gates."""
         weights, rows = self.weights, self.rows(stage)
         following = self.following(stage)
         parts = []
         if following.stop > following.start:
-            parts.append(diagonal_of(given.y[1:], stage) @ weights.mix[following].mT)
+            parts.append(diagonal_of(gradients.y[1:], stage) @ weights.mix[following].mT)
         if rows.stop == self.steps:
-            parts.append(given.z[stage - self.steps + 1][None])
+            parts.append(gradients.z[stage - self.steps + 1][None])
         d_kept, d_moved = self.parts(torch.cat(parts))
         opening = diagonal_of(self.opening, stage)
         scale = opening + self.floor
         shifted = self.parts(diagonal_of(self.x[1:], stage))[1] / scale
-        d_gain = given.gain[stage + 1 - rows.stop : stage + 1 - rows.start].flip(0)
+        d_gain = gradients.gain[stage + 1 - rows.stop : stage + 1 - rows.start].flip(0)
         d_scale = d_moved * shifted + d_gain[..., None] / scale
         d_shift = d_moved * scale
-        d_said = torch.cat([d_shift, d_scale * opening * (1 - opening)], dim=-1)
-        diagonal_of(given.said, stage).copy_(d_said)
-        diagonal_of(given.y, stage).copy_(torch.cat([d_kept, d_shift], dim=-1))
-        self.gate_back(stage, len(self.gates) - 1, d_said @ weights.head[rows].mT, given)
+        d_outputs = torch.cat([d_shift, d_scale * opening * (1 - opening)], dim=-1)
+        diagonal_of(gradients.outputs, stage).copy_(d_outputs)
+        diagonal_of(gradients.y, stage).copy_(torch.cat([d_kept, d_shift], dim=-1))
+        self.gates_backward(stage, len(self.gates) - 1, d_outputs @ weights.head[rows].mT, gradients)
 
-    def gate_back(self, stage: int, depth: int, d_hidden: Tensor, given: "Gradients") -> None:
-        """Turns a layer's gates into the gradients of what they were before their non-linearities."""
+    def gates_backward(self, stage: int, depth: int, d_hidden: Tensor, gradients: "Gradients") -> None:
+        """Overwrites a layer's gates with the gradients before their activation functions."""
         rows, gates = self.rows(stage), diagonal_of(self.gates[depth], stage)
-        enter, keep, new, leave = apart(gates.to(self.x.dtype))
-        seen = torch.tanh(diagonal_of(self.memory[depth, :, 1:], stage))
-        d_hidden = d_hidden + given.hidden[depth, rows]
-        d_memory = given.memory[depth, rows] + d_hidden * leave * (1 - seen.square())
-        given.memory[depth, rows] = d_memory * keep
+        enter, keep, new, leave = split_gates(gates.to(self.x.dtype))
+        bounded = torch.tanh(diagonal_of(self.memory[depth, :, 1:], stage))
+        d_hidden = d_hidden + gradients.hidden[depth, rows]
+        d_memory = gradients.memory[depth, rows] + d_hidden * leave * (1 - bounded.square())
+        gradients.memory[depth, rows] = d_memory * keep
         d_keep = d_memory * diagonal_of(self.memory[depth, :, :-1], stage)
-        before = together(
+        before = join_gates(
             d_memory * new * enter * (1 - enter),
             d_keep * keep * (1 - keep),
             d_memory * enter * (1 - new.square()),
-            d_hidden * seen * leave * (1 - leave),
+            d_hidden * bounded * leave * (1 - leave),
         )
         gates.copy_(before)
 
-    def remember_back(self, stage: int, depth: int, given: "Gradients") -> None:
-        """Hands a layer's gradients to its past and to what is below it."""
+    def layer_backward(self, stage: int, depth: int, gradients: "Gradients") -> None:
+        """Passes a layer's gradients on to its previous frame and to the layer below."""
         layer, rows = self.weights.layers[depth], self.rows(stage)
         gates = diagonal_of(self.gates[depth], stage)
-        given.hidden[depth, rows] = (gates @ layer.back[rows].mT).to(self.x.dtype)
+        gradients.hidden[depth, rows] = (gates @ layer.back[rows].mT).to(self.x.dtype)
         below = (gates @ layer.inward[rows].mT).to(self.x.dtype)
         if depth:
-            self.gate_back(stage, depth - 1, below, given)
+            self.gates_backward(stage, depth - 1, below, gradients)
         else:
-            self.parts(diagonal_of(given.y, stage))[0].add_(below)
+            self.parts(diagonal_of(gradients.y, stage))[0].add_(below)
 
     def parts(self, channels: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns what the coupling keeps and what it moves."""
+        """Returns the channels that the coupling keeps and those that it changes."""
         kept, moved = channels.tensor_split((self.kept,), dim=-1)
         return kept, moved
 
     def below(self, depth: int) -> Tensor:
-        """Returns the table of what a layer sees beside its past, (K, T, B, I)."""
+        """Returns the table of a layer's inputs other than its hidden state, (K, T, B, I)."""
         return self.hidden[depth - 1, :, 1:] if depth else self.parts(self.y)[0]
 
 
 @dataclass(frozen=True)
 class Gradients:
-    """What comes back: into a pass from outside, on the way, and out of it."""
+    """The gradients of a backward pass: of its results, its intermediate tables and its inputs."""
 
     z: Tensor  # (T, B, D)
     gain: Tensor  # (T, B)
-    hidden: Tensor  # (L, K, B, H), of each step's next frame; in the end of what was before the first
+    hidden: (
+        Tensor  # (L, K, B, H), of the state after each step's current frame; at the end, of the initial state
+    )
     memory: Tensor
-    said: Tensor  # (K, T, B, 2 M), of what the heads say
+    outputs: Tensor  # (K, T, B, 2 M), of the heads' outputs
     y: Tensor  # (K, T, B, D), of the mixed channels
     x: Tensor  # (T, B, D), of the frames
 
     @classmethod
     def of(cls, stages: Stages, z: Tensor, gain: Tensor, after: tuple[Tensor, Tensor]) -> "Gradients":
-        """Makes room for what will come back."""
+        """Returns the gradients of the results, with uninitialised tables for the others."""
         hidden, memory = (part.contiguous().clone() for part in after)
-        said = stages.opening.new_empty(*stages.opening.shape[:-1], 2 * stages.opening.shape[-1])
+        outputs = stages.opening.new_empty(*stages.opening.shape[:-1], 2 * stages.opening.shape[-1])
         y, x = torch.empty_like(stages.y), torch.empty_like(stages.x[0])
-        return cls(z.contiguous(), gain.contiguous(), hidden, memory, said, y, x)
+        return cls(z.contiguous(), gain.contiguous(), hidden, memory, outputs, y, x)
 
 
 def diagonal_of(table: Tensor, diagonal: int) -> Tensor:
@@ -219,19 +221,19 @@ def diagonal_of(table: Tensor, diagonal: int) -> Tensor:
 
 
 def by_unit(gates: Tensor) -> Tensor:
-    """Returns gates (…, 4 H), those of a unit neighbours, by their units: (…, H, 4)."""
+    """Returns gates (…, 4 H), those of a unit adjacent, grouped by unit: (…, H, 4)."""
     return gates.reshape(*gates.shape[:-1], -1, 4)
 
 
-def apart(gates: Tensor) -> tuple[Tensor, ...]:
-    """Returns the four kinds of gates (…, H) of gates (…, 4 H) in which those of a unit are neighbours.
+def split_gates(gates: Tensor) -> tuple[Tensor, ...]:
+    """Returns the four kinds of gates, each (…, H), of gates (…, 4 H) in which those of a unit are adjacent.
 
-    >>> apart(torch.arange(8))[1]
+    >>> split_gates(torch.arange(8))[1]
     tensor([1, 5])
     """
     return by_unit(gates).unbind(-1)
 
 
-def together(*gates: Tensor) -> Tensor:
-    """Returns what `apart` takes apart."""
+def join_gates(*gates: Tensor) -> Tensor:
+    """Returns the inverse of `split_gates`."""
     return torch.stack(gates, dim=-1).flatten(-2)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from moglow.checkpoint import Checkpoint
-from moglow.compute.cuda_graphs import Function, captured
+from moglow.compute.cuda_graphs import Function, graphed
 from moglow.sampling.fast.arithmetic import Arithmetic
 from moglow.sampling.fast.folded import Floats, Folded, FoldedStep
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS, State
@@ -138,7 +138,7 @@ class FusedMoGlow:
         return self._arithmetic.numpy(values)
 
     def recorded(self, frame: Function) -> Function:
-        return captured(frame, self._arithmetic.device)
+        return graphed(frame, self._arithmetic.device)
 
     def initial_state(self, batch: int = 1) -> State:
         zero = torch.zeros(len(self._recurrent), batch, self._hidden, device=self._arithmetic.device)

@@ -81,6 +81,10 @@ class NumpyMoGlow:
 
         Between them its log-density ``(B,)`` in nats, that of temperature 1 whatever temperature was used.
         """
+        return self.from_latent(context, state, self.latent(noise, temperature))
+
+    def from_latent(self, context: Any, state: State, latent: Any) -> tuple[Any, Any, State]:
+        """The same for a latent ``(B, D)``, which is overwritten."""
         number, xp = self._arithmetic, self._arithmetic.xp
         given = number.array(context)
         for weight, bias in self._encoder:
@@ -89,8 +93,8 @@ class NumpyMoGlow:
             given = given / (1 + xp.exp(-given))  # SiLU
         given = number.product(given, self._given[0])
         given += self._given[1]
-        x = self._drawn(number.array(noise), temperature)
-        log_prob = self._latent_log_prob(x) + self._log_det
+        x = latent
+        log_prob = self.latent_log_prob(x) + self._log_det
         h, c = state
         after_h, after_c = xp.empty_like(h), xp.empty_like(c)
         kept, moved, width = self._kept, self.pose_dim - self._kept, 4 * self._hidden
@@ -115,15 +119,16 @@ class NumpyMoGlow:
         log_prob += xp.log(xp.concatenate(scales, -1)).sum(-1, dtype=xp.float64)
         return x, log_prob, (after_h, after_c)
 
-    def _drawn(self, noise: Any, temperature: float) -> Any:
+    def latent(self, noise: Any, temperature: float) -> Any:
         """The latent ``(B, D)`` that the noise stands for, as in `moglow.flows.bases`; an array of its own."""
+        noise = self._arithmetic.array(noise)
         x = noise[..., : self.pose_dim] * temperature
         if self._degrees:
             chi_square = self._arithmetic.xp.square(noise[..., self.pose_dim :]).sum(-1)[..., None]
             x *= self._arithmetic.xp.sqrt(self._degrees / chi_square)
         return x
 
-    def _latent_log_prob(self, z: Any) -> Any:
+    def latent_log_prob(self, z: Any) -> Any:
         """The log-density ``(B,)`` of `moglow.flows.bases`, in double: it is a sum of many terms."""
         dim, degrees, xp = self.pose_dim, self._degrees, self._arithmetic.xp
         square = xp.square(z).sum(-1, dtype=xp.float64)

@@ -23,7 +23,7 @@ class TorchArithmetic:
         self.device, self.precision = torch.device(device), precision
         if precision is torch.bfloat16 and not has_bfloat16(self.device):
             raise DeviceError(
-                f"--kernel bfloat16: this {self.device.type} multiplies no bfloat16; use --kernel torch"
+                f"kernel bfloat16: this {self.device.type} cannot multiply in bfloat16; choose torch"
             )
         # oneDNN's product on weights in its own order; torch's product of float32 on the CPU is MKL's, which is
         # slower on some processors. The operators are torch's own but not for the public, so they may be missing.

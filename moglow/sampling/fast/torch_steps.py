@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from moglow.compute.cuda_graphs import Function, captured
+from moglow.compute.cuda_graphs import Function, graphed
 from moglow.flows.bijection import State
 from moglow.models.model import MotionModel
 from moglow.sampling.fast.folded import Floats
@@ -37,7 +37,7 @@ class TorchSteps:
         return np.asarray(values.cpu().numpy())
 
     def recorded(self, frame: Function) -> Function:
-        return captured(frame, torch.device(self.device))
+        return graphed(frame, torch.device(self.device))
 
     def initial_state(self, batch: int = 1) -> State:
         return self.model.initial_state()
@@ -46,7 +46,7 @@ class TorchSteps:
     def step(
         self, context: Tensor, state: State, noise: Tensor, *, temperature: float = 1.0
     ) -> tuple[Tensor, Tensor, State]:
-        return self.model.draw(context.float(), state, noise, temperature=temperature)
+        return self.model.sample(context.float(), state, noise, temperature=temperature)
 
 
 class DeviceMoGlow(NumpyMoGlow):
@@ -61,4 +61,4 @@ class DeviceMoGlow(NumpyMoGlow):
         self.device = arithmetic.device
 
     def recorded(self, frame: Function) -> Function:
-        return captured(frame, self.device)
+        return graphed(frame, self.device)

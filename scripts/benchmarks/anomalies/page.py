@@ -1,4 +1,4 @@
-"""The tables of docs/anomalies.md, made from what `run.py` found, so that they cannot drift.
+"""The tables of docs/anomalies.md, made from the results of `run.py`.
 
 python scripts/benchmarks/anomalies/page.py docs/anomalies.jsonl
 """
@@ -12,27 +12,27 @@ from typing import Any
 
 import numpy as np
 
-from scripts.benchmarks.anomalies.judging import KINDS
+from scripts.benchmarks.anomalies.detection import KINDS
 
-WAYS = ("plain", "refine", "LOE soft", "LOE hard")
+TRAININGS = ("plain", "refine", "LOE soft", "LOE hard")
 FEW = 5
-"""Runs below which no interval is given for what a way of training changes."""
+"""Below this number of runs no interval of a gain is given."""
 
 Rows = Sequence[Mapping[str, Any]]
 
 
-def figure(rows: Rows, kind: str, unit: str = "moments", place: int = 0) -> float:
-    """Returns the mean over seeds of a figure of a kind of fault: AUROC (place 0) or average precision (1)."""
+def figure(rows: Rows, kind: str, unit: str = "intervals", place: int = 0) -> float:
+    """Returns a figure of one kind of damage, averaged over seeds: AUROC (place 0) or average precision (1)."""
     return float(np.mean([row["kinds"][kind][unit][place] for row in rows]))
 
 
-def mean_figure(rows: Rows, place: int = 0, unit: str = "moments") -> float:
-    """Returns the mean over kinds and seeds."""
+def mean_figure(rows: Rows, place: int = 0, unit: str = "intervals") -> float:
+    """Returns a figure averaged over kinds and seeds."""
     return float(np.mean([figure(rows, kind, unit, place) for kind in KINDS]))
 
 
 def with_interval(rows: Rows) -> str:
-    """Returns the mean AUROC over kinds and seeds, and 1.96 times what resampled pieces and other seeds make of it."""
+    """Returns the mean AUROC over kinds and seeds with its 95 % interval, from resampled pieces and from seeds."""
     areas = [mean_figure([row]) for row in rows]
     pieces = (
         np.mean([sum(found["deviation"] ** 2 for found in row["kinds"].values()) for row in rows])
@@ -43,48 +43,56 @@ def with_interval(rows: Rows) -> str:
 
 
 def lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns a table in Markdown."""
+    """Returns a Markdown table."""
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
 
 
 def tables(results: Path) -> dict[str, str]:
-    """Returns the tables in Markdown: each kind of fault, shares of spoilt motion, what ways of training change."""
+    """Returns the Markdown tables: kinds of damage, shares of damaged motion, gains of the kinds of training."""
     runs: dict[tuple[str, str, float], list[dict[str, Any]]] = defaultdict(list)
     for line in results.read_text().splitlines():
         row = json.loads(line)
-        runs[row["judge"], row["way"], row["spoilt"]].append(row)
-    sound = {judge: rows for (judge, _, share), rows in runs.items() if not share}
-    ranked = sorted(sound, key=lambda judge: -mean_figure(sound[judge]))
+        runs[row["detector"], row["training"], row["damaged"]].append(row)
+    sound = {detector: rows for (detector, _, share), rows in runs.items() if not share}
+    ranked = sorted(sound, key=lambda detector: -mean_figure(sound[detector]))
     blank = [f"{figure(sound[ranked[0]], kind, place=2):.2f}" for kind in KINDS]
     by_kind = [["*chance: AUROC 0.5, average precision*", "", *blank, "", ""]]
-    for judge in ranked:
-        rows = sound[judge]
+    for detector in ranked:
+        rows = sound[detector]
         cells = [f"{figure(rows, kind):.2f} / {figure(rows, kind, place=1):.2f}" for kind in KINDS]
         by_frame = f"{mean_figure(rows, unit='frames'):.2f} / {mean_figure(rows, 1, 'frames'):.2f}"
         by_kind.append(
-            [judge, str(len(rows)), *cells, f"{with_interval(rows)} / {mean_figure(rows, 1):.2f}", by_frame]
+            [
+                detector,
+                str(len(rows)),
+                *cells,
+                f"{with_interval(rows)} / {mean_figure(rows, 1):.2f}",
+                by_frame,
+            ]
         )
     shares = sorted({share for _, _, share in runs})
-    ways = [way for way in WAYS if any(way == found for _, found, _ in runs)]
+    trainings = [training for training in TRAININGS if any(training == found for _, found, _ in runs)]
     of_shares = [
-        [judge, way, *(_both(runs.get((judge, way, share), [])) for share in shares)]
-        for judge in ranked
-        for way in ways
-        if way == "plain" or any((judge, way, share) in runs for share in shares)
+        [detector, training, *(_both(runs.get((detector, training, share), [])) for share in shares)]
+        for detector in ranked
+        for training in trainings
+        if training == "plain" or any((detector, training, share) in runs for share in shares)
     ]
     changes = [
-        [way, *(_change(runs, way, share) for share in shares if share)] for way in ways if way != "plain"
+        [training, *(_change(runs, training, share) for share in shares if share)]
+        for training in trainings
+        if training != "plain"
     ]
     percent = [f"{share:.0%}" for share in shares]
     return {
-        "kinds": lines(["judge", "seeds", *KINDS, "mean", "mean, per frame"], by_kind),
-        "shares": lines(["judge", "trained", *percent], of_shares),
+        "kinds": lines(["detector", "seeds", *KINDS, "mean", "mean, per frame"], by_kind),
+        "shares": lines(["detector", "trained", *percent], of_shares),
         "changes": lines(["trained", *percent[1:]], changes),
     }
 
 
 def filled(page: str, found: Mapping[str, str]) -> str:
-    """Returns a page with the tables in their places.
+    """Returns a page whose tables are replaced.
 
     >>> filled("<!-- kinds -->old<!-- -->", {"kinds": "new"})
     '<!-- kinds -->\\nnew\\n<!-- -->'
@@ -97,18 +105,18 @@ def filled(page: str, found: Mapping[str, str]) -> str:
 
 
 def _both(rows: Rows) -> str:
-    """Returns AUROC and average precision over kinds and seeds, with the number of seeds."""
+    """Returns AUROC and average precision averaged over kinds and seeds, with the number of seeds."""
     return f"{mean_figure(rows):.3f} / {mean_figure(rows, 1):.3f} ({len(rows)})" if rows else ""
 
 
-def _change(runs: Mapping[tuple[str, str, float], Rows], way: str, share: float) -> str:
-    """Returns what a way of training adds to the mean AUROC of plain training on the same motion, over all models."""
+def _change(runs: Mapping[tuple[str, str, float], Rows], training: str, share: float) -> str:
+    """Returns the gain in mean AUROC over plain training on the same motion, averaged over all models."""
     gains = [
         mean_figure([row]) - mean_figure([plain])
-        for (judge, found, spoilt_share), rows in runs.items()
-        if (found, spoilt_share) == (way, share)
+        for (detector, found, damaged_share), rows in runs.items()
+        if (found, damaged_share) == (training, share)
         for row in rows
-        for plain in runs[judge, "plain", share]
+        for plain in runs[detector, "plain", share]
         if plain["seed"] == row["seed"]
     ]
     if not gains:

@@ -1,13 +1,13 @@
-"""Who finds what is wrong with motion: every judge × every fault, after training on motion that is partly spoilt.
+"""Measures how well each detector finds each kind of damage, after training on partly damaged motion.
 
     python scripts/benchmarks/anomalies/run.py --corpus FILE --results docs/anomalies.jsonl
-        [--only JUDGE …] [--ways WAY …] [--spoilt SHARE …] [--seeds 0 1]
+        [--only DETECTOR …] [--trainings TRAINING …] [--damaged SHARE …] [--seeds 0 1]
 
-FILE is made by `moglow preprocess data/open/recipe.toml -o FILE --set data.smoother=[]`. Faults are those of
-`injuries`, put into clips before they are encoded: into held-out clips, one kind at a time (see `judging`), and into
-training clips, all kinds mixed, until a share of the training windows holds a bad frame. A run that
-the results already hold is not made again, so it may be stopped at any time. Parts of the runs may be made side by
-side, each with results of its own, whose lines are put together afterwards.
+FILE is made by `moglow preprocess data/open/recipe.toml -o FILE --set data.smoother=[]`. The damage is made by
+`moglow.cleaning.injection` in clips before they are encoded: in held-out clips one kind at a time (see `detection`), in
+training clips all kinds mixed, until the given share of the training windows contains a bad frame. Runs that are in the
+results already are skipped, so the script can be stopped at any time. Runs can be distributed: each process writes its
+own results, and their lines are concatenated afterwards.
 """
 
 import argparse
@@ -36,21 +36,21 @@ from moglow.sampling.generate import PRETRAINED
 from moglow.training.outliers import OutlierSpec
 from moglow.training.spec import TrainingSpec
 from moglow.training.trainer import Trainer
-from scripts.benchmarks.anomalies.judging import (
-    BLIND,
+from scripts.benchmarks.anomalies.detection import (
+    BASELINES,
     KINDS,
+    DamagedMotion,
     Flags,
-    Judged,
     Scores,
-    injured,
-    joined,
-    judged_motion,
-    judgement,
+    damage_piece,
+    damaged_motion,
+    detection_figures,
+    join,
     pieces,
 )
 
-Judge = Callable[[Judged], list[Scores]]
-Maker = Callable[[str, str, float, int], Judge]
+Detector = Callable[[DamagedMotion], list[Scores]]
+Maker = Callable[[str, str, float, int], Detector]
 
 CONTEXT = ContextSpec(
     carry={"toe_x": 1.0, "toe_z": 1.0, "foot_yaw": 1.0, "toe_height": 0.7, "others": 0.9}, styles=False
@@ -59,34 +59,34 @@ WINDOWS = WindowSpec(length=20, pose_dropout=0.0, style_dropout=0.0, dequantise=
 TRAINING = TrainingSpec(
     steps=300, batch=32, rate=4e-3, warmup=30, schedule="cosine", average=0.98, windows=WINDOWS
 )
-WAYS: Mapping[str, Callable[[float], OutlierSpec]] = {
+TRAININGS: Mapping[str, Callable[[float], OutlierSpec]] = {
     "plain": lambda share: OutlierSpec(),
     "refine": lambda share: OutlierSpec(share=share, assignment="refine"),
     "LOE soft": lambda share: OutlierSpec(share=share, assignment="soft"),
     "LOE hard": lambda share: OutlierSpec(share=share, assignment="hard"),
 }
-"""How a model is trained on motion of which a known share is spoilt; without any, all ways are the plain one."""
-SPOILT = (0.0, 0.1, 0.2, 0.05)
+"""The treatment of outliers when a known share of the motion is damaged; without damage all are plain training."""
+DAMAGED = (0.0, 0.1, 0.2, 0.05)
 SHIPPED = "moglow as shipped"
-JUDGES = (
-    *(SHIPPED, *BLIND),
+DETECTORS = (
+    *(SHIPPED, *BASELINES),
     *("regression", "undercomplete", "overcomplete", "denoising", "sparse_l1", "sparse_kl"),
     *("vae", "moglow", "realnvp", "maf"),
 )
-"""Who is asked unless others are: any model may be."""
+"""The detectors that are evaluated by default; `--only` accepts every model."""
 
 TRAINED_PIECE = 45
-"""Frames of training motion with at most one fault, 1.5 s."""
+"""Frames of training motion that are damaged at most once, 1.5 s."""
 
 
 def bad_windows(bad: Flags) -> Flags:
-    """Returns whether windows of predicted frames hold a bad one, half of each shared with the next."""
+    """Returns whether each window contains a bad frame among those it predicts; windows overlap by half."""
     starts = np.arange(CONTEXT.history, len(bad) - WINDOWS.length + 1, WINDOWS.length // 2)
     return np.array([bad[start : start + WINDOWS.length].any() for start in starts], bool)
 
 
-def spoilt(corpus: Corpus, share: float, seed: int) -> Corpus:
-    """Returns the corpus with faults of all kinds in its training clips, in a share of the windows."""
+def damaged_corpus(corpus: Corpus, share: float, seed: int) -> Corpus:
+    """Returns the training clips with damage of all kinds in a share of the windows."""
     random = np.random.default_rng([7, seed])
     train = corpus.split("train")
     parts = [
@@ -98,17 +98,17 @@ def spoilt(corpus: Corpus, share: float, seed: int) -> Corpus:
     for clip, part in random.permutation(places).tolist():
         if np.concatenate(windows).mean() >= share:
             break
-        parts[clip][part] = injured(parts[clip][part][0], random.permutation(KINDS).tolist(), random)
+        parts[clip][part] = damage_piece(parts[clip][part][0], random.permutation(KINDS).tolist(), random)
         windows[clip] = bad_windows(np.concatenate([flags for _, flags in parts[clip]]))
-    features = [corpus.encoding.features(joined([part for part, _ in clip_parts])) for clip_parts in parts]
+    features = [corpus.encoding.features(join([part for part, _ in clip_parts])) for clip_parts in parts]
     labels = [(stretch.name, stretch.style, "train") for stretch in train]
     return Corpus.build(corpus.encoding, features, labels, fps=corpus.fps)
 
 
 @torch.no_grad()
-def model_scores(judged: Judged, context: Context, model: MotionModel) -> list[Scores]:
-    """Returns how strange a model finds each frame of each clip; not a number where it has no past."""
-    footage, past, length = Footage(judged.corpus, context), context.spec.history, 2 * WINDOWS.length
+def model_scores(motion: DamagedMotion, context: Context, model: MotionModel) -> list[Scores]:
+    """Returns the score that a model gives each frame of each clip; NaN where a frame has no past."""
+    footage, past, length = Footage(motion.corpus, context), context.spec.history, 2 * WINDOWS.length
     found = []
     for stretch in footage.corpus.stretches:
         scores, frames = np.full(len(stretch), np.nan), min(length, len(stretch) - past)
@@ -128,7 +128,7 @@ def _cuts(stretch: Stretch, starts: NDArray[np.int64]) -> Cuts:
 
 
 def trained(name: str, footage: Footage, outliers: OutlierSpec, seed: int) -> MotionModel:
-    """Returns a small model of a name after a brief training."""
+    """Returns a small model after a brief training."""
     context, spec = footage.context, replace(TRAINING, outliers=outliers)
     generator = torch.Generator().manual_seed(seed)
     model = MODELS[name](MODELS[name].PRESETS["toy"], context.pose_dim, context.size, generator=generator)
@@ -140,64 +140,67 @@ def trained(name: str, footage: Footage, outliers: OutlierSpec, seed: int) -> Mo
 
 
 class Bench:
-    """The motion of all runs, made when it is needed, and the file that holds what was found."""
+    """The motion of all runs, computed when it is first needed, and the file of results."""
 
     def __init__(self, corpus: Corpus, results: Path) -> None:
         self.results = results
-        self.judged = cache(lambda kind: judged_motion(corpus, kind))
-        self.spoilt = cache(lambda share, seed: spoilt(corpus, share, seed))
+        self.held_out = cache(lambda kind: damaged_motion(corpus, kind))
+        self.corpus = cache(lambda share, seed: damaged_corpus(corpus, share, seed))
 
     def context(self, share: float, seed: int) -> Context:
-        """Returns the context of spoilt motion: its scales are spoilt too."""
-        return Context.of_corpus(CONTEXT, self.spoilt(share, seed))
+        """Returns the context of a corpus, whose statistics include the damage."""
+        return Context.of_corpus(CONTEXT, self.corpus(share, seed))
 
-    def model(self, name: str, way: str, share: float, seed: int) -> Judge:
-        """Returns a model as a judge, after training a way on spoilt motion."""
+    def model(self, name: str, training: str, share: float, seed: int) -> Detector:
+        """Returns a model as a detector, after training on damaged motion."""
         context = self.context(share, seed)
-        model = trained(name, Footage(self.spoilt(share, seed), context), WAYS[way](share), seed)
+        model = trained(name, Footage(self.corpus(share, seed), context), TRAININGS[training](share), seed)
         return partial(model_scores, model=model, context=context)
 
-    def blind(self, name: str, way: str, share: float, seed: int) -> Judge:
-        """Returns a blind judge that knows mean and deviation of spoilt motion."""
-        judge, context = BLIND[name], self.context(share, seed)
-        return lambda judged: judge(judged, context)
+    def baseline(self, name: str, training: str, share: float, seed: int) -> Detector:
+        """Returns a baseline, which uses mean and standard deviation of the damaged motion alone."""
+        scores, context = BASELINES[name], self.context(share, seed)
+        return lambda motion: scores(motion, context)
 
-    def shipped(self, name: str, way: str, share: float, seed: int) -> Judge:
-        """Returns the model inside the package: trained at length, on sound motion, the same clips held out."""
+    def shipped(self, name: str, training: str, share: float, seed: int) -> Detector:
+        """Returns the model of the package; it was trained long, on sound motion, with the same clips held out."""
         checkpoint = Checkpoint.read(PRETRAINED)
         return partial(model_scores, model=checkpoint.to_torch(), context=checkpoint.context)
 
-    def run(self, name: str, way: str, share: float, seed: int) -> None:
-        """Adds the row of a judge, unless it is there."""
-        which = {"judge": name, "way": way, "spoilt": share, "seed": seed}
+    def run(self, name: str, training: str, share: float, seed: int) -> None:
+        """Adds the row of a detector to the results, unless it is there."""
+        which = {"detector": name, "training": training, "damaged": share, "seed": seed}
         known = self.results.read_text().splitlines() if self.results.exists() else []
         if any(which.items() <= json.loads(line).items() for line in known):
             return
-        makers: Mapping[str, Maker] = {SHIPPED: self.shipped, **dict.fromkeys(BLIND, self.blind)}
-        self.spoilt(share, seed)  # its making is nobody's seconds
+        makers: Mapping[str, Maker] = {SHIPPED: self.shipped, **dict.fromkeys(BASELINES, self.baseline)}
+        self.corpus(share, seed)  # computed here, so that it is in no detector's seconds
         start = time.process_time()
-        judge = makers.get(name, self.model)(name, way, share, seed)
-        found = {kind: self.judged(kind) for kind in KINDS}
-        kinds = {kind: judgement(each, judge(each), CONTEXT.history) for kind, each in found.items()}
+        detector = makers.get(name, self.model)(name, training, share, seed)
+        motion = {kind: self.held_out(kind) for kind in KINDS}
+        kinds = {
+            kind: detection_figures(each, detector(each), CONTEXT.history) for kind, each in motion.items()
+        }
         seconds = round(time.process_time() - start, 1)
         machine = f"{processor()}, torch {torch.__version__}"
         with self.results.open("a") as file:
             file.write(json.dumps({**which, "kinds": kinds, "seconds": seconds, "machine": machine}) + "\n")
-        area = np.mean([each["moments"][0] for each in kinds.values()])
-        print(f"{name}, {way}, {share:.0%} spoilt, seed {seed}: {area:.3f} in {seconds} s", flush=True)
+        area = np.mean([each["intervals"][0] for each in kinds.values()])
+        print(f"{name}, {training}, {share:.0%} damaged, seed {seed}: {area:.3f} in {seconds} s", flush=True)
 
 
 def runs(
-    judges: Sequence[str], ways: Sequence[str], shares: Sequence[float], seeds: Sequence[int]
+    detectors: Sequence[str], trainings: Sequence[str], shares: Sequence[float], seeds: Sequence[int]
 ) -> Iterator[tuple[str, str, float, int]]:
-    """Yields the runs there are of those asked for: judge, way, share and seed.
+    """Yields detector, training, share and seed of the runs that are possible.
 
-    Only models learn otherwise than plainly, and only where motion is spoilt; the one inside the package learnt once.
+    Only trained models have other kinds of training than plain, and only on damaged motion; the model of the package is
+    not trained again.
     """
-    for seed, share, way, name in product(seeds, shares, ways, judges):
-        plain, once = way == "plain", (way, share, seed) == ("plain", 0.0, 0)
-        if once if name == SHIPPED else plain or (share and name not in BLIND):
-            yield name, way, share, seed
+    for seed, share, training, name in product(seeds, shares, trainings, detectors):
+        plain, once = training == "plain", (training, share, seed) == ("plain", 0.0, 0)
+        if once if name == SHIPPED else plain or (share and name not in BASELINES):
+            yield name, training, share, seed
 
 
 def main() -> None:
@@ -206,14 +209,14 @@ def main() -> None:
     )
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--only", nargs="*", default=JUDGES, choices=(SHIPPED, *BLIND, *MODELS))
-    parser.add_argument("--ways", nargs="*", default=tuple(WAYS), choices=WAYS)
-    parser.add_argument("--spoilt", nargs="*", type=float, default=SPOILT)
+    parser.add_argument("--only", nargs="*", default=DETECTORS, choices=(SHIPPED, *BASELINES, *MODELS))
+    parser.add_argument("--trainings", nargs="*", default=tuple(TRAININGS), choices=TRAININGS)
+    parser.add_argument("--damaged", nargs="*", type=float, default=DAMAGED)
     parser.add_argument("--seeds", nargs="*", type=int, default=[0])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     bench = Bench(Corpus.open(arguments.corpus), arguments.results)
-    for which in runs(arguments.only, arguments.ways, arguments.spoilt, arguments.seeds):
+    for which in runs(arguments.only, arguments.trainings, arguments.damaged, arguments.seeds):
         bench.run(*which)
 
 

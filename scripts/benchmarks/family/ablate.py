@@ -28,7 +28,7 @@ from moglow.evaluation.speed import processor
 from moglow.files.tables import to_table
 from moglow.recipe import Recipe, read_recipe
 from moglow.training.rollouts import Rollouts, RolloutSpec
-from moglow.training.run import Plan, TrainingRun
+from moglow.training.run import TrainingPlan, TrainingRun
 
 BRIEF = 600
 """Steps of a training that shows what breaks a model."""
@@ -129,7 +129,7 @@ def measure(name: str, seed: int, steps: int, corpora: Path) -> dict[str, Any]:
     suffix += "" if recipe.tables["data"]["smoother"] else "_recorded"
     corpus = Corpus.open(corpora / f"{features['encoding']}{suffix}.corpus")
     with tempfile.TemporaryDirectory() as folder:
-        run = TrainingRun(Path(folder), Plan.of(recipe), corpus, seed=seed)
+        run = TrainingRun(Path(folder), TrainingPlan.of(recipe), corpus, seed=seed)
         start = time.perf_counter()
         for _ in run.events():
             pass

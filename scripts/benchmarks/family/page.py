@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from moglow.evaluation.results import HELD_OUT, SYNTHETIC, Evaluation, Row
-from moglow.evaluation.wording import number, standings, told
+from moglow.evaluation.wording import difference_text, number, standings
 from moglow.measures.bands import Estimate, standing
 from moglow.measures.scores import MEASURES
 from moglow.models import MODELS
@@ -114,8 +114,10 @@ def _side_by_side(found: Evaluation) -> Iterator[str]:
         "Bold where the whole interval says so; of twenty such about one does by chance.\n"
     )
     for group in (HELD_OUT, SYNTHETIC):
-        keys = [key for key in DIFFERENCES if any(told(found, row, group, key) for row in found.rows)]
-        others = [row for row in found.rows if any(told(found, row, group, key) for key in keys)]
+        keys = [
+            key for key in DIFFERENCES if any(difference_text(found, row, group, key) for row in found.rows)
+        ]
+        others = [row for row in found.rows if any(difference_text(found, row, group, key) for key in keys)]
         if not keys:
             continue
         lines = ([row.name, *(_difference(found, row, group, key) for key in keys)] for row in others)
@@ -200,7 +202,7 @@ def _cell(figure: Estimate | None, key: str) -> str:
 
 
 def _difference(found: Evaluation, row: Row, group: str, key: str) -> str:
-    text, estimate = told(found, row, group, key), found.difference(row, group, key)
+    text, estimate = difference_text(found, row, group, key), found.difference(row, group, key)
     return f"**{text}**" if estimate and standing(estimate) else text
 
 

@@ -30,7 +30,8 @@ from moglow.files.tables import from_table, to_table
 from moglow.models import MODELS
 from moglow.motion.clip import Clip
 from moglow.recipe import Recipe, read_recipe
-from moglow.training.run import STATE, Plan, TrainingRun
+from moglow.training.folder import STATE
+from moglow.training.run import TrainingPlan, TrainingRun
 from moglow_viewer.pages.film_strip import picture
 from scripts.benchmarks.family.ablate import BASE, PAPER, brief
 from scripts.benchmarks.family.page import page
@@ -74,7 +75,7 @@ def train(name: str, seed: int, corpora: Path, folder: Path) -> None:
     member = MEMBERS[name]
     corpus = Corpus.open(corpora / f"{member.corpus}.corpus")
     resume = (folder / STATE).exists()
-    for _ in TrainingRun(folder, Plan.of(member.recipe), corpus, seed=seed, resume=resume).events():
+    for _ in TrainingRun(folder, TrainingPlan.of(member.recipe), corpus, seed=seed, resume=resume).events():
         pass
 
 
@@ -130,7 +131,7 @@ def write_row(docs: Path, row: Row) -> None:
         figures={group: row.figures[group] for group in groups if group in row.figures},
         footsteps=(),
         likelihood=row.likelihood and replace(row.likelihood, edges=(), shares={}),
-        warmth=(),
+        temperatures=(),
     )
     with (docs / "models.jsonl").open("a") as file:
         file.write(json.dumps(rounded(to_table(kept)), ensure_ascii=False) + "\n")
@@ -168,8 +169,8 @@ def found(docs: Path) -> Evaluation:
 
 def written(docs: Path) -> str:
     """The page, of what was measured so far."""
-    training = Plan.of(next(iter(MEMBERS.values())).recipe).training
-    return page(found(docs), training, Plan.of(read_recipe(RECIPE)).training.steps)
+    training = TrainingPlan.of(next(iter(MEMBERS.values())).recipe).training
+    return page(found(docs), training, TrainingPlan.of(read_recipe(RECIPE)).training.steps)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Four densities in the plane that flows are tried on: where each point falls is a matter of a generator alone."""
+"""Four densities in the plane on which flows are compared; a generator determines the points."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Generator, Tensor
 
-Draw = Callable[[int, Generator], Tensor]
+PointSampler = Callable[[int, Generator], Tensor]
 
 
 def two_moons(count: int, generator: Generator) -> Tensor:
-    """Returns points (count, 2) on two half circles that reach into each other."""
+    """Returns points ``(count, 2)`` on two interleaved half circles."""
     angle = math.pi * torch.rand(count, generator=generator)
     upper = torch.rand(count, generator=generator) < 0.5
     x = torch.where(upper, angle.cos() - 0.5, 0.5 - angle.cos())
@@ -27,7 +27,7 @@ def rings(count: int, generator: Generator) -> Tensor:
 
 
 def checkerboard(count: int, generator: Generator) -> Tensor:
-    """Returns points on the dark squares of a board of four by four."""
+    """Returns points on the dark squares of a 4 × 4 board."""
     column = torch.randint(4, (count,), generator=generator)
     row = 2 * torch.randint(2, (count,), generator=generator) + column % 2
     corner = torch.stack([column, row], dim=-1) - 2.0
@@ -35,14 +35,14 @@ def checkerboard(count: int, generator: Generator) -> Tensor:
 
 
 def spiral(count: int, generator: Generator) -> Tensor:
-    """Returns points on two arms that wind once and a half around the origin."""
+    """Returns points on two arms that wind one and a half times around the origin."""
     turn = torch.rand(count, generator=generator).sqrt() * 3 * math.pi
     arm = torch.randint(2, (count,), generator=generator) * 2.0 - 1
     along = torch.stack([turn.cos(), turn.sin()], dim=-1) * (arm * turn / 3.6)[:, None]
     return along + 0.08 * torch.randn(count, 2, generator=generator)
 
 
-DENSITIES: Mapping[str, Draw] = {
+DENSITIES: Mapping[str, PointSampler] = {
     "two moons": two_moons,
     "rings": rings,
     "checkerboard": checkerboard,

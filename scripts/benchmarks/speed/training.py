@@ -23,7 +23,7 @@ from typing import IO, Any
 import torch
 from torch import Generator, Tensor, nn
 
-from moglow.compute.cuda_graphs import CapturedGradients
+from moglow.compute.cuda_graphs import GraphedGradients
 from moglow.compute.memory import keep_freed_memory
 from moglow.evaluation.speed import processor
 from moglow.flows.nets import has_fast_bfloat16, recurrent_products_in
@@ -121,7 +121,7 @@ def training_step(
         model.schedule = name
         (objective,) = model.objectives()
         optimizer = adam(objective.parameters, rate=1e-4)
-        recorded = CapturedGradients(objective.loss, objective.parameters, torch.device(device))
+        recorded = GraphedGradients(objective.loss, objective.parameters, torch.device(device))
 
         def gradients() -> None:
             with recurrent_products_in(precision, model):

@@ -126,9 +126,9 @@ def work(arguments: argparse.Namespace) -> None:
         joints = [len(checkpoint.context.encoding.skeleton)]
     else:
         from moglow_viewer.scene.scene import Sources
-        from moglow_viewer.window.window import Window
+        from moglow_viewer.window.window import ViewWindow
 
-        window = Window(Sources(tuple(arguments.clips), arguments.control), size=arguments.size)
+        window = ViewWindow(Sources(tuple(arguments.clips), arguments.control), size=arguments.size)
         joints = [len(motion.clip.skeleton) for motion in window.scene.motions]
     said: dict[str, Any] = {"joints": joints, "size": list(window.plotter.window_size)}
     window.plotter.show(interactive_update=True, auto_close=False)

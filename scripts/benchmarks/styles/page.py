@@ -1,4 +1,4 @@
-"""The page docs/styles.md, made from what `bench_styles.py` measured, so that it cannot drift."""
+"""The page docs/styles.md, made from the results of `run.py`."""
 
 import json
 from collections import defaultdict
@@ -20,21 +20,21 @@ def read(results: Path) -> list[dict[str, Any]]:
 
 
 def calibration_error(confidence: Floats, right: Floats) -> float:
-    """Returns the expected calibration error: |right − confidence| in each bin, by how many lie in it."""
+    """Returns the expected calibration error: |right − confidence| of the bins, weighted by their sizes."""
     bins = [own for own in binned(confidence, right) if len(own)]
     gaps = [len(own) * abs(float(own[:, 1].mean() - own[:, 0].mean())) for own in bins]
     return sum(gaps) / len(right)
 
 
 def binned(confidence: Floats, right: Floats) -> list[Floats]:
-    """Returns confidence and right (n, 2) of each bin."""
+    """Returns confidence and right, ``(n, 2)``, of each bin."""
     place = np.clip(((confidence - 1 / 3) * 1.5 * BINS).astype(int), 0, BINS - 1)
     both = np.stack([confidence, right], axis=-1)
     return [both[place == k] for k in range(BINS)]
 
 
 def interval(values: Iterable[float], form: str) -> str:
-    """Returns a mean and half its 95 % interval over seeds; two seeds tell of none."""
+    """Returns a mean and half its 95 % interval over seeds; without the interval for fewer than three seeds."""
     found = list(values)
     mean = Estimate.of(found)
     text = format(mean.value, form)
@@ -48,16 +48,16 @@ def written(results: Path) -> str:
     runs: dict[tuple[float, str], list[dict[str, Any]]] = defaultdict(list)
     rows_of_all = read(results)
     for row in rows_of_all:
-        runs[row["labels"], row["way"]].append(row)
+        runs[row["labels"], row["model"]].append(row)
     ordered = sorted(runs.items(), key=lambda item: (-item[0][0], item[0][1]))
-    headings = "labels|clips|way|seeds|right, %|worst seed|ECE raw, %|ECE, %|NLL raw|NLL|temperature|CPU s"
+    headings = "labels|clips|model|seeds|right, %|worst seed|ECE raw, %|ECE, %|NLL raw|NLL|temperature|CPU s"
     lines = [f"| {' | '.join(headings.split('|'))} |"]
     lines.append("|" + "---|" * 12)
     reliability = [
-        "| labels | way | " + " | ".join(f"sure {low:.2f} – {high:.2f}" for low, high in edges()) + " |"
+        "| labels | model | " + " | ".join(f"sure {low:.2f} – {high:.2f}" for low, high in edges()) + " |"
     ]
     reliability.append("|" + "---|" * (2 + BINS))
-    for (share, way), rows in ordered:
+    for (share, model), rows in ordered:
         right = [100 * float(np.mean(row["right"])) for row in rows]
         pooled = {name: joined(rows, name) for name in ("right", "confidence_raw", "confidence_calibrated")}
         errors = [
@@ -73,7 +73,7 @@ def written(results: Path) -> str:
         cells = [
             f"{share:.0%}",
             str(rows[0]["clips"]),
-            way,
+            model,
             str(len(rows)),
             interval(right, ".1f"),
             f"{min(right):.1f}",
@@ -82,14 +82,14 @@ def written(results: Path) -> str:
         cells += [f"{float(np.median([row['temperature'] for row in rows])):.2g}"]
         cells += [f"{float(np.mean([row['cpu_seconds'] for row in rows])):.0f}"]
         lines.append(f"| {' | '.join(cells)} |")
-        reliability.append(f"| {share:.0%} | {way} | {' | '.join(reliable(pooled))} |")
-    sizes = {row["way"]: row["parameters"] for row in rows_of_all}
+        reliability.append(f"| {share:.0%} | {model} | {' | '.join(reliable(pooled))} |")
+    sizes = {row["model"]: row["parameters"] for row in rows_of_all}
     any_row = rows_of_all[0]
     return PAGE.format(
         steps=any_row["steps"],
         batch=any_row["batch"],
         held_out=len(any_row["right"]),
-        sizes=", ".join(f"{way} {count:,}" for way, count in sizes.items()),
+        sizes=", ".join(f"{model} {count:,}" for model, count in sizes.items()),
         machine="; ".join(sorted({row["machine"] for row in rows_of_all})),
         table="\n".join(lines),
         reliability="\n".join(reliability),
@@ -106,28 +106,28 @@ def edges() -> list[tuple[float, float]]:
 
 
 def reliable(pooled: Mapping[str, Floats]) -> list[str]:
-    """Returns for each bin which share is right, and of how many."""
+    """Returns for each bin the share that is right, and the number of cases."""
     bins = binned(pooled["confidence_calibrated"], pooled["right"])
     return [f"{own[:, 1].mean():.2f} of {len(own)}" if len(own) else "–" for own in bins]
 
 
 PAGE = """# Styles from few labels
 
-By `scripts/benchmarks/styles/run.py`, from Bandai Namco's locomotion (styles normal, masculine and active in
-walks, runs and
-turns; [data/bandai](../data/bandai/README.md)), recipe `data/bandai/styles.toml`: {steps} steps of {batch} windows.
-**FlowGMM** learns from all training clips, the style of a share of them told; **LSTM** is a supervised classifier of
-the labelled clips alone, as many windows. A seed draws which clips are labelled, the same for both, and the weights.
-Parameters: {sizes}. On {machine}.
+`scripts/benchmarks/styles/run.py` measures these figures on Bandai Namco's locomotion (styles normal, masculine and
+active in walks, runs and turns; [data/bandai](../data/bandai/README.md)) with the recipe `data/bandai/styles.toml`:
+{steps} steps of {batch} windows. **FlowGMM** is trained on all training clips, of which a share is labelled with its
+style; **LSTM** is a supervised classifier trained on the labelled clips alone, with the same number of windows. The
+seed determines the weights and which clips are labelled; the labels are the same for both models. Parameters: {sizes}.
+On {machine}.
 
 Right: share of the {held_out} held-out clips, mean and 95 % interval over seeds. ECE: expected calibration error,
-{bins} bins, all seeds pooled. Raw is what the model says, FlowGMM by Bayes' rule on the mean nats a frame; the other
-columns are at a temperature fitted on a tenth of the training clips, which were held back with their labels (at 2 %
-these are more labels than there are to learn from).
+{bins} bins, all seeds pooled. Raw: probabilities of the model, for FlowGMM by Bayes' rule on the mean nats a frame. The
+other columns are at a temperature fitted on a tenth of the training clips, which were held back with their labels (at
+2 % these are more labels than there are for training).
 
 {table}
 
-How often what is said with some confidence is right, at the fitted temperature, all seeds pooled:
+Share of right answers by confidence, at the fitted temperature, all seeds pooled:
 
 {reliability}
 """.replace("{bins}", str(BINS))

@@ -1,12 +1,12 @@
-"""How well styles are told apart from few labels: FlowGMM, and an LSTM classifier that sees the labelled clips alone.
+"""Measures how well FlowGMM classifies styles given few labels, beside an LSTM trained on the labelled clips alone.
 
     python scripts/benchmarks/styles/run.py run --corpus bandai.corpus --results docs/styles.jsonl [--seeds 0 1 2]
     python scripts/benchmarks/styles/run.py table docs/styles.jsonl > docs/styles.md
 
-The corpus is made by `moglow preprocess data/bandai/recipe.toml -o bandai.corpus`. A seed draws the labelled clips and
-the weights; both ways see the same labels and as many windows. Temperatures are fitted on training clips that were
-held back from both, accuracy and confidence are read on the held-out clips. A run that the results already hold is not
-made again.
+The corpus is made by `moglow preprocess data/bandai/recipe.toml -o bandai.corpus`. The seed determines the weights and
+the labelled clips; both models have the same labels and the same number of windows. Temperatures are fitted on training
+clips that are held back from both; accuracy and confidence are measured on the held-out clips. Runs that are in the
+results already are skipped.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from moglow.corpus.windows import Footage, Windows
 from moglow.evaluation.speed import processor
 from moglow.recipe import read_recipe
 from moglow.scoring.style_evidence import Floats, best_temperature, evidence_of_split, probabilities
-from moglow.training.run import Plan, TrainingRun
+from moglow.training.run import TrainingPlan, TrainingRun
 from scripts.benchmarks.styles.page import read, written
 
 RECIPE = Path(__file__).parents[3] / "data" / "bandai" / "styles.toml"
@@ -37,39 +37,41 @@ HELD_BACK = 0.1  # of the training clips, for temperatures
 
 
 @dataclass(frozen=True)
-class Exam:
-    """What a way says of held-back and of held-out clips: scores (N, S), nats up to a constant, and labels (N,)."""
+class StyleScores:
+    """Scores ``(N, S)``, nats up to a constant, and labels ``(N,)`` of held-back and of held-out clips."""
 
     held_back: tuple[Floats, NDArray[np.intp]]
     held_out: tuple[Floats, NDArray[np.intp]]
     parameters: int
 
 
-class Parts:
-    """A corpus in three: clips to learn from, clips held back from them for temperatures, clips held out."""
+class CorpusParts:
+    """A corpus in three parts: clips for training, clips held back from them for temperatures, clips held out."""
 
     def __init__(self, corpus: Corpus) -> None:
         back = corpus.labelled("train", HELD_BACK, seed=0)
-        parted = [
+        stretches = [
             replace(stretch, split="back") if stretch.split == "train" and stretch.name in back else stretch
             for stretch in corpus.stretches
         ]
-        self.whole = replace(corpus, stretches=tuple(parted))
-        self.learnt = replace(corpus, stretches=tuple(each for each in parted if each.split == "train"))
+        self.whole = replace(corpus, stretches=tuple(stretches))
+        self.training = replace(corpus, stretches=tuple(each for each in stretches if each.split == "train"))
 
-    def exam(self, score: Callable[[Corpus, str], tuple[Floats, NDArray[np.intp]]], parameters: int) -> Exam:
-        return Exam(score(self.whole, "back"), score(self.whole, "val"), parameters)
+    def score(
+        self, score: Callable[[Corpus, str], tuple[Floats, NDArray[np.intp]]], parameters: int
+    ) -> StyleScores:
+        return StyleScores(score(self.whole, "back"), score(self.whole, "val"), parameters)
 
 
-def flowgmm(parts: Parts, plan: Plan, seed: int) -> Exam:
+def flowgmm(parts: CorpusParts, plan: TrainingPlan, seed: int) -> StyleScores:
     """Trains the recipe's model on all clips, labelled or not."""
     with tempfile.TemporaryDirectory() as folder:
-        run = TrainingRun(Path(folder), plan, parts.learnt, seed=seed)
+        run = TrainingRun(Path(folder), plan, parts.training, seed=seed)
         for _ in run.trainer.run():
             pass
     model, context = run.trainer.average.eval(), run.trainer.windows.footage.context
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return parts.exam(lambda corpus, split: evidence_of_split(model, context, corpus, split)[:2], parameters)
+    return parts.score(lambda corpus, split: evidence_of_split(model, context, corpus, split)[:2], parameters)
 
 
 class LSTMClassifier(nn.Module):
@@ -82,13 +84,13 @@ class LSTMClassifier(nn.Module):
 
     def forward(self, motion: Tensor) -> Tensor:
         hidden, _ = self.recurrent(self.dropout(motion))
-        said: Tensor = self.head(self.dropout(hidden.mean(dim=1)))
-        return said
+        logits: Tensor = self.head(self.dropout(hidden.mean(dim=1)))
+        return logits
 
 
-def lstm(parts: Parts, plan: Plan, seed: int) -> Exam:
-    """Trains the classifier on the labelled clips alone, as many windows as the recipe says."""
-    spec, corpus = plan.training, parts.learnt
+def lstm(parts: CorpusParts, plan: TrainingPlan, seed: int) -> StyleScores:
+    """Trains the classifier on the labelled clips alone, with the recipe's number of windows."""
+    spec, corpus = plan.training, parts.training
     labelled = corpus.labelled("train", spec.windows.labelled, seed=seed)
     own = replace(corpus, stretches=tuple(each for each in corpus.stretches if each.name in labelled))
     context = Context.of_corpus(plan.context, corpus)  # statistics need no labels
@@ -108,37 +110,40 @@ def lstm(parts: Parts, plan: Plan, seed: int) -> Exam:
         optimizer.step()
     model.eval()
 
-    def says(corpus: Corpus, stretch: Stretch) -> NDArray[np.float32]:
+    def log_odds(corpus: Corpus, stretch: Stretch) -> NDArray[np.float32]:
         features = corpus.features(stretch)
         parts = context.standardize_pose(features.pose), context.standardize_control(features.control)
         with torch.no_grad():
-            said: Tensor = model(torch.as_tensor(np.concatenate(parts, axis=1))[None].float())[0]
-        return np.asarray(said.numpy())
+            logits: Tensor = model(torch.as_tensor(np.concatenate(parts, axis=1))[None].float())[0]
+        return np.asarray(logits.numpy())
 
     def score(corpus: Corpus, split: str) -> tuple[Floats, NDArray[np.intp]]:
         found = corpus.split(split)
         labels = np.array([context.styles.index(stretch.style) for stretch in found], np.intp)
-        return np.stack([says(corpus, stretch) for stretch in found]).astype(float), labels
+        return np.stack([log_odds(corpus, stretch) for stretch in found]).astype(float), labels
 
-    return parts.exam(score, sum(parameter.numel() for parameter in model.parameters()))
-
-
-WAYS: Mapping[str, Callable[[Parts, Plan, int], Exam]] = {"FlowGMM": flowgmm, "LSTM": lstm}
+    return parts.score(score, sum(parameter.numel() for parameter in model.parameters()))
 
 
-def measure(way: str, share: float, seed: int, parts: Parts) -> dict[str, Any]:
+CLASSIFIERS: Mapping[str, Callable[[CorpusParts, TrainingPlan, int], StyleScores]] = {
+    "FlowGMM": flowgmm,
+    "LSTM": lstm,
+}
+
+
+def measure(model: str, share: float, seed: int, parts: CorpusParts) -> dict[str, Any]:
     """Returns a line of the results."""
-    plan = Plan.of(read_recipe(RECIPE, [f"training.windows.labelled={share}"]))
+    plan = TrainingPlan.of(read_recipe(RECIPE, [f"training.windows.labelled={share}"]))
     start = time.process_time()
-    exam = WAYS[way](parts, plan, seed)
-    temperature = best_temperature(*exam.held_back)
-    scores, labels = exam.held_out
+    found = CLASSIFIERS[model](parts, plan, seed)
+    temperature = best_temperature(*found.held_back)
+    scores, labels = found.held_out
     row: dict[str, Any] = {
-        "way": way,
+        "model": model,
         "labels": share,
         "seed": seed,
-        "clips": len(parts.learnt.labelled("train", share, seed=seed)),
-        "parameters": exam.parameters,
+        "clips": len(parts.training.labelled("train", share, seed=seed)),
+        "parameters": found.parameters,
         "steps": plan.training.steps,
         "batch": plan.training.batch,
         "cpu_seconds": round(time.process_time() - start, 1),
@@ -153,21 +158,21 @@ def measure(way: str, share: float, seed: int, parts: Parts) -> dict[str, Any]:
     return row
 
 
-def run_all(corpus: Path, results: Path, ways: list[str], shares: list[float], seeds: list[int]) -> None:
-    """Makes the runs that are missing and writes a line for each."""
+def run_all(corpus: Path, results: Path, models: list[str], shares: list[float], seeds: list[int]) -> None:
+    """Makes the missing runs and writes a line for each."""
     torch.set_num_threads(1)
-    parts = Parts(Corpus.open(corpus))
+    parts = CorpusParts(Corpus.open(corpus))
     for seed in seeds:
         for share in shares:
-            for way in ways:
+            for model in models:
                 made = read(results)
-                if any((row["way"], row["labels"], row["seed"]) == (way, share, seed) for row in made):
+                if any((row["model"], row["labels"], row["seed"]) == (model, share, seed) for row in made):
                     continue
-                row = measure(way, share, seed, parts)
+                row = measure(model, share, seed, parts)
                 with results.open("a") as file:
                     file.write(json.dumps(row) + "\n")
                 right = f"{sum(row['right'])} of {len(row['right'])}"
-                print(f"{way}, {share:.0%} of labels, seed {seed}: {right}", flush=True)
+                print(f"{model}, {share:.0%} of labels, seed {seed}: {right}", flush=True)
 
 
 def main() -> None:
@@ -178,7 +183,7 @@ def main() -> None:
     runner = commands.add_parser("run")
     runner.add_argument("--corpus", type=Path, required=True)
     runner.add_argument("--results", type=Path, required=True)
-    runner.add_argument("--ways", nargs="*", default=list(WAYS), choices=WAYS)
+    runner.add_argument("--models", nargs="*", default=list(CLASSIFIERS), choices=CLASSIFIERS)
     runner.add_argument("--shares", nargs="*", type=float, default=[1.0, 0.1, 0.02])
     runner.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     commands.add_parser("table").add_argument("results", type=Path)
@@ -186,7 +191,7 @@ def main() -> None:
     if arguments.command == "table":
         print(written(arguments.results), end="")
     else:
-        run_all(arguments.corpus, arguments.results, arguments.ways, arguments.shares, arguments.seeds)
+        run_all(arguments.corpus, arguments.results, arguments.models, arguments.shares, arguments.seeds)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Line charts and histograms as SVG, drawn by us. Colours come from the page's style; numpy alone."""
+"""Line charts and histograms as SVG, in the colours of the page's style. Needs numpy alone."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from moglow.evaluation.wording import number
 WIDTH, HEIGHT = 460, 250
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 14, 36
 TICKS = 5
-"""About as many on an axis."""
+"""Approximate number of ticks on an axis."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def chart(
     from_zero: bool = True,
     band: tuple[float, float] | None = None,
 ) -> str:
-    """A chart with axes, grid and one curve for each series; ``band`` is what y should lie in.
+    """Returns a chart with axes, grid and one curve for each series; ``band`` is the target range of y.
 
     >>> text = chart([Series("a", "real", [0, 1], [2, 3])], x_label="s", y_label="m")
     >>> text.startswith("<svg"), text.count("<polyline")
@@ -43,7 +43,7 @@ def chart(
     """
     points = [(x, y) for each in series for x, y in zip(each.x, each.y, strict=True) if math.isfinite(y)]
     if not points:
-        return '<p class="empty">Nothing to draw.</p>'
+        return '<p class="empty">No data.</p>'
     xs, ys = [x for x, _ in points], [y for _, y in points]
     wanted = [limit for limit in band or () if math.isfinite(limit)]
     low = min(0.0, *ys) if from_zero else min(ys + wanted)
@@ -64,7 +64,7 @@ def chart(
         ends = [up(min(max(limit, bottom), top)) for limit in band]
         parts.append(
             f'<rect class="band" x="{LEFT}" y="{min(ends):.1f}" width="{WIDTH - LEFT - RIGHT}" '
-            f'height="{abs(ends[0] - ends[1]):.1f}"><title>where it should lie</title></rect>'
+            f'height="{abs(ends[0] - ends[1]):.1f}"><title>band</title></rect>'
         )
     for tick in y_ticks:
         parts.append(
@@ -98,7 +98,7 @@ def chart(
 
 
 def figure(title: str, drawing: str, series: Sequence[Series] = (), note: str = "") -> str:
-    """A drawing with its title, a key to its curves and a note."""
+    """Returns a chart with its title, legend and note."""
     key = "".join(f'<li><i class="{each.style}"></i>{escape(each.name)}</li>' for each in series)
     return (
         f"<figure><figcaption><b>{escape(title)}</b>{f'<ul>{key}</ul>' if key else ''}</figcaption>{drawing}"
@@ -108,7 +108,7 @@ def figure(title: str, drawing: str, series: Sequence[Series] = (), note: str = 
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Round numbers that span a range.
+    """Returns round numbers that span a range.
 
     >>> ticks(0.0, 9.3)
     [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]
@@ -121,7 +121,7 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def decades(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten within a range.
+    """Returns 1, 2 and 5 times powers of ten within a range.
 
     >>> decades(0.01, 0.1)
     [0.01, 0.02, 0.05, 0.1]

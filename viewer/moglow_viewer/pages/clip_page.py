@@ -1,7 +1,6 @@
-"""One self-contained HTML page on which clips play in any browser: no server, no network, no dependency.
+"""A self-contained HTML page that plays clips in any browser, without a server or a network. Needs numpy alone.
 
-Stands above the library; numpy alone. `page.html` is filled with `page.css`, `SCRIPTS` and the motion. Positions
-travel as whole millimetres: second differences in time, as 16-bit numbers, deflated, in base64.
+Positions are stored as integer millimetres: second differences in time as 16-bit numbers, deflated, in base64.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,18 +16,18 @@ from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_path import ControlPath
 from moglow_viewer.pages.single_page import fill_page, pack_bytes, save_page
 from moglow_viewer.scene.figures import figure_table, measure
-from moglow_viewer.scene.shown_motion import Motion, bones
+from moglow_viewer.scene.shown_motion import ShownMotion, bones
 
 STYLES, SCRIPTS = (
     ("pages/page.css",),
     ("pages/motion.js", "pages/scene.js", "pages/look.js", "pages/player.js"),
 )
 UNIT = 0.001
-"""Metres: positions are rounded to the nearest of these, so they are off by half of it along an axis at most."""
+"""Resolution of positions in metres."""
 ARROW = 0.35
-"""Metres: how far the arrow that shows an asked heading reaches."""
+"""Length in metres of the arrow of a requested heading."""
 LIFTED, FASTEST = 255, 254
-"""A foot's byte in a frame: its speed in cm/s up to `FASTEST` where it stands, else `LIFTED`."""
+"""A foot's byte in a frame: its speed in cm/s up to `FASTEST` while it is planted, else `LIFTED`."""
 
 
 def write_page(
@@ -39,10 +38,10 @@ def write_page(
     figures: Sequence[Mapping[str, Any]] | None = None,
     title: str | None = None,
 ) -> None:
-    """Writes a page that plays the clips in sync over the path that was asked for.
+    """Writes a page that plays clips in sync over the requested path.
 
-    ``figures`` are one mapping a clip, as its sidecar holds them; what they do not say is measured. The same input
-    gives the same bytes.
+    ``figures`` is one mapping per clip, as in its sidecar; missing figures are measured. The same input gives the same
+    bytes.
 
     >>> import tempfile
     >>> clip = Clip.at_rest(Skeleton(("Hips",), (-1,), [[0.0, 0.9, 0.0]]))
@@ -63,16 +62,16 @@ def make_page(
     figures: Sequence[Mapping[str, Any]] | None = None,
     title: str | None = None,
 ) -> str:
-    """The page as text; see `write_page`."""
+    """Returns the page as text; see `write_page`."""
     names = [clip.name or f"take {k}" for k, clip in enumerate(clips, start=1)]
-    said = figures or [{}] * len(clips)
+    given = figures or [{}] * len(clips)
     motion = {
         "takes": [_take(clip, name) for clip, name in zip(clips, names, strict=True)],
         "path": _path(control) if control else None,
         "figures": figure_table(
-            [{**measure(clip, control), **each} for clip, each in zip(clips, said, strict=True)]
+            [{**measure(clip, control), **each} for clip, each in zip(clips, given, strict=True)]
         ),
-        "warnings": sorted({str(line) for each in said for line in each.get("warnings", ())}),
+        "warnings": sorted({str(line) for each in given for line in each.get("warnings", ())}),
     }
     return fill_page(
         "pages/page.html", title=title or " · ".join(names[:3]), styles=STYLES, scripts=SCRIPTS, data=motion
@@ -80,16 +79,16 @@ def make_page(
 
 
 def pack_points(points: Array) -> dict[str, Any]:
-    """Points ``(T, P, 3)`` in metres, ready for JSON; `motion.js` unpacks them.
+    """Returns points ``(T, P, 3)`` in metres as JSON values; `motion.js` unpacks them.
 
-    Motion is smooth, so that second differences are small; zigzag keeps them positive, and low bytes stand apart
-    from the high ones, which are nearly all zero.
+    Second differences of smooth motion are small. Zigzag coding makes them positive, and the low bytes are stored
+    before the high ones, which are nearly all zero.
     """
     frames, count, _ = points.shape
     origin = points[0].mean(0).round(3) if count else np.zeros(3)
     unit = UNIT
     while (steps := np.abs(_second_differences(points - origin, unit))).max(initial=0) > 32767:
-        unit *= float(steps.max()) / 32000  # a leap of metres between frames, or a giant: coarser, but whole
+        unit *= float(steps.max()) / 32000  # a lower resolution for large differences between frames
     steps = _second_differences(points - origin, unit)
     zigzag = np.where(steps < 0, -2 * steps - 1, 2 * steps).astype("<u2").reshape(frames, -1).T
     low_then_high = np.ascontiguousarray(zigzag).view("u1").reshape(-1, 2).T
@@ -104,12 +103,12 @@ def _second_differences(points: Array, unit: float) -> Array:
 
 
 def _take(clip: Clip, name: str) -> dict[str, Any]:
-    motion = Motion(clip)
+    motion = ShownMotion(clip)
     feet = np.where(motion.planted, np.minimum(motion.foot_speed * 100, FASTEST).round(), LIFTED)
     return {
         "name": name,
         "fps": clip.fps,
-        **pack_points(np.concatenate([clip.world()[0], clip.end_positions()], axis=1)),
+        **pack_points(np.concatenate([clip.world_positions, clip.end_positions()], axis=1)),
         "bones": bones_of(clip.skeleton),
         "hips": motion.hips,
         "toes": toes_of(clip.skeleton),
@@ -120,7 +119,7 @@ def _take(clip: Clip, name: str) -> dict[str, Any]:
 
 
 def bones_of(skeleton: Skeleton) -> list[list[int]]:
-    """Each bone as its two points, the radii there in millimetres, and its side."""
+    """Returns each bone as its two points, the radii there in millimetres, and its side."""
     return [
         [bone.start, bone.end, round(1000 * bone.start_radius), round(1000 * bone.end_radius), bone.side]
         for bone in bones(skeleton)
@@ -128,13 +127,13 @@ def bones_of(skeleton: Skeleton) -> list[list[int]]:
 
 
 def toes_of(skeleton: Skeleton) -> list[int]:
-    """Which point is each leg's toe, as `toe_points` has it: a joint, the foot's end site, or the ankle."""
+    """Returns the point of each leg's toe, as in `toe_points`: a joint, the foot's end site, or the ankle."""
     ends = {joint: len(skeleton) + end for end, (joint, _) in reversed([*enumerate(skeleton.end_sites)])}
     return [ends.get(leg.ankle, leg.ankle) if leg.toe is None else leg.toe for leg in skeleton.anatomy.legs]
 
 
 def _path(control: ControlPath) -> dict[str, Any]:
-    """The asked path as two points a frame: where to be, and the tip of an arrow that shows the heading."""
+    """Returns the path as two points per frame: the position, and the tip of an arrow along the heading."""
     ahead = control.positions + ARROW * heading_to_vector(control.headings)
     points = np.stack([control.positions, ahead], axis=1)  # (T, 2, 2)
     return {"fps": control.fps, **pack_points(np.insert(points, 1, 0.0, axis=-1))}

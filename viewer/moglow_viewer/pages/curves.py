@@ -1,4 +1,4 @@
-"""An evaluation's curves as figures of a page: footsteps, likelihoods, drift, temperature; numpy alone."""
+"""The curves of an evaluation as charts of a page: footsteps, likelihoods, drift, temperature. Needs numpy alone."""
 
 import math
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ def footstep_curves(evaluation: Evaluation) -> str:
     ]
     if not series:
         return ""
-    drawing = chart(series, x_label="heel slower than (cm/s)", y_label="steps a second", log_x=True)
+    drawing = chart(series, x_label="heel slower than (cm/s)", y_label="steps per second", log_x=True)
     return (
         '<div class="charts">'
         + figure(
-            "Steps a second, by the heel speed below which a foot stands",
+            "Steps per second, by the heel speed below which a foot is planted",
             drawing,
             series,
-            "Feet that stand still are seen at low speeds already; feet that slide only where real ones swing.",
+            "Planted feet that do not slide are counted at low speeds already; sliding feet only at higher speeds.",
         )
         + "</div>"
     )
@@ -52,9 +52,9 @@ def likelihood_histograms(evaluation: Evaluation) -> Iterator[str]:
             for key, shares in found.shares.items()
         ]
         note = (
-            f"Negative log-likelihood of held-out motion {number(-found.means['held-out'])} nats a frame, "
-            f"{-found.means['held-out'] / found.channels:.3f} a channel; {number(-found.physical)} in metres and "
-            f"radians; {found.dequantised:g} deviations of dequantisation in the density."
+            f"Negative log-likelihood of held-out motion: {number(-found.means['held-out'])} nats per frame, "
+            f"{-found.means['held-out'] / found.channels:.3f} per channel; {number(-found.physical)} in metres and "
+            f"radians; with dequantisation noise of {found.dequantised:g} deviations."
         )
         pieces.append(
             figure(
@@ -91,7 +91,7 @@ def drift_curves(evaluation: Evaluation) -> Iterator[str]:
         )
     yield (
         '<div class="wide"><table><thead><tr><th></th><th>more slide in the last minute than in the first</th>'
-        f"<th>more jerk</th><th>blown up</th><th>frozen</th></tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+        f"<th>more jerk</th><th>diverged</th><th>frozen</th></tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
         '<div class="charts three">'
     )
     for title, key, scale in (
@@ -116,7 +116,7 @@ def drift_curves(evaluation: Evaluation) -> Iterator[str]:
 
 
 def temperature_curves(evaluation: Evaluation) -> Iterator[str]:
-    rows = [row for row in evaluation.rows if row.warmth]
+    rows = [row for row in evaluation.rows if row.temperatures]
     if not rows:
         return
     yield '<div class="charts">'
@@ -130,8 +130,8 @@ def temperature_curves(evaluation: Evaluation) -> Iterator[str]:
             Series(
                 row.name,
                 row_style(evaluation, row),
-                [each.temperature for each in row.warmth],
-                [scale * getattr(each, key) for each in row.warmth],
+                [each.temperature for each in row.temperatures],
+                [scale * getattr(each, key) for each in row.temperatures],
             )
             for row in rows
         ]

@@ -1,4 +1,4 @@
-"""Motion as a strip of stick figures in SVG, one pose beside the other: contact sheets for a page; numpy alone."""
+"""Motion as a strip of stick figures in SVG, for contact sheets on a page. Needs numpy alone."""
 
 import math
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ from moglow_viewer.scene.shown_motion import bones
 
 POSES = 16
 CELL, TALL, PIXELS = 58.0, 124.0, 60.0
-"""Width and height of a cell, and pixels to the metre."""
+"""Width and height of a cell in pixels, and pixels per metre."""
 NAMED = 16.0
-"""Height of the name over a strip that has one."""
+"""Height of the name over a strip, in pixels."""
 HEAD = 6.0
-"""Pixels: the radius of a head."""
+"""Radius of a head in pixels."""
 YAW, PITCH = math.radians(-58), math.radians(8)
-"""From where the figure is seen, which faces out of the picture at zero: from the side, a little from above."""
+"""Direction of view: from the side and a little above; at zero the figure faces the viewer."""
 SIDES = {1: "left", -1: "right", 0: "body"}
 
 
@@ -28,11 +28,11 @@ STYLE = """.strip path { fill: none; stroke-width: 3.4; stroke-linecap: round; s
 .strip .left { stroke: #3b82c4 } .strip .right { stroke: #e07a4b } .strip circle { stroke: none }
 .strip .head { fill: #8b96a2 } .strip circle.left { fill: #3b82c4 } .strip circle.right { fill: #e07a4b }
 .floor { stroke: #98a3af } text { fill: #7d8894; font: 12px system-ui, sans-serif }"""
-"""Colours that do on light and on dark pages."""
+"""Colours for light and dark pages."""
 
 
 def picture(clips: Mapping[str, Clip]) -> str:
-    """Strips of clips below each other as a file of its own, each with its name.
+    """Returns an SVG file with the named strips of clips below each other.
 
     >>> from moglow.motion.skeleton import Skeleton
     >>> still = Clip.at_rest(Skeleton(("Hips", "Head"), (-1, 0), [[0.0, 0.9, 0.0], [0.0, 0.6, 0.0]]), frames=40)
@@ -50,7 +50,7 @@ def picture(clips: Mapping[str, Clip]) -> str:
 
 
 def strip(clip: Clip) -> str:
-    """Poses at even times, each seen from the figure's side; standing feet have a dot.
+    """Returns a strip of poses at even times, each seen from the figure's side, with a dot at planted feet.
 
     >>> from moglow.motion.skeleton import Skeleton
     >>> still = Clip.at_rest(Skeleton(("Hips", "Head"), (-1, 0), [[0.0, 0.9, 0.0], [0.0, 0.6, 0.0]]), frames=40)
@@ -84,7 +84,7 @@ def strip(clip: Clip) -> str:
 
 
 def _seen(clip: Clip, frames: Array) -> Array:
-    """Joints and end sites ``(N, P, 2)`` in pixels, to the right and up, from the ground below the hips."""
+    """Returns joints and end sites ``(N, P, 2)`` in pixels, to the right and up, from the ground below the hips."""
     ends = clip.end_positions()[frames].copy()
     ends[..., [0, 2]] -= clip.ground_positions()[frames][:, None]
     ends = quat_rotate(heading_to_quat(-clip.headings()[frames])[:, None], ends)

@@ -1,4 +1,4 @@
-"""An evaluation as one self-contained HTML page for people: tables, curves, contact sheets. No script, no network."""
+"""The report of an evaluation as a self-contained HTML page: tables, curves, contact sheets. It needs no script."""
 
 from collections.abc import Iterator
 from html import escape
@@ -21,12 +21,12 @@ TITLES = {HELD_OUT: "Held-out controls", SYNTHETIC: "Seven synthetic controls, t
 
 
 def write_report(evaluation: Evaluation, path: str | Path) -> None:
-    """Writes the page; the same evaluation gives the same bytes."""
+    """Writes the report; the same evaluation gives the same bytes."""
     save_page(make_report(evaluation), path)
 
 
 def make_report(evaluation: Evaluation) -> str:
-    """The page as text; see `write_report`."""
+    """Returns the page as text; see `write_report`."""
     style = part("pages/report.css")
     return Template(part("pages/report.html")).substitute(
         policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src '{fingerprint(style)}'",
@@ -37,31 +37,32 @@ def make_report(evaluation: Evaluation) -> str:
 
 
 def _summary(evaluation: Evaluation) -> Iterator[str]:
-    """What was drawn, what was found, in a few sentences and a tile for each row."""
+    """Yields the amount of motion, the notes, and a tile for each row."""
     spec, seconds = evaluation.spec, evaluation.controls
     yield (
         f"<p>{seconds[HELD_OUT] / 60:.1f} minutes of held-out controls, seven synthetic ones "
         f"({spec.synthetic_seconds:g} s each), {spec.seeds} seed{'s' * (spec.seeds != 1)} at temperature "
-        f"{spec.temperature:g}, drawn without a style; {spec.wanders} wanders of {spec.wander_seconds / 60:g} "
-        f"minutes. Made in {evaluation.seconds:.0f} s.</p>"
+        f"{spec.temperature:g}, in the default style; {spec.wanders} wanders of {spec.wander_seconds / 60:g} "
+        f"minutes. The evaluation took {evaluation.seconds:.0f} s.</p>"
     )
     yield from (f'<p class="note">{escape(note)}</p>' for note in evaluation.notes)
     yield '<div class="tiles">'
     for row in evaluation.rows:
         if row is evaluation.real:
             continue
-        said = [
+        verdicts = [
             evaluation.verdict(row, group, key)
             for group in (HELD_OUT, SYNTHETIC)
             for key in row.figures.get(group, {})
         ]
-        met, unclear, bands = said.count("in"), said.count("unclear"), len([each for each in said if each])
+        met, unclear = verdicts.count("in"), verdicts.count("unclear")
+        bands = sum(verdict != "" for verdict in verdicts)
         more = (
             f"{row.about['parameters'] / 1e6:.1f} M parameters" if "parameters" in row.about else "no model"
         )
         if row.wandering:
-            gone = row.wandering.blown_up + row.wandering.frozen
-            more += f" · {gone} of {row.wandering.rollouts} wanders went wrong"
+            failed = row.wandering.blown_up + row.wandering.frozen
+            more += f" · {failed} of {row.wandering.rollouts} wanders failed"
         yield (
             f'<div class="tile"><h3><i class="{row_style(evaluation, row)}"></i>{escape(row.name)}</h3>'
             f"<b>{met}</b> of {bands} figures in their band{f', {unclear} unclear' if unclear else ''}"
@@ -73,13 +74,13 @@ def _summary(evaluation: Evaluation) -> Iterator[str]:
 def _sections(evaluation: Evaluation) -> Iterator[str]:
     for group in (HELD_OUT, SYNTHETIC):
         if any(group in row.figures for row in evaluation.rows):
-            yield _section(TITLES[group], figures_table(evaluation, group), _said_of(evaluation, group))
-    yield _section("Against the first model", "".join(_against(evaluation)))
+            yield _section(TITLES[group], figures_table(evaluation, group), _note_on(evaluation, group))
+    yield _section("Compared with the first model", "".join(_compared(evaluation)))
     yield _section("Control by control", "".join(control_tables(evaluation)))
     yield _section("Footsteps", footstep_curves(evaluation))
     yield _section("Likelihood", "".join(likelihood_histograms(evaluation)))
-    yield _section("Minutes later", "".join(drift_curves(evaluation)))
-    yield _section("Quality against temperature", "".join(temperature_curves(evaluation)))
+    yield _section("Stability over minutes", "".join(drift_curves(evaluation)))
+    yield _section("Quality and temperature", "".join(temperature_curves(evaluation)))
     yield _section("Contact sheets", "".join(_sheets(evaluation)))
 
 
@@ -91,38 +92,38 @@ def _section(title: str, content: str, note: str = "") -> str:
     )
 
 
-def _against(evaluation: Evaluation) -> Iterator[str]:
-    """Tables of differences, and in words who is better in what."""
+def _compared(evaluation: Evaluation) -> Iterator[str]:
+    """Yields tables of differences, and a sentence for each row."""
     tables = [differences_table(evaluation, group) for group in (HELD_OUT, SYNTHETIC)]
     if any(tables) and evaluation.first:
         yield (
-            f"<p>How much farther than <b>{escape(evaluation.first.name)}</b> a figure is from what it should be, "
-            "control by control; below zero it is nearer. In colour where the whole interval says so: of twenty "
-            "such about one does by chance.</p>"
+            f"<p>How much farther a figure is from its target than that of <b>{escape(evaluation.first.name)}</b>, "
+            "control by control; negative if it is nearer. Differences whose whole interval is on one side of zero are "
+            "coloured; about one in twenty is by chance.</p>"
         )
     yield from tables
     for group in (HELD_OUT, SYNTHETIC):
         yield from (f"<p>{escape(line)}.</p>" for line in standings(evaluation, group))
 
 
-def _said_of(evaluation: Evaluation, group: str) -> str:
+def _note_on(evaluation: Evaluation, group: str) -> str:
     if group == HELD_OUT:
         return (
-            "Real motion through the same code; its Fréchet distance is that of one half of it to the other, "
-            "its diversity that of real takes where the control is alike."
+            "Real motion is measured by the same code; its Fréchet distance is that of one half of it from the other, "
+            "its diversity that of real takes with similar controls."
         )
     return (
-        "Beside each control the real motion whose control is most alike, of the training set."
+        "The real motion for each control is the training motion with the most similar control."
         if evaluation.likeness
-        else "No real motion is at hand for these; bands use what the checkpoint remembers of held-out motion."
+        else "There is no real motion for these; bands use the figures of held-out motion in the checkpoint."
     )
 
 
 def _sheets(evaluation: Evaluation) -> Iterator[str]:
     if evaluation.sheets:
         yield (
-            "<p>The middle six seconds (two of the real motion beside synthetic controls), seen from the side; "
-            '<b class="left-ink">left</b> and <b class="right-ink">right</b>, a dot where a foot stands.</p>'
+            "<p>The middle six seconds (two of the real motion for synthetic controls), seen from the side; "
+            '<b class="left-ink">left</b> and <b class="right-ink">right</b>, a dot at a planted foot.</p>'
         )
     for sheet in evaluation.sheets:
         strips = "".join(

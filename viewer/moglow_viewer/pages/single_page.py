@@ -1,6 +1,6 @@
-"""What every page of ours is made of: one HTML file, no server, no network, a policy that allows its own scripts alone.
+"""Self-contained HTML pages: one file without a server or a network, with a policy that allows only its own scripts.
 
-Stands above the library; numpy alone.
+Needs numpy alone.
 """
 
 import hashlib
@@ -24,10 +24,16 @@ from moglow.files.atomic import replacing
 def fill_page(
     template: str, *, title: str, styles: Sequence[str], scripts: Sequence[str], data: Mapping[str, Any]
 ) -> str:
-    """The page as text: a template of ours with its styles and scripts, by file name, and the data that they show.
+    """Returns a page as text: a template filled with styles and scripts, by file name, and the data for the scripts.
 
-    The policy names the fingerprints of style and script, so that a browser runs nothing else.
+    The policy contains the hashes of style and script, so that a browser runs nothing else.
     """
+    try:
+        shown = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise ExportError(
+            f"{title}: a value of the page is not a finite number; mend what it shows"
+        ) from error
     style, script = ("\n".join(part(name) for name in names) for names in (styles, scripts))
     return Template(part(template)).substitute(
         title=escape(title),
@@ -35,12 +41,12 @@ def fill_page(
         f"style-src '{fingerprint(style)}'; script-src '{fingerprint(script)}'",
         style=style,
         script=script,
-        data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),  # a name may be "</script>"
+        data=shown.replace("<", "\\u003c"),  # a name may be "</script>"
     )
 
 
 def save_page(page: str, path: str | Path) -> None:
-    """Writes a page; what was at ``path`` stays until the new one is whole."""
+    """Writes a page atomically."""
     if Path(path).suffix.lower() not in {".html", ".htm"}:
         raise ExportError(f"{path}: a page ends in .html; name it so")
     with replacing(path) as file:
@@ -48,7 +54,7 @@ def save_page(page: str, path: str | Path) -> None:
 
 
 def pack_bytes(values: NDArray[Any]) -> str:
-    """Bytes of any shape, deflated, in base64; `inflate` of `motion.js` unpacks them.
+    """Returns bytes of any shape, deflated, in base64; `inflate` of `motion.js` unpacks them.
 
     >>> pack_bytes(np.zeros(3))
     'eNpjYGAAAAADAAE='
@@ -57,7 +63,7 @@ def pack_bytes(values: NDArray[Any]) -> str:
 
 
 def part(name: str) -> str:
-    """Returns the text of a file that goes into pages: ``"play/play.js"`` stands in ``play/browser``.
+    """Returns the text of a part of a page: ``"play/play.js"`` is the file ``play/browser/play.js``.
 
     >>> part("pages/page.css").splitlines()[0][:1]
     ':'
@@ -67,5 +73,5 @@ def part(name: str) -> str:
 
 
 def fingerprint(text: str) -> str:
-    """What a policy calls a style or a script."""
+    """Returns the hash of a style or a script, as in a policy."""
     return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

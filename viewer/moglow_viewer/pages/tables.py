@@ -1,20 +1,20 @@
-"""An evaluation's figures as tables of a page, coloured by their bands; numpy alone."""
+"""The figures of an evaluation as tables of a page, coloured by their bands. Needs numpy alone."""
 
 import math
 from collections.abc import Iterator
 from html import escape
 
 from moglow.evaluation.results import COPY, HELD_OUT, REAL, SYNTHETIC, Evaluation, Row
-from moglow.evaluation.wording import number, told
+from moglow.evaluation.wording import difference_text, number
 from moglow.measures.bands import Estimate, standing
 from moglow.measures.scores import MEASURES
 
 SHORT = ("slide_median", "slide_mean", "locked_median", "locked_mean", "stance", "path_p95", "jerk")
-"""Figures of the tables that go control by control."""
+"""Figures of the tables with a line per control."""
 
 
 def row_style(evaluation: Evaluation, row: Row) -> str:
-    """The page's class for a row's colour."""
+    """Returns the CSS class of a row's colour."""
     if row.name == REAL:
         return "real"
     if row.name == COPY:
@@ -24,7 +24,7 @@ def row_style(evaluation: Evaluation, row: Row) -> str:
 
 
 def figures_table(evaluation: Evaluation, group: str) -> str:
-    """All figures, a row for each, a column for each kind of motion, and the band."""
+    """Returns a table of all figures with a column for each row of the evaluation, and the bands."""
     rows = [row for row in evaluation.rows if group in row.figures]
     head = "".join(f'<th><i class="{row_style(evaluation, row)}"></i>{escape(row.name)}</th>' for row in rows)
     lines = []
@@ -64,14 +64,18 @@ def _band(evaluation: Evaluation, group: str, key: str) -> str:
 
 
 def differences_table(evaluation: Evaluation, group: str) -> str:
-    """How much farther than the first model each row is from what each figure should be; empty without others."""
-    rows = [row for row in evaluation.rows if any(told(evaluation, row, group, key) for key in MEASURES)]
+    """Returns a table of how much farther each row is from the targets than the first model; "" without others."""
+    rows = [
+        row
+        for row in evaluation.rows
+        if any(difference_text(evaluation, row, group, key) for key in MEASURES)
+    ]
     head = "".join(f'<th><i class="{row_style(evaluation, row)}"></i>{escape(row.name)}</th>' for row in rows)
     lines = []
     for key, measure in MEASURES.items():
         cells = []
         for row in rows:
-            text, found = told(evaluation, row, group, key), evaluation.difference(row, group, key)
+            text, found = difference_text(evaluation, row, group, key), evaluation.difference(row, group, key)
             style = {"better": "in", "worse": "out"}.get(standing(found) if found else "", "plain")
             cells.append(f'<td><span class="{style}">{text}</span></td>' if text else "<td class=none>–</td>")
         if any("span" in cell for cell in cells):
@@ -86,7 +90,7 @@ def differences_table(evaluation: Evaluation, group: str) -> str:
 
 
 def control_tables(evaluation: Evaluation) -> Iterator[str]:
-    """A table for each row of motion that has synthetic controls: a line for each control."""
+    """Yields a table for each row of the evaluation, with a line for each synthetic control."""
     names = [
         name
         for name in (evaluation.rows[-1].figures if evaluation.rows else {})

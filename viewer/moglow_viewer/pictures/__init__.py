@@ -1,1 +1,1 @@
-"""Films, sheets and lettering, drawn without a display."""
+"""Pictures, films and contact sheets, rendered without a display."""

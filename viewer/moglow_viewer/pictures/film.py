@@ -1,4 +1,4 @@
-"""Pictures and films of a scene, drawn off-screen: PNG, mp4 and GIF. Time is exact: a second of motion is a second."""
+"""Pictures and films of a scene, rendered off-screen: PNG, mp4 and GIF, in real time."""
 
 import io
 import tempfile
@@ -18,12 +18,12 @@ from moglow_viewer.scene.scene import Scene
 from moglow_viewer.stage.stage import Picture, Stage
 
 FINE = 2
-"""Pictures are drawn this much larger to each side and then made small, which smooths every edge."""
+"""Factor by which pictures are rendered larger and then reduced, for smooth edges."""
 
 
 @dataclass(frozen=True)
 class Shot:
-    """How a scene is filmed: the camera, the look of the bodies, and the size, rounded up to whole sixteens."""
+    """Camera, look of the bodies, and size, rounded up to multiples of 16."""
 
     camera: Camera
     look: str = "capsules"
@@ -31,20 +31,18 @@ class Shot:
 
     def __post_init__(self) -> None:
         if not all(64 <= side <= 4096 for side in self.size):
-            raise ExportError(
-                f"a picture of {self.size[0]}×{self.size[1]}; ask for sides of 64 to 4096 pixels"
-            )
-        width, height = (-(-side // 16) * 16 for side in self.size)  # what every player of films can show
+            raise ExportError(f"a picture of {self.size[0]}×{self.size[1]}; give sides of 64 to 4096 pixels")
+        width, height = (-(-side // 16) * 16 for side in self.size)  # sizes that every film player supports
         object.__setattr__(self, "size", (width, height))
 
     @classmethod
     def of(cls, scene: Scene, *, look: str, size: tuple[int, int]) -> "Shot":
-        """From before the first figure, a little to its side."""
+        """Returns a shot from in front of the first figure, a little to its side."""
         return cls(Camera.before(float(scene.motions[0].clip.headings()[0])), look, size)
 
 
 class Photographer:
-    """A stage with a scene on it, and the shot: takes pictures at any time."""
+    """A stage with a scene and a shot, which renders pictures at any time."""
 
     def __init__(self, scene: Scene, shot: Shot, *, trails: float = 0.0) -> None:
         self.scene, self.shot = scene, shot
@@ -53,7 +51,7 @@ class Photographer:
         self.stage.put(scene, trails=trails)
 
     def picture(self, seconds: float, *, lettered: bool = True) -> Image.Image:
-        """The scene at a time."""
+        """Returns the picture of the scene at a time."""
         self.stage.show(seconds, self.shot.camera, look=self.shot.look)
         picture = smoothed(self.stage.picture(), self.shot.size)
         if lettered:
@@ -65,12 +63,12 @@ class Photographer:
 
 
 def smoothed(picture: Picture, size: tuple[int, int]) -> Image.Image:
-    """A picture drawn larger, at the size asked for."""
+    """Returns a larger rendering reduced to a size."""
     return Image.fromarray(picture).resize(size, Image.Resampling.BOX)
 
 
 def label(picture: Image.Image, scene: Scene, seconds: float) -> None:
-    """Writes into a corner what is shown, and into another one the time."""
+    """Writes the names of the motions into a corner and the time into another one."""
     small = max(11, picture.width // 80)
     y = float(small)
     for number, motion in enumerate(scene.motions[:9]):
@@ -95,7 +93,7 @@ def write_picture(scene: Scene, path: str | Path, *, shot: Shot, seconds: float 
 
 
 def save_png(picture: Image.Image, path: str | Path) -> None:
-    """Writes a picture, whole or not at all."""
+    """Writes a picture as a PNG file, atomically."""
     written = io.BytesIO()
     picture.save(written, "PNG", optimize=True)
     with replacing(path) as file:
@@ -103,7 +101,7 @@ def save_png(picture: Image.Image, path: str | Path) -> None:
 
 
 def film(scene: Scene, path: str | Path, *, shot: Shot) -> Iterator[tuple[int, int]]:
-    """Films a scene from its start to its end; yields how many frames are done, and of how many."""
+    """Films a scene from its start to its end; yields the number of frames done and the total."""
     suffix = Path(path).suffix.lower()
     if suffix not in REELS:
         raise ExportError(f"{path}: a film ends in {' or '.join(REELS)}; name it so")

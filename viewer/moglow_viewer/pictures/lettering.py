@@ -1,4 +1,4 @@
-"""Letters in pictures: text, a strip chart and tables, as pixels. Stands above the library; needs Pillow alone."""
+"""Text, strip charts and tables as pixels. Needs only Pillow and numpy."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -13,12 +13,12 @@ from moglow_viewer.scene.palette import colour
 from moglow_viewer.scene.strips import Strip
 
 SMOOTH = 2
-"""Curves are drawn this much larger and then made small, which smooths their edges."""
+"""Factor by which curves are drawn larger and then reduced, for smooth edges."""
 
 
 @cache
 def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """DejaVu Sans, which comes with matplotlib, which comes with pyvista; else what Pillow has inside."""
+    """Returns DejaVu Sans, which matplotlib contains and pyvista installs; else Pillow's default font."""
     found = find_spec("matplotlib")
     if found and found.origin:
         file = Path(found.origin).parent / f"mpl-data/fonts/ttf/DejaVuSans{'-Bold' if bold else ''}.ttf"
@@ -28,7 +28,7 @@ def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont | ImageFont
 
 
 def ink(name_or_colour: str | ArrayLike, opacity: float = 1.0) -> tuple[int, int, int, int]:
-    """A colour as Pillow takes it.
+    """Returns a colour in Pillow's form.
 
     >>> ink("panel")
     (255, 255, 255, 255)
@@ -48,14 +48,14 @@ def write(
     tint: str | ArrayLike = "ink",
     anchor: str = "la",
 ) -> float:
-    """Writes a line and returns its width in pixels; the anchor is Pillow's: "la" is the left end of the ascender."""
+    """Writes a line of text and returns its width in pixels; the anchor is Pillow's, by default left and ascender."""
     letters = font(size, bold=bold)
     ImageDraw.Draw(picture).text(place, text, fill=ink(tint), font=letters, anchor=anchor)
     return float(letters.getlength(text))
 
 
 def shortened(text: str, width: float, *, size: int, bold: bool = False) -> str:
-    """The text, or as much of its beginning as fits into a width, with an ellipsis.
+    """Returns the text, or as much of its beginning as fits into a width, with an ellipsis.
 
     >>> shortened("walk", 500, size=15), shortened("walk" * 50, 60, size=15)[-1]
     ('walk', '…')
@@ -71,9 +71,9 @@ def shortened(text: str, width: float, *, size: int, bold: bool = False) -> str:
 def strip_chart(
     strips: Sequence[Strip], size: tuple[int, int], *, seconds: float, margin: int = 0
 ) -> Image.Image:
-    """Curves over time from the left edge to the right one, one above the other by their kind.
+    """Returns a chart of curves over time, with one row for each kind.
 
-    Curves of one kind share their scale and its label; the axis leaves a margin at both ends.
+    Curves of one kind share a scale and its label; the time axis has a margin at both ends.
     """
     width, height = size
     chart = Image.new("RGBA", (width * SMOOTH, height * SMOOTH), ink("panel", 0.0))
@@ -108,7 +108,7 @@ def strip_chart(
 
 
 def table(rows: Sequence[Sequence[str]], *, size: int = 13, title: str = "") -> Image.Image:
-    """Rows of a label and values on a panel with round corners."""
+    """Returns rows of a label and values on a panel with round corners."""
     letters, gap, line = font(size), 16, round(1.75 * size)
     columns = list(zip(*rows, strict=True))
     widths = [max(letters.getlength(cell) for cell in column) for column in columns]

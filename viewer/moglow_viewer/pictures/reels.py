@@ -1,4 +1,4 @@
-"""What pictures are wound on: mp4 through ffmpeg, GIF through Pillow. Stands above the library."""
+"""Film writers: mp4 by ffmpeg, GIF by Pillow."""
 
 import subprocess
 import tempfile
@@ -10,19 +10,19 @@ from PIL import Image
 from moglow.errors import ExportError
 
 FASTEST = 60.0
-"""Frames a second of an mp4 at most: what screens show."""
+"""Highest frame rate of an mp4, that of common screens."""
 GIF_FPS, GIF_COLOURS = 20.0, 128
-"""Frames a second of a GIF, whose clock ticks in hundredths: 50 ms is exact; and of how many colours it is made."""
+"""Frame rate and number of colours of a GIF; its frames last hundredths of a second, so that 50 ms is exact."""
 
 
 class Reel(Protocol):
-    """What takes the pictures of a film, and writes it once closed."""
+    """A writer that takes the pictures of a film and completes the file when it is closed."""
 
     def __init__(self, path: Path, size: tuple[int, int], fps: float) -> None: ...
 
     @staticmethod
     def rate(fps: float) -> float:
-        """How many frames a second a film has of motion that has so many."""
+        """Returns the frame rate of a film of motion at ``fps``."""
 
     def add(self, picture: Image.Image) -> None: ...
 
@@ -30,7 +30,7 @@ class Reel(Protocol):
 
 
 class Mp4:
-    """H.264 in mp4, made by ffmpeg."""
+    """An mp4 film in H.264, encoded by ffmpeg."""
 
     @staticmethod
     def rate(fps: float) -> float:
@@ -42,8 +42,10 @@ class Mp4:
         try:
             program = get_ffmpeg_exe()
         except RuntimeError as error:
-            raise ExportError("an mp4 needs ffmpeg and there is none; install it, or write a .gif") from error
-        took = [
+            raise ExportError(
+                "an mp4 needs ffmpeg, which was not found; install it, or write a .gif"
+            ) from error
+        inputs = [
             "-f",
             "rawvideo",
             "-pix_fmt",
@@ -55,13 +57,23 @@ class Mp4:
             "-i",
             "-",
         ]
-        gives = ["-c:v", "libx264", "-crf", "18", "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path)]
-        self.said = tempfile.TemporaryFile()  # noqa: SIM115 - open for as long as ffmpeg speaks
-        command = [program, "-loglevel", "error", "-y", *took, *gives]
+        outputs = [
+            "-c:v",
+            "libx264",
+            "-crf",
+            "18",
+            "-pix_fmt",
+            "yuv420p",
+            "-movflags",
+            "+faststart",
+            str(path),
+        ]
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as ffmpeg runs
+        command = [program, "-loglevel", "error", "-y", *inputs, *outputs]
         try:
-            self.ffmpeg = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=self.said)
+            self.ffmpeg = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=self.errors)
         except OSError as error:
-            self.said.close()
+            self.errors.close()
             raise ExportError(
                 f"{program}: cannot be run as ffmpeg ({error.strerror}); install ffmpeg, or write a .gif"
             ) from error
@@ -74,19 +86,19 @@ class Mp4:
             self.close()
 
     def close(self) -> None:
-        if self.said.closed:
-            return  # it ended before the film did, which was said then
+        if self.errors.closed:
+            return  # ffmpeg ended early, and `add` has raised its error
         self.ffmpeg.communicate()
-        self.said.seek(0)
-        words = " ".join(self.said.read().decode(errors="replace").split())
-        self.said.close()
+        self.errors.seek(0)
+        words = " ".join(self.errors.read().decode(errors="replace").split())
+        self.errors.close()
         if self.ffmpeg.returncode:
             words = words or f"it ended with {self.ffmpeg.returncode}"
             raise ExportError(f"ffmpeg could not write the film: {words}; write a .gif instead")
 
 
 class Gif:
-    """An animated GIF that plays for ever, with one palette for all frames so that nothing flickers."""
+    """An animated GIF that repeats without end, with one palette for all frames to avoid flicker."""
 
     @staticmethod
     def rate(fps: float) -> float:

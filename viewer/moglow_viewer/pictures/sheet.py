@@ -1,4 +1,4 @@
-"""A contact sheet: motions on one picture, as moments in a row with the trails of the feet, and their strips below."""
+"""Contact sheets: a picture of motions, each as a row of moments with trails of the feet, and strips below."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,22 +13,22 @@ from moglow_viewer.scene.camera import Camera
 from moglow_viewer.scene.figures import figure_table, measure
 from moglow_viewer.scene.palette import colour
 from moglow_viewer.scene.scene import Scene
-from moglow_viewer.scene.shown_motion import Motion
+from moglow_viewer.scene.shown_motion import ShownMotion
 from moglow_viewer.scene.strips import Strip, strips
 
 COLUMNS, TILE = 8, (240, 288)
-"""Pictures in a row, the last one from above, and their size."""
+"""Number of pictures in a row, the last one from above, and their size."""
 HEAD, KIND, GAP = 40, 40, 6
 """Heights of the line over a motion's pictures and of each kind of strip under them; pixels between pictures."""
 TRAIL = 1.2
-"""Seconds of the feet's way that a picture shows: about a stride."""
+"""Seconds of the feet's trails in a picture, about a stride."""
 ASIDE, CLOSER = 0.45, 1.15
-"""Radians by which the eye stands farther to the side than in a window, where strides are long; and its zoom."""
+"""Radians by which the camera is farther to the side than in a window, to show the length of strides; and its zoom."""
 FIGURES = ("length", "path error, mean", "foot slide, mean", "before the foot lock", "jerk")
 
 
 def draw_sheet(*scenes: Scene, look: str = "capsules") -> Image.Image:
-    """The contact sheet of scenes. A motion alone has two rows of moments, of several each has one."""
+    """Returns the contact sheet of scenes: two rows of moments for a single motion, else one row each."""
     shown = [(motion, scene) for scene in scenes for motion in scene.motions]
     rows = 2 if len(shown) == 1 else 1
     parts = [
@@ -53,12 +53,12 @@ def write_sheet(*scenes: Scene, path: str | Path, look: str = "capsules") -> Ima
     return sheet
 
 
-def moments(motion: Motion, count: int) -> list[float]:
-    """The times of so many pictures: from the first frame to the last one, each the time of a frame.
+def moments(motion: ShownMotion, count: int) -> list[float]:
+    """Returns the times of ``count`` pictures from the first frame to the last one, each the time of a frame.
 
     >>> from moglow.motion.clip import Clip
     >>> from moglow.motion.skeleton import Skeleton
-    >>> still = Motion(Clip.at_rest(Skeleton(("Hips",), (-1,), [[0.0, 0.9, 0.0]]), frames=31))
+    >>> still = ShownMotion(Clip.at_rest(Skeleton(("Hips",), (-1,), [[0.0, 0.9, 0.0]]), frames=31))
     >>> [round(seconds, 2) for seconds in moments(still, 3)]
     [0.0, 0.5, 1.0]
     """
@@ -66,7 +66,7 @@ def moments(motion: Motion, count: int) -> list[float]:
     return [float(frame) / motion.clip.fps for frame in frames]
 
 
-def _motion_part(motion: Motion, scene: Scene, rows: int, look: str) -> Image.Image:
+def _motion_part(motion: ShownMotion, scene: Scene, rows: int, look: str) -> Image.Image:
     plotted = strips(scene)
     kinds = len({strip.label for strip in plotted})
     pictures = _pictures(motion, scene, rows * COLUMNS, look)
@@ -82,8 +82,8 @@ def _motion_part(motion: Motion, scene: Scene, rows: int, look: str) -> Image.Im
     return part
 
 
-def _pictures(motion: Motion, scene: Scene, count: int, look: str) -> list[Image.Image]:
-    """The moments as figures from before, then the whole way from above."""
+def _pictures(motion: ShownMotion, scene: Scene, count: int, look: str) -> list[Image.Image]:
+    """Returns the pictures of the moments from the front, then that of the whole track from above."""
     camera = Camera.before(float(motion.clip.headings()[0])).turned(ASIDE, 0.0).zoomed(CLOSER)
     photographer = Photographer(scene, Shot(camera, look, TILE), trails=TRAIL)
     pictures = []
@@ -98,11 +98,11 @@ def _pictures(motion: Motion, scene: Scene, count: int, look: str) -> list[Image
     return pictures
 
 
-def _write_head(part: Image.Image, motion: Motion, scene: Scene) -> None:
+def _write_head(part: Image.Image, motion: ShownMotion, scene: Scene) -> None:
     name = shortened(motion.clip.name or "motion", part.width / 3, size=17, bold=True)
     x = GAP + 4 + write(part, (GAP + 4, 10), name, size=17, bold=True) + 24
-    said = {**measure(motion.clip, scene.asked), **motion.figures}
-    for label, value in figure_table([said]):
+    figures = {**measure(motion.clip, scene.path), **motion.figures}
+    for label, value in figure_table([figures]):
         if label in FIGURES:
             x += write(part, (x, 12), label, size=14, tint="soft") + 8
             x += write(part, (x, 12), value, size=14) + 22
@@ -111,8 +111,10 @@ def _write_head(part: Image.Image, motion: Motion, scene: Scene) -> None:
         write(part, (part.width - GAP - 4, 12), facts, size=14, tint="soft", anchor="ra")
 
 
-def _plot(part: Image.Image, plotted: list[Strip], motion: Motion, shown: int, top: int, height: int) -> None:
-    """The strips, and on them the moments of the pictures."""
+def _plot(
+    part: Image.Image, plotted: list[Strip], motion: ShownMotion, shown: int, top: int, height: int
+) -> None:
+    """Draws the strips, with lines at the moments of the pictures."""
     width = part.width - 2 * GAP
     pen, seconds = ImageDraw.Draw(part), motion.clip.duration
     for moment in moments(motion, shown):

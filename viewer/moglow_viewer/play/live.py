@@ -1,7 +1,7 @@
-"""A figure that walks under somebody's hands: keys and sticks held become poses; numpy alone, no window.
+"""A figure that is steered live: held keys and sticks become poses. Needs numpy alone and no window.
 
-All state is a value: who keeps one can go back to it, and walk on from there with other noise. A pose is drawn for the
-frame that comes next, whatever the model looks ahead to: the rest is where the hands would lead if they stayed.
+All state is a value, so a program can return to an earlier one and continue from there with other noise. For the frames
+of the model's lookahead, the control is the one that the held keys lead to.
 """
 
 from collections.abc import Sequence
@@ -25,18 +25,18 @@ HELD = {
     "A": (0, 1, 0), "D": (0, -1, 0),
     "LEFT": (0, 0, 1), "RIGHT": (0, 0, -1),
 }  # fmt: skip
-"""What a held key asks for: forward, left, and to turn left."""
+"""Contribution of each key: forward, left, and turn to the left."""
 HURRY = 1.35
-"""Times the walking pace, with Shift or a gamepad's trigger."""
+"""Factor of the walking speed with Shift or a gamepad's trigger."""
 APART, ROUND = 0.25, 0.5
-"""Metres between the points that are kept of a drawn line, and the radius of its corners."""
+"""Distance in metres between the kept points of a drawn line, and the radius of its corners."""
 FACED = 0.6
-"""Metres of a drawn path after which the figure faces along it, wherever it faced before."""
+"""Metres of a drawn path over which the figure turns to face along it."""
 
 
 @dataclass(frozen=True)
 class Hands:
-    """The keys and the gamepad's sticks that are held now.
+    """The currently held keys and gamepad sticks.
 
     >>> Hands(frozenset({"W", "LEFT"})).stick
     (1.0, 0.0, 1.0)
@@ -54,8 +54,8 @@ class Hands:
 
     @property
     def stick(self) -> tuple[float, float, float]:
-        asked = [HELD[key] for key in self.held]
-        forward, sideways, turn = np.clip(np.sum([*asked, self.pad[:3]], axis=0), -1, 1)
+        keys = [HELD[key] for key in self.held]
+        forward, sideways, turn = np.clip(np.sum([*keys, self.pad[:3]], axis=0), -1, 1)
         return float(forward), float(sideways), float(turn)
 
     @property
@@ -69,7 +69,7 @@ class Hands:
 
 @dataclass(frozen=True, eq=False)
 class Live:
-    """A figure at one frame: where its world positions ``(J, 3)`` and rotations ``(J, 4)`` are, and what led there."""
+    """A figure at one frame: world positions ``(J, 3)`` and rotations ``(J, 4)``, and the state to continue from."""
 
     past: Past
     place: Array
@@ -80,13 +80,13 @@ class Live:
     take: int = 0
     moving: Moving = field(default_factory=Moving)
     route: ControlPath | None = None
-    """The path that is walked instead of what the hands say, and how many of its frames are done."""
+    """The path that is followed while no key is held; `done` is the number of its frames that are done."""
     done: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class Walker:
-    """Walks a figure by a model: ``live = walker.step(live, hands)``, one model frame a call."""
+    """Moves a figure by a model: ``live = walker.step(live, hands)``, one model frame per call."""
 
     sampler: Sampler
     steering: Steering
@@ -95,7 +95,7 @@ class Walker:
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, *, temperature: float, style: str | None, seed: int) -> "Walker":
-        checkpoint.context.style_vector(style)  # which says what styles there are, if this is none
+        checkpoint.context.style_vector(style)  # raises an error that names the styles for an unknown one
         sampler = Sampler.of(checkpoint, temperature=temperature, device="cpu")
         return cls(sampler, Steering(checkpoint.control_range, checkpoint.context.fps), style, seed)
 
@@ -112,20 +112,20 @@ class Walker:
         return tuple(self.sampler.context.styles)
 
     def heated(self, temperature: float) -> "Walker":
-        """The same at another temperature."""
+        """Returns the walker at another temperature."""
         sampler = replace(self.sampler, temperature=float(np.clip(temperature, 0.0, 2.0)))
         return replace(self, sampler=sampler)
 
     def begin(self) -> Live:
-        """Standing at the origin, facing +Z."""
+        """Returns the figure standing at the origin, facing +Z."""
         still = np.zeros((1, 1 + self.sampler.context.spec.lookahead, 3), np.float32)
         controls, style = self.sampler.context.standardize_control(still), self._style()
         past = self.sampler.start(controls, style, [np.random.default_rng([self.seed, 0, 0])])
         live = Live(past, np.zeros(3), np.zeros((0, 3)), np.zeros((0, 4)))
-        return self._drawn(live, still[0])
+        return self._posed(live, still[0])
 
     def step(self, live: Live, hands: Hands) -> Live:
-        """The figure one frame later, with the hands held as they are, or along its route."""
+        """Returns the figure one frame later, by the held keys or along its route."""
         count = 1 + self.sampler.context.spec.lookahead
         if live.route is not None and live.done < len(live.route) - 1 and hands.idle:
             rows = live.route.velocities()[live.done + 1 :][:count]
@@ -138,22 +138,22 @@ class Walker:
             moving = self.steering.step(live.moving, wanted)
             live = replace(live, route=None)
         place = walked(live.place, coming[0], self.fps)
-        return self._drawn(replace(live, moving=moving, place=place, frame=live.frame + 1), coming)
+        return self._posed(replace(live, moving=moving, place=place, frame=live.frame + 1), coming)
 
     def route(self, live: Live, points: ArrayLike) -> Live:
-        """About to walk a line that was drawn on the floor, points ``(N, 2)``, from where the figure is."""
+        """Returns the figure with a route along points ``(N, 2)`` of a drawn line, from its current place."""
         kept = [live.place[:2]]
         for point in np.asarray(points, float).reshape(-1, 2):
             if np.linalg.norm(point - kept[-1]) >= APART:
                 kept.append(point)
         if len(kept) < 2:
-            raise ControlError("the line is too short to walk; draw one of some steps")
+            raise ControlError("the line is too short to walk; draw a longer one")
         curve, _ = round_corners(np.array(kept), ROUND)
         path = follow(curve, fps=self.fps, facing=_facing(curve, float(live.place[2])))
         return replace(live, route=path, done=0, take=0)
 
-    def _drawn(self, live: Live, coming: Array) -> Live:
-        """The figure with its next pose."""
+    def _posed(self, live: Live, coming: Array) -> Live:
+        """Returns the figure with its next pose."""
         context = self.sampler.context
         controls = context.standardize_control(np.asarray(coming, np.float32)[None])
         noise = np.random.default_rng([self.seed, live.take, live.frame, 1]).standard_normal(
@@ -167,17 +167,17 @@ class Walker:
 
     def _style(self) -> Any:
         context = self.sampler.context
-        return context.style_vector(context.told(self.style))[None]
+        return context.label_vector(self.style)[None]
 
 
 def path_of(places: Sequence[Array], fps: float, styles: Sequence[str | None]) -> ControlPath:
-    """The path through places ``(3,)`` of x, z and heading, and the style at each; it has styles if each has."""
+    """Returns the path through places ``(3,)`` of x, z and heading; it has styles if every place has one."""
     rows, named = np.array(places), [style or "" for style in styles]
     return ControlPath(rows[:, :2], rows[:, 2], fps, tuple(named) if all(named) else None)
 
 
 def _facing(curve: Curve, heading: float) -> Array:
-    """Headings along a curve for who faces elsewhere at its start."""
+    """Returns headings along a curve that turn from an initial heading to the curve's direction."""
     off = float(wrap_angle(np.asarray(heading - curve.directions[0])))
     turned: Array = curve.directions + off * np.exp(-curve.arcs / FACED)
     return turned

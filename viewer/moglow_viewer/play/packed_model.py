@@ -1,8 +1,7 @@
-"""A checkpoint as numbers for a page: arrays in one block of bytes, the rest as JSON. `model.js`, `body.js` read it.
+"""A checkpoint packed for a page: arrays in one block of bytes, the rest as JSON, for `model.js` and `body.js`.
 
-Weights travel as halves, which is what a shipped checkpoint holds anyway; what was folded from several of them, biases
-and statistics as singles; the body's constants as doubles. The page differs from `moglow.sampling.sampler` by
-rounding alone.
+Weights are stored in float16, as in the shipped checkpoint, products of several weights, biases and statistics in
+float32, and the body's constants in float64. The page's results differ from `moglow.sampling.sampler` only by rounding.
 """
 
 from collections.abc import Mapping
@@ -18,21 +17,22 @@ from moglow.encodings.reduction import Reduction
 from moglow.errors import CheckpointError
 from moglow.sampling.fast.folded import Folded
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
+from moglow.sampling.start_and_stop import STANDING_WARM_UP
 from moglow_viewer.pages.single_page import pack_bytes
 
 
 def pack_model(checkpoint: Checkpoint) -> dict[str, Any]:
-    """The model, ready for JSON: its facts, a name, kind and length for each array, and the bytes of all of them."""
+    """Returns the model as JSON values: its facts, the name, type and size of each array, and the bytes of all."""
     context, chart = checkpoint.context, checkpoint.context.encoding.chart
     made = NUMPY_MODELS.get(checkpoint.model)
     if made is None or not made.covers(checkpoint.config):
         raise CheckpointError(
-            f"a page draws from a moglow with LSTM conditioners, this is a {checkpoint.model} with "
-            f"{checkpoint.config.get('conditioner', 'others')}; train one, or leave out --checkpoint"
+            f"a page needs a moglow with LSTM conditioners, found a {checkpoint.model} with "
+            f"{checkpoint.config.get('conditioner', 'others')}; train one, or use the shipped model"
         )
     if not isinstance(chart, FeetFirstChart):
         raise CheckpointError(
-            f"a page decodes the encoding 'feet_first', this checkpoint has {chart.kind!r}; train one with feet_first"
+            f"a page needs the encoding 'feet_first', this checkpoint has {chart.kind!r}; train one with feet_first"
         )
     flow = Folded.of(checkpoint.config, checkpoint.weights)
     arrays = _flow_arrays(flow) | {name: np.asarray(getattr(context, name), "<f4") for name in ARRAYS}
@@ -40,9 +40,11 @@ def pack_model(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "flow": flow.facts,
         "fps": context.fps,
+        "warm_up": STANDING_WARM_UP,
         "history": context.spec.history,
         "lookahead": context.spec.lookahead,
         "flags": context.spec.flags,
+        "performers": [name == context.spec.performer for name in context.performers],
         "styles": list(context.styles),
         "usual": context.spec.usual,
         "planted": len(chart.legs.soles),
@@ -63,7 +65,7 @@ def _body_arrays(constants: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any
 
 
 def _restoring(reduction: Reduction) -> dict[str, NDArray[Any]]:
-    """What leads from the channels that a model has to all of the chart's."""
+    """Returns the constants that restore all numbers of the chart from the model's channels."""
     curves = reduction.curves
     return {
         "kept": reduction.kept,

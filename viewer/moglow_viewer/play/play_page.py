@@ -1,8 +1,8 @@
-"""One self-contained HTML page on which a figure is steered: the model is inside, the browser draws each frame from it.
+"""A self-contained HTML page on which a figure is steered; it contains the model, and the browser samples each frame.
 
-Stands above the library; numpy alone. `play.html` is filled with the style and the scripts that it shares with the page
-of takes, and with ports of what generation does here: `model.js` of `sampling` and `numpy_moglow`, `body.js` of the
-feet-first chart, `steering.js` and `drawn.js` of `steering` and `following`. Tests hold each to its model.
+It shares styles and scripts with the page of clips, and contains ports to JavaScript: `model.js` of `moglow.sampling`,
+`body.js` of the feet-first chart, `steering.js` of `moglow.paths.steering` and `drawn.js` of `moglow.paths.pace`. Tests
+compare each port with its original. Needs numpy alone.
 """
 
 from dataclasses import asdict, replace
@@ -16,6 +16,7 @@ from moglow.bvh.write import spell
 from moglow.checkpoint import Checkpoint
 from moglow.encodings.feet_first import FeetFirstChart
 from moglow.encodings.rotation import RotationChart
+from moglow.errors import ExportError
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import ContactSpec, leg_lengths
 from moglow.paths.control_path import SMOOTHING
@@ -38,6 +39,9 @@ SCRIPTS = (
     *("play/drawn.js", "play/live.js", "play/recording.js", "play/hands.js", "play/play.js"),
 )
 
+HOTTEST = 2.0
+"""The highest temperature that the page sets."""
+
 
 def write_play_page(
     checkpoint: Checkpoint,
@@ -48,9 +52,10 @@ def write_play_page(
     seed: int = 0,
     title: str = "moglow play",
 ) -> None:
-    """Writes a page on which whoever opens it steers a figure by a checkpoint's model.
+    """Writes a page on which the user steers a figure by a checkpoint's model.
 
-    ``temperature`` and ``style`` are where it begins, both change live; the same seed and hands give the same motion.
+    ``temperature`` and ``style`` are initial values that can be changed on the page. The same seed and input give the
+    same motion.
     """
     page = make_play_page(checkpoint, temperature=temperature, style=style, seed=seed, title=title)
     save_page(page, path)
@@ -59,11 +64,13 @@ def write_play_page(
 def make_play_page(
     checkpoint: Checkpoint, *, temperature: float, style: str | None, seed: int, title: str
 ) -> str:
-    """The page as text; see `write_play_page`."""
-    checkpoint.context.style_vector(style)  # which says what styles there are, if this is none
+    """Returns the page as text; see `write_play_page`."""
+    if not 0 <= temperature <= HOTTEST:
+        raise ExportError(f"temperature {temperature:g}: expected a number from 0 to {HOTTEST:g}; try 0.7")
+    checkpoint.context.style_vector(style)  # raises an error that names the styles for an unknown one
     model, fps = pack_model(checkpoint), checkpoint.context.fps
     chart = checkpoint.context.encoding.chart
-    assert isinstance(chart, FeetFirstChart), "pack_model refuses the others"
+    assert isinstance(chart, FeetFirstChart), "pack_model raises an error for other charts"
     data = {
         "model": model,
         "figure": figure_facts(chart),
@@ -78,11 +85,11 @@ def make_play_page(
 
 
 def figure_facts(chart: FeetFirstChart) -> dict[str, Any]:
-    """What there is to draw: joints and end sites, bones with their radii, toes, how large, and when a foot stands."""
+    """Returns the figure's facts: joints, end sites, bones with their radii, toes, size, and contact thresholds."""
     skeleton = chart.skeleton
     standing = Clip(skeleton, chart.body.bones[None], chart.body.means[None], 30.0)
-    points = np.concatenate([standing.world()[0], standing.end_positions()], axis=1)[0]
-    hips = skeleton.anatomy.roles.get("hips", 0)
+    points = np.concatenate([standing.world_positions, standing.end_positions()], axis=1)[0]
+    hips = skeleton.hips
     bones = bones_of(skeleton)
     tips = points[[int(bone[1]) for bone in bones]]
     return {
@@ -99,7 +106,7 @@ def figure_facts(chart: FeetFirstChart) -> dict[str, Any]:
 
 
 def bvh_facts(body: RotationChart) -> dict[str, Any]:
-    """What the page's BVH files say: the hierarchy as text, its joints in order, and which of them move."""
+    """Returns the facts of the page's BVH files: the hierarchy as text, joints in order, and joints with a position."""
     moving = sorted({0, body.carrier})
     bones = body.bones.copy()
     bones[moving] = 0.0

@@ -1,6 +1,7 @@
-"""The window of `moglow play`: a figure walks under your hands, or along a line that you draw on the floor."""
+"""The window of `moglow play`: the user steers a figure, or draws a path on the floor that it follows."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -22,41 +23,48 @@ from moglow_viewer.play.recording import Recording, save
 from moglow_viewer.scene.camera import Camera, View
 from moglow_viewer.scene.palette import colour
 from moglow_viewer.scene.scene import Scene
-from moglow_viewer.scene.shown_motion import Motion
+from moglow_viewer.scene.shown_motion import ShownMotion
 from moglow_viewer.stage.graphics import has_display
-from moglow_viewer.stage.marks import Asked, Trace
+from moglow_viewer.stage.marks import PathMarks, Trace
 from moglow_viewer.stage.overlay import Overlay
 from moglow_viewer.stage.stage import Stage
 from moglow_viewer.window.window import SIZE, TICK, after
 
 LAG, LINGER = 0.25, 0.05
-"""Seconds of the model's time that are dropped at most when the machine is busy; and for which a key that is let go may
-come back, because systems repeat keys by letting go."""
-KEPT = 900  # places of the way behind the figure: half a minute
+"""Largest lag in seconds, beyond which model time is dropped; and seconds for which a released key counts as held,
+since systems repeat keys by releasing them."""
+KEPT = 900  # places of the track behind the figure, half a minute
 HELP = (
     ("W A S D, ↑ ↓", "walk, side-step"), ("← →", "turn"), ("Shift", "hurry"), ("drag", "draws a path on the floor"),
     ("N", "another take of it"), ("R", "record, stop and save"), ("E", "save the path drawn, and its motion"),
     (", and .", "calmer, livelier"), ("Y", "another style"), ("right drag", "turns the camera"), ("wheel", "zooms"),
     ("?", "these keys"), ("Esc", "close"),
 )  # fmt: skip
-BUTTONS = {0: "N", 1: "R"}  # of a gamepad: the lower one and the right one, A and B on most
+BUTTONS = {0: "N", 1: "R"}  # of a gamepad: the lower and the right one, usually A and B
 PAD = (("sticks", "walk and turn"), ("trigger", "hurry"), ("A, B", "as N and R"))
 
 
 class PlayWindow:
-    """A window on a walker; `open` shows it and returns when it is closed."""
+    """A window in which a figure is steered; `open` shows it and returns when it is closed."""
 
-    def __init__(self, checkpoint: Checkpoint, walker: Walker, *, folder: Path) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        walker: Walker,
+        *,
+        folder: Path,
+        send: Callable[[Live], None] = lambda live: None,
+    ) -> None:
         if not has_display():
-            raise ExportError("no display to open a window on; write a page with --html play.html")
-        self.checkpoint, self.walker, self.folder = checkpoint, walker, folder
+            raise ExportError("there is no display for a window; write a page instead", setting="html")
+        self.checkpoint, self.walker, self.folder, self.send = checkpoint, walker, folder, send
         self.plotter: Any = pv.Plotter(window_size=list(SIZE), lighting="none", title="moglow play")
         self.stage = Stage(self.plotter)
         skeleton = checkpoint.context.encoding.skeleton
-        self.stage.put(Scene((Motion(Clip.at_rest(skeleton)),)))
+        self.stage.put(Scene((ShownMotion(Clip.at_rest(skeleton)),)))
         for mark in self.stage.marks[0]:
             for actor in mark.actors:
-                actor.SetVisibility(False)  # a figure at rest has gone no way yet
+                actor.SetVisibility(False)  # a figure at rest has no track yet
         self.figure, self.size = self.stage.figures[0], self.stage.figures[0].motion.size
         self.figure.pose(0.0, look="capsules", shown=True)
         self.trace = Trace(colour("accent"), self.size, kept=KEPT)
@@ -68,13 +76,13 @@ class PlayWindow:
         self.view: View | None = None
         self.hands, self.gone, self.gamepad = Hands(), dict[str, float](), Gamepad()
         self.live = self.before = walker.begin()
-        self.fork: Live | None = None  # where the drawn path begins, to walk it again
-        self.asked: Asked | None = None
-        self.way: deque[Array] = deque(maxlen=KEPT)
+        self.fork: Live | None = None  # state at the start of the drawn path, for another take
+        self.path_marks: PathMarks | None = None
+        self.track: deque[Array] = deque(maxlen=KEPT)
         self.drawing: list[Array] = []
         self.recording: Recording | None = None
         self.grip: tuple[str, int, int] | None = None
-        self.said, self.helping, self.drawn = "? for keys", True, 0
+        self.message, self.helping, self.drawn = "? for keys", True, 0
         self.clock, self.next = perf_counter(), 0.0
 
     def open(self) -> None:
@@ -82,7 +90,7 @@ class PlayWindow:
         self.plotter.show(interactive_update=True, auto_close=False)
         interactor = self.plotter.iren.interactor
         interactor.SetInteractorStyle(None)
-        for event, heard in (
+        for event, handler in (
             ("KeyPressEvent", lambda interactor, _: self.press(interactor.GetKeySym() or "")),
             ("KeyReleaseEvent", lambda interactor, _: self.release(interactor.GetKeySym() or "")),
             ("LeftButtonPressEvent", lambda *_: self._grip("draw")),
@@ -94,7 +102,7 @@ class PlayWindow:
             ("MouseWheelBackwardEvent", lambda *_: self._zoom(1 / 1.15)),
             ("TimerEvent", lambda *_: self.tick(perf_counter())),
         ):
-            interactor.AddObserver(event, heard)
+            interactor.AddObserver(event, handler)
         self.clock = perf_counter()
         interactor.CreateRepeatingTimer(TICK)
         interactor.Start()
@@ -103,7 +111,7 @@ class PlayWindow:
     # ---- time ----
 
     def tick(self, now: float) -> None:
-        """Walks as many model frames as the wall clock says, and draws the figure on its way to the last one."""
+        """Makes the model frames that are due by the wall clock, and draws the figure between the last two."""
         if now + TICK / 2000 < self.next:
             return
         for key in [key for key, since in self.gone.items() if now - since > LINGER]:
@@ -121,49 +129,50 @@ class PlayWindow:
         self.next = after(self.next, now, perf_counter())
 
     def walk(self) -> None:
-        """Walks one frame."""
+        """Makes one model frame."""
         self.before, self.live = self.live, self.walker.step(self.live, self.hands)
-        self.way.append(self.live.place[:2])
+        self.send(self.live)
+        self.track.append(self.live.place[:2])
         if self.recording:
             self.recording.add(self.live.place, self.walker.style)
-        if self.live.route is None and self.asked:
-            self._ask(None)
+        if self.live.route is None and self.path_marks:
+            self._mark(None)
 
     def draw(self, share: float) -> None:
-        """Draws a share of the way from the frame before to the last one: one frame behind the hands, never more."""
+        """Draws the figure at a share between the last two frames, at most one frame behind the input."""
         near, far = self.before, self.live
         sign = np.sign(np.sum(near.rotations * far.rotations, axis=-1, keepdims=True))
         turned = quat_normalize((1 - share) * near.rotations + share * sign * far.rotations)
         self.figure.pose_at((1 - share) * near.positions + share * far.positions, turned, look="capsules")
-        self.trace.show(list(self.way))
+        self.trace.show(list(self.track))
         width, height = self.plotter.window_size
         place = (1 - share) * near.place + share * far.place
         off = float(wrap_angle(np.asarray(place[2] + np.pi - self.camera.yaw)))
-        if self.live.route is None and not self.grip:  # while a path is walked the floor stands still
+        if self.live.route is None and not self.grip:  # the camera does not turn while a path is followed
             self.camera = replace(self.camera, yaw=self.camera.yaw + 0.03 * off)
         target = np.array([place[0], 0.85 * self.size, place[1]])
         self.view = self.camera.aimed(target, 1.7 * self.size, width / height)
         self.stage.aim(self.view, 0)
-        if self.asked and self.live.route:
-            self.asked.show(self.live.done / self.live.route.fps, np.zeros(3))
+        if self.path_marks and self.live.route:
+            self.path_marks.show(self.live.done / self.live.route.fps, np.zeros(3))
         keys = (HELP + PAD if self.gamepad.there else HELP) if self.helping else ()
         rows = [(what, key) for key, what in keys]
-        self.help.say(rows, lambda: table(rows, size=14, title="Keys"), 16, 16)
+        self.help.update(rows, lambda: table(rows, size=14, title="Keys"), 16, 16)
         status = self._status()
-        self.status.say(status, lambda: _line(*status), 16, height - 38)
+        self.status.update(status, lambda: _line(*status), 16, height - 38)
         self.drawn += 1
         self.plotter.ren_win.Render()
 
     def _status(self) -> tuple[str, str, bool]:
-        style = self.walker.style or "usual style"
+        style = self.walker.style or "default style"
         words = f"temperature {self.walker.temperature:.1f} · {style} · take {self.live.take + 1}"
-        said = f"● {self.recording.seconds:.1f} s" if self.recording else self.said
-        return words, said, self.recording is not None
+        message = f"● {self.recording.seconds:.1f} s" if self.recording else self.message
+        return words, message, self.recording is not None
 
-    # ---- hands ----
+    # ---- keys ----
 
     def press(self, symbol: str) -> None:
-        """After a key went down, named as the system names it."""
+        """Handles a pressed key, by the system's name of it."""
         key = symbol.upper()
         self.gone.pop(key, None)
         self.hands = self.hands.press(key)
@@ -183,33 +192,33 @@ class PlayWindow:
         elif key == "N" and self.fork:
             self.fork = replace(self.fork, take=self.fork.take + 1)
             self.live = self.before = self.fork
-            self.way.clear()
-            self._ask(self.fork.route)
+            self.track.clear()
+            self._mark(self.fork.route)
         elif key == "R":
             self._record()
         elif key == "E":
             self._export(self.fork.route if self.fork else None)
 
     def release(self, symbol: str) -> None:
-        """After a key came up."""
+        """Handles a released key."""
         if symbol.upper() in {"SHIFT_L", "SHIFT_R"}:
             self.hands = replace(self.hands, hurry=False)
         self.gone[symbol.upper()] = perf_counter()
 
     def follow(self, points: list[Array]) -> None:
-        """Walks a line that was drawn."""
+        """Makes the figure follow a drawn line."""
         try:
             self.fork = self.live = self.walker.route(self.live, points)
-            self._ask(self.live.route)
+            self._mark(self.live.route)
         except MoglowError as error:
-            self.said = str(error)
+            self.message = str(error)
 
-    def _ask(self, route: ControlPath | None) -> None:
-        if self.asked:
-            for actor in self.asked.actors:
+    def _mark(self, route: ControlPath | None) -> None:
+        if self.path_marks:
+            for actor in self.path_marks.actors:
                 self.plotter.renderer.RemoveActor(actor)
-        self.asked = Asked(route, self.size) if route else None
-        for actor in self.asked.actors if self.asked else ():
+        self.path_marks = PathMarks(route, self.size) if route else None
+        for actor in self.path_marks.actors if self.path_marks else ():
             self.plotter.renderer.AddActor(actor)
 
     def _record(self) -> None:
@@ -222,13 +231,13 @@ class PlayWindow:
 
     def _export(self, path: ControlPath | None) -> None:
         if path is None:
-            self.said = "nothing to save; draw a path, or record with R"
+            self.message = "nothing to save; draw a path, or record with R"
             return
         try:
             files = save(path, self.checkpoint, self.walker, self.folder)
-            self.said = f"saved {' and '.join(file.name for file in files)}"
+            self.message = f"saved {' and '.join(file.name for file in files)}"
         except MoglowError as error:
-            self.said = str(error)
+            self.message = str(error)
         self.clock = perf_counter()
 
     # ---- mouse ----
@@ -266,8 +275,8 @@ class PlayWindow:
         self.camera = self.camera.zoomed(factor)
 
 
-def _line(words: str, said: str, recording: bool) -> Image.Image:
+def _line(words: str, message: str, recording: bool) -> Image.Image:
     line = Image.new("RGBA", (700, 26), (0, 0, 0, 0))
     x = write(line, (0, 4), words, size=14, tint="soft") + 18
-    write(line, (x, 4), said, size=14, bold=recording, tint="skating" if recording else "ink")
+    write(line, (x, 4), message, size=14, bold=recording, tint="skating" if recording else "ink")
     return line

@@ -1,4 +1,4 @@
-"""What was walked, to keep: its path as a control CSV, and the motion that `moglow generate` makes of that file."""
+"""Recordings of a steered figure: its path as a CSV file, and the motion that `moglow generate` makes along it."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from moglow_viewer.play.live import Walker, path_of
 
 
 class Recording:
-    """Places of a figure, frame by frame."""
+    """The places and styles of a figure, frame by frame."""
 
     def __init__(self, fps: float) -> None:
         self.fps = fps
@@ -33,16 +33,18 @@ class Recording:
 
 
 def save(path: ControlPath, checkpoint: Checkpoint, walker: Walker, folder: Path) -> tuple[Path, Path]:
-    """Writes a path and its motion as the next free `play_1.csv` and `play_1.bvh`; returns both files.
+    """Writes a path and its motion as `play_1.csv` and `play_1.bvh`, or the next free number; returns both files.
 
-    The motion is drawn anew along the file, as a whole: with the feet held, and knowing what comes, which hands do not.
-    `moglow generate --control play_1.csv` with the same seed and temperature writes the same.
+    The motion is generated along the whole path, with the foot lock and the true lookahead, so it differs from the live
+    one. `moglow generate --control play_1.csv` with the same seed and temperature writes the same file.
     """
     number = 1
     while (control := folder / f"play_{number}.csv").exists() or control.with_suffix(".bvh").exists():
         number += 1
     write_path(path, control)
-    asked = read_path(str(control), fps=checkpoint.context.fps)
-    (take,) = generate(checkpoint, asked, seed=walker.seed, temperature=walker.temperature, name=control.stem)
+    written = read_path(str(control), fps=checkpoint.context.fps)
+    (take,) = generate(
+        checkpoint, written, seed=walker.seed, temperature=walker.temperature, name=control.stem
+    )
     export(take.clip, control.with_suffix(".bvh"))
     return control, control.with_suffix(".bvh")

@@ -1,1 +1,1 @@
-"""What is to be seen: figures, colours, the camera, the motion that is shown."""
+"""The data of a view, without a window: motions, colours, figures, the camera. Needs numpy alone."""

@@ -1,4 +1,4 @@
-"""The figures shown beside takes: measured from the clip, or read from the sidecar that `moglow generate` wrote."""
+"""The figures shown beside takes, measured from the clip or read from its sidecar file."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from moglow.motion.clip import Clip
 from moglow.motion.contacts import toe_points
 from moglow.paths.control_path import ControlPath
 
-# What a figure is called, how much of the unit shown is one of its own, and that unit; in the order of the table.
+# Label, factor to the displayed unit, and that unit of each figure, in the order of the table.
 LABELS: dict[str, tuple[str, float, str]] = {
     "duration_s": ("length", 1, "s"),
     "path_error_m.mean": ("path error, mean", 100, "cm"),
@@ -25,7 +25,7 @@ LABELS: dict[str, tuple[str, float, str]] = {
 
 
 def measure(clip: Clip, control: ControlPath | None = None) -> dict[str, Any]:
-    """What can be said about a clip without its sidecar, under the same names.
+    """Returns the figures of a clip that can be measured without its sidecar, under the same keys.
 
     >>> from moglow.motion.skeleton import Skeleton
     >>> measure(Clip.at_rest(Skeleton(("Hips",), (-1,), [[0.0, 0.9, 0.0]]), frames=31))
@@ -35,14 +35,14 @@ def measure(clip: Clip, control: ControlPath | None = None) -> dict[str, Any]:
     if clip.skeleton.anatomy.legs:
         figures["foot_slide_m_s"] = {"written": {"mean": toe_slide(toe_points(clip), clip.fps).mean}}
     if control:
-        asked, walked = control.resample(clip.fps).positions, clip.ground_positions()
-        both = min(len(asked), len(walked))
-        figures["path_error_m"] = {"mean": path_error(walked[:both], asked[:both]).mean}
+        requested, walked = control.resample(clip.fps).positions, clip.ground_positions()
+        both = min(len(requested), len(walked))
+        figures["path_error_m"] = {"mean": path_error(walked[:both], requested[:both]).mean}
     return figures
 
 
 def figure_table(figures: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Rows of a label and a value for each take; a figure that no take has gets no row.
+    """Returns rows of a label and a value for each take, without figures that no take has.
 
     >>> figure_table([{"path_error_m": {"mean": 0.0312}}, {"seed": 7}])
     [['path error, mean', '3.1 cm', ''], ['seed', '', '7']]

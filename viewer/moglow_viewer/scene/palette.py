@@ -1,4 +1,4 @@
-"""The colours of every picture: those that `page.css` names for a light page. Stands above the library; numpy alone."""
+"""The colours of all pictures: those of a light page in `page.css`. Needs numpy alone."""
 
 import re
 from functools import cache
@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike
 from moglow.maths.rotations import Array
 
 SKATING = 0.4
-"""Metres a second: from here on a sliding foot is all red."""
+"""Speed in m/s from which a sliding foot is red."""
 
 
 @cache
 def colour(name: str) -> Array:
-    """A colour by its name, as red, green and blue from 0 to 1.
+    """Returns a named colour as red, green and blue from 0 to 1.
 
     >>> (255 * colour("left")).round().tolist()
     [59.0, 130.0, 196.0]
@@ -25,17 +25,16 @@ def colour(name: str) -> Array:
 
 
 def take_colour(number: int) -> Array:
-    """The colour of the take with this number, counted from 0; the tenth looks like the first again."""
+    """Returns the colour of a take by its number from 0; the colours repeat after nine."""
     several = _read(_named()["takes"])
     one: Array = several[number % len(several)]
     return one
 
 
 def side_colours(own: Array | None) -> Array:
-    """The colours ``(3, 3)`` of the middle, the left and the right of a body.
+    """Returns the colours ``(3, 3)`` of the middle, the left and the right of a body.
 
-    A figure without a colour of its own is grey, blue and orange; one of several is lighter on its left and darker
-    on its right.
+    Without a colour of the take they are grey, blue and orange; else the left is lighter and the right darker.
 
     >>> side_colours(None)[1].tolist() == colour("left").tolist()
     True
@@ -46,7 +45,7 @@ def side_colours(own: Array | None) -> Array:
 
 
 def slide_colours(speeds: ArrayLike) -> Array:
-    """The colours ``(..., 3)`` of feet that slide at these speeds (m/s): from green over amber to red.
+    """Returns the colours ``(..., 3)`` of feet by their sliding speeds (m/s): from green over amber to red.
 
     >>> np.allclose(slide_colours([0.0, 9.0]), [colour("still"), colour("skating")])
     True
@@ -57,7 +56,7 @@ def slide_colours(speeds: ArrayLike) -> Array:
 
 
 def mix(one: Array, other: ArrayLike, share: float) -> Array:
-    """A colour on the way from one to another."""
+    """Returns the mix of two colours, with a share of the second."""
     mixed: Array = one + (np.asarray(other, float) - one) * share
     return mixed
 

@@ -1,31 +1,31 @@
-"""What there is to look at: motions in sync and the path asked of them, as read from files. Numpy alone."""
+"""A scene: motions in sync and their requested path, read from files. Needs numpy alone."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from moglow.bvh.read import read_bvh
+from moglow.formats.read import read_motion, split_name
 from moglow.maths.rotations import Array, heading_to_vector
 from moglow.paths.control_path import ControlPath
 from moglow.paths.csv_files import read_path
-from moglow.takes.sidecars import read_figures
+from moglow.takes.sidecars import read_sidecar, sidecars_of
 from moglow_viewer.scene.palette import colour, take_colour
-from moglow_viewer.scene.shown_motion import Motion
+from moglow_viewer.scene.shown_motion import ShownMotion
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What is on the stage: motions in sync, the path that was asked of them, and how they stand there."""
+    """Motions in sync, the path that was requested, and their arrangement."""
 
-    motions: tuple[Motion, ...]
-    asked: ControlPath | None = None
+    motions: tuple[ShownMotion, ...]
+    path: ControlPath | None = None
     beside: bool = False
-    """Side by side, each with a place of its own, instead of where their files put them."""
+    """Side by side, instead of at the positions in their files."""
 
     @property
     def duration(self) -> float:
-        """Seconds from the first frame to the last one of the longest."""
+        """Seconds from the first frame to the last one of the longest motion."""
         return max(motion.clip.duration for motion in self.motions)
 
     @property
@@ -33,21 +33,21 @@ class Scene:
         return self.motions[0].clip.fps
 
     def tint(self, number: int) -> Array | None:
-        """The colour of a motion's figure and curves; None for one alone, which has a left and a right colour."""
+        """Returns the colour of a motion's figure and curves; None for a single one, which has a colour per side."""
         if len(self.motions) == 1:
             return None
         return colour("body") if self.motions[number].real else take_colour(number)
 
     def offsets(self) -> list[Array]:
-        """How far ``(3,)`` each motion stands from where its file puts it: side by side, in a row from the left."""
+        """Returns the offset ``(3,)`` of each motion from its position in the file; side by side from the left."""
         if not self.beside or len(self.motions) == 1:
             return [np.zeros(3)] * len(self.motions)
         ahead = heading_to_vector(self.motions[0].clip.headings()[0])
         left = np.array([ahead[1], -ahead[0]])
         offsets, edge = [], 0.0
         for motion in self.motions:
-            ways = [motion.clip.ground_positions(), *([self.asked.positions] if self.asked else [])]
-            across = np.concatenate(ways) @ left
+            tracks = [motion.clip.ground_positions(), *([self.path.positions] if self.path else [])]
+            across = np.concatenate(tracks) @ left
             low, high = across.min() - 0.6 * motion.size, across.max() + 0.6 * motion.size
             offsets.append((edge - high) * left)
             edge -= high - low
@@ -57,7 +57,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Sources:
-    """The files of a scene: clips, the path asked for as `read_path` takes it, and recordings to hold beside."""
+    """The files of a scene: clips, the requested path as for `read_path`, and recordings to compare with."""
 
     clips: tuple[Path, ...]
     control: str | None = None
@@ -65,20 +65,24 @@ class Sources:
     beside: bool = False
 
     def read(self) -> Scene:
-        """Reads them all; an error names the file."""
-        motions = [Motion(read_bvh(file), read_figures(file)) for file in self.clips]
-        motions += [Motion(read_bvh(file), real=True) for file in self.real]
-        asked = read_path(self.control, fps=motions[0].clip.fps) if self.control else None
-        return Scene(tuple(motions), asked, self.beside)
+        """Returns the scene of the files; an error names the file."""
+        motions = [ShownMotion(read_motion(file), read_sidecar(file)) for file in self.clips]
+        motions += [ShownMotion(read_motion(file), real=True) for file in self.real]
+        path = read_path(self.control, fps=motions[0].clip.fps) if self.control else None
+        return Scene(tuple(motions), path, self.beside)
 
     def stamps(self) -> dict[Path, tuple[int, int]]:
-        """When each file was changed last, and its size; a file that is not there has none."""
-        watched = {*self.clips, *self.real, *(file.with_suffix(".json") for file in self.clips)}
+        """Returns the modification time and size of each existing file."""
+        watched = {
+            *self.clips,
+            *self.real,
+            *(sidecar for file in self.clips for sidecar in sidecars_of(file)),
+        }
         watched |= {Path(self.control)} if self.control else set()
         found = {}
         for file in watched:
             try:
-                status = file.stat()
+                status = split_name(file)[0].stat()
             except OSError:
                 continue
             found[file] = status.st_mtime_ns, status.st_size

@@ -1,7 +1,4 @@
-"""A clip made ready to be looked at: where everything is at any time, and what is said of its feet and path.
-
-Stands above the library; numpy alone. Pages and pictures share it.
-"""
+"""A clip prepared for display, at any time between frames, with its footprints and figures. Needs numpy alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,12 +16,12 @@ from moglow.motion.contacts import contacts, ground_speed, toe_points
 from moglow.motion.skeleton import Skeleton
 
 SWAY = 0.5
-"""Seconds to both sides over which the hips' way is averaged, twice, so that a camera does not sway with the steps."""
+"""Seconds to both sides over which the hips' track is averaged, twice, so that a camera does not sway with steps."""
 
 
 @dataclass(frozen=True)
 class Bone:
-    """A bone between two points, joints first and then end sites; its radii in metres; 1 left, −1 right, 0 middle."""
+    """A bone between two points (joints, then end sites), its radii in metres, and its side: 1 left, −1 right, 0."""
 
     start: int
     end: int
@@ -35,7 +32,7 @@ class Bone:
 
 @dataclass(frozen=True)
 class Footprint:
-    """A stretch of frames in which a leg's foot stands: where, from and to which frame, its mean speed (m/s)."""
+    """A stretch of frames in which a foot is planted: leg, frames, place, and mean speed (m/s)."""
 
     leg: int
     start: int
@@ -46,11 +43,11 @@ class Footprint:
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
-    """A clip and what its sidecar says of it.
+class ShownMotion:
+    """A clip and the figures of its sidecar.
 
     >>> from moglow.motion.skeleton import Skeleton
-    >>> motion = Motion(Clip.at_rest(Skeleton(("Hips",), (-1,), [[0.0, 0.9, 0.0]]), frames=31))
+    >>> motion = ShownMotion(Clip.at_rest(Skeleton(("Hips",), (-1,), [[0.0, 0.9, 0.0]]), frames=31))
     >>> motion.frame_at(0.5), motion.at(0.5)[0].tolist(), motion.footprints
     (15, [[0.0, 0.9, 0.0]], ())
     """
@@ -58,16 +55,16 @@ class Motion:
     clip: Clip
     figures: Mapping[str, Any] = field(default_factory=dict)
     real: bool = False
-    """A recording, shown in grey beside what was made."""
+    """A recording, shown in grey beside generated motion."""
 
     def frame_at(self, seconds: float) -> int:
-        """The frame that is shown at a time; the first and the last one last for ever."""
+        """Returns the frame at a time, the first or the last one outside the clip."""
         return int(np.clip(np.floor(seconds * self.clip.fps + 1e-4), 0, len(self.clip) - 1))
 
     def at(self, seconds: float) -> tuple[Array, Array]:
-        """World positions ``(J, 3)`` and rotations ``(J, 4)`` at a time, between frames on the way between them."""
+        """Returns world positions ``(J, 3)`` and rotations ``(J, 4)`` at a time, interpolated between frames."""
         frame, share = self._between(seconds)
-        positions, (following, turned) = self.clip.world()[0], self._next(frame)
+        positions, (following, turned) = self.clip.world_positions, self._next(frame)
         near = self._rotations[frame]
         return (
             positions[frame] + share * (following - positions[frame]),
@@ -75,7 +72,7 @@ class Motion:
         )
 
     def track_at(self, seconds: float) -> Array:
-        """Where the hips are at a time ``(3,)``, without the sway of steps: what a camera follows."""
+        """Returns the point ``(3,)`` that a camera follows at a time: the hips without the sway of steps."""
         frame, share = self._between(seconds)
         following = self.track[min(frame + 1, len(self.clip) - 1)]
         place: Array = self.track[frame] + share * (following - self.track[frame])
@@ -87,20 +84,18 @@ class Motion:
 
     def _next(self, frame: int) -> tuple[Array, Array]:
         following = min(frame + 1, len(self.clip) - 1)
-        return self.clip.world()[0][following], self._rotations[following]
+        return self.clip.world_positions[following], self._rotations[following]
 
     @cached_property
     def _rotations(self) -> Array:
-        return quat_continuous(self.clip.world()[1])
+        return quat_continuous(self.clip.world_rotations)
 
     @cached_property
     def track(self) -> Array:
-        """The hips' way ``(T, 3)``, smoothed."""
-        track, reach = self.clip.world()[0][:, self.hips], round(SWAY * self.clip.fps)
+        """The smoothed track of the hips ``(T, 3)``."""
+        track, reach = self.clip.world_positions[:, self.hips], round(SWAY * self.clip.fps)
         frames = np.arange(len(track))
-        width = np.minimum(np.minimum(frames, len(track) - 1 - frames), reach)[
-            :, None
-        ]  # the same to both sides
+        width = np.minimum(np.minimum(frames, len(track) - 1 - frames), reach)[:, None]  # equal on both sides
         for _ in range(2):
             sums = np.concatenate([np.zeros((1, 3)), np.cumsum(track, axis=0)])
             track = (sums[frames + width[:, 0] + 1] - sums[frames - width[:, 0]]) / (2 * width + 1)
@@ -108,13 +103,13 @@ class Motion:
 
     @property
     def hips(self) -> int:
-        return self.clip.skeleton.anatomy.roles.get("hips", 0)
+        return self.clip.skeleton.hips
 
     @cached_property
     def size(self) -> float:
-        """How far (m) the body reaches from its hips, seen in a hundred frames."""
+        """The largest distance (m) of the body from its hips, in a sample of a hundred frames."""
         some = slice(None, None, -(-len(self.clip) // 100))
-        points = np.concatenate([self.clip.world()[0], self.clip.end_positions()], axis=1)[some]
+        points = np.concatenate([self.clip.world_positions, self.clip.end_positions()], axis=1)[some]
         body = sorted({point for bone in self.bones for point in (bone.start, bone.end)})
         away = np.linalg.norm(points[:, body] - points[:, [self.hips]], axis=-1)
         return max(0.1, float(away.max()))
@@ -125,12 +120,12 @@ class Motion:
 
     @cached_property
     def toes(self) -> Array:
-        """World positions ``(T, L, 3)`` of the toes; a figure without legs has none."""
+        """World positions ``(T, L, 3)`` of the toes; L is 0 without legs."""
         return toe_points(self.clip) if self.clip.skeleton.anatomy.legs else np.zeros((len(self.clip), 0, 3))
 
     @cached_property
     def planted(self) -> NDArray[np.bool_]:
-        """Which feet stand ``(T, L)``."""
+        """Flags ``(T, L)`` of planted feet."""
         legs = self.clip.skeleton.anatomy.legs
         return contacts(self.clip) if legs else np.zeros(self.toes.shape[:2], bool)
 
@@ -146,7 +141,7 @@ class Motion:
 
     @cached_property
     def footprints(self) -> tuple[Footprint, ...]:
-        """Every stretch in which a foot stands."""
+        """All stretches in which a foot is planted."""
         prints = []
         for leg in range(self.planted.shape[1]):
             for start, stop in runs(self.planted[:, leg]):
@@ -157,7 +152,7 @@ class Motion:
 
 
 def lowest_speed(toes: Array, fps: float) -> Array:
-    """Horizontal speed ``(T,)`` of the toe that is lowest on each step to a frame: what is called foot slide."""
+    """Returns the foot slide ``(T,)``: the horizontal speed of the toe that is lowest on the step to each frame."""
     if toes.shape[0] < 2 or not toes.shape[1]:
         return np.zeros(len(toes))
     lowest = (toes[1:] + toes[:-1])[..., 1].argmin(1)
@@ -167,9 +162,9 @@ def lowest_speed(toes: Array, fps: float) -> Array:
 
 
 def bones(skeleton: Skeleton) -> tuple[Bone, ...]:
-    """The bones of the body: of what hangs from the hips. A root on the floor is no body, nor are its IK handles."""
+    """Returns the bones below the hips, without a root on the floor and its IK handles."""
     radii, sides = joint_radii(skeleton).tolist(), joint_sides(skeleton)
-    body = {skeleton.anatomy.roles.get("hips", 0)}
+    body = {skeleton.hips}
     for joint, parent in enumerate(skeleton.parents):
         if parent in body:
             body.add(joint)
@@ -183,4 +178,4 @@ def bones(skeleton: Skeleton) -> tuple[Bone, ...]:
         for end, (joint, _) in enumerate(skeleton.end_sites)
         if joint in body
     ]
-    return tuple(found) or (Bone(0, 0, radii[0], radii[0], 0),)  # a lone joint is a ball
+    return tuple(found) or (Bone(0, 0, radii[0], radii[0], 0),)  # a single joint is shown as a ball

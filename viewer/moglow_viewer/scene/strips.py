@@ -1,4 +1,4 @@
-"""What is plotted along time under a motion: foot slide, path error, and likelihood where the sidecar has it."""
+"""The curves over time under a motion: foot slide, path error, and likelihood if the sidecar has it."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from moglow.maths.rotations import Array
 from moglow.paths.control_path import ControlPath
 from moglow_viewer.scene.palette import colour
 from moglow_viewer.scene.scene import Scene
-from moglow_viewer.scene.shown_motion import Motion
+from moglow_viewer.scene.shown_motion import ShownMotion
 
 LIKELIHOOD = "log_likelihood_nats"
-"""Key of a sidecar: how likely the model found the motion, and under `per_frame` each frame after those before it."""
+"""Key of the log-likelihood in a sidecar, with the values of all frames under `per_frame`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Strip:
-    """Values ``(T,)`` over time, in the unit shown, and the range from the bottom to the top."""
+    """Values ``(T,)`` over time in their display unit, and the range of the axis."""
 
     label: str
     unit: str
@@ -28,11 +28,11 @@ class Strip:
 
 
 def strips(scene: Scene) -> list[Strip]:
-    """The strips of a scene: one of each kind for each motion.
+    """Returns the strips of a scene: one of each kind for each motion.
 
     >>> from moglow.motion.clip import Clip
     >>> from moglow.motion.skeleton import Skeleton
-    >>> still = Motion(Clip.at_rest(Skeleton(("Hips",), (-1,), [[0.0, 0.9, 0.0]]), frames=31))
+    >>> still = ShownMotion(Clip.at_rest(Skeleton(("Hips",), (-1,), [[0.0, 0.9, 0.0]]), frames=31))
     >>> [strip.label for strip in strips(Scene((still,), ControlPath.standing(31, 30.0)))]
     ['path error']
     """
@@ -43,8 +43,8 @@ def strips(scene: Scene) -> list[Strip]:
         if motion.toes.shape[1]:
             slide = 100 * motion.slide
             found.append(Strip("foot slide", "cm/s", slide, fps, 0.0, _top(slide, 20.0), ink))
-        if scene.asked:
-            error = 100 * path_errors(motion, scene.asked)
+        if scene.path:
+            error = 100 * path_errors(motion, scene.path)
             found.append(Strip("path error", "cm", error, fps, 0.0, _top(error, 10.0), ink))
         nats = _likelihoods(motion)
         if len(nats) > 1:
@@ -54,24 +54,24 @@ def strips(scene: Scene) -> list[Strip]:
     return sorted(found, key=lambda strip: ("foot slide", "path error", "likelihood").index(strip.label))
 
 
-def path_errors(motion: Motion, asked: ControlPath) -> Array:
-    """How far (m) the hips are from where they were asked to be, for the frames ``(T,)`` that both have."""
-    wanted, gone = asked.resample(motion.clip.fps).positions, motion.clip.ground_positions()
-    both = min(len(wanted), len(gone))
-    away: Array = np.linalg.norm(gone[:both] - wanted[:both], axis=-1)
-    return away
+def path_errors(motion: ShownMotion, path: ControlPath) -> Array:
+    """Returns the distances (m) of the hips from the requested path, for the frames ``(T,)`` that both have."""
+    requested, walked = path.resample(motion.clip.fps).positions, motion.clip.ground_positions()
+    both = min(len(requested), len(walked))
+    distances: Array = np.linalg.norm(walked[:both] - requested[:both], axis=-1)
+    return distances
 
 
-def _likelihoods(motion: Motion) -> Array:
-    """The log-likelihood of each frame, as the sidecar has it; none where it has none, or not as numbers."""
-    said = motion.figures.get(LIKELIHOOD)
+def _likelihoods(motion: ShownMotion) -> Array:
+    """Returns the log-likelihood of each frame in the sidecar; empty if it is missing or not numeric."""
+    stored = motion.figures.get(LIKELIHOOD)
     try:
-        values = np.asarray(said.get("per_frame", ()) if isinstance(said, dict) else (), float)
+        values = np.asarray(stored.get("per_frame", ()) if isinstance(stored, dict) else (), float)
     except (TypeError, ValueError):
         values = np.zeros(0)
     return values if values.ndim == 1 and np.isfinite(values).all() else np.zeros(0)
 
 
 def _top(values: Array, least: float) -> float:
-    """Where the scale ends: one step in a hundred may be cut off, so that a jump does not flatten the rest."""
+    """Returns the upper end of the axis, the 99 % quantile, so that a spike does not flatten the rest."""
     return max(least, float(np.quantile(values, 0.99))) if len(values) else least

@@ -1,4 +1,4 @@
-"""A figure on the stage: a body whose points move with its motion and are never built anew, and its soft shadow."""
+"""A figure on the stage: a body whose points move with its motion, and its soft shadow."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ import pyvista as pv
 from vtkmodules.vtkRenderingCore import vtkActor
 
 from moglow.maths.rotations import Array, quat_rotate
-from moglow.motion.capsule_body import Body, capsule_body, joint_sides, stick_body
+from moglow.motion.capsule_body import CapsuleBody, capsule_body, joint_sides, stick_body
 from moglow_viewer.scene.palette import colour
-from moglow_viewer.scene.shown_motion import Motion
+from moglow_viewer.scene.shown_motion import ShownMotion
 from moglow_viewer.stage.meshes import Held, actor_of, mesh_of
 from moglow_viewer.stage.shadow import CELLS, Shadow
 
@@ -19,9 +19,9 @@ ACROSS, OPACITY = slice(0, 3, 2), slice(3, 4)  # x and z of a point; the last ch
 
 
 class Surface:
-    """A `Body` as PolyData."""
+    """A `CapsuleBody` as PolyData."""
 
-    def __init__(self, body: Body, colours: Array, sides: list[int]) -> None:
+    def __init__(self, body: CapsuleBody, colours: Array, sides: list[int]) -> None:
         self.body = body
         self.mesh = mesh_of(body.points, body.triangles)
         painted = (255 * colours[[sides[joint] for joint in body.joints]]).astype(np.uint8)
@@ -35,18 +35,18 @@ class Surface:
         look.SetDiffuse(0.78)
         look.SetSpecular(0.12)
         look.SetSpecularPower(18)
-        look.BackfaceCullingOn()  # nobody looks into a body, and half of the triangles need no paint
+        look.BackfaceCullingOn()  # the inside is never visible, so half of the triangles are not rendered
 
     def pose(self, positions: Array, rotations: Array) -> None:
-        """Moves the points to where the joints carry them."""
+        """Moves the points with the joints."""
         self.points.write(self.body.posed(positions, rotations))
         self.normals.write(quat_rotate(rotations[self.body.joints], self.body.normals))
 
 
 class Figure:
-    """One motion's body, as capsules and as bones, and its shadow; ``offset`` ``(3,)`` is where its world lies."""
+    """A motion's body, as capsules and as bones, and its shadow; ``offset`` ``(3,)`` moves all of it."""
 
-    def __init__(self, motion: Motion, colours: Array, offset: Array) -> None:
+    def __init__(self, motion: ShownMotion, colours: Array, offset: Array) -> None:
         self.motion = motion
         sides = joint_sides(motion.clip.skeleton)
         self.looks = {
@@ -72,7 +72,7 @@ class Figure:
         return [self.shadow_actor, *(surface.actor for surface in self.looks.values())]
 
     def pose(self, seconds: float, *, look: str, shown: bool) -> None:
-        """Shows the figure at a time, in one of its looks."""
+        """Shows the figure at a time, in one of the looks."""
         for name, surface in self.looks.items():
             surface.actor.SetVisibility(shown and name == look)
         self.shadow_actor.SetVisibility(shown)
@@ -80,7 +80,7 @@ class Figure:
             self.pose_at(*self.motion.at(seconds), look=look)
 
     def pose_at(self, positions: Array, rotations: Array, *, look: str) -> None:
-        """Moves the body and its shadow to where its joints are in the world: ``(J, 3)`` and ``(J, 4)``."""
+        """Moves the body and its shadow to joints with world positions ``(J, 3)`` and rotations ``(J, 4)``."""
         self.looks[look].pose(positions, rotations)
         ends = self.motion.clip.skeleton.end_positions(positions[None], rotations[None])[0]
         self._cast(np.concatenate([positions, ends]))

@@ -1,4 +1,4 @@
-"""The floor: a line a metre, every fifth one stronger, fading with the distance, drawn by the graphics card."""
+"""The floor: a line per metre, every fifth one stronger, fading with the distance, drawn by a shader."""
 
 import numpy as np
 
@@ -8,10 +8,9 @@ from moglow_viewer.scene.palette import colour
 from moglow_viewer.stage.meshes import Held, actor_of, mesh_of
 
 CORNERS = np.array([[-1, 0, -1], [-1, 0, 1], [1, 0, 1], [1, 0, -1]])
-WIDE = 40.0  # metres seen: from here on there is a line every five metres, and a strong one every 25
+WIDE = 40.0  # metres of visible floor from which there is a line every five metres, and a strong one every 25
 
-# How much of a pixel lies under a line: lines are as wide as a pixel, however far they are, and fade where they would
-# come closer than that.
+# Coverage of a pixel by a line. Lines are one pixel wide at any distance, and fade where they would be closer.
 LINES = """
 vec2 lines(vec2 cell, vec2 pixel, vec2 pixels) {
   vec2 away = abs(cell - floor(cell + 0.5));
@@ -32,7 +31,7 @@ PAINT = """
 
 
 class Floor:
-    """The floor as an actor, as far as it can be seen; `aim` moves it."""
+    """The visible part of the floor as an actor; `aim` moves it."""
 
     def __init__(self) -> None:
         mesh = mesh_of(CORNERS, np.arange(4)[None])
@@ -51,10 +50,10 @@ class Floor:
         self.places, inks = code.GetVertexCustomUniforms(), code.GetFragmentCustomUniforms()
         inks.SetUniform3f("ground", colour("ground").tolist())
         inks.SetUniform3f("line", colour("grid").tolist())
-        self._light(np.zeros(3), 8.0)  # each must be there before the first drawing
+        self._light(np.zeros(3), 8.0)  # each uniform must exist before the first rendering
 
     def aim(self, view: View) -> None:
-        """Puts the floor where the camera looks."""
+        """Moves the floor to the target of a view."""
         self._light(view.target, view.radius)
 
     def _light(self, middle: Array, radius: float) -> None:

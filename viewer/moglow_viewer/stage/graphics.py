@@ -1,4 +1,4 @@
-"""What this machine can draw with: tried in a process of its own, because without OpenGL drawing ends the process."""
+"""Detection of OpenGL, in a separate process, because rendering without OpenGL ends the process."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from functools import cache
 
 from moglow.errors import ExportError
 
-# Makes the kind of window that drawing would make, draws nothing into it, and says which kind it is.
+# Makes a window as rendering does and prints its class.
 TRY = """
 from vtkmodules.vtkRenderingCore import vtkRenderWindow, vtkRenderer
 import vtkmodules.vtkRenderingOpenGL2
@@ -23,7 +23,7 @@ DISPLAYED = "vtkXOpenGLRenderWindow"
 
 @cache
 def drawing() -> str:
-    """The kind of window that drawing makes here, "" where there is none; macOS and Windows always have one."""
+    """Returns the class of window that rendering uses, "" without OpenGL; macOS and Windows always have one."""
     if not sys.platform.startswith("linux"):
         return "native"
     try:
@@ -35,17 +35,18 @@ def drawing() -> str:
 
 
 def need_drawing() -> None:
-    """Refuses to draw where that would end the process."""
+    """Raises ExportError without OpenGL."""
     kind = drawing()
     if not kind:
         raise ExportError(
-            "no OpenGL to draw with was found; install Mesa (apt-get install libosmesa6, or libegl1 with "
-            "libgl1-mesa-dri), or use --html, which needs none"
+            "no OpenGL was found; install Mesa (apt-get install libosmesa6, or libegl1 with libgl1-mesa-dri), "
+            "or write a page, which needs none",
+            setting="html",
         )
     if kind not in {"native", DISPLAYED}:
-        os.environ["VTK_DEFAULT_OPENGL_WINDOW"] = kind  # so that it does not try, and complain, anew
+        os.environ["VTK_DEFAULT_OPENGL_WINDOW"] = kind  # prevents further tries and warnings by VTK
 
 
 def has_display() -> bool:
-    """Whether a window can be opened."""
+    """Returns whether a window can be opened."""
     return drawing() in {"native", DISPLAYED}

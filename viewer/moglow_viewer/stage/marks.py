@@ -1,6 +1,6 @@
-"""What is drawn on the floor: the way asked for and the way gone, footprints; and the trails of feet in the air.
+"""Marks on the floor: the requested path, the track of the hips, footprints; and the trails of feet in the air.
 
-Marks are flat bands and discs, built once; as time goes by only their colours change.
+Marks are flat bands and discs that are built once; with time only their colours change.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from vtkmodules.vtkRenderingCore import vtkActor
 from moglow.maths.rotations import Array, heading_to_vector
 from moglow.paths.control_path import ControlPath
 from moglow_viewer.scene.palette import SKATING, colour, slide_colours
-from moglow_viewer.scene.shown_motion import Motion
+from moglow_viewer.scene.shown_motion import ShownMotion
 from moglow_viewer.stage.meshes import Held, actor_of, mesh_of
 
-PRINTS, WAY, ASKED, NOW = 0.004, 0.006, 0.008, 0.010
-"""Heights over the floor in metres: what is drawn over what."""
+PRINTS, TRACK, PATH, NOW = 0.004, 0.006, 0.008, 0.010
+"""Heights over the floor in metres, in the order of the layers."""
 ARROW = 0.35
-"""Metres: how far the arrow that shows an asked heading reaches."""
+"""Length in metres of the arrow of a requested heading."""
 BAND = 0.022
-"""Metres: width of a way on the floor, for a figure that reaches a metre from its hips."""
+"""Width in metres of a line on the floor, for a figure that reaches a metre from its hips."""
 DISC = 24
 """Corners of a round mark."""
 
@@ -47,46 +47,46 @@ class Mark:
         self.points.write(points)
 
 
-class Way:
-    """Where the hips went: strong up to now, faint from then on."""
+class HipTrack:
+    """The track of the hips, strong up to the current time and faint after it."""
 
-    def __init__(self, motion: Motion, ink: Array) -> None:
+    def __init__(self, motion: ShownMotion, ink: Array) -> None:
         step = max(1, round(motion.clip.fps / 15))
         self.frames = np.arange(0, len(motion.clip), step)
         places = motion.clip.ground_positions()[self.frames]
         self.motion = motion
-        self.mark = Mark(*band(places, BAND * motion.size, WAY), ink)
+        self.mark = Mark(*band(places, BAND * motion.size, TRACK), ink)
 
     @property
     def actors(self) -> list[vtkActor]:
         return [self.mark.actor]
 
     def show(self, seconds: float) -> None:
-        gone = self.frames <= self.motion.frame_at(seconds)
-        self.mark.paint(np.repeat(np.where(gone, 0.85, 0.3), 2))
+        past = self.frames <= self.motion.frame_at(seconds)
+        self.mark.paint(np.repeat(np.where(past, 0.85, 0.3), 2))
 
 
 class Trace:
-    """A way that grows: the last so many of the places it was given."""
+    """A line through the last ``kept`` of a growing list of places."""
 
     def __init__(self, ink: Array, size: float, *, kept: int) -> None:
         self.width, self.kept = BAND * size, kept
-        self.mark = Mark(*band(np.zeros((kept, 2)), self.width, WAY), ink)
+        self.mark = Mark(*band(np.zeros((kept, 2)), self.width, TRACK), ink)
         self.show([])
 
     def show(self, places: Sequence[Array]) -> None:
-        """Shows places ``(2,)``; none hides it."""
+        """Shows places ``(2,)``; an empty list hides the line."""
         self.mark.actor.SetVisibility(len(places) > 1)
         if len(places) > 1:
             last = np.array(places[-self.kept :])
             full = np.concatenate([np.repeat(last[:1], self.kept - len(last), axis=0), last])
-            self.mark.move(band(full, self.width, WAY)[0])
+            self.mark.move(band(full, self.width, TRACK)[0])
 
 
 class Footprints:
-    """A disc where a foot stands, coloured by how fast it slides there; large while it stands, then small and faint."""
+    """Discs at planted feet, coloured by their sliding speed; large while planted, else small and faint."""
 
-    def __init__(self, motion: Motion) -> None:
+    def __init__(self, motion: ShownMotion) -> None:
         self.motion, self.prints = motion, motion.footprints
         turn = np.linspace(0, 2 * np.pi, DISC, endpoint=False)
         self.circle = np.stack([np.sin(turn), np.zeros(DISC), np.cos(turn)], axis=-1)
@@ -124,20 +124,20 @@ class Footprints:
         return discs
 
 
-class Asked:
-    """The path asked for: dashes, an arrow for its heading each second, a ring with an arrow where to be now."""
+class PathMarks:
+    """The requested path: dashes, an arrow for the heading each second, a ring with an arrow at the current time."""
 
     def __init__(self, path: ControlPath, size: float) -> None:
         self.path, width = path, BAND * size
         dash = max(1, round(path.fps / 10))
         pieces = [
-            band(path.positions[start : start + dash + 1], width, ASKED)
+            band(path.positions[start : start + dash + 1], width, PATH)
             for start in range(0, len(path) - 1, 2 * dash)
         ]
         ink = colour("asked")
-        self.dashes = Mark(*joined(pieces or [band(path.positions, width, ASKED)]), ink)
+        self.dashes = Mark(*joined(pieces or [band(path.positions, width, PATH)]), ink)
         every = np.arange(0, len(path), max(1, round(path.fps)))
-        arrows = [arrow(path.positions[k], path.headings[k], width, ASKED, size) for k in every]
+        arrows = [arrow(path.positions[k], path.headings[k], width, PATH, size) for k in every]
         self.arrows = Mark(*joined(arrows), ink)
         self.arrows.paint(np.full(len(self.arrows.ink.values), 0.55))
         turn = np.linspace(0, 2 * np.pi, DISC + 1)
@@ -156,9 +156,9 @@ class Asked:
 
 
 class Trails:
-    """The ways of the toes through the air over the seconds before now: green to red where a foot stands and slides."""
+    """The trails of the toes over the last seconds, green to red where a foot is planted and slides."""
 
-    def __init__(self, motion: Motion, colours: Array, *, seconds: float) -> None:
+    def __init__(self, motion: ShownMotion, colours: Array, *, seconds: float) -> None:
         self.motion, self.frames = motion, max(2, round(seconds * motion.clip.fps))
         legs = motion.clip.skeleton.anatomy.legs
         width = 0.022 * motion.size
@@ -182,7 +182,7 @@ class Trails:
 
 
 def band(places: Array, width: float, height: float) -> tuple[Array, NDArray[np.int64]]:
-    """Points ``(2 N, 3)`` and quads of a band on the floor along places ``(N, 2)``.
+    """Returns points ``(2 N, 3)`` and quads of a band on the floor along places ``(N, 2)``.
 
     >>> band(np.array([[0.0, 0.0], [0.0, 1.0]]), 0.2, 0.0)[0].tolist()
     [[0.1, 0.0, 0.0], [-0.1, 0.0, 0.0], [0.1, 0.0, 1.0], [-0.1, 0.0, 1.0]]
@@ -199,7 +199,7 @@ def band(places: Array, width: float, height: float) -> tuple[Array, NDArray[np.
 def arrow(
     place: Array, heading: float, width: float, height: float, size: float
 ) -> tuple[Array, NDArray[np.int64]]:
-    """A shaft and two barbs from a place along a heading."""
+    """Returns an arrow, a shaft and two barbs, from a place along a heading."""
     ahead = heading_to_vector(np.asarray(heading)) * ARROW * size
     aside, tip = np.array([ahead[1], -ahead[0]]), place + ahead
     strokes = [[place, tip], *([tip, tip - 0.3 * ahead + sign * 0.18 * aside] for sign in (1, -1))]
@@ -207,7 +207,7 @@ def arrow(
 
 
 def tube(places: Array, radius: float) -> tuple[Array, NDArray[np.int64]]:
-    """Points ``(4 N, 3)`` and quads of a square tube along places ``(N, 3)``."""
+    """Returns points ``(4 N, 3)`` and quads of a square tube along places ``(N, 3)``."""
     corners = radius * np.array([[1, 0, 0], [0, 1, 0], [-1, 0, 0], [0, -1, 0]]) + places[:, None]
     first = 4 * np.arange(max(len(places) - 1, 0))[:, None, None]
     quads = first + np.array([[k, (k + 1) % 4, (k + 1) % 4 + 4, k + 4] for k in range(4)])
@@ -215,7 +215,7 @@ def tube(places: Array, radius: float) -> tuple[Array, NDArray[np.int64]]:
 
 
 def joined(pieces: list[tuple[Array, NDArray[np.int64]]]) -> tuple[Array, NDArray[np.int64]]:
-    """Several meshes as one."""
+    """Returns several meshes as one."""
     starts = np.cumsum([0, *(len(points) for points, _ in pieces[:-1])])
     faces = [faces + start for (_, faces), start in zip(pieces, starts, strict=True)]
     return np.concatenate([points for points, _ in pieces]), np.concatenate(faces)

@@ -1,4 +1,4 @@
-"""Meshes and actors: the few lines in which numpy's arrays become what the graphics card draws."""
+"""Conversion of numpy arrays to meshes and actors of VTK."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from moglow.maths.rotations import Array
 
 
 def mesh_of(points: Array, faces: NDArray[np.int64]) -> Any:
-    """PolyData of points ``(P, 3)`` and faces ``(F, n)``.
+    """Returns PolyData of points ``(P, 3)`` and faces ``(F, n)``.
 
     >>> mesh_of(np.eye(3), np.array([[0, 1, 2]])).n_cells
     1
@@ -23,7 +23,7 @@ def mesh_of(points: Array, faces: NDArray[np.int64]) -> Any:
 
 
 class Held:
-    """An array that VTK holds, written in place: pyvista's view of it costs more each time than the numbers in it.
+    """An array of VTK that is written in place; creating pyvista's view of it takes longer than writing the numbers.
 
     >>> mesh = mesh_of(np.eye(3), np.array([[0, 1, 2]]))
     >>> Held.points(mesh).write(2 * np.eye(3))
@@ -37,27 +37,27 @@ class Held:
 
     @classmethod
     def points(cls, mesh: Any) -> "Held":
-        """The points ``(P, 3)`` of a mesh."""
+        """Returns the points ``(P, 3)`` of a mesh."""
         return cls(mesh.GetPoints().GetData(), mesh.GetPoints())
 
     @classmethod
     def pixels(cls, texture: Any) -> "Held":
-        """The pixels ``(height * width, channels)`` of a texture, from its bottom row up."""
+        """Returns the pixels ``(height * width, channels)`` of a texture, from its bottom row up."""
         image = texture.GetInput()
         return cls(image.GetPointData().GetScalars(), image)
 
     def write(self, values: ArrayLike, columns: slice = slice(None)) -> None:
-        """Writes values into some columns, and says so to who draws them."""
+        """Writes values into some columns and marks the array as modified."""
         self.values[:, columns] = values
         for holder in self.holders:
             holder.Modified()
 
 
 def actor_of(mesh: Any, *, lit: bool = False) -> vtkActor:
-    """An actor that shows a mesh, in the light or as bright as it is."""
+    """Returns an actor of a mesh, lit or in its plain colours."""
     mapper = vtkPolyDataMapper()
     mapper.SetInputData(mesh)
-    mapper.SetVBOShiftScaleMethod(0)  # metres as they are: nothing here is a planet away
+    mapper.SetVBOShiftScaleMethod(0)  # coordinates are small enough for single precision without a shift
     actor = vtkActor()
     actor.SetMapper(mapper)
     actor.GetProperty().SetLighting(lit)

@@ -1,4 +1,4 @@
-"""Pixels laid over a window: panels, text and lines, as textures that move and change without new actors."""
+"""Pictures over a window, such as panels and text, as textures that move and change without new actors."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from moglow_viewer.stage.meshes import Held, mesh_of
 
 
 class Overlay:
-    """A picture at a place in a window, measured in pixels from its top left corner."""
+    """A picture at a position in a window, in pixels from the window's top left corner."""
 
     def __init__(self, renderer: Any, layer: int) -> None:
         mesh = mesh_of(np.zeros((4, 3)), np.arange(4)[None])
@@ -28,15 +28,15 @@ class Overlay:
         self.renderer, self.size = renderer, (0, 0)
         self.pixels: Held
         self.spot: tuple[int, int] | None = None
-        self.said: object = None
+        self.content: object = None
         renderer.AddViewProp(self.actor)
 
-    def say(self, said: object, draw: Callable[[], Image.Image], left: float, top: float) -> None:
-        """Shows a picture of something that is said, or nothing of nothing; it is drawn anew where that changes."""
-        if said != self.said:
-            self.said = said
-            self.show(draw() if said else None, left, top)
-        elif said:
+    def update(self, content: object, draw: Callable[[], Image.Image], left: float, top: float) -> None:
+        """Shows the picture of a content, drawn again only if the content changed; hidden for an empty content."""
+        if content != self.content:
+            self.content = content
+            self.show(draw() if content else None, left, top)
+        elif content:
             self.place(left, top)
 
     def show(self, picture: Image.Image | None, left: float = 0, top: float = 0) -> None:
@@ -49,7 +49,7 @@ class Overlay:
             self.pixels.write(pixels[::-1].reshape(-1, 4))
         else:
             texture: Any = pv.Texture(pixels)  # type: ignore[no-untyped-call]
-            texture.InterpolateOff()  # pixels lie on pixels
+            texture.InterpolateOff()  # the texture's pixels are the window's
             self.actor.SetTexture(texture)
             self.pixels, self.size, self.spot = Held.pixels(texture), picture.size, None
         self.place(left, top)

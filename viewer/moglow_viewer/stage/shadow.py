@@ -1,4 +1,4 @@
-"""The soft shadow that a body casts on the floor: sharp under a standing foot, wide under a head; numpy alone."""
+"""The soft shadow of a body on the floor, sharp under a planted foot and wide under a head. Needs numpy alone."""
 
 from collections.abc import Sequence
 
@@ -9,23 +9,25 @@ from moglow.maths.rotations import Array
 from moglow_viewer.scene.shown_motion import Bone
 
 LEAN = np.array([-0.28, -0.2])
-"""Metres in x and z by which the shadow of a point a metre up lies aside: the light comes from the other side."""
+"""Offset in x and z of the shadow of a point a metre above the floor."""
 SOFTNESS = 0.14
-"""Metres of penumbra to each side for each metre up: a wide lamp."""
+"""Width of the penumbra to each side, in metres per metre of height."""
 DARKEST = 0.5
-"""The share of the floor's light that is gone where no lamp reaches."""
+"""Share of the floor's light that is missing in the umbra."""
 CELLS = 48
-"""Cells of the shadow to each side."""
+"""Cells along each side of the shadow."""
 BLOCKS = 4
-"""Parts of the cells that take turns: arrays of all of them are so large that each would be mapped anew, slowly."""
+"""Number of blocks of cells, computed one after another: arrays of all cells are slower, since they are so large that
+the allocator maps them anew each time."""
 EDGE = 0.28
-"""Metres of floor around the projected body, for a figure that reaches a metre, in which its penumbra ends."""
+"""Width in metres of the floor around the projected body that contains its penumbra, for a figure that reaches a metre.
+"""
 
 Single = NDArray[np.float32]
 
 
 class Shadow:
-    """Shadows of one body: a square of the floor around it, and how dark it is there.
+    """The shadow of one body: a square of the floor around it, and the darkness of its cells.
 
     >>> ball = Shadow([Bone(0, 0, 0.1, 0.1, 0)], reach=0.5)
     >>> corner, side, dark = ball.cast(np.array([[2.0, 0.1, 0.0]]))
@@ -37,7 +39,7 @@ class Shadow:
         bones = [bone for bone in bones if max(bone.start_radius, bone.end_radius) > 0.012 * reach]
         self.starts = np.array([bone.start for bone in bones])
         self.ends = np.array([bone.end for bone in bones])
-        self.drawn = np.union1d(self.starts, self.ends)
+        self.points = np.union1d(self.starts, self.ends)
         self.radii = np.array([(bone.start_radius, bone.end_radius) for bone in bones])
         self.edge = EDGE * reach
         middles = (np.arange(CELLS, dtype=np.float32) + 0.5) / CELLS
@@ -45,16 +47,17 @@ class Shadow:
         self.blocks = np.split(np.stack([x, z, np.ones_like(x), x * x + z * z]), BLOCKS, axis=1)
 
     def cast(self, points: Array) -> tuple[Array, float, Single]:
-        """A square's low corner ``(2,)``, its side, and the darkness ``(CELLS, CELLS)`` of its cells, rows along z.
+        """Returns the low corner ``(2,)`` of a square, its side, and its darkness ``(CELLS, CELLS)``, rows along z.
 
-        A bone darkens by how far a cell is from its projected middle line, in units of its penumbra there; the
-        darkest bone counts. A bone thinner than its penumbra never covers the lamp, so its shadow is faint.
+        The darkness by a bone depends on the distance of a cell from the bone's projected axis, in units of its
+        penumbra there; the maximum over bones counts. A bone thinner than its penumbra never covers the whole light, so
+        its shadow is faint.
         """
         floor = points[:, [0, 2]] + points[:, 1:2] * LEAN
-        low, high = floor[self.drawn].min(0) - self.edge, floor[self.drawn].max(0) + self.edge
+        low, high = floor[self.points].min(0) - self.edge, floor[self.points].max(0) + self.edge
         side = float((high - low).max())
         corner = (low + high - side) / 2
-        # Lengths are shares of the side from here on, so that the places of the cells never change.
+        # Lengths are relative to the side from here on, so that the places of the cells are constant.
         flat, blurs = (floor - corner) / side, (0.015 + SOFTNESS * np.maximum(points[:, 1], 0.0)) / side
         start, along = flat[self.starts], flat[self.ends] - flat[self.starts]
         length = np.maximum((along**2).sum(-1), 1e-9)
@@ -77,7 +80,7 @@ def _darkness(
     blur: Single,
     end_blur: Single,
 ) -> Single:
-    """What the darkest bone takes away at each cell, by the foot of its perpendicular on each bone's middle line."""
+    """Returns the maximum darkness over bones at each cell, by the foot of its perpendicular on each bone's axis."""
     foot = foot @ cells  # (bones, cells), as a share of the bone
     share = np.clip(foot, 0.0, 1.0)
     away = np.sqrt(np.maximum(apart @ cells - length * share * (2 * foot - share), 0.0))

@@ -1,4 +1,4 @@
-"""The stage: a floor in metres, light, a camera, and the figures on it with their shadows, ways and footprints."""
+"""The stage: a floor in metres, light, a camera, and figures with their shadows, tracks and footprints."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,12 +14,12 @@ from moglow_viewer.scene.scene import Scene
 from moglow_viewer.stage.figure import Figure
 from moglow_viewer.stage.floor import Floor
 from moglow_viewer.stage.graphics import DISPLAYED, need_drawing
-from moglow_viewer.stage.marks import Asked, Footprints, Trails, Way
+from moglow_viewer.stage.marks import Footprints, HipTrack, PathMarks, Trails
 
 Picture = NDArray[np.uint8]
 
-# Where light comes from, its colour and strength: a key light opposite the shadows, a cool one from behind; and
-# a little from the eye, so that no side is black.
+# Position, colour and strength of the lights: a key light opposite the shadows, a cool one from behind; and a little
+# light from the camera, so that no side is black.
 LIGHTS = (
     ((0.9, 2.2, 1.0), "#fffaf2", 0.72),
     ((-0.9, 0.7, -0.6), "#dbe8ff", 0.35),
@@ -28,16 +28,16 @@ EYE_LIGHT = 0.42
 
 
 class Stage:
-    """A drawing of a scene; `show` moves it to a time, `picture` reads what is drawn."""
+    """A rendered scene: `show` moves it to a time, `picture` renders and returns its pixels."""
 
     def __init__(self, plotter: Any) -> None:
         self.plotter = plotter
-        plotter.ren_win.SetMultiSamples(1)  # off-screen pictures are drawn twice as large instead
+        plotter.ren_win.SetMultiSamples(1)  # off-screen pictures are rendered twice as large instead
         if plotter.ren_win.IsA(DISPLAYED):
-            plotter.ren_win.SetFrameBlitModeToBlitToCurrent()  # colours to the screen, not depths as well
+            plotter.ren_win.SetFrameBlitModeToBlitToCurrent()  # copies colours to the screen, but not depths
         plotter.renderer.SetUseOIT(
             False
-        )  # marks lie one over the other in the order in which they are put there
+        )  # translucent marks are layered in the order in which they were added
         plotter.background_color = colour("ground").tolist()
         for place, tint, strength in LIGHTS:
             light = pv.Light(position=place, color=tint, light_type="scene light", intensity=strength)
@@ -50,32 +50,32 @@ class Stage:
 
     @classmethod
     def off_screen(cls, size: tuple[int, int]) -> "Stage":
-        """A stage that nobody sees but through `picture`; an error where there is nothing to draw with."""
+        """Returns a stage without a window, read by `picture`; raises ExportError without OpenGL."""
         need_drawing()
         return cls(pv.Plotter(off_screen=True, window_size=list(size), lighting="none"))
 
     def put(self, scene: Scene, *, trails: float = 0.0) -> None:
-        """Puts a scene on the stage, instead of the one before; trails show so many seconds of the feet's ways."""
+        """Replaces the scene on the stage; ``trails`` is the length of the feet's trails in seconds, 0 for none."""
         for actor in self.actors:
             self.plotter.renderer.RemoveActor(actor)
         self.scene, self.offsets = scene, scene.offsets()
         self.figures: list[Figure] = []
-        self.marks: list[list[Way | Footprints | Trails]] = []
-        self.asked: list[Asked] = []
+        self.marks: list[list[HipTrack | Footprints | Trails]] = []
+        self.paths: list[PathMarks] = []
         for number, (motion, offset) in enumerate(zip(scene.motions, self.offsets, strict=True)):
             colours, ink = side_colours(scene.tint(number)), colour("accent")
             if scene.tint(number) is not None:
                 ink = colours[0]
             self.figures.append(Figure(motion, colours, offset))
-            marks: list[Way | Footprints | Trails] = [Footprints(motion), Way(motion, ink)]
+            marks: list[HipTrack | Footprints | Trails] = [Footprints(motion), HipTrack(motion, ink)]
             self.marks.append([*marks, *([Trails(motion, colours, seconds=trails)] if trails else [])])
-            if scene.asked and (scene.beside or not number):
-                self.asked.append(Asked(scene.asked, motion.size))
+            if scene.path and (scene.beside or not number):
+                self.paths.append(PathMarks(scene.path, motion.size))
         self.actors = [actor for figure in self.figures for actor in figure.actors]
         for marks, offset in zip(self.marks, self.offsets, strict=True):
             self.actors += _placed(marks, offset)
-        for asked, offset in zip(self.asked, self.offsets, strict=False):
-            self.actors += _placed([asked], offset)
+        for path, offset in zip(self.paths, self.offsets, strict=False):
+            self.actors += _placed([path], offset)
         for actor in self.actors:
             self.plotter.renderer.AddActor(actor)
 
@@ -89,7 +89,7 @@ class Stage:
         paths: bool = True,
         below: int = 0,
     ) -> None:
-        """Moves everything to where it is at a time; draws nothing yet. So many pixels at the bottom are covered."""
+        """Moves everything to a time, without rendering; ``below`` is the number of covered pixels at the bottom."""
         scene = self.scene
         for number, (figure, marks) in enumerate(zip(self.figures, self.marks, strict=True)):
             figure.pose(seconds, look=look, shown=number not in hidden)
@@ -97,44 +97,44 @@ class Stage:
                 mark.show(seconds)
                 for actor in mark.actors:
                     actor.SetVisibility(paths and number not in hidden)
-        for asked, offset in zip(self.asked, self.offsets, strict=False):
-            asked.show(seconds, offset)
-            for actor in asked.actors:
+        for path, offset in zip(self.paths, self.offsets, strict=False):
+            path.show(seconds, offset)
+            for actor in path.actors:
                 actor.SetVisibility(paths)
         width, height = self.plotter.window_size
-        seen = [k for k in range(len(scene.motions)) if k not in hidden] or range(len(scene.motions))
+        visible = [k for k in range(len(scene.motions)) if k not in hidden] or range(len(scene.motions))
         view = camera.view(
-            [scene.motions[k] for k in seen],
-            [self.offsets[k] for k in seen],
+            [scene.motions[k] for k in visible],
+            [self.offsets[k] for k in visible],
             seconds,
             width / max(height - below, 1),
-            scene.asked,
+            scene.path,
         )
         self.aim(view, below)
 
     def show_floor(self, camera: Camera) -> None:
-        """Shows the bare floor, where there is no scene to show."""
+        """Shows the empty floor, without a scene."""
         self.aim(
             View(np.array([3.0, 1.9, 5.0]), np.array([0.0, 0.9, 0.0]), np.array([0.0, 1.0, 0.0]), 14.0), 0
         )
 
     def aim(self, view: View, below: int) -> None:
-        """Puts the eye where a view has it."""
+        """Sets the camera to a view."""
         eye, height = self.plotter.camera, self.plotter.window_size[1]
         eye.SetPosition(*view.eye)
         eye.SetFocalPoint(*view.target)
         eye.SetViewUp(*view.up)
         free = max(height - below, 1) / height
         eye.SetViewAngle(float(np.degrees(2 * np.arctan(np.tan(LENS / 2) / free))))
-        eye.SetWindowCenter(0.0, free - 1.0)  # the middle of what is free
+        eye.SetWindowCenter(0.0, free - 1.0)  # the middle of the part that is not covered
         away = float(np.linalg.norm(view.eye - view.target))
         eye.SetClippingRange(max(0.05, away / 20), away + 1.5 * view.radius)
-        eye.is_set = True  # else pyvista sets it before the first drawing
+        eye.is_set = True  # else pyvista resets it before the first rendering
         self.floor.aim(view)
 
     def picture(self) -> Picture:
-        """What is drawn: red, green and blue ``(height, width, 3)``."""
-        if not self.plotter._rendered:  # the first drawing makes the window
+        """Renders and returns red, green and blue ``(height, width, 3)``."""
+        if not self.plotter._rendered:  # the first rendering makes the window
             self.plotter.show(auto_close=False, interactive=False)
         self.plotter.render()
         return np.asarray(self.plotter.screenshot(return_img=True))
@@ -143,7 +143,7 @@ class Stage:
         self.plotter.close()
 
 
-def _placed(marks: Sequence[Way | Footprints | Trails | Asked], offset: Array) -> list[Any]:
+def _placed(marks: Sequence[HipTrack | Footprints | Trails | PathMarks], offset: Array) -> list[Any]:
     actors = [actor for mark in marks for actor in mark.actors]
     for actor in actors:
         actor.SetPosition(*offset)

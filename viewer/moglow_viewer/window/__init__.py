@@ -1,1 +1,1 @@
-"""The window of `moglow view`."""
+"""The window of `moglow view`. Reading order: window, viewing, player, dashboard."""

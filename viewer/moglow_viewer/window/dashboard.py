@@ -1,4 +1,4 @@
-"""What a window says around its figures: names, table, timeline with strips, status, keys, messages."""
+"""The panels of a window: names, table, timeline with strips, status, keys, messages."""
 
 from collections.abc import Sequence
 from textwrap import wrap
@@ -14,13 +14,13 @@ from moglow_viewer.stage.overlay import Overlay
 from moglow_viewer.window.viewing import KEYS, MORE, Viewing
 
 MARGIN, STATUS, STATUS_WIDTH, ROW = 14, 34, 560, 38
-"""Pixels: around the timeline, of the line of status below it, its width, and of each kind of strip."""
+"""Pixels: margin of the timeline, height of the status line, its width, and height of each kind of strip."""
 READ = 15
-"""Times a second that the status is written while motion plays: more than anyone can read."""
+"""Updates of the status per second while motion plays; more could not be read."""
 
 
 class Dashboard:
-    """The panels of a window; `lay` draws what stays, `update` what changes from frame to frame."""
+    """The panels of a window; `lay` draws the static parts, `update` those that change from frame to frame."""
 
     def __init__(self, renderer: Any) -> None:
         self.panel, self.names, self.table, self.cursor, self.status, self.help, self.message = (
@@ -31,30 +31,30 @@ class Dashboard:
         self.size = (0, 0)
 
     def of(self, scene: Scene | None) -> None:
-        """Takes up another scene; to be laid out after that."""
+        """Sets the scene; call `lay` after it."""
         self.scene = scene
         self.strips = strips(scene) if scene else []
         self.rows = []
         if scene:
-            figures = [{**measure(m.clip, scene.asked), **m.figures} for m in scene.motions[:4]]
+            figures = [{**measure(m.clip, scene.path), **m.figures} for m in scene.motions[:4]]
             self.rows = figure_table(figures)
 
     @property
     def height(self) -> int:
-        """Pixels that the panel at the bottom takes."""
+        """Height of the panel at the bottom in pixels."""
         kinds = len({strip.label for strip in self.strips})
         return STATUS + max(1, kinds) * ROW + 8
 
     def on_timeline(self, y: float) -> bool:
-        """Whether a place of the window, so many pixels below its top, is on the timeline."""
+        """Returns whether a point, in pixels below the window's top, is on the timeline."""
         return self.size[1] - self.height <= y < self.size[1] - STATUS
 
     def share(self, x: float) -> float:
-        """The share of the duration that lies under a place, so many pixels right of the window's left edge."""
+        """Returns the share of the duration at a point, in pixels from the window's left edge."""
         return min(max((x - MARGIN) / max(self.size[0] - 2 * MARGIN, 1), 0.0), 1.0)
 
     def lay(self, size: tuple[int, int], viewing: Viewing, message: str) -> None:
-        """Draws what stays, for a window of this size."""
+        """Draws the static parts for a window of this size."""
         self.size = size
         width, height = size
         panel = Image.new("RGBA", (width, self.height), ink("panel"))
@@ -110,14 +110,14 @@ class Dashboard:
         return self.names.show(names, 18, 16)
 
     def update(self, viewing: Viewing, now: float) -> None:
-        """Moves the cursor and says where in the motion it is."""
+        """Moves the cursor and updates the status."""
         player, (width, height) = viewing.player, self.size
         seconds = player.shown(now)
         share = seconds / player.duration if player.duration else 0.0
         self.cursor.place(MARGIN + share * (width - 2 * MARGIN) - 1, height - self.height + 4)
         when = int(now * READ) if player.playing else seconds
-        said = when, player, viewing.camera.mode
-        self.status.say(said, lambda: _status(viewing, now), MARGIN, height - STATUS + 6)
+        content = when, player, viewing.camera.mode
+        self.status.update(content, lambda: _status(viewing, now), MARGIN, height - STATUS + 6)
 
 
 def _status(viewing: Viewing, now: float) -> Image.Image:
@@ -133,8 +133,8 @@ def _status(viewing: Viewing, now: float) -> Image.Image:
 
 
 def _keys() -> Image.Image:
-    rows = [(name, said) for name, (said, _) in KEYS.items()] + list(MORE)
-    return table([(said, name) for name, said in rows], size=14, title="Keys")
+    rows = [(name, text) for name, (text, _) in KEYS.items()] + list(MORE)
+    return table([(text, name) for name, text in rows], size=14, title="Keys")
 
 
 def _notice(message: str, width: int) -> Image.Image:

@@ -1,4 +1,4 @@
-"""What a person who looks at motion has set, as a value, and the keys that change it; without a window."""
+"""The state of a view as a value, and the keys that change it; independent of a window."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from moglow_viewer.window.player import Player
 
 @dataclass(frozen=True)
 class Viewing:
-    """Time, camera, and what is shown and how."""
+    """Time, camera, and what is shown in which look."""
 
     player: Player
     camera: Camera = Camera()  # noqa: RUF009 - a value
@@ -20,7 +20,7 @@ class Viewing:
     help: bool = False
 
     def press(self, key: str, now: float) -> "Viewing":
-        """After a key, named as `KEYS` names it; an unknown one changes nothing.
+        """Returns the state after a key, by its name in `KEYS`; unknown keys change nothing.
 
         >>> still = Viewing(Player(duration=2.0, fps=30.0))
         >>> still.press("→", 0.0).player.time, still.press("2", 0.0).hidden, still.press("x", 0.0) == still
@@ -31,7 +31,7 @@ class Viewing:
         return KEYS[key][1](self, now) if key in KEYS else self
 
     def turned(self, across: float, up: float) -> "Viewing":
-        """After a drag of the mouse by so many pixels to the right and up."""
+        """Returns the state after a drag of the mouse, in pixels to the right and up."""
         return replace(self, camera=self.camera.turned(-0.008 * across, -0.006 * up))
 
     def zoomed(self, factor: float) -> "Viewing":
@@ -52,25 +52,25 @@ def _look(mode: str) -> Change:
 KEYS: dict[str, tuple[str, Change]] = {
     "Space": ("play, pause", _play(Player.toggled)),
     "←": ("a frame back", _play(lambda player, now: player.stepped(now, -1))),
-    "→": ("a frame on", _play(lambda player, now: player.stepped(now, 1))),
+    "→": ("a frame ahead", _play(lambda player, now: player.stepped(now, 1))),
     "Home": ("first frame", _play(lambda player, now: player.sought(now, 0.0))),
     "End": ("last frame", _play(lambda player, now: player.stepped(now, player.frames))),
     "L": ("loop", _play(Player.looped)),
     "[": ("slower, to ¼×", _play(lambda player, now: player.faster(now, -1))),
     "]": ("faster, to 4×", _play(lambda player, now: player.faster(now, 1))),
     "F": ("follow the figures", _look("follow")),
-    "O": ("orbit around the whole way", _look("orbit")),
+    "O": ("orbit around the whole track", _look("orbit")),
     "T": ("from the top", _look("top")),
     "B": ("bodies or bones", lambda v, now: replace(v, look="bones" if v.look == "capsules" else "capsules")),
     "D": ("side by side", lambda v, now: replace(v, beside=not v.beside)),
     "P": ("paths and footprints", lambda v, now: replace(v, paths=not v.paths)),
     "?": ("these keys", lambda v, now: replace(v, help=not v.help)),
 }
-"""What each key is called, what it is said to do, and what it does."""
+"""Each key's name, description and effect."""
 MORE = (
     ("1 – 9", "clips on and off"),
     ("S", "save a picture"),
     ("Q", "close"),
     ("mouse", "drag turns, wheel zooms"),
 )
-"""What the window does besides, to be said with the keys."""
+"""Further controls of the window, which are listed with the keys."""

@@ -1,4 +1,4 @@
-"""The window of `moglow view`: keys, mouse, timeline, messages; it reads its files anew when they change."""
+"""The window of `moglow view`: keys, mouse, timeline, messages; it reloads files that change."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,40 +18,41 @@ from moglow_viewer.window.player import Player
 from moglow_viewer.window.viewing import Viewing
 
 TICK = 2
-"""Milliseconds between looks at the clock: with one look a picture, one a little late would be a whole one late."""
+"""Milliseconds between checks of the clock; with one check per picture, a small delay would cost a whole picture."""
 RATE = 60
-"""Pictures a second, as a screen shows them."""
+"""Pictures per second, as on common screens."""
 WATCH = 0.5
-"""Seconds between looks at the files."""
+"""Seconds between checks of the files."""
 SIZE = (960, 640)
 NAMED = {
     "space": "Space", "Left": "←", "Right": "→", "Home": "Home", "End": "End",
     "bracketleft": "[", "bracketright": "]", "question": "?",
 }  # fmt: skip
-"""Keys that the system calls otherwise."""
+"""Keys by the system's names where these differ."""
 
 
-def breath(took: float) -> float:
-    """Seconds to listen to hands before drawing again what took so long: a slow machine must not fall behind them.
+def pause_after(seconds: float) -> float:
+    """Returns the seconds for input events after a picture that took some seconds to draw.
 
-    The system hands over one event between two ticks of a clock that is late, and a held key makes thirty a second.
+    Without them a slow machine falls behind its input: only one event is handled between two late ticks, and a held key
+    makes thirty a second.
 
-    >>> breath(0.01), breath(1.0)
+    >>> pause_after(0.01), pause_after(1.0)
     (0.002, 0.02)
     """
-    return min(0.2 * took, 0.02)
+    return min(0.2 * seconds, 0.02)
 
 
 def after(due: float, began: float, done: float) -> float:
-    """When to draw again, after a picture that was due at a time and was drawn from then to then.
+    """Returns the time of the next picture, after one that was due at a time and drawn between two times.
 
     >>> [round(60 * after(3 / 60, began / 60, done / 60), 6) for began, done in ((3.1, 3.6), (3.1, 4.1), (9.0, 9.5))]
     [4.0, 4.3, 9.6]
     """
-    return max(due + 1 / RATE, done + breath(done - began))
+    return max(due + 1 / RATE, done + pause_after(done - began))
 
 
-class Window:
+class ViewWindow:
     """A window that plays scenes; `open` shows it and returns when it is closed."""
 
     scene: Scene | None = None
@@ -59,7 +60,7 @@ class Window:
     def __init__(self, sources: Sources, *, look: str = "capsules", size: tuple[int, int] = SIZE) -> None:
         if not has_display():
             raise ExportError(
-                "no display to open a window on; write a page with --html walk.html, or a film with --record walk.mp4"
+                "there is no display for a window; write a page or a film instead", setting="html"
             )
         self.sources, self.stamps, self.watched = sources, sources.stamps(), perf_counter()
         self.plotter: Any = pv.Plotter(window_size=list(size), lighting="none", title="moglow")
@@ -77,7 +78,7 @@ class Window:
         self.plotter.show(interactive_update=True, auto_close=False)
         interactor = self.plotter.iren.interactor
         interactor.SetInteractorStyle(None)
-        for event, heard in (
+        for event, handler in (
             ("KeyPressEvent", self._key),
             ("LeftButtonPressEvent", self._grip),
             ("MouseMoveEvent", self._drag),
@@ -87,13 +88,13 @@ class Window:
             ("TimerEvent", lambda *_: self.tick()),
             ("ExposeEvent", lambda *_: self.change(self.viewing)),
         ):
-            interactor.AddObserver(event, heard)
+            interactor.AddObserver(event, handler)
         interactor.CreateRepeatingTimer(TICK)
         interactor.Start()
         self.plotter.close()
 
     def read(self) -> None:
-        """Reads the files; what is wrong with them is said in the window, which keeps what it had."""
+        """Reads the files; an error is shown in the window, which keeps the previous scene."""
         now, first = perf_counter(), self.scene is None
         try:
             self.scene, self.message = self.sources.read(), ""
@@ -116,15 +117,15 @@ class Window:
             self.stage.put(self.scene)
 
     def change(self, viewing: Viewing) -> None:
-        """Takes up what the person has set."""
+        """Sets the state of the view."""
         before, self.viewing, self.stale = self.viewing, viewing, True
         if before.beside != viewing.beside:
             self.put()
         if (before.help, before.hidden) != (viewing.help, viewing.hidden):
-            self.size = (0, 0)  # the panels are laid anew
+            self.size = (0, 0)  # the panels will be laid out again
 
     def tick(self) -> None:
-        """Looks at the clock and the files, and draws if anything is to be seen."""
+        """Checks the clock and the files, and draws if anything has changed."""
         now = perf_counter()
         if now + TICK / 2000 < self.next:
             return
@@ -140,7 +141,7 @@ class Window:
         self.next = after(self.next, now, perf_counter())
 
     def draw(self, now: float) -> None:
-        """Draws the window as it is at a time on the wall."""
+        """Draws the window at a wall-clock time."""
         viewing, size = self.viewing, tuple(self.plotter.window_size)
         if size != self.size:
             self.size = size
@@ -161,7 +162,7 @@ class Window:
         self.drawn += 1
         self.plotter.ren_win.Render()
 
-    # ---- hands ----
+    # ---- input ----
 
     def _key(self, interactor: Any, event: str) -> None:
         symbol = interactor.GetKeySym() or ""
@@ -176,7 +177,7 @@ class Window:
             self.change(self.viewing.press(key, perf_counter()))
 
     def save(self) -> None:
-        """Saves what is on the stage as a PNG file, named after the first clip and its frame."""
+        """Saves the picture as a PNG file, named after the first clip and its frame."""
         if not self.scene:
             return
         now = perf_counter()
@@ -214,7 +215,7 @@ class Window:
             self.change(self.viewing.turned(self.grip[0] - before[0], before[1] - self.grip[1]))
 
     def _scrub(self, place: tuple[int, int]) -> None:
-        """Shows the frame under a place on the timeline, however far above or below it the hand is by now."""
+        """Shows the frame under a point of the timeline, at any height of the pointer."""
         player, now = self.viewing.player, perf_counter()
         share = self.dashboard.share(place[0])
         frame = round(share * (player.frames - 1))

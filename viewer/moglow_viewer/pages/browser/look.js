@@ -1,5 +1,5 @@
 "use strict";
-// How a page is looked at: colours, a sharp canvas, and a camera that is dragged, pinched and wheeled.
+// Colours, the canvas resolution, and a camera controlled by pointer and wheel.
 
 const $ = (selector) => document.querySelector(selector);
 
@@ -20,7 +20,7 @@ function fit(canvas) {
   canvas.getContext("2d").setTransform(ratio, 0, 0, ratio, 0, 0);
 }
 
-// Moves a camera as hands on a canvas ask. `changed` hears of it; pointers that `taken` claims mean something else.
+// Moves a camera by pointers on a canvas, except those for which `taken` is true; `changed` is called after a change.
 class Look {
   constructor(view, camera, { changed = () => {}, taken = () => false } = {}) {
     Object.assign(this, { camera, changed, pointers: new Map(), turned: { yaw: camera.yaw, pitch: camera.pitch } });
@@ -42,7 +42,7 @@ class Look {
   from(mode) {
     const { camera, turned } = this;
     if (camera.mode !== "top") Object.assign(turned, { yaw: camera.yaw, pitch: camera.pitch });
-    // From above +Z points up the screen and +X, the left of who looks along +Z, to the left.
+    // From above +Z is up on the screen and +X is left, as for a figure that faces +Z.
     Object.assign(camera, mode === "top" ? { yaw: Math.PI, pitch: Math.PI / 2 } : turned, { mode, zoom: 1 });
     this.changed();
   }

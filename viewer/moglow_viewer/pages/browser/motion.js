@@ -1,8 +1,8 @@
 "use strict";
-// The motion of a page: takes and paths as points that move. Metres, seconds; Y up. First of the scripts made one.
+// The motion of a page: takes and paths as points that move. Metres, seconds; Y up. First script.
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-const LIFTED = 255; // a foot's byte while it is in the air
+const LIFTED = 255; // byte of a foot in the air
 
 async function inflate(base64) {
   const packed = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
@@ -10,7 +10,7 @@ async function inflate(base64) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-// Second differences of each coordinate, zigzag, all low bytes before all high ones -> metres, frame by frame.
+// Decodes second differences of each coordinate, zigzag, all low bytes before all high ones, to metres, frame by frame.
 async function unpack({ frames, points, unit, origin, data }) {
   const bytes = await inflate(data), columns = 3 * points, count = frames * columns;
   const values = new Float32Array(count);
@@ -25,13 +25,13 @@ async function unpack({ frames, points, unit, origin, data }) {
   return values;
 }
 
-// Points that move: `at(seconds)` blends the two frames around a time, the last one holds.
+// Points that move: `at(seconds)` interpolates between frames; constant after the last.
 class Track {
   constructor(packed, values) {
     Object.assign(this, packed, { values, columns: 3 * packed.points });
     this.pose = new Float32Array(this.columns);
   }
-  get first() { return 0; } // the first frame that is still known
+  get first() { return 0; } // the first frame in memory
   offset(frame) { return frame * this.columns; }
   frameAt(seconds) {
     return clamp(Math.floor(seconds * this.fps + 1e-4), 0, this.frames - 1);
@@ -58,7 +58,7 @@ class Take extends Track {
   constructor(packed, values, feet, slide) {
     super(packed, values);
     Object.assign(this, { feet, slide, shown: true });
-    this.size = 0.1; // how far the body reaches from its hips, seen in a hundred frames
+    this.size = 0.1; // largest distance of the body from its hips, in a sample of a hundred frames
     for (let frame = 0; frame < this.frames; frame += Math.ceil(this.frames / 100)) {
       const [x, y, z] = this.point(frame, this.hips);
       for (const [, tip] of this.bones) {
@@ -77,7 +77,7 @@ class Take extends Track {
   }
 }
 
-// Where the hips go, without the sway of steps: a mean over a second, twice. The camera follows it.
+// Returns the hips' track without the sway of steps, by two means over a second, for the camera.
 function smoothed(take) {
   const reach = Math.round(take.fps / 2), last = take.frames - 1;
   let track = Array.from({ length: take.frames }, (_, frame) => [...take.point(frame, take.hips)]);
@@ -88,7 +88,7 @@ function smoothed(take) {
       sums.push([sx + x, sy + y, sz + z]);
     }
     track = track.map((_, frame) => {
-      const width = Math.min(reach, frame, last - frame); // the same to both sides
+      const width = Math.min(reach, frame, last - frame); // equal on both sides
       const from = sums[frame - width], to = sums[frame + width + 1];
       return to.map((sum, k) => (sum - from[k]) / (2 * width + 1));
     });
@@ -96,7 +96,7 @@ function smoothed(take) {
   return track;
 }
 
-// Each stretch in which a foot stands: where, from when to when, how fast it slides there on average (cm/s).
+// Returns each stretch in which a foot is planted: place, frames and mean sliding speed (cm/s).
 function footprints(take) {
   const prints = [];
   for (let leg = 0; leg < take.toes.length; leg++) {

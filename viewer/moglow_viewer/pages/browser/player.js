@@ -1,5 +1,5 @@
 "use strict";
-// The player of a page: time, keys, buttons and pointers. `window.moglow` shows what it is doing. Last of the scripts.
+// The player of a page: time, keys, buttons and pointers. `window.moglow` gives tests access. Last script.
 
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
 
@@ -14,7 +14,7 @@ async function start() {
 
   const state = { time: 0, playing: false, speed: 1, loop: true, help: false, drawn: 0 };
   const camera = { mode: "follow", yaw: takes[0].heading + 0.65, pitch: 0.26, zoom: 1, distance: 0 };
-  let anchor = null; // the wall clock and the time shown when playing began: frames may drop, time never slows
+  let anchor = null; // wall clock and displayed time at the start of playing: frames may drop, time does not slow down
   let stale = true; // something changed since the last drawing
   let colours = readColours();
   const view = $("#view"), look = new Look(view, camera, { changed: () => { stale = true; } });
@@ -37,7 +37,7 @@ async function start() {
     anchor = anchor || { now, time: state.time };
     const time = anchor.time + ((now - anchor.now) / 1000) * state.speed;
     if (!state.loop && time >= lastTime) return setFrame(frames - 1), play(false);
-    state.time = Math.min(time % (frames / fps), lastTime); // the last frame lasts as long as the others
+    state.time = Math.min(time % (frames / fps), lastTime); // the last frame is shown as long as the others
     stale = true;
   }
 
@@ -86,7 +86,7 @@ async function start() {
   for (const button of document.querySelectorAll("[data-key]")) {
     button.addEventListener("click", (event) => {
       act(button.dataset.key);
-      if (event.detail) button.blur(); // a click leaves Space to play and pause; who tabs keeps the place
+      if (event.detail) button.blur(); // after a click Space should play and pause; with the keyboard the focus is kept
     });
   }
   $("#scrub").max = frames - 1;
@@ -101,7 +101,7 @@ async function start() {
     drawChart();
     stale = true;
   }
-  function drawChart() { // foot slide over time, a line a take
+  function drawChart() { // foot slide over time, one line per take
     const chart = $("#chart"), pen = chart.getContext("2d"), { width, height } = chart.getBoundingClientRect();
     const top = Math.max(20, ...takes.map((take) => take.slide.slice().sort()[Math.floor(0.98 * (take.frames - 1))]));
     pen.clearRect(0, 0, width, height);

@@ -1,9 +1,9 @@
 "use strict";
-// The picture of a page: a floor in metres, paths and footprints on it, shadows, bodies. Second of the scripts.
+// The picture of a page: a floor in metres, paths, footprints, shadows and bodies. Second script.
 
-const LENS = Math.tan(Math.PI / 14); // half the field of view: a long lens, so that bodies keep their shape
-const NEAR = 0.1; // metres in front of the eye; what is nearer is cut off
-const SKATING = 40; // cm/s: from here on a sliding foot is all red
+const LENS = Math.tan(Math.PI / 14); // of half the field of view, narrow so that perspective distorts bodies little
+const NEAR = 0.1; // clipping distance in metres
+const SKATING = 40; // speed in cm/s from which a sliding foot is red
 const WHITE = [255, 255, 255], BLACK = [0, 0, 0];
 
 const mix = (a, b, share) => a.map((value, k) => value + (b[k] - value) * share);
@@ -31,7 +31,7 @@ class Scene {
     for (const bone of bones) this.drawBone(bone);
   }
 
-  // One take has a left and a right colour; several have one each, lighter on the left and darker on the right.
+  // A single take has a colour per side; several have one colour each, lighter on the left and darker on the right.
   tints(k) {
     const { colours } = this, take = colours.takes[k % colours.takes.length];
     return this.takes.length > 1
@@ -75,7 +75,7 @@ class Scene {
     return { target, reach: 0.35 * Math.hypot(high[0] - low[0], high[1] - low[1]) + size };
   }
 
-  // Camera space: right, up, and the depth in front of the eye.
+  // Returns camera coordinates: right, up, and depth.
   seen(x, y, z) {
     const dx = x - this.target[0], dy = y - this.target[1], dz = z - this.target[2];
     const along = ([ax, ay, az]) => ax * dx + ay * dy + az * dz;
@@ -85,7 +85,7 @@ class Scene {
     const scale = this.focal / depth;
     return { x: this.width / 2 + right * scale, y: this.height / 2 - up * scale, scale, depth };
   }
-  // Adds a straight line on the floor to the pen's path, cut where it comes too near.
+  // Adds a straight line on the floor to the pen's path, clipped at the near plane.
   floorLine(x0, z0, x1, z1) {
     let a = this.seen(x0, 0, z0), b = this.seen(x1, 0, z1);
     if (a[2] < NEAR && b[2] < NEAR) return;
@@ -95,7 +95,7 @@ class Scene {
     this.pen.moveTo(from.x, from.y);
     this.pen.lineTo(to.x, to.y);
   }
-  // The place [x, z] on the floor that is seen at a point of the screen; null above the horizon.
+  // Returns the place [x, z] on the floor at a point of the screen; null above the horizon.
   floorAt(px, py) {
     const right = (px - this.width / 2) / this.focal, up = (this.height / 2 - py) / this.focal;
     const way = this.ahead.map((part, axis) => part + right * this.right[axis] + up * this.up[axis]);
@@ -109,7 +109,7 @@ class Scene {
 
   // ---- the floor ----
 
-  // A line a metre, every fifth one stronger, fading with the distance; a line every five metres in a wide view.
+  // Draws a line per metre, every fifth one stronger, fading with the distance; in a wide view one per five metres.
   drawGrid() {
     const { pen, target, camera } = this, radius = Math.min(Math.max(2 * camera.distance, 8), 120);
     const metres = radius > 40 ? 5 : 1, fades = 6;
@@ -134,7 +134,7 @@ class Scene {
     }
   }
 
-  // The asked path, dashed by the tenth of a second, an arrow for the heading every second, and where to be now.
+  // Draws the requested path in dashes of 0.1 s, an arrow for the heading every second, and the current position.
   drawAsked() {
     const { pen, asked, colours } = this, dash = asked.fps / 10, last = asked.frames - 1;
     pen.beginPath();
@@ -169,7 +169,7 @@ class Scene {
     }
   }
 
-  // Where the hips went, strong up to now.
+  // Draws the hips' track, strong up to the current time.
   drawWay({ take, tints }) {
     const { pen } = this, step = Math.max(1, Math.round(take.fps / 15)), now = take.frameAt(this.time);
     for (const [from, to, alpha] of [[take.first, now, 0.9], [now, take.frames - 1, 0.35]]) {
@@ -182,7 +182,7 @@ class Scene {
     }
   }
 
-  // A disc where a foot stands, from green to red by how fast it slides; past and coming ones are faint.
+  // Draws a disc at each planted foot, from green to red by its sliding speed; past and future ones are faint.
   drawFootprints({ take }) {
     const { pen, time } = this, now = take.frameAt(time), pose = take.at(time);
     for (const print of take.prints) {
@@ -201,10 +201,10 @@ class Scene {
 
   // ---- bodies ----
 
-  // The bones of a take on the screen, and under them their shadow: the same strokes, wide to narrow, each faint.
+  // Returns the bones of a take on the screen and draws their shadow, by faint strokes from wide to narrow.
   posed({ take, tints }) {
     const { pen } = this, pose = take.at(this.time), bones = [];
-    const flat = Math.max(Math.abs(Math.sin(this.camera.pitch)), 0.06); // a stroke on the floor is seen from the side
+    const flat = Math.max(Math.abs(Math.sin(this.camera.pitch)), 0.06); // foreshortening of strokes on the floor
     const tinted = tints.sides.map((base) => ({
       light: css(mix(base, WHITE, 0.3)), base: css(base), dark: css(mix(base, BLACK, 0.28)),
       edge: css(mix(base, BLACK, 0.5), 0.55),
@@ -238,9 +238,9 @@ class Scene {
   drawBone({ a, b, tint }) {
     const { pen } = this, dx = b.x - a.x, dy = b.y - a.y, length = Math.hypot(dx, dy);
     const radius = Math.max(a.radius, b.radius);
-    let nx = -0.5, ny = -0.87; // where the light comes from
+    let nx = -0.5, ny = -0.87; // direction of the light
     if (length > radius / 4) {
-      const sign = dy * 0.5 - dx * 0.87 > 0 ? 1 : -1; // of the two normals, the one that faces it
+      const sign = dy * 0.5 - dx * 0.87 > 0 ? 1 : -1; // selects the normal that faces the light
       [nx, ny] = [(-dy / length) * sign, (dx / length) * sign];
     }
     const [x, y] = [(a.x + b.x) / 2, (a.y + b.y) / 2];
@@ -252,7 +252,7 @@ class Scene {
     if (length <= Math.abs(a.radius - b.radius) + 1e-6) {
       const ball = a.radius > b.radius ? a : b;
       pen.arc(ball.x, ball.y, ball.radius, 0, 2 * Math.PI);
-    } else { // two arcs; the lines that touch both balls close them
+    } else { // two arcs, joined by the common tangents
       const along = Math.atan2(dy, dx), open = Math.acos((a.radius - b.radius) / length);
       pen.arc(a.x, a.y, a.radius, along + open, along - open + 2 * Math.PI);
       pen.arc(b.x, b.y, b.radius, along - open, along + open);

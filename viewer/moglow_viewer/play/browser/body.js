@@ -1,7 +1,7 @@
 "use strict";
-// The body of a page: a pose -> rotations -> points. As `moglow.encodings.feet_first` and its leg solver have it.
+// The body: a pose -> rotations -> points. A port of `moglow.encodings.feet_first` and its leg solver.
 
-// Quaternions are w first; matrices are rows one after the other.
+// Quaternions are w first; matrices are row-major.
 const turned = ([aw, ax, ay, az], [bw, bx, by, bz]) => [ // first b, then a
   aw * bw - ax * bx - ay * by - az * bz,
   aw * bx + ax * bw + ay * bz - az * by,
@@ -29,11 +29,11 @@ class Body {
     const triples = (name) => Array.from({ length: arrays[name].length / 3 }, (_, k) => [...arrays[name].subarray(3 * k, 3 * k + 3)]);
     for (const name of ["bones", "soles", "sockets", "toe_numbers", "tilt_numbers"]) this[name] = triples(name);
     this.means = parents.map((_, joint) => [...arrays.means.subarray(4 * joint, 4 * joint + 4)]);
-    // Hips, knees, ankles and carrying joints of the legs, a row each.
+    // Rows of the legs' hips, knees, ankles and parent joints.
     this.legJoints = [0, 1, 2, 3].map((row) => [...arrays.leg_joints.subarray(row * this.legs, (row + 1) * this.legs)]);
   }
 
-  // The k-th of constant maps to `rows` numbers, times a vector. Not `product`: that one stays fast by one kind of array.
+  // Returns the k-th of constant maps to `rows` numbers, times a vector. `product` is for Float32Array only, to be fast.
   mapped(name, k, vector, rows = 4) {
     const matrix = this.arrays[name], out = [];
     for (let row = 0, at = rows * vector.length * k; row < rows; row++) {
@@ -44,7 +44,7 @@ class Body {
     return out;
   }
 
-  // A pose on the path at [x, z, heading]: local rotations of all joints, and where the carrying joint is.
+  // Decodes a pose on the path at [x, z, heading]: local rotations of all joints, and the carrying joint's position.
   decode(pose, [x, z, heading]) {
     const values = this.restored(pose), numbers = (places) => Array.from(places, (place) => values[place]);
     const start = 7 * this.legs, place = [values[start + 1], values[start], values[start + 2]];
@@ -65,7 +65,7 @@ class Body {
     return { turns, at: minus([moved[0] + x, moved[1], moved[2] + z], this.arrays.lift) };
   }
 
-  // All numbers of the chart, from those that the model has: the others follow from them.
+  // Returns all numbers of the chart from the model's channels.
   restored(pose) {
     const { kept, curve_causes: causes, lowest, highest, coefficients, constant } = this.arrays;
     const known = [...pose.subarray(0, kept.length)];
@@ -78,7 +78,7 @@ class Body {
     return this.mapped("restoring", 0, known, constant.length).map((value, k) => value + constant[k]);
   }
 
-  // Where the joints that carry legs are, and how turned, in the path's frame: the hips, or what hangs from them.
+  // Returns a function to the positions and rotations of the legs' parent joints in the path's frame.
   carrying(place, hips, turns) {
     const at = { [this.hips]: { place, turn: hips } };
     for (const joint of this.arrays.trunk) {
@@ -88,18 +88,18 @@ class Body {
     return (joint) => at[joint];
   }
 
-  // Two-bone inverse kinematics; a foot out of reach is approached along the line from its hip.
+  // Two-bone inverse kinematics; towards a foot out of reach the leg is straight.
   solveLeg(leg, turns, carrying, toe, foot, swivel) {
     const ankle = minus(toe, rotated(foot, this.soles[leg]));
     const line = minus(rotated(back(carrying.turn), minus(ankle, carrying.place)), this.sockets[leg]);
     const distance = Math.hypot(...line), [thigh, shin] = [0, 1].map((bone) => this.arrays.lengths[bone * this.legs + leg]);
     const reach = clamp(distance, Math.abs(thigh - shin) + 1e-9, thigh + shin);
-    // The mean line of the leg turned to this one, after swivelling the knee about it.
+    // The rotation from the leg's mean line to this one, after the knee's swivel about it.
     const way = [1 + 1e-9, ...line.map((part) => part / (distance + 1e-12))];
     const halves = [Math.cos(swivel / 2), Math.sin(swivel / 2)];
     const unscaled = this.mapped("swing_matrix", leg, halves.flatMap((half) => way.map((part) => half * part)));
     const swing = unscaled.map((part) => part / Math.hypot(...unscaled));
-    // Cosine and sine of half the angles at hip and ankle, by the cosine rule in the form exact at a straight leg.
+    // Cosine and sine of half the angles at hip and ankle, by the law of cosines in a form exact for a straight leg.
     const corner = (own, other) => [(own + reach) ** 2 - other ** 2, other ** 2 - (own - reach) ** 2]
       .map((part) => Math.sqrt(Math.max(part, 0) / (4 * own * reach)));
     const [a, b] = [corner(thigh, shin), corner(shin, thigh)];
@@ -110,7 +110,7 @@ class Body {
     turns[ankleJoint] = this.mapped("ankle_matrix", leg, turned(back(turned(carrying.turn, lower)), foot));
   }
 
-  // Points of joints, then of end sites, in the world: forward kinematics.
+  // Returns the world positions of joints, then of end sites, by forward kinematics.
   stand({ turns, at }) {
     const places = [], facing = [], out = new Float32Array(3 * this.points);
     this.parents.forEach((parent, joint) => {
@@ -126,7 +126,7 @@ class Body {
   }
 }
 
-// Products of the cosines and sines of half of yaw, roll and pitch: the rotation is linear in them.
+// Returns products of the cosines and sines of half of yaw, roll and pitch; the rotation is linear in them.
 function tiltFactors(tilt) {
   const [yaw, roll, pitch] = tilt.map((angle) => [Math.cos(angle / 2), Math.sin(angle / 2)]);
   return yaw.flatMap((a) => roll.flatMap((b) => pitch.map((c) => a * b * c)));

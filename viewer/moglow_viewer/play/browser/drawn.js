@@ -1,16 +1,16 @@
 "use strict";
-// A line drawn on the floor -> a path that a person can walk. As `moglow.following` and `moglow.signals` have it.
+// A line drawn on the floor -> a path to walk. A port of `moglow.paths.pace` and `moglow.maths.signals`.
 
 const SPACING = 0.02; // metres between the nodes of a curve
-const STRIDE = 0.3; // metres over which a bend is judged
-const STEADY = 0.2; // metres (a Gaussian's deviation) over which the jitter of a hand is smoothed away
+const STRIDE = 0.3; // metres over which a bend is measured
+const STEADY = 0.2; // deviation in metres of the Gaussian that removes the jitter of a drawn line
 
 const lengthOf = ([ax, az], [bx, bz]) => Math.hypot(bx - ax, bz - az);
 const sums = (steps) => steps.reduce((all, step) => [...all, all[all.length - 1] + step], [0]);
 const columns = (rows) => rows[0].map((_, axis) => rows.map((row) => row[axis]));
 const rows = (lists) => lists[0].map((_, k) => lists.map((list) => list[k]));
 
-// Values known at growing places, read at others; the ends hold.
+// Interpolates values given at increasing places; constant beyond the ends.
 function interpolated(wanted, places, values) {
   const last = places.length - 1;
   return wanted.map((place) => {
@@ -33,7 +33,7 @@ function unwrapped(angles) {
   });
 }
 
-// A Gaussian mean over `sigma` values; beyond the ends the signal goes on as its own point reflection.
+// Smooths by a Gaussian of `sigma` values; the ends are extended by point reflection.
 function smoothGaussian(values, sigma) {
   const last = values.length - 1, taps = Math.min(Math.ceil(4 * sigma), last);
   if (taps < 1) return values.slice();
@@ -43,13 +43,13 @@ function smoothGaussian(values, sigma) {
   return values.map((_, k) => weights.reduce((sum, weight, tap) => sum + weight * at(k + tap - taps), 0) / total);
 }
 
-// The drawn points as a curve from where the figure stands: nodes close together and the direction at each.
+// Returns the curve through drawn points from the figure's place: closely spaced nodes and the direction at each.
 function curveFrom([x, z, heading], points) {
   const far = lengthOf([x, z], points[0]) > STRIDE, line = [[x, z], ...(far ? points : points.slice(1))];
   const drawn = line.filter((point, k) => !k || lengthOf(point, line[k - 1]) > 1e-6);
   if (drawn.length < 2) return null;
   const arcs = sums(drawn.slice(1).map((point, k) => lengthOf(drawn[k], point))), length = arcs[arcs.length - 1];
-  if (length < STRIDE) return null; // a tap is no path
+  if (length < STRIDE) return null; // a tap, not a path
   const count = Math.ceil(length / SPACING), places = Array.from({ length: count + 1 }, (_, k) => (k * length) / count);
   const nodes = rows(columns(drawn).map((axis) => smoothGaussian(interpolated(places, arcs, axis), STEADY / SPACING)));
   const slope = (k) => { // a parabola through three nodes, at the ends too
@@ -60,12 +60,12 @@ function curveFrom([x, z, heading], points) {
     });
   };
   const ways = unwrapped([heading, ...nodes.map((_, k) => Math.atan2(...slope(k)))]);
-  return { nodes: [[x, z], ...nodes], directions: ways }; // first it turns on the spot
+  return { nodes: [[x, z], ...nodes], directions: ways }; // begins with a turn on the spot
 }
 
 const gradientStep = (list) => list.slice(1).map((value, k) => value - list[k]);
 
-// Walks a curve at a pace: as fast as speed, bends and acceleration allow, at rest at both ends and in turns on the spot.
+// Returns the path along a curve: as fast as speed, bends and acceleration allow, at rest at the ends and when turning.
 function follow({ nodes, directions }, fps, pace) {
   const steps = nodes.slice(1).map((node, k) => lengthOf(nodes[k], node)), arcs = sums(steps);
   const turns = gradientStep(directions).map(Math.abs), pivot = steps.map((step, k) => step === 0 && turns[k] > 1e-6);
@@ -90,7 +90,7 @@ function follow({ nodes, directions }, fps, pace) {
   };
 }
 
-// Forward, sideways and turn of the step that leads to each frame.
+// Returns forward, sideways and turn velocities of the step to each frame.
 function velocitiesOf({ positions, headings }, fps) {
   return headings.map((heading, k) => {
     if (!k) return [0, 0, 0];

@@ -1,22 +1,22 @@
 "use strict";
-// What moves a figure: keys, the mouse, a touch screen's sticks and a gamepad, as one stick. Left is positive.
+// Input devices combined into one stick: keys, the mouse, a touch screen's sticks and a gamepad. Left is positive.
 
-const KEYS = { // by place on the keyboard, so that they lie alike on every layout
+const KEYS = { // physical keys, at the same places in every layout
   KeyW: ["forward", 1], ArrowUp: ["forward", 1], KeyS: ["forward", -1], ArrowDown: ["forward", -1],
   KeyA: ["sideways", 1], KeyD: ["sideways", -1],
   KeyQ: ["turn", 1], ArrowLeft: ["turn", 1], KeyE: ["turn", -1], ArrowRight: ["turn", -1],
 };
-const HURRY = 1.35; // times the walking pace, with Shift or a gamepad's trigger
-const DEAD = 0.15; // of a gamepad's stick: less is its middle
-const RADIANS_A_PIXEL = 0.01; // of the mouse, when it turns the figure
-const EAGER = 2.5; // how quickly the figure turns to where the mouse wants it, per second
+const HURRY = 1.35; // factor of the walking speed with Shift or a gamepad's trigger
+const DEAD = 0.15; // dead zone of a gamepad's stick
+const RADIANS_A_PIXEL = 0.01; // by which the mouse turns the figure
+const EAGER = 2.5; // rate, per second, at which the figure turns towards the mouse's heading
 
 class Hands {
   constructor(view, pads) {
     Object.assign(this, { held: new Set(), pads: pads.map((pad) => new TouchStick(pad)), owed: 0 });
     window.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || !KEYS[event.code]) return;
-      if (event.target.closest("input") && event.code.startsWith("Arrow")) return; // they move its thumb
+      if (event.target.closest("input") && event.code.startsWith("Arrow")) return; // arrows move the slider
       this.held.add(event.code);
       event.preventDefault();
     });
@@ -30,7 +30,7 @@ class Hands {
   }
   turns(event) { return event.pointerType === "mouse" && Boolean(event.buttons & 2); }
 
-  // What all of them ask for together, -1 to 1 along each axis; `coast` is how far the figure turns anyway, in radians.
+  // Returns the sum of all devices, -1 to 1 along each axis; `coast` is the turn in radians that is still to come.
   stick(coast = 0) {
     const asked = { forward: 0, sideways: 0, turn: 0 };
     for (const code of this.held) { const [axis, sign] = KEYS[code]; asked[axis] += sign; }
@@ -45,7 +45,7 @@ class Hands {
     const { forward, sideways, turn } = this.stick();
     return Math.abs(forward) + Math.abs(sideways) + Math.abs(turn) < 0.05;
   }
-  turned(radians, coast) { // so much of what the mouse asked for is done; once the rest comes by itself it is let go
+  turned(radians, coast) { // subtracts a turn that was made; the rest is dropped when coasting completes it
     if (this.owed) this.owed -= radians;
     if (Math.abs(this.owed - coast) < 0.01) this.owed = 0;
   }
@@ -57,7 +57,7 @@ function gamepad() {
   return { forward: -axis(1), sideways: -axis(0), turn: -axis(2), hurry: (pad?.buttons[7]?.value || 0) > 0.5 };
 }
 
-// A round field under a thumb: x to the right and y down, -1 to 1.
+// A round stick on a touch screen: x to the right and y down, -1 to 1.
 class TouchStick {
   constructor(field) {
     Object.assign(this, { x: 0, y: 0, knob: field.firstElementChild });

@@ -1,8 +1,8 @@
 "use strict";
-// A figure while it is made: what `Scene` asks of a take, for the last minute; and the path that is drawn and walked.
+// A take that grows frame by frame, with its last minute in a ring buffer; and the path that is drawn and followed.
 
-const KEPT = 60; // seconds
-const FLOOR = 3; // seconds in which a toe was once as low as it stands
+const KEPT = 60; // seconds in the buffer
+const FLOOR = 3; // seconds whose lowest height of a toe is taken as the floor
 
 class LiveTake extends Track {
   constructor(fps, figure) {
@@ -34,7 +34,7 @@ class LiveTake extends Track {
     return Math.hypot(b[0] - a[0], b[2] - a[2]) * this.fps;
   }
 
-  // Whether a foot stands: it lands low and slow and leaves high or fast, as in `moglow.contacts`.
+  // Updates a foot's contact: it begins low and slow and ends high or fast, as in `moglow.motion.contacts`.
   plant(frame, leg) {
     const toe = this.toes[leg], [x, height, z] = this.point(frame, toe), { low, high, slow, fast, body } = this.contact;
     let floor = height;
@@ -54,7 +54,7 @@ class LiveTake extends Track {
   }
 }
 
-// The path that was drawn, walked from frame `began` on; until then its beginning waits.
+// The drawn path, which is followed from frame `began` on.
 class DrawnPath extends Track {
   constructor(fps, path) {
     const frames = path.headings.length, values = new Float32Array(6 * frames);
@@ -66,7 +66,7 @@ class DrawnPath extends Track {
     Object.assign(this, { velocities: velocitiesOf(path, fps), began: 0 });
   }
   frameAt(seconds) { return super.frameAt(seconds - this.began / this.fps); }
-  // The velocities of a step and of those that follow it; the end is at rest.
+  // Returns the velocities of a step and of the following ones; zero after the end.
   ahead(step, count) {
     return Array.from({ length: count }, (_, k) => this.velocities[step + k] || [0, 0, 0]);
   }

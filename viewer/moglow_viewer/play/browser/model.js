@@ -1,10 +1,9 @@
 "use strict";
-// The model of a page: past poses, controls and noise -> a pose. As `moglow.numpy_moglow` and `moglow.sampling` have it.
+// The model: past poses, controls and noise -> the next pose. A port of `moglow.sampling`.
 
 const KINDS = { f2: Uint16Array, f4: Float32Array, f8: Float64Array, i4: Int32Array };
-const WARM_UP = 2; // seconds of standing before the first frame, so that nothing starts from a mean
 
-// The arrays of a page by name, from the bytes of all of them one after the other; halves become singles.
+// Returns the arrays by name from their concatenated bytes; float16 becomes float32.
 function unpackArrays(described, bytes) {
   const arrays = {};
   let start = 0;
@@ -24,7 +23,7 @@ function halvesToSingles(bits) {
   });
 }
 
-// Rows of a matrix times a vector, plus a bias. Four sums at once keep the processor busy.
+// Returns a matrix times a vector plus a bias. Four independent sums are faster than one.
 function product(matrix, vector, bias, out = new Float32Array(bias.length)) {
   const width = vector.length;
   for (let row = 0, k = 0; row < out.length; row++) {
@@ -44,7 +43,7 @@ function product(matrix, vector, bias, out = new Float32Array(bias.length)) {
 const joined = (a, b) => { const out = new Float32Array(a.length + b.length); out.set(a); out.set(b, a.length); return out; };
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 
-// The flow, inverted, step by step. Its memory is a value that `step` takes and gives.
+// The inverse of the flow. Its memory is a value that `step` takes and returns.
 class Flow {
   constructor(arrays, facts) {
     Object.assign(this, facts, { arrays, noiseSize: facts.pose_dim + facts.degrees });
@@ -63,14 +62,14 @@ class Flow {
     const given = this.affine("given", encoded), width = 4 * this.hidden, after = new Array(memory.length);
     let x = this.latent(noise, temperature);
     for (let k = this.steps - 1; k >= 0; k--) {
-      let said = x.subarray(0, this.kept), share = given.subarray(k * width, (k + 1) * width);
+      let hidden = x.subarray(0, this.kept), share = given.subarray(k * width, (k + 1) * width);
       for (let depth = 0; depth < this.layers; depth++) {
         const cell = k * this.layers + depth;
-        after[cell] = this.lstm(`step${k}.layer${depth}`, said, memory[cell], share);
-        said = after[cell].h;
+        after[cell] = this.lstm(`step${k}.layer${depth}`, hidden, memory[cell], share);
+        hidden = after[cell].h;
         share = null;
       }
-      x = this.affine(`step${k}.unmix`, this.uncoupled(x, this.affine(`step${k}.head`, said)), "matrix");
+      x = this.affine(`step${k}.unmix`, this.uncoupled(x, this.affine(`step${k}.head`, hidden)), "matrix");
     }
     return { pose: x, memory: after };
   }
@@ -81,7 +80,7 @@ class Flow {
     const size = temperature * (this.degrees ? Math.sqrt(this.degrees / square) : 1);
     return Float32Array.from(noise.subarray(0, this.pose_dim), (z) => size * z);
   }
-  // Gates in the order input, forget, output, new; half of a sigmoid's argument is in its weights.
+  // Gates are in the order input, forget, output, new; the weights contain the factor ½ of the sigmoids' arguments.
   lstm(name, x, { h, c }, share) {
     const gates = this.affine(name, joined(x, h)), size = this.hidden;
     const next = { h: new Float32Array(size), c: new Float32Array(size) };
@@ -93,17 +92,17 @@ class Flow {
     }
     return next;
   }
-  uncoupled(x, said) { // `said` are shifts, then scales
+  uncoupled(x, outputs) { // `outputs` are shifts, then scales
     const out = x.slice(), moved = this.pose_dim - this.kept;
     for (let k = 0; k < moved; k++) {
-      const scale = sigmoid(2 + said[moved + k]) + this.scale_floor;
-      out[this.kept + k] = x[this.kept + k] / scale - said[k];
+      const scale = sigmoid(2 + outputs[moved + k]) + this.scale_floor;
+      out[this.kept + k] = x[this.kept + k] / scale - outputs[k];
     }
     return out;
   }
 }
 
-// Poses frame by frame. A past is the last poses and controls, standardised, and the flow's memory.
+// Samples poses frame by frame. A past is the last standardised poses and controls, and the flow's memory.
 class Sampler {
   constructor(arrays, facts) {
     Object.assign(this, facts, { arrays, flow: new Flow(arrays, facts.flow) });
@@ -116,11 +115,12 @@ class Sampler {
     const mean = this.arrays[`${of}_mean`], deviation = this.arrays[`${of}_deviation`];
     return Float32Array.from(values, (value, k) => value * deviation[k] + mean[k]);
   }
-  style(name) { // for none the usual one; all zeros where there is none: any style
-    return Float32Array.from(this.styles, (style) => Number(style === (name || this.usual)));
+  style(name) { // the labels of the default performer and of a style, by default the default style
+    const styles = this.styles.map((style) => style === (name || this.usual));
+    return Float32Array.from([...this.performers, ...styles], Number);
   }
 
-  // The pose after a past, in metres and radians. `velocities`: those of this step and of the lookahead, 3 each.
+  // Returns the pose after a past, in metres and radians. `velocities` are those of this step and of the lookahead.
   step(past, velocities, noise, style, temperature) {
     const coming = velocities.map((each) => this.standardized(each, "control"));
     const context = this.context(past.poses, [...past.controls, ...coming], style);
@@ -139,7 +139,7 @@ class Sampler {
     for (const part of parts) { out.set(part, at); at += part.length; }
     return out;
   }
-  // The pose that the path's step alone would give: feet stay where they are in the world.
+  // Returns the pose after the path's step with the feet at their places in the world.
   carried(before, control) {
     const [forward, sideways, turn] = this.physical(control, "control").map((rate) => rate / this.fps);
     const pose = this.physical(before, "pose"), out = pose.slice(), legs = this.planted;
@@ -153,25 +153,25 @@ class Sampler {
     return this.standardized(out, "pose");
   }
 
-  // How someone of a style holds themselves, standardised; the mean for none.
+  // Returns the standardised posture of a style; the mean for none.
   posture(style) {
     const { postures } = this.arrays, width = this.flow.pose_dim;
     return Float32Array.from({ length: width }, (_, k) => style.reduce((sum, is, s) => sum + is * postures[s * width + k], 0));
   }
 
-  // The past of a figure that has been standing for a while; `draw` gives the noise of a frame.
-  start(draw, style, temperature) {
+  // Returns the past of a figure that has been standing for `warm_up` seconds; `noise` returns the noise of a frame.
+  start(noise, style, temperature) {
     const still = Array.from({ length: 1 + this.lookahead }, () => [0, 0, 0]);
     const pose = this.posture(style), control = this.standardized(still[0], "control");
     let past = { poses: Array(this.history).fill(pose), controls: Array(this.history).fill(control), memory: this.flow.initial() };
-    for (let frame = 0; frame < WARM_UP * this.fps; frame++) {
-      ({ past } = this.step(past, still, draw(), style, temperature));
+    for (let frame = 0; frame < this.warm_up * this.fps; frame++) {
+      ({ past } = this.step(past, still, noise(), style, temperature));
     }
     return past;
   }
 }
 
-// Standard normals from a seed: the same again and again. Mulberry's integers, Box and Muller's normals.
+// Standard normals from a seed: the Mulberry32 generator and the Box-Muller transform.
 class Dice {
   constructor(seed) { this.seed = (seed * 0x9e3779b9) >>> 0; }
   uniform() {

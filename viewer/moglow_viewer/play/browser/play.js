@@ -1,8 +1,8 @@
 "use strict";
-// The page on which a figure is steered: time, hands, drawing, recording. `window.moglow` shows what it does. Last script.
+// The page on which a figure is steered: time, input, drawing, recording. Tests use `window.moglow`. Last script.
 
-const LATE = 10; // frames made at once at most: a browser that draws three pictures a second still keeps the time
-const STILL = 0.02; // m/s and rad/s: slower is at rest
+const LATE = 10; // most frames made at once, so that three pictures per second are enough for real time
+const STILL = 0.02; // m/s and rad/s below which the figure is at rest
 
 async function start() {
   const facts = JSON.parse($("#data").textContent), { model, figure, pace, bvh } = facts;
@@ -18,10 +18,10 @@ async function start() {
     style: facts.style, temperature: facts.temperature, drawing: false, recording: false, paused: false, help: false, drawn: 0,
   };
   let dice, past, place, moving, shown, take, scene; // the figure
-  let asked = null, before = null, step = 0; // the drawn path, all there was before it, and how far it is walked
+  let asked = null, before = null, step = 0; // the drawn path, the state before it, and its current frame
   let sketch = null, recording = new Recording(fps), takes = 0;
-  let facing = 0, lastTurn = 0; // what the camera follows
-  let stale = true; // something changed since the last drawing, though time stands still
+  let facing = 0, lastTurn = 0; // the heading that the camera follows
+  let stale = true; // something changed since the last drawing
   let clock = null, cost = 0, colours = readColours(), rate = { since: 0, frames: 0, shown: 0 };
 
   const noise = () => dice.normals(size);
@@ -50,7 +50,7 @@ async function start() {
     moving = steering.step(moving, wanted);
     return coming;
   }
-  function leave() { // the stick takes over from a path, at the velocities that it has
+  function leave() { // changes from the path to the stick, at the current velocities
     const [now, last] = [asked.ahead(step, 1)[0], asked.ahead(step - 1, 1)[0]];
     moving = { velocities: now, accelerations: now.map((velocity, k) => (velocity - last[k]) * fps) };
     step = asked.frames;
@@ -90,7 +90,7 @@ async function start() {
     state.recording = true;
     showState();
   }
-  function again() { // the same path from the same past, with other noise
+  function again() { // repeats the path from the same state with other noise
     if (!before) return;
     ({ past, place } = before);
     dice = new Dice(facts.seed + 1000 * ++takes);
@@ -174,14 +174,14 @@ async function start() {
   });
   for (const style of [null, ...model.styles]) {
     const button = $("#styles").appendChild(document.createElement("button"));
-    Object.assign(button, { textContent: style || "usual style", value: style || "" });
+    Object.assign(button, { textContent: style || "default style", value: style || "" });
     button.dataset.state = "style";
     button.addEventListener("click", () => { state.style = style; showState(); });
   }
   for (const button of document.querySelectorAll("button")) {
     button.addEventListener("click", (event) => {
       if (button.dataset.key) act(button.dataset.key);
-      if (event.detail) button.blur(); // a click leaves Space to pause; who tabs keeps the place
+      if (event.detail) button.blur(); // after a click Space should pause; with the keyboard the focus is kept
     });
   }
   $("#temperature").addEventListener("input", (event) => { state.temperature = Number(event.target.value); showState(); });
@@ -232,7 +232,7 @@ async function start() {
 
   // ---- time ----
 
-  // What is shown lies between the last two frames: a hand is seen one frame after it moved.
+  // The displayed time is between the last two frames, one frame behind the input.
   const time = () => Math.max(0, (take.frames - 2 + (clock ? clock.share : 1)) / fps);
   function tick(now) {
     requestAnimationFrame(tick);
@@ -252,7 +252,7 @@ async function start() {
     rate.shown += 1;
     showFigures(now);
   }
-  function turnCamera(now) { // gently behind the figure as it turns
+  function turnCamera(now) { // turns the camera slowly behind the figure
     const share = 1 - Math.exp((lastTurn - now) / 350), turn = (place[2] - facing) * share;
     lastTurn = now;
     facing += turn;

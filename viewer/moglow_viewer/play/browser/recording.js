@@ -1,9 +1,9 @@
 "use strict";
-// What was walked, as files: a BVH of the motion and the CSV of its path that `moglow generate --control` reads.
+// Recordings as files: a BVH file of the motion, and a CSV file of its path for `moglow generate --control`.
 
 const DEGREES = 180 / Math.PI;
 
-// Z, X and Y angles of a rotation, those nearest to the ones before.
+// Returns the Z, X and Y angles of a rotation that are nearest to the previous ones.
 function turnToAngles([w, x, y, z], before) {
   const first = [
     Math.atan2(2 * (w * z - x * y), 1 - 2 * (x * x + z * z)),
@@ -22,7 +22,7 @@ class Recording {
   add(turns, at, place, style) { this.frames.push({ turns, at, place, style }); }
   get seconds() { return Math.max(this.frames.length - 1, 0) / this.fps; }
 
-  // `head` is the hierarchy as text, `order` its joints, `moving` those with a position, `still` where the others are.
+  // `head` is the hierarchy as text, `order` its joints, `moving` the joints with a position, `bones` the offsets.
   toBvh({ head, order, moving, carrier, bones }) {
     const last = [], lines = this.frames.map(({ turns, at }) => order.flatMap((joint) => {
       const place = moving.includes(joint) ? (joint === carrier ? at : bones[joint]).map((metres) => 100 * metres) : [];
@@ -32,7 +32,7 @@ class Recording {
     return `${head}Frames: ${lines.length}\nFrame Time: ${1 / this.fps}\n${lines.join("\n")}\n`;
   }
 
-  // A style that begins later holds from there; rows before the first one say nothing, so it is then left out.
+  // Rows need a style from the first one on; without it the column is left out.
   toCsv() {
     const styled = Boolean(this.frames[0].style);
     const lines = this.frames.map(({ place: [x, z, heading], style }, k) => [
@@ -43,7 +43,7 @@ class Recording {
   }
 }
 
-// Hands a file to whoever looks at the page.
+// Downloads a text file.
 function save(name, text) {
   const link = Object.assign(document.createElement("a"), {
     href: URL.createObjectURL(new Blob([text], { type: "text/plain" })), download: name,

@@ -1,10 +1,10 @@
 "use strict";
-// From a stick to velocities, and where they lead. As `moglow.steering` has it: critically damped springs, in closed form.
+// From a stick to velocities by critically damped springs in closed form. A port of `moglow.paths.steering`.
 
 class Steering {
   constructor(facts) { Object.assign(this, facts); } // seen, fps, response, walk, back, side, turn
 
-  // What a stick asks for, -1 to 1 along each axis, left positive: forward and sideways in m/s, turn in rad/s.
+  // Returns the velocities of a stick, -1 to 1 along each axis, left positive: forward, sideways (m/s), turn (rad/s).
   wanted({ forward, sideways, turn, hurry = 1 }) {
     const length = Math.max(1, Math.hypot(forward, sideways)), pace = forward > 0 ? this.walk : this.back;
     return this.clamped([(hurry * pace * forward) / length, (hurry * this.side * sideways) / length, this.turn * turn]);
@@ -17,7 +17,7 @@ class Steering {
   ahead(moving, wanted, frames) {
     return Array.from({ length: frames }, (_, k) => this.held(moving, wanted, (k + 1) / this.fps).velocities);
   }
-  // How far the figure still goes along each axis if the stick is let go: the area under the spring.
+  // Returns the distance along each axis until the figure is at rest after the stick is released.
   coast({ velocities, accelerations }) {
     return velocities.map((velocity, k) => (2 * velocity + accelerations[k] / this.response) / this.response);
   }
@@ -34,7 +34,7 @@ class Steering {
 
 const RESTING = { velocities: [0, 0, 0], accelerations: [0, 0, 0] };
 
-// The place [x, z, heading] a frame after another one.
+// Returns the place [x, z, heading] one frame after another.
 function walked([x, z, heading], [forward, sideways, turn], fps) {
   const middle = heading + turn / fps / 2, sine = Math.sin(middle), cosine = Math.cos(middle);
   return [x + (forward * sine + sideways * cosine) / fps, z + (forward * cosine - sideways * sine) / fps, heading + turn / fps];

@@ -1,7 +1,7 @@
-"""Faults put into sound motion at known places: what detectors and repairs are measured with.
+"""Damage made in sound motion at known frames, to measure detection and repair.
 
-`inject(clip, kind, generator=…)` gives the injured clip, which of its frames and joints are bad, and the sound clip.
-Everything else about the clip stays as it was, to the last bit.
+`inject(clip, kind, generator=…)` returns the damaged clip, its bad frames and joints, and the sound clip. All other
+values of the clip stay bit for bit the same.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,16 +19,16 @@ from moglow.motion.contacts import contacts, leg_lengths, legs_of, toe_floor, to
 from moglow.motion.foot_lock import LockSpec, carried, carrying_joint, move_feet
 
 MARGIN = 0.25
-"""Seconds at both ends that stay sound."""
+"""Seconds at each end that stay sound."""
 SHORTEST = 1.0
-"""Seconds of the shortest clip that can be injured."""
+"""Seconds of the shortest clip that can be damaged."""
 
 
 @dataclass(frozen=True, eq=False)
-class Injured:
-    """A clip with a fault: the bad ``frames`` ``(T,)`` of it, the bad ``joints``, and the ``sound`` clip that it was.
+class DamagedClip:
+    """A damaged clip, flags ``(T,)`` of its bad ``frames``, its bad ``joints``, and the ``sound`` clip.
 
-    A fault of the rate leaves fewer or more frames than the sound clip has; all others leave as many.
+    Damage of kind "rate" changes the number of frames; no other kind does.
     """
 
     kind: str
@@ -38,19 +38,20 @@ class Injured:
     sound: Clip
 
 
-Injury = Callable[[Clip, np.random.Generator], tuple[Clip, Flags, Sequence[int]]]
+Injection = Callable[[Clip, np.random.Generator], tuple[Clip, Flags, Sequence[int]]]
+"""Returns a damaged clip, flags of its bad frames, and its bad joints."""
 
 
-def inject(clip: Clip, kind: str, *, generator: np.random.Generator) -> Injured:
-    """Puts one fault of a kind (a key of `KINDS`) at a place and of a size that the generator chooses."""
+def inject(clip: Clip, kind: str, *, generator: np.random.Generator) -> DamagedClip:
+    """Returns a clip damaged once, by a kind of `KINDS`; the generator samples the place and the size."""
     if clip.duration < SHORTEST:
         raise ClipError(f"{clip.name or 'clip'}: {clip.duration:.2f} s long; give at least {SHORTEST} s")
-    injured, frames, joints = KINDS[kind](clip, generator)
-    return Injured(kind, injured, frames, tuple(int(joint) for joint in joints), clip)
+    damaged, frames, joints = KINDS[kind](clip, generator)
+    return DamagedClip(kind, damaged, frames, tuple(int(joint) for joint in joints), clip)
 
 
 def spike(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequence[int]]:
-    """A joint turns 60° to 170° away for one to three frames."""
+    """Turns a joint away by 60° to 170° for one to three frames."""
     roles = clip.skeleton.anatomy.roles
     joint = int(generator.choice([joint for role, joint in roles.items() if role != "hips"]))
     frames = _stretch(clip, int(generator.integers(1, 4)), generator)
@@ -62,7 +63,7 @@ def spike(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequ
 
 
 def swap(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequence[int]]:
-    """Both arms, or both legs, exchange their data for 0.2 to 1 s."""
+    """Exchanges the rotations of both arms, or of both legs, for 0.2 to 1 s."""
     pairs = list(limb_pairs(clip.skeleton).values())
     frames = _stretch(clip, _frames(clip, 0.2, 1.0, generator), generator)
     joints = pairs[int(generator.integers(len(pairs)))]
@@ -70,9 +71,10 @@ def swap(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Seque
 
 
 def frozen(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequence[int]]:
-    """A limb, or the outer part of one, keeps its joints for 0.3 to 1 s while the body moves on.
+    """Holds the joints of a limb, or of its outer part, for 0.3 to 1 s while the body moves on.
 
-    Of some places the one is taken where the limb would have moved the most: a still one cannot be told from it.
+    Of eight sampled places the one is used in which the limb would have moved most, since nothing shows where a limb is
+    held that was still anyway.
     """
     parts = list(limbs(clip.skeleton).values())
     places = []
@@ -90,7 +92,7 @@ def frozen(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Seq
 
 
 def lost(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequence[int]]:
-    """The whole figure stands frozen for 0.3 to 1 s and then is where it would have been."""
+    """Holds the whole figure for 0.3 to 1 s; afterwards it is where it would have been."""
     frames = _stretch(clip, _frames(clip, 0.3, 1.0, generator), generator)
     held = np.flatnonzero(frames)[0] - 1
     positions, rotations = clip.positions.copy(), clip.rotations.copy()
@@ -99,21 +101,21 @@ def lost(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Seque
 
 
 def floor(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequence[int]]:
-    """A foot sinks 4 to 12 cm (on legs of 0.85 m) into the floor for as long as it stands, or for 0.2 to 0.5 s of it.
+    """Lowers a planted foot 4 to 12 cm (for legs of 0.85 m) below the floor, for 0.2 to 0.5 s or its whole contact.
 
-    The leg follows, and the hips with it where it would not reach.
+    The leg follows, and so do the hips where the leg is too short.
     """
     planted, toes = contacts(clip), toe_points(clip)
     margin, least = _margin(clip), max(2, round(0.15 * clip.fps))
-    stands = [
+    stances = [
         (leg, max(start, margin), min(stop, len(clip) - margin))
         for leg in range(planted.shape[1])
         for start, stop in runs(planted[:, leg])
         if min(stop, len(clip) - margin) - max(start, margin) >= least
     ]
-    if not stands:
-        raise ClipError(f"{clip.name or 'clip'}: no foot stands long enough to be pushed through the floor")
-    leg, start, stop = stands[int(generator.integers(len(stands)))]
+    if not stances:
+        raise ClipError(f"{clip.name or 'clip'}: no foot is on the floor long enough to be pushed below it")
+    leg, start, stop = stances[int(generator.integers(len(stances)))]
     length = min(stop - start, _frames(clip, 0.2, 0.5, generator))
     start += int(generator.integers(stop - start - length + 1))
     frames = np.zeros(len(clip), bool)
@@ -123,7 +125,7 @@ def floor(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequ
     shifts = np.zeros_like(toes)
     shifts[frames, leg, 1] = toe_floor(toes)[leg] - depth - toes[frames, leg, 1]
     pushed = move_feet(clip, shifts, spec=LockSpec(blend=1e-3, deepest=0.2, straight=0.999))
-    near = widened(frames, 1)  # the hips come down a frame early
+    near = widened(frames, 1)  # the hips are lowered one frame earlier
     foot = legs_of(clip.skeleton)[leg]
     joints = [carrying_joint(clip.skeleton), foot.hip, foot.knee, foot.ankle]
     kept = np.where(near[:, None, None], pushed.rotations, clip.rotations)
@@ -137,19 +139,19 @@ def floor(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequ
 
 
 def teleport(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequence[int]]:
-    """The body is 0.3 to 1.5 m away for 0.1 to 1 s, and comes back."""
+    """Displaces the body by 0.3 to 1.5 m for 0.1 to 1 s."""
     frames = _stretch(clip, _frames(clip, 0.1, 1.0, generator), generator)
     return _displaced(clip, frames, generator), frames, [carrying_joint(clip.skeleton)]
 
 
 def leap(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequence[int]]:
-    """The body jumps 0.3 to 1.5 m and stays there: all frames from then on are bad."""
+    """Displaces the body by 0.3 to 1.5 m from a frame on; all frames from there on are bad."""
     frames = np.arange(len(clip)) >= np.flatnonzero(_stretch(clip, 1, generator))[0]
     return _displaced(clip, frames, generator), frames, [carrying_joint(clip.skeleton)]
 
 
 def rate(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequence[int]]:
-    """A stretch of 0.25 to 0.8 s runs two or three times too fast or too slow; the clip gets shorter or longer."""
+    """Plays 0.25 to 0.8 s two or three times too fast or too slow; the clip gets shorter or longer."""
     factor = float(generator.choice([1 / 3, 1 / 2, 2, 3]))
     length = _frames(clip, 0.25, 0.8, generator)
     room = (len(clip) - 2 * _margin(clip) - 1) / factor
@@ -171,12 +173,12 @@ def rate(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Seque
 
 
 def fps(clip: Clip, generator: np.random.Generator) -> tuple[Clip, Flags, Sequence[int]]:
-    """The whole clip says a rate that is three or four times too high or too low."""
+    """States a frame rate that is three or four times too high or too low."""
     factor = float(generator.choice([1 / 4, 1 / 3, 3, 4]))
     return replace(clip, fps=clip.fps * factor), np.ones(len(clip), bool), range(len(clip.skeleton))
 
 
-KINDS: Mapping[str, Injury] = {
+KINDS: Mapping[str, Injection] = {
     "spike": spike,
     "swap": swap,
     "frozen": frozen,
@@ -201,13 +203,13 @@ def _margin(clip: Clip) -> int:
 
 
 def _frames(clip: Clip, shortest: float, longest: float, generator: np.random.Generator) -> int:
-    """A number of frames between two times, in a short clip at most half of what is between its margins."""
+    """Returns a number of frames between two durations; in a short clip at most half of those between its margins."""
     length = round(generator.uniform(shortest, longest) * clip.fps)
     return max(2, min(length, (len(clip) - 2 * _margin(clip)) // 2))
 
 
 def _stretch(clip: Clip, length: int, generator: np.random.Generator) -> Flags:
-    """So many frames in a row, where the clip's margins are not."""
+    """Returns flags ``(T,)`` of ``length`` successive frames that are outside the clip's margins."""
     start = int(generator.integers(_margin(clip), len(clip) - _margin(clip) - length + 1))
     frames = np.zeros(len(clip), bool)
     frames[start : start + length] = True

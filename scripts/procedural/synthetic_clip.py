@@ -1,4 +1,4 @@
-"""What a procedural mover gives: a clip and the exact contacts of its toes; and the path with a rest at either end."""
+"""The result of a procedural mover: a clip with the exact contacts of its toes. Also lead-ins of paths."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,25 +12,25 @@ from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
 
 LEAD = 2.0
-"""Seconds that are walked before a path begins and after it ends, so that it may begin and end in full stride."""
+"""Seconds of motion before the start of a path and after its end, so that it can begin and end in full stride."""
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
-    """A clip, the path it follows and ``contacts`` ``(T, L)``: which of the ``toes`` stand still, exactly."""
+class SyntheticClip:
+    """A clip, its path and the exact contacts ``(T, L)`` of the ``toes``."""
 
     clip: Clip
     path: ControlPath
     toes: tuple[str, ...]
     contacts: NDArray[np.bool_]
 
-    def cut(self, start: int, stop: int) -> "Recording":
-        """Some of the frames."""
+    def cut(self, start: int, stop: int) -> "SyntheticClip":
+        """Returns a range of frames."""
         clip, path = self.clip[start:stop], self.path[start:stop]
         return replace(self, clip=clip, path=path, contacts=self.contacts[start:stop])
 
     def intervals(self) -> dict[str, list[list[int]]]:
-        """First and last frame of every contact of every toe."""
+        """Returns the first and last frame of every contact of each toe."""
         out: dict[str, list[list[int]]] = {}
         for toe, stands in zip(self.toes, self.contacts.T, strict=True):
             edges = np.flatnonzero(np.diff(np.concatenate([[0], stands.astype(int), [0]])))
@@ -39,7 +39,7 @@ class Recording:
 
 
 def with_lead(path: ControlPath) -> tuple[ControlPath, int]:
-    """The path led on at both ends with the velocities it has there, and by how many frames."""
+    """Returns the path extended at both ends with its velocities there, and the number of added frames."""
     frames = round(LEAD * path.fps)
     velocities = path.velocities()
     onward = ControlPath.from_velocities(np.repeat(velocities[-1:], frames + 1, axis=0), path.fps)
@@ -50,7 +50,7 @@ def with_lead(path: ControlPath) -> tuple[ControlPath, int]:
 
 
 def drift(shape: Sequence[int], *, seconds: float, fps: float, generator: np.random.Generator) -> Array:
-    """Aimless slow motion ``(T, ...)`` of about unit size: nobody is ever quite still."""
+    """Returns slow random motion ``(T, ...)`` of about unit size, for idle movement."""
     noise = smooth_gaussian(generator.normal(size=tuple(shape)), seconds * fps)
     out: Array = noise * np.sqrt(2 * np.sqrt(np.pi) * seconds * fps)
     return out

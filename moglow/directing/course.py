@@ -1,0 +1,141 @@
+"""What a motion follows frame by frame, and the flow that samples, scores and differentiates it. Needs numpy alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from moglow.checkpoint import Checkpoint
+from moglow.corpus.context import Context
+from moglow.errors import CheckpointError
+from moglow.sampling.fast.folded import Floats
+from moglow.sampling.fast.invertible import InvertibleMoGlow, Tape
+from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS, State
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """Standardised ``controls`` ``(K + N + L, 3)`` and style ``labels`` ``(N, S)`` of N frames.
+
+    Frame t sees the controls from K before it to L after it: ``controls[t : t + K + 1 + L]``.
+    """
+
+    controls: Floats
+    labels: Floats
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """What B motions are between two frames: their last K ``poses`` ``(B, K, D)``, standardised, and the memory."""
+
+    poses: Floats
+    memory: State
+
+    def __len__(self) -> int:
+        return len(self.poses)
+
+    def rows(self, rows: Sequence[int] | Floats) -> Self:
+        """Some of the motions, or one of them many times."""
+        return replace(self, poses=self.poses[rows], memory=tuple(part[:, rows] for part in self.memory))
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """A checkpoint's flow in both directions, for batches of motions along one course."""
+
+    context: Context
+    model: InvertibleMoGlow
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> Self:
+        made = NUMPY_MODELS.get(checkpoint.model)
+        if made is None or not made.covers(checkpoint.config):
+            raise CheckpointError(
+                f"the checkpoint's model is {checkpoint.model!r}; pins need a moglow with an LSTM"
+            )
+        return cls(checkpoint.context, InvertibleMoGlow(checkpoint.config, checkpoint.weights))
+
+    def sees(self, course: Course, frame: int, poses: Floats) -> tuple[Floats, Floats]:
+        """The context vectors ``(B, C)`` of a frame after the last K poses ``(B, K, D)``, and its control ``(3,)``."""
+        history = self.context.spec.history
+        seen = course.controls[frame : frame + history + 1 + self.context.spec.lookahead]
+        lead = (len(poses), 1)
+        vector = self.context.build(
+            poses, np.broadcast_to(seen, (*lead[:1], *seen.shape)), np.tile(course.labels[frame], lead)
+        )
+        return vector, seen[history]
+
+    def roll(
+        self, course: Course, frame: int, moment: Moment, latents: Floats
+    ) -> tuple[Floats, Floats, list[Moment]]:
+        """Poses ``(n, B, D)`` of latents ``(n, B, D)`` from a frame on, their log-densities ``(n, B)`` in nats, and
+        the moments before each frame and after the last."""
+        context, moments = self.context, [moment]
+        poses, nats = np.empty_like(latents), np.empty(latents.shape[:2])
+        for t, latent in enumerate(latents):
+            vector, control = self.sees(course, frame + t, moment.poses)
+            target, nats[t], memory = self.model.from_latent(vector, moment.memory, latent.copy())
+            poses[t] = context.from_target(target, moment.poses[:, -1], control)
+            moment = Moment(np.concatenate([moment.poses[:, 1:], poses[t][:, None]], 1), memory)
+            moments.append(moment)
+        return poses, nats - context.log_scale, moments
+
+    def score(
+        self, course: Course, frame: int, moment: Moment, poses: Floats
+    ) -> tuple[Floats, Floats, list[Moment]]:
+        """The latents ``(n, B, D)`` of poses ``(n, B, D)``, their log-densities ``(n, B)``, and the moments."""
+        context, moments = self.context, [moment]
+        latents, nats = np.empty_like(poses), np.empty(poses.shape[:2])
+        for t, pose in enumerate(poses):
+            vector, control = self.sees(course, frame + t, moment.poses)
+            target = context.to_target(pose, moment.poses[:, -1], control)
+            latents[t], nats[t], memory = self.model.invert(vector, moment.memory, target)
+            moment = Moment(np.concatenate([moment.poses[:, 1:], pose[:, None]], 1), memory)
+            moments.append(moment)
+        return latents, nats - context.log_scale, moments
+
+    def tapes(self, course: Course, frame: int, moment: Moment, poses: Floats) -> list[Tape]:
+        """The tapes of one motion's poses ``(n, D)``."""
+        context, tapes = self.context, []
+        for t, pose in enumerate(poses):
+            vector, control = self.sees(course, frame + t, moment.poses)
+            target = context.to_target(pose, moment.poses[:, -1], control)
+            _, _, memory, tape = self.model.taped(vector, moment.memory, target)
+            tapes.append(tape)
+            moment = Moment(np.concatenate([moment.poses[:, 1:], pose[None, None]], 1), memory)
+        return tapes
+
+    def jacobian(self, course: Course, frame: int, tapes: Sequence[Tape], rows: Floats) -> Floats:
+        """How functions of the poses change with each latent ``(n, R, D)``.
+
+        ``rows`` ``(n, R, D)`` are the slopes of R functions by the poses themselves.
+        """
+        context, (frames, count, dim) = self.context, rows.shape
+        history, scale, weights = context.spec.history, context.scale, context.weights
+        poses = np.concatenate([np.zeros((history, count, dim), np.float32), rows])
+        out = np.empty((frames, count, dim), np.float32)
+        nothing = np.zeros((self.model.cells, count, self.model.hidden), np.float32)
+        memory = nothing, nothing
+        for t in range(frames - 1, -1, -1):
+            slope = poses[history + t]
+            control = course.controls[frame + t + history]
+            poses[history + t - 1] += self._carried_back(weights * slope, control)
+            out[t], vector, memory = self.model.back(tapes[t], slope * scale, memory)
+            shown = vector[:, : history * dim].reshape(count, history, dim)
+            poses[t : t + history] += shown.swapaxes(0, 1)
+        return out
+
+    def _carried_back(self, slope: Floats, control: Floats) -> Floats:
+        """The adjoint of `Context._carried`: slopes ``(R, D)`` by a pose from those by the pose carried along."""
+        context, encoding = self.context, self.context.encoding
+        turn = float(context.physical_control(control)[2]) / context.fps
+        out = slope / context.pose_deviation
+        x, z = encoding.slice("toe_x"), encoding.slice("toe_z")
+        new_x, new_z = out[..., x].copy(), out[..., z].copy()
+        out[..., x] = np.cos(turn) * new_x + np.sin(turn) * new_z
+        out[..., z] = np.cos(turn) * new_z - np.sin(turn) * new_x
+        return np.asarray(out * context.pose_deviation)

@@ -1,0 +1,258 @@
+"""Samples motion along a path that meets goals. Needs numpy alone.
+
+From one goal to the next, many motions are sampled and the nearest is steered into the goal (`steer`), the rest of the
+miss is made up for (`arrive`), and the model goes on from there. Frames farther from a goal than `LEAD` are sampled as
+without it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from moglow.corpus.context import Context
+from moglow.directing.aims import Aim, ReachAim
+from moglow.directing.arrival import arrive
+from moglow.directing.course import Course, Flow, Moment
+from moglow.directing.goals import Goal
+from moglow.directing.steer import Steering, SteerSpec
+from moglow.errors import ControlError
+from moglow.paths.control_path import ControlPath
+from moglow.sampling.fast.folded import Floats
+from moglow.sampling.sampler import ENDINGS
+from moglow.sampling.start_and_stop import WARM_UP, best_ending, can_settle, ending_start, setting_off
+
+LEAD = 2.0
+"""Seconds before a goal in which motion is steered towards it."""
+SOON = 0.5
+"""Seconds after a goal within which a further one is already looked at."""
+PARTICLES = 32
+"""Motions that are sampled towards a goal."""
+COLDEST = 0.3
+"""The temperature of the noise that steering may change, at least."""
+CHUNK = 300
+SHORT = 0.02
+"""Metres by which a joint may miss a point that it is to reach; more is an error."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a goal costs: nats of the frames that lead to it, and of the goal's own frame, more than is usual."""
+
+    words: str
+    seconds: float
+    nats: float
+    frame_nats: float
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The price as plain numbers, for a sidecar."""
+        return {
+            "goal": self.words,
+            "seconds": round(self.seconds, 4),
+            "nats_more_than_usual": round(self.nats, 1),
+            "of_its_own_frame": round(self.frame_nats, 1),
+        }
+
+    def __str__(self) -> str:
+        return f"{self.words} costs {max(0.0, self.nats):.0f} nats more than usual{_verdict(self.nats)}"
+
+
+@dataclass(frozen=True, eq=False)
+class Directed:
+    """Poses ``(N, D)`` in metres and radians along a path, their log-likelihoods ``(N,)``, and what goals cost."""
+
+    path: ControlPath
+    poses: Floats
+    nats: Floats
+    prices: tuple[Price, ...]
+
+
+def _verdict(nats: float) -> str:
+    if nats > DEAR:
+        return ": the model does not get there by itself, look at the motion before it"
+    return ": an unusual pose to arrive in" if nats > UNUSUAL else ""
+
+
+UNUSUAL, DEAR = 300.0, 3000.0
+"""Nats from which a goal is unusual, and from which motion towards it is bent more than sampled."""
+
+
+@dataclass(frozen=True, eq=False)
+class Beginning:
+    """What a motion begins with: the ``moment`` before ``frame`` of a course, whose last frames are the path's.
+
+    ``known`` ``(k, D)`` are the path's frames that lie before it, standardised.
+    """
+
+    course: Course
+    frame: int
+    moment: Moment
+    known: Floats
+
+    def before_path(self, path: ControlPath) -> int:
+        """How many frames of the course lie before the path's first."""
+        return len(self.course) - len(path)
+
+
+def from_a_stand(flow: Flow, path: ControlPath) -> Beginning:
+    """The beginning of a figure that stands and sets off, some seconds before the path begins."""
+    context, fps = flow.context, flow.context.fps
+    history, ahead, warm = context.spec.history, context.spec.lookahead, round(WARM_UP * fps)
+    setting = np.pad(setting_off(fps), (history, len(path) + ahead), mode="edge")
+    controls = np.pad(path.velocities(), ((history + warm, ahead), (0, 0)), mode="edge")
+    standing = context.standardize_control((controls * setting[:, None]).astype(np.float32))
+    labels = context.style_rows(context.styles_of(path), len(path)).astype(np.float32)
+    labels = np.concatenate([np.repeat(labels[:1], warm, axis=0), labels])
+    posture = np.asarray(context.posture(labels[:1]), np.float32)
+    moment = Moment(np.repeat(posture[:, None], history, axis=1), flow.model.initial_state(1))
+    return Beginning(Course(standing, labels), 0, moment, posture[:0])
+
+
+@dataclass(frozen=True, eq=False)
+class Director:
+    """Samples the motion of a beginning along a path; ``usual`` are the nats of a frame of recordings."""
+
+    flow: Flow
+    path: ControlPath
+    beginning: Beginning
+    temperature: float
+    seed: int
+    take: int = 0
+    usual: float = np.inf
+    spec: SteerSpec = field(default_factory=SteerSpec)
+
+    @property
+    def context(self) -> Context:
+        return self.flow.context
+
+    @property
+    def course(self) -> Course:
+        return self.beginning.course
+
+    def direct(self, goals: Sequence[Goal]) -> Directed:
+        """The motion that meets goals, which are in the order of their frames."""
+        before, begin = self.beginning.before_path(self.path), self.beginning.frame
+        latents, moment, done = self._latents(), self.beginning.moment, begin
+        groups = [(before + frame, [*group]) for frame, group in groupby(goals, key=lambda goal: goal.frame)]
+        parts: list[tuple[Floats, Floats]] = []
+        prices: list[Price] = []
+        for number, (frame, group) in enumerate(groups):
+            lead = max(done, frame + 1 - round(LEAD * self.path.fps))
+            part, moment = self._roll(latents[done - begin : lead - begin], done, moment)
+            soon = [
+                each for later, others in groups[number + 1 :] for each in others if self._soon(frame, later)
+            ]
+            aims = [goal.aim(self.context, before + goal.frame - lead, self.path) for goal in (*group, *soon)]
+            hints = (
+                [] if soon else [hint for goal in group for hint in goal.hints(self.context, frame - lead)]
+            )
+            last = lead + max(aim.frame for aim in (*aims, *hints))
+            steering = Steering(
+                self.flow, self.course, lead, moment, max(self.temperature, COLDEST), self.spec
+            )
+            later = min(len(latents), last + 1 - begin + round(self.spec.out_of_step * self.path.fps))
+            found = steering.steer(self._particles(latents[lead - begin : later], number), [*aims, *hints])
+            latents[lead - begin : last + 1 - begin] = found.latents
+            arrived = self._arrived(found.poses[: frame + 1 - lead], aims[: len(group)], lead, group)
+            _, nats, moments = self.flow.score(self.course, lead, moment, arrived[:, None])
+            prices += self._prices(group, nats[:, 0], found.usual)
+            parts += [part, (arrived, nats[:, 0])]
+            moment, done = moments[-1], frame + 1
+        parts += self._rest(
+            latents[done - begin :], done, moment, free=not groups or self._settles(groups[-1][0])
+        )
+        poses, nats = (np.concatenate(each) for each in zip(*parts, strict=True))
+        known = self.beginning.known
+        poses = np.concatenate([known, poses])[max(0, before - begin) :]
+        nats = np.concatenate([np.full(len(known), np.nan), nats])[max(0, before - begin) :]
+        nats[: len(known)] = nats[len(known) :].mean() if len(nats) > len(known) else 0.0
+        return Directed(self.path, self.context.physical_pose(poses), nats, tuple(prices))
+
+    def _soon(self, frame: int, later: int) -> bool:
+        return later - frame <= SOON * self.path.fps
+
+    def _latents(self) -> Floats:
+        """The latents ``(n, D)`` of a motion without goals: as the sampler draws them."""
+        before, model = self.beginning.before_path(self.path), self.flow.model
+        counts = max(0, before - self.beginning.frame), len(self.course) - max(before, self.beginning.frame)
+        noise = [
+            np.random.default_rng([self.seed, self.take, part]).standard_normal(
+                (count, model.noise_dim), dtype=np.float32
+            )
+            for part, count in enumerate(counts)
+        ]
+        return np.array(model.latent(np.concatenate(noise), self.temperature))
+
+    def _particles(self, own: Floats, number: int) -> Floats:
+        """Latents ``(n, B, D)`` of motions of which the first is the given one."""
+        generator = np.random.default_rng([self.seed, self.take, 2, number])
+        shape = (len(own), PARTICLES - 1, self.flow.model.noise_dim)
+        others = self.flow.model.latent(generator.standard_normal(shape, dtype=np.float32), self.temperature)
+        return np.concatenate([own[:, None], others], axis=1)
+
+    def _roll(self, latents: Floats, frame: int, moment: Moment) -> tuple[tuple[Floats, Floats], Moment]:
+        """Poses and likelihoods of one motion's latents ``(n, D)``, and the moment after them."""
+        poses, nats = [latents[:0]], [latents[:0, 0]]
+        for start in range(0, len(latents), CHUNK):
+            part = latents[start : start + CHUNK, None]
+            made, likely, moments = self.flow.roll(self.course, frame + start, moment, part)
+            poses.append(made[:, 0])
+            nats.append(likely[:, 0])
+            moment = moments[-1]
+        return (np.concatenate(poses), np.concatenate(nats)), moment
+
+    def _arrived(self, poses: Floats, aims: Sequence[Aim], lead: int, group: Sequence[Goal]) -> Floats:
+        """The poses ``(n, D)`` of a stretch led into its goals exactly."""
+        wanted = poses[-1]
+        for aim in sorted(aims, key=lambda aim: isinstance(aim, ReachAim)):
+            wanted = aim.met(wanted)
+        for aim, goal in zip(aims, group, strict=True):
+            if isinstance(aim, ReachAim):
+                short = float(np.linalg.norm(aim.at(wanted) - aim.point))
+                if short > SHORT:
+                    joint = self.context.encoding.skeleton.names[aim.joint]
+                    raise ControlError(
+                        f"{goal.words}: {joint} stays {100 * short:.0f} cm short of the point; "
+                        "give one nearer to the path, or another time"
+                    )
+        # Where the path is, frame by frame; before it begins, where it begins.
+        at = np.maximum(lead - self.beginning.before_path(self.path) + np.arange(len(poses)), 0)
+        where = ControlPath(self.path.positions[at], self.path.headings[at], self.path.fps)
+        return arrive(self.context, poses, where, wanted)
+
+    def _prices(self, group: Sequence[Goal], nats: Floats, sampled: float) -> list[Price]:
+        usual = min(self.usual, sampled)
+        return [
+            Price(
+                goal.words,
+                goal.frame / self.path.fps,
+                float(np.sum(usual - nats)),
+                float(usual - nats[-1]),
+            )
+            for goal in group
+        ]
+
+    def _settles(self, last: int) -> bool:
+        """Whether the motion's ending begins after the last goal."""
+        start = ending_start(self.path)
+        return start is not None and self.beginning.before_path(self.path) + start > last
+
+    def _rest(
+        self, latents: Floats, frame: int, moment: Moment, *, free: bool
+    ) -> list[tuple[Floats, Floats]]:
+        """The frames after the last goal; where the path stops, the best of several endings."""
+        start = ending_start(self.path)
+        if not free or start is None or not can_settle(self.context.encoding):
+            return [self._roll(latents, frame, moment)[0]]
+        stop = self.beginning.before_path(self.path) + start - frame
+        before, moment = self._roll(latents[:stop], frame, moment)
+        generator = np.random.default_rng([self.seed, self.take, 3])
+        shape = (len(latents) - stop, ENDINGS, self.flow.model.noise_dim)
+        noise = self.flow.model.latent(generator.standard_normal(shape, dtype=np.float32), self.temperature)
+        poses, nats, _ = self.flow.roll(self.course, frame + stop, moment.rows([0] * ENDINGS), noise)
+        physical = self.context.physical_pose(poses.swapaxes(0, 1))
+        best = best_ending(self.context.encoding, physical, self.path.fps)
+        return [before, (poses[:, best], nats[:, best])]

@@ -1,0 +1,273 @@
+"""Directions seen by a model: which channels of which frame are to be what, on a path that leads there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.corpus.context import Context
+from moglow.directing.aims import Aim, PoseAim, ReachAim, walking_channels
+from moglow.directing.joint_groups import channels_of, joints_named, moved_by
+from moglow.directing.pins import Direction, Pin, Reach
+from moglow.errors import ControlError, MoglowError
+from moglow.maths.rotations import wrap_angle
+from moglow.maths.signals import sample_monotone
+from moglow.motion.clip import Clip
+from moglow.motion.retarget import retarget
+from moglow.motion.skeleton import descendants
+from moglow.paths.control_path import ControlPath
+from moglow.sampling.fast.folded import Floats
+
+ONWARDS, LOOSE, ALIKE = 0.1, 3.0, 0.5
+"""Seconds after a pose in which its clip shows how feet move on, times the usual tolerance of that, and the metres a
+second by which the clip may be faster or slower than the path for it to say something."""
+AROUND = 5.0
+"""Seconds of a clip to both sides of a pose that show how its figure stands and where it goes."""
+DETOUR = 2.0
+"""Seconds in which a path leaves its way to a pin's place in the world, and returns to it."""
+LIMB, TRUNK, HIPS = 1.0, 0.4, 0.15
+"""How willingly joints turn for the last centimetres of a reach: those of the limb, of the trunk, and the hips."""
+
+
+@dataclass(frozen=True, eq=False)
+class PoseGoal:
+    """A pose, or some joints of it, at a frame of the path."""
+
+    frame: int
+    words: str
+    channels: NDArray[np.intp]
+    pose: Floats
+    """Standardised ``(D,)``, seen from the path."""
+    joints: tuple[int, ...]
+    """Those of the model's skeleton that turn exactly as in the pose."""
+    posed: Clip
+    """One frame of the model's skeleton, in the world."""
+    source: Clip
+    """One frame as it was given, on its own skeleton, in the world."""
+    groups: tuple[str, ...] = ()
+    """The names of the joints; none for the whole body."""
+    onwards: Floats | None = None
+    """How the clip goes on: its pose `ONWARDS` later, standardised, where it moves about as fast as the path."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is about the whole body."""
+        return len(self.channels) == len(self.pose)
+
+    def aim(self, context: Context, frame: int, path: ControlPath) -> Aim:
+        """The aim at a frame of a stretch."""
+        return PoseAim.of(context, frame, self.channels, self.pose)
+
+    def hints(self, context: Context, frame: int) -> list[Aim]:
+        """What is aimed at more loosely beside it: that legs go on as they do in the clip."""
+        if self.onwards is None:
+            return []
+        later = frame + round(ONWARDS * context.fps)
+        return [PoseAim.of(context, later, walking_channels(context.encoding), self.onwards, LOOSE)]
+
+
+@dataclass(frozen=True, eq=False)
+class ReachGoal:
+    """A joint at a point of the world, at a frame of the path."""
+
+    frame: int
+    words: str
+    joint: int
+    point: tuple[float, float, float]
+    role: str = ""
+    """The joint's role, by which other skeletons know it."""
+
+    def hints(self, context: Context, frame: int) -> list[Aim]:
+        """A point says nothing of how the motion goes on."""
+        return []
+
+    def aim(self, context: Context, frame: int, path: ControlPath) -> Aim:
+        """The aim at a frame of a stretch."""
+        place = np.append(path.positions[self.frame], path.headings[self.frame])
+        return ReachAim(
+            frame, context, self.joint, np.array(self.point), place, _willing(context, self.joint)
+        )
+
+
+Goal: TypeAlias = PoseGoal | ReachGoal
+
+
+def find_goals(
+    context: Context, path: ControlPath, directions: Sequence[Direction]
+) -> tuple[list[Goal], ControlPath]:
+    """The goals of pins and reaches in the order of their frames, and the path, led through pins in the world."""
+    pins = [each for each in directions if isinstance(each, Pin)]
+    reaches = [each for each in directions if isinstance(each, Reach)]
+    frames = [frame_of(path, pin.time, str(pin)) for pin in pins]
+    _refuse_doubles(pins, frames)
+    seen = [_Seen.of(context, pin) for pin in pins]
+    path = led_through(
+        path, [(frame, each.place) for frame, each in zip(frames, seen, strict=True) if each.pin.world]
+    )
+    goals: list[Goal] = [each.goal(context, path, frame) for frame, each in zip(frames, seen, strict=True)]
+    for reach in reaches:
+        frame, joint = frame_of(path, reach.time, str(reach)), _one_joint(context, reach)
+        roles = {number: role for role, number in context.encoding.skeleton.anatomy.roles.items()}
+        goals.append(ReachGoal(frame, str(reach), joint, reach.point, roles.get(joint, "")))
+    return sorted(goals, key=lambda goal: goal.frame), path
+
+
+def frame_of(path: ControlPath, time: float, words: str) -> int:
+    """The frame of a path at a time; an error where it has none."""
+    frame = round(time * path.fps)
+    if not 0 <= frame < len(path):
+        raise ControlError(
+            f"{words}: the motion lasts from 0 to {path.duration:.4g} s; give a time within it"
+        )
+    return frame
+
+
+def _refuse_doubles(pins: Sequence[Pin], frames: Sequence[int]) -> None:
+    """Refuses two pins at one frame of which one is about the whole body."""
+    for k, (pin, frame) in enumerate(zip(pins, frames, strict=True)):
+        others = [other for other in range(len(pins)) if other != k and frames[other] == frame]
+        if others and not pin.groups:
+            raise ControlError(
+                f"{pin}: two pins are at the same frame; leave one out, or give each its own joints"
+            )
+
+
+def _one_joint(context: Context, reach: Reach) -> int:
+    joints = joints_named(context.encoding.skeleton, (reach.joint,), place=str(reach))
+    if len(joints) != 1:
+        raise ControlError(f"{reach}: {reach.joint!r} is {len(joints)} joints; name one, such as left_hand")
+    return joints[0]
+
+
+def _willing(context: Context, joint: int) -> Floats:
+    """How far each channel ``(D,)`` goes to bring a joint to a point; 0 for those that do not move it."""
+    encoding, skeleton = context.encoding, context.encoding.skeleton
+    roles = skeleton.anatomy.roles
+    hips = roles.get("hips", 0)
+    chain = [joint]
+    while skeleton.parents[chain[-1]] >= 0:
+        chain.append(skeleton.parents[chain[-1]])
+    branches = {k for k in chain if len(skeleton.children(k)) > 1}
+    limb = [k for k in chain if not (branches & {k, *descendants(skeleton, k)})]
+    willing = np.zeros(len(encoding), np.float32)
+    for joints, share in (([k for k in chain if k not in limb], TRUNK), ([hips], HIPS), (limb, LIMB)):
+        willing[channels_of(encoding, joints)] = share
+    return willing
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """The pose of a pin, on the model's skeleton and on its own, and its path's x, z and heading there."""
+
+    pin: Pin
+    clip: Clip
+    frame: int
+    source: Clip
+    place: tuple[float, float, float]
+    path: ControlPath
+
+    @classmethod
+    def of(cls, context: Context, pin: Pin) -> "_Seen":
+        clip, name = clip_of(pin.pose, str(pin))
+        frame = pin.frame + (len(clip) if pin.frame < 0 else 0)
+        if not 0 <= frame < len(clip):
+            raise ControlError(
+                f"{pin}: {name} has {len(clip)} frames, none of number {pin.frame}; "
+                f"give 0 to {len(clip) - 1}, or -1 for the last"
+            )
+        around = round(AROUND * clip.fps)
+        first = max(0, frame - around)
+        part = clip[first : frame + around + 1]
+        try:
+            seen = on_skeleton(part, context)
+        except MoglowError as error:
+            raise ControlError(f"{pin}: {error}") from error
+        path = context.encoding.spec.path(seen)
+        frame -= first
+        place = (*path.positions[frame].tolist(), float(path.headings[frame]))
+        return cls(pin, seen, frame, part[frame : frame + 1], place, path)
+
+    def goal(self, context: Context, path: ControlPath, frame: int) -> PoseGoal:
+        """The goal at a frame of the path, to which the pose is moved."""
+        encoding = context.encoding
+        near = slice(max(0, self.frame - 4), self.frame + 5)
+        poses = context.standardize_pose(encoding.encode(self.clip[near], self.path[near]).astype(np.float32))
+        joints = joints_named(encoding.skeleton, self.pin.groups, place=str(self.pin))
+        channels = np.arange(len(encoding)) if not self.pin.groups else channels_of(encoding, joints)
+        x, z, heading = self.place
+        turn = float(path.headings[frame]) - heading
+
+        def placed(clip: Clip) -> Clip:
+            home = clip.moved((-x, 0.0, -z)).moved(heading=turn)
+            return home.moved((path.positions[frame, 0], 0.0, path.positions[frame, 1]))
+
+        posed = placed(self.clip[self.frame : self.frame + 1])
+        return PoseGoal(
+            frame,
+            str(self.pin),
+            channels,
+            poses[self.frame - near.start],
+            moved_by(encoding, joints),
+            posed,
+            placed(self.source),
+            self.pin.groups,
+            self._onwards(context, path, frame, poses[self.frame - near.start :], channels),
+        )
+
+    def _onwards(
+        self, context: Context, path: ControlPath, frame: int, poses: Floats, channels: NDArray[np.intp]
+    ) -> Floats | None:
+        """The pose of the clip after the pin's, if there is one and it says something about the path."""
+        later = round(ONWARDS * self.clip.fps)
+        whole = np.isin(walking_channels(context.encoding), channels).all()
+        if later >= len(poses) or frame + round(ONWARDS * context.fps) >= len(path) or not whole:
+            return None
+        own, asked = self.path.velocities()[self.frame], path.velocities()[frame]
+        alike = np.abs(own - asked).max() < ALIKE
+        return poses[later] if alike else None
+
+
+def clip_of(pose: str | Path | Clip, place: str) -> tuple[Clip, str]:
+    """A clip, read if it is a file, and what to call it."""
+    if isinstance(pose, Clip):
+        return pose, pose.name or "the clip"
+    from moglow.bvh.read import read_bvh  # takes a tenth of a second to import
+
+    try:
+        return read_bvh(pose), str(pose)
+    except MoglowError as error:
+        raise ControlError(f"{place}: {error}") from error
+
+
+def on_skeleton(clip: Clip, context: Context) -> Clip:
+    """A clip at the model's rate on the model's skeleton, its way over the ground as long as it was."""
+    skeleton = context.encoding.skeleton
+    return clip if clip.skeleton == skeleton else retarget(clip, skeleton, keep_path=True)
+
+
+def led_through(path: ControlPath, places: Sequence[tuple[int, tuple[float, float, float]]]) -> ControlPath:
+    """The path led through x, z and heading at some frames, and back to its way where nothing else is near."""
+    if not places:
+        return path
+    knots: dict[float, NDArray[np.float64]] = {}
+    for frame, (x, z, heading) in sorted(places):
+        turn = float(wrap_angle(heading - path.headings[frame]))
+        knots[float(frame)] = np.append(np.array([x, z]) - path.positions[frame], turn)
+    reach, frames = DETOUR * path.fps, sorted(knots)
+    quiet = np.zeros(3)
+    first, last = frames[0], frames[-1]
+    if first > 0:
+        knots[max(0.0, first - reach)] = quiet
+    if last < len(path) - 1:
+        knots[min(len(path) - 1.0, last + reach)] = quiet
+    for before, after in pairwise(frames):
+        if after - before > 2 * reach:
+            knots[before + reach] = knots[after - reach] = quiet
+    times = np.array(sorted(knots))
+    asked = np.stack([knots[time] for time in times])
+    offsets = sample_monotone(times, asked, np.arange(len(path), dtype=float))
+    return replace(path, positions=path.positions + offsets[:, :2], headings=path.headings + offsets[:, 2])

@@ -1,0 +1,157 @@
+"""A finished motion that meets directions: sampled, feet locked, poses exact, faces turned. Needs numpy alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from moglow.checkpoint import Checkpoint
+from moglow.directing.course import Flow
+from moglow.directing.directed import Directed, Director, Price, from_a_stand
+from moglow.directing.gaze import look
+from moglow.directing.goals import Goal, PoseGoal, ReachGoal, find_goals
+from moglow.directing.joint_groups import joints_named
+from moglow.directing.pins import Direction, Look
+from moglow.directing.reaching import reached
+from moglow.directing.settle import Settled, settled
+from moglow.maths.signals import Flags
+from moglow.measures.tally import Measured, Tally
+from moglow.motion.clip import Clip
+from moglow.motion.foot_lock import LockSpec, bent_toes, lock_feet
+from moglow.motion.retarget import retarget
+from moglow.paths.control_path import ControlPath
+
+LOCK = LockSpec(settle=0.5)
+
+
+@dataclass(frozen=True, eq=False)
+class Pinned:
+    """A motion that meets directions, on the rig that was asked for: its path, figures and what each pin costs."""
+
+    clip: Clip
+    path: ControlPath
+    measured: Measured
+    prices: tuple[Price, ...]
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The figures as plain numbers, for a sidecar."""
+        return {**self.measured.figures, "pins": [price.figures for price in self.prices]}
+
+
+@dataclass(frozen=True, eq=False)
+class Directing:
+    """Makes motions of a checkpoint that meet directions."""
+
+    checkpoint: Checkpoint
+    temperature: float
+    foot_lock: bool = True
+
+    @cached_property
+    def flow(self) -> Flow:
+        return Flow.of(self.checkpoint)
+
+    def make(
+        self,
+        path: ControlPath,
+        directions: Sequence[Direction],
+        *,
+        seed: int,
+        take: int = 0,
+        rig: Clip | None = None,
+        name: str = "",
+    ) -> Pinned:
+        """One take of a path, at the model's rate."""
+        context = self.checkpoint.context
+        goals, path = find_goals(context, path.resample(context.fps), directions)
+        director = Director(
+            self.flow,
+            path,
+            from_a_stand(self.flow, path),
+            self.temperature,
+            seed,
+            take,
+            usual_nats(self.checkpoint),
+        )
+        return self.finished(director.direct(goals), goals, directions, rig=rig, name=name)
+
+    def finished(
+        self,
+        directed: Directed,
+        goals: Sequence[Goal],
+        directions: Sequence[Direction],
+        *,
+        rig: Clip | None = None,
+        name: str = "",
+    ) -> Pinned:
+        """The clip of sampled poses: feet locked, faces turned, poses exact, on a rig."""
+        encoding, tally = self.checkpoint.context.encoding, Tally()
+        clip = encoding.decode(directed.poses, directed.path, name)
+        tally.sampled(clip, directed.nats.astype(float))
+        if self.foot_lock:
+            clip = bent_toes(lock_feet(clip, held=_held(clip, goals), spec=LOCK))
+        clip = look(clip, [each for each in directions if isinstance(each, Look)])
+        clip = _exact(clip, goals)
+        tally.written(clip)
+        measured = tally.measured(directed.path)
+        if rig is not None:
+            clip = _exact_on(retarget(clip, rig.skeleton, like=rig, keep_path=True), goals)
+        return Pinned(clip, directed.path, measured, directed.prices)
+
+
+def usual_nats(checkpoint: Checkpoint) -> float:
+    """Log-likelihood in nats of a frame of held-out recordings; infinite where the checkpoint does not say."""
+    said = checkpoint.about.get("validation", {}).get("likelihood", {})
+    return -float(said["standardized"]) if "standardized" in said else np.inf
+
+
+def _held(clip: Clip, goals: Sequence[Goal]) -> Flags:
+    """The frames in which a goal says where feet are."""
+    held, skeleton = np.zeros(len(clip), bool), clip.skeleton
+    feet = {joint for leg in skeleton.anatomy.legs for joint in (leg.ankle, leg.toe)}
+    for goal in goals:
+        joints = goal.joints if isinstance(goal, PoseGoal) else (goal.joint,)
+        held[goal.frame] |= bool(feet & set(joints))
+    return held
+
+
+def _exact(clip: Clip, goals: Sequence[Goal]) -> Clip:
+    """The clip of the model's skeleton with poses exact to the last bit, and joints at their points."""
+    posed = [goal for goal in goals if isinstance(goal, PoseGoal)]
+    clip = settled(
+        clip,
+        [
+            Settled(
+                goal.frame,
+                np.array(goal.joints, np.intp),
+                goal.posed.rotations[0],
+                goal.posed.positions[0] if goal.whole else None,
+            )
+            for goal in posed
+        ],
+    )
+    for goal in goals:
+        if isinstance(goal, ReachGoal):
+            clip = settled(clip, [reached(clip, goal.frame, goal.joint, np.array(goal.point))])
+    return clip
+
+
+def _exact_on(clip: Clip, goals: Sequence[Goal]) -> Clip:
+    """The same on another skeleton, as far as poses were given on it."""
+    poses = []
+    for goal in goals:
+        if isinstance(goal, PoseGoal) and goal.source.skeleton == clip.skeleton:
+            joints = joints_named(clip.skeleton, goal.groups, place=goal.words)
+            # Its floor is the motion's, not that of the file.
+            lift = clip.world()[0][goal.frame, :, 1].min() - goal.source.world()[0][0, :, 1].min()
+            source = goal.source.moved((0.0, lift, 0.0))
+            positions = source.positions[0] if goal.whole else None
+            poses.append(Settled(goal.frame, np.array(joints, np.intp), source.rotations[0], positions))
+    clip = settled(clip, poses)
+    for goal in goals:
+        if isinstance(goal, ReachGoal) and goal.role in clip.skeleton.anatomy.roles:
+            joint = clip.skeleton.anatomy.roles[goal.role]
+            clip = settled(clip, [reached(clip, goal.frame, joint, np.array(goal.point))])
+    return clip

@@ -1,0 +1,154 @@
+"""What a figure is to do and when: `Pin` a pose, `Reach` a point, `Look` at one. Needs numpy alone.
+
+Each can be written as one word, as the command line takes it; these words are also how messages name it.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, TypeAlias
+
+from moglow.errors import ControlError
+from moglow.motion.clip import Clip
+
+_PIN = re.compile(r"(?P<time>[^=]*)=(?P<file>.+?)(?:@(?P<frame>[^@:/\\.]*))?(?P<options>(?::[^:/\\.@]*)*)")
+_REACH = re.compile(r"(?P<time>[^=]*)=(?P<joint>.+):(?P<point>[^:]*)")
+_LOOK = re.compile(r"(?P<start>[^=]*?\d)-(?P<stop>[^=-]*)=(?P<point>[^=]*)")
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A figure is in a pose at a time.
+
+    Args:
+        time: seconds from the first frame of the motion.
+        pose: a motion file, or a clip, of any skeleton.
+        frame: which of its frames; negative ones count from the end.
+        joints: groups of joints (arms, left_arm, legs, spine, head …), roles or names; all joints if not given.
+        world: whether the figure stands where the clip has it, and the path is led there, or at its place on the path.
+
+    >>> Pin.parse("3.0=pose.bvh@17:arms")
+    Pin(time=3.0, pose='pose.bvh', frame=17, joints=('arms',), world=False)
+    """
+
+    time: float
+    pose: str | Path | Clip
+    frame: int = 0
+    joints: str | Sequence[str] = ()
+    world: bool = False
+
+    @classmethod
+    def parse(cls, text: str, option: str = "--pin") -> Self:
+        """The pin that ``TIME=FILE[@FRAME][:JOINTS][:world]`` means."""
+        found = _PIN.fullmatch(text.strip())
+        form = "TIME=FILE@FRAME, such as 3.0=pose.bvh@17 or 4.2=crouch.bvh@0:arms"
+        if not found:
+            raise ControlError(f"{option} {text}: expected {form}")
+        words = [word.strip() for part in found["options"].split(":")[1:] for word in part.split(",")]
+        if "" in words:
+            raise ControlError(f"{option} {text}: a word is missing after ':'; expected {form}")
+        frame = found["frame"] or "0"
+        if not re.fullmatch(r"-?\d{1,9}", frame):
+            raise ControlError(f"{option} {text}: {frame!r} is no frame; expected {form}")
+        joints = tuple(word for word in words if word != "world")
+        time = _number(found["time"], f"{option} {text}", "seconds")
+        return cls(time, found["file"], int(frame), joints, "world" in words)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The joints as names."""
+        return (self.joints,) if isinstance(self.joints, str) else tuple(self.joints)
+
+    def __str__(self) -> str:
+        return f"pin at {self.time:g} s"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """A joint is at a point of the world at a time.
+
+    Args:
+        time: seconds from the first frame of the motion.
+        joint: a role such as left_hand, or a joint's name.
+        point: metres, Y up.
+
+    >>> Reach.parse("2.5=left_hand:0.4,1.3,1.0")
+    Reach(time=2.5, joint='left_hand', point=(0.4, 1.3, 1.0))
+    """
+
+    time: float
+    joint: str
+    point: tuple[float, float, float]
+
+    @classmethod
+    def parse(cls, text: str, option: str = "--reach") -> Self:
+        """The reach that ``TIME=JOINT:X,Y,Z`` means."""
+        found = _REACH.fullmatch(text.strip())
+        if not found:
+            raise ControlError(
+                f"{option} {text}: expected TIME=JOINT:X,Y,Z, such as 2.5=left_hand:0.4,1.3,1.0"
+            )
+        place = f"{option} {text}"
+        return cls(
+            _number(found["time"], place, "seconds"), found["joint"].strip(), _point(found["point"], place)
+        )
+
+    def __str__(self) -> str:
+        return f"reach at {self.time:g} s"
+
+
+@dataclass(frozen=True)
+class Look:
+    """Head and upper spine turn towards a point of the world during an interval.
+
+    Args:
+        start, stop: seconds from the first frame of the motion.
+        point: metres, Y up.
+
+    >>> Look.parse("0-4=1,1.6,3")
+    Look(start=0.0, stop=4.0, point=(1.0, 1.6, 3.0))
+    """
+
+    start: float
+    stop: float
+    point: tuple[float, float, float]
+
+    @classmethod
+    def parse(cls, text: str, option: str = "--look") -> Self:
+        """The look that ``START-STOP=X,Y,Z`` means."""
+        found, place = _LOOK.fullmatch(text.strip()), f"{option} {text}"
+        if not found:
+            raise ControlError(f"{place}: expected START-STOP=X,Y,Z, such as 0-4=1,1.6,3")
+        start, stop = _number(found["start"], place, "seconds"), _number(found["stop"], place, "seconds")
+        if not start < stop:
+            raise ControlError(
+                f"{place}: it ends at {stop:g} s, before it starts; give the earlier time first"
+            )
+        return cls(start, stop, _point(found["point"], place))
+
+    def __str__(self) -> str:
+        return f"look from {self.start:g} to {self.stop:g} s"
+
+
+Direction: TypeAlias = Pin | Reach | Look
+LARGEST = 1e6
+"""Seconds or metres; more is taken for a mistake."""
+
+
+def _number(text: str, place: str, unit: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) <= LARGEST:
+        raise ControlError(f"{place}: {text.strip()!r} is no number of {unit}")
+    return value
+
+
+def _point(text: str, place: str) -> tuple[float, float, float]:
+    parts = text.split(",")
+    if len(parts) != 3:
+        raise ControlError(f"{place}: {text.strip()!r} is no point; expected three numbers x,y,z in metres")
+    x, y, z = (_number(part, place, "metres") for part in parts)
+    return x, y, z

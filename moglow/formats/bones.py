@@ -1,0 +1,185 @@
+"""Bones as a file poses them in its world, and the clip they make; numpy alone.
+
+Formats differ in what a joint's own frame is: glTF and FBX turn it in the rest pose, Acclaim gives it axes of its own.
+World positions and world rotations mean the same in all of them. A clip is made of these: its zero pose is the rest
+pose of the file, so every joint turns by its rotation away from rest.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from moglow.anatomy.unit_and_axes import UPS, find_basis, find_unit
+from moglow.bvh.portable import unit_to_metres
+from moglow.errors import MotionFileError
+from moglow.formats.node_tree import NodeTree
+from moglow.maths.rotations import (
+    UP,
+    Array,
+    matrix_to_quat,
+    quat_between,
+    quat_conjugate,
+    quat_multiply,
+    quat_rotate,
+    quat_to_matrix,
+)
+from moglow.motion.clip import Clip
+from moglow.motion.skeleton import Layout, Skeleton
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+_POSES = 16  # frames that show which way is up
+_LEG = (0.1, 10.0)  # metres; legs outside show that a file declares a unit that it does not use
+_RATES = (
+    30,
+    24,
+    25,
+    50,
+    60,
+    100,
+    120,
+    240,
+)  # frames a second on which the keys of a thinned animation may lie
+_ON_FRAME = 0.02  # frames; times are single precision
+
+
+@dataclass(frozen=True, eq=False)
+class Bones:
+    """Named bones, parents first, at rest and in frames, in the world of a file.
+
+    ``rest_positions`` ``(J, 3)`` and ``rest_rotations`` ``(J, 4)`` are the rest pose, ``positions`` ``(T, J, 3)`` and
+    ``rotations`` ``(T, J, 4)`` the motion. ``unit`` is metres per unit and ``up`` the axis that points up, as the file
+    declares them; None where it does not. ``roles`` are joints by role where the file names them.
+    """
+
+    names: tuple[str, ...]
+    parents: tuple[int, ...]
+    rest_positions: Array
+    rest_rotations: Array
+    positions: Array
+    rotations: Array
+    fps: float
+    unit: float | None = None
+    up: str | None = None
+    end_sites: tuple[tuple[int, tuple[float, ...]], ...] = ()
+    """Tips in the world's axes, relative to their joints at rest."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+
+    def clip(
+        self,
+        name: str,
+        *,
+        unit: str | float | None = None,
+        up: str | None = None,
+        overrides: Mapping[str, str] = _NONE,
+    ) -> Clip:
+        """Returns the motion in metres, Y up and +Z forward; ``unit`` and ``up`` replace what the file declares."""
+        overrides = {**self.roles, **overrides}
+        turns = quat_multiply(self.rotations, quat_conjugate(self.rest_rotations))
+        above = list(self.parents[1:])
+        back = quat_conjugate(turns[:, above])
+        rotations, positions = turns.copy(), self.positions.copy()
+        rotations[:, 1:] = quat_multiply(back, turns[:, 1:])
+        positions[:, 1:] = quat_rotate(back, self.positions[:, 1:] - self.positions[:, above])
+        offsets = self.rest_positions.copy()
+        offsets[0] = 0.0
+        offsets[1:] -= self.rest_positions[above]
+        figure = Skeleton(self.names, self.parents, offsets, overrides=overrides)
+        metres = self._metres(figure, unit)
+        basis = self._basis(figure, up)
+        ends = tuple(
+            (joint, tuple((metres * basis @ np.array(tip)).tolist())) for joint, tip in self.end_sites
+        )
+        layout = Layout((), metres, tuple(map(tuple, basis.tolist())))
+        skeleton = replace(figure, offsets=metres * offsets @ basis.T, end_sites=ends, layout=layout)
+        rotations[..., 1:] = (
+            rotations[..., 1:] @ basis.T
+        )  # a rotation, so that turning its axis turns a rotation
+        return Clip(skeleton, metres * positions @ basis.T, rotations, self.fps, name=name)
+
+    def _metres(self, figure: Skeleton, unit: str | float | None) -> float:
+        """Metres per unit: as asked for, as declared where legs then have a length that legs can have, or as found."""
+        if unit is not None:
+            return unit_to_metres(unit)
+        if self.unit is not None:
+            rest = figure.rest_positions
+            legs = [abs(rest[leg.hip] - rest[leg.ankle]).max() * self.unit for leg in figure.anatomy.legs]
+            if not legs or _LEG[0] < np.mean(legs) < _LEG[1]:
+                return self.unit
+        return find_unit(figure.names, figure.parents, figure.rest_positions, figure.overrides)[0]
+
+    def _basis(self, figure: Skeleton, up: str | None) -> Array:
+        """The rotation from the file's axes to ours; a declared axis up holds unless the poses contradict it."""
+        declared = (up or self.up or "").upper()
+        if declared and declared not in UPS:
+            raise MotionFileError(f"up axis {up!r} is unknown, expected {', '.join(UPS)}")
+        names, parents, rest = figure.names, figure.parents, figure.rest_positions
+        upright = quat_to_matrix(quat_between(UPS[declared], UP)).round() if declared else np.eye(3)
+        if up:
+            return upright
+        if declared:
+            facing, _ = find_basis(names, parents, rest @ upright.T, None, figure.overrides)
+            if facing[1, 1] > 0.5:
+                return facing @ upright
+        some = np.linspace(0, len(self.positions) - 1, _POSES).astype(int)
+        basis, sure = find_basis(names, parents, rest, self.positions[some], figure.overrides)
+        return basis if sure > 0.5 or not declared else upright
+
+
+def compose(
+    tree: NodeTree, positions: Array, rotations: Array, scales: Array, *, unscaled: Collection[int] = ()
+) -> tuple[Array, Array]:
+    """Returns world positions ``(..., N, 3)`` and rotations ``(..., N, 4)`` of local ones, with scales ``(..., N, 3)``.
+
+    A scale moves and stretches what hangs on its node; ``unscaled`` nodes are moved but not stretched by their parent's
+    own. Rotations are composed without it, since a stretched frame has none.
+    """
+    world = np.array(positions, float)
+    turns = np.array(rotations, float)
+    scales = np.asarray(scales, float)
+    frames = quat_to_matrix(rotations) * scales[..., None, :]
+    for node in tree.order:
+        above = tree.above[node]
+        if above < 0:
+            continue
+        frame = frames[..., above, :, :]
+        world[..., node, :] = np.einsum("...ab,...b->...a", frame, world[..., node, :]) + world[..., above, :]
+        if node in unscaled:
+            frame = frame / np.where(scales == 0, 1.0, scales)[..., above, None, :]
+        frames[..., node, :, :] = frame @ frames[..., node, :, :]
+        turns[..., node, :] = quat_multiply(turns[..., above, :], turns[..., node, :])
+    return world, turns
+
+
+def matrices_to_poses(matrices: Array) -> tuple[Array, Array]:
+    """Returns positions ``(..., 3)`` and rotations ``(..., 4)`` of affine matrices ``(..., 4, 4)`` that act on columns.
+
+    The rotation is the nearest one; a mirroring becomes a half turn.
+    """
+    left, _, right = np.linalg.svd(matrices[..., :3, :3])
+    turns = left @ right
+    turns = turns * np.sign(np.linalg.det(turns))[..., None, None]
+    return np.array(matrices[..., :3, 3]), matrix_to_quat(turns)
+
+
+def rate_of(times: Array) -> float:
+    """Returns the frames a second of key times ``(N,)`` in seconds, sorted: of a clock that has a tick at each of them.
+
+    >>> rate_of(np.arange(9) / 47.0), rate_of(np.array([1.0, 4.0, 7.0, 20.0]) / 24.0), rate_of(np.array([0.0]))
+    (47.0, 24.0, 30.0)
+    """
+    steps = np.diff(times)
+    steps = steps[steps > 1e-5]
+    if not len(steps):
+        return 30.0
+    rate = 1.0 / float(np.median(steps))
+    span = float(times[-1] - times[0])
+    rate = round(span * rate) / span if len(steps) > 1 else rate  # a whole number of frames from end to end
+    if len(steps) > 1 and np.abs(steps * rate - np.round(steps * rate)).max() <= _ON_FRAME and rate >= 10.0:
+        return float(round(rate)) if abs(round(rate) - rate) < 4e-4 * rate else rate
+    for candidate in _RATES:
+        ticks = (times - times[0]) * candidate
+        if np.abs(ticks - np.round(ticks)).max() <= _ON_FRAME:
+            return float(candidate)
+    return float(np.clip(round(rate), 30.0, 120.0))
