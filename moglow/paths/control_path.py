@@ -32,7 +32,7 @@ LONGEST = 1_000_000
 class ControlPath:
     """Ground ``positions`` ``(T, 2)`` as (x, z) in metres, ``headings`` ``(T,)`` in radians, unwrapped, at ``fps``.
 
-    ``styles`` names a style for each frame, or is None.
+    ``styles`` names a style for each frame, or is None. ``notes`` are doubts about the file that it came from.
 
     >>> arc = ControlPath.from_velocities([[1.2, 0.0, 0.5]] * 61, fps=30.0)
     >>> len(arc), arc.duration, arc.velocities()[-1].round(6).tolist()
@@ -43,6 +43,7 @@ class ControlPath:
     headings: Array
     fps: float
     styles: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         positions, headings = np.asarray(self.positions, float), np.asarray(self.headings, float)

@@ -75,7 +75,7 @@ class ControlRange:
         for name, share in self.shares(path).items():
             worst, seen, (scale, unit) = int(np.argmax(share.round(6))), getattr(self, name), _UNITS[name]
             asked = share[worst] * max(seen, LEAST)
-            if share[worst] > TOLERANCE:
+            if share[worst] > TOLERANCE and f"{asked * scale:.1f}" != f"{seen * scale:.1f}":
                 out.append(
                     f"{name}: {asked * scale:.1f} {unit} asked at {worst / path.fps:.1f} s, "
                     f"{seen * scale:.1f} {unit} within reach"

@@ -21,6 +21,7 @@ from moglow.motion.foot_lock import LockSpec, bent_toes, lock_feet
 from moglow.motion.retarget import retarget
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.sampler import Sampler, Track
+from moglow.sampling.sanity import is_wild, refuse_wild
 
 TAKES = 16
 """Motions that are tried for a loop …"""
@@ -95,9 +96,12 @@ def make_loop(
         Track(_walked_on(each, max(2 * len(each), least) + 2 * blend), track.seed, track.take * TAKES + k)
         for k, each in enumerate(laps)
     ]
+    drawn = list(zip(laps, _draw(sampler, tracks), strict=True))
+    sane = [(each, made) for each, made in drawn if not is_wild(made[0], checkpoint.context).any()]
+    if not sane:
+        refuse_wild(drawn[0][1][0], checkpoint.context, 0)
     found = [
-        (*_seam(sampler, poses, len(each) - 1, blend), each, poses, nats)
-        for each, (poses, nats) in zip(laps, _draw(sampler, tracks), strict=True)
+        (*_seam(sampler, poses, len(each) - 1, blend), each, poses, nats) for each, (poses, nats) in sane
     ]
     found.sort(key=lambda seam: seam[0])
     loops = [

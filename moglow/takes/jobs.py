@@ -8,7 +8,7 @@ from pathlib import Path
 from moglow.compute.launch import process_number
 from moglow.errors import ControlError, MoglowError
 from moglow.files.atomic import check_output
-from moglow.formats.export import EXPORTERS
+from moglow.formats.export import writer_for
 
 FOLDER = Path("takes")
 """Where the motions of several paths go if nobody says."""
@@ -58,9 +58,7 @@ def plan(controls: Sequence[str], out: Path | None, takes: int) -> list[Job]:
         raise MoglowError(
             f"{out}: one file for {len(paths)} paths; give a folder, or a pattern such as 'takes/{{}}{out.suffix}'"
         )
-    if out.suffix.lower() not in EXPORTERS:
-        known = ", ".join(sorted(EXPORTERS))
-        raise MoglowError(f"{out}: no format for the suffix {out.suffix!r}; use one of {known}")
+    writer_for(out)  # refuses a suffix without a format
     names = _names(paths)
     targets = [out.with_name(out.name.replace("{}", name)) for name in names]
     return [

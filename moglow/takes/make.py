@@ -12,7 +12,7 @@ import numpy as np
 
 from moglow import __version__
 from moglow.checkpoint import BEST, Checkpoint, likelihood_terms, real_figures, real_slide
-from moglow.errors import ExportError
+from moglow.errors import ClipError, ControlError, ExportError, MoglowError
 from moglow.files.atomic import file_digest, refuse_overwriting, sweep
 from moglow.files.locks import locked, locked_in_turn
 from moglow.formats.export import check_options, export_blocks, root_options
@@ -25,6 +25,7 @@ from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Motion, moti
 from moglow.sampling.loops import Loop, make_loop
 from moglow.sampling.ranking import scores
 from moglow.sampling.sampler import Sampler, Track
+from moglow.sampling.sanity import bodies
 from moglow.takes.jobs import Job, find_share, plan, share
 from moglow.takes.sidecars import (
     Figures,
@@ -39,6 +40,8 @@ from moglow.takes.single import on_rig, read_rig
 
 Passed: TypeAlias = Callable[[int, int, int], None]
 """Is told the frames of finished motions, those of all, and those of the motion that is being made."""
+LISTED = 5
+"""Failed paths that the last error describes."""
 THERE = "is there already, made with the same settings (--overwrite makes it again)"
 
 
@@ -99,9 +102,15 @@ def make_takes(
     rig = read_rig(wish.skeleton) if wish.skeleton else None
     common = _settings(wish, sampler)
     orders: list[Order] = []
+    failed: dict[Job, str] = {}
     for job in jobs:
         found = _found(job, wish)
-        for order in _orders(job, wish, model, common):
+        try:
+            ordered = _orders(job, wish, model, common)
+        except ControlError as error:
+            failed[job] = str(error)
+            continue
+        for order in ordered:
             done = None if wish.overwrite else _finished_file(order, found)
             if done and not wish.rank:
                 yield f"{done[0]}: {THERE}"
@@ -113,21 +122,37 @@ def make_takes(
     for folder in {job.target.parent for job in jobs}:
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
-    yield from _written(orders, wish, _made(orders, wish, sampler, model, rig), model, passed)
+    lost: dict[str, str] = {}
+    yield from _written(orders, wish, _made(orders, wish, sampler, model, rig), model, passed, lost)
+    failed |= {job: lost[job.control] for job in jobs if job.control in lost}
     if wish.rank:
-        for job in jobs:
+        for job in (job for job in jobs if job not in failed):
             with locked(job.target):
                 yield from _rank(job, list(_orders(job, wish, model, common)), wish, model)
+    if failed:
+        raise _summary(list(failed.values()), len(jobs))
+
+
+def _summary(failures: Sequence[str], jobs: int) -> MoglowError:
+    """Returns one error for the paths of which no motion was made; the others are written."""
+    if jobs == 1:
+        return ControlError(failures[0])
+    more = f"; and {len(failures) - LISTED} more" if len(failures) > LISTED else ""
+    return ControlError(f"{len(failures)} of {jobs} paths failed: {'; '.join(failures[:LISTED])}{more}")
 
 
 def _written(
     orders: Sequence[Order],
     wish: Wish,
-    making: Iterator[tuple[Iterator[Clip], Motion | Loop]],
+    making: Iterator[tuple[Iterator[Clip], Motion | Loop | None]],
     model: Checkpoint,
     passed: Passed,
+    lost: dict[str, str],
 ) -> Iterator[str]:
-    """Writes each motion while its file is locked, and yields a line on it if it waits for no rank."""
+    """Writes each motion while its file is locked, and yields a line on it if it waits for no rank.
+
+    What is no motion of a body is not written; ``lost`` takes its path and the reason, and the rest is made.
+    """
     total, so_far = sum(len(order.path) for order in orders), 0
     about = {"real_motion": real_figures(model), "likelihood_is": likelihood_terms(model)}
     options: dict[str, Any] = {"unit": wish.unit} if wish.unit else {}
@@ -141,32 +166,42 @@ def _written(
                 write = partial(
                     export_blocks, counted, **options, **root_options(order.target, wish.root_motion)
                 )
-                figures = write_motion(order.target, write, partial(_figures, order, counted, made, about))
-                line = describe(order.target, figures)
+                said = partial(_figures, order, counted, made, about)
+                try:
+                    line = describe(order.target, write_motion(order.target, write, said))
+                except ClipError as error:
+                    control = order.settings["control"]
+                    lost.setdefault(control, _named(error, control))
+                    continue
             so_far += len(order.path)
             yield from () if wish.rank else [line]
 
 
 def _figures(
-    order: Order, counted: "_Counted", made: Motion | Loop, about: Mapping[str, Any]
+    order: Order, counted: "_Counted", made: Motion | Loop | None, about: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns what is said of a motion once all of its blocks have passed."""
+    assert made is not None, "blocks that pass are those of a motion"
     length = {"fps": counted.fps, "frames": counted.frames}
     return {**order.settings, "warnings": list(order.warnings), **length, **made.figures, **about}
 
 
 def _made(
     orders: Sequence[Order], wish: Wish, sampler: Sampler, model: Checkpoint, rig: Clip | None
-) -> Iterator[tuple[Iterator[Clip], Motion | Loop]]:
+) -> Iterator[tuple[Iterator[Clip], Motion | Loop | None]]:
     """For each order the blocks of its motion, and who knows its figures once they have passed."""
     tracks = [Track(order.path, wish.seed, order.take, order.performer) for order in orders]
     if not wish.loop:
         for motion in motions(sampler, model, tracks, foot_lock=wish.foot_lock):
-            yield _placed(_as_wished(motion.blocks, rig, wish), wish), motion
+            yield _placed(bodies(_as_wished(motion.blocks, rig, wish)), wish), motion
         return
     for track in tracks:
-        loop = make_loop(sampler, model, track, spec=LOCK, foot_lock=wish.foot_lock)
-        lap = loop.finished(rig, wish.fps)
+        try:
+            loop = make_loop(sampler, model, track, spec=LOCK, foot_lock=wish.foot_lock)
+            (lap,) = bodies(iter([loop.finished(rig, wish.fps)]))
+        except ClipError as error:
+            yield _raising(error), None
+            continue
         yield _placed(iter([lap.mirrored() if wish.mirror else lap]), wish), loop
 
 
@@ -194,9 +229,32 @@ def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
     }
 
 
+def _raising(error: MoglowError) -> Iterator[Clip]:
+    """Blocks of a motion that could not be made."""
+    yield from ()
+    raise error
+
+
+def _named(error: MoglowError, control: str) -> str:
+    """Returns the message of an error with the path that it is about.
+
+    >>> _named(ControlError("path: no frames"), "walk.csv")
+    'walk.csv: no frames'
+    """
+    message = str(error).removeprefix("path: ")
+    return message if message.startswith(control) else f"{control}: {message}"
+
+
 def _orders(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) -> list[Order]:
-    path = styled(read_path(job.control, fps=model.context.fps), wish.style).resample(model.context.fps)
-    path, warnings = within_range(model, path, as_asked=wish.as_asked, strict=wish.strict)
+    try:
+        path = styled(read_path(job.control, fps=model.context.fps), wish.style).resample(model.context.fps)
+        for style in sorted(set(path.styles or ())):
+            model.context.label_vector(
+                style
+            )  # one that the model does not know is an error of this path alone
+        path, warnings = within_range(model, path, as_asked=wish.as_asked, strict=wish.strict)
+    except ControlError as error:
+        raise ControlError(_named(error, job.control), setting=error.setting) from error
     cast = [(take, model.context.cast(wish.performer, wish.seed, take)) for take in job.takes]
     content = [path.positions.tobytes(), path.headings.tobytes(), repr(path.styles).encode()]
     settings = {
@@ -212,7 +270,7 @@ def _orders(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) 
             performer,
             job.waiting(take) if wish.rank else job.place(take),
             {**settings, "take": take, "performer": performer},
-            tuple(warnings),
+            (*path.notes, *warnings),
         )
         for take, performer in cast
     ]
