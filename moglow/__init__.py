@@ -23,8 +23,13 @@ _PLACES = {
     "moglow.corpus.preprocess": ("preprocess",),
     "moglow.errors": ("MoglowError",),
     "moglow.evaluation.evaluate": ("evaluate",),
+    "moglow.footsteps.files": ("read_footprints", "write_footprints"),
+    "moglow.footsteps.following": ("follow_footprints",),
+    "moglow.footsteps.footprints": ("Footprint", "footprints"),
+    "moglow.footsteps.standing": ("stand_on",),
     "moglow.formats.export": ("export",),
     "moglow.formats.read": ("read_motion",),
+    "moglow.ground.reading": ("read_ground",),
     "moglow.models": ("MODELS",),
     "moglow.motion.clip": ("Clip",),
     "moglow.motion.foot_lock": ("lock_feet",),
@@ -36,6 +41,7 @@ _PLACES = {
     "moglow.recipe": ("read_recipe",),
     "moglow.sampling.generate": ("Take",),
     "moglow.sampling.sampler": ("Sampler",),
+    "moglow.takes.cycle_set": ("cycle_set",),
     "moglow.takes.single": ("generate", "pretrained"),
     "moglow.training.run": ("TrainingRun",),
 }
@@ -53,8 +59,15 @@ if TYPE_CHECKING:
     from moglow.corpus.preprocess import preprocess as preprocess
     from moglow.errors import MoglowError as MoglowError
     from moglow.evaluation.evaluate import evaluate as evaluate
+    from moglow.footsteps.files import read_footprints as read_footprints
+    from moglow.footsteps.files import write_footprints as write_footprints
+    from moglow.footsteps.following import follow_footprints as follow_footprints
+    from moglow.footsteps.footprints import Footprint as Footprint
+    from moglow.footsteps.footprints import footprints as footprints
+    from moglow.footsteps.standing import stand_on as stand_on
     from moglow.formats.export import export as export
     from moglow.formats.read import read_motion as read_motion
+    from moglow.ground.reading import read_ground as read_ground
     from moglow.models import MODELS as MODELS
     from moglow.motion.clip import Clip as Clip
     from moglow.motion.foot_lock import lock_feet as lock_feet
@@ -67,6 +80,7 @@ if TYPE_CHECKING:
     from moglow.recipe import read_recipe as read_recipe
     from moglow.sampling.generate import Take as Take
     from moglow.sampling.sampler import Sampler as Sampler
+    from moglow.takes.cycle_set import cycle_set as cycle_set
     from moglow.takes.single import generate as generate
     from moglow.takes.single import pretrained as pretrained
     from moglow.training.run import TrainingRun as TrainingRun

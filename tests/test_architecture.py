@@ -21,11 +21,12 @@ PACKAGES = (
         "evaluation",
         "training",
         "blender",
+        "server",
         "takes",
         "directing",
         "scoring",
-        "sampling",
     ),
+    "sampling",
     *(
         "checkpoint",
         "weights",
@@ -36,6 +37,8 @@ PACKAGES = (
         "live",
         "formats",
         "bvh",
+        "footsteps",
+        "ground",
         "paths",
     ),
     *("compute",),
@@ -57,13 +60,17 @@ BORDERS = {
     "moglow_viewer": "moglow_viewer moglow.cli",
     "triton": """moglow.sampling.fast.fused_kernels moglow.sampling.fast.fused_cells
         moglow.flows.schedules.stage_kernels moglow.flows.schedules.fused_stages""",
+    "motionmcp": "moglow.server.backbone moglow.cli.actions.serve",
+    "uvicorn": "moglow.cli.actions.serve",
+    "onnx": "moglow.sampling.onnx_graph",
     "pxr": "moglow.formats.usd_motion moglow.formats.usd",
     "safetensors": "",
 }
 
 # From a checkpoint and a control to a file: numpy alone, so that it runs inside Blender and starts at once.
 GENERATING = """motion.foot_lock paths.control_path paths.csv_files motion.retarget bvh.write encodings.encoding
-    corpus.normalizer corpus.context sampling.sampler sampling.generate sampling.loops formats.export takes.single"""
+    corpus.normalizer corpus.context sampling.sampler sampling.generate sampling.loops formats.export takes.single
+    takes.cycle_set"""
 HEAVY = {"torch", "scipy", "bvh", "pyvista", "click", "rich"}
 
 

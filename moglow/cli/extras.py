@@ -4,6 +4,8 @@ EXTRA_OF = {
     **dict.fromkeys(("torch", "scipy"), "train"),
     **dict.fromkeys(("pyvista", "vtk", "vtkmodules", "PIL", "imageio_ffmpeg"), "view"),
     "pxr": "usd",
+    "onnx": "onnx",
+    **dict.fromkeys(("motionmcp", "fastapi", "pydantic", "uvicorn"), "serve"),
     "tensorboard": "dev",
 }
 

@@ -17,8 +17,10 @@ from moglow.cli.failures import OneLine, flush_output
 SECTIONS: dict[str, dict[str, str]] = {
     "Make motion": {
         "generate": "moglow.cli.commands.generate",
+        "cycles": "moglow.cli.commands.cycles",
         "play": "moglow.cli.commands.play",
         "stream": "moglow.cli.commands.stream",
+        "serve": "moglow.cli.commands.serve",
     },
     "Look at motion": {
         "inspect": "moglow.cli.commands.inspect",
@@ -28,6 +30,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Convert it": {
         "clean": "moglow.cli.commands.clean",
         "export": "moglow.cli.commands.export",
+        "export-model": "moglow.cli.commands.export_model",
         "blender": "moglow.cli.commands.blender",
     },
     "Learn from it": {
@@ -36,6 +39,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "evaluate": "moglow.cli.commands.evaluate",
         "info": "moglow.cli.commands.info",
         "bench": "moglow.cli.commands.bench",
+        "completion": "moglow.cli.commands.completion",
     },
 }
 COMMANDS: dict[str, str] = {name: module for section in SECTIONS.values() for name, module in section.items()}

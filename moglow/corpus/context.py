@@ -309,9 +309,7 @@ class Context:
                 raise CheckpointError(f"{place} context {name} should be above 0 in all channels")
         for name in (found.spec.usual, found.spec.sideways, found.spec.performer):
             if name and name not in (*found.styles, *found.performers):
-                raise CheckpointError(
-                    f"{place} context spec names {name!r}, which is no style or performer of it"
-                )
+                raise CheckpointError(f"{place} context spec names {name!r}, no style or performer of it")
         loaded: dict[str, Any] = {name: np.array(arrays[name]) for name in ARRAYS}
         return cls(found.spec, encoding, found.fps, found.styles, performers=found.performers, **loaded)
 

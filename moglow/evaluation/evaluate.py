@@ -9,10 +9,24 @@ from typing import Any
 from moglow.checkpoint import Checkpoint
 from moglow.compute.device import find_device
 from moglow.corpus.corpus import Corpus
-from moglow.errors import CorpusError
+from moglow.errors import CorpusError, MoglowError
 from moglow.evaluation.experiment import Experiment, sample
 from moglow.evaluation.likelihoods import likelihoods
-from moglow.evaluation.results import COPY, HELD_OUT, SYNTHETIC, Evaluation, EvaluationSpec, Row
+from moglow.evaluation.manoeuvres import Driver, Manoeuvres
+from moglow.evaluation.panels import Conditions, Exam, Panel
+from moglow.evaluation.results import (
+    COPY,
+    HELD_OUT,
+    MEASURED,
+    REAL,
+    SYNTHETIC,
+    Evaluation,
+    EvaluationSpec,
+    Row,
+)
+from moglow.evaluation.straight_walks import StraightWalks
+from moglow.evaluation.style_changes import StyleChanges
+from moglow.evaluation.telling_apart import TellingApart
 from moglow.evaluation.trials import synthetic, wander
 from moglow.evaluation.wandering import wandering
 from moglow.sampling.ensemble import Ensemble
@@ -24,28 +38,40 @@ def evaluate(
     spec: EvaluationSpec,
     *,
     device: str = "cpu",
+    driver: Driver | None = None,
 ) -> Iterator[str | Evaluation]:
     """Yields a line for each step of the work and finally the evaluation.
 
     Real motion, held-out controls and the copies are from the first corpus. The likelihood of a checkpoint is computed
-    on the corpus with its encoding. Without a corpus there are only the synthetic controls and the wander.
+    on the corpus with its encoding. Without a corpus there are only the synthetic controls, the wander, straight walks
+    and live manoeuvres. ``driver`` steers a figure live; without one there are no live manoeuvres.
+
+    Raises:
+        MoglowError: for a measure in ``spec`` that there is not.
+        CorpusError: for a corpus of another skeleton or rate than a checkpoint's.
     """
+    if unknown := set(spec.measures) - set(MEASURED):
+        raise MoglowError(f"measures: {', '.join(sorted(unknown))}; expected some of {', '.join(MEASURED)}")
     began, device = time.perf_counter(), find_device(device)
     corpus = corpora[0] if corpora else None
     _check(checkpoints, corpora)
     first = next(iter(checkpoints.values()))
     reach, fps = (corpus.control_range, corpus.fps) if corpus else (first.control_range, first.context.fps)
-    trials = synthetic(reach, fps, seconds=spec.synthetic_seconds)
+    controls = "controls" in spec.measures
+    trials = synthetic(reach, fps, seconds=spec.synthetic_seconds) if controls else []
     walked = wander(reach, fps, seconds=spec.wander_seconds)
     yield "real motion"
     experiment = Experiment(spec, corpus, trials, walked, device)
-    rows = [row for row in (experiment.real_row(first),) if row]
+    rows = [row for row in (experiment.real_row(first) if controls else None,) if row]
     for name, checkpoint in checkpoints.items():
         own = next((c for c in corpora if _fits(checkpoint, c)), None)
         yield from _evaluated(experiment, name, checkpoint, own, rows)
-    if experiment.real_motion:
+    if experiment.real_motion and controls:
         yield f"{COPY}: {len(experiment.trials) + len(trials)} controls"
         rows.append(experiment.row(COPY, experiment.copies(), {}))
+    panels: list[Panel] = []
+    for exam in _exams(spec, corpus, fps, device, driver):
+        yield from _examined(exam, checkpoints, panels)
     yield Evaluation(
         spec=spec,
         rows=tuple(rows),
@@ -58,7 +84,34 @@ def evaluate(
         likeness=experiment.likeness,
         notes=tuple(_notes(experiment, checkpoints, corpora)),
         seconds=time.perf_counter() - began,
+        panels=tuple(panels),
     )
+
+
+def _exams(
+    spec: EvaluationSpec, corpus: Corpus | None, fps: float, device: str, driver: Driver | None
+) -> Iterator[Exam]:
+    """Yields the exams of the panels that are asked for and possible."""
+    sampling = spec.seeds, spec.temperature
+    if "tell" in spec.measures and corpus:
+        yield TellingApart(corpus, *sampling, spec.tell_seconds, device)
+    if "gait" in spec.measures:
+        yield StraightWalks(corpus, fps, *sampling, device)
+    if "styles" in spec.measures and corpus:
+        yield StyleChanges(corpus, *sampling, device)
+    if "live" in spec.measures and driver:
+        yield Manoeuvres(driver, corpus, fps, *sampling)
+
+
+def _examined(exam: Exam, checkpoints: Mapping[str, Checkpoint], panels: list[Panel]) -> Iterator[str]:
+    """Measures recorded motion and each model, and appends the panel; yields a line for each."""
+    yield f"{exam.name}: {REAL}"
+    recorded = exam.recorded()
+    rows: dict[str, Conditions] = {REAL: recorded} if recorded else {}
+    for name, checkpoint in checkpoints.items():
+        yield f"{exam.name}: {name}"
+        rows[name] = exam.sampled(name, checkpoint)
+    panels.append(exam.panel(rows, bool(recorded)))
 
 
 def _evaluated(
@@ -67,21 +120,24 @@ def _evaluated(
     """Samples and scores all motion of one model and appends its row; yields a line for each step."""
     spec, ensemble = experiment.spec, Ensemble(checkpoint, experiment.spec.temperature, experiment.device)
     seeds = spec.seeds if ensemble.model.noise_dim else 1
-    yield f"{name}: {len(experiment.trials) + len(experiment.synthetic)} controls, {seeds} seeds"
-    trials = [*experiment.trials, *experiment.synthetic]
-    motions = sample(ensemble, trials, seeds)
-    row = experiment.row(name, [[m.clip for m in takes] for takes in motions], _about(checkpoint))
-    if corpus and experiment.trials:
-        yield f"{name}: likelihood"
-        own = [takes[0] for takes in motions[: len(experiment.trials)]]
-        row = replace(row, likelihood=likelihoods(checkpoint, ensemble.model, corpus, own))
-    wanders = spec.wanders if ensemble.model.noise_dim else 1
-    yield f"{name}: wandering for {spec.wander_seconds / 60:g} minutes, {wanders} times"
-    (wandered,) = sample(ensemble, [experiment.wander], wanders)
-    known = experiment.real_motion.known_poses if experiment.real_motion else None
-    path = experiment.wander.path.resample(checkpoint.context.fps)
-    row = replace(row, wandering=wandering(wandered, path, known))
-    if experiment.comparison and ensemble.model.noise_dim:
+    row, controls = Row(name, {}, about=_about(checkpoint)), "controls" in spec.measures
+    if controls:
+        yield f"{name}: {len(experiment.trials) + len(experiment.synthetic)} controls, {seeds} seeds"
+        trials = [*experiment.trials, *experiment.synthetic]
+        motions = sample(ensemble, trials, seeds)
+        row = experiment.row(name, [[m.clip for m in takes] for takes in motions], row.about)
+        if corpus and experiment.trials:
+            yield f"{name}: likelihood"
+            own = [takes[0] for takes in motions[: len(experiment.trials)]]
+            row = replace(row, likelihood=likelihoods(checkpoint, ensemble.model, corpus, own))
+    if "wander" in spec.measures:
+        wanders = spec.wanders if ensemble.model.noise_dim else 1
+        yield f"{name}: wandering for {spec.wander_seconds / 60:g} minutes, {wanders} times"
+        (wandered,) = sample(ensemble, [experiment.wander], wanders)
+        known = experiment.real_motion.known_poses if experiment.real_motion else None
+        path = experiment.wander.path.resample(checkpoint.context.fps)
+        row = replace(row, wandering=wandering(wandered, path, known))
+    if controls and experiment.comparison and ensemble.model.noise_dim:
         figures = []
         for temperature in spec.temperatures:
             yield f"{name}: temperature {temperature:g}"
@@ -132,13 +188,15 @@ def _notes(
     """Yields remarks that a reader of the figures needs."""
     if not corpora:
         yield (
-            "No corpus was given: there are no held-out controls, no distances to real motion and no likelihoods; "
-            "the figures of real motion are those stored in the checkpoint."
+            "No corpus was given: there are no held-out controls, no distances to real motion and no likelihoods, no "
+            "motion to tell sampled motion from and no changes of style; the figures of real motion are those stored "
+            "in the checkpoint."
         )
-    elif not experiment.trials:
+    elif "controls" in experiment.spec.measures and not experiment.trials:
         yield "The corpus has no held-out clip of two seconds or more; there are only synthetic controls."
     for name, checkpoint in checkpoints.items():
-        if corpora and not any(_fits(checkpoint, corpus) for corpus in corpora):
+        scored = corpora and "controls" in experiment.spec.measures
+        if scored and not any(_fits(checkpoint, corpus) for corpus in corpora):
             yield f"{name} has another encoding than the corpus: its likelihood needs the corpus of that encoding too."
     if experiment.spec.seeds < 5:
         yield f"{experiment.spec.seeds} seeds only: the intervals are wide, and diversity is a mean over few pairs."

@@ -43,7 +43,8 @@ class Experiment:
     ) -> None:
         self.spec, self.corpus, self.synthetic, self.wander = spec, corpus, synthetic, wander
         self.device = device
-        self.trials = held_out(corpus, seconds=spec.held_out_seconds) if corpus else []
+        held = corpus if "controls" in spec.measures else None
+        self.trials = held_out(held, seconds=spec.held_out_seconds) if held else []
         real = self.real_motion = RealMotion(corpus) if corpus else None
         self.comparison = Comparison(real, self.trials) if real and self.trials else None
         shortened = self._up_to(spec.sweep_seconds)
@@ -199,5 +200,6 @@ def stored(checkpoint: Checkpoint) -> Row | None:
 def sample(ensemble: Ensemble, trials: Sequence[Trial], seeds: int) -> list[list[Motion]]:
     """Returns motions of each trial, one for each seed."""
     paths = [trial.path for trial in trials for _ in range(seeds)]
-    sampled = dict(ensemble.motions(paths, [seed for _ in trials for seed in range(seeds)]))
+    performers = [trial.performer for trial in trials for _ in range(seeds)]
+    sampled = dict(ensemble.motions(paths, [seed for _ in trials for seed in range(seeds)], performers))
     return [[sampled[k * seeds + seed] for seed in range(seeds)] for k in range(len(trials))]

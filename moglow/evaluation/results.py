@@ -7,6 +7,7 @@ from typing import Any
 
 from moglow import __version__
 from moglow.evaluation.likelihoods import Likelihoods
+from moglow.evaluation.panels import Panel
 from moglow.evaluation.wandering import Wandering
 from moglow.measures.bands import (
     BANDS,
@@ -24,6 +25,8 @@ from moglow.sampling.generate import TEMPERATURE
 
 HELD_OUT, SYNTHETIC = "held-out", "synthetic"
 REAL, COPY = "real motion", "copied from training"
+MEASURED = ("controls", "wander", "tell", "gait", "styles", "live")
+"""What an evaluation measures, in this order."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,10 @@ class EvaluationSpec:
     wander_seconds: float = 300.0
     temperatures: tuple[float, ...] = (0.4, 0.55, 0.7, 0.85, 1.0)
     sweep_seconds: float = 150.0
+    measures: tuple[str, ...] = MEASURED
+    """What is measured: held-out and synthetic controls, wandering, and the panels."""
+    tell_seconds: float = math.inf
+    """Held-out motion that sampled motion is told from."""
 
     def quick(self) -> "EvaluationSpec":
         """Returns settings for a check of about a minute."""
@@ -50,6 +57,7 @@ class EvaluationSpec:
             wander_seconds=120.0,
             temperatures=(0.5, 0.7, 1.0),
             sweep_seconds=60.0,
+            tell_seconds=300.0,
         )
 
 
@@ -102,6 +110,7 @@ class Evaluation:
     ]  # distance of the similar real motion for each synthetic control, in deviations
     notes: tuple[str, ...]
     seconds: float
+    panels: tuple[Panel, ...] = ()
 
     @property
     def real(self) -> Row | None:
@@ -181,6 +190,27 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
             }
             for row in evaluation.rows
         ],
+        "panels": [_panel(panel) for panel in evaluation.panels],
+    }
+
+
+def _panel(panel: Panel) -> dict[str, Any]:
+    return {
+        "name": panel.name,
+        "title": panel.title,
+        "note": panel.note,
+        "remarks": list(panel.remarks),
+        "limits": _plain(panel.limits),
+        "rows": {
+            row: {
+                condition: {
+                    key: {**_plain(estimate), "verdict": panel.verdict(row, condition, key)}
+                    for key, estimate in figures.items()
+                }
+                for condition, figures in conditions.items()
+            }
+            for row, conditions in panel.rows.items()
+        },
     }
 
 

@@ -26,17 +26,21 @@ class Trial:
     name: str
     path: ControlPath
     real: Clip | None = None
+    recording: str = ""
+    """The file that the path comes from."""
+    performer: str | None = None
+    """The performer; the model's default one if not given."""
 
     @property
     def seconds(self) -> float:
         return len(self.path) / self.path.fps
 
 
-def held_out(corpus: Corpus, *, seconds: float = np.inf) -> list[Trial]:
+def held_out(corpus: Corpus, *, seconds: float = np.inf, shortest: float = SHORTEST) -> list[Trial]:
     """Returns held-out motion in pieces, the longest clips first, up to a total of `seconds`, without short clips."""
     trials: list[Trial] = []
     for stretch in sorted(corpus.split("val"), key=len, reverse=True):
-        if len(stretch) < SHORTEST * corpus.fps:
+        if len(stretch) < shortest * corpus.fps:
             break
         count = int(np.ceil(len(stretch) / (PIECE * corpus.fps)))
         for number, frames in enumerate(np.array_split(np.arange(stretch.start, stretch.stop), count)):
@@ -46,7 +50,8 @@ def held_out(corpus: Corpus, *, seconds: float = np.inf) -> list[Trial]:
             styles = None if stretch.style is None else [stretch.style] * len(frames)
             path = ControlPath.from_velocities(corpus.control[piece].astype(float), corpus.fps, styles=styles)
             name = f"{stretch.name.rpartition('/')[2].removesuffix('.bvh')} {number + 1}/{count}"
-            trials.append(Trial(name, path, corpus.encoding.decode(corpus.pose[piece], path, name)))
+            clip = corpus.encoding.decode(corpus.pose[piece], path, name)
+            trials.append(Trial(name, path, clip, stretch.name, stretch.performer or None))
     return trials
 
 

@@ -140,7 +140,7 @@ def refuse_overwriting(out: str | Path | Iterable[str | Path], inputs: Iterable[
         found = _identity(place)
         if found in known:
             raise ExportError(
-                f"{place}: is the input {known[found]}, which is never overwritten; give another name with -o"
+                f"{place}: is the input {known[found]}, which is never overwritten; give another name"
             )
 
 

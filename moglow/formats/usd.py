@@ -1,5 +1,6 @@
 """A clip as a USD file: a UsdSkel skeleton, its animation and a skinned body; needs `pxr`, which usd-core installs."""
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from moglow.maths.rotations import Array, quat_continuous, quat_normalize
 from moglow.motion.capsule_body import capsule_body
 from moglow.motion.clip import Clip
 
+_EARLIEST = 315619200  # seconds; the second day of 1980, when time begins in packages
+
 
 def write_usd(clip: Clip, path: str | Path) -> None:
     """Writes `clip` to ``path`` (.usda, .usdc or .usdz): metres, Y up, a time code a frame."""
@@ -23,6 +26,9 @@ def write_usd(clip: Clip, path: str | Path) -> None:
         _stage(clip, whole)
         if suffix == ".usdz":
             packed = whole.with_suffix(".usdz")
+            os.utime(
+                whole, (_EARLIEST, _EARLIEST)
+            )  # the package contains it, and the same clip gives the same bytes
             if not UsdUtils.CreateNewUsdzPackage(str(whole), str(packed)):
                 raise ExportError(f"{path}: the package could not be made; write .usdc instead")
             whole = packed

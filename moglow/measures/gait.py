@@ -37,27 +37,51 @@ class Gait:
     """Share of frames in which no foot is planted."""
 
 
-def gait(clip: Clip) -> Gait:
-    """Returns the figures of a clip of one biped.
+@dataclass(frozen=True)
+class Step:
+    """One step, from a plant of one foot to the next plant of the other."""
+
+    side: str
+    """The foot that steps, "left" or "right"."""
+    width: float
+    """Distance, in metres and across the direction of travel, from the right ankle to the left; negative if crossed."""
+    length: float
+    """Distance, in metres, along the direction of travel."""
+
+
+def steps(clip: Clip) -> list[Step]:
+    """Returns the steps of a clip of one biped, in order of time.
 
     A plant is a stretch in which `contacts` finds a foot planted; its place is the ankle's median position. A step is a
     pair of consecutive plants by different feet, measured along and across the hips' displacement between them.
     """
-    legs, roles = clip.skeleton.anatomy.legs, clip.skeleton.anatomy.roles
-    positions, planted, toes = clip.world_positions, contacts(clip), toe_points(clip)
-    hips, head = (positions[:, roles.get(role, 0)] for role in ("hips", "head"))
+    return _steps(clip, contacts(clip))
+
+
+def _steps(clip: Clip, planted: Flags) -> list[Step]:
+    legs, positions = clip.skeleton.anatomy.legs, clip.world_positions
+    hips = positions[:, clip.skeleton.anatomy.roles.get("hips", 0)]
     left = next((number for number, leg in enumerate(legs) if leg.side == "left"), 0)
     plants = _plants(positions, planted, [leg.ankle for leg in legs])
-    widths: list[float] = []
-    lengths: dict[bool, list[float]] = {True: [], False: []}
+    found = []
     for (first, leg, place), (second, other, next_place) in pairwise(plants):
         way = (hips[second] - hips[first]) * (1.0 - UP)
         if leg == other or np.linalg.norm(way) < 0.05:
             continue
         way = way / np.linalg.norm(way)
         step, to_left = next_place - place, np.cross(UP, way)
-        widths.append(float(step @ to_left) * (1.0 if other == left else -1.0))
-        lengths[other == left].append(float(step @ way))
+        width = float(step @ to_left) * (1.0 if other == left else -1.0)
+        found.append(Step("left" if other == left else "right", width, float(step @ way)))
+    return found
+
+
+def gait(clip: Clip) -> Gait:
+    """Returns the figures of a clip of one biped; `steps` defines a step."""
+    roles = clip.skeleton.anatomy.roles
+    positions, planted, toes = clip.world_positions, contacts(clip), toe_points(clip)
+    hips, head = (positions[:, roles.get(role, 0)] for role in ("hips", "head"))
+    found = _steps(clip, planted)
+    widths = [step.width for step in found]
     trunk = head - hips
     lean = np.degrees(np.arctan2(np.linalg.norm(trunk[:, [0, 2]], axis=1), trunk[:, 1]))
     low = toes[..., 1] - toe_floor(toes) < LOW
@@ -66,8 +90,8 @@ def gait(clip: Clip) -> Gait:
         steps=len(widths),
         width=_median(widths),
         crossed=float(np.mean(np.array(widths) < 0)) if widths else float("nan"),
-        left=_median(lengths[True]),
-        right=_median(lengths[False]),
+        left=_median([step.length for step in found if step.side == "left"]),
+        right=_median([step.length for step in found if step.side == "right"]),
         lean=float(np.median(lean)),
         low_toe_speed=float(speeds.mean()) if len(speeds) else float("nan"),
         flight=float((~planted.any(axis=1)).mean()),

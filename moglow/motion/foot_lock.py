@@ -145,7 +145,8 @@ def move_feet(clip: Clip, shifts: Array, *, spec: LockSpec = LockSpec()) -> Clip
     Where nothing is to move, nothing changes to the last bit.
     """
     world = clip.world_positions
-    sink = _sink(clip, shifts, spec)
+    ankles = world[:, [leg.ankle for leg in legs_of(clip.skeleton)]]
+    sink = sink_to_reach(clip, ankles + shifts, np.any(shifts, axis=-1, keepdims=False), spec)
     positions = carried(clip, -sink[:, None] * UP).positions
     rotations = clip.rotations.copy()
     for k, leg in enumerate(legs_of(clip.skeleton)):
@@ -153,7 +154,7 @@ def move_feet(clip: Clip, shifts: Array, *, spec: LockSpec = LockSpec()) -> Clip
         hip, knee, ankle = world[at, leg.hip], world[at, leg.knee], world[at, leg.ankle]
         new_hip, wanted = hip - sink[at, None] * UP, ankle + shifts[at, k]
         thigh, shin = np.linalg.norm(knee - hip, axis=-1), np.linalg.norm(ankle - knee, axis=-1)
-        direction = _kept_knee(hip, knee, ankle, wanted - new_hip, _ahead(clip, leg)[at])
+        direction = kept_knee(hip, knee, ankle, wanted - new_hip, knee_ahead(clip, leg)[at])
         new_knee, new_ankle = solve_leg(new_hip, wanted, thigh, shin, direction)
         swing = quat_between(knee - hip, new_knee - new_hip)
         fold = quat_between(ankle - knee, new_ankle - new_knee)
@@ -161,11 +162,20 @@ def move_feet(clip: Clip, shifts: Array, *, spec: LockSpec = LockSpec()) -> Clip
     return replace(clip, positions=positions, rotations=rotations)
 
 
-def turn_leg(clip: Clip, rotations: Array, leg: Leg, at: NDArray[np.intp], swing: Array, fold: Array) -> None:
-    """Turns a thigh by ``swing`` and its shin by ``fold``, in the world and in frames ``at``; the foot stays as it was.
+def turn_leg(
+    clip: Clip,
+    rotations: Array,
+    leg: Leg,
+    at: NDArray[np.intp],
+    swing: Array,
+    fold: Array,
+    foot: Array | None = None,
+) -> None:
+    """Turns a thigh by ``swing`` and its shin by ``fold``, in the world and in frames ``at``.
 
-    Writes the local ``rotations`` ``(T, J, 4)`` of hip, knee and ankle. What lies between thigh and shin, or shin and
-    foot, turns with the upper one of them.
+    The foot gets the world rotations ``foot`` ``(N, 4)``, or stays as it was. Writes the local ``rotations``
+    ``(T, J, 4)`` of hip, knee and ankle. What lies between thigh and shin, or shin and foot, turns with the upper one
+    of them.
     """
     parents, turns = clip.skeleton.parents, clip.world_rotations
     above_thigh = turns[at, parents[leg.hip]]
@@ -173,7 +183,7 @@ def turn_leg(clip: Clip, rotations: Array, leg: Leg, at: NDArray[np.intp], swing
     above_foot = quat_multiply(fold, turns[at, parents[leg.ankle]])
     rotations[at, leg.hip] = _local(above_thigh, quat_multiply(swing, turns[at, leg.hip]))
     rotations[at, leg.knee] = _local(above_shin, quat_multiply(fold, turns[at, leg.knee]))
-    rotations[at, leg.ankle] = _local(above_foot, turns[at, leg.ankle])
+    rotations[at, leg.ankle] = _local(above_foot, turns[at, leg.ankle] if foot is None else foot)
 
 
 def _local(parent: Array, rotation: Array) -> Array:
@@ -203,7 +213,7 @@ def carried(clip: Clip, offsets: Array) -> Clip:
     return replace(clip, positions=positions)
 
 
-def _kept_knee(hip: Array, knee: Array, ankle: Array, reach: Array, ahead: Array) -> Array:
+def kept_knee(hip: Array, knee: Array, ankle: Array, reach: Array, ahead: Array) -> Array:
     """Where the knee goes when the ankle comes to lie at ``reach`` from the hip: on where it was, the rest ahead.
 
     A leg that was nearly straight bent nowhere in particular, and what it bends beyond that must not follow noise.
@@ -215,27 +225,39 @@ def _kept_knee(hip: Array, knee: Array, ankle: Array, reach: Array, ahead: Array
     return kept
 
 
-def _ahead(clip: Clip, leg: Leg) -> Array:
+def knee_ahead(clip: Clip, leg: Leg) -> Array:
     """Where the knee of a straight leg would bend: over the toes; an elbow the other way."""
     k = legs_of(clip.skeleton).index(leg)
     ahead: Array = toe_points(clip)[:, k] - clip.world_positions[:, leg.ankle]
     return -ahead if leg.front else ahead
 
 
-def _sink(clip: Clip, shifts: Array, spec: LockSpec) -> Array:
-    """How far (T,) the hips go down so that every leg reaches its shifted foot, smoothly in time."""
+def sink_to_reach(clip: Clip, ankles: Array, moved: Flags, spec: LockSpec) -> Array:
+    """How far (T,) the hips go down so that every leg reaches the wanted ``ankles`` (T, L, 3), smoothly in time.
+
+    Only legs that are ``moved`` (T, L) count.
+    """
     world, legs = clip.world_positions, legs_of(clip.skeleton)
     needed = np.zeros(len(clip))
     for k, leg in enumerate(legs):
         hip, knee, ankle = world[:, leg.hip], world[:, leg.knee], world[:, leg.ankle]
         length = np.linalg.norm(knee - hip, axis=-1) + np.linalg.norm(ankle - knee, axis=-1)
         longest = np.maximum(np.linalg.norm(ankle - hip, axis=-1), spec.straight * length)
-        leg_line = hip - ankle - shifts[:, k]
+        leg_line = hip - ankles[:, k]
         beside = np.minimum(np.linalg.norm(leg_line[:, [0, 2]], axis=-1), longest)
         sink = np.clip(leg_line[:, 1] - np.sqrt(longest**2 - beside**2), 0.0, spec.deepest * length)
-        needed = np.maximum(needed, np.where(shifts[:, k].any(-1), sink, 0.0))
+        needed = np.maximum(needed, np.where(moved[:, k], sink, 0.0))
     # The mean of a running maximum over the same window is smooth and never less than what is needed.
-    window = max(1, round(spec.blend * clip.fps / 2)) * 2 + 1
+    return widest_smooth(needed, max(1, round(spec.blend * clip.fps / 2)))
+
+
+def widest_smooth(needed: Array, reach: int) -> Array:
+    """A smooth curve (T,) that is nowhere below the given one: the mean, over a window, of the greatest in a window.
+
+    >>> widest_smooth(np.array([0.0, 0.0, 1.0, 0.0, 0.0]), 1).round(2).tolist()
+    [0.25, 0.75, 1.0, 0.75, 0.25]
+    """
+    window = 2 * reach + 1
     padded = np.pad(needed, window - 1, mode="edge")
     highest = sliding_window_view(padded, window).max(-1)
     weights = np.hanning(window + 2)[1:-1]

@@ -109,17 +109,28 @@ class Ensemble:
 
         return in_torch
 
-    def motions(self, paths: Sequence[ControlPath], seeds: Sequence[int]) -> Iterator[tuple[int, Motion]]:
-        """Yields the number of a path and its motion, in any order; ``seeds`` is one for each path."""
+    def motions(
+        self,
+        paths: Sequence[ControlPath],
+        seeds: Sequence[int],
+        performers: Sequence[str | None] | None = None,
+    ) -> Iterator[tuple[int, Motion]]:
+        """Yields the number of a path and its motion, in any order; ``seeds`` is one for each path.
+
+        ``performers`` names who moves along each path, by default the model's default performer. A style or performer
+        that the model does not know becomes its default one, so that baselines can walk the same paths.
+        """
+        cast = [None] * len(paths) if performers is None else list(performers)
         longest_first = sorted(range(len(paths)), key=lambda k: -paths[k].duration)
         most = self._steps.rows[1] if self._steps else ROWS
         for first in range(0, len(paths), most):
             group = longest_first[first : first + most]
-            yield from zip(
-                group, self._batch([paths[k] for k in group], [seeds[k] for k in group]), strict=True
-            )
+            parts = [paths[k] for k in group], [seeds[k] for k in group], [cast[k] for k in group]
+            yield from zip(group, self._batch(*parts), strict=True)
 
-    def _batch(self, paths: Sequence[ControlPath], seeds: Sequence[int]) -> Iterator[Motion]:
+    def _batch(
+        self, paths: Sequence[ControlPath], seeds: Sequence[int], cast: Sequence[str | None]
+    ) -> Iterator[Motion]:
         context, fps = self.context, self.context.fps
         paths = [path.resample(fps) for path in paths]
         frames, past = max(map(len, paths)), context.spec.history
@@ -133,12 +144,13 @@ class Ensemble:
             ]
         )
         said = context.standardize_control((controls * setting[:, None]).astype(np.float32))
-        # Styles that the model does not know are ignored, so that baselines can walk the same paths.
-        styles = [[s if s in context.styles else None for s in context.styles_of(path)] for path in paths]
+        usual = context.told(None)
+        styles = [[s if s in context.styles else usual for s in context.styles_of(path)] for path in paths]
+        known = [who if who in context.performers else None for who in cast]
         labels = np.stack(
             [
-                context.style_rows(each, frames, context.performer_of(path))
-                for each, path in zip(styles, paths, strict=True)
+                context.style_rows(each, frames, context.performer_of(path, who))
+                for each, path, who in zip(styles, paths, known, strict=True)
             ]
         )
         with np.errstate(over="ignore", invalid="ignore"):  # of models that run wild

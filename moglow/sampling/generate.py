@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from moglow.checkpoint import Checkpoint, real_slide
 from moglow.errors import ControlError
+from moglow.footsteps.footprints import Footprints
 from moglow.formats.export import export
 from moglow.measures.metrics import Slide
 from moglow.measures.tally import Measured, Tally
@@ -74,6 +75,10 @@ class Take:
     """What the path asks for beyond what the model has seen, one line each."""
     lap: Mapping[str, Any] = field(default_factory=dict)
     """For a loop: whether it returns to its start, its length in seconds, and the difference blended at the seam."""
+    footprints: Footprints = ()
+    """For directed feet: when and where each stands."""
+    directed: Mapping[str, Any] = field(default_factory=dict)
+    """For directed feet: how well they follow footprints and stand on a ground."""
 
     @property
     def slide_before(self) -> Slide:
@@ -89,6 +94,7 @@ class Take:
         about = {"real_motion": dict(self.real)} if self.real else {}
         if self.lap:
             about["lap"] = dict(self.lap)
+        about |= self.directed
         return {"take": self.number, **self.measured.figures, **about, "warnings": list(self.warnings)}
 
     def export(self, path: str | Path, **options: object) -> None:

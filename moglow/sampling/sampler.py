@@ -239,6 +239,21 @@ class Sampler:
                     pose[row], nats[row] = rest.pop()
             yield pose, nats
 
+    def follow(
+        self,
+        velocities: NDArray[Any],
+        labels: NDArray[Any],
+        seeds: Sequence[tuple[int, ...]],
+        past: Past | None = None,
+    ) -> Iterator[tuple[Past, NDArray[Any], NDArray[Any]]]:
+        """The past of each frame, its poses ``(B, D)`` and likelihoods ``(B,)``, from a past on if one is given.
+
+        ``velocities`` ``(B, T, 3)`` lead to each frame, ``labels`` ``(B, T, S)`` are rows of `Context.style_rows`. No
+        ending is chosen among several.
+        """
+        rows = ((velocities[:, t].astype(np.float32), labels[:, t]) for t in range(velocities.shape[1]))
+        return self._run(rows, seeds, past)
+
     @property
     def _settles(self) -> bool:
         """Whether several endings can be sampled at once: in numpy, where the batch size is free."""

@@ -48,12 +48,15 @@ def bodies(blocks: Iterator[Clip]) -> Iterator[Clip]:
     """Yields blocks of motion as they are; raises `ClipError` at one whose bones, heights or speeds are no body's."""
     start = 0.0
     for block in blocks:
-        if fault := find_fault(block):
-            raise ClipError(
-                f"path: the motion from {start:.1f} s on is no body's ({fault}); nothing is written"
-            )
+        refuse_no_body(block, start)
         start += len(block) / block.fps
         yield block
+
+
+def refuse_no_body(clip: Clip, start: float = 0.0) -> None:
+    """Raises `ClipError` for motion, which begins at second ``start``, whose bones, heights or speeds are no body's."""
+    if fault := find_fault(clip):
+        raise ClipError(f"path: the motion from {start:.1f} s on is no body's ({fault}); nothing is written")
 
 
 def find_fault(clip: Clip) -> str:

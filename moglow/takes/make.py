@@ -2,31 +2,29 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from moglow import __version__
-from moglow.checkpoint import BEST, Checkpoint, likelihood_terms, real_figures, real_slide
+from moglow.checkpoint import Checkpoint, likelihood_terms, real_figures, real_slide
 from moglow.errors import ClipError, ControlError, ExportError, MoglowError
-from moglow.files.atomic import file_digest, refuse_overwriting, sweep
+from moglow.files.atomic import refuse_overwriting, sweep
 from moglow.files.locks import locked, locked_in_turn
 from moglow.formats.export import check_options, export_blocks, root_options
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import resampled
 from moglow.motion.root_motion import on_root
-from moglow.paths.control_path import ControlPath
-from moglow.paths.csv_files import read_path
-from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Motion, motions, styled, within_range
+from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Motion, motions
 from moglow.sampling.loops import Loop, make_loop
 from moglow.sampling.ranking import scores
 from moglow.sampling.sampler import Sampler, Track
-from moglow.sampling.sanity import bodies
+from moglow.sampling.sanity import bodies, refuse_no_body
+from moglow.takes.footwork import Footed
 from moglow.takes.jobs import Job, find_share, plan, share
+from moglow.takes.orders import Order, Wish, named, orders_of, settings_of
 from moglow.takes.sidecars import (
     Figures,
     agrees,
@@ -45,44 +43,6 @@ LISTED = 5
 THERE = "is there already, made with the same settings (--overwrite makes it again)"
 
 
-@dataclass(frozen=True)
-class Wish:
-    """The options of `moglow generate` that are the same for all of its motions."""
-
-    checkpoint: Path | None
-    takes: int
-    rank: bool
-    seed: int
-    temperature: float | None
-    style: str | None
-    performer: str | None
-    fps: float | None
-    unit: str | None
-    skeleton: Path | None
-    foot_lock: bool
-    loop: bool
-    in_place: bool
-    root_motion: bool
-    mirror: bool
-    as_asked: bool
-    strict: bool
-    device: str
-    shard: str | None
-    overwrite: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Order:
-    """A take to make: its path, its file, and the settings by which a finished one is known."""
-
-    path: ControlPath
-    take: int
-    performer: str | None
-    target: Path
-    settings: Mapping[str, Any]
-    warnings: tuple[str, ...]
-
-
 def make_takes(
     controls: Sequence[str],
     out: Path | None,
@@ -94,19 +54,25 @@ def make_takes(
     jobs = share(planned, *find_share(wish.shard), whole=wish.rank)
     for job in jobs:  # a mistake is told before the work, not after it
         check_options(job.target, ["unit"] if wish.unit else [])
-    inputs = (*(job.control for job in planned), wish.skeleton, wish.checkpoint)
+    inputs = (*(job.control for job in planned), wish.skeleton, wish.checkpoint, wish.footwork.follow)
     refuse_overwriting((place for job in jobs for place in _places(job, wish)), inputs)
+    motion_count = sum(len(job.takes) for job in jobs)
+    wish.footwork.check(
+        motions=motion_count, loop=wish.loop, mirror=wish.mirror, foot_lock=wish.foot_lock, inputs=inputs
+    )
+    if wish.footwork.write and not wish.footwork.write.exists():
+        wish = replace(wish, overwrite=True)  # a take that is there already wrote none
     model = Checkpoint.read(wish.checkpoint or PRETRAINED)
     temperature = TEMPERATURE if wish.temperature is None else wish.temperature
     sampler = Sampler.of(model, temperature=temperature, device=wish.device)
     rig = read_rig(wish.skeleton) if wish.skeleton else None
-    common = _settings(wish, sampler)
+    common = settings_of(wish, sampler)
     orders: list[Order] = []
     failed: dict[Job, str] = {}
     for job in jobs:
         found = _found(job, wish)
         try:
-            ordered = _orders(job, wish, model, common)
+            ordered = orders_of(job, wish, model, common)
         except ControlError as error:
             failed[job] = str(error)
             continue
@@ -128,7 +94,7 @@ def make_takes(
     if wish.rank:
         for job in (job for job in jobs if job not in failed):
             with locked(job.target):
-                yield from _rank(job, list(_orders(job, wish, model, common)), wish, model)
+                yield from _rank(job, list(orders_of(job, wish, model, common)), wish, model)
     if failed:
         raise _summary(list(failed.values()), len(jobs))
 
@@ -144,7 +110,7 @@ def _summary(failures: Sequence[str], jobs: int) -> MoglowError:
 def _written(
     orders: Sequence[Order],
     wish: Wish,
-    making: Iterator[tuple[Iterator[Clip], Motion | Loop | None]],
+    making: Iterator[tuple[Iterator[Clip], Motion | Loop | Footed | None]],
     model: Checkpoint,
     passed: Passed,
     lost: dict[str, str],
@@ -169,16 +135,16 @@ def _written(
                 said = partial(_figures, order, counted, made, about)
                 try:
                     line = describe(order.target, write_motion(order.target, write, said))
-                except ClipError as error:
+                except (ClipError, ControlError) as error:
                     control = order.settings["control"]
-                    lost.setdefault(control, _named(error, control))
+                    lost.setdefault(control, named(error, control))
                     continue
             so_far += len(order.path)
             yield from () if wish.rank else [line]
 
 
 def _figures(
-    order: Order, counted: "_Counted", made: Motion | Loop | None, about: Mapping[str, Any]
+    order: Order, counted: "_Counted", made: Motion | Loop | Footed | None, about: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns what is said of a motion once all of its blocks have passed."""
     assert made is not None, "blocks that pass are those of a motion"
@@ -188,92 +154,40 @@ def _figures(
 
 def _made(
     orders: Sequence[Order], wish: Wish, sampler: Sampler, model: Checkpoint, rig: Clip | None
-) -> Iterator[tuple[Iterator[Clip], Motion | Loop | None]]:
+) -> Iterator[tuple[Iterator[Clip], Motion | Loop | Footed | None]]:
     """For each order the blocks of its motion, and who knows its figures once they have passed."""
     tracks = [Track(order.path, wish.seed, order.take, order.performer) for order in orders]
+    if wish.footwork:
+        for order, track in zip(orders, tracks, strict=True):
+            try:
+                made = wish.footwork.made(
+                    sampler, model, track, rig, foot_lock=wish.foot_lock, implied=order.implied
+                )
+            except (ClipError, ControlError) as error:
+                yield _raising(error), None
+                continue
+            clip = made.clip.resample(wish.fps) if wish.fps else made.clip
+            yield _placed(iter([clip]), wish), made
+        return
     if not wish.loop:
         for motion in motions(sampler, model, tracks, foot_lock=wish.foot_lock):
             yield _placed(bodies(_as_wished(motion.blocks, rig, wish)), wish), motion
         return
     for track in tracks:
         try:
-            loop = make_loop(sampler, model, track, spec=LOCK, foot_lock=wish.foot_lock)
-            (lap,) = bodies(iter([loop.finished(rig, wish.fps)]))
-        except ClipError as error:
+            loop = make_loop(sampler, model, track, spec=LOCK, strides=wish.strides, foot_lock=wish.foot_lock)
+            lap = loop.finished(rig, wish.fps, in_place=wish.in_place)
+            refuse_no_body(lap)
+        except (ClipError, ControlError) as error:
             yield _raising(error), None
             continue
-        yield _placed(iter([lap.mirrored() if wish.mirror else lap]), wish), loop
-
-
-def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
-    """What decides about the bytes of a motion, apart from its path and its take."""
-    file = wish.checkpoint or PRETRAINED
-    file = file / BEST if file.is_dir() else file
-    return {
-        "moglow": __version__,
-        "model": file.name,
-        "model_sha256": file_digest(file),
-        "device": sampler.device,
-        "seed": wish.seed,
-        "temperature": sampler.temperature,
-        "style": wish.style,
-        "foot_lock": wish.foot_lock,
-        "loop": wish.loop,
-        "in_place": wish.in_place,
-        "root_motion": wish.root_motion,
-        "mirror": wish.mirror,
-        "asked_fps": wish.fps,
-        "skeleton": wish.skeleton and str(wish.skeleton),
-        "skeleton_sha256": wish.skeleton and file_digest(wish.skeleton),
-        "axes": "Y up, +Z forward",
-    }
+        yield _rooted(iter([lap.mirrored() if wish.mirror else lap]), wish), loop
 
 
 def _raising(error: MoglowError) -> Iterator[Clip]:
     """Blocks of a motion that could not be made."""
     yield from ()
     raise error
-
-
-def _named(error: MoglowError, control: str) -> str:
-    """Returns the message of an error with the path that it is about.
-
-    >>> _named(ControlError("path: no frames"), "walk.csv")
-    'walk.csv: no frames'
-    """
-    message = str(error).removeprefix("path: ")
-    return message if message.startswith(control) else f"{control}: {message}"
-
-
-def _orders(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) -> list[Order]:
-    try:
-        path = styled(read_path(job.control, fps=model.context.fps), wish.style).resample(model.context.fps)
-        for style in sorted(set(path.styles or ())):
-            model.context.label_vector(
-                style
-            )  # one that the model does not know is an error of this path alone
-        path, warnings = within_range(model, path, as_asked=wish.as_asked, strict=wish.strict)
-    except ControlError as error:
-        raise ControlError(_named(error, job.control), setting=error.setting) from error
-    cast = [(take, model.context.cast(wish.performer, wish.seed, take)) for take in job.takes]
-    content = [path.positions.tobytes(), path.headings.tobytes(), repr(path.styles).encode()]
-    settings = {
-        **common,
-        "control": job.control,
-        "control_sha256": sha256(b"".join(content)).hexdigest(),
-        "unit": "m" if job.target.suffix != ".bvh" else wish.unit or ("the rig's" if wish.skeleton else "cm"),
-    }
-    return [
-        Order(
-            path,
-            take,
-            performer,
-            job.waiting(take) if wish.rank else job.place(take),
-            {**settings, "take": take, "performer": performer},
-            (*path.notes, *warnings),
-        )
-        for take, performer in cast
-    ]
 
 
 def _places(job: Job, wish: Wish) -> list[Path]:
@@ -336,6 +250,10 @@ def _as_wished(blocks: Iterator[Clip], rig: Clip | None, wish: Wish) -> Iterator
 
 def _placed(blocks: Iterator[Clip], wish: Wish) -> Iterator[Clip]:
     blocks = (block.in_place() for block in blocks) if wish.in_place else blocks
+    return _rooted(blocks, wish)
+
+
+def _rooted(blocks: Iterator[Clip], wish: Wish) -> Iterator[Clip]:
     return map(on_root, blocks) if wish.root_motion else blocks
 
 

@@ -124,12 +124,12 @@ def refuse_foreign(motion: Path, *, overwrite: bool) -> Figures:
         ours = False
     if not ours and os.path.lexists(place):
         raise ExportError(
-            f"{place}: is no sidecar of moglow generate, which would replace it; rename it, or give another -o"
+            f"{place}: is no sidecar of moglow generate, which would replace it; rename it, or give another name"
         )
     known = read_sidecar(motion)
     if not (known or overwrite) and motion.is_file() and motion.stat().st_size:
         why = "was changed after moglow generate made it" if ours else "was not made by moglow generate"
-        raise ExportError(f"{motion}: {why}; --overwrite replaces it, or give another name with -o")
+        raise ExportError(f"{motion}: {why}; give another name, or replace it", setting="overwrite")
     return known
 
 

@@ -1,10 +1,15 @@
 """One take from Python: `generate`, with the defaults of `moglow generate`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from moglow.checkpoint import Checkpoint, real_figures
+from moglow.errors import ControlError
+from moglow.footsteps.footprints import Footprint, foot_names
+from moglow.footsteps.implied import implied_path
+from moglow.ground.reading import read_ground
+from moglow.ground.surface import Ground
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import joined
 from moglow.motion.retarget import retarget_blocks
@@ -14,6 +19,7 @@ from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Take, motion
 from moglow.sampling.loops import make_loop
 from moglow.sampling.sampler import Sampler, Track
 from moglow.sampling.sanity import bodies
+from moglow.takes.footwork import as_prints, footed
 
 
 def pretrained() -> Checkpoint:
@@ -22,7 +28,7 @@ def pretrained() -> Checkpoint:
 
 
 def generate(
-    control: str | Path | ControlPath = "figure8",
+    control: str | Path | ControlPath | None = None,
     *,
     seed: int = 0,
     checkpoint: Checkpoint | str | Path | None = None,
@@ -32,12 +38,16 @@ def generate(
     skeleton: Clip | str | Path | None = None,
     foot_lock: bool = True,
     loop: bool = False,
+    strides: int | None = None,
+    ground: str | Ground | None = None,
+    footprints: str | Path | Sequence[Footprint] | None = None,
     as_asked: bool = False,
 ) -> Take:
     """Returns motion that follows a path: the motion that `moglow generate` writes with the same options.
 
     Args:
-        control: a preset such as ``"circle:r=2"``, a CSV file, or a path.
+        control: a preset such as ``"circle:r=2"``, a CSV file, or a path; a figure of eight if not given, or the path
+            that the footprints imply.
         seed: the same seed gives the same motion.
         checkpoint: a trained model or its file; the model inside the package if not given.
         style: a style of the model; its default style if not given.
@@ -46,6 +56,9 @@ def generate(
         skeleton: a motion file, or a clip read from one, whose skeleton the motion is put on; the model's if not given.
         foot_lock: whether planted feet are held in place.
         loop: whether the motion closes on itself: its last frame is its first.
+        strides: makes the loop a cycle of so many strides; the path must be walked at one velocity.
+        ground: what the figure walks over, such as ``"stairs:rise=0.17,run=0.29,steps=8"``, a height map or a mesh.
+        footprints: a file, or values, that say when and where each foot stands.
         as_asked: whether a path is followed at its own speed where that is beyond the model's reach; else it is slowed
             down there.
 
@@ -58,16 +71,33 @@ def generate(
     else:
         model = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint.read(Path(checkpoint))
     fps = model.context.fps
-    path = control if isinstance(control, ControlPath) else read_path(control, fps=fps)
+    rig = read_rig(skeleton) if skeleton is not None else None
+    body = rig.skeleton if rig else model.context.encoding.skeleton
+    asked = as_prints(footprints, foot_names(body))
+    if control is None:
+        path = implied_path(asked, body, fps) if asked else read_path("figure8", fps=fps)
+    else:
+        path = control if isinstance(control, ControlPath) else read_path(control, fps=fps)
     path, warnings = within_range(model, styled(path, style).resample(fps), as_asked=as_asked, strict=False)
     sampler, track = (
         Sampler.of(model, temperature=temperature),
         Track(path, seed, 0, model.context.cast(performer, seed, 0)),
     )
-    rig = read_rig(skeleton) if skeleton is not None else None
     about: dict[str, Any] = {"real": real_figures(model), "warnings": (*path.notes, *warnings)}
+    if ground is not None or asked is not None:
+        if loop or not foot_lock:
+            raise ControlError(
+                "a ground and footprints need locked feet and no loop; leave out loop and foot_lock"
+            )
+        surface, implied = (
+            read_ground(ground) if ground is not None else None,
+            control is None and asked is not None,
+        )
+        done = footed(sampler, model, track, asked, surface, rig, implied=implied)
+        about["directed"] = {**done.more, **({"ground": surface.name} if surface else {})}
+        return Take(done.clip, seed, track.take, done.path, done.measured, footprints=done.prints, **about)
     if loop:
-        lap = make_loop(sampler, model, track, spec=LOCK, foot_lock=foot_lock)
+        lap = make_loop(sampler, model, track, spec=LOCK, strides=strides, foot_lock=foot_lock)
         return Take(lap.finished(rig), seed, track.take, lap.path, lap.measured, lap=lap.lap, **about)
     motion = next(motions(sampler, model, [track], foot_lock=foot_lock))
     clip = joined(bodies(on_rig(motion.blocks, rig)))  # first, since it is measured while the blocks pass

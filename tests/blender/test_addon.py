@@ -183,6 +183,19 @@ def test_a_rig_of_the_users_walks_as_well(day: dict[str, Any]) -> None:
 
 
 @blender
+@pytest.mark.parametrize("which", ["stairs", "stairs rigged"])
+def test_a_mesh_is_walked_over(day: dict[str, Any], which: str) -> None:
+    """Six steps of 17 cm, from 1.5 m ahead: the hips rise with them, and the feet stay on the treads."""
+    found = day[which]
+    heights, ahead = np.array(found["heights"]), np.array(found["ground"])[:, 1]
+    assert heights[-1] - heights[0] == pytest.approx(6 * 0.17, abs=0.04)
+    assert np.abs(heights[ahead < 1.0] - heights[0]).max() < 0.1
+    assert ahead[0] == pytest.approx(0, abs=0.1) and ahead[-1] == pytest.approx(5, abs=0.15)
+    assert -0.06 < found["lowest"][0] < 0.05 and found["lowest"][1] < 6 * 0.17 + 0.1
+    assert "level" not in found["messages"]
+
+
+@blender
 def test_what_cannot_be_done_is_a_sentence(day: dict[str, Any]) -> None:
     told = day["refused"]
     assert "moonwalk" in told["style"] and "no such file" in told["model"]

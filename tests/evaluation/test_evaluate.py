@@ -43,7 +43,13 @@ from tests.support.tiny import tiny_corpus, tiny_recipe
 from tests.support.walking import skeleton_of, walk
 
 SPEC = EvaluationSpec(
-    seeds=2, synthetic_seconds=2.0, wanders=2, wander_seconds=4.0, temperatures=(0.5,), sweep_seconds=5.0
+    seeds=2,
+    synthetic_seconds=2.0,
+    wanders=2,
+    wander_seconds=4.0,
+    temperatures=(0.5,),
+    sweep_seconds=5.0,
+    measures=("controls", "wander"),
 )
 
 

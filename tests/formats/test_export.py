@@ -70,7 +70,7 @@ def test_every_format_gives_the_same_bytes_twice(clip: Clip, tmp_path: Path, suf
 @pytest.mark.parametrize("suffix", WRITTEN)
 def test_what_was_there_stays_if_writing_fails(clip: Clip, tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"walk{suffix}").mkdir()
-    with pytest.raises(ExportError, match="cannot be written"):
+    with pytest.raises(ExportError, match=r"cannot be written|is a folder"):
         export(clip, tmp_path / f"walk{suffix}")
     assert [path.name for path in tmp_path.iterdir()] == [f"walk{suffix}"]
 

@@ -195,7 +195,10 @@ def test_windows_shorter_than_what_is_scored_at_once_are_refused() -> None:
 
 
 def test_a_lookahead_shorter_than_a_window_is_told(tmp_path: Path) -> None:
-    for window, said in ((2, ()), (4, ("draws 4 frames at once and sees 2 ahead", "context.lookahead=3"))):
+    for window, said in (
+        (2, ()),
+        (4, ("samples 4 frames at once with a lookahead of 2", "context.lookahead=3")),
+    ):
         recipe = tiny_recipe()
         tables = {**recipe.tables, "model": {"name": "glow", **asdict(SMALL), "window": window}}
         run = TrainingRun(

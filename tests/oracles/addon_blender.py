@@ -194,6 +194,41 @@ bpy.ops.moglow.generate()
 found["corner"] = result()
 found["panel"]["after"] = panel_shows()
 
+# Over stairs of a mesh, six steps along -Y, on a new figure and on a metarig.
+rise, run, steps = 0.17, 0.29, 6
+for rigged in (False, True):
+    fresh()
+    corners: list[tuple[float, float, float]] = []
+    for number in range(steps + 1):
+        near, far = (-9.0 if not number else 1.5 + run * (number - 1)), 1.5 + run * number
+        far = 9.0 if number == steps else far
+        corners += [(x, -y, rise * number) for y in (near, far) for x in (-1.0, 1.0)]
+    faces = [(4 * k, 4 * k + 1, 4 * k + 3, 4 * k + 2) for k in range(steps + 1)]
+    stairs = bpy.data.meshes.new("Stairs")
+    stairs.from_pydata(corners, [], faces)
+    ground = bpy.data.objects.new("Stairs", stairs)
+    bpy.context.scene.collection.objects.link(ground)
+    data = bpy.data.curves.new("Up", "CURVE")
+    data.dimensions = "3D"
+    spline = data.splines.new("POLY")
+    spline.points.add(1)
+    for point, place in zip(spline.points, [(0, 0, 0), (0, -5, 0)], strict=True):
+        point.co = (*place, 1)
+    up = bpy.data.objects.new("Up", data)
+    bpy.context.scene.collection.objects.link(up)
+    asked = bpy.context.scene.moglow
+    asked.path, asked.ground, asked.seed = up, ground, 2
+    if rigged:
+        bpy.ops.preferences.addon_enable(module="rigify")
+        bpy.ops.object.armature_human_metarig_add()
+        asked.figure = bpy.context.object
+    bpy.ops.moglow.generate()
+    heights = []
+    for frame in range(bpy.context.scene.frame_start, bpy.context.scene.frame_end + 1):
+        bpy.context.scene.frame_set(frame)
+        heights.append((asked.figure.matrix_world @ asked.figure.pose.bones[0].head).z)
+    found["stairs rigged" if rigged else "stairs"] = {**result(), "heights": heights}
+
 # On a rig of the user's, which has other proportions: Rigify's metarig.
 fresh()
 bpy.ops.preferences.addon_enable(module="rigify")

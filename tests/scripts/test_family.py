@@ -56,7 +56,10 @@ def test_pictures_are_small() -> None:
 
 
 def test_a_run_is_made_once_and_stands_in_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = EvaluationSpec(seeds=2, synthetic_seconds=7.0, wanders=1, wander_seconds=4.0, temperatures=())
+    measures = "controls", "wander"
+    spec = EvaluationSpec(
+        seeds=2, synthetic_seconds=7.0, wanders=1, wander_seconds=4.0, temperatures=(), measures=measures
+    )
     brief = (
         "training.steps=2",
         "training.batch=2",

@@ -120,7 +120,7 @@ def test_a_file_of_another_program_is_never_replaced_or_removed(tmp_path: Path, 
 def test_a_motion_of_another_program_is_replaced_only_when_asked(tmp_path: Path) -> None:
     motion = tmp_path / "walk.bvh"
     motion.write_bytes(b"mine")
-    with pytest.raises(ExportError, match="was not made by moglow generate; --overwrite"):
+    with pytest.raises(ExportError, match="was not made by moglow generate; give another name"):
         refuse_foreign(motion, overwrite=False)
     refuse_foreign(motion, overwrite=True)
     motion.write_bytes(b"")  # nothing to lose

@@ -81,7 +81,7 @@ def test_without_a_display_it_offers_what_needs_none(samples: Path, monkeypatch:
     finally:
         drawing.cache_clear()
     assert refused.exit_code == 1 and len(refused.stderr.splitlines()) == 1
-    assert "--html" in refused.stderr and "--record" in refused.stderr
+    assert "film" in refused.stderr and "(--html)" in refused.stderr
 
 
 # ---- on a display ----

@@ -1,6 +1,7 @@
 """Generation of takes frame by frame, so that Blender can respond in between. Needs numpy alone."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -8,10 +9,13 @@ import numpy as np
 
 from moglow.checkpoint import Checkpoint
 from moglow.errors import CheckpointError
+from moglow.ground.surface import Ground
 from moglow.measures.tally import Tally
 from moglow.motion.clip_stream import joined
+from moglow.motion.foot_lock import bent_toes, lock_feet
 from moglow.paths.control_path import ControlPath
-from moglow.sampling.generate import BLOCK, PRETRAINED, Take, finished
+from moglow.sampling.generate import BLOCK, LOCK, PRETRAINED, Take, finished
+from moglow.sampling.on_ground import walk_over
 from moglow.sampling.sampler import Sampler, Track
 
 
@@ -24,10 +28,14 @@ def make(
     temperature: float,
     foot_lock: bool,
     name: str,
+    ground: Ground | None = None,
 ) -> Iterator[float | Take]:
     """Yields the share of the work that is done, from 0 to 1, and each take, the same as by `moglow.generate`."""
     sampler = Sampler.of(checkpoint, temperature=temperature, device="cpu")
     path = path.resample(sampler.fps)
+    if ground is not None:
+        yield from _over_ground(sampler, checkpoint, path, ground, seed=seed, takes=takes, name=name)
+        return
     size = round(BLOCK * sampler.fps)
     for number in range(takes):
         track = Track(path, seed, number)
@@ -44,6 +52,28 @@ def make(
             clips.append(clip)
             yield (number + 1) / takes
         yield Take(joined(clips, name), seed, number, path, tally.measured(path))
+
+
+def _over_ground(
+    sampler: Sampler,
+    checkpoint: Checkpoint,
+    path: ControlPath,
+    ground: Ground,
+    *,
+    seed: int,
+    takes: int,
+    name: str,
+) -> Iterator[float | Take]:
+    """The takes over a ground, still on a level floor: they are put on the ground once the figure is known."""
+    for number in range(takes):
+        yield number / takes
+        walked = walk_over(sampler, checkpoint, Track(path, seed, number), ground)
+        yield (number + 0.8) / takes
+        clip, tally = replace(bent_toes(lock_feet(walked.clip, spec=LOCK)), name=name), Tally()
+        tally.sampled(walked.clip, walked.nats)
+        tally.written(clip)
+        yield (number + 1) / takes
+        yield Take(clip, seed, number, walked.path, tally.measured(walked.path))
 
 
 def read_checkpoint(file: str) -> Checkpoint:

@@ -25,6 +25,7 @@ class MOGLOW_PT_panel(bpy.types.Panel):
         row = layout.row(align=True)
         row.prop(settings, "path")
         row.operator("moglow.draw_path", text="", icon="GREASEPENCIL")
+        layout.prop(settings, "ground")
         if settings.path:
             _draw_pace(layout, settings)
         for name in ("style", "takes", "seed", "temperature", "foot_lock", "fit"):

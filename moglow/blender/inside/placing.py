@@ -11,9 +11,12 @@ from moglow.blender.inside.action import FIRST, add_action, scene_rate, set_scen
 from moglow.blender.inside.body import add_body
 from moglow.blender.inside.curve_path import Line, keyed, own_speed, read_line, walked
 from moglow.blender.inside.making import make, read_checkpoint
+from moglow.blender.inside.mesh_ground import read_ground
 from moglow.blender.inside.rig import Rig
 from moglow.checkpoint import Checkpoint
 from moglow.errors import ControlError
+from moglow.footsteps.standing import stand_on
+from moglow.ground.surface import Ground
 from moglow.motion.clip import Clip
 from moglow.motion.retarget import retarget
 from moglow.paths.control_path import ControlPath
@@ -40,6 +43,8 @@ class TakeRequest:
     takes: int
     temperature: float
     foot_lock: bool
+    ground: Ground | None = None
+    """What the figure walks over; a level floor if not given."""
 
     @classmethod
     def read(cls, scene: Any) -> "TakeRequest":
@@ -54,7 +59,10 @@ class TakeRequest:
         path, warnings = within_range(
             checkpoint, styled(path, settings.style or None), as_asked=not settings.fit, strict=False
         )
-        if line.rise > STEEP:
+        ground = None
+        if settings.ground is not None and settings.ground.name in scene.objects:
+            ground = read_ground(settings.ground, metres_per_unit(scene))
+        if line.rise > STEEP and ground is None:
             warnings.append(f"the curve rises by {line.rise:.1f} m; the floor is level, at its lowest point")
         return cls(
             checkpoint,
@@ -68,6 +76,7 @@ class TakeRequest:
             settings.takes,
             settings.temperature,
             settings.foot_lock,
+            ground,
         )
 
     def make(self) -> Iterator[float | Take]:
@@ -80,6 +89,7 @@ class TakeRequest:
             temperature=self.temperature,
             foot_lock=self.foot_lock,
             name=self.name,
+            ground=self.ground,
         )
 
 
@@ -93,7 +103,7 @@ def place(scene: Any, request: TakeRequest, takes: Sequence[Take]) -> None:
     rig = Rig.of(figure) if figure else _new_figure(request, best[0].clip, unit, body=settings.body)
     texts = {}
     for rank, take in reversed([*enumerate(best, start=1)]):  # the last action of a figure is the active one
-        clip = _fitted(take.clip, rig, unit).moved((0.0, request.floor, 0.0)).resample(rate)
+        clip = _standing(_fitted(take.clip, rig, unit), request).resample(rate)
         action = add_action(
             rig, clip, f"{request.name} {request.seed}.{take.number}", start=request.start, unit=unit
         )
@@ -111,6 +121,13 @@ def place(scene: Any, request: TakeRequest, takes: Sequence[Take]) -> None:
         item = settings.results.add()
         item.name, item.figures = texts[rank]
     scene.frame_set(request.start)
+
+
+def _standing(clip: Clip, request: TakeRequest) -> Clip:
+    """Returns a clip on a floor of height 0 as it stands in the scene."""
+    if request.ground is None:
+        return clip.moved((0.0, request.floor, 0.0))
+    return stand_on(clip, request.ground).clip
 
 
 def take_text(take: Take) -> str:
@@ -141,7 +158,7 @@ def _path(scene: Any, fps: float) -> tuple[ControlPath, int, Line, bool]:
 
 def _new_figure(request: TakeRequest, clip: Clip, unit: float, *, body: bool) -> Rig:
     rig = Rig.build(clip.skeleton, f"{request.name} figure", unit=unit)
-    rig.armature.location.z = request.floor / unit
+    rig.armature.location.z = 0.0 if request.ground else request.floor / unit
     if body:
         add_body(rig, clip.skeleton)
     return rig

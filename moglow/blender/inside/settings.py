@@ -28,6 +28,10 @@ def _is_curve(settings: Any, thing: Any) -> bool:
     return bool(thing.type == "CURVE")
 
 
+def _is_mesh(settings: Any, thing: Any) -> bool:
+    return bool(thing.type == "MESH")
+
+
 def _is_armature(settings: Any, thing: Any) -> bool:
     return bool(thing.type == "ARMATURE")
 
@@ -52,6 +56,12 @@ class MoglowSettings(bpy.types.PropertyGroup):
     __annotations__ = {
         "path": PointerProperty(
             name="Path", type=bpy.types.Object, poll=_is_curve, description="The curve to walk along"
+        ),
+        "ground": PointerProperty(
+            name="Ground",
+            type=bpy.types.Object,
+            poll=_is_mesh,
+            description="The mesh to walk over; empty for a level floor at the curve's lowest point",
         ),
         "pace": EnumProperty(name="Pace", items=PACES, description="Speed or duration of the walk"),
         "speed": FloatProperty(

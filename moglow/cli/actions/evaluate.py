@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -13,11 +13,14 @@ from moglow.checkpoint import Checkpoint
 from moglow.cli.terminal import cell, make_console
 from moglow.corpus.corpus import Corpus
 from moglow.evaluation.evaluate import evaluate
+from moglow.evaluation.panels import Panel
 from moglow.evaluation.results import HELD_OUT, SYNTHETIC, Evaluation, EvaluationSpec, Row, to_json
 from moglow.evaluation.wording import number, standings
 from moglow.files.atomic import replacing
+from moglow.measures.bands import Estimate
 from moglow.measures.scores import MEASURES
 from moglow.sampling.generate import TEMPERATURE
+from moglow_viewer.play.scripted import driven
 
 COLOURS = {"in": "green", "unclear": "yellow", "out": "red", "": ""}
 SHOWN = (
@@ -35,15 +38,18 @@ def evaluated(
     temperature: float | None,
     quick: bool,
     device: str,
+    measures: tuple[str, ...],
 ) -> Evaluation:
     """Evaluates the checkpoints, all but the first held against it, and shows what is being done."""
-    spec = EvaluationSpec(seeds=seeds, temperature=TEMPERATURE if temperature is None else temperature)
+    heat = TEMPERATURE if temperature is None else temperature
+    spec = EvaluationSpec(seeds=seeds, temperature=heat, measures=measures)
     models = {label(path, checkpoints): Checkpoint.read(path) for path in dict.fromkeys(checkpoints)}
     console = make_console(stderr=True)
     found: Evaluation | None = None
     with console.status("reading") as status:
         opened = [Corpus.open(path) for path in corpora]
-        for event in evaluate(models, opened, spec.quick() if quick else spec, device=device):
+        spec = spec.quick() if quick else spec
+        for event in evaluate(models, opened, spec, device=device, driver=driven):
             if isinstance(event, Evaluation):
                 found = event
             else:
@@ -87,18 +93,67 @@ def scoreboard(evaluation: Evaluation) -> RenderableType:
         if rows:
             tables.append(table)
     lines = [line for group in (HELD_OUT, SYNTHETIC) for line in standings(evaluation, group)]
-    return Group(*tables, *lines, *_likelihoods(evaluation), *_wanders(evaluation), *evaluation.notes)
+    lines += [*_likelihoods(evaluation), *_wanders(evaluation)]
+    return Group(*tables, *lines, *_panels(evaluation), *evaluation.notes)
+
+
+def _panels(evaluation: Evaluation) -> Iterator[RenderableType]:
+    for panel in evaluation.panels:
+        yield panel_table(panel)
+        yield from panel.remarks
+
+
+def panel_table(panel: Panel) -> Table:
+    """A panel: a line for each condition and row of motion, coloured by the limits."""
+    rows = [row for row in panel.rows if panel.rows[row]]
+    keys = [
+        key
+        for key in panel.columns or panel.measures
+        if any(
+            not math.isnan(found[key].value)
+            for row in rows
+            for found in panel.rows[row].values()
+            if key in found
+        )
+    ]
+    heads = [f"{panel.measures[key].label} {panel.measures[key].unit}".strip() for key in keys]
+    table = Table("", "", *heads, title=panel.title, title_justify="left")
+    for condition in panel.brief or panel.conditions:
+        for row in (row for row in rows if condition in panel.rows[row]):
+            cells = [_panel_cell(panel, row, condition, key) for key in keys]
+            table.add_row(condition if row == rows[0] else "", row, *cells)
+    return table
+
+
+def _panel_cell(panel: Panel, row: str, condition: str, key: str) -> Text:
+    found, scale = panel.rows[row][condition].get(key), panel.measures[key].scale
+    if found is None or math.isnan(found.value):
+        return cell("–")
+    text, limits = number(found.value * scale), panel.limits_of(condition, key)
+    if panel.is_recorded(row):
+        band = limits and all(map(math.isfinite, limits))
+        more = f" ({' … '.join(number(limit * scale) for limit in limits)})" if limits and band else ""
+        return cell(text + more)
+    return cell(text + spread(found, scale), COLOURS[panel.verdict(row, condition, key)])
+
+
+def spread(found: Estimate, scale: float) -> str:
+    """Half the interval of a figure as text, or nothing.
+
+    >>> spread(Estimate(1.0, 0.5, 1.5), 100), spread(Estimate(1.0), 100)
+    (' ± 50', '')
+    """
+    if found.low is None or found.high is None:
+        return ""
+    return f" ± {number((found.high - found.low) / 2 * scale)}".removesuffix(" ± 0")
 
 
 def _cell(evaluation: Evaluation, row: Row, group: str, key: str) -> Text:
     found, scale = row.figures[group].get(key), MEASURES[key].scale
     if found is None or math.isnan(found.value):
         return cell("–")
-    spread = ""
-    if found.low is not None and found.high is not None:
-        spread = f" ± {number((found.high - found.low) / 2 * scale)}".removesuffix(" ± 0")
     verdict = evaluation.verdict(row, group, key)
-    return cell(number(found.value * scale) + spread, COLOURS[verdict])
+    return cell(number(found.value * scale) + spread(found, scale), COLOURS[verdict])
 
 
 def _likelihoods(evaluation: Evaluation) -> list[str]:

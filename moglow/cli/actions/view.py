@@ -47,7 +47,7 @@ def _page(scene: Scene, path: Path) -> str:
     from moglow_viewer.pages.clip_page import write_page
 
     clips, figures = [m.clip for m in scene.motions], [m.figures for m in scene.motions]
-    write_page(clips, path, control=scene.path, figures=figures)
+    write_page(clips, path, control=scene.path, figures=figures, ground=scene.ground)
     return f"{path}: {path.stat().st_size / 1000:.0f} kB, open it in any browser"
 
 

@@ -7,12 +7,31 @@ import click
 from moglow.cli.options import Number, Whole
 from moglow.cli.terminal import make_console, say
 
+MEASURED = ("controls", "wander", "tell", "gait", "styles", "live")
+"""What can be measured; that of `moglow.evaluation.results`, which needs torch to load."""
+
 EXAMPLE = """\b
 Examples:
   moglow evaluate --corpus open.corpus --report report.html
   moglow evaluate --checkpoint runs/first --corpus open.corpus --json figures.json --quick
   moglow evaluate --checkpoint runs/first --compare runs/vae runs/gan --corpus open.corpus --report report.html
+  moglow evaluate --corpus open.corpus --measures tell,gait,styles,live --json figures.json
 """
+
+
+def chosen(text: str | None) -> tuple[str, ...]:
+    """The measures that a text names, in their order.
+
+    >>> chosen("live, gait")
+    ('gait', 'live')
+    """
+    names = [name.strip() for name in (text or ",".join(MEASURED)).split(",") if name.strip()]
+    for name in names:
+        if name not in MEASURED:
+            raise click.BadParameter(f"there is no measure {name!r}; choose from {', '.join(MEASURED)}")
+    if not names:
+        raise click.BadParameter(f"no measure is named; choose from {', '.join(MEASURED)}")
+    return tuple(name for name in MEASURED if name in names)
 
 
 @click.command(epilog=EXAMPLE)
@@ -42,6 +61,13 @@ Examples:
     show_default=True,
     help="cpu or cuda; a GPU samples a thousand motions at once.",
 )
+@click.option(
+    "--measures",
+    default=",".join(MEASURED),
+    show_default=True,
+    callback=lambda context, option, text: chosen(text),
+    help="What is measured, separated by commas.",
+)
 @click.option("--quick", is_flag=True, help="Fewer and shorter takes, for a first impression.")
 def command(
     others: tuple[Path, ...],
@@ -53,13 +79,16 @@ def command(
     seeds: int,
     temperature: float | None,
     device: str,
+    measures: tuple[str, ...],
     quick: bool,
 ) -> None:
     """Measures models beside real motion on the same controls.
 
-    Controls are held-out ones, seven synthetic ones and minutes of wandering, over several seeds with intervals. The
-    table includes motion copied from the training set. Differences beyond noise, from it and from the models after
-    --compare, are stated in words. Without --corpus, only synthetic controls and wandering are used.
+    controls: held-out and seven synthetic ones, over several seeds with intervals. The table includes motion copied
+    from the training set. Differences beyond noise, from it and from the models after --compare, are stated in words.
+    wander: minutes of wandering. tell: how well a small net tells sampled from recorded motion. gait: straight walks
+    and runs at eight speeds. styles: changes of style in mid-walk. live: forty manoeuvres, steered as in the window.
+    Without --corpus, only synthetic controls, wandering, gait and live are measured, and less stands beside them.
     """
     from moglow.cli.actions.evaluate import evaluated, scoreboard, write_json
     from moglow.files.atomic import refuse_overwriting
@@ -77,6 +106,7 @@ def command(
         temperature=temperature,
         quick=quick,
         device=device,
+        measures=measures,
     )
     if json_file:
         write_json(evaluation, json_file)

@@ -26,6 +26,9 @@ Examples:
   moglow generate --control circle:r=2 -o circle.glb --takes 4 --rank
   moglow generate --control line -o cycle.glb --loop --in-place --takes 4 --rank
   moglow generate --control path.csv -o mine.bvh --skeleton my_rig.bvh
+  moglow generate --control line -o stairs.bvh --ground stairs:rise=0.17,run=0.29,steps=8
+  moglow generate --control line -o walk.bvh --footprints steps.csv
+  moglow generate --control line -o moved.bvh --footprints-in steps.csv
   moglow generate --control path.csv -o hero.glb --skeleton hero.fbx --root-motion
   moglow generate --control paths/ -o takes/ --takes 10 --shard 1/4
 """
@@ -99,7 +102,31 @@ class Generate(click.Command):
     is_flag=True,
     help="Makes the last frame equal to the first, so that the motion can repeat.",
 )
-@click.option("--in-place", is_flag=True, help="Holds the hips above the origin.")
+@click.option(
+    "--strides",
+    type=click.Choice(["1", "2", "4"]),
+    callback=lambda _context, _option, text: text and int(text),
+    help="With --loop: a cycle of so many strides, of a path walked at one velocity.",
+)
+@click.option(
+    "--in-place", is_flag=True, help="Holds the hips above the origin; a loop is seen from its path."
+)
+@click.option(
+    "--ground",
+    metavar="SHAPE|FILE",
+    help="What the figure walks over: stairs:rise=0.17,run=0.29,steps=8, slope:angle=10, rough:height=0.08, a height "
+    "map (map.png:size=10,high=1) or a mesh (.obj, .glb).",
+)
+@click.option(
+    "--footprints",
+    type=click.Path(path_type=Path),
+    help="Writes when and where each foot stands: t_on,t_off,foot,x,z,heading,height.",
+)
+@click.option(
+    "--footprints-in",
+    type=click.Path(path_type=Path),
+    help="Makes the feet stand as this file says. Without --control the path follows from it.",
+)
 @click.option(
     "--root-motion",
     is_flag=True,
@@ -136,10 +163,18 @@ def command(controls: tuple[str, ...], out: Path | None, **options: Any) -> None
     likelihood. Without --control and -o the command writes figure8.bvh. Several paths are written to the folder takes/.
     Files that exist with the same settings are not made again, so an interrupted batch can be restarted.
     """
-    from moglow.takes.make import Wish, make_takes
+    if options["strides"] and not options["loop"]:
+        raise click.UsageError("--strides needs --loop")
+    from moglow.takes.footwork import Footwork
+    from moglow.takes.make import make_takes
+    from moglow.takes.orders import Wish
+
+    follow = options.pop("footprints_in")
+    footwork = Footwork(options.pop("ground"), follow, options.pop("footprints"))
+    controls = controls or ((str(follow),) if follow else ("figure8",))
 
     with Passing(sys.stderr.isatty()) as passing:
-        for line in make_takes(controls or ("figure8",), out, Wish(**options), passing.passed):
+        for line in make_takes(controls, out, Wish(**options, footwork=footwork), passing.passed):
             passing.say(line)
 
 

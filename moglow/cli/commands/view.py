@@ -36,11 +36,21 @@ Examples:
 @click.option(
     "--real", multiple=True, type=click.Path(path_type=Path), help="A recording, shown in grey with the rest."
 )
+@click.option(
+    "--ground",
+    metavar="SHAPE|FILE",
+    help="Draws the ground, in the form that generate reads; by default the one that a clip was generated on.",
+)
 @click.option("--beside", is_flag=True, help="Puts several clips side by side.")
 @click.option("--bones", is_flag=True, help="Draws sticks instead of bodies.")
 @click.option("--size", metavar="WxH", callback=read_size, help="Pixels of --record and --screenshot.")
 def command(
-    clips: tuple[Path, ...], control: str | None, real: tuple[Path, ...], beside: bool, **options: object
+    clips: tuple[Path, ...],
+    control: str | None,
+    real: tuple[Path, ...],
+    ground: str | None,
+    beside: bool,
+    **options: object,
 ) -> None:
     """Shows motion in a window, on a page, as a film or a picture.
 
@@ -51,5 +61,5 @@ def command(
     from moglow.cli.actions.view import look
     from moglow_viewer.scene.scene import Sources
 
-    for line in look(Sources(clips, control, real, beside), **options):  # type: ignore[arg-type]
+    for line in look(Sources(clips, control, real, beside, ground), **options):  # type: ignore[arg-type]
         say(line)

@@ -41,7 +41,7 @@ DOCS = ROOT / "docs"
 RECIPE = ROOT / "data" / "open" / "recipe.toml"
 STEPS = 2_400
 """Steps of each training: four times what shows a choice's worth, a sixth of what the recipe that ships asks for."""
-SPEC = EvaluationSpec(wanders=16, wander_seconds=120.0, temperatures=())
+SPEC = EvaluationSpec(wanders=16, wander_seconds=120.0, temperatures=(), measures=("controls", "wander"))
 SHOWN = ("walk", "turn, walking", "side")
 """Synthetic controls whose motion is drawn."""
 

@@ -11,17 +11,17 @@ INTRODUCTION = """# Each flow on four densities in the plane
 
 `scripts/benchmarks/flow_gallery/run.py` measures log p of {test:,} test points in nats, higher is better; mean and
 standard error of {seeds} seeds, each with its own weights and data. All flows are trained on {batch} fresh points a
-step with the same optimiser and learning rate; flows of one kind, of moglow and of zuko, have the same number of steps
-and nets of the same widths. Seconds are processor time for one flow on one density. The picture shows the flows of
-moglow after {steps} steps: densities, and samples below them. An ActNorm follows each step; RealNVP has only the one
-before the first step, because with one after each coupling half of its seeds are 0.1 to 0.2 nats worse on the moons
-after 400 steps, the mean of 6 at −1.468 ± 0.038.
+step with the same optimiser and learning rate; flows of one kind, of moglow and of zuko, have the same number of
+steps and nets of the same widths. Seconds are processor time for one flow on one density. The picture shows the flows
+of moglow after {steps} steps: densities, and samples below them. An ActNorm follows each step; RealNVP has only the
+one before the first step, because with one after each coupling half of its seeds are 0.1 to 0.2 nats worse on the
+moons after 400 steps, the mean of 6 at −1.468 ± 0.038.
 
-The comparison of MAF at 400 steps is less certain than the standard errors. The map of zuko, computed by the classes of
-moglow with the same initial weights under other masks, reaches −2.999 ± 0.006 on the rings, where zuko reaches −2.965 ±
-0.010, 6 seeds each. Over 18 seeds moglow is 0.013 ± 0.009 worse there, without one seed in which zuko's diverged.
-Without effect on the rings, −2.981 to −2.999: the shift after the scale, scales bounded at e^6.9 instead of e^2,
-ActNorm before the map or not at all, an invertible matrix instead of the reversal.
+The comparison of MAF at 400 steps is less certain than the standard errors. The map of zuko, computed by the classes
+of moglow with the same initial weights under other masks, reaches −2.999 ± 0.006 on the rings, where zuko reaches
+−2.965 ± 0.010, 6 seeds each. Over 18 seeds moglow is 0.013 ± 0.009 worse there, without one seed in which zuko's
+diverged. Without effect on the rings, −2.981 to −2.999: the shift after the scale, scales bounded at e^6.9 instead of
+e^2, ActNorm before the map or not at all, an invertible matrix instead of the reversal.
 """
 SURE = 2.0
 """Standard errors above which a difference counts as significant."""

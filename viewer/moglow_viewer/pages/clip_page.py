@@ -10,22 +10,27 @@ from typing import Any
 import numpy as np
 
 from moglow.errors import ClipError
+from moglow.ground.surface import Ground, as_json, grid_surface
 from moglow.maths.rotations import Array, heading_to_vector
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_path import ControlPath
 from moglow_viewer.pages.single_page import fill_page, pack_bytes, save_page
 from moglow_viewer.scene.figures import figure_table, measure
+from moglow_viewer.scene.scene import Scene, ground_of
 from moglow_viewer.scene.shown_motion import ShownMotion, bones
 
 STYLES, SCRIPTS = (
     ("pages/page.css",),
     ("pages/motion.js", "pages/scene.js", "pages/look.js", "pages/player.js"),
 )
+GROUND_SCRIPT = "pages/ground.js"
 UNIT = 0.001
 """Resolution of positions in metres."""
 ARROW = 0.35
 """Length in metres of the arrow of a requested heading."""
+CELL, FACES = 0.04, 1500
+"""Metres between the known heights of a ground, and the most triangles of it that are painted."""
 LIFTED, FASTEST = 255, 254
 """A foot's byte in a frame: its speed in cm/s up to `FASTEST` while it is planted, else `LIFTED`."""
 
@@ -37,11 +42,12 @@ def write_page(
     control: ControlPath | None = None,
     figures: Sequence[Mapping[str, Any]] | None = None,
     title: str | None = None,
+    ground: Ground | None = None,
 ) -> None:
     """Writes a page that plays clips in sync over the requested path.
 
-    ``figures`` is one mapping per clip, as in its sidecar; missing figures are measured. The same input gives the same
-    bytes.
+    ``figures`` is one mapping per clip, as in its sidecar; missing figures are measured. ``ground`` is what the figures
+    walk over; by default the one that the first of the figures names. The same input gives the same bytes.
 
     >>> import tempfile
     >>> clip = Clip.at_rest(Skeleton(("Hips",), (-1,), [[0.0, 0.9, 0.0]]))
@@ -52,7 +58,7 @@ def write_page(
     """
     if not clips:
         raise ClipError(f"{path}: no clip to show; give at least one")
-    save_page(make_page(clips, control=control, figures=figures, title=title), path)
+    save_page(make_page(clips, control=control, figures=figures, title=title, ground=ground), path)
 
 
 def make_page(
@@ -61,20 +67,25 @@ def make_page(
     control: ControlPath | None = None,
     figures: Sequence[Mapping[str, Any]] | None = None,
     title: str | None = None,
+    ground: Ground | None = None,
 ) -> str:
     """Returns the page as text; see `write_page`."""
     names = [clip.name or f"take {k}" for k, clip in enumerate(clips, start=1)]
     given = figures or [{}] * len(clips)
+    ground = ground or ground_of(given[0])
+    scripts = (SCRIPTS[0], GROUND_SCRIPT, *SCRIPTS[1:]) if ground else SCRIPTS
+    motions = [ShownMotion(clip, ground=ground) for clip in clips]
     motion = {
-        "takes": [_take(clip, name) for clip, name in zip(clips, names, strict=True)],
+        "takes": [_take(each, name) for each, name in zip(motions, names, strict=True)],
         "path": _path(control) if control else None,
+        **({"ground": _ground(Scene(tuple(motions), control), ground)} if ground else {}),
         "figures": figure_table(
             [{**measure(clip, control), **each} for clip, each in zip(clips, given, strict=True)]
         ),
         "warnings": sorted({str(line) for each in given for line in each.get("warnings", ())}),
     }
     return fill_page(
-        "pages/page.html", title=title or " · ".join(names[:3]), styles=STYLES, scripts=SCRIPTS, data=motion
+        "pages/page.html", title=title or " · ".join(names[:3]), styles=STYLES, scripts=scripts, data=motion
     )
 
 
@@ -102,8 +113,22 @@ def _second_differences(points: Array, unit: float) -> Array:
     return np.diff(np.concatenate([before, whole]), n=2, axis=0)
 
 
-def _take(clip: Clip, name: str) -> dict[str, Any]:
-    motion = ShownMotion(clip)
+def _ground(scene: Scene, ground: Ground) -> dict[str, Any]:
+    """The ground around the figures' ways: heights on a grid, row by row, and triangles to be painted."""
+    low, high = scene.area
+    cell = max(CELL, float((high - low).max()) / 400)
+    x, z = (np.arange(a, b + cell, cell) for a, b in zip(low, high, strict=True))
+    across, along = np.meshgrid(x, z)
+    grid = np.stack([across, ground.heights(across, along), along], axis=-1)
+    surface = ground.surface(low, high)
+    if len(surface.faces) > FACES:
+        sides = [np.linspace(a, b, round(np.sqrt(FACES / 2)) + 1) for a, b in zip(low, high, strict=True)]
+        surface = grid_surface(sides[0], sides[1], ground)
+    return {"front": round(scene.front, 3), "cell": cell, "heights": pack_points(grid), **as_json(surface)}
+
+
+def _take(motion: ShownMotion, name: str) -> dict[str, Any]:
+    clip = motion.clip
     feet = np.where(motion.planted, np.minimum(motion.foot_speed * 100, FASTEST).round(), LIFTED)
     return {
         "name": name,

@@ -14,6 +14,7 @@ from moglow_viewer.pages.curves import (
     temperature_curves,
 )
 from moglow_viewer.pages.film_strip import strip
+from moglow_viewer.pages.panel_tables import panel_section
 from moglow_viewer.pages.single_page import fingerprint, part, save_page
 from moglow_viewer.pages.tables import control_tables, differences_table, figures_table, row_style
 
@@ -39,12 +40,13 @@ def make_report(evaluation: Evaluation) -> str:
 def _summary(evaluation: Evaluation) -> Iterator[str]:
     """Yields the amount of motion, the notes, and a tile for each row."""
     spec, seconds = evaluation.spec, evaluation.controls
-    yield (
-        f"<p>{seconds[HELD_OUT] / 60:.1f} minutes of held-out controls, seven synthetic ones "
-        f"({spec.synthetic_seconds:g} s each), {spec.seeds} seed{'s' * (spec.seeds != 1)} at temperature "
-        f"{spec.temperature:g}, in the default style; {spec.wanders} wanders of {spec.wander_seconds / 60:g} "
-        f"minutes. The evaluation took {evaluation.seconds:.0f} s.</p>"
-    )
+    parts = [f"{spec.seeds} seed{'s' * (spec.seeds != 1)} at temperature {spec.temperature:g}"]
+    if "controls" in spec.measures:
+        parts.append(f"{seconds[HELD_OUT] / 60:.1f} minutes of held-out controls")
+        parts.append(f"seven synthetic ones ({spec.synthetic_seconds:g} s each)")
+    if "wander" in spec.measures:
+        parts.append(f"{spec.wanders} wanders of {spec.wander_seconds / 60:g} minutes")
+    yield f"<p>{', '.join(parts)}. The evaluation took {evaluation.seconds:.0f} s.</p>"
     yield from (f'<p class="note">{escape(note)}</p>' for note in evaluation.notes)
     yield '<div class="tiles">'
     for row in evaluation.rows:
@@ -81,6 +83,8 @@ def _sections(evaluation: Evaluation) -> Iterator[str]:
     yield _section("Likelihood", "".join(likelihood_histograms(evaluation)))
     yield _section("Stability over minutes", "".join(drift_curves(evaluation)))
     yield _section("Quality and temperature", "".join(temperature_curves(evaluation)))
+    for panel in evaluation.panels:
+        yield _section(panel.title, panel_section(evaluation, panel), escape(panel.note))
     yield _section("Contact sheets", "".join(_sheets(evaluation)))
 
 

@@ -38,7 +38,7 @@ class Shot:
     @classmethod
     def of(cls, scene: Scene, *, look: str, size: tuple[int, int]) -> "Shot":
         """Returns a shot from in front of the first figure, a little to its side."""
-        return cls(Camera.before(float(scene.motions[0].clip.headings()[0])), look, size)
+        return cls(Camera.before(scene.front), look, size)
 
 
 class Photographer:

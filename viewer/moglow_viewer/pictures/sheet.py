@@ -84,7 +84,7 @@ def _motion_part(motion: ShownMotion, scene: Scene, rows: int, look: str) -> Ima
 
 def _pictures(motion: ShownMotion, scene: Scene, count: int, look: str) -> list[Image.Image]:
     """Returns the pictures of the moments from the front, then that of the whole track from above."""
-    camera = Camera.before(float(motion.clip.headings()[0])).turned(ASIDE, 0.0).zoomed(CLOSER)
+    camera = Camera.before(scene.front).turned(ASIDE, 0.0).zoomed(CLOSER)
     photographer = Photographer(scene, Shot(camera, look, TILE), trails=TRAIL)
     pictures = []
     for seconds in moments(motion, count - 1):

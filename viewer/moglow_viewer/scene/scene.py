@@ -1,17 +1,27 @@
 """A scene: motions in sync and their requested path, read from files. Needs numpy alone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from moglow.errors import MoglowError
 from moglow.formats.read import read_motion, split_name
+from moglow.ground.reading import read_ground
+from moglow.ground.surface import Ground
 from moglow.maths.rotations import Array, heading_to_vector
 from moglow.paths.control_path import ControlPath
 from moglow.paths.csv_files import read_path
 from moglow.takes.sidecars import read_sidecar, sidecars_of
 from moglow_viewer.scene.palette import colour, take_colour
 from moglow_viewer.scene.shown_motion import ShownMotion
+
+CLIMBS, ASIDE = 0.1, 1.2
+"""Metres from which on a figure climbs, and radians by which it is then seen from farther behind."""
+AROUND = 1.2
+"""Metres of ground shown around the figures' ways."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,29 @@ class Scene:
     path: ControlPath | None = None
     beside: bool = False
     """Side by side, instead of at the positions in their files."""
+
+    @property
+    def ground(self) -> Ground | None:
+        """What the first figure walks over; figures side by side stand on a flat floor."""
+        return None if self.beside else self.motions[0].ground
+
+    @property
+    def front(self) -> float:
+        """The heading before which a camera stands: the first figure's, or one to its side where it climbs, since the
+        ground ahead of it would hide its feet."""
+        motion = self.motions[0]
+        heading = float(motion.clip.headings()[0])
+        if self.ground is None:
+            return heading
+        start, end = motion.floor_at(motion.clip.ground_positions()[[0, -1]])
+        return heading + (ASIDE if end - start > CLIMBS else 0.0)
+
+    @property
+    def area(self) -> tuple[Array, Array]:
+        """The corners (x, z) of the ground that is shown: around the ways of all figures."""
+        ways = [motion.clip.ground_positions() for motion in self.motions]
+        places = np.concatenate([*ways, *([self.path.positions] if self.path else [])])
+        return places.min(0) - AROUND, places.max(0) + AROUND
 
     @property
     def duration(self) -> float:
@@ -63,10 +96,16 @@ class Sources:
     control: str | None = None
     real: tuple[Path, ...] = ()
     beside: bool = False
+    ground: str | None = None
+    """As `read_ground` takes it; that of each clip's sidecar if not given."""
 
     def read(self) -> Scene:
         """Returns the scene of the files; an error names the file."""
-        motions = [ShownMotion(read_motion(file), read_sidecar(file)) for file in self.clips]
+        shared = read_ground(self.ground) if self.ground else None
+        motions = []
+        for file in self.clips:
+            figures = read_sidecar(file)
+            motions.append(ShownMotion(read_motion(file), figures, ground=shared or ground_of(figures)))
         motions += [ShownMotion(read_motion(file), real=True) for file in self.real]
         path = read_path(self.control, fps=motions[0].clip.fps) if self.control else None
         return Scene(tuple(motions), path, self.beside)
@@ -87,3 +126,12 @@ class Sources:
                 continue
             found[file] = status.st_mtime_ns, status.st_size
         return found
+
+
+def ground_of(figures: Mapping[str, Any]) -> Ground | None:
+    """The ground that a sidecar names; None where there is none, or its file is gone."""
+    text = figures.get("ground")
+    try:
+        return read_ground(text) if isinstance(text, str) else None
+    except MoglowError:
+        return None

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moglow.ground.surface import Ground
 from moglow.maths.rotations import Array, quat_continuous, quat_normalize
 from moglow.maths.signals import runs
+from moglow.measures.on_ground import above
 from moglow.motion.capsule_body import joint_radii, joint_sides
 from moglow.motion.clip import Clip
-from moglow.motion.contacts import contacts, ground_speed, toe_points
+from moglow.motion.contacts import contacts, ground_speed, toe_floor, toe_points
 from moglow.motion.skeleton import Skeleton
 
 SWAY = 0.5
@@ -40,6 +42,8 @@ class Footprint:
     x: float
     z: float
     speed: float
+    height: float = 0.0
+    """Of the ground there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,8 @@ class ShownMotion:
     figures: Mapping[str, Any] = field(default_factory=dict)
     real: bool = False
     """A recording, shown in grey beside generated motion."""
+    ground: Ground | None = None
+    """What the figure walks over; a flat floor if not given."""
 
     def frame_at(self, seconds: float) -> int:
         """Returns the frame at a time, the first or the last one outside the clip."""
@@ -126,8 +132,26 @@ class ShownMotion:
     @cached_property
     def planted(self) -> NDArray[np.bool_]:
         """Flags ``(T, L)`` of planted feet."""
-        legs = self.clip.skeleton.anatomy.legs
-        return contacts(self.clip) if legs else np.zeros(self.toes.shape[:2], bool)
+        if not self.clip.skeleton.anatomy.legs:
+            return np.zeros(self.toes.shape[:2], bool)
+        if self.ground is None:
+            return contacts(self.clip)
+        return contacts(
+            self.clip, floor=toe_floor(self.toes_above) + self.toes[..., 1] - self.toes_above[..., 1]
+        )
+
+    @cached_property
+    def toes_above(self) -> Array:
+        """The toes ``(T, L, 3)`` with their heights over the ground for their heights."""
+        return self.toes if self.ground is None else above(self.toes, self.ground)
+
+    def floor_at(self, places: Array) -> Array:
+        """Heights (...) of the ground at places ``(..., 2)``."""
+        return (
+            np.zeros(places.shape[:-1])
+            if self.ground is None
+            else self.ground.heights(places[..., 0], places[..., 1])
+        )
 
     @cached_property
     def foot_speed(self) -> Array:
@@ -137,7 +161,7 @@ class ShownMotion:
     @cached_property
     def slide(self) -> Array:
         """Foot slide ``(T,)``, m/s."""
-        return lowest_speed(self.toes, self.clip.fps)
+        return lowest_speed(self.toes_above, self.clip.fps)
 
     @cached_property
     def footprints(self) -> tuple[Footprint, ...]:
@@ -147,7 +171,8 @@ class ShownMotion:
             for start, stop in runs(self.planted[:, leg]):
                 x, _, z = self.toes[start:stop, leg].mean(0).tolist()
                 speed = float(self.foot_speed[start:stop, leg].mean())
-                prints.append(Footprint(leg, start, stop, x, z, speed))
+                height = float(self.floor_at(np.array([x, z])))
+                prints.append(Footprint(leg, start, stop, x, z, speed, height))
         return tuple(prints)
 
 

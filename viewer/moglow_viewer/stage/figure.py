@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 import pyvista as pv
+from numpy.typing import NDArray
 from vtkmodules.vtkRenderingCore import vtkActor
 
 from moglow.maths.rotations import Array, quat_rotate
+from moglow.measures.on_ground import above
 from moglow.motion.capsule_body import CapsuleBody, capsule_body, joint_sides, stick_body
 from moglow_viewer.scene.palette import colour
 from moglow_viewer.scene.shown_motion import ShownMotion
@@ -14,7 +16,8 @@ from moglow_viewer.stage.meshes import Held, actor_of, mesh_of
 from moglow_viewer.stage.shadow import CELLS, Shadow
 
 SHADOW_HEIGHT = 0.002  # metres over the floor, below all other marks
-CORNERS = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
+DRAPED = 32
+"""Parts along each side of a shadow that lies on uneven ground."""
 ACROSS, OPACITY = slice(0, 3, 2), slice(3, 4)  # x and z of a point; the last channel of a pixel
 
 
@@ -54,13 +57,14 @@ class Figure:
             "bones": Surface(stick_body(motion.clip.skeleton), colours, sides),
         }
         self.shadow = Shadow(motion.bones, reach=motion.size)
-        square = mesh_of(SHADOW_HEIGHT * np.array([[0, 1, 0]] * 4), np.arange(4)[None])
-        square.active_texture_coordinates = CORNERS.astype(np.float32)
+        self.places, faces = _square(1 if motion.ground is None else DRAPED)
+        square = mesh_of(np.insert(0 * self.places, 1, SHADOW_HEIGHT, axis=-1), faces)
+        square.active_texture_coordinates = self.places.astype(np.float32)
         shade = np.empty((CELLS, CELLS, 4), np.uint8)
         shade[...] = (255 * np.append(colour("shadow"), 0.0)).astype(np.uint8)
         texture: Any = pv.Texture(shade)  # type: ignore[no-untyped-call]
         texture.InterpolateOn()
-        self.corners, self.shade = Held.points(square), Held.pixels(texture)
+        self.square, self.shade = Held.points(square), Held.pixels(texture)
         self.shadow_actor = actor_of(square)
         self.shadow_actor.SetTexture(texture)
         self.shadow_actor.ForceTranslucentOn()
@@ -86,6 +90,25 @@ class Figure:
         self._cast(np.concatenate([positions, ends]))
 
     def _cast(self, points: Array) -> None:
-        low, side, dark = self.shadow.cast(points)
-        self.corners.write(low + side * CORNERS, ACROSS)
+        ground = self.motion.ground
+        low, side, dark = self.shadow.cast(points if ground is None else above(points, ground))
+        places = low + side * self.places
+        self.square.write(places, ACROSS)
+        if ground is not None:
+            self.square.write(SHADOW_HEIGHT + self.motion.floor_at(places)[:, None], slice(1, 2))
         self.shade.write(255 * dark.reshape(-1, 1), OPACITY)
+
+
+def _square(parts: int) -> tuple[Array, NDArray[np.int64]]:
+    """Points ``(P, 2)`` from 0 to 1 and quads of a square in so many parts along each side.
+
+    >>> _square(1)
+    (array([[0., 0.],
+           [1., 0.],
+           [0., 1.],
+           [1., 1.]]), array([[0, 1, 3, 2]]))
+    """
+    line = np.linspace(0.0, 1.0, parts + 1)
+    places = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    first = (np.arange(parts)[:, None] * (parts + 1) + np.arange(parts)).reshape(-1, 1)
+    return places, (first + np.array([0, 1, parts + 2, parts + 1])).astype(np.int64)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from vtkmodules.vtkRenderingCore import vtkActor
 
+from moglow.ground.surface import Ground
 from moglow.maths.rotations import Array, heading_to_vector
 from moglow.paths.control_path import ControlPath
 from moglow_viewer.scene.palette import SKATING, colour, slide_colours
@@ -55,7 +56,8 @@ class HipTrack:
         self.frames = np.arange(0, len(motion.clip), step)
         places = motion.clip.ground_positions()[self.frames]
         self.motion = motion
-        self.mark = Mark(*band(places, BAND * motion.size, TRACK), ink)
+        heights = TRACK + motion.floor_at(places)
+        self.mark = Mark(*band(places, BAND * motion.size, heights), ink)
 
     @property
     def actors(self) -> list[vtkActor]:
@@ -90,7 +92,7 @@ class Footprints:
         self.motion, self.prints = motion, motion.footprints
         turn = np.linspace(0, 2 * np.pi, DISC, endpoint=False)
         self.circle = np.stack([np.sin(turn), np.zeros(DISC), np.cos(turn)], axis=-1)
-        self.places = np.array([[p.x, PRINTS, p.z] for p in self.prints]).reshape(-1, 1, 3)
+        self.places = np.array([[p.x, p.height + PRINTS, p.z] for p in self.prints]).reshape(-1, 1, 3)
         self.inks = slide_colours([p.speed for p in self.prints])
         corners = np.arange(len(self.prints) * DISC).reshape(-1, DISC)
         self.mark = (
@@ -127,17 +129,20 @@ class Footprints:
 class PathMarks:
     """The requested path: dashes, an arrow for the heading each second, a ring with an arrow at the current time."""
 
-    def __init__(self, path: ControlPath, size: float) -> None:
+    def __init__(self, path: ControlPath, size: float, ground: Ground | None = None) -> None:
         self.path, width = path, BAND * size
+        self.heights = ground.heights(*path.positions.T) if ground else np.zeros(len(path))
         dash = max(1, round(path.fps / 10))
-        pieces = [
-            band(path.positions[start : start + dash + 1], width, PATH)
-            for start in range(0, len(path) - 1, 2 * dash)
+        parts = [slice(start, start + dash + 1) for start in range(0, len(path) - 1, 2 * dash)] or [
+            slice(None)
         ]
+        pieces = [band(path.positions[part], width, PATH + self.heights[part]) for part in parts]
         ink = colour("asked")
-        self.dashes = Mark(*joined(pieces or [band(path.positions, width, PATH)]), ink)
+        self.dashes = Mark(*joined(pieces), ink)
         every = np.arange(0, len(path), max(1, round(path.fps)))
-        arrows = [arrow(path.positions[k], path.headings[k], width, PATH, size) for k in every]
+        arrows = [
+            arrow(path.positions[k], path.headings[k], width, PATH + self.heights[k], size) for k in every
+        ]
         self.arrows = Mark(*joined(arrows), ink)
         self.arrows.paint(np.full(len(self.arrows.ink.values), 0.55))
         turn = np.linspace(0, 2 * np.pi, DISC + 1)
@@ -151,7 +156,7 @@ class PathMarks:
     def show(self, seconds: float, offset: Array) -> None:
         frame = int(np.clip(seconds * self.path.fps + 1e-4, 0, len(self.path) - 1))
         x, z = self.path.positions[frame]
-        self.now.actor.SetPosition(offset[0] + x, offset[1], offset[2] + z)
+        self.now.actor.SetPosition(offset[0] + x, offset[1] + self.heights[frame], offset[2] + z)
         self.now.actor.SetOrientation(0.0, np.degrees(self.path.headings[frame]), 0.0)
 
 
@@ -181,8 +186,8 @@ class Trails:
             mark.paint(np.repeat(fresh, 4))
 
 
-def band(places: Array, width: float, height: float) -> tuple[Array, NDArray[np.int64]]:
-    """Returns points ``(2 N, 3)`` and quads of a band on the floor along places ``(N, 2)``.
+def band(places: Array, width: float, height: float | Array) -> tuple[Array, NDArray[np.int64]]:
+    """Returns points ``(2 N, 3)`` and quads of a band along places ``(N, 2)``, at one height or one each ``(N,)``.
 
     >>> band(np.array([[0.0, 0.0], [0.0, 1.0]]), 0.2, 0.0)[0].tolist()
     [[0.1, 0.0, 0.0], [-0.1, 0.0, 0.0], [0.1, 0.0, 1.0], [-0.1, 0.0, 1.0]]
@@ -193,7 +198,8 @@ def band(places: Array, width: float, height: float) -> tuple[Array, NDArray[np.
     flat = np.stack([places + aside, places - aside], axis=1).reshape(-1, 2)
     first = 2 * np.arange(max(len(places) - 1, 0))[:, None]
     quads = first + np.array([0, 1, 3, 2])
-    return np.insert(flat, 1, height, axis=-1), quads if len(quads) else np.zeros((1, 4), np.int64)
+    heights = np.repeat(np.broadcast_to(height, len(places)), 2)
+    return np.insert(flat, 1, heights, axis=-1), quads if len(quads) else np.zeros((1, 4), np.int64)
 
 
 def arrow(

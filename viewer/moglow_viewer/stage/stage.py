@@ -15,6 +15,7 @@ from moglow_viewer.stage.figure import Figure
 from moglow_viewer.stage.floor import Floor
 from moglow_viewer.stage.graphics import DISPLAYED, need_drawing
 from moglow_viewer.stage.marks import Footprints, HipTrack, PathMarks, Trails
+from moglow_viewer.stage.terrain import terrain_actors
 
 Picture = NDArray[np.uint8]
 
@@ -70,8 +71,11 @@ class Stage:
             marks: list[HipTrack | Footprints | Trails] = [Footprints(motion), HipTrack(motion, ink)]
             self.marks.append([*marks, *([Trails(motion, colours, seconds=trails)] if trails else [])])
             if scene.path and (scene.beside or not number):
-                self.paths.append(PathMarks(scene.path, motion.size))
+                self.paths.append(PathMarks(scene.path, motion.size, scene.ground))
         self.actors = [actor for figure in self.figures for actor in figure.actors]
+        self.floor.actor.SetVisibility(scene.ground is None)
+        if scene.ground is not None:
+            self.actors += terrain_actors(scene.ground, *scene.area)
         for marks, offset in zip(self.marks, self.offsets, strict=True):
             self.actors += _placed(marks, offset)
         for path, offset in zip(self.paths, self.offsets, strict=False):

@@ -105,7 +105,7 @@ class ViewWindow:
             player = self.viewing.player.of(self.scene.duration, self.scene.fps, now)
             self.viewing = replace(self.viewing, player=player)
             if first:
-                camera = Camera.before(float(self.scene.motions[0].clip.headings()[0]))
+                camera = Camera.before(self.scene.front)
                 self.viewing = replace(self.viewing, camera=camera, player=player.toggled(now))
         self.dashboard.of(self.scene)
         self.stale, self.size = True, (0, 0)

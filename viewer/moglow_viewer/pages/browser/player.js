@@ -4,16 +4,17 @@
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
 
 async function start() {
-  const { takes: packed, path, figures, warnings } = JSON.parse($("#motion").textContent);
+  const { takes: packed, path, ground: terrain, figures, warnings } = JSON.parse($("#motion").textContent);
   const takes = await Promise.all(packed.map(async (take) => new Take(
     take, await unpack(take), await inflate(take.feet), await inflate(take.slide))));
+  const ground = terrain ? new Ground(terrain, await unpack(terrain.heights)) : null;
   const asked = path && new Track(path, await unpack(path));
   const fps = takes[0].fps;
   const frames = Math.max(...takes.map((take) => Math.floor(((take.frames - 1) / take.fps) * fps + 1e-4) + 1));
   const lastTime = (frames - 1) / fps;
 
   const state = { time: 0, playing: false, speed: 1, loop: true, help: false, drawn: 0 };
-  const camera = { mode: "follow", yaw: takes[0].heading + 0.65, pitch: 0.26, zoom: 1, distance: 0 };
+  const camera = { mode: "follow", yaw: (ground ? ground.front : takes[0].heading) + 0.65, pitch: 0.26, zoom: 1, distance: 0 };
   let anchor = null; // wall clock and displayed time at the start of playing: frames may drop, time does not slow down
   let stale = true; // something changed since the last drawing
   let colours = readColours();
@@ -94,7 +95,7 @@ async function start() {
 
   // ---- drawing ----
 
-  const scene = new Scene(view, takes, asked, camera);
+  const scene = new Scene(view, takes, asked, camera, ground);
   function refit() {
     fit(view);
     fit($("#chart"));

@@ -10,8 +10,8 @@ const mix = (a, b, share) => a.map((value, k) => value + (b[k] - value) * share)
 const css = ([r, g, b], alpha = 1) => `rgba(${r | 0},${g | 0},${b | 0},${alpha})`;
 
 class Scene {
-  constructor(canvas, takes, asked, camera) {
-    Object.assign(this, { canvas, pen: canvas.getContext("2d"), takes, asked, camera });
+  constructor(canvas, takes, asked, camera, ground = null) {
+    Object.assign(this, { canvas, pen: canvas.getContext("2d"), takes, asked, camera, ground });
   }
 
   draw(time, colours) {
@@ -22,7 +22,8 @@ class Scene {
     pen.lineCap = pen.lineJoin = "round";
     pen.fillStyle = css(colours.ground);
     pen.fillRect(0, 0, width, height);
-    this.drawGrid();
+    if (this.ground) this.ground.draw(this);
+    else this.drawGrid();
     if (this.asked) this.drawAsked();
     for (const each of this.shown) this.drawWay(each);
     for (const each of this.shown) this.drawFootprints(each);
@@ -87,7 +88,7 @@ class Scene {
   }
   // Adds a straight line on the floor to the pen's path, clipped at the near plane.
   floorLine(x0, z0, x1, z1) {
-    let a = this.seen(x0, 0, z0), b = this.seen(x1, 0, z1);
+    let a = this.seen(x0, this.heightAt(x0, z0), z0), b = this.seen(x1, this.heightAt(x1, z1), z1);
     if (a[2] < NEAR && b[2] < NEAR) return;
     if (a[2] < NEAR) a = mix(a, b, (NEAR - a[2]) / (b[2] - a[2]));
     else if (b[2] < NEAR) b = mix(b, a, (NEAR - b[2]) / (a[2] - b[2]));
@@ -101,6 +102,9 @@ class Scene {
     const way = this.ahead.map((part, axis) => part + right * this.right[axis] + up * this.up[axis]);
     const eye = this.target.map((part, axis) => part - this.ahead[axis] * this.camera.distance);
     return way[1] < -1e-3 ? [0, 2].map((axis) => eye[axis] - (way[axis] * eye[1]) / way[1]) : null;
+  }
+  heightAt(x, z) {
+    return this.ground ? this.ground.heightAt(x, z) : 0;
   }
   stroke(colour, alpha, width) {
     Object.assign(this.pen, { strokeStyle: css(colour, alpha), lineWidth: width });
@@ -161,7 +165,7 @@ class Scene {
   disc([x, , z], radius) {
     for (let k = 0; k <= 16; k++) {
       const angle = (k * Math.PI) / 8;
-      const point = this.seen(x + radius * Math.sin(angle), 0, z + radius * Math.cos(angle));
+      const point = this.seen(x + radius * Math.sin(angle), this.heightAt(x, z), z + radius * Math.cos(angle));
       if (point[2] < NEAR) return;
       const { x: px, y: py } = this.project(point);
       if (k) this.pen.lineTo(px, py);
@@ -216,7 +220,8 @@ class Scene {
     for (const [from, to, fromRadius, toRadius, side] of take.bones) {
       const ends = [[from, fromRadius], [to, toRadius]].map(([k, radius]) => {
         const [x, y, z] = [pose[3 * k], pose[3 * k + 1], pose[3 * k + 2]];
-        const point = this.seen(x, y, z), under = this.seen(x - 0.12 * y, 0, z - 0.12 * y);
+        const floor = this.heightAt(x, z), aside = 0.12 * (y - floor);
+        const point = this.seen(x, y, z), under = this.seen(x - aside, floor, z - aside);
         return { point, under, radius: radius / 1000 };
       });
       if (ends.some(({ point, under }) => point[2] < NEAR || under[2] < NEAR)) continue;

@@ -1,0 +1,41 @@
+"""What `moglow serve` does: a server of the Motion Model Context Protocol until it is stopped."""
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from motionmcp.server import build_app
+
+from moglow.checkpoint import Checkpoint
+from moglow.errors import LinkError
+from moglow.server.backbone import MoglowBackbone
+
+WAITING = 64
+"""Connections at once; more are told to come back."""
+
+
+def serve(
+    model: Checkpoint,
+    host: str,
+    port: int,
+    *,
+    temperature: float,
+    workers: int,
+    seconds: float,
+    say: Callable[[str], None],
+) -> None:
+    """Serves a model until the process is interrupted."""
+    app = build_app(
+        MoglowBackbone(model, temperature=temperature, workers=workers, seconds=seconds), title="moglow"
+    )
+    try:
+        listener = socket.create_server((host, port))
+    except OSError as error:
+        raise LinkError(
+            f"{host}:{port}: cannot be listened at ({error.strerror or error}); choose another port",
+            setting="port",
+        ) from error
+    with listener:
+        say(f"http://{host}:{port}: /capabilities and /generate, by the Motion Model Context Protocol")
+        config = uvicorn.Config(app, log_level="warning", limit_concurrency=WAITING)
+        uvicorn.Server(config).run(sockets=[listener])

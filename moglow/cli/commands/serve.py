@@ -1,0 +1,56 @@
+"""`moglow serve`: motion for other programs over HTTP."""
+
+from pathlib import Path
+
+import click
+
+EXAMPLE = """\b
+Examples:
+  moglow serve
+  moglow serve --port 9000 --checkpoint runs/first
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="The port to listen at."
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to listen at; 0.0.0.0 lets other machines ask too.",
+)
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
+@click.option(
+    "--temperature", type=click.FloatRange(0, 2), help="0 is calmest, 1 as varied as the recordings."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="Requests that are computed at once; others wait.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 600),
+    default=60.0,
+    show_default=True,
+    help="The longest motion that a request may ask for.",
+)
+def command(
+    port: int, host: str, checkpoint: Path | None, temperature: float | None, workers: int, seconds: float
+) -> None:
+    """Serves motion by the Motion Model Context Protocol (MMCP).
+
+    Proscenium for Blender, godot-kimodo and other clients ask GET /capabilities and POST /generate: a path over the
+    ground (root_path), a style by name in the prompt, any humanoid skeleton; the answer is glTF. Stop it with Ctrl-C.
+    """
+    from moglow.checkpoint import Checkpoint
+    from moglow.cli.actions.serve import serve
+    from moglow.sampling.generate import PRETRAINED, TEMPERATURE
+
+    model = Checkpoint.read(checkpoint or PRETRAINED)
+    heat = TEMPERATURE if temperature is None else temperature
+    serve(model, host, port, temperature=heat, workers=workers, seconds=seconds, say=click.echo)

@@ -1,0 +1,273 @@
+"""Styles changed in mid-walk, judged by how the body moves and not by its posture."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import permutations
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.checkpoint import Checkpoint
+from moglow.corpus.corpus import Corpus
+from moglow.evaluation.experiment import sample
+from moglow.evaluation.panels import Conditions, Exam, Limits, over_seeds
+from moglow.evaluation.trials import Trial
+from moglow.maths.rotations import Array
+from moglow.measures.bands import Estimate
+from moglow.measures.gait_styles import GaitClassifier, gait_windows
+from moglow.measures.scores import Measure
+from moglow.motion.clip import Clip
+from moglow.paths.control_path import ControlPath
+from moglow.sampling.ensemble import Ensemble
+
+Flags = NDArray[np.bool_]
+
+ALL = "all pairs"
+
+
+@dataclass(frozen=True)
+class ChangeSpec:
+    """How styles are changed and how that is judged."""
+
+    styles: int = 6
+    """The styles with most walking motion; every ordered pair is walked."""
+    before: float = 5.0
+    """Seconds of the first style."""
+    after: float = 5.0
+    """Seconds of the second one."""
+    within: float = 2.0
+    """Seconds after the change from which motion should be in the second style."""
+    window: float = 1.5
+    """Seconds of a window that the classifier sees."""
+    hop: float = 0.25
+    slowest: float = 0.4
+    fastest: float = 2.0
+    """Metres a second between which motion is walking."""
+    judged: float = 0.5
+    """Share of the windows that must be judged to be in a style for the motion to be in it."""
+    arrived: float = 0.9
+    more: float = 1.3
+    """The limits: the share of changes that should arrive, and their peak acceleration as a multiple of recordings'."""
+
+
+@dataclass(frozen=True, eq=False)
+class Walks:
+    """Windows ``(N, F)`` of recorded walking, with the file, the style and the mean speed of each."""
+
+    windows: Array
+    files: NDArray[np.str_]
+    styles: NDArray[np.str_]
+    speeds: Array
+    peaks: Mapping[str, list[float]]
+    """The peak accelerations, in m/s², of pieces as long as a change is given, by style."""
+
+
+@dataclass(eq=False)
+class StyleChanges(Exam):
+    """The share of changes that arrive, and how abrupt they are."""
+
+    corpus: Corpus
+    seeds: int
+    temperature: float
+    device: str = "cpu"
+    spec: ChangeSpec = ChangeSpec()
+
+    name = "styles"
+    title = "Style changed in mid-walk"
+    note = (
+        "Straight walks at one speed that both styles have; the style changes half way. A linear discriminant, "
+        "fitted to recorded windows of 1.5 s, sees ranges and speeds of toes, knees, hands, head and hips, but no "
+        "posture. Arrived: more than half of the windows that begin 2 s and more after the change are judged to "
+        "be in the second style rather than the first. In the first style before: the same for the seconds before "
+        "the change. Changed: both. Held throughout: the second style from the start. Recorded motion: held-out "
+        "walks in the second style against the first."
+    )
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "changed": Measure("changed", "%", 100),
+        "arrived": Measure("arrived", "%", 100),
+        "left": Measure("in the first style before", "%", 100),
+        "held": Measure("held throughout", "%", 100),
+        "peak": Measure("peak acceleration", "m/s²"),
+        "ratio": Measure("peak ÷ recorded"),
+        "accuracy": Measure("windows judged right", "%", 100),
+    }
+
+    @cached_property
+    def known(self) -> Walks:
+        """Recorded walking to learn from."""
+        return self._walks("train")
+
+    @cached_property
+    def unseen(self) -> Walks:
+        """Recorded walking to test the classifier on."""
+        return self._walks("val")
+
+    @cached_property
+    def styles(self) -> tuple[str, ...]:
+        """The styles with most windows of walking."""
+        names, counts = np.unique(self.known.styles, return_counts=True)
+        enough = [(-int(count), str(name)) for name, count in zip(names, counts, strict=True) if count >= 20]
+        return tuple(name for _, name in sorted(enough)[: self.spec.styles])
+
+    @cached_property
+    def classifier(self) -> GaitClassifier:
+        """Fitted to recorded walks in the styles."""
+        kept = np.isin(self.known.styles, self.styles)
+        return GaitClassifier.fit(self.known.windows[kept], self.known.styles[kept].tolist())
+
+    @property
+    def _testable(self) -> bool:
+        return len(self.styles) >= 2
+
+    def recorded(self) -> Conditions:
+        """How often held-out recordings are judged right, and their peak accelerations."""
+        if not self._testable:
+            return {}
+        rows = {}
+        for first, second in permutations(self.styles, 2):
+            figures = {"peak": float(np.median(self._peaks(first) + self._peaks(second))), "ratio": 1.0}
+            if (chosen := self.unseen.styles == second).any():
+                right = self.classifier.prefers(self.unseen.windows[chosen], second, first)
+                figures["accuracy"] = float(right.mean())
+                judged = [
+                    right[self.unseen.files[chosen] == file].mean()
+                    for file in np.unique(self.unseen.files[chosen])
+                ]
+                figures["arrived"] = float(np.mean(np.array(judged) > self.spec.judged))
+            rows[f"{first} → {second}"] = {key: Estimate(value) for key, value in figures.items()}
+        pooled = {
+            key: Estimate(float(np.mean([row[key].value for row in rows.values() if key in row])))
+            for key in dict.fromkeys(key for row in rows.values() for key in row)
+        }
+        return {ALL: pooled, **rows}
+
+    def sampled(self, name: str, checkpoint: Checkpoint) -> Conditions:
+        """What becomes of each change, over seeds; styles that the model does not know are left out."""
+        if not self._testable:
+            return {}
+        ensemble = Ensemble(checkpoint, self.temperature, self.device)
+        styles = [style for style in self.styles if style in checkpoint.context.styles]
+        pairs = list(permutations(styles, 2))
+        if not pairs:
+            return {}
+        trials = [self._trial(first, second) for first, second in pairs]
+        trials += [self._trial(second, second, self._speed(first, second)) for first, second in pairs]
+        takes = sample(ensemble, trials, self.seeds if ensemble.model.noise_dim else 1)
+        rows = {
+            f"{first} → {second}": [
+                self._judged(change.clip, held.clip, first, second)
+                for change, held in zip(takes[row], takes[len(pairs) + row], strict=True)
+            ]
+            for row, (first, second) in enumerate(pairs)
+        }
+        by_seed = [
+            {
+                key: float(np.nanmean([row[seed][key] for row in rows.values()]))
+                for key in next(iter(rows.values()))[0]
+            }
+            for seed in range(len(takes[0]))
+        ]
+        return {ALL: over_seeds(by_seed), **{name: over_seeds(row) for name, row in rows.items()}}
+
+    def limits(self) -> Limits:
+        """For all pairs together."""
+        return {ALL: {"changed": (self.spec.arrived, np.inf), "ratio": (-np.inf, self.spec.more)}}
+
+    def brief(self) -> tuple[str, ...]:
+        """All pairs together; single pairs are left to the JSON and the page."""
+        return (ALL,)
+
+    def remarks(self) -> Sequence[str]:
+        """The styles, and how well the classifier tells them apart."""
+        if not self._testable:
+            return ("styles: the corpus holds fewer than two styles with walks; nothing was changed.",)
+        kept = np.isin(self.unseen.styles, self.styles)
+        found = np.array(self.classifier.styles)[self.classifier.scores(self.unseen.windows[kept]).argmax(1)]
+        truth = self.unseen.styles[kept]
+        shares = {
+            style: (found[truth == style] == style).mean() for style in self.styles if (truth == style).any()
+        }
+        told = ", ".join(f"{style} {100 * share:.0f} %" for style, share in shares.items())
+        missing = [style for style in self.styles if style not in shares]
+        none = f"; no held-out walks of {', '.join(missing)}" if missing else ""
+        return (f"styles: held-out windows judged right among all {len(self.styles)}: {told}{none}.",)
+
+    def _judged(self, change: Clip, held: Clip, first: str, second: str) -> dict[str, float]:
+        spec, fps = self.spec, change.fps
+        at = round(spec.before * fps)
+        later = self._share(change[at + round(spec.within * fps) :], second, first)
+        peak = peak_acceleration(change[at : at + round(spec.within * fps)])
+        arrived = later > spec.judged
+        left = self._share(change[round(fps) : at], first, second) > spec.judged
+        return {
+            "changed": float(left and arrived),
+            "arrived": float(arrived),
+            "left": float(left),
+            "held": float(self._share(held[at + round(spec.within * fps) :], second, first) > spec.judged),
+            "peak": peak,
+            "ratio": peak / float(np.median(self._peaks(first) + self._peaks(second))),
+            "accuracy": later,
+        }
+
+    def _share(self, clip: Clip, style: str, other: str) -> float:
+        """Returns the share of a clip's windows that are judged to be in a style rather than in another one."""
+        windows = gait_windows(clip, seconds=self.spec.window, hop=self.spec.hop)
+        return float(self.classifier.prefers(windows, style, other).mean())
+
+    def _peaks(self, style: str) -> list[float]:
+        return self.known.peaks[style]
+
+    def _speed(self, first: str, second: str) -> float:
+        """Returns a speed at which both styles are walked: the middle of the range that both have."""
+        low, high = np.transpose(
+            [
+                np.quantile(self.known.speeds[self.known.styles == style], [0.2, 0.8])
+                for style in (first, second)
+            ]
+        )
+        return float((low.max() + high.min()) / 2)
+
+    def _trial(self, first: str, second: str, speed: float | None = None) -> Trial:
+        fps = self.corpus.fps
+        before, after = (round(seconds * fps) for seconds in (self.spec.before, self.spec.after))
+        rows = np.tile(
+            [self._speed(first, second) if speed is None else speed, 0.0, 0.0], (before + after, 1)
+        )
+        styles = [first] * before + [second] * after
+        return Trial(f"{first} → {second}", ControlPath.from_velocities(rows, fps, styles=styles))
+
+    def _walks(self, split: str) -> Walks:
+        spec, fps = self.spec, self.corpus.fps
+        windows, files, styles, speeds = [], [], [], []
+        peaks: dict[str, list[float]] = {}
+        length, hop, piece = (round(seconds * fps) for seconds in (spec.window, 2 * spec.hop, spec.within))
+        for stretch in self.corpus.split(split):
+            if stretch.again or not stretch.style or len(stretch) < length:
+                continue
+            speed = np.linalg.norm(self.corpus.control[stretch.frames, :2], axis=1)
+            starts = np.arange(0, len(stretch) - length + 1, hop)
+            walking = np.array([self._walked(speed[start : start + length]) for start in starts])
+            if not walking.any():
+                continue
+            clip = self.corpus.clip(stretch)
+            windows.append(gait_windows(clip, seconds=spec.window, hop=hop / fps)[walking])
+            speeds += [speed[start : start + length].mean() for start in starts[walking]]
+            files += [stretch.name] * int(walking.sum())
+            styles += [stretch.style] * int(walking.sum())
+            found = peaks.setdefault(stretch.style, [])
+            for start in range(0, len(stretch) - piece + 1, piece):
+                if self._walked(speed[start : start + piece]):
+                    found.append(peak_acceleration(clip[start : start + piece]))
+        stacked = np.concatenate(windows) if windows else np.zeros((0, 1))
+        return Walks(stacked, np.array(files, str), np.array(styles, str), np.array(speeds, float), peaks)
+
+    def _walked(self, speed: Array) -> bool:
+        return bool(speed.min() > self.spec.slowest and speed.max() < self.spec.fastest)
+
+
+def peak_acceleration(clip: Clip) -> float:
+    """The greatest acceleration (m/s²) of a joint in the world; 0 for less than three frames."""
+    second = np.diff(clip.world_positions, 2, axis=0) * clip.fps**2
+    return float(np.linalg.norm(second, axis=-1).max()) if len(second) else 0.0

@@ -1,0 +1,347 @@
+"""A small net is trained to tell sampled from recorded motion; what it finds on unseen files is how unlike they are.
+
+Both walk the same paths, in the same styles, by the same performers, so neither path nor label gives anything away.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from moglow.checkpoint import Checkpoint
+from moglow.corpus.corpus import Corpus
+from moglow.evaluation.experiment import sample
+from moglow.evaluation.panels import Conditions, Exam, Limits, over_seeds
+from moglow.evaluation.trials import held_out
+from moglow.maths.rotations import heading_to_quat, quat_rotate
+from moglow.measures.bands import Estimate
+from moglow.measures.scores import Measure
+from moglow.measures.similarity import body_positions
+from moglow.motion.clip import Clip
+from moglow.motion.foot_lock import bent_toes, lock_feet
+from moglow.sampling.ensemble import Ensemble
+from moglow.sampling.generate import LOCK
+
+Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+WHOLE, LOCKED = "whole body", "whole body, foot lock"
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "legs": ("shin", "foot", "toe"),
+    "arms": ("forearm", "hand"),
+    "spine and head": ("spine", "chest", "neck", "head"),
+    "shoulders": ("clavicle", "upper_arm"),
+    "hips": ("hips", "thigh"),
+}
+"""Parts of the body, by the roles of their joints on either side."""
+
+
+@dataclass(frozen=True)
+class TellingSpec:
+    """What the net sees and how it is trained."""
+
+    seconds: float = 1.0
+    """Length of a window."""
+    hop: float = 0.5
+    """Seconds from one window to the next."""
+    stride: int = 2
+    """Every so many frames of a window are seen."""
+    unseen: float = 1 / 3
+    """Share of the files that the net is tested on."""
+    hidden: int = 32
+    steps: int = 200
+    batch: int = 128
+    rate: float = 3e-3
+    decay: float = 0.02
+    noise: float = 0.05
+    """Deviation of the noise added to the standardised windows in training."""
+    choices: int = 5
+    """Recorded windows beside a held-out one are drawn from so many with the nearest controls."""
+    enough: float = 0.65
+    """The area under the curve that motion should stay below."""
+    fewest: int = 40
+    """Windows of a style or a pace for which a figure is given."""
+
+
+@dataclass(frozen=True, eq=False)
+class WindowSet:
+    """Windows ``(N, n, J, 6)`` of joint positions and velocities, and the file, style and pace of each."""
+
+    values: Floats
+    files: tuple[str, ...]
+    styles: tuple[str, ...]
+    paces: Floats
+
+
+@dataclass(eq=False)
+class TellingApart(Exam):
+    """The area under the ROC curve, and the accuracy, of nets trained to tell sampled from recorded windows."""
+
+    corpus: Corpus
+    seeds: int
+    temperature: float
+    seconds: float = np.inf
+    device: str = "cpu"
+    spec: TellingSpec = TellingSpec()
+    _seen: dict[str, str] = field(default_factory=dict)
+
+    name = "tell"
+    title = "Telling sampled from recorded motion"
+    note = (
+        "A small convolutional net sees one second of joint positions and velocities in the root's frame, is trained "
+        "on two thirds of the held-out files and tested on the others; another third for each seed. AUC 0.5: it "
+        "cannot tell; 1: it always can. Sampled motion walks the held-out paths in their styles and by their "
+        "performers. Recorded motion in this table is training motion with the nearest control and the same style, "
+        "told from held-out motion."
+    )
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "auc": Measure("AUC"),
+        "accuracy": Measure("accuracy", "%", 100),
+        "windows": Measure("windows"),
+    }
+    columns = ("auc", "accuracy")
+
+    def __post_init__(self) -> None:
+        shortest = self.spec.seconds + 2 / self.corpus.fps
+        self.trials = held_out(self.corpus, seconds=self.seconds, shortest=shortest)
+        self.held_out = self._windows([trial.real for trial in self.trials if trial.real])
+        self.joints = parts_of_body(self.corpus)
+
+    def recorded(self) -> Conditions:
+        """Training motion told from held-out motion."""
+        if not self._testable:
+            return {}
+        by_seed = [self._told(seed, self._alike(seed), None) for seed in range(self.seeds)]
+        return _estimates(by_seed)
+
+    def sampled(self, name: str, checkpoint: Checkpoint) -> Conditions:
+        """Sampled motion told from held-out motion, one take of each path for each seed."""
+        if not self._testable:
+            return {}
+        ensemble = Ensemble(checkpoint, self.temperature, self.device)
+        takes = sample(ensemble, self.trials, self.seeds if ensemble.model.noise_dim else 1)
+        by_seed = []
+        for seed in range(len(takes[0])):
+            clips = [motions[seed].clip for motions in takes]
+            locked = [bent_toes(lock_feet(clip, spec=LOCK)) for clip in clips]
+            windows = self._windows(clips).values, self._windows(locked).values
+            by_seed.append(self._told(seed, *windows))
+        found = _estimates(by_seed)
+        areas = {part: found[part]["auc"].value for part in self.joints}
+        parts = [f"{part} ({areas[part]:.2f})" for part in sorted(areas, key=lambda part: -areas[part])]
+        self._seen[name] = f"{name}: by part of the body the net tells most by {', then '.join(parts)}."
+        return found
+
+    def limits(self) -> Limits:
+        """All parts of the body should stay below the same value."""
+        return {name: {"auc": (-np.inf, self.spec.enough)} for name in (WHOLE, LOCKED, *self.joints)}
+
+    def brief(self) -> tuple[str, ...]:
+        """The whole body and its parts; styles and paces are left to the JSON and the page."""
+        return (WHOLE, LOCKED, *self.joints)
+
+    def remarks(self) -> Sequence[str]:
+        """What the nets saw best."""
+        if not self._testable:
+            return (
+                "tell: the corpus holds fewer than three held-out files of a second; nothing was told apart.",
+            )
+        return tuple(self._seen.values())
+
+    @property
+    def _testable(self) -> bool:
+        return len(set(self.held_out.files)) >= 3
+
+    def _told(self, seed: int, other: Floats, locked: Floats | None) -> dict[str, dict[str, float]]:
+        """Figures of one seed by part of the body, style and pace."""
+        real, unseen = self.held_out, self._unseen(seed)
+        found, odds = {}, {}
+        everything = list(range(real.values.shape[2]))
+        for part, joints in ((WHOLE, everything), *self.joints.items()):
+            odds[part] = told_apart(real.values[:, :, joints], other[:, :, joints], unseen, self.spec, seed)
+            found[part] = _figures(*odds[part])
+        if locked is not None:
+            found[LOCKED] = _figures(*told_apart(real.values, locked, unseen, self.spec, seed))
+        truth, sampled = odds[WHOLE]
+        for label, chosen in self._groups(unseen):
+            if chosen.sum() >= self.spec.fewest:
+                found[label] = _figures(truth[chosen], sampled[chosen])
+        return found
+
+    def _groups(self, unseen: Flags) -> Iterator[tuple[str, Flags]]:
+        """Yields the styles and paces of the unseen windows."""
+        styles, paces = np.array(self.held_out.styles)[unseen], self.held_out.paces[unseen]
+        for style in sorted({style for style in self.held_out.styles if style}):
+            yield f"style {style}", styles == style
+        for label, low, high in (("stand", 0.0, 0.3), ("walk", 0.3, 1.5), ("run", 1.5, np.inf)):
+            yield f"pace {label}", (paces >= low) & (paces < high)
+
+    def _unseen(self, seed: int) -> Flags:
+        """Returns which windows the net of a seed is tested on."""
+        names = sorted(set(self.held_out.files))
+        count = max(1, round(self.spec.unseen * len(names)))
+        order = np.random.default_rng([seed // 3, 5]).permutation(names)
+        chosen = np.take(order, np.arange(count) + seed % 3 * count, mode="wrap")
+        return np.isin(self.held_out.files, chosen)
+
+    def _windows(self, clips: Sequence[Clip]) -> WindowSet:
+        """Returns the windows of one clip for each trial."""
+        values, files, styles, paces = [], [], [], []
+        length, hop = (round(seconds * self.corpus.fps) for seconds in (self.spec.seconds, self.spec.hop))
+        for trial, clip in zip(self.trials, clips, strict=True):
+            frames, speed = seen_joints(clip), np.linalg.norm(trial.path.velocities()[:, :2], axis=1)
+            for start in range(0, len(frames) - length + 1, hop):
+                values.append(frames[start : start + length : self.spec.stride])
+                files.append(trial.recording)
+                styles.append(trial.path.styles[start] if trial.path.styles else "")
+                paces.append(speed[start : start + length].mean())
+        shape = (0, 1, len(self.corpus.encoding.skeleton), 6)
+        stacked = np.stack(values).astype(np.float32) if values else np.zeros(shape, np.float32)
+        return WindowSet(stacked, tuple(files), tuple(styles), np.array(paces, np.float32))
+
+    def _alike(self, seed: int) -> Floats:
+        """Returns a window of training motion for each held-out one, in its style, with one of the nearest controls."""
+        corpus, spec, fps = self.corpus, self.spec, self.corpus.fps
+        length, hop = round(spec.seconds * fps), round(spec.hop * fps)
+        places: list[tuple[int, int]] = []
+        labels: list[str] = []
+        train = [stretch for stretch in corpus.split("train") if not stretch.again]
+        for number, stretch in enumerate(train):
+            starts = range(0, len(stretch) - length + 1, hop)
+            places += [(number, start) for start in starts]
+            labels += [stretch.style] * len(starts)
+        normalize, every = corpus.control_normalizer.normalize, max(1, round(fps / 6))
+        known = np.stack(
+            [
+                normalize(corpus.control[train[n].start + at : train[n].start + at + length : every]).ravel()
+                for n, at in places
+            ]
+        )
+        asked = np.stack(
+            [
+                normalize(trial.path.velocities()[start : start + length : every]).ravel()
+                for trial in self.trials
+                for start in range(0, len(trial.path) - length + 1, hop)
+            ]
+        )
+        drawn = np.random.default_rng([seed, 6]).integers(spec.choices, size=len(asked))
+        styles, chosen = np.array(labels), []
+        for style, control, choice in zip(self.held_out.styles, asked, drawn, strict=True):
+            among = np.flatnonzero(styles == style)
+            among = among if len(among) >= spec.choices else np.arange(len(places))
+            far = np.square(known[among] - control).sum(1)
+            chosen.append(int(among[np.argsort(far)[min(choice, len(among) - 1)]]))
+        wanted: dict[int, list[int]] = {}
+        for row, place in enumerate(chosen):
+            wanted.setdefault(places[place][0], []).append(row)
+        values = np.zeros_like(self.held_out.values)
+        for number, rows in wanted.items():
+            frames = seen_joints(corpus.clip(train[number]))
+            for row in rows:
+                start = places[chosen[row]][1]
+                values[row] = frames[start : start + length : spec.stride]
+        return values
+
+
+def seen_joints(clip: Clip) -> Floats:
+    """Joint positions and velocities ``(T, J, 6)`` in the root's frame: from the ground below the hips, facing +Z."""
+    velocity = np.gradient(clip.world_positions, 1 / clip.fps, axis=0)
+    turned = quat_rotate(heading_to_quat(-clip.headings())[:, None], velocity)
+    seen: Floats = np.concatenate([body_positions(clip), turned], axis=-1).astype(np.float32)
+    return seen
+
+
+def parts_of_body(corpus: Corpus) -> dict[str, list[int]]:
+    """The joints of each part of the body that the skeleton has."""
+    roles = corpus.encoding.skeleton.anatomy.roles
+    found = {
+        part: [
+            joint
+            for role, joint in roles.items()
+            if role.removeprefix("left_").removeprefix("right_").removeprefix("front_") in names
+        ]
+        for part, names in PARTS.items()
+    }
+    return {part: joints for part, joints in found.items() if joints}
+
+
+class Net(nn.Module):
+    """Two convolutions over time, their mean and their maximum, one number: the log-odds of sampled motion."""
+
+    def __init__(self, channels: int, hidden: int, generator: torch.Generator) -> None:
+        super().__init__()
+        layers = nn.Conv1d(channels, hidden, 3), nn.Conv1d(hidden, hidden, 3)
+        self.convolutions = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU())
+        self.head = nn.Linear(2 * hidden, 1)
+        for layer in (*layers, self.head):
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Log-odds ``(B,)`` of windows ``(B, channels, n)``."""
+        found = self.convolutions(windows)
+        pooled = torch.cat([found.mean(-1), found.amax(-1)], dim=1)
+        odds: Tensor = self.head(pooled)[:, 0]
+        return odds
+
+
+def told_apart(
+    real: Floats, other: Floats, unseen: Flags, spec: TellingSpec, seed: int
+) -> tuple[Floats, Floats]:
+    """Log-odds of being sampled, of the unseen recorded windows and of the unseen others.
+
+    ``real`` and ``other`` ``(N, n, j, 6)`` belong together row by row: both windows of an unseen row are unseen.
+    """
+    known = np.concatenate([real[~unseen], other[~unseen]])
+    mean, deviation = real[~unseen].mean((0, 1)), real[~unseen].std((0, 1)) + 1e-3
+
+    def prepared(windows: Floats) -> Tensor:
+        scaled = np.clip((windows - mean) / deviation, -10, 10)
+        return torch.as_tensor(scaled.reshape(*scaled.shape[:2], -1).transpose(0, 2, 1).copy())
+
+    generator = torch.Generator().manual_seed(seed)
+    values, labels = prepared(known), torch.arange(len(known)).ge(len(known) // 2).float()
+    net = Net(values.shape[1], spec.hidden, generator)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=spec.rate, weight_decay=spec.decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, spec.rate, total_steps=spec.steps)
+    for _ in range(spec.steps):
+        rows = torch.randint(len(values), (spec.batch,), generator=generator)
+        shown = values[rows]
+        shown = shown + spec.noise * torch.randn(shown.shape, generator=generator)
+        loss = nn.functional.binary_cross_entropy_with_logits(net(shown), labels[rows])
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        schedule.step()
+    with torch.no_grad():
+        truth, sampled = (net(prepared(windows[unseen])).numpy() for windows in (real, other))
+    return truth, sampled
+
+
+def area_under_curve(low: Floats, high: Floats) -> float:
+    """The share of pairs in which the second number is the greater one; ties count half.
+
+    >>> area_under_curve(np.array([0.0, 1.0]), np.array([1.0, 2.0]))
+    0.875
+    """
+    order = np.sort(low)
+    below, upto = np.searchsorted(order, high, "left"), np.searchsorted(order, high, "right")
+    return float((below + upto).mean() / 2 / len(low))
+
+
+def _figures(truth: Floats, sampled: Floats) -> dict[str, float]:
+    right = ((truth < 0).mean() + (sampled >= 0).mean()) / 2
+    return {
+        "auc": area_under_curve(truth, sampled),
+        "accuracy": float(right),
+        "windows": float(len(truth) + len(sampled)),
+    }
+
+
+def _estimates(by_seed: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, Estimate]]:
+    names = dict.fromkeys(name for found in by_seed for name in found)
+    return {name: over_seeds([found[name] for found in by_seed if name in found]) for name in names}

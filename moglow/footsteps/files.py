@@ -1,0 +1,154 @@
+"""Footprints as CSV: ``t_on,t_off,foot,x,z,heading,height``, a row a stand. Needs numpy alone.
+
+Seconds, metres and degrees; heading 0 looks along +Z and 90 along +X. Rows may be in any order; ``heading`` and
+``height`` may be left out: the heading of the clip's own footprint, and a height of 0.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from difflib import get_close_matches
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from moglow.errors import ControlError
+from moglow.files.atomic import replacing
+from moglow.footsteps.footprints import Footprint, Footprints, in_order
+
+COLUMNS = ("t_on", "t_off", "foot", "x", "z", "heading", "height")
+NEEDED = COLUMNS[:5]
+LARGEST = 1e6
+MOST_BYTES = 20_000_000
+
+
+def write_footprints(prints: Sequence[Footprint], feet: Sequence[str], file: str | Path) -> None:
+    """Writes footprints, to a tenth of a millisecond, a tenth of a millimetre and a hundredth of a degree."""
+    out = io.StringIO()
+    out.write("# seconds, metres, degrees; heading 0 looks along +Z, 90 along +X\n")
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for each in in_order(prints):
+        heading = np.degrees(each.heading) + 0.0
+        numbers = [
+            f"{each.on:.4f}", f"{each.off:.4f}", feet[each.leg],
+            f"{each.x:.4f}", f"{each.z:.4f}", f"{heading:.2f}", f"{each.height:.4f}",
+        ]  # fmt: skip
+        rows.writerow(numbers)
+    with replacing(file) as whole:
+        whole.write(out.getvalue().encode())
+
+
+def read_footprints(file: str | Path, feet: Sequence[str]) -> Footprints:
+    """Reads footprints of a figure with these feet; without a heading it is not a number."""
+    rows = _rows(Path(file))
+    if not rows:
+        raise ControlError(f"{file}: no header; the first row names the columns {','.join(COLUMNS)}")
+    header = [name.strip().lower() for name in rows[0][1]]
+    _check_header(file, rows[0][0], header)
+    found = []
+    for line, row in rows[1:]:
+        if len(row) != len(header):
+            raise ControlError(
+                f"{file}: line {line} has {len(row)} values, the header names {len(header)} columns"
+            )
+        found.append(_footprint(file, line, dict(zip(header, map(str.strip, row), strict=True)), feet))
+    if not found:
+        raise ControlError(f"{file}: no footprint after the header; give at least one")
+    _check_overlaps(file, found, feet)
+    return in_order([each for _, each in found])
+
+
+def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    """The line and the values of each row that is no comment."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ControlError(
+                f"{path}: {path.stat().st_size / 1e6:.0f} MB; footprints are a small table of text"
+            )
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ControlError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except UnicodeDecodeError:
+        raise ControlError(f"{path}: not a text file in UTF-8; give a CSV file of footprints") from None
+    lines = [
+        (number, line)
+        for number, line in enumerate(text.splitlines(), start=1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    if not lines:
+        return []
+    delimiter = max(",;\t", key=lines[0][1].count)
+    parsed = csv.reader((line for _, line in lines), delimiter=delimiter, skipinitialspace=True)
+    decimal = {} if delimiter == "," else {ord(","): "."}
+    return [
+        (number, [value.translate(decimal) for value in row])
+        for (number, _), row in zip(lines, parsed, strict=False)
+    ]
+
+
+def _check_header(file: str | Path, line: int, header: Sequence[str]) -> None:
+    for name in header:
+        if name not in COLUMNS:
+            near = get_close_matches(name, COLUMNS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {','.join(COLUMNS)}"
+            raise ControlError(f"{file}: line {line}: unknown column {name!r}; {hint}")
+        if header.count(name) > 1:
+            raise ControlError(f"{file}: line {line}: column {name} is there twice")
+    missing = [name for name in NEEDED if name not in header]
+    if missing:
+        raise ControlError(f"{file}: line {line}: no column {missing[0]}; footprints need {','.join(NEEDED)}")
+
+
+def _footprint(
+    file: str | Path, line: int, row: dict[str, str], feet: Sequence[str]
+) -> tuple[int, Footprint]:
+    name = row["foot"].lower()
+    if name not in feet:
+        near = get_close_matches(name, feet, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"this figure has {', '.join(feet)}"
+        raise ControlError(f"{file}: line {line}, column foot: there is no foot {row['foot']!r}; {hint}")
+    numbers = {key: _number(file, line, key, value) for key, value in row.items() if key != "foot"}
+    if numbers["t_on"] < 0:
+        raise ControlError(f"{file}: line {line}, column t_on: {numbers['t_on']:g} s; time begins at 0")
+    if numbers["t_off"] < numbers["t_on"]:
+        raise ControlError(
+            f"{file}: line {line}: the foot stands from {numbers['t_on']:g} s to {numbers['t_off']:g} s; "
+            "t_off must not be before t_on"
+        )
+    heading = np.radians(numbers["heading"]) if "heading" in numbers else np.nan
+    print_ = Footprint(
+        list(feet).index(name),
+        numbers["t_on"],
+        numbers["t_off"],
+        numbers["x"],
+        numbers["z"],
+        float(heading),
+        numbers.get("height", 0.0),
+    )
+    return line, print_
+
+
+def _number(file: str | Path, line: int, name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = np.nan
+    if not abs(value) <= LARGEST:
+        found = repr(text) if text else "nothing"
+        raise ControlError(
+            f"{file}: line {line}, column {name}: found {found}, expected a number, at most {LARGEST:g}"
+        )
+    return value
+
+
+def _check_overlaps(file: str | Path, found: Sequence[tuple[int, Footprint]], feet: Sequence[str]) -> None:
+    for leg, name in enumerate(feet):
+        own = sorted((row for row in found if row[1].leg == leg), key=lambda row: row[1].on)
+        for (_, before), (line, after) in pairwise(own):
+            if after.on <= before.off:
+                raise ControlError(
+                    f"{file}: line {line}: the {name} foot comes down at {after.on:g} s and stands elsewhere until "
+                    f"{before.off:g} s; let it leave before"
+                )

@@ -1,0 +1,46 @@
+"""How time runs in a motion whose feet are to stand at other times: from new frames to old ones. Needs numpy alone."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from moglow.footsteps.footprints import Footprint
+from moglow.maths.rotations import Array
+from moglow.maths.signals import sample_monotone, smooth_gaussian
+
+AWAY = (0.5, 1e3)
+"""Seconds before the first and after the last footprint from which and up to which time runs as before."""
+EDGE = 0.1
+"""Seconds after a foot leaves and before it comes down in which time runs as before: steps get slower in between."""
+SOFT = 0.1
+"""Seconds, a Gaussian's deviation, over which the body's time changes its pace."""
+
+
+def leg_times(own: Sequence[Footprint], asked: Sequence[Footprint], seconds: Array) -> Array:
+    """The old time of each new one ``(T,)`` for a leg whose footprints ``own`` are to be those ``asked``, in pairs.
+
+    >>> stand = Footprint(0, 1.0, 1.6, 0.0, 0.0, 0.0)
+    >>> later = Footprint(0, 1.2, 2.4, 0.0, 0.0, 0.0)
+    >>> leg_times([stand], [later], np.array([0.2, 1.2, 1.8, 2.4, 3.4])).round(3).tolist()
+    [0.0, 1.0, 1.3, 1.6, 2.6]
+    """
+    if not own:
+        return np.asarray(seconds, float)
+    pairs = list(zip(asked, own, strict=True))
+    knots = [(new, old) for a, b in pairs for new, old in ((a.on, b.on), (a.off, b.off))]
+    for (a, b), (after, then) in pairwise(pairs):
+        if min(after.on - a.off, then.on - b.off) > 3 * EDGE:
+            knots += [(a.off + EDGE, b.off + EDGE), (after.on - EDGE, then.on - EDGE)]
+    knots.sort()
+    first, last = knots[0], knots[-1]
+    knots += [(first[0] - away, first[1] - away) for away in AWAY]
+    knots += [(last[0] + away, last[1] + away) for away in AWAY]
+    new, old = np.array(sorted(set(knots))).T
+    growing = np.concatenate([[True], np.diff(new) > 1e-6])
+    return sample_monotone(new[growing], old[growing], seconds)
+
+
+def body_times(times: Array, fps: float) -> Array:
+    """The old time of the body ``(T,)`` of those of its legs ``(T, L)``: between them, smoothly."""
+    return np.maximum.accumulate(smooth_gaussian(times.mean(1), SOFT * fps))

@@ -1,0 +1,124 @@
+"""Grounds by their text: ``stairs:rise=0.17,run=0.29``, ``slope:angle=10``, or a file and its numbers.
+
+A file is a picture (``height.png:size=10,high=1.5``) or a mesh (``mesh.obj``, ``mesh.glb``). Needs numpy alone.
+"""
+
+import hashlib
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from moglow.errors import ControlError
+from moglow.ground.glb import read_glb_mesh
+from moglow.ground.height_map import HeightMap
+from moglow.ground.mesh import MeshGround
+from moglow.ground.obj import read_obj
+from moglow.ground.png import read_grey
+from moglow.ground.shapes import Flat, Rough, Slope, Stairs
+from moglow.ground.surface import Ground
+
+SHAPES: Mapping[str, type[Flat | Slope | Stairs | Rough]] = {
+    "flat": Flat,
+    "slope": Slope,
+    "stairs": Stairs,
+    "rough": Rough,
+}
+
+
+def read_ground(text: str | Ground) -> Ground:
+    """Returns the ground that a text names.
+
+    >>> read_ground("stairs:rise=0.2,run=0.3,steps=4")
+    Stairs(rise=0.2, run=0.3, steps=4.0, start=1.5, heading=0.0, name='stairs:rise=0.2,run=0.3,steps=4')
+    """
+    if isinstance(text, Ground):
+        return text
+    name, values = _parts(text)
+    if name in SHAPES:
+        shape = SHAPES[name]
+        parameters = [key for key in inspect.signature(shape).parameters if key != "name"]
+        _check(text, name, values, parameters)
+        made = shape(**values, name=text)
+        _check_shape(text, made)
+        return made
+    suffix = Path(name).suffix.lower()
+    if suffix not in FILES:
+        near = get_close_matches(name, SHAPES, n=1)
+        hint = (
+            f"did you mean {near[0]}?" if near else f"give {', '.join(SHAPES)} or a file {', '.join(FILES)}"
+        )
+        raise ControlError(f"ground {text}: there is no ground {name!r}; {hint}")
+    if not Path(name).is_file():
+        raise ControlError(f"ground {text}: no such file {name}")
+    read, known = FILES[suffix]
+    _check(text, name, values, known)
+    content = hashlib.sha256(Path(name).read_bytes()).digest()
+    return read(text, name, {**known, **values}, content)
+
+
+def _parts(text: str) -> tuple[str, dict[str, float]]:
+    """The name before the numbers, and the numbers; a colon may be part of a file's name, as on Windows."""
+    name, colon, rest = text.rpartition(":")
+    if not colon or (rest and "=" not in rest):
+        return text.strip(), {}
+    values = {}
+    for item in filter(None, map(str.strip, rest.split(","))):
+        key, _, value = map(str.strip, item.partition("="))
+        try:
+            values[key] = float(value)
+        except ValueError:
+            values[key] = float("nan")
+        if not np.isfinite(values[key]):
+            raise ControlError(f"ground {text}: {key} is {value!r}; give a number")
+    return name.strip(), values
+
+
+def _check(text: str, name: str, values: Mapping[str, float], known: Collection[str]) -> None:
+    for key in values:
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            raise ControlError(f"ground {text}: {Path(name).name} has no number {key!r}; {hint}")
+
+
+def _check_shape(text: str, ground: Ground) -> None:
+    if isinstance(ground, Slope) and not (abs(ground.angle) <= 40 and ground.length > 0):
+        raise ControlError(f"ground {text}: give an angle of at most 40 degrees and a positive length")
+    if isinstance(ground, Stairs) and not (abs(ground.rise) <= 0.5 and 0.1 <= ground.run <= 5):
+        raise ControlError(f"ground {text}: give a rise of at most 0.5 m and a run of 0.1 m to 5 m")
+    if isinstance(ground, Stairs) and not (ground.steps >= 1 and ground.steps == int(ground.steps)):
+        raise ControlError(f"ground {text}: steps is {ground.steps:g}; give a whole number, at least 1")
+    if isinstance(ground, Rough) and not (0 <= ground.height <= 0.5 and ground.size >= 0.2):
+        raise ControlError(f"ground {text}: give a height of at most 0.5 m and a size of at least 0.2 m")
+
+
+def _read_map(text: str, file: str, values: Mapping[str, float], content: bytes) -> Ground:
+    if not values["size"] > 0:
+        raise ControlError(f"ground {text}: size is {values['size']:g}; give the metres across the picture")
+    grey = read_grey(file)
+    heights = values["low"] + (values["high"] - values["low"]) * grey
+    return HeightMap(heights, values["size"], values["x"], values["z"], text, content)
+
+
+def _read_mesh(text: str, file: str, values: Mapping[str, float], content: bytes) -> Ground:
+    if not values["scale"] > 0:
+        raise ControlError(f"ground {text}: scale is {values['scale']:g}; give a positive number")
+    read = read_glb_mesh if Path(file).suffix.lower() == ".glb" else read_obj
+    vertices, faces = read(file)
+    shift = np.array([values["x"], values["y"], values["z"]])
+    return replace(
+        MeshGround(vertices * values["scale"] + shift, faces, values["below"], text), content=content
+    )
+
+
+MESH = {"scale": 1.0, "x": 0.0, "y": 0.0, "z": 0.0, "below": np.inf}
+FILES: Mapping[str, tuple[Callable[[str, str, Mapping[str, float], bytes], Ground], Mapping[str, float]]] = {
+    ".png": (_read_map, {"size": 10.0, "low": 0.0, "high": 1.0, "x": 0.0, "z": 0.0}),
+    ".obj": (_read_mesh, MESH),
+    ".glb": (_read_mesh, MESH),
+}
+"""The reader of each kind of file, and the numbers that may follow its name."""

@@ -1,0 +1,125 @@
+"""Tells styles of walking apart by how bodies move, whatever their posture; numpy alone.
+
+A raised shoulder or a bent back says at once which style was asked for, even of a figure that walks on as before. So
+windows are described by speeds and ranges alone: what is constant over a window does not count. A linear discriminant
+is fitted to recorded windows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.maths.rotations import Array
+from moglow.measures.similarity import body_positions
+from moglow.motion.clip import Clip
+from moglow.motion.contacts import legs_of
+
+PARTS = ("shin", "hand")
+"""Joints of both sides that are watched besides toes, hips and head: knees and hands."""
+FEATURES = 3 * 3 * 3 + 3 * 3 + 3 * 2 * 3 + 3 * 3
+"""Of a window: of three pairs, how their sides differ, of head and hips, how both sides go together."""
+LEAST = 1e-3
+"""Metres, and metres a second, added before a logarithm."""
+
+
+def gait_windows(clip: Clip, *, seconds: float, hop: float) -> Array:
+    """Features ``(N, F)`` of overlapping windows: logarithms of ranges and speeds, means over left and right.
+
+    Toes, knees, hands and the head are seen from the figure, hips by their height. Of each and each axis: the range,
+    the mean and the greatest speed; of the pairs also how different left and right are, and how much they move in
+    opposite directions. Clips shorter than a window give none.
+    """
+    points = _points(clip)
+    speed = np.gradient(points, 1 / clip.fps, axis=0)
+    length, step = round(seconds * clip.fps), max(1, round(hop * clip.fps))
+    found = []
+    for start in range(0, len(points) - length + 1, step):
+        frames = slice(start, start + length)
+        own, moving = points[frames], speed[frames]
+        parts = [np.log(np.ptp(own, axis=0) + LEAST)]  # (P, 3)
+        parts += [np.log(np.abs(moving).mean(0) + LEAST), np.log(np.abs(moving).max(0) + LEAST)]
+        table = np.stack(parts)  # (3, P, 3)
+        pairs, middle = table[:, :-2], table[:, -2:]
+        left, right = pairs[:, 0::2], pairs[:, 1::2]
+        together = [_correlation(moving[:, k], moving[:, k + 1]) for k in range(0, points.shape[1] - 2, 2)]
+        found.append(
+            np.concatenate(
+                [
+                    ((left + right) / 2).ravel(),
+                    np.abs(left - right).mean(-1).ravel(),
+                    middle.ravel(),
+                    np.ravel(together),
+                ]
+            )
+        )
+    return np.array(found) if found else np.zeros((0, FEATURES))
+
+
+def _points(clip: Clip) -> Array:
+    """Returns toes, knees, hands (left before right), head and hips ``(T, 8, 3)`` as seen from the figure."""
+    body, roles = body_positions(clip), clip.skeleton.anatomy.roles
+    world = clip.world_positions
+    legs = sorted(legs_of(clip.skeleton), key=lambda leg: leg.side)[:2]
+    joints = [leg.ankle if leg.toe is None else leg.toe for leg in legs]
+    joints += [roles.get(f"{side}_{part}", 0) for part in PARTS for side in ("left", "right")]
+    joints.append(roles.get("head", 0))
+    hips = np.zeros((len(clip), 1, 3))
+    hips[:, 0, 1] = world[:, roles.get("hips", 0), 1]
+    points: Array = np.concatenate([body[:, joints], hips], axis=1)
+    return points
+
+
+def _correlation(one: Array, other: Array) -> Array:
+    one, other = one - one.mean(0), other - other.mean(0)
+    scale = np.sqrt(np.square(one).sum(0) * np.square(other).sum(0)) + 1e-6
+    found: Array = (one * other).sum(0) / scale
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class GaitClassifier:
+    """A linear discriminant: classes with their own means and a shared covariance, all equally likely."""
+
+    styles: tuple[str, ...]
+    mean: Array
+    scale: Array
+    weights: Array
+    """``(F, S)``."""
+    bias: Array
+    """``(S,)``."""
+
+    @classmethod
+    def fit(cls, windows: Array, labels: Sequence[str], *, shrinkage: float = 0.1) -> Self:
+        """Fits the classifier to windows ``(N, F)``; classes count alike, however many windows they have.
+
+        >>> random = np.random.default_rng(0)
+        >>> windows = np.concatenate([random.normal(size=(50, 2)), random.normal(size=(50, 2)) + [9.0, 0.0]])
+        >>> classifier = GaitClassifier.fit(windows, ["calm"] * 50 + ["wild"] * 50)
+        >>> float((classifier.scores(windows).argmax(1) == np.repeat([0, 1], 50)).mean())
+        1.0
+        """
+        styles, names = tuple(sorted(set(labels))), np.array(labels)
+        mean, scale = windows.mean(0), windows.std(0) + 1e-6
+        points = (windows - mean) / scale
+        centres = np.stack([points[names == style].mean(0) for style in styles])
+        covariances = [np.cov(points[names == style], rowvar=False, bias=True) for style in styles]
+        covariance = np.mean([np.atleast_2d(each) for each in covariances], axis=0)
+        level = np.trace(covariance) / len(covariance)
+        covariance = (1 - shrinkage) * covariance + shrinkage * level * np.eye(len(covariance))
+        weights = np.linalg.solve(covariance, centres.T)
+        bias = -0.5 * (centres.T * weights).sum(0)
+        return cls(styles, mean, scale, weights, bias)
+
+    def scores(self, windows: Array) -> Array:
+        """Log-likelihoods ``(N, S)`` of windows, up to a constant for each window."""
+        found: Array = ((windows - self.mean) / self.scale) @ self.weights + self.bias
+        return found
+
+    def prefers(self, windows: Array, style: str, other: str) -> NDArray[np.bool_]:
+        """Whether each window ``(N,)`` is more likely in a style than in another one."""
+        scores = self.scores(windows)
+        chosen: NDArray[np.bool_] = scores[:, self.styles.index(style)] > scores[:, self.styles.index(other)]
+        return chosen

@@ -1,0 +1,81 @@
+"""Motion over a ground: sampled as on a flat floor, with steps that fit treads, then put on the ground.
+
+On stairs the model walks slowly ahead while the path advances by a tread a step: its steps are shortened by as much.
+Needs numpy alone.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.checkpoint import Checkpoint
+from moglow.encodings.stride import with_stride
+from moglow.errors import ControlError
+from moglow.footsteps.footprints import footprints
+from moglow.ground.surface import Ground
+from moglow.ground.treads import over_ground
+from moglow.motion.clip import Clip
+from moglow.paths.control_path import ControlPath
+from moglow.sampling.sampler import Sampler, Track
+from moglow.sampling.sanity import refuse_wild
+
+SPEED, STEP = 0.8, 0.5
+"""Metres a second of the gait on stairs, and the length of its steps where none is found."""
+STEPS = (0.25, 0.9)
+"""Metres: what is measured beyond that is no step."""
+PROBE = 6.0
+"""Seconds of that gait in which its steps are measured."""
+LONGEST = 600.0
+"""Seconds that a motion over a ground lasts at most, since it is made as a whole."""
+
+
+@dataclass(frozen=True, eq=False)
+class Walked:
+    """A motion on a flat floor, along the path over a ground, before feet are held: its clip and likelihoods (T,)."""
+
+    clip: Clip
+    path: ControlPath
+    nats: NDArray[np.float64]
+
+
+def walk_over(sampler: Sampler, checkpoint: Checkpoint, track: Track, ground: Ground) -> Walked:
+    """Samples a motion along a path whose steps are as long as the ground's treads."""
+    path, encoding = track.path, checkpoint.context.encoding
+    _check_path(path, ground)
+    way = over_ground(path, ground, step=STEP, speed=SPEED)
+    if way.on_treads.any():
+        way = over_ground(path, ground, step=step_length(sampler, checkpoint, track), speed=SPEED)
+    if way.path.duration > LONGEST:
+        raise ControlError(f"path: {way.path.duration:.0f} s over a ground; give at most {LONGEST:.0f}")
+    drawn = [*sampler.draw([replace(track, path=way.gait())])]
+    poses, nats = (np.concatenate(part) for part in zip(*drawn, strict=True))
+    refuse_wild(poses, checkpoint.context, 0)
+    short = with_stride(encoding, poses, 1 / way.stretch)
+    return Walked(encoding.decode(short, way.path), way.path, nats.astype(float))
+
+
+def step_length(sampler: Sampler, checkpoint: Checkpoint, track: Track) -> float:
+    """The median length in metres of the steps that a take's gait has on stairs."""
+    rows = np.tile([SPEED, 0.0, 0.0], (round(PROBE * sampler.fps), 1))
+    styles = track.path.styles and track.path.styles[:1] * len(rows)
+    path = ControlPath.from_velocities(rows, sampler.fps, styles=styles)
+    poses = np.concatenate([pose for pose, _ in sampler.draw([replace(track, path=path)])])
+    clip = checkpoint.context.encoding.decode(poses, path)
+    lengths = [
+        float(np.hypot(second.x - first.x, second.z - first.z))
+        for first, second in pairwise(footprints(clip))
+        if first.leg != second.leg
+    ]
+    return float(np.clip(np.median(lengths), *STEPS)) if lengths else STEP
+
+
+def _check_path(path: ControlPath, ground: Ground) -> None:
+    there = ground.covers(*path.positions.T)
+    if not there.all():
+        frame = int(np.argmin(there))
+        x, z = path.positions[frame]
+        raise ControlError(
+            f"ground {ground.name}: the path leaves it at {frame / path.fps:.1f} s (x {x:.2f}, z {z:.2f}); move one"
+        )

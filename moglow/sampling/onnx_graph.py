@@ -1,0 +1,237 @@
+"""One frame of a MoGlow as an ONNX graph, for programs without Python: state in, pose and state out; needs onnx.
+
+The graph does what `Sampler.step` does for one figure: it builds the context, samples the flow and undoes the
+standardisation. Its metadata holds what a caller needs besides.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
+
+from moglow import __version__
+from moglow.checkpoint import Checkpoint
+from moglow.encodings.chart import PLANTED
+from moglow.errors import CheckpointError
+from moglow.files.atomic import replacing
+from moglow.sampling.fast.folded import Folded
+from moglow.sampling.fast.numpy_moglow import NumpyMoGlow
+
+OPSET = 17
+INPUTS = ("poses", "controls", "h", "c", "velocities", "label", "noise", "temperature")
+OUTPUTS = ("pose", "poses_after", "controls_after", "h_after", "c_after")
+
+
+def write_onnx(checkpoint: Checkpoint, path: str | Path) -> ModelProto:
+    """Writes the step of a checkpoint to ``path`` and returns the model."""
+    if checkpoint.model != "moglow" or not NumpyMoGlow.covers(checkpoint.config):
+        raise CheckpointError(
+            f"{path}: a {checkpoint.model} model cannot be exported; train one of model moglow"
+        )
+    model = _Frame(checkpoint).model()
+    checker.check_model(model)
+    with replacing(path) as file:
+        file.write(model.SerializeToString())
+    return model
+
+
+class _Graph:
+    """Nodes and constants of a graph as they are added; values are names."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: dict[str, NDArray[Any]] = {}
+
+    def constant(self, values: Any, dtype: str = "float32") -> str:
+        name = f"k{len(self.constants)}"
+        self.constants[name] = np.asarray(values, dtype)
+        return name
+
+    def op(self, kind: str, *inputs: str, out: str | None = None, **attributes: Any) -> str:
+        name = out or f"v{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        return name
+
+    def part(self, value: str, start: int, stop: int, axis: int = -1) -> str:
+        """Columns from one to another."""
+        numbers = (self.constant([number], "int64") for number in (start, stop, axis))
+        return self.op("Slice", value, *numbers)
+
+    def joined(self, *values: str, axis: int = -1, out: str | None = None) -> str:
+        return self.op("Concat", *values, axis=axis, out=out)
+
+    def reshaped(self, value: str, *shape: int, out: str | None = None) -> str:
+        return self.op("Reshape", value, self.constant(shape, "int64"), out=out)
+
+    def affine(self, value: str, weight: Any, bias: Any) -> str:
+        return self.op("Add", self.op("MatMul", value, self.constant(weight)), self.constant(bias))
+
+    def scaled(self, value: str, scale: Any, shift: Any, out: str | None = None) -> str:
+        return self.op("Add", self.op("Mul", value, self.constant(scale)), self.constant(shift), out=out)
+
+
+class _Frame:
+    """The frame of one checkpoint."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint, self.context = checkpoint, checkpoint.context
+        self.folded = Folded.of(checkpoint.config, checkpoint.weights)
+        self.graph = _Graph()
+        self.cells = sum(len(step.cells) for step in self.folded.steps)
+
+    def model(self) -> ModelProto:
+        graph, context, folded = self.graph, self.context, self.folded
+        spec, dim, hidden = context.spec, folded.pose_dim, folded.hidden
+        history, ahead = spec.history, spec.lookahead
+        coming = self._standard(graph, "velocities")
+        seen = graph.joined("controls", coming, axis=1)
+        parts = [
+            graph.reshaped("poses", 1, history * dim),
+            graph.reshaped(seen, 1, 3 * (history + 1 + ahead)),
+        ]
+        if spec.flags:
+            parts.append(graph.constant(np.ones((1, history))))
+        if context.labels:
+            parts.append("label")
+        target = self._sampled(graph.joined(*parts))
+        pose = self._pose(target)
+        graph.scaled(pose, context.pose_deviation, context.pose_mean, out="pose")
+        kept = graph.part("poses", 1, history, axis=1)
+        graph.joined(kept, graph.reshaped(pose, 1, 1, dim), axis=1, out="poses_after")
+        graph.op("Identity", graph.part(seen, 1, 1 + history, axis=1), out="controls_after")
+        shapes = {
+            "poses": [1, history, dim], "controls": [1, history, 3],
+            "h": [self.cells, 1, hidden], "c": [self.cells, 1, hidden],
+            "velocities": [1, 1 + ahead, 3], "label": [1, context.labels],
+            "noise": [1, dim + folded.degrees], "temperature": [1],
+        }  # fmt: skip
+        inputs = [name for name in INPUTS if name != "label" or context.labels]
+        after = {"pose": [1, dim]} | {
+            f"{name}_after": shapes[name] for name in ("poses", "controls", "h", "c")
+        }
+        made = helper.make_graph(
+            graph.nodes,
+            "frame",
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, shapes[name]) for name in inputs],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, after[name]) for name in OUTPUTS],
+            [numpy_helper.from_array(values, name) for name, values in graph.constants.items()],
+        )
+        opset = [helper.make_opsetid("", OPSET)]
+        model = helper.make_model(
+            made, producer_name="moglow", producer_version=__version__, opset_imports=opset
+        )
+        model.ir_version = 8
+        helper.set_model_props(model, {"moglow": json.dumps(self._facts())})
+        return model
+
+    def _facts(self) -> dict[str, Any]:
+        """What a caller needs besides the graph: rates, names, and where motions start."""
+        context = self.context
+        return {
+            "fps": context.fps,
+            "history": context.spec.history,
+            "lookahead": context.spec.lookahead,
+            "channels": list(context.encoding.names),
+            "labels": [*context.performers, *context.styles],
+            "usual_label": np.asarray(context.label_vector(None)).tolist(),
+            "postures": np.asarray(context.postures).tolist(),
+            "control_mean": np.asarray(context.control_mean).tolist(),
+            "control_deviation": np.asarray(context.control_deviation).tolist(),
+            "skeleton": context.encoding.skeleton.to_json(),
+        }
+
+    def _standard(self, graph: _Graph, velocities: str) -> str:
+        shifted = graph.op("Sub", velocities, graph.constant(self.context.control_mean))
+        return graph.op("Div", shifted, graph.constant(self.context.control_deviation))
+
+    def _sampled(self, context: str) -> str:
+        """The target: the flow's steps from the last to the first, each with its cells' memories."""
+        graph, folded = self.graph, self.folded
+        given = context
+        for weight, bias in folded.encoder:
+            given = graph.affine(given, weight, bias)
+            given = graph.op("Mul", given, graph.op("Sigmoid", given))
+        given = graph.affine(given, folded.given, folded.given_bias)
+        x = self._latent()
+        kept, dim, hidden = folded.pose_dim // 2, folded.pose_dim, folded.hidden
+        moved = dim - kept
+        memories: dict[int, tuple[str, str]] = {}
+        for k in range(len(folded.steps) - 1, -1, -1):
+            step = folded.steps[k]
+            first = graph.part(x, 0, kept)
+            said = first
+            for depth, (weight, bias) in enumerate(step.cells):
+                cell = k * len(step.cells) + depth
+                before = [
+                    graph.reshaped(graph.part(name, cell, cell + 1, axis=0), 1, hidden) for name in "hc"
+                ]
+                gates = graph.op("MatMul", graph.joined(said, before[0]), graph.constant(weight))
+                more = (
+                    graph.constant(bias) if depth else graph.part(given, 4 * k * hidden, 4 * (k + 1) * hidden)
+                )
+                gates = graph.op("Tanh", graph.op("Add", gates, more))
+                enter, keep, show = (
+                    graph.scaled(graph.part(gates, i * hidden, (i + 1) * hidden), 0.5, 0.5) for i in range(3)
+                )
+                new = graph.op("Mul", enter, graph.part(gates, 3 * hidden, 4 * hidden))
+                memory = graph.op("Add", graph.op("Mul", keep, before[1]), new)
+                said = graph.op("Mul", show, graph.op("Tanh", memory))
+                memories[cell] = said, memory
+            said = graph.affine(said, step.head, step.head_bias)
+            scale = graph.op(
+                "Sigmoid", graph.op("Add", graph.part(said, moved, 2 * moved), graph.constant(2.0))
+            )
+            scale = graph.op("Add", scale, graph.constant(folded.scale_floor))
+            second = graph.op("Div", graph.part(x, kept, dim), scale)
+            second = graph.op("Sub", second, graph.part(said, 0, moved))
+            x = graph.op("MatMul", graph.joined(first, second), graph.constant(step.unmix))
+            x = graph.op("Sub", x, graph.constant(step.shift))
+        for index, name in enumerate(("h_after", "c_after")):
+            rows = [graph.reshaped(memories[cell][index], 1, 1, hidden) for cell in range(self.cells)]
+            graph.joined(*rows, axis=0, out=name)
+        return x
+
+    def _latent(self) -> str:
+        """The latent of the noise: normal, or Student's t by the root of a chi-square."""
+        graph, folded = self.graph, self.folded
+        x = graph.op("Mul", graph.part("noise", 0, folded.pose_dim), "temperature")
+        if not folded.degrees:
+            return x
+        rest = graph.part("noise", folded.pose_dim, folded.pose_dim + folded.degrees)
+        square = graph.op("ReduceSumSquare", rest, axes=[-1], keepdims=1)
+        ratio = graph.op("Div", graph.constant(float(folded.degrees)), square)
+        return graph.op("Mul", x, graph.op("Sqrt", ratio))
+
+    def _pose(self, target: str) -> str:
+        """The standardised pose of a target: what the feet carry over from the last frame, and the target itself."""
+        graph, context, dim = self.graph, self.context, self.folded.pose_dim
+        last = graph.reshaped(graph.part("poses", -1, 2**31, axis=1), 1, dim)
+        physical = graph.scaled(last, context.pose_deviation, context.pose_mean)
+        now = graph.reshaped(graph.part("velocities", 0, 1, axis=1), 1, 3)
+        step = graph.op("Mul", now, graph.constant(1.0 / context.fps))
+        forward, sideways, turn = (graph.part(step, i, i + 1) for i in range(3))
+        half = graph.op("Mul", turn, graph.constant(0.5))
+        cosine, sine, near, aside = (graph.op(kind, of) for of in (turn, half) for kind in ("Cos", "Sin"))
+        slices = [context.encoding.slice(group) for group in PLANTED]
+        x, z, yaw = (graph.part(physical, part.start, part.stop) for part in slices)
+
+        def less(a: str, b: str) -> str:
+            return graph.op("Sub", a, b)
+
+        def times(a: str, b: str) -> str:
+            return graph.op("Mul", a, b)
+
+        new_x = less(
+            less(times(cosine, x), times(sine, z)), less(times(near, sideways), times(aside, forward))
+        )
+        ahead = graph.op("Add", times(aside, sideways), times(near, forward))
+        new_z = less(graph.op("Add", times(sine, x), times(cosine, z)), ahead)
+        rest = graph.part(physical, slices[-1].stop, dim)
+        carried = graph.joined(new_x, new_z, less(yaw, turn), rest)
+        carried = graph.op("Sub", carried, graph.constant(context.pose_mean))
+        carried = graph.op("Div", carried, graph.constant(context.pose_deviation))
+        own = graph.op("Mul", target, graph.constant(context.scale))
+        return graph.op("Add", own, graph.op("Mul", carried, graph.constant(context.weights)))

@@ -1,0 +1,135 @@
+"""Where motion can be cut so that it repeats: frames alike in pose and velocity, and the blend over the cut.
+
+Poses are compared as joints seen from the path, in metres. The distance of two frames counts their places and, times
+`TIME`, their velocities. Needs numpy alone.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.encodings.encoding import Encoding
+from moglow.encodings.stride import with_stride
+from moglow.maths.rotations import Array
+from moglow.maths.signals import sample_cubic
+
+TIME = 0.12
+"""Seconds: a difference of one metre a second counts as so many metres."""
+FEET = 3.0
+"""How much more ankles and toes count than other joints."""
+STRIDES = (0.45, 2.2)
+"""Seconds that a stride lasts: two steps."""
+NEARLY = 1.4
+"""A shorter period is taken whose distance is at most so many times the least: two strides are as alike as one."""
+SPREAD = 0.15
+"""Share of a stride by which a single stride may be longer or shorter."""
+
+
+@dataclass(frozen=True)
+class Seam:
+    """A cut: frames ``at`` and ``at + period`` of a motion are alike, ``apart`` metres in the mean around them."""
+
+    at: int
+    period: int
+    apart: float
+
+
+def joint_features(encoding: Encoding, poses: Array, fps: float) -> Array:
+    """Places and velocities ``(..., T, F)`` of the joints of poses ``(..., T, D)`` as seen from the path.
+
+    The Euclidean distance of two rows is the root mean square distance of joints in metres.
+    """
+    skeleton = encoding.skeleton
+    shape = poses.shape[:-1]
+    at = np.zeros((*shape, 2)), np.zeros(shape)
+    places = skeleton.forward_kinematics(*encoding.decode_frames(poses, *at))[0]
+    weights = np.ones(len(skeleton))
+    for leg in skeleton.anatomy.legs:
+        weights[[joint for joint in (leg.ankle, leg.toe) if joint is not None]] = FEET
+    scale = np.sqrt(weights / weights.sum())[:, None]
+    moving = np.gradient(places, 1 / fps, axis=-3) if shape[-1] > 1 else np.zeros_like(places)
+    return np.concatenate([places * scale, TIME * moving * scale], axis=-2).reshape(*shape, -1)
+
+
+def distances(features: Array, lag: int) -> Array:
+    """Metres ``(T - lag,)`` between each frame and the one ``lag`` frames later."""
+    apart: Array = np.linalg.norm(features[lag:] - features[: len(features) - lag], axis=-1)
+    return apart
+
+
+def stride_of(features: Array, fps: float) -> int:
+    """Frames that a stride of a motion lasts: the shortest lag at which the motion is most like itself.
+
+    >>> phase = 2 * np.pi * np.arange(300)[:, None] / 35
+    >>> stride_of(np.concatenate([np.sin(phase), np.cos(phase)], axis=1), fps=30.0)
+    35
+    """
+    lags = np.arange(round(STRIDES[0] * fps), min(round(STRIDES[1] * fps), len(features) // 2) + 1)
+    unlike = np.array([np.median(distances(features, int(lag))) for lag in lags])
+    padded = np.pad(unlike, 1, constant_values=np.inf)
+    dips = np.flatnonzero((unlike <= padded[:-2]) & (unlike <= padded[2:]))
+    good = dips[unlike[dips] <= NEARLY * unlike.min()]
+    return int(lags[good[0]])
+
+
+def stride_seams(
+    features: Array, starts: NDArray[np.intp], stride: int, strides: int, blend: int
+) -> list[Seam]:
+    """For each start the best cut so many strides later.
+
+    A cut counts how unlike the frames before its two ends are, which are blended, and half as much how unlike the
+    whole cycle is to what follows it, so that odd steps lose.
+    """
+    usual, spread = stride * strides, max(1, round(SPREAD * stride))
+    lags = range(usual - spread, usual + spread + 1)
+    found = {lag: distances(features, lag) for lag in lags}
+    seams = []
+    for at in (int(start) for start in starts if start >= blend):
+        tries = [
+            Seam(at, lag, float(apart[at - blend : at + 1].mean() + 0.5 * apart[at : at + lag].mean()))
+            for lag, apart in found.items()
+            if at < len(apart)
+        ]
+        seams += [min(tries, key=lambda seam: seam.apart)] if tries else []
+    return seams
+
+
+def lap_seam(features: Array, period: int, slack: int, first: int, blend: int) -> Seam:
+    """The best cut about ``period`` frames apart, at most ``slack`` more or less, from frame ``first`` on."""
+    best = Seam(first, period, np.inf)
+    for lag in range(period - slack, period + slack + 1):
+        apart = distances(features, lag)
+        around = np.convolve(apart[first - blend :], np.ones(blend) / blend, "valid")[:-1]
+        if not len(around):
+            continue
+        place = int(np.argmin(around))
+        cost = float(around[place]) * (1 + abs(lag - period) / max(slack, 1))
+        if cost < best.apart:
+            best = Seam(first + place, lag, cost)
+    return best
+
+
+def closed(encoding: Encoding, poses: Array, seam: Seam, frames: int, blend: int) -> Array:
+    """One round ``(frames, D)`` of a motion that is cut at a seam; after its last frame comes its first.
+
+    Where the seam's period is another number of frames, the motion is read faster or slower and its steps are made
+    shorter or longer by as much, so that planted feet stay on the ground. The last frames turn into those that led to
+    the first one, by a share whose first two derivatives are zero at both its ends.
+    """
+    ratio = seam.period / frames
+    times = seam.at + ratio * np.arange(frames)
+    turned = _retimed(encoding, poses, times, ratio)
+    width = min(blend, frames // 3, seam.at)
+    s = np.arange(1, width + 1) / (width + 1)
+    share = (s**3 * (10 - 15 * s + 6 * s**2))[:, None]
+    before = _retimed(encoding, poses, times[frames - width :] - seam.period, ratio)
+    turned[frames - width :] += share * (before - turned[frames - width :])
+    return turned
+
+
+def _retimed(encoding: Encoding, poses: Array, times: Array, ratio: float) -> Array:
+    """Poses at fractional frames, steps shortened where time runs ``ratio`` times as fast."""
+    if ratio == 1.0:
+        return np.asarray(poses[np.round(times).astype(int)], float)
+    return with_stride(encoding, sample_cubic(poses, times), 1 / ratio)

@@ -1,0 +1,1 @@
+"""A server of motion for other programs: `backbone` answers requests of the Motion Model Context Protocol (MMCP)."""

@@ -1,0 +1,163 @@
+"""The model behind the server: Motion Model Context Protocol requests in, motion out; needs motionmcp-sdk[server].
+
+Constraints of type root_path are followed, on our figure or retargeted onto the client's. The prompt of a text segment
+chooses a style by name. Everything else is refused by an error object of the protocol.
+"""
+
+import asyncio
+import threading
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from motionmcp import Backbone, GenerateRequest, ModelSpec, MotionResult
+from motionmcp.backbone import Limits
+from motionmcp.errors import ProtocolError
+from motionmcp.schemas import Skeleton as WireSkeleton
+
+from moglow.checkpoint import Checkpoint
+from moglow.errors import MoglowError
+from moglow.motion.clip import Clip
+from moglow.motion.clip_stream import joined
+from moglow.motion.retarget import retarget
+from moglow.paths.control_path import ControlPath
+from moglow.sampling.generate import TEMPERATURE, motions
+from moglow.sampling.sampler import Sampler, Track
+from moglow.server.requests import Rig, path_of, rigid, style_of
+
+MODEL = "moglow"
+SHORTEST = 2  # frames at the model's rate
+
+
+class MoglowBackbone(Backbone):  # type: ignore[misc, unused-ignore] # untyped where the extra is missing
+    """Answers requests by one model; ``workers`` requests are computed at once, the others wait."""
+
+    model_id = MODEL
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        temperature: float = TEMPERATURE,
+        seconds: float = 60.0,
+        workers: int = 2,
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.sampler = Sampler.of(checkpoint, temperature=temperature, device="cpu")
+        self.seconds = seconds
+        self._room = threading.Semaphore(workers)
+        self._spec = ModelSpec(
+            id=MODEL,
+            fps=self.sampler.fps,
+            canonical_skeleton=WireSkeleton.model_validate(
+                {"joints": Rig.from_skeleton(self._skeleton).joints()}
+            ),
+            supports_retargeting=True,
+            supports_segment_seed=False,
+            supported_constraints=["root_path"],
+            predicted_contact_joints=[],
+            native_clip_seconds=seconds,
+            recommended_max_duration_seconds=seconds,
+            limits=Limits(max_duration_seconds=seconds, max_num_samples=16, max_request_bytes=1_048_576),
+        )
+
+    @property
+    def _skeleton(self) -> Any:
+        return self.checkpoint.context.encoding.skeleton
+
+    def capabilities(self) -> ModelSpec:
+        """What the server offers."""
+        return self._spec
+
+    async def generate(self, request: GenerateRequest) -> MotionResult:
+        """The motion of a request; it is computed beside the server's own thread."""
+        return await asyncio.to_thread(self._waiting, request)
+
+    def _waiting(self, request: GenerateRequest) -> MotionResult:
+        with self._room:
+            try:
+                return self._answer(request)
+            except MoglowError as error:
+                raise ProtocolError("invalid_options", str(error)) from error
+
+    def _answer(self, request: GenerateRequest) -> MotionResult:
+        options, fps = request.options, request.fps(self._spec.fps)
+        if not 1 <= fps <= 240:
+            raise ProtocolError("invalid_options", f"timing.fps is {fps:g}; expected 1 to 240")
+        if options is not None and options.loop:
+            raise ProtocolError("invalid_options", "loop is not supported; leave it out")
+        frames = request.total_frames
+        wished, notes = path_of(
+            frames, fps, [each for each in request.constraints if each.type == "root_path"]
+        )
+        styles, told = self._styles(request)
+        path = self._at_our_rate(replace(wished, styles=styles), frames, fps)
+        rig = Rig.of(request.skeleton.joints)
+        same = _same_bones(rig, self._skeleton)
+        seed = options.seed if options is not None else None
+        seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
+        samples = options.num_samples if options is not None else 1
+        tracks = [Track(path, seed % 2**32, number) for number in range(samples)]
+        clips = [
+            self._on(rig, joined(motion.blocks), same, frames, fps)
+            for motion in motions(self.sampler, self.checkpoint, tracks)
+        ]
+        local = [rig.local(clip) for clip in clips]
+        said = [
+            {"code": "made_up", "severity": "info", "message": f"not in the request: {note}"}
+            for note in notes
+        ]
+        said += [{"code": "style", "severity": "info", "message": line} for line in told]
+        said += [{"code": "speed", "severity": "warning", "message": line} for line in self._beyond(path)]
+        return MotionResult(
+            rotations=np.stack([rotations for rotations, _ in local]).astype(np.float32),
+            root_translations=np.stack([places for _, places in local]).astype(np.float32),
+            notes=said,
+        )
+
+    def _styles(self, request: GenerateRequest) -> tuple[tuple[str, ...] | None, list[str]]:
+        """A style for each frame of the request, and a line on each prompt."""
+        known = tuple(self.checkpoint.context.styles)
+        styles: list[str] = []
+        told = []
+        for segment in request.segments:
+            style = style_of(segment.prompt, known) if segment.type == "text" else None
+            if segment.type == "text":
+                heard = (
+                    f"style {style}"
+                    if style
+                    else f"no style is named; there are {', '.join(known) or 'none'}"
+                )
+                told.append(f"{segment.prompt[:80]!r}: {heard}")
+            styles += [style or ""] * segment.duration_frames
+        return (tuple(styles) if any(styles) else None), told
+
+    def _at_our_rate(self, path: ControlPath, frames: int, fps: float) -> ControlPath:
+        """The path at the model's rate, at least so long that every frame of the request is inside."""
+        ours = self.sampler.fps
+        count = max(SHORTEST, int(np.ceil((frames - 1) / fps * ours)) + 1)
+        at = np.minimum(np.arange(count) * fps / ours, frames - 1)
+        here = np.arange(frames)
+        positions = np.stack([np.interp(at, here, path.positions[:, axis]) for axis in range(2)], axis=-1)
+        styles = None if path.styles is None else tuple(path.styles[int(k)] for k in np.round(at))
+        return ControlPath(positions, np.interp(at, here, path.headings), ours, styles)
+
+    def _on(self, rig: Rig, clip: Clip, same: bool, frames: int, fps: float) -> Clip:
+        """The motion on the client's figure, at the request's rate and length."""
+        moved = replace(clip, skeleton=rig.skeleton) if same else retarget(clip, rig.skeleton, keep_path=True)
+        at = np.minimum(np.arange(frames) * moved.fps / fps, len(moved) - 1)
+        return rigid(moved[:frames] if fps == moved.fps else moved.sampled(at, fps))
+
+    def _beyond(self, path: ControlPath) -> list[str]:
+        """What the path asks for beyond the recordings."""
+        return [*self.checkpoint.control_range.warnings(path)]
+
+
+def _same_bones(rig: Rig, ours: Any) -> bool:
+    """Whether a rig is our own figure, joint by joint."""
+    identity = np.abs(rig.rest - [1.0, 0.0, 0.0, 0.0]).max() < 1e-6
+    return bool(
+        identity
+        and (rig.skeleton.names, rig.skeleton.parents) == (ours.names, ours.parents)
+        and np.abs(rig.skeleton.offsets[1:] - ours.offsets[1:]).max() < 1e-4
+    )

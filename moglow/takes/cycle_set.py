@@ -1,0 +1,336 @@
+"""The set of loops and transitions that a game moves a figure with: `cycle_set` plans, samples and names them.
+
+An idle, cycles of gaits that begin as the left foot comes down, turns on the spot, starts on either foot and stops from
+either foot. Starts and turns begin in the idle's first frame or one soon after it, stops in a cycle; each ends in the
+first frame of the loop that follows it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from moglow.checkpoint import Checkpoint
+from moglow.encodings.encoding import Encoding
+from moglow.errors import ControlError
+from moglow.footsteps.footprints import foot_names
+from moglow.maths.rotations import Array
+from moglow.maths.signals import Flags, runs
+from moglow.measures.gait import gait
+from moglow.motion.clip import Clip
+from moglow.motion.contacts import contacts
+from moglow.paths.control_path import ControlPath
+from moglow.paths.control_range import TOLERANCE, ControlRange
+from moglow.sampling.generate import LOCK
+from moglow.sampling.loops import Loop, make_loop, touchdowns
+from moglow.sampling.sampler import Sampler, Track
+from moglow.sampling.transitions import WAYS, Joint, Transition, as_at, can_branch, make_transition, pasts_of
+
+GAITS: Mapping[str, tuple[float, float]] = {
+    "walk": (1.3, 0.0),
+    "jog": (2.5, 0.0),
+    "run": (4.0, 0.0),
+    "back": (-0.8, 0.0),
+    "back_jog": (-1.6, 0.0),
+    "strafe_left": (0.0, 0.6),
+    "strafe_jog_left": (0.0, 1.6),
+}
+"""Metres a second ahead and to the left of each cycle; those to the right are the mirror images."""
+AHEAD = ("walk", "jog", "run")
+"""Gaits with starts and stops."""
+TURNS = (90.0, 180.0)
+IDLE = 4.0
+"""Seconds of the idle."""
+RATE = np.radians(110.0)
+"""Radians a second of a turn on the spot at its quickest."""
+FASTER, SLOWER = 2.0, 2.2
+"""Metres a second squared of a start and of a stop at their quickest."""
+FOUND, SETTLED = 2.0, 1.6
+"""Seconds after a start in which it may join its cycle, and after a stop or a turn in which it comes to rest."""
+APART = 0.05
+"""Metres: a cycle whose ends are farther apart is no steady gait, …"""
+LIMPS = 0.4
+"""… nor one whose left and right steps differ by so large a share of their length."""
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A loop or a transition of the set, with its name, its kind and what is to be said of it."""
+
+    name: str
+    kind: str
+    motion: Loop | Transition
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> ControlPath:
+        return self.motion.path
+
+    def whole(self) -> tuple[Clip, int]:
+        """The motion with what is around it, and the frame in which it begins."""
+        if isinstance(self.motion, Loop):
+            return self.motion.rounds, self.motion.first
+        return self.motion.whole, self.motion.first
+
+    def entry(self) -> dict[str, Any]:
+        """What the list of the set says of it, in seconds, metres and degrees."""
+        clip, first = self.whole()
+        rows, frames = self.path.velocities()[1:], len(self.path) - 1
+        turned = float(np.degrees(self.path.headings[-1] - self.path.headings[0]))
+        planted = contacts(clip)
+        entry = {
+            "name": self.name,
+            "kind": self.kind,
+            "seconds": round(frames / clip.fps, 4),
+            "distance_m": round(self.path.length, 4),
+            "turned_degrees": round(turned, 2),
+            "contacts_s": stands_in(planted, first, frames, clip, again=isinstance(self.motion, Loop)),
+            **self.about,
+        }
+        if self.kind == "cycle":
+            forward, left, turn = rows.mean(0)
+            entry["velocity"] = {
+                "forward_m_s": round(float(forward), 4),
+                "left_m_s": round(float(left), 4),
+                "turn_degrees_s": round(float(np.degrees(turn)), 3),
+            }
+            downs = [[t - first for t in touchdowns(clip, leg) if 0 <= t - first < frames] for leg in (0, 1)]
+            names = foot_names(clip.skeleton)
+            entry["phase_down"] = {
+                name: round(float(down[0]) / frames, 4)
+                for name, down in zip(names, downs, strict=False)
+                if down
+            }
+        elif isinstance(self.motion, Transition):
+            origin = self.path.moved(-self.path.positions[0])
+            places = np.column_stack([origin.positions, np.degrees(origin.headings - origin.headings[0])])
+            entry["root_x_z_degrees"] = places.round(4).tolist()
+        return entry
+
+
+def stands_in(
+    planted: Flags, first: int, frames: int, clip: Clip, *, again: bool
+) -> dict[str, list[list[float]]]:
+    """Of each foot from when to when it stands.
+
+    Of a motion that repeats ``again`` these are the stands that begin in it, the last of which may end in its next
+    round; a foot that always stands does so from its start to its end.
+    """
+    out: dict[str, list[list[float]]] = {}
+    for leg, name in enumerate(foot_names(clip.skeleton)):
+        stands = [(a - first, b - 1 - first) for a, b in runs(planted[:, leg])]
+        if again and not planted[first : first + frames + 1, leg].all():
+            inside = [(a, b) for a, b in stands if 0 <= a < frames]
+        else:
+            inside = [(max(a, 0), min(b, frames)) for a, b in stands if a <= frames and b >= 0]
+        out[name] = [[round(a / clip.fps, 4), round(b / clip.fps, 4)] for a, b in inside]
+    return out
+
+
+def cycle_set(
+    sampler: Sampler,
+    checkpoint: Checkpoint,
+    *,
+    seed: int = 0,
+    speeds: Mapping[str, float] | None = None,
+    style: str | None = None,
+    performer: str | None = None,
+) -> Iterator[Piece | str]:
+    """Yields the pieces of the set, and a line for each that is left out, with the reason.
+
+    Args:
+        sampler: samples the motion.
+        checkpoint: the sampler's model, whose control range decides which gaits there are.
+        seed: the same seed gives the same set.
+        speeds: metres a second of gaits by name instead of those of `GAITS`.
+        style: of the motion; the model's default style if not given.
+        performer: who moves; the model's default performer if not given.
+    """
+    encoding, fps = checkpoint.context.encoding, sampler.fps
+    about = Track(ControlPath.standing(round(IDLE * fps) + 1, fps), seed, 0, performer)
+    about = replace(about, path=styled(about.path, style))
+    idle = make_loop(sampler, checkpoint, about, spec=LOCK)
+    yield Piece("idle", "idle", idle, {"foot_slide_m_s": round(idle.measured.slide.mean, 4)})
+    gaits: dict[str, Loop] = {}
+    for name, velocity in _velocities(speeds or {}).items():
+        made = _cycle(sampler, checkpoint, about, name, velocity)
+        if isinstance(made, str):
+            yield made
+            continue
+        gaits[name] = made
+        yield _cycle_piece(name, made)
+        if "left" in name:
+            yield _cycle_piece(name.replace("left", "right"), mirrored(made, encoding))
+    if not can_branch(sampler):
+        yield "starts, stops and turns are left out: they need the numpy sampler, which this model does not have"
+        return
+    rest = Joint.of("idle", idle, encoding)
+    begin = _idle_starts(sampler, rest)
+    yield from _turns(sampler, checkpoint, rest, begin, seed)
+    for name in AHEAD:
+        if name in gaits:
+            cycle = Joint.of(name, gaits[name], encoding)
+            yield from _starts(sampler, checkpoint, cycle, begin, seed)
+            yield from _stops(sampler, checkpoint, cycle, rest, seed)
+
+
+def styled(path: ControlPath, style: str | None) -> ControlPath:
+    """The path in one style throughout, or as it is."""
+    return path if style is None else replace(path, styles=(style,) * len(path))
+
+
+def mirrored(loop: Loop, encoding: Encoding) -> Loop:
+    """The mirror image of a cycle, from where its left foot comes down: the right one's did in the cycle."""
+    rounds, path = loop.rounds.mirrored(), loop.path.mirrored()
+    later = [int(frame) - loop.first for frame in touchdowns(rounds) if frame >= loop.first]
+    shift = later[0] if later else 0
+    x, z = shift * (path.positions[1] - path.positions[0])
+    poses = np.roll(loop.poses @ encoding.mirror.T, -shift, axis=0)
+    return replace(loop, rounds=rounds.moved((-x, 0.0, -z)), first=loop.first + shift, path=path, poses=poses)
+
+
+def _velocities(speeds: Mapping[str, float]) -> dict[str, Array]:
+    out: dict[str, Array] = {}
+    for name, (forward, left) in GAITS.items():
+        usual = float(np.hypot(forward, left))
+        wanted = speeds.get(name, usual)
+        out[name] = np.array([forward, left, 0.0]) * wanted / usual
+    return out
+
+
+def _cycle(sampler: Sampler, checkpoint: Checkpoint, about: Track, name: str, velocity: Array) -> Loop | str:
+    """The cycle of a gait, or why there is none."""
+    pace = float(np.hypot(velocity[0], velocity[1]))
+    if reason := _beyond(checkpoint.control_range, velocity):
+        return f"{name} at {pace:g} m/s is left out: {reason}"
+    rows = np.tile(velocity, (round(2 * sampler.fps), 1))
+    styles = about.path.styles and about.path.styles[:1] * len(rows)
+    path = ControlPath.from_velocities(rows, sampler.fps, styles=styles)
+    try:
+        loop = make_loop(sampler, checkpoint, replace(about, path=path), spec=LOCK, strides=1)
+    except ControlError:
+        return f"{name} at {pace:g} m/s is left out: the model takes no steps that repeat at this pace"
+    if loop.blended > APART:
+        apart = f"{100 * loop.blended:.0f} cm, {100 * APART:.0f} cm at most"
+        return f"{name} at {pace:g} m/s is left out: no two strides are alike, they differ by {apart}"
+    steps = gait(loop.rounds)
+    uneven = abs(steps.left - steps.right) / max(abs(steps.left) + abs(steps.right), 1e-6) * 2
+    if abs(velocity[0]) > abs(velocity[1]) and uneven > LIMPS:
+        uneven_steps = f"{steps.left:.2f} m left and {steps.right:.2f} m right"
+        return f"{name} at {pace:g} m/s is left out: it limps, with steps of {uneven_steps}"
+    return loop
+
+
+def _beyond(seen: ControlRange, velocity: Array) -> str | None:
+    forward, left, _ = velocity
+    for asked, limit, way in (
+        (forward, seen.forward, "ahead"),
+        (-forward, seen.backward, "backward"),
+        (abs(left), seen.sideways, "sideways"),
+    ):
+        if asked > limit * TOLERANCE and asked > 0:
+            return f"the model has seen {limit:.1f} m/s {way}"
+    return None
+
+
+def _cycle_piece(name: str, loop: Loop) -> Piece:
+    figures = {
+        "speed_m_s": round(float(np.hypot(*loop.path.velocities()[1:, :2].mean(0))), 4),
+        "strides": loop.strides,
+        "blended_m": round(loop.blended, 4),
+        "foot_slide_m_s": round(loop.measured.slide.mean, 4),
+    }
+    return Piece(name, "cycle", loop, figures)
+
+
+def _idle_starts(sampler: Sampler, rest: Joint) -> list[tuple[Joint, Any]]:
+    """Joints of the idle from which ways begin: half of them at its first frame, the others spread over half of it."""
+    frames = [0] * (WAYS // 2) + np.linspace(0, rest.period // 2, WAYS - WAYS // 2).round().astype(
+        int
+    ).tolist()
+    pasts = pasts_of(sampler, rest.loop, frames)
+    return [(as_at(rest, frame), past) for frame, past in zip(frames, pasts, strict=True)]
+
+
+def _starts(
+    sampler: Sampler, checkpoint: Checkpoint, cycle: Joint, begin: Sequence[tuple[Joint, Any]], seed: int
+) -> Iterator[Piece | str]:
+    velocity = cycle.loop.path.velocities()[-1]
+    ramp = max(0.8, 1.5 * float(np.hypot(*velocity[:2])) / FASTER)
+    rows = _ramp(np.zeros(3), velocity, ramp, FOUND, sampler.fps)
+    for leg, side in enumerate(("left", "right")):
+        made = make_transition(
+            sampler, checkpoint, begin, cycle, rows,
+            earliest=round(ramp * sampler.fps), seed=seed, spec=LOCK, first=leg,
+        )  # fmt: skip
+        name = f"{cycle.name}_start_{side}"
+        yield (
+            _piece(name, "start", made)
+            if made
+            else f"{name} is left out: no start with this foot was sampled"
+        )
+
+
+def _stops(
+    sampler: Sampler, checkpoint: Checkpoint, cycle: Joint, rest: Joint, seed: int
+) -> Iterator[Piece | str]:
+    velocity = cycle.loop.path.velocities()[-1]
+    ramp = max(0.7, 1.5 * float(np.hypot(*velocity[:2])) / SLOWER)
+    rows = _ramp(velocity, np.zeros(3), ramp, SETTLED, sampler.fps)
+    first = cycle.loop.first
+    for leg, side in enumerate(("left", "right")):
+        name = f"{cycle.name}_stop_{side}"
+        downs = [
+            int(t) - first
+            for t in touchdowns(cycle.loop.rounds, leg)
+            if 0 <= t - first < 2 * cycle.period // 3
+        ]
+        if not downs:
+            yield f"{name} is left out: in the cycle this foot does not come down"
+            continue
+        joint = as_at(cycle, downs[0])
+        (past,) = pasts_of(sampler, cycle.loop, downs[:1])
+        made = make_transition(
+            sampler, checkpoint, [(joint, past)] * WAYS, rest, rows,
+            earliest=round((ramp + 0.5) * sampler.fps), seed=seed, spec=LOCK,
+        )  # fmt: skip
+        yield _piece(name, "stop", made) if made else f"{name} is left out: no stop was sampled"
+
+
+def _turns(
+    sampler: Sampler, checkpoint: Checkpoint, rest: Joint, begin: Sequence[tuple[Joint, Any]], seed: int
+) -> Iterator[Piece | str]:
+    for degrees in TURNS:
+        for sign, side in ((1.0, "left"), (-1.0, "right")):
+            angle = sign * np.radians(degrees)
+            lasts = max(0.8, 1.875 * abs(angle) / RATE)  # 1.875: the steepest slope of the curve below
+            count = round(lasts * sampler.fps)
+            turn = np.diff(angle * _smooth(np.arange(count + 1) / count)) * sampler.fps
+            still = np.zeros(round(SETTLED * sampler.fps))
+            rows = np.zeros((count + len(still), 3))
+            rows[:, 2] = np.concatenate([turn, still])
+            made = make_transition(
+                sampler, checkpoint, begin, rest, rows,
+                earliest=count + round(0.4 * sampler.fps), seed=seed, spec=LOCK,
+            )  # fmt: skip
+            name = f"turn_{side}_{degrees:.0f}"
+            yield _piece(name, "turn", made) if made else f"{name} is left out: no turn was sampled"
+
+
+def _piece(name: str, kind: str, made: Transition) -> Piece:
+    joints = {
+        "from": {"clip": made.start.name, "frame": made.start.frame},
+        "to": {"clip": made.end.name, "frame": made.end.frame},
+    }
+    return Piece(name, kind, made, {**joints, "blended_m": round(made.apart, 4)})
+
+
+def _ramp(start: Array, end: Array, seconds: float, held: float, fps: float) -> Array:
+    """Velocities ``(T, 3)`` from one to another and on."""
+    share = _smooth(np.arange(1, round(seconds * fps) + 1) / round(seconds * fps))[:, None]
+    return np.concatenate([start + share * (end - start), np.tile(end, (round(held * fps), 1))])
+
+
+def _smooth(s: Array) -> Array:
+    return np.asarray(s**3 * (10 - 15 * s + 6 * s**2))

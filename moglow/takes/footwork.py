@@ -1,0 +1,252 @@
+"""Takes whose feet are directed: footprints that they follow, a ground that they stand on, footprints to be written.
+
+They are made as a whole, not in blocks, so they last `LONGEST` seconds at most.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.checkpoint import Checkpoint
+from moglow.errors import ControlError, MoglowError
+from moglow.files.atomic import file_digest, refuse_overwriting
+from moglow.footsteps.files import read_footprints, write_footprints
+from moglow.footsteps.following import follow_footprints, pairs_of
+from moglow.footsteps.footprints import Footprint, Footprints, foot_names, footprints
+from moglow.footsteps.holds import HoldSpec
+from moglow.footsteps.implied import implied_path
+from moglow.footsteps.soles import feet_of
+from moglow.footsteps.standing import Stood, stand_on
+from moglow.ground.reading import read_ground
+from moglow.ground.surface import Ground
+from moglow.maths.rotations import Array
+from moglow.measures.metrics import jerk, path_error, toe_slide
+from moglow.measures.on_ground import OnGround, on_ground
+from moglow.measures.tally import Measured
+from moglow.motion.clip import Clip
+from moglow.motion.contacts import toe_points
+from moglow.motion.foot_lock import bent_toes, lock_feet
+from moglow.motion.retarget import retarget
+from moglow.paths.control_path import ControlPath
+from moglow.sampling.generate import LOCK
+from moglow.sampling.on_ground import LONGEST, walk_over
+from moglow.sampling.sampler import Sampler, Track
+from moglow.sampling.sanity import refuse_no_body, refuse_wild
+
+CHOICE = 6
+"""Takes among which the one is chosen whose steps are most like footprints that come without a path."""
+REACHED = 0.01
+"""Metres: a foot that stays farther from its footprint is named in a warning."""
+
+
+@dataclass(frozen=True)
+class Footwork:
+    """What `moglow generate` is asked of feet: a ground, a file of footprints to follow, one to write."""
+
+    ground: str | None = None
+    follow: Path | None = None
+    write: Path | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.ground or self.follow or self.write)
+
+    def check(
+        self, *, motions: int, loop: bool, mirror: bool, foot_lock: bool, inputs: Sequence[object]
+    ) -> None:
+        """Raises an error for options that do not go together, before the work."""
+        for option, given in (("--ground", self.ground), ("--footprints-in", self.follow)):
+            if given and loop:
+                raise MoglowError(f"{option}: a loop stands on a flat floor; leave out --loop or {option}")
+            if given and mirror:
+                raise MoglowError(f"{option}: it would be mirrored too; leave out --mirror or {option}")
+            if given and not foot_lock:
+                raise MoglowError(f"{option}: feet must be held; leave out --no-foot-lock")
+        if self.write and loop:
+            raise MoglowError("--footprints: a loop goes on for ever; leave out --loop or --footprints")
+        if self.write and motions > 1:
+            raise MoglowError(
+                f"--footprints {self.write}: one file for {motions} motions; generate one motion"
+            )
+        if self.write:
+            files = [each for each in (*inputs, self.follow) if isinstance(each, str | Path)]
+            refuse_overwriting(self.write, files)
+        if self.follow and not self.follow.is_file():
+            raise ControlError(f"{self.follow}: cannot be read; give a file that --footprints wrote")
+        if self.ground:
+            read_ground(self.ground)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What of it decides about a motion, as plain values; empty where nothing is asked."""
+        if not self:
+            return {}
+        ground = read_ground(self.ground) if self.ground else None
+        return {
+            "ground": self.ground,
+            "ground_sha256": ground.digest.hex() if ground and ground.digest else None,
+            "footprints_in": self.follow and str(self.follow),
+            "footprints_in_sha256": self.follow and file_digest(self.follow),
+            "footprints": self.write and str(self.write),
+        }
+
+    def path(self, control: str, model: Checkpoint) -> ControlPath | None:
+        """The path that the footprints imply, where they stand for it."""
+        if self.follow is None or control != str(self.follow):
+            return None
+        skeleton = model.context.encoding.skeleton
+        return implied_path(read_footprints(self.follow, foot_names(skeleton)), skeleton, model.context.fps)
+
+    def made(
+        self,
+        sampler: Sampler,
+        model: Checkpoint,
+        track: Track,
+        rig: Clip | None,
+        *,
+        foot_lock: bool,
+        implied: bool,
+    ) -> "Footed":
+        """Makes a motion, and writes its footprints where that is asked."""
+        skeleton = rig.skeleton if rig else model.context.encoding.skeleton
+        feet = foot_names(skeleton)
+        asked = read_footprints(self.follow, feet) if self.follow else None
+        ground = read_ground(self.ground) if self.ground else None
+        done = footed(sampler, model, track, asked, ground, rig, foot_lock=foot_lock, implied=implied)
+        refuse_no_body(done.clip)
+        if self.write:
+            self.write.parent.mkdir(parents=True, exist_ok=True)
+            write_footprints(done.prints, feet, self.write)
+        return done
+
+
+@dataclass(frozen=True, eq=False)
+class Footed:
+    """A motion with its footprints, the path that it follows, and its figures."""
+
+    clip: Clip
+    path: ControlPath
+    prints: Footprints
+    measured: Measured
+    more: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The figures as plain numbers, for a sidecar."""
+        return {**self.measured.figures, **self.more}
+
+
+def footed(
+    sampler: Sampler,
+    model: Checkpoint,
+    track: Track,
+    asked: Footprints | None,
+    ground: Ground | None,
+    rig: Clip | None = None,
+    *,
+    foot_lock: bool = True,
+    implied: bool = False,
+) -> Footed:
+    """Makes a motion whose feet follow footprints, stand on a ground, or both.
+
+    Args:
+        sampler: samples the motion.
+        model: the sampler's checkpoint.
+        track: the path, and which take of it.
+        asked: footprints of a figure with the rig's feet.
+        ground: what it stands on.
+        rig: the skeleton that the motion is put on; the model's if not given.
+        foot_lock: whether feet are held, which footprints and a ground need.
+        implied: whether the path comes from the footprints; then the take whose steps fit best is chosen.
+    """
+    if track.path.duration > LONGEST:
+        raise ControlError(
+            f"path: {track.path.duration:.0f} s with directed feet; give at most {LONGEST:.0f}"
+        )
+    takes = [replace(track, take=track.take * CHOICE + k) for k in range(CHOICE)] if implied else [track]
+    tried = [_sampled(sampler, model, each, ground) for each in takes]
+    flats = [_on_floor(clip, rig, foot_lock) for clip, _, _ in tried]
+    best = int(np.argmin([_unlike(flat, asked or ()) for flat in flats])) if implied else 0
+    (drawn, path, nats), clip = tried[best], flats[best]
+    before, more = toe_slide(toe_points(drawn), drawn.fps), dict[str, Any]()
+    prints = footprints(clip)
+    if asked is not None:
+        asked = _on_flat(asked, ground)
+        _check(clip, asked)
+        followed = follow_footprints(clip, asked)
+        clip, path, prints = followed.clip, followed.along(path), followed.prints
+        nats = nats[np.clip(np.round(followed.frames).astype(int), 0, len(nats) - 1)]
+        missed = [k for k, far in enumerate(followed.missed) if far > REACHED]
+        more["footprints_followed"] = {
+            "count": len(prints),
+            "error_m": round(float(followed.missed.max()), 4),
+            "out_of_reach_s": [round(prints[k].on, 3) for k in missed],
+        }
+    slide = toe_slide(toe_points(clip), clip.fps)
+    if ground is not None:
+        stood = stand_on(clip, ground, HoldSpec(farthest=0.0) if asked is not None else HoldSpec())
+        clip, prints = stood.clip, stood.prints
+        figures = _on_ground(stood, ground)
+        slide, more["on_ground"] = figures.slide, figures.figures
+    error = path_error(clip.ground_positions(), path.positions)
+    return Footed(
+        clip, path, prints, Measured(error, before, slide, jerk(clip.world_positions, clip.fps), nats), more
+    )
+
+
+def _sampled(
+    sampler: Sampler, model: Checkpoint, track: Track, ground: Ground | None
+) -> tuple[Clip, ControlPath, NDArray[np.float64]]:
+    """A motion on a flat floor as it was sampled, its path and its likelihoods."""
+    if ground is not None:
+        walked = walk_over(sampler, model, track, ground)
+        return walked.clip, walked.path, walked.nats
+    poses, nats = (np.concatenate(part) for part in zip(*sampler.draw([track]), strict=True))
+    refuse_wild(poses, model.context, 0)
+    return model.context.encoding.decode(poses, track.path), track.path, nats.astype(float)
+
+
+def _on_floor(clip: Clip, rig: Clip | None, foot_lock: bool) -> Clip:
+    held = bent_toes(lock_feet(clip, spec=LOCK)) if foot_lock else clip
+    return retarget(held, rig.skeleton, like=rig, keep_path=True) if rig else held
+
+
+def _unlike(clip: Clip, asked: Footprints) -> float:
+    return pairs_of(footprints(clip), asked, len(clip.skeleton.anatomy.legs))[1]
+
+
+def _on_flat(asked: Footprints, ground: Ground | None) -> Footprints:
+    """Footprints with their heights over the ground, which come back when the motion is put on it."""
+    if ground is None:
+        return asked
+    x, z = np.array([[each.x, each.z] for each in asked]).T
+    heights = ground.heights(x, z)
+    return tuple(
+        replace(each, height=each.height - float(height)) for each, height in zip(asked, heights, strict=True)
+    )
+
+
+def _check(clip: Clip, asked: Footprints) -> None:
+    pairs, _ = pairs_of(footprints(clip), asked, len(clip.skeleton.anatomy.legs))
+    alike = sum(number is not None for each in pairs for number in each.numbers)
+    if alike < len(asked) / 2:
+        raise ControlError(
+            f"footprints: {len(asked) - alike} of {len(asked)} are no steps of this motion, by place and time; give "
+            "the path and the seed that they were made with, or leave --control out"
+        )
+
+
+def _on_ground(stood: Stood, ground: Ground) -> OnGround:
+    toes, turns, bends = feet_of(stood.clip)
+    soles: Array = stood.soles.points(toes, turns, bends)
+    return on_ground(stood.clip, ground, stood.planted, stood.soles.standing, soles)
+
+
+def as_prints(given: str | Path | Sequence[Footprint] | None, feet: Sequence[str]) -> Footprints | None:
+    """Footprints as values or from a file."""
+    if given is None:
+        return None
+    return read_footprints(given, feet) if isinstance(given, str | Path) else tuple(given)

@@ -1,0 +1,185 @@
+"""The server as its clients see it: the official one gets motion, bad requests get error objects."""
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from scipy.spatial.transform import Rotation
+
+from moglow.checkpoint import Checkpoint
+from moglow.cli.main import cli
+from moglow.formats.read import read_motion
+from moglow.motion.retarget import retarget
+from moglow.paths.control_path import ControlPath
+from moglow.sampling.generate import PRETRAINED
+from moglow.takes.single import generate
+from tests.support.rigs import RIGS
+from tests.support.walking import skeleton_of
+
+pytest.importorskip("motionmcp.server", reason="needs motionmcp-sdk[server]: pip install '.[serve]'")
+client = pytest.importorskip("motionmcp_client.client", reason="needs motionmcp-client-sdk")
+
+import uvicorn  # noqa: E402
+from motionmcp.server import build_app  # noqa: E402
+
+from moglow.server.backbone import MoglowBackbone  # noqa: E402
+
+CLOSE = 1e-4  # metres
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A server in a thread of its own."""
+    app = build_app(MoglowBackbone(Checkpoint.read(PRETRAINED), seconds=20.0))
+    running = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    while not running.started:
+        time.sleep(0.05)
+    port = running.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    running.should_exit = True
+    thread.join()
+
+
+def request(server: str, **more: Any) -> dict[str, Any]:
+    """A request for three seconds along a line, on the server's own figure."""
+    (model,) = client.get_capabilities(server)["models"]
+    body = {
+        "protocol_version": "1.4", "model": "moglow", "skeleton": model["canonical_skeleton"],
+        "segments": [{"type": "unconditioned", "duration_frames": 91}],
+        "constraints": [{"type": "root_path", "frames": [0, 90], "positions_xz": [[0, 0], [0, 3]]}],
+        "options": {"seed": 1},
+    }  # fmt: skip
+    return {key: value for key, value in (body | more).items() if value is not None}
+
+
+def clip_of(document: dict[str, Any], folder: Path) -> Any:
+    (folder / "answer.gltf").write_text(json.dumps(document))
+    return read_motion(folder / "answer.gltf", unit=1.0, up="Y")
+
+
+def test_the_official_client_gets_motion_along_its_path(server: str, tmp_path: Path) -> None:
+    caps = client.get_capabilities(server)
+    assert (
+        caps["models"][0]["supported_constraints"] == ["root_path"]
+        and caps["models"][0]["supports_retargeting"]
+    )
+    clip = clip_of(client.generate(server, request(server)), tmp_path)
+    assert len(clip) == 91 and clip.fps == 30.0
+    path = ControlPath(np.stack([np.zeros(91), np.linspace(0, 3, 91)], -1), np.zeros(91), 30.0)
+    own = generate(path, seed=1).clip
+    found = clip.world()[0][:, [clip.skeleton.index(name) for name in own.skeleton.names]]
+    assert np.abs(found - own.world()[0]).max() < CLOSE
+
+
+def test_the_same_seed_gives_the_same_motion_and_another_another(server: str, tmp_path: Path) -> None:
+    one, same, other = (
+        clip_of(client.generate(server, request(server, options={"seed": seed})), tmp_path).world()[0]
+        for seed in (1, 1, 2)
+    )
+    assert np.array_equal(one, same) and np.abs(one - other).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["mixamo", "unreal", "rigify"])
+def test_motion_is_put_on_the_skeleton_of_the_client(server: str, name: str, tmp_path: Path) -> None:
+    rig = skeleton_of(RIGS[name])
+    random = np.random.default_rng(0)
+    turns = random.normal(size=(len(rig), 4))
+    turns /= np.linalg.norm(turns, axis=-1, keepdims=True)
+    world = [Rotation.from_quat(turn) for turn in turns]  # each joint's own axes, w last
+    joints = []
+    for joint, parent in enumerate(rig.parents):
+        above = world[parent] if parent >= 0 else Rotation.identity()
+        joints.append({
+            "name": rig.names[joint], "parent": rig.names[parent] if parent >= 0 else None,
+            "rest_translation": above.inv().apply(rig.offsets[joint].copy()).tolist(),
+            "rest_rotation": (above.inv() * world[joint]).as_quat().tolist(),
+        })  # fmt: skip
+    clip = clip_of(client.generate(server, request(server, skeleton={"joints": joints})), tmp_path)
+    own = clip_of(client.generate(server, request(server)), tmp_path)
+    expected = retarget(own, rig, keep_path=True)
+    assert clip.skeleton.names == rig.names and len(clip) == len(expected)
+    feet = [leg.ankle for leg in rig.anatomy.legs]
+    assert np.abs(clip.world()[0][:, feet] - expected.world()[0][:, feet]).max() < 0.02
+    lengths = np.linalg.norm(clip.world()[0][:, 1:] - clip.world()[0][:, list(rig.parents[1:])], axis=-1)
+    assert np.abs(lengths - rig.bone_lengths[1:])[:, 5:].max() < 1e-4
+
+
+def test_frames_are_those_of_the_clients_rate(server: str, tmp_path: Path) -> None:
+    body = request(server, timing={"fps": 24.0}, segments=[{"type": "unconditioned", "duration_frames": 49}],
+                   constraints=[{"type": "root_path", "frames": [0, 48], "positions_xz": [[0, 0], [2, 0]]}])  # fmt: skip  # noqa: E501
+    clip = clip_of(client.generate(server, body), tmp_path)
+    assert clip.fps == 24.0 and len(clip) == 49
+    assert abs(clip.ground_positions()[-1, 0] - 2.0) < 0.3
+
+
+def test_a_prompt_names_a_style_and_the_answer_says_so(server: str) -> None:
+    style = Checkpoint.read(PRETRAINED).context.styles[0]
+    segments = [{"type": "text", "prompt": f"a {style} person walks", "duration_frames": 91}]
+    notes = client.generate(server, request(server, segments=segments))["extensions"]["MMCP_motion"].get(
+        "notes", []
+    )
+    assert any(style in note["message"] for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"model": "other"}, "unknown_model"),
+        ({"protocol_version": "9.0"}, "version_unsupported"),
+        ({"constraints": [{"type": "pose_keyframe", "frame": 0, "joint_rotations": {"Hips": [0, 0, 0, 1]}}]}, "unsupported_constraint"),  # noqa: E501
+        ({"constraints": [{"type": "root_path", "frames": [999], "positions_xz": [[0, 0]]}]}, "frame_out_of_range"),
+        ({"segments": [{"type": "unconditioned", "duration_frames": 100000}], "constraints": []}, "invalid_options"),
+        ({"segments": [], "constraints": []}, "schema_validation"),
+        ({"options": {"loop": True}}, "invalid_options"),
+        ({"timing": {"fps": 0.001}}, "invalid_options"),
+        ({"skeleton": {"joints": [{"name": "a", "parent": "b", "rest_translation": [0, 0, 0], "rest_rotation": [0, 0, 0, 1]}]}}, "invalid_skeleton"),  # noqa: E501
+        ({"skeleton": {"joints": [{"name": "a", "parent": None, "rest_translation": [0, 0, 0], "rest_rotation": [0, 0, 0, 1]}]}}, "invalid_options"),  # noqa: E501
+    ],
+)  # fmt: skip
+def test_a_bad_request_is_an_error_object(server: str, change: dict[str, Any], code: str) -> None:
+    status, answer = post(server, json.dumps(request(server, **change)).encode())
+    assert 400 <= status < 500 and code in answer["error"]["code"], answer
+    assert "Traceback" not in json.dumps(answer)
+
+
+def post(server: str, body: bytes) -> tuple[int, Any]:
+    asked = urllib.request.Request(f"{server}/generate", body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(asked) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"requests": 3}', b"x" * 2_000_000]
+)
+def test_what_is_no_request_is_an_error_object(server: str, body: bytes) -> None:
+    status, answer = post(server, body)
+    assert 400 <= status < 500 and answer["error"]["code"]
+
+
+def test_many_clients_at_once_get_what_each_would_get_alone(server: str) -> None:
+    body = request(server, segments=[{"type": "unconditioned", "duration_frames": 10}], constraints=[])
+    bodies = [json.dumps(body | {"options": {"seed": seed % 4}}).encode() for seed in range(40)]
+    alone = [post(server, each)[1]["buffers"] for each in bodies[:4]]
+    with ThreadPoolExecutor(8) as pool:
+        for seed, (status, answer) in enumerate(pool.map(lambda each: post(server, each), bodies)):
+            assert status == 200 and answer["buffers"] == alone[seed % 4]
+
+
+def test_a_port_in_use_is_one_line(server: str) -> None:
+    done = CliRunner().invoke(cli, ["serve", "--port", server.rpartition(":")[2]])
+    assert done.exit_code == 1 and "cannot be listened at (Address already in use" in done.output
+    assert len(done.output.splitlines()) == 1 and "--port" in done.output
