@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.terminal import say
+
 EXAMPLE = """\b
 Examples:
   moglow export-model model.onnx
@@ -27,4 +29,4 @@ def command(out: Path, checkpoint: Path | None) -> None:
 
     refuse_overwriting(out, [checkpoint])
     write_onnx(Checkpoint.read(checkpoint or PRETRAINED), out)
-    click.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
+    say(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
