@@ -3,10 +3,7 @@
 import json
 import os
 import re
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ from moglow.maths.rotations import Array
 from moglow.paths.steering import Moving, Steering, walked
 from moglow.sampling.generate import PRETRAINED
 from moglow.sampling.sampler import Past, Sampler
+from tests.support.serving import serving
 
 pytest.importorskip("onnx", reason="needs onnx: pip install '.[onnx]'")
 runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
@@ -176,18 +174,8 @@ def served(tmp_path: Path) -> Iterator[str]:
         pytest.skip("needs MOGLOW_NODE_MODULES=…/node_modules with onnxruntime-web")
     (tmp_path / "ort").symlink_to(modules / "dist")
     (tmp_path / "index.html").write_text("<!doctype html><title>onnx</title>")
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(tmp_path) as address:
+        yield address
 
 
 IN_BROWSER = """
