@@ -37,7 +37,9 @@ def test_the_penalty_is_the_steepness_at_real_poses() -> None:
     torch.testing.assert_close(bound - free, slope.square().sum(dim=-1).mean())
 
 
-def test_a_step_draws_other_noise_for_each_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_samples_other_noise_for_each_objective(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     drawn, generated = [], GAN.generated
 
     def noted(self: GAN, context: Tensor, state: State, generator: Generator) -> tuple[Tensor, State]:

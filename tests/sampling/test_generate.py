@@ -47,7 +47,7 @@ def test_takes_differ_and_repeat() -> None:
     assert not np.allclose(first.clip.rotations, second.clip.rotations)
 
 
-def test_the_foot_lock_holds_what_stands() -> None:
+def test_the_foot_lock_holds_planted_feet() -> None:
     (free,) = generate(make_checkpoint(), PATH, foot_lock=False)
     (held,) = generate(make_checkpoint(), PATH)
     assert free.slide == free.slide_before == held.slide_before
@@ -72,7 +72,7 @@ def test_ranking_puts_the_stillest_feet_first() -> None:
     assert score == sorted(score)
 
 
-def test_a_path_beyond_what_was_seen_is_slowed_followed_or_refused() -> None:
+def test_a_path_beyond_the_range_is_slowed_followed_or_refused() -> None:
     checkpoint = make_checkpoint()
     fast = ControlPath.from_velocities(np.tile([6.2, 0.0, 0.0], (61, 1)), 20.0)
     same, warnings = within_range(checkpoint, fast, as_asked=True, strict=False)
@@ -83,7 +83,7 @@ def test_a_path_beyond_what_was_seen_is_slowed_followed_or_refused() -> None:
         within_range(checkpoint, fast, as_asked=False, strict=True)
 
 
-def test_a_stand_that_was_never_seen_is_told_or_refused() -> None:
+def test_an_unrecorded_stand_is_reported_or_refused() -> None:
     checkpoint = make_checkpoint()
     walked = replace(checkpoint, control_range=replace(checkpoint.control_range, slowest=0.8))
     line, steady = read_path("line", fps=20.0), ControlPath.from_velocities([[1.0, 0.0, 0.0]] * 21, 20.0)
@@ -141,7 +141,7 @@ def test_the_file_is_streamed_and_still_that_of_the_whole_clip(model: Path, tmp_
         assert {key: sidecar(file)[key] for key in take.figures} == take.figures
 
 
-def test_the_sidecar_says_how_likely_each_frame_is_and_what_real_motion_does(tmp_path: Path) -> None:
+def test_the_sidecar_has_likelihoods_and_figures_of_real_motion(tmp_path: Path) -> None:
     about = {
         "likelihood": {"standardized": -50.0, "dequantised": 0.001},
         "real": {"slide_median": 0.03, "slide_mean": 0.06, "jerk": 90.0},
@@ -206,7 +206,7 @@ def test_a_batch_is_the_same_alone_in_shards_and_under_torchrun(
     assert (tmp_path / "path2_2.bvh").read_bytes() == (tmp_path / "all" / "path2_2.bvh").read_bytes()
 
 
-def test_an_interrupted_batch_goes_on_where_it_was(batch: Path, model: Path, tmp_path: Path) -> None:
+def test_an_interrupted_batch_is_resumed(batch: Path, model: Path, tmp_path: Path) -> None:
     common = ("--checkpoint", model, "--control", batch, "-o", tmp_path / "out")
     run(*common)
     files = [tmp_path / "out" / f"path{number}.bvh" for number in range(3)]
@@ -225,7 +225,7 @@ def test_an_interrupted_batch_goes_on_where_it_was(batch: Path, model: Path, tmp
     assert ["already" in line for line in told].count(False) == 1, "a path that changed is walked again"
 
 
-def test_ranking_goes_on_too_and_numbers_by_score(model: Path, tmp_path: Path) -> None:
+def test_ranking_is_resumed_too_and_numbers_by_score(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "walk.bvh"
     common = ("--checkpoint", model, "--control", "line:length=2", "-o", out, "--takes", 4)
     done = run(*common, "--rank")
@@ -268,7 +268,7 @@ def test_each_option_changes_the_file(model: Path, tmp_path: Path, options: tupl
         assert np.abs(changed.ground_positions()).max() < 1e-4
 
 
-def test_a_path_beyond_reach_is_slowed_down_unless_as_asked(model: Path, tmp_path: Path) -> None:
+def test_a_path_beyond_reach_is_slowed_down_unless_kept_as_given(model: Path, tmp_path: Path) -> None:
     common = ("--checkpoint", model, "--control", "line:length=12,speed=4")
     told = run(*common, "-o", tmp_path / "a.bvh", "--as-asked").output
     assert (
@@ -279,7 +279,7 @@ def test_a_path_beyond_reach_is_slowed_down_unless_as_asked(model: Path, tmp_pat
     assert read_bvh(tmp_path / "b.bvh").duration > 1.2 * read_bvh(tmp_path / "a.bvh").duration
 
 
-def test_the_cpu_is_what_auto_takes(model: Path, tmp_path: Path) -> None:
+def test_auto_selects_the_cpu(model: Path, tmp_path: Path) -> None:
     for device in ("auto", "cpu"):
         run(
             "--checkpoint",
@@ -303,7 +303,7 @@ def test_a_gpu_that_is_not_there_is_one_line(model: Path, tmp_path: Path) -> Non
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-def test_on_a_gpu_too_a_motion_does_not_depend_on_what_is_beside_it() -> None:
+def test_a_generated_motion_does_not_depend_on_its_batch_on_a_gpu() -> None:
     sampler = Sampler.of(make_checkpoint(), device="cuda")
     tracks = [Track(PATH.resample(sampler.fps), 3, take) for take in range(5)]
     together, alone = list(sampler.draw(tracks)), list(sampler.draw(tracks[3:4]))
@@ -312,7 +312,7 @@ def test_on_a_gpu_too_a_motion_does_not_depend_on_what_is_beside_it() -> None:
 
 
 @pytest.mark.parametrize("rig", ["mixamo", "rigify", "unreal"])
-def test_motion_goes_on_anybodys_rig_with_its_hierarchy_verbatim(
+def test_motion_is_retargeted_to_any_rig_with_its_hierarchy_verbatim(
     model: Path, tmp_path: Path, rig: str
 ) -> None:
     write_bvh(walk(skeleton_of(RIGS[rig]), seconds=1.0)[0], tmp_path / "rig.bvh")
