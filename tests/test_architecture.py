@@ -62,7 +62,7 @@ BORDERS = {
         moglow.flows.schedules.stage_kernels moglow.flows.schedules.fused_stages""",
     "motionmcp": "moglow.server.backbone moglow.cli.actions.serve",
     "uvicorn": "moglow.cli.actions.serve",
-    "onnx": "moglow.sampling.onnx_graph",
+    "onnx": "moglow.sampling.onnx_graph moglow.sampling.onnx_nodes",
     "pxr": "moglow.formats.usd_motion moglow.formats.usd",
     "safetensors": "",
 }
