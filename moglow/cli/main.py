@@ -22,6 +22,11 @@ SECTIONS: dict[str, dict[str, str]] = {
         "stream": "moglow.cli.commands.stream",
         "serve": "moglow.cli.commands.serve",
     },
+    "Edit motion": {
+        "between": "moglow.cli.commands.between",
+        "redo": "moglow.cli.commands.redo",
+        "blend": "moglow.cli.commands.blend",
+    },
     "Look at motion": {
         "inspect": "moglow.cli.commands.inspect",
         "classify": "moglow.cli.commands.classify",
