@@ -44,14 +44,14 @@ COMPACT: Mapping[str, Mapping[str, Any]] = {
 
 
 TUNED: Mapping[str, Any] = {
-    "rate": 5e-4,
+    "rate": 1e-3,
     "rate_floor": 1e-5,
     "warmup": 50,
     "average": 0.99,  # of some hundred steps; the weights before the start count in it
     "validate_every": 500,
-    "steps": 1500,
+    "steps": 2500,
     "choose": "likelihood",  # roll-outs are as good at the start, in the old styles
-    "rehearsal": {"minutes": 8.0, "borrowed": 0.2},
+    "rehearsal": {"minutes": 8.0, "borrowed": 0.3},
 }
 """What a start from a checkpoint changes in [training]."""
 

@@ -265,7 +265,7 @@ def test_clips_on_another_skeleton_teach_a_model_its_own_encoding(recipe: Path, 
     assert Checkpoint.read(tmp_path / "mine" / "last.safetensors").about["from"] == after.about["from"]
     generated = CliRunner().invoke(
         cli,
-        ["generate", "--checkpoint", str(tmp_path / "mine"), "--style", "anna", "--control", "line:length=1",
+        ["generate", "--checkpoint", str(tmp_path / "mine"), "--style", "anna", "--control", "stand:seconds=1",
          "-o", str(tmp_path / "anna.bvh")],
     )  # fmt: skip
     assert generated.exit_code == 0, generated.output

@@ -15,7 +15,8 @@ from moglow.errors import CheckpointError, CorpusError, TrainingError
 from moglow.models import MODELS
 from moglow.models.model import MotionModel
 from moglow.training.folder import LAST
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from moglow.training.start import APART, Start, label_columns, with_labels_of
 from moglow.training.trainer import StepReport
 from tests.support.tiny import tiny_context, tiny_corpus, tiny_recipe

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import SEED, Whole
+
 EXAMPLE = """\b
 Examples:
   moglow train my_mocap/ -o runs/mine
@@ -35,8 +37,8 @@ PRETRAINED = "pretrained"
     metavar="CHECKPOINT",
     help="Starts from a checkpoint, a run's folder, or `pretrained`, and keeps its model, context and labels.",
 )
-@click.option("--steps", type=click.IntRange(1), help="Steps in all; short for --set training.steps=N.")
-@click.option("--seed", default=0, show_default=True, help="The same seed gives the same model.")
+@click.option("--steps", type=Whole(1, 1_000_000_000), help="Steps in all; short for --set training.steps=N.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed gives the same model.")
 @click.option("--resume", is_flag=True, help="Continues the run in OUTPUT.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @click.option("--tensorboard", is_flag=True, help="Writes scalars for TensorBoard into OUTPUT.")
@@ -72,7 +74,8 @@ def command(
     from moglow.compute.memory import keep_freed_memory
     from moglow.takes.single import pretrained
     from moglow.training.folder import LAST, occupied, refuse_used
-    from moglow.training.run import TrainingPlan, TrainingRun
+    from moglow.training.plan import TrainingPlan
+    from moglow.training.run import TrainingRun
     from moglow.training.start import Start
 
     start = None
