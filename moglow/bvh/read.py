@@ -12,6 +12,7 @@ from moglow.bvh.frames import read_frames
 from moglow.bvh.header import read_header
 from moglow.bvh.portable import unit_to_metres
 from moglow.errors import BvhError
+from moglow.files.reading import open_input
 from moglow.maths.rotations import UP, Array, euler_to_quat, quat_between, quat_to_matrix
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Layout, Skeleton
@@ -45,7 +46,7 @@ def read_bvh(
     """
     path = Path(path)
     try:
-        with open(path, "rb") as file:
+        with open_input(path, BvhError) as file:
             header, head = read_header(file, path.name)
             frames = read_frames(file, head, header)
     except OSError as error:

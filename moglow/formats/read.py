@@ -4,6 +4,7 @@ Adding a format is a function that returns `Bones` and a line in `FORMATS`. Libr
 inside its functions, so that the other formats work without them.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,11 +128,10 @@ def split_name(path: str | Path) -> tuple[Path, str | None]:
 
 def format_of(path: Path) -> Format | None:
     """Returns the format of a file by its first bytes, else by its suffix; None stands for BVH."""
-    try:
-        with open(path, "rb") as file:
+    head = b""
+    if path.is_file():  # looking into a pipe would take its beginning away, or wait for ever
+        with contextlib.suppress(OSError), open(path, "rb") as file:
             head = file.read(_HEAD)
-    except OSError:
-        head = b""
     if head.lstrip()[:9].upper() == b"HIERARCHY":
         return None
     for form in FORMATS:

@@ -30,6 +30,11 @@ class ControlRange:
     turn: float
     slowest: float = 0.0
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value >= 0:
+                raise ValueError(f"{name} is {value}; expected a number from 0")
+
     @classmethod
     def of(cls, control: NDArray[Any]) -> Self:
         """Returns the range of controls ``(N, 3)``, all but a thousandth of them.
@@ -42,6 +47,15 @@ class ControlRange:
         slowest = np.quantile(np.hypot(control[:, 0], control[:, 1]), 0.01)
         values = (max(high, 0.0), max(-low, 0.0), sideways, turn, slowest)
         return cls(*(round(float(value), 4) for value in values))
+
+    def joined(self, other: Self) -> Self:
+        """Returns the range of both: of a model that learnt from one set of motion and then from another.
+
+        >>> ControlRange(1.0, 0.5, 0.5, 1.0, 0.2).joined(ControlRange(0.8, 0.7, 0.5, 1.0, 0.1))
+        ControlRange(forward=1.0, backward=0.7, sideways=0.5, turn=1.0, slowest=0.1)
+        """
+        largest = {name: max(getattr(self, name), getattr(other, name)) for name in _UNITS}
+        return type(self)(**largest, slowest=min(self.slowest, other.slowest))
 
     def shares(self, path: ControlPath) -> dict[str, Array]:
         """Returns, for each frame ``(T,)``, the path's velocity as a multiple of the range: 1 is its border.
@@ -70,7 +84,7 @@ class ControlRange:
         for name, share in self.shares(path).items():
             worst, seen, (scale, unit) = int(np.argmax(share.round(6))), getattr(self, name), _UNITS[name]
             asked = share[worst] * max(seen, LEAST)
-            if share[worst] > TOLERANCE:
+            if share[worst] > TOLERANCE and f"{asked * scale:.1f}" != f"{seen * scale:.1f}":
                 out.append(
                     f"{name}: {asked * scale:.1f} {unit} asked at {worst / path.fps:.1f} s, "
                     f"{seen * scale:.1f} {unit} within reach"

@@ -72,6 +72,10 @@ class TrainingSpec:
             raise ValueError(
                 f"steps {self.steps}, batch {self.batch}, warmup {self.warmup}: give positive numbers"
             )
+        if self.steps > 10**9 or self.batch > 10**5:
+            raise ValueError(
+                f"steps {self.steps}, batch {self.batch}: give at most 1e9 steps and 1e5 windows"
+            )
         if self.rate <= 0 or not 0 <= self.average < 1:
             raise ValueError(
                 f"rate {self.rate}, average {self.average}: give a rate above 0, an average below 1"

@@ -195,12 +195,17 @@ def test_patterns_pick_and_skip(folder: Path) -> None:
 
 def test_a_random_share_of_files_is_held_out() -> None:
     names = [f"{i}.bvh" for i in range(100)]
-    draw = draw_splits(names, 0.1)
+    styles = dict.fromkeys(names, "walk")
+    draw = draw_splits(styles, 0.1)
     assert sorted(draw.values()).count("val") == 10
-    assert draw == draw_splits(names[::-1], 0.1)
-    more = draw_splits([*names, "new.bvh"], 0.1)
+    assert draw == draw_splits(dict.fromkeys(names[::-1], "walk"), 0.1)
+    more = draw_splits({**styles, "new.bvh": "walk"}, 0.1)
     assert sum(draw[name] != more[name] for name in names) <= 1
-    assert set(draw_splits(names[:3], 0.0).values()) == {"train"}
+    assert set(draw_splits(dict.fromkeys(names[:3], ""), 0.0).values()) == {"train"}
+    alone = {name: name for name in names[:20]}  # each the only file of its style
+    assert set(draw_splits(alone, 0.5).values()) == {"train"}
+    held = draw_splits({**styles, **{"sly.bvh": "sly"}}, 0.99)
+    assert held["sly.bvh"] == "train" and list(held.values()).count("train") == 2
 
 
 @pytest.mark.parametrize(
@@ -228,9 +233,27 @@ def test_impossible_values_are_refused() -> None:
     for change in ({"fps": 0.0}, {"held_out": 1.0}, {"outlier": 1.0}, {"sources": ()}):
         with pytest.raises(ValueError):
             DataSpec(**change)
-    for pattern in ("(", "no group"):
+    for pattern in ("(", "no group", "(" * 5000, "[[a](?P<style>x)", "a{99999999999}", "x" * 2000):
         with pytest.raises(ValueError, match="style_from"):
             SourceSpec(style_from=pattern)
+    for files in ("", "/etc/*", "**.bvh", "../*.bvh", "a/../../*", "**/**/**/*.bvh", "a\0b"):
+        with pytest.raises(ValueError, match=r"pattern|folder"):
+            SourceSpec(pattern=files)
+    with pytest.raises(ValueError, match="below the data root"):
+        SourceSpec(folder="../elsewhere")
+
+
+def test_a_folder_outside_the_root_is_refused(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    with pytest.raises(RecipeError, match="is not below the data root"):
+        find_sources(DataSpec(sources=(SourceSpec(str(outside)),)), folder)
+
+
+def test_an_expression_that_never_ends_is_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / ("a" * 60 + ".bvh")).write_text("")
+    monkeypatch.setattr("moglow.corpus.sources.SEARCH_SECONDS", 1.0)
+    with pytest.raises(RecipeError, match=r"style_from .* takes more than"):
+        find_sources(DataSpec(sources=(SourceSpec(style_from=r"(?P<style>(a+)+)$"),)), folder)
 
 
 def test_every_field_of_the_spec_matters(folder: Path) -> None:
