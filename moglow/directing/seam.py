@@ -13,10 +13,10 @@ from moglow.maths.rotations import (
     quat_multiply,
     quat_to_expmap,
 )
-from moglow.maths.signals import sample_cubic, sample_turns
+from moglow.maths.signals import Flags, sample_cubic, sample_turns
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import legs_of, toe_points
-from moglow.motion.foot_lock import LockSpec, move_feet
+from moglow.motion.foot_lock import move_feet
 
 FADE = 0.4
 """Seconds after a seam in which its correction fades out."""
@@ -51,18 +51,22 @@ def fitted(made: Clip, before: Clip, after: Clip | None, joints: NDArray[np.intp
     toes, whole = toe_points(made).copy() if legs_of(made.skeleton) else None, joints is None
     for other, ours in _seams(made, before, after):
         frames, offset, slope = _fading(made, ours)
+        standing = _standing_legs(_at(made, ours), other)
         for joint in chosen:
             off, rate = _turn_missed(rotations[ours, joint], other.rotations[:, joint])
+            rate = np.zeros(3) if joint in standing else rate
             turn = expmap_to_quat(offset[:, None] * off + slope[:, None] * rate)
             rotations[frames, joint] = quat_multiply(rotations[frames, joint], turn)
         if whole:
             positions[frames] += _moves(positions[ours], other.positions, offset, slope)
             if toes is not None:
-                toes[frames] += _moves(toes[ours], toe_points(other), offset, slope, stands=STANDS * STEP)
+                toes[frames] += _moves(
+                    toes[ours], toe_points(other), offset, slope, _stands(_at(made, ours), other)
+                )
     near = replace(made, positions=positions, rotations=rotations)
     if toes is not None and whole:
         shifts = toes - toe_points(near)
-        near = move_feet(near, np.where(np.abs(shifts) > 1e-9, shifts, 0.0), spec=LockSpec(straight=0.999))
+        near = move_feet(near, np.where(np.abs(shifts) > 1e-9, shifts, 0.0))
     rotations, positions = near.rotations.copy(), near.positions.copy()
     for other, ours in _seams(made, before, after):
         rotations[ours[0], chosen] = other.rotations[0, chosen]
@@ -89,6 +93,10 @@ def _seams(made: Clip, before: Clip, after: Clip | None) -> list[tuple[Clip, NDA
     return seams
 
 
+def _at(clip: Clip, frames: NDArray[np.intp]) -> Clip:
+    return replace(clip, positions=clip.positions[frames], rotations=clip.rotations[frames])
+
+
 def _fading(made: Clip, ours: NDArray[np.intp]) -> tuple[NDArray[np.intp], Array, Array]:
     """The frames from a seam inwards, and how an offset and a slope at the seam fade out there."""
     width = min(max(2, round(FADE * made.fps)), len(made) - 1)
@@ -111,12 +119,29 @@ def _turn_missed(made: Array, other: Array) -> tuple[Array, Array]:
     return off, -outwards - inwards
 
 
-def _moves(made: Array, other: Array, offset: Array, slope: Array, stands: float = -1.0) -> Array:
-    """The way ``(N, J, 3)`` that points move which miss a seam; those that stand on one side go on standing."""
-    wanted, own = -_rate(other), _rate(made)
-    slower = np.minimum(np.linalg.norm(wanted, axis=-1), np.linalg.norm(own, axis=-1))
-    rate = np.where((slower > stands)[:, None], wanted - own, 0.0)
+def _moves(made: Array, other: Array, offset: Array, slope: Array, still: Flags | None = None) -> Array:
+    """The way ``(N, J, 3)`` that points move which miss a seam; the velocity of those that are ``still`` is kept."""
+    rate = -_rate(other) - _rate(made)
+    if still is not None:
+        rate = np.where(still[:, None], 0.0, rate)
     return np.asarray(offset[:, None, None] * (other[0] - made[0]) + slope[:, None, None] * rate)
+
+
+def _stands(made: Clip, other: Clip) -> Flags:
+    """Which feet ``(L,)`` stand on at least one side of a seam."""
+    speeds = [np.linalg.norm(_rate(toe_points(clip)), axis=-1) / STEP for clip in (made, other)]
+    return np.asarray(np.minimum(*speeds) < STANDS)
+
+
+def _standing_legs(made: Clip, other: Clip) -> set[int]:
+    """The joints of legs whose feet stand, which follow their feet."""
+    legs = legs_of(made.skeleton)
+    return {
+        joint
+        for leg, stands in zip(legs, _stands(made, other) if legs else (), strict=True)
+        for joint in (leg.hip, leg.knee, leg.ankle)
+        if stands
+    }
 
 
 def _rate(values: Array) -> Array:

@@ -242,7 +242,8 @@ def _near(before: Clip, after: Clip, seconds: float) -> None:
     if away > FASTEST * seconds:
         raise ClipError(
             f"{after.name or 'the second clip'}: begins {away:.2g} m from where {before.name or 'the first'} ends, too "
-            f"far for {seconds:g} s; give more seconds, or move it there (--move)"
+            f"far for {seconds:g} s; give more seconds, or move it there",
+            setting="move",
         )
 
 
