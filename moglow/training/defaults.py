@@ -51,7 +51,7 @@ TUNED: Mapping[str, Any] = {
     "validate_every": 500,
     "steps": 2500,
     "choose": "likelihood",  # roll-outs are as good at the start, in the old styles
-    "rehearsal": {"minutes": 8.0, "borrowed": 0.3},
+    "rehearsal": {"minutes": 8.0, "borrowed": 0.2},
 }
 """What a start from a checkpoint changes in [training]."""
 
