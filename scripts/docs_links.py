@@ -1,4 +1,4 @@
-"""A hook of mkdocs: links to files outside docs/ become text, since the site does not contain them."""
+"""A hook of mkdocs: replaces links to files outside docs/ by text, since the site does not contain these files."""
 
 import posixpath
 import re
@@ -8,12 +8,12 @@ LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
-    """Returns a page's text with the links that leave docs/ replaced by their words."""
+    """Returns the text of a page without its links to files outside docs/."""
     return without_links(markdown, page.file.src_uri)
 
 
 def without_links(markdown: str, page: str) -> str:
-    """Replaces the links of a page, named relative to docs/, that leave docs/.
+    """Returns Markdown in which links to files outside docs/ are replaced by their text; ``page`` is relative to docs/.
 
     >>> without_links("[code](../moglow/errors.py) and [speed](speed.md)", "models.md")
     'code and [speed](speed.md)'

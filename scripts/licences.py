@@ -1,7 +1,7 @@
-"""Lists the licences of what `pip install moglow[all]` brings, and fails on one that is not known to suit.
+"""Lists the licences of the packages that `pip install moglow[all]` installs, and fails if one is not allowed.
 
-`python scripts/licences.py` reads the metadata of the packages that are installed. A package that states no licence, or
-one that is not in `ALLOWED`, ends it with code 1: read its licence, then add it here.
+`python scripts/licences.py` reads the metadata of the installed packages. It exits with code 1 if a package states no
+licence, or one that is not in `ALLOWED`: read its licence, then add it here.
 """
 
 import re
@@ -40,15 +40,17 @@ NAMES = {
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "Python Software Foundation License": "PSF-2.0",
 }
-"""Classifiers and free text, by the identifier of SPDX."""
+"""SPDX identifiers of classifiers and of free text."""
 STATED_ELSEWHERE = {"bvh": "MIT"}
-"""Packages without a licence in their metadata: what the LICENSE file of their repository says."""
-NOTES = {"imageio-ffmpeg": "its wheel holds the program ffmpeg, GPL-3.0, which moglow runs and does not link"}
+"""Licences of packages without one in their metadata, from the LICENSE file of their repository."""
+NOTES = {
+    "imageio-ffmpeg": "its wheel contains the program ffmpeg, GPL-3.0, which moglow runs and does not link"
+}
 
 
 @dataclass(frozen=True)
-class Row:
-    """A package, its version, and what it states as its licence."""
+class PackageLicence:
+    """A package, its version, and the licence that it states."""
 
     name: str
     version: str
@@ -76,11 +78,11 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def installed(name: str, extras: tuple[str, ...] = ()) -> Iterator[Row]:
-    """Yields what a package needs with some extras, and all that these packages need, as far as it is installed."""
+def installed(name: str, extras: tuple[str, ...] = ()) -> Iterator[PackageLicence]:
+    """Yields the installed requirements of a package with some extras, and the requirements of these, recursively."""
     seen: set[tuple[str, str]] = set()
     waiting = [(name, extra) for extra in ("", *extras)]
-    told = {canonicalize_name(name)}
+    listed = {canonicalize_name(name)}
     while waiting:
         package, extra = waiting.pop()
         key = canonicalize_name(package), extra
@@ -91,16 +93,16 @@ def installed(name: str, extras: tuple[str, ...] = ()) -> Iterator[Row]:
             found = distribution(package)
         except PackageNotFoundError:
             continue
-        if key[0] not in told:
-            told.add(key[0])
-            yield Row(key[0], found.version, licence_of(found))
+        if key[0] not in listed:
+            listed.add(key[0])
+            yield PackageLicence(key[0], found.version, licence_of(found))
         for requirement in map(Requirement, found.requires or ()):
             if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
                 waiting += [(requirement.name, each) for each in ("", *requirement.extras)]
 
 
 def licence_of(found: Distribution) -> str:
-    """Returns the licence of a package as SPDX writes it, or its own words where it does not."""
+    """Returns the SPDX expression of a package's licence, or the text of its metadata if SPDX has none."""
     stated = found.metadata
     if "License-Expression" in stated:
         return stated["License-Expression"]
@@ -116,7 +118,7 @@ def licence_of(found: Distribution) -> str:
 
 
 def allowed(expression: str) -> bool:
-    """Returns whether a licence suits: each part of AND, and of OR one.
+    """Returns whether a licence is allowed: every part of an AND, and one part of an OR.
 
     >>> allowed("Apache-2.0 WITH LLVM-exception AND (GPL-3.0-only OR MIT)"), allowed("MIT AND GPL-3.0-only")
     (True, False)

@@ -1,4 +1,4 @@
-"""What every test may ask for: the shared motion capture, and hypothesis without a clock."""
+"""Fixtures for all tests: the shared motion capture, a browser, a display; and hypothesis without deadlines."""
 
 import os
 import shutil
@@ -13,15 +13,15 @@ from hypothesis import settings
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
-collect_ignore = ["oracles"]  # scripts that other programs run: Blender's Python, node, …
+collect_ignore = ["oracles"]  # scripts for other programs: Blender's Python, node, …
 
-# A busy machine must not fail a law by being slow; the same examples on each run keep a red test red.
+# A slow machine must not fail a test; the same examples on each run keep a failing test failing.
 settings.register_profile("moglow", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("moglow")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks each test that asks for `shared_data` as `realdata`, and skips these where the data is absent."""
+    """Marks each test that uses `shared_data` as `realdata`, and skips these tests where the data is missing."""
     for item in items:
         if "shared_data" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.realdata)
@@ -31,19 +31,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Returns the folder of real motion capture, which is read where it lies and never committed."""
+    """Returns the folder of real motion capture, which is read in place and never committed."""
     return SHARED_DATA
 
 
 @pytest.fixture(scope="session")
 def samples() -> Path:
-    """Returns the folder of our own clips, which every clone has."""
+    """Returns the folder of the sample clips, which every clone contains."""
     return ROOT / "data" / "samples"
 
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A headless Chromium with a fresh profile."""
+    """Yields a headless Chromium with a new profile."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install selenium")
     chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
     if not (chromium and driver):
@@ -61,13 +61,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def display() -> Iterator[str]:
-    """A display that only these tests see."""
+    """Yields a virtual display for these tests only."""
     for program in ("Xvfb", "xdotool"):
         if not shutil.which(program):
             pytest.skip(f"needs {program}: apt-get install xvfb xdotool libgl1-mesa-dri")
     read, written = os.pipe()
     command = ["Xvfb", "-displayfd", str(written), "-screen", "0", "1024x768x24", "-nolisten", "tcp"]
-    command += ["-noreset"]  # else it starts anew, and refuses who comes meanwhile, after each window
+    command += ["-noreset"]  # otherwise it restarts after each window, and refuses connections meanwhile
     server = subprocess.Popen(command, pass_fds=[written], stderr=subprocess.DEVNULL)
     os.close(written)
     with os.fdopen(read) as number:

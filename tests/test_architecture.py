@@ -1,4 +1,4 @@
-"""The architecture: packages import downwards, heavy packages stay behind their borders, files stay short."""
+"""The architecture: packages import downwards, heavy packages are imported only where allowed, files are short."""
 
 import ast
 import subprocess
@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST_FILE = 350  # lines
 
-# From the top down: a package imports only what stands after it.
+# From the top down: a package imports only packages after it.
 PACKAGES = (
     *(
         "__main__",
@@ -45,7 +45,7 @@ PACKAGES = (
     *("models", "motion", "recipe", "flows", "anatomy", "files", "maths", "errors"),
 )
 
-# Packages from outside, and the modules and packages that may import them, wherever in the file.
+# External packages, and the modules and packages that may import them anywhere in a file.
 BORDERS = {
     "torch": """moglow.evaluation moglow.training moglow.scoring moglow.sampling moglow.checkpoint
         moglow.corpus.windows moglow.corpus.window_order moglow.compute moglow.models moglow.flows moglow.cli""",
@@ -67,7 +67,7 @@ BORDERS = {
     "safetensors": "",
 }
 
-# From a checkpoint and a control to a file: numpy alone, so that it runs inside Blender and starts at once.
+# From a checkpoint and a path to a file with numpy alone, so that it runs inside Blender and starts fast.
 GENERATING = """motion.foot_lock paths.control_path paths.csv_files motion.retarget bvh.write encodings.encoding
     corpus.normalizer corpus.context sampling.sampler sampling.generate sampling.loops formats.export takes.single
     takes.cycle_set"""
@@ -94,7 +94,7 @@ def package(module: str) -> str:
 
 @cache
 def imports(file: Path) -> set[str]:
-    """What a file imports, by full name, wherever it does so; `from a import b` counts as a and as a.b."""
+    """Returns the full names that a file imports, anywhere in it; `from a import b` counts as a and as a.b."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -142,7 +142,7 @@ def test_borders_hold(module: str) -> None:
 
 
 def test_only_notebooks_look_up_a_module_from_below() -> None:
-    """`import_module` by name escapes the tests above; one method of `Clip` may use it, to show itself."""
+    """`import_module` by name escapes the tests above; one method of `Clip` may use it, for its notebook view."""
     found = {
         (module, node.args[0].value)
         for module, file in SOURCES.items()
@@ -165,7 +165,7 @@ def test_a_file_is_one_short_noun(module: str) -> None:
     text = SOURCES[module].read_text(encoding="utf-8")
     assert len(text.splitlines()) <= LONGEST_FILE
     assert not {"utils", "util", "common", "helpers", "misc"} & set(module.split("."))
-    assert ast.get_docstring(ast.parse(text)), "the first line says what the file holds"
+    assert ast.get_docstring(ast.parse(text)), "the first line names the content of the file"
 
 
 @every_module

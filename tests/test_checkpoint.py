@@ -1,4 +1,4 @@
-"""Checkpoints: all that generation needs comes back, without torch; what is damaged or foreign is refused."""
+"""Checkpoints: all that generation needs is restored, without torch; damaged and foreign files are refused."""
 
 import subprocess
 import sys
@@ -46,10 +46,10 @@ def checkpoint() -> Checkpoint:
     )
 
 
-def test_everything_comes_back(tmp_path: Path) -> None:
+def test_everything_is_restored(tmp_path: Path) -> None:
     before = checkpoint()
     before.write(tmp_path / BEST)
-    after = Checkpoint.read(tmp_path)  # a folder stands for its best
+    after = Checkpoint.read(tmp_path)  # a folder means its best checkpoint
     for name in ("model", "config", "control_range", "notices", "about", "version"):
         assert getattr(after, name) == getattr(before, name)
     assert after.skeleton == before.skeleton == tiny_corpus().encoding.skeleton
@@ -94,7 +94,7 @@ def test_reading_needs_no_torch(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_what_is_damaged_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_damaged_files_are_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "a"
     checkpoint().write(path)
     whole = path.read_bytes()

@@ -1,4 +1,4 @@
-"""What is committed is ours: no mocap of others, nothing huge, no trace of the machine it was made on."""
+"""Committed files: no motion capture of others, nothing huge, no trace of a machine."""
 
 import csv
 import hashlib
@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST = 20_000_000  # bytes
 
-# A path below a person's home or a work folder at the root, as in /home/ann/…; a mere "/home" is no trace.
+# A path in a home or a work folder at the root, such as /home/ann/…; "/home" alone is no trace.
 MACHINE_PATH = re.compile(
     rb"(?<![\w.~*-])(?:/home|/Users|/root|/work|/tmp/[\w.-]+|[A-Z]:\\Users)[/\\][\w.-]+"
 )
@@ -26,7 +26,7 @@ def tracked() -> list[Path]:
 
 
 def test_no_file_of_the_shared_data_is_committed(shared_data: Path) -> None:
-    """By content, so that a renamed copy is found as well; line ends do not hide one."""
+    """Compared by content, so that a renamed copy is found; differences of line ends do not hide one."""
     manifests = sorted(shared_data.glob("*/manifest.csv"))
     theirs = {
         row["sha256"] for file in manifests for row in csv.DictReader(file.read_text("utf-8").splitlines())
@@ -44,14 +44,14 @@ def test_no_committed_file_is_huge() -> None:
         assert path.stat().st_size <= LARGEST, f"{path} has {path.stat().st_size / 1e6:.0f} MB"
 
 
-def test_no_committed_file_tells_of_a_machine() -> None:
+def test_no_committed_file_contains_a_machine_path() -> None:
     for path in tracked():
         found = MACHINE_PATH.search(path.read_bytes()) if path != Path(__file__) else None
         assert found is None, f"{path} mentions {found and found[0]!r}"
 
 
 @pytest.mark.parametrize("text", [b"see /home/ann/data", b'"/Users/bo/x"', b"C:\\Users\\cy", b"/tmp/x1/y"])
-def test_a_machine_path_is_known_when_seen(text: bytes) -> None:
+def test_machine_paths_are_recognised(text: bytes) -> None:
     assert MACHINE_PATH.search(text)
 
 

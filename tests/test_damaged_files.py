@@ -18,7 +18,8 @@ from moglow.paths.csv_files import read_path
 from moglow.recipe import read_recipe
 from moglow.sampling.generate import PRETRAINED, generate
 from moglow.training.folder import LOG, STATE
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from tests.support.damage import damaged
 from tests.support.tiny import tiny_corpus, tiny_recipe
 from tests.test_checkpoint import checkpoint

@@ -1,4 +1,4 @@
-"""The public names of `moglow`: complete, lazy, and the same motion as the command line makes."""
+"""The public names of `moglow`: complete, lazy, and with the same results as the command line."""
 
 import ast
 import subprocess
@@ -56,7 +56,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 @pytest.mark.parametrize("suffix", [".bvh", ".glb"])
-def test_a_take_is_what_the_command_writes(suffix: str, tmp_path: Path) -> None:
+def test_a_take_equals_the_file_of_the_command(suffix: str, tmp_path: Path) -> None:
     command, ours = tmp_path / f"command{suffix}", tmp_path / f"python{suffix}"
     arguments = ["generate", "--control", "circle:r=2", "--seed", "1", "-o", str(command)]
     assert CliRunner().invoke(cli, arguments).exit_code == 0
@@ -115,7 +115,7 @@ def test_a_path_and_a_style_can_be_given(tmp_path: Path) -> None:
     assert moglow.generate(path, style=style).path.styles == (style,) * len(path)
 
 
-def test_clips_and_takes_show_themselves_in_a_notebook() -> None:
+def test_clips_and_takes_have_a_notebook_view() -> None:
     take = moglow.generate("line:length=0.5")
     for shown in (take._repr_html_(), take.clip._repr_html_()):
         assert shown.startswith("<iframe srcdoc=") and "default-src" in shown

@@ -1,4 +1,4 @@
-"""README, docs, help and command line agree: every command that is shown can be typed."""
+"""README, docs, help and command line agree: every shown command is valid."""
 
 import re
 import shlex
@@ -23,7 +23,7 @@ README = PAGES["README.md"]
 def command_lines(text: str) -> list[str]:
     """Returns the `moglow …` lines of a text, without prompts, comments, launchers and continuations.
 
-    A command's bare name within a sentence, as in "`moglow clean` mends it", becomes a request for its help.
+    The bare name of a command in a sentence, such as "`moglow clean` mends it", becomes a request for its help.
     """
     text = text.replace("\\\n", " ")
     found = re.findall(r"^\s*(?:\$ )?(?:\.venv/bin/|torchrun .*-m )?(moglow .*)$", text, re.MULTILINE)
@@ -33,7 +33,7 @@ def command_lines(text: str) -> list[str]:
 
 
 def parse(line: str) -> None:
-    """Parses a line as the command would, but opens no file; fails on an option or word that it does not know."""
+    """Parses a line like the command, without opening files; fails on an unknown option or argument."""
     words = shlex.split(line)[1:]
     if words == ["--help"]:
         return
@@ -45,7 +45,7 @@ def parse(line: str) -> None:
         given, rest, _ = command.make_parser(ctx).parse_args(words[1:])
         assert not rest, f"{line}: what is {rest}?"
         if any(parameter.is_eager and given.get(parameter.name or "") for parameter in command.params):
-            return  # it ends there, and needs no more words
+            return  # it ends there, without further arguments
         for parameter in command.params:
             if not isinstance(parameter.type, click.Path):
                 parameter.process_value(ctx, given.get(parameter.name or ""))
@@ -63,7 +63,7 @@ IN_HELP = [
 
 
 @pytest.mark.parametrize(("place", "line"), IN_PAGES + IN_HELP)
-def test_what_is_shown_can_be_typed(place: str, line: str) -> None:
+def test_shown_commands_are_valid(place: str, line: str) -> None:
     parse(line)
 
 
@@ -77,7 +77,7 @@ def test_what_is_shown_can_be_typed(place: str, line: str) -> None:
         "moglow view --html a",
     ],
 )
-def test_a_wrong_line_would_be_noticed(line: str) -> None:
+def test_a_wrong_command_is_noticed(line: str) -> None:
     with pytest.raises((AssertionError, click.UsageError)):
         parse(line)
 
@@ -101,7 +101,7 @@ def test_the_site_lists_every_page() -> None:
     ("page", "target"),
     [(page, target) for page, text in PAGES.items() for target in re.findall(r"\]\(([^)#:]+)\)", text)],
 )
-def test_links_lead_somewhere(page: str, target: str) -> None:
+def test_links_have_targets(page: str, target: str) -> None:
     assert ((ROOT / page).parent / target).exists()
 
 

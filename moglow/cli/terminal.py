@@ -69,7 +69,10 @@ def make_console(*, stderr: bool = False, wide: bool = False) -> "Console":
 def make_progress(
     *columns: "str | ProgressColumn", console: "Console | None" = None, **options: Any
 ) -> "Progress":
-    """Returns rich's progress bar on standard error; its description is shown as it is."""
+    """Returns rich's progress bar on standard error; its description is shown as it is.
+
+    A transient one shows nothing where standard error is no terminal: what it would leave there is an empty line.
+    """
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     usual = (
@@ -78,13 +81,16 @@ def make_progress(
         TaskProgressColumn(),
         TimeRemainingColumn(),
     )
-    return Progress(*(columns or usual), console=console or make_console(stderr=True), **options)
+    console = console or make_console(stderr=True)
+    hidden = options.get("transient", False) and not console.is_terminal
+    disable = options.pop("disable", False) or hidden
+    return Progress(*(columns or usual), console=console, disable=disable, **options)
 
 
 def tracked(
     items: Iterable[T], description: str, *, total: int | None = None, quiet: bool = False
 ) -> Iterator[T]:
-    """Yields the items and shows on standard error how many are done."""
+    """Yields the items and shows on standard error how many are done, if that is a terminal."""
     total = len(items) if total is None and isinstance(items, Sequence) else total
     with make_progress(transient=True, disable=quiet) as bar:
         yield from bar.track(items, total=total, description=shown(description))

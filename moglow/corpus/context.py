@@ -23,10 +23,6 @@ from moglow.paths.control_path import ControlPath
 
 OTHERS = "others"  # the key for channel groups that are not named
 ANY = "any"  # stands for a performer chosen at random for each take
-STEP = 0.1  # m/s from which a step aside or back is one
-SIDEWAYS, BACKWARDS = 0.2, 0.5
-"""Shares of its frames from which a path goes sideways, or backwards: who walks ahead for longer than that had better
-walk in the usual style, and step back in it."""
 MOST_FRAMES = 1000  # of history and of lookahead
 SMALLEST = 0.01  # standard deviations; targets are not scaled up more than a hundred times
 
@@ -100,14 +96,7 @@ class Context:
         statistics = (pose.mean, pose.deviation, control.mean, control.deviation)
         styles = corpus.styles if spec.styles else ()
         performers = corpus.performers if spec.performers else ()
-        for name, labels in (
-            ("usual", styles),
-            ("sideways", (*styles, *performers)),
-            ("performer", performers),
-        ):
-            if (label := getattr(spec, name)) and label not in labels:
-                kind = {"usual": "style", "sideways": "style or performer"}.get(name, name)
-                raise RecipeError(f"[context] {name}: no {kind} {label!r}; {suggestion(label, labels)}")
+        refuse_unknown(spec, styles, performers)
         context = cls(
             spec,
             encoding,
@@ -119,8 +108,8 @@ class Context:
             weights[:0],
             performers,
         )
-        by_style = {style: context._posture_of(corpus, style) for style in styles}
-        postures = [context._offset_of(corpus, performer, by_style) for performer in performers]
+        by_style = {style: context.posture_of(corpus, style) for style in styles}
+        postures = [context.offset_of(corpus, performer, by_style) for performer in performers]
         postures += by_style.values()
         residuals = [context._residuals(corpus.features(stretch)) for stretch in corpus.split("train")]
         square = np.square(np.concatenate(residuals), dtype=float).mean(0)
@@ -131,14 +120,14 @@ class Context:
             context, scale=scale, postures=np.reshape(postures, (-1, len(weights))).astype(np.float32)
         )
 
-    def _posture_of(self, corpus: Corpus, style: str) -> Array:
+    def posture_of(self, corpus: Corpus, style: str) -> Array:
         """Returns the mean pose (D,) of a style; that of all styles, zero, where all its clips are held out."""
         poses = [corpus.features(s).pose for s in corpus.split("train") if s.style == style]
         if not poses:
             return np.zeros(self.pose_dim, np.float32)
         return np.asarray(self.standardize_pose(np.concatenate(poses)).mean(0))
 
-    def _offset_of(self, corpus: Corpus, performer: str, postures: Mapping[str, Array]) -> Array:
+    def offset_of(self, corpus: Corpus, performer: str, postures: Mapping[str, Array]) -> Array:
         """Returns how far a performer's poses (D,) are from the mean poses of their styles, on average."""
         offsets = [
             self.standardize_pose(corpus.features(s).pose) - postures.get(s.style, 0.0)
@@ -202,13 +191,13 @@ class Context:
 
     def styles_of(self, path: ControlPath) -> Sequence[str | None]:
         """Returns the styles of a path's frames; where it asks for none and goes sideways, that of side-steps."""
-        if not path.styles and self.spec.sideways in self.styles and goes_sideways(path):
+        if not path.styles and self.spec.sideways in self.styles and path.goes_sideways():
             return (self.spec.sideways,)
         return [self.told(style) for style in path.styles or (None,)]
 
     def performer_of(self, path: ControlPath, performer: str | None = None) -> str | None:
         """Returns who moves along a path: the performer asked for, else the one of side-steps, else the default one."""
-        if performer is None and self.spec.sideways in self.performers and goes_sideways(path):
+        if performer is None and self.spec.sideways in self.performers and path.goes_sideways():
             return self.spec.sideways
         return performer or self.spec.performer or None
 
@@ -249,13 +238,14 @@ class Context:
 
     def to_target(self, pose: Any, previous: Any, control: Any) -> Any:
         """Returns what the model predicts (..., D) for a pose after a previous one under a control, standardised."""
-        return (pose - self.weights * self._carried(previous, control)) / self.scale
+        return (pose - self.weights * self.carried(previous, control)) / self.scale
 
     def from_target(self, target: Any, previous: Any, control: Any) -> Any:
         """Returns the pose (..., D) of a prediction; undoes `to_target`."""
-        return target * self.scale + self.weights * self._carried(previous, control)
+        return target * self.scale + self.weights * self.carried(previous, control)
 
-    def _carried(self, previous: Any, control: Any) -> Any:
+    def carried(self, previous: Any, control: Any) -> Any:
+        """Returns the previous pose (..., D) as the control's step alone would have it, standardised."""
         step = self.physical_control(control) / self.fps
         return self.standardize_pose(self.encoding.carry(self.physical_pose(previous), step, self.xp))
 
@@ -329,11 +319,16 @@ class _Table:
             raise ValueError(f"fps is {self.fps}; expected a rate above 0 and up to 10000")
 
 
-def goes_sideways(path: ControlPath) -> bool:
-    """Returns whether a path goes sideways or backwards for a large share of its time."""
-    forward, sideways, _ = path.velocities().T
-    aside = np.abs(sideways) > np.maximum(np.abs(forward), STEP)
-    return bool(aside.mean() > SIDEWAYS or (forward < -STEP).mean() > BACKWARDS)
+def refuse_unknown(spec: ContextSpec, styles: Sequence[str], performers: Sequence[str]) -> None:
+    """Raises `RecipeError` if a default label is not among the styles or performers."""
+    for name, labels in (
+        ("usual", styles),
+        ("sideways", (*styles, *performers)),
+        ("performer", performers),
+    ):
+        if (label := getattr(spec, name)) and label not in labels:
+            kind = {"usual": "style", "sideways": "style or performer"}.get(name, name)
+            raise RecipeError(f"[context] {name}: no {kind} {label!r}; {suggestion(label, labels)}")
 
 
 def by_channel(values: Mapping[str, float], encoding: Encoding, place: str) -> Array:

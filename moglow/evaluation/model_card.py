@@ -14,7 +14,7 @@ from moglow.models import MODELS
 from moglow.models.model import MotionModel
 from moglow.paths.control_range import ControlRange
 from moglow.recipe import read_recipe
-from moglow.training.run import TrainingPlan
+from moglow.training.plan import TrainingPlan
 
 Card = dict[str, Any]
 

@@ -26,6 +26,10 @@ SMOOTHING = 0.25
 change of direction stays."""
 LONGEST = 1_000_000
 """Frames: nine hours at 30 a second; more is taken for a mistake."""
+STEP = 0.1
+"""Metres a second from which a movement sideways or backwards is one."""
+SIDEWAYS, BACKWARDS = 0.2, 0.5
+"""Shares of its frames from which a path goes sideways, or backwards; else it is a usual walk."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +123,12 @@ class ControlPath:
     def length(self) -> float:
         """Metres walked."""
         return float(np.linalg.norm(np.diff(self.positions, axis=0), axis=-1).sum())
+
+    def goes_sideways(self) -> bool:
+        """Returns whether the path goes sideways or backwards for a large share of its frames."""
+        forward, sideways, _ = self.velocities().T
+        aside = np.abs(sideways) > np.maximum(np.abs(forward), STEP)
+        return bool(aside.mean() > SIDEWAYS or (forward < -STEP).mean() > BACKWARDS)
 
     def velocities(self) -> Array:
         """Forward m/s, sideways m/s (left positive), turn rad/s (left positive) ``(T, 3)``; row 0 repeats row 1."""

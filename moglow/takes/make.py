@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from moglow.checkpoint import Checkpoint, likelihood_terms, real_figures, real_slide
+from moglow.directing.pinned import Pinned
 from moglow.errors import ClipError, ControlError, ExportError, MoglowError
 from moglow.files.atomic import refuse_overwriting, sweep
 from moglow.files.locks import locked, locked_in_turn
@@ -22,6 +23,7 @@ from moglow.sampling.loops import Loop, make_loop
 from moglow.sampling.ranking import scores
 from moglow.sampling.sampler import Sampler, Track
 from moglow.sampling.sanity import bodies, refuse_no_body
+from moglow.takes.directions import price_lines
 from moglow.takes.footwork import Footed
 from moglow.takes.jobs import Job, find_share, plan, share
 from moglow.takes.orders import Order, Wish, named, orders_of, settings_of
@@ -36,6 +38,8 @@ from moglow.takes.sidecars import (
 )
 from moglow.takes.single import on_rig, read_rig
 
+Made: TypeAlias = Motion | Loop | Footed | Pinned
+"""Knows the figures of a motion once its blocks have passed."""
 Passed: TypeAlias = Callable[[int, int, int], None]
 """Is told the frames of finished motions, those of all, and those of the motion that is being made."""
 LISTED = 5
@@ -54,7 +58,14 @@ def make_takes(
     jobs = share(planned, *find_share(wish.shard), whole=wish.rank)
     for job in jobs:  # a mistake is told before the work, not after it
         check_options(job.target, ["unit"] if wish.unit else [])
-    inputs = (*(job.control for job in planned), wish.skeleton, wish.checkpoint, wish.footwork.follow)
+    wish.directions.check(
+        loop=wish.loop, mirror=wish.mirror, footwork=bool(wish.footwork), device=wish.device
+    )
+    inputs = (
+        *(job.control for job in planned),
+        *(wish.skeleton, wish.checkpoint, wish.footwork.follow),
+        *wish.directions.files,
+    )
     refuse_overwriting((place for job in jobs for place in _places(job, wish)), inputs)
     motion_count = sum(len(job.takes) for job in jobs)
     wish.footwork.check(
@@ -65,7 +76,8 @@ def make_takes(
     model = Checkpoint.read(wish.checkpoint or PRETRAINED)
     temperature = TEMPERATURE if wish.temperature is None else wish.temperature
     sampler = Sampler.of(model, temperature=temperature, device=wish.device)
-    rig = read_rig(wish.skeleton) if wish.skeleton else None
+    skeleton = wish.skeleton or wish.directions.continued
+    rig = read_rig(skeleton) if skeleton else None
     common = settings_of(wish, sampler)
     orders: list[Order] = []
     failed: dict[Job, str] = {}
@@ -110,7 +122,7 @@ def _summary(failures: Sequence[str], jobs: int) -> MoglowError:
 def _written(
     orders: Sequence[Order],
     wish: Wish,
-    making: Iterator[tuple[Iterator[Clip], Motion | Loop | Footed | None]],
+    making: Iterator[tuple[Iterator[Clip], Made | None]],
     model: Checkpoint,
     passed: Passed,
     lost: dict[str, str],
@@ -134,17 +146,18 @@ def _written(
                 )
                 said = partial(_figures, order, counted, made, about)
                 try:
-                    line = describe(order.target, write_motion(order.target, write, said))
+                    known = write_motion(order.target, write, said)
                 except (ClipError, ControlError) as error:
                     control = order.settings["control"]
                     lost.setdefault(control, named(error, control))
                     continue
+                line = describe(order.target, known)
             so_far += len(order.path)
-            yield from () if wish.rank else [line]
+            yield from () if wish.rank else [line, *price_lines(known)]
 
 
 def _figures(
-    order: Order, counted: "_Counted", made: Motion | Loop | Footed | None, about: Mapping[str, Any]
+    order: Order, counted: "_Counted", made: Made | None, about: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns what is said of a motion once all of its blocks have passed."""
     assert made is not None, "blocks that pass are those of a motion"
@@ -154,9 +167,16 @@ def _figures(
 
 def _made(
     orders: Sequence[Order], wish: Wish, sampler: Sampler, model: Checkpoint, rig: Clip | None
-) -> Iterator[tuple[Iterator[Clip], Motion | Loop | Footed | None]]:
+) -> Iterator[tuple[Iterator[Clip], Made | None]]:
     """For each order the blocks of its motion, and who knows its figures once they have passed."""
     tracks = [Track(order.path, wish.seed, order.take, order.performer) for order in orders]
+    if wish.directions:
+        for pinned in wish.directions.motions(
+            model, tracks, temperature=sampler.temperature, foot_lock=wish.foot_lock, rig=rig
+        ):
+            clip = pinned.clip.resample(wish.fps) if wish.fps else pinned.clip
+            yield _placed(iter([clip]), wish), pinned
+        return
     if wish.footwork:
         for order, track in zip(orders, tracks, strict=True):
             try:

@@ -1,7 +1,7 @@
 """What is asked of `moglow generate`, and the takes that follow from it: their paths, files and settings."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from moglow.paths.control_path import ControlPath
 from moglow.paths.csv_files import read_path
 from moglow.sampling.generate import PRETRAINED, styled, within_range
 from moglow.sampling.sampler import Sampler
+from moglow.takes.directions import Directions
 from moglow.takes.footwork import Footwork
 from moglow.takes.jobs import Job
 
@@ -44,6 +45,7 @@ class Wish:
     device: str
     shard: str | None
     overwrite: bool
+    directions: Directions = field(default_factory=Directions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +83,7 @@ def settings_of(wish: Wish, sampler: Sampler) -> dict[str, Any]:
         "asked_fps": wish.fps,
         "skeleton": wish.skeleton and str(wish.skeleton),
         "skeleton_sha256": wish.skeleton and file_digest(wish.skeleton),
+        **wish.directions.settings(),
         "axes": "Y up, +Z forward",
         **wish.footwork.settings,
     }

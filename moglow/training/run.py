@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,76 +12,29 @@ import torch
 
 from moglow.checkpoint import BEST, Checkpoint, read_parts
 from moglow.compute.distributed import Place
-from moglow.corpus.context import Context, ContextSpec
+from moglow.corpus.context import Context
 from moglow.corpus.corpus import Corpus
 from moglow.corpus.window_spec import fitting
 from moglow.corpus.windows import Footage, Windows
 from moglow.errors import CheckpointError, RecipeError, TrainingError
 from moglow.files.descriptions import parse_json, parse_json_table
 from moglow.files.reading import read_text
-from moglow.files.tables import from_table, suggestion, to_table
+from moglow.files.tables import from_table, to_table
 from moglow.files.tensors import write_tensors
 from moglow.models import MODELS
-from moglow.models.model import MotionModel
-from moglow.recipe import Recipe
 from moglow.scoring.likelihood import likelihood
 from moglow.scoring.spread import spread
 from moglow.scoring.style_evidence import StyleAccuracy
 from moglow.training.folder import LAST, LOG, STATE, begin, keep_lines, log_line, refuse_used
+from moglow.training.plan import TrainingPlan
 from moglow.training.rollouts import Rollouts
-from moglow.training.spec import TrainingSpec
+from moglow.training.start import Start
 from moglow.training.trainer import Diverged, StepReport, Trainer
 from moglow.training.validation import CHOICES, Validation, health
 
 MOST_PARAMETERS = 2_000_000_000
 LARGEST_LOG = 2_000_000_000  # bytes
 FORMAT, VERSION = "moglow-training", "1"
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """The model and training settings of a recipe, checked before any work is done."""
-
-    model: str
-    config: MotionModel.Config
-    context: ContextSpec
-    training: TrainingSpec
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, recipe: Recipe) -> "TrainingPlan":
-        model, config = chosen_model(recipe)
-        context, training = recipe.section("context", ContextSpec), recipe.section("training", TrainingSpec)
-        return cls(model, config, context, training, to_table(recipe.tables))
-
-    def identity(self, corpus: Corpus) -> dict[str, Any]:
-        """Returns the settings that a resumed run must not change; others, such as the number of steps, may change."""
-        return {
-            "model": {"name": self.model, **to_table(self.config)},
-            "context": to_table(self.context),
-            "corpus": {"frames": len(corpus.pose), "channels": len(corpus.encoding), "fps": corpus.fps},
-        }
-
-
-def chosen_model(recipe: Recipe) -> tuple[str, MotionModel.Config]:
-    """Returns the name and the configuration of [model]: `name`, `preset`, and keys that change the preset."""
-    table = dict(recipe.tables.get("model", {}))
-    name, preset = table.pop("name", "moglow"), table.pop("preset", None)
-    place = f"{recipe.place}: [model]"
-    if name not in MODELS:
-        raise RecipeError(f"{place} no model is called {name!r}; {suggestion(str(name), MODELS)}")
-    model = MODELS[name]
-    if preset is not None and preset not in model.PRESETS:
-        raise RecipeError(
-            f"{place} {name} has no preset {preset!r}; {suggestion(str(preset), model.PRESETS)}"
-        )
-    start = to_table(model.PRESETS[preset]) if preset else {}
-    config = from_table(model.Config, {**start, **table}, place)
-    try:
-        config.must_be_bounded()
-    except ValueError as error:
-        raise RecipeError(f"{place} {error}") from error
-    return name, config
 
 
 @dataclass(frozen=True)
@@ -93,6 +46,7 @@ class _State:
     seconds: float
     validations: tuple[Validation, ...]
     plan: Mapping[str, Mapping[str, Any]]
+    origin: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.step < 0 or not 0 <= self.seed < 2**64 or not 0 <= self.seconds < math.inf:
@@ -115,12 +69,19 @@ class TrainingRun:
         *,
         seed: int,
         resume: bool = False,
+        start: Start | None = None,
         place: Place = Place(),  # noqa: B008  (frozen)
     ) -> None:
-        self.folder, self.plan, self.corpus, self.place = folder, plan, corpus, place
+        """Prepares a run; one with a `start` begins with its weights and keeps its context."""
+        self.folder, self.corpus, self.place = folder, corpus, place
+        start, self.origin = self._start(start) if resume else (start, start.about if start else None)
+        self.start, self.plan = start, plan.starting_from(start.checkpoint) if start else plan
         arrays, state = self._read_state() if resume else ({}, _State(0, seed, 0.0, (), {}))
         self.seed, self.seconds, self.validations = state.seed, state.seconds, list(state.validations)
-        self.context = Context.of_corpus(plan.context, corpus)
+        if start:
+            self.context = start.context(self.plan.context, corpus)
+        else:
+            self.context = Context.of_corpus(plan.context, corpus)
         footage, spec = Footage(corpus, self.context, place.device), plan.training
         windows = Windows(
             footage,
@@ -132,10 +93,13 @@ class TrainingRun:
             ranks=place.ranks,
         )
         generator = torch.Generator().manual_seed(self.seed)
-        self.config = plan.config.fitted(styles=len(self.context.styles))
+        self.config = self.plan.config.fitted(styles=len(self.context.styles))
         self._must_fit()
-        model = MODELS[plan.model](self.config, self.context.pose_dim, self.context.size, generator=generator)
-        self.trainer = Trainer(model.to(place.device), windows, spec)
+        made = MODELS[self.plan.model]
+        model = made(self.config, self.context.pose_dim, self.context.size, generator=generator)
+        if start and not resume:
+            start.load(model, self.context)
+        self.trainer = Trainer(model.to(place.device), windows, spec, trained=start is not None)
         if resume:
             self.trainer.restore(arrays, state.step, str(self.folder / STATE))
             self._forget_after(state.step)
@@ -240,13 +204,18 @@ class TrainingRun:
             "recipe": self.plan.recipe,
             "validation": to_table(validation or (self.validations[-1] if self.validations else None)),
         }
+        control_range, notices = self.corpus.control_range, set(self.corpus.notices)
+        if self.start:
+            about["from"] = self.origin
+            control_range = self.start.checkpoint.control_range.joined(control_range)
+            notices |= set(self.start.checkpoint.notices)
         return Checkpoint(
             model=self.plan.model,
             config=to_table(self.config),
             weights=weights,
             context=self.context,
-            control_range=self.corpus.control_range,
-            notices=self.corpus.notices,
+            control_range=control_range,
+            notices=tuple(sorted(notices)),
             about=about,
         )
 
@@ -262,10 +231,26 @@ class TrainingRun:
             "seconds": self.seconds,
             "validations": to_table(self.validations),
             "plan": self.plan.identity(self.corpus),
+            "origin": self.origin,
         }
         metadata = {"format": FORMAT, "version": VERSION, "training": json.dumps(table)}
         write_tensors(self.folder / STATE, arrays, metadata)
         self.checkpoint().write(self.folder / LAST)
+
+    def _start(self, start: Start | None) -> tuple[Start | None, Mapping[str, Any] | None]:
+        """Returns the start of the run in the folder and its figures; the last checkpoint keeps all that it needs."""
+        found = [self.folder / name for name in (LAST, BEST) if (self.folder / name).exists()]
+        if not found:  # of a run that was killed in its first save
+            return None, None
+        last = Checkpoint.read(found[0])
+        figures = last.about.get("from")
+        if start and (figures is None or figures["weights"] != start.digest):
+            begun = figures["checkpoint"] if figures else "random weights"
+            raise CheckpointError(
+                f"{self.folder}: was begun from {begun}, not from these weights of {start.name}; leave out --from, or "
+                "start a new run"
+            )
+        return (Start(last, figures["checkpoint"]), figures) if figures else (None, None)
 
     @property
     def _writes(self) -> bool:
@@ -287,6 +272,10 @@ class TrainingRun:
                         f"{path}: was begun with {section}.{key} = {before.get(key)}, now it is "
                         f"{now[section].get(key)}; set it back or start a new run"
                     )
+        if state.origin and not self.start:
+            raise CheckpointError(
+                f"{self.folder}: was killed while it saved for the first time; start a new run"
+            )
         return arrays, state
 
     def _forget_after(self, step: int) -> None:

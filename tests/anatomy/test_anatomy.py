@@ -1,6 +1,4 @@
-"""Laws of `moglow.anatomy.anatomy`: what a person sees in a rig is found, by name or by shape, and a map
-overrides it.
-"""
+"""Roles and partners of a skeleton are found by name or by shape, and a map overrides them."""
 
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from moglow.errors import MoglowError
 from tests.support.rigs import DOGS, MORE_RIGS, RIGS, Rig
 
 ALL = RIGS | MORE_RIGS | {f"dog, {name}": dog for name, dog in DOGS.items()}
-# What shape alone cannot tell: the top of the head from the head, doubled hips from a spine, an ankle from an instep.
+# Roles that shape alone does not determine: the top of the head, doubled hips, an ankle and its instep.
 UNTELLABLE = {
     "mixamo": {"head"},
     "cmu": {"spine"},
@@ -43,9 +41,9 @@ def test_every_role_and_partner_of_a_named_rig_is_found(name: str) -> None:
 def test_the_same_is_found_without_names(name: str) -> None:
     rig = ALL[name]
     anatomy = anatomy_of(rig.scrambled())
-    told = set(ROLES) - UNTELLABLE.get(name, set())
-    assert {role: joint for role, joint in anatomy.roles.items() if role in told} == {
-        role: joint for role, joint in rig.roles.items() if role in told
+    expected = set(ROLES) - UNTELLABLE.get(name, set())
+    assert {role: joint for role, joint in anatomy.roles.items() if role in expected} == {
+        role: joint for role, joint in rig.roles.items() if role in expected
     }
     assert anatomy.partners == rig.partners
     assert max(anatomy.confidence[role] for role in anatomy.roles) <= UNSURE
@@ -167,7 +165,7 @@ def test_any_tree_has_partners_that_are_mutual_and_roles_within_it(
 
 @pytest.mark.parametrize("subset", ["open_cmu69", "open_cmu_120fps", "open_snu_walk", "nc_bandai2"])
 def test_real_skeletons_are_understood_without_their_names(shared_data: Path, subset: str) -> None:
-    """Also Bandai's, whose zero pose is no pose: there only left and right are a guess, and said to be one."""
+    """Includes Bandai's, whose zero pose is no pose: there left and right are guessed, with a low confidence."""
     file = min((shared_data / "locomotion" / subset).glob("*.bvh"), key=lambda path: path.stat().st_size)
     skeleton = read_bvh(file).skeleton
     nameless = find_anatomy(

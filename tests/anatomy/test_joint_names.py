@@ -1,4 +1,4 @@
-"""Laws of `moglow.anatomy.joint_names`: names of the common rigs say side and part."""
+"""The names of joints in common rigs give side and part."""
 
 import pytest
 
@@ -29,7 +29,7 @@ SAID = {
 
 
 @pytest.mark.parametrize("name", SAID)
-def test_a_name_says_its_side_and_part(name: str) -> None:
+def test_side_and_part_are_read_from_a_name(name: str) -> None:
     side, part = SAID[name]
     word = read_name(name)
     assert word.side == side
@@ -58,12 +58,12 @@ def test_no_side_is_read_into_other_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["thigh_twist_01_l", "ik_foot_l", "lThighTwist", "MCH-shin_ik.L"])
-def test_helpers_play_no_part(name: str) -> None:
+def test_helper_joints_have_no_part(name: str) -> None:
     assert read_name(name).helper
     assert read_name(name).speaks_for("thigh") < 0
 
 
-def test_fore_and_hind_legs_are_told_apart_and_a_forearm_is_neither() -> None:
+def test_fore_and_hind_legs_are_distinguished_and_a_forearm_is_neither() -> None:
     assert read_name("RightFrontUpperLeg").front is True
     assert read_name("LeftForeLeg").front is True
     assert read_name("hind_thigh.L").front is False

@@ -1,4 +1,4 @@
-"""Laws of `moglow.anatomy.unit_and_axes`: unit and axes are found again after a file's axes and unit were changed."""
+"""Unit and axes are found again after those of a file were changed."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_the_unit_of_an_animal_is_found(unit: float, size: float) -> None:
     assert find_unit(dog.names, dog.parents, size * dog.rest / unit)[0] == unit
 
 
-def test_a_figure_between_two_units_is_no_certainty() -> None:
+def test_a_figure_between_two_units_has_low_confidence() -> None:
     rig = RIGS["mixamo"]
     sizes = (
         UNITS["inch"] * np.linspace(0.3, 1.0, 30) / UNITS["cm"]
@@ -50,7 +50,7 @@ def test_a_figure_between_two_units_is_no_certainty() -> None:
     assert found[-1][0] == UNITS["inch"]
 
 
-def test_nothing_to_measure_is_no_confidence() -> None:
+def test_a_figure_without_extent_has_no_confidence() -> None:
     assert find_unit(("Root",), (-1,), np.zeros((1, 3)))[1] == 0.0
     basis, confidence = find_basis(("Root",), (-1,), np.zeros((1, 3)))
     assert confidence == 0.0
@@ -66,10 +66,10 @@ def test_the_axes_are_found(name: str, axes: np.ndarray, scrambled: bool) -> Non
     assert np.allclose(basis @ axes, np.eye(3), atol=TOLERANCE)
     assert confidence > (
         0.25 if scrambled else 0.5
-    )  # seen from behind, a nameless dog could be a man who lies down
+    )  # from behind, a dog without names could be a man lying down
 
 
-def test_where_bones_lie_along_x_the_poses_tell_what_is_up() -> None:
+def test_the_poses_give_the_up_axis_where_bones_are_along_x() -> None:
     rig = RIGS["bandai"]
     lying = lay_along_x(rig)
     axes = AXES["Z up, facing -Y"]
@@ -79,14 +79,14 @@ def test_where_bones_lie_along_x_the_poses_tell_what_is_up() -> None:
     assert find_basis(rig.names, rig.parents, lying)[1] < 0.3
 
 
-def test_toes_are_believed_rather_than_names_of_sides() -> None:
+def test_toes_take_precedence_over_names_of_sides() -> None:
     rig = RIGS["snu"]
     swapped = tuple(rig.names[partner] for partner in rig.partners)
     assert np.array_equal(find_basis(swapped, rig.parents, rig.rest)[0], np.eye(3))
 
 
 def lay_along_x(rig: Rig) -> np.ndarray:
-    """The zero pose of Bandai's rig: every bone along X, on the right along −X."""
+    """Returns the zero pose of Bandai's rig: every bone along X, those of the right side along −X."""
     rest = np.zeros_like(rig.rest)
     for joint, parent in enumerate(rig.parents[1:], start=1):
         length = np.linalg.norm(rig.rest[joint] - rig.rest[parent])

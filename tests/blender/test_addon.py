@@ -1,4 +1,4 @@
-"""The add-on for Blender: its zip has all it needs and nothing else; its buttons do in Blender what they say."""
+"""The Blender extension: its zip contains all it needs and nothing else; its buttons work in Blender."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def addon(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_the_zip_is_small_and_says_what_it_is(addon: Path, tmp_path: Path) -> None:
+def test_the_zip_is_small_and_has_a_manifest(addon: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(addon) as packed:
         manifest = packed.read("blender_manifest.toml").decode()
         assert sorted(packed.namelist()) == [
@@ -48,7 +48,7 @@ def test_the_zip_is_small_and_says_what_it_is(addon: Path, tmp_path: Path) -> No
 
 
 def test_the_wheel_generates_with_numpy_alone(addon: Path, tmp_path: Path) -> None:
-    """From its own files, with everything else of ours and every heavy package out of reach."""
+    """From its own files, with the checkout and all heavy packages out of reach."""
     with zipfile.ZipFile(addon) as packed, zipfile.ZipFile(packed.open(f"wheels/{WHEEL}")) as wheel:
         wheel.extractall(tmp_path)
     code = (
@@ -66,7 +66,7 @@ def test_the_wheel_generates_with_numpy_alone(addon: Path, tmp_path: Path) -> No
 
 
 def test_step_by_step_is_the_same_motion() -> None:
-    """What the add-on makes a frame at a time is what `moglow generate` makes, and the progress only grows."""
+    """The extension samples frame by frame the same motion as `moglow generate`, and its progress only increases."""
     checkpoint, path = Checkpoint.read(PRETRAINED), preset("line:length=1", 30.0)
     wish = {"seed": 2, "takes": 2, "temperature": 0.5, "foot_lock": True, "name": "x"}
     steps = list(make(checkpoint, path, **wish))  # type: ignore[arg-type]
@@ -78,7 +78,7 @@ def test_step_by_step_is_the_same_motion() -> None:
         assert (take.number, take.clip.name, take.figures) == (other.number, "x", other.figures)
 
 
-def test_a_model_that_is_not_there_is_told() -> None:
+def test_a_missing_model_is_reported() -> None:
     with pytest.raises(CheckpointError, match="no such file"):
         read_checkpoint("nowhere.safetensors")
     assert read_checkpoint("").model == "moglow"
@@ -86,7 +86,7 @@ def test_a_model_that_is_not_there_is_told() -> None:
 
 @pytest.fixture(scope="module")
 def day(addon: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What became of a day with the add-on, installed into a Blender that knows nothing of us."""
+    """Returns the results of a session with the extension, installed into a Blender without moglow."""
     python = shutil.which(os.environ.get("MOGLOW_BPY_PYTHON", ""))
     if not python:
         pytest.skip("needs MOGLOW_BPY_PYTHON=…/bin/python, a Python with bpy")
@@ -103,7 +103,7 @@ def day(addon: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]
 
 
 def away(found: Mapping[str, Any], centre: tuple[float, float], radius: float) -> float:
-    """How far the hips are from a circle, at most, in metres."""
+    """Returns the largest distance of the hips from a circle, in metres."""
     ground = np.array(found["ground"]) - centre
     return float(np.abs(np.linalg.norm(ground, axis=-1) - radius).max())
 
@@ -128,7 +128,7 @@ def test_a_figure_walks_a_circle(day: dict[str, Any]) -> None:
 
 @blender
 def test_units_parents_turns_and_heights_are_understood(day: dict[str, Any]) -> None:
-    """Two takes of 15 s the other way around, half a metre up, in a scene of centimetres that keeps its 24 a second."""
+    """Two takes of 15 s in the opposite direction, half a metre up, in a scene in centimetres that keeps its 24 fps."""
     found = day["parented"]
     assert away(found, (3, 0), 2) < ON_THE_PATH
     assert found["fps"] == 24 and found["range"] == [1, 15 * 24 + 1]
@@ -144,14 +144,14 @@ def test_units_parents_turns_and_heights_are_understood(day: dict[str, Any]) -> 
 
 
 @blender
-def test_more_takes_go_on_the_armature_that_is_there(day: dict[str, Any]) -> None:
+def test_more_takes_use_the_existing_armature(day: dict[str, Any]) -> None:
     assert day["again"]["objects"] == day["parented"]["objects"]
     assert len(day["again"]["actions"]) == 3 and away(day["again"], (3, 0), 2) < ON_THE_PATH
 
 
 @blender
 def test_keyframes_time_the_walk(day: dict[str, Any]) -> None:
-    """Evaluation time: half a circle between its keys. Speed: from 0.6 to 1.2 m/s, in five seconds 4.5 m."""
+    """Evaluation time: half a circle between its keys. Speed: from 0.6 to 1.2 m/s, 4.5 m in five seconds."""
     timed, sped = day["timed"], day["sped"]
     assert timed["range"] == [11, 131] and timed["fps"] == 24
     ground = np.array(timed["ground"])
@@ -167,7 +167,7 @@ def test_keyframes_time_the_walk(day: dict[str, Any]) -> None:
 
 
 @blender
-def test_corners_and_what_is_asked_too_much_are_told(day: dict[str, Any]) -> None:
+def test_corners_and_excessive_speed_are_reported(day: dict[str, Any]) -> None:
     assert "forward" in day["corner"]["messages"] and "m/s within reach" in day["corner"]["messages"]
     assert "rises by 1.0 m" in day["corner"]["messages"]
     ends = np.array(day["corner"]["ground"])[[0, -1]]
@@ -175,7 +175,7 @@ def test_corners_and_what_is_asked_too_much_are_told(day: dict[str, Any]) -> Non
 
 
 @blender
-def test_a_rig_of_the_users_walks_as_well(day: dict[str, Any]) -> None:
+def test_a_rig_of_the_user_walks(day: dict[str, Any]) -> None:
     found = day["metarig"]
     assert away(found, (0, 0), 2) < 2 * ON_THE_PATH
     assert "metarig" in found["objects"] and not any("figure" in thing for thing in found["objects"])
@@ -196,15 +196,15 @@ def test_a_mesh_is_walked_over(day: dict[str, Any], which: str) -> None:
 
 
 @blender
-def test_what_cannot_be_done_is_a_sentence(day: dict[str, Any]) -> None:
-    told = day["refused"]
-    assert "moonwalk" in told["style"] and "no such file" in told["model"]
-    assert "seen from above" in told["upright"] and "poll" in told["path"]
+def test_failures_are_one_sentence(day: dict[str, Any]) -> None:
+    refusals = day["refused"]
+    assert "moonwalk" in refusals["style"] and "no such file" in refusals["model"]
+    assert "seen from above" in refusals["upright"] and "poll" in refusals["path"]
 
 
 @blender
-def test_it_does_not_hold_up_blender(day: dict[str, Any]) -> None:
-    """It works in ticks of a timer, shows how far it is, stops at Esc and leaves nothing; and makes the same takes."""
+def test_it_does_not_block_blender(day: dict[str, Any]) -> None:
+    """It works in ticks of a timer, shows its progress, stops at Esc without leftovers, and makes the same takes."""
     cancelled, modal = day["cancelled"], day["modal"]
     assert cancelled["answers"] == [["RUNNING_MODAL"], ["PASS_THROUGH"], ["PASS_THROUGH"], ["CANCELLED"]]
     assert 0 < cancelled["progress"][0] < 0.5 and cancelled["progress"][1] < 0
@@ -214,7 +214,7 @@ def test_it_does_not_hold_up_blender(day: dict[str, Any]) -> None:
 
 
 @blender
-def test_the_panel_shows_what_there_is_to_choose_and_to_know(day: dict[str, Any]) -> None:
+def test_the_panel_shows_its_settings_and_results(day: dict[str, Any]) -> None:
     before, during, timed, after = (day["panel"][when] for when in ("before", "during", "timed", "after"))
     assert {"path", "pace", "speed", "style", "takes", "seed", "temperature", "moglow.generate"} < set(before)
     assert "25%" in during and "moglow.cancel" in during and "moglow.generate" not in during
@@ -227,7 +227,7 @@ def test_the_panel_shows_what_there_is_to_choose_and_to_know(day: dict[str, Any]
 def test_it_can_be_undone_and_removed(day: dict[str, Any]) -> None:
     assert (
         "Success" in day["valid"] and "ERROR" not in day["valid"]
-    )  # says Blender's own checker of extensions
+    )  # the message of Blender's own checker of extensions
     assert day["installed"] == ["bl_ext.user_default.moglow"]
     assert any("figure" in thing for thing in day["circle"]["objects"])
     assert len(day["undone"]) == 1 and day["drawn"] == ["Path", "EDIT"] and not day["left over"]

@@ -1,4 +1,4 @@
-"""`moglow blender`: what it writes opens again in Blender as we meant it; what cannot be done is told in one line."""
+"""`moglow blender`: its scenes open in Blender with the intended content; failures are one line."""
 
 import json
 import os
@@ -40,17 +40,20 @@ def bpy_python() -> Path:
 
 
 def opened(python: Path, files: Mapping[Path, float], tmp_path: Path) -> dict[str, Any]:
-    """What Blender finds in files, by suffix."""
-    out, asked = tmp_path / "found.json", json.dumps({str(file): fps for file, fps in files.items()})
+    """Returns the content of files as Blender reads it, by suffix."""
+    out, files_and_rates = (
+        tmp_path / "found.json",
+        json.dumps({str(file): fps for file, fps in files.items()}),
+    )
     script = ORACLES / "scene_blender.py"
-    subprocess.run([python, script, out, asked], check=True, capture_output=True, timeout=300)
+    subprocess.run([python, script, out, files_and_rates], check=True, capture_output=True, timeout=300)
     return {Path(file).suffix: what for file, what in json.loads(out.read_text()).items()}
 
 
 @pytest.mark.blender
 @pytest.mark.parametrize("rig", [None, "mixamo"])
-def test_what_it_writes_opens_as_it_was_meant(bpy_python: Path, tmp_path: Path, rig: str | None) -> None:
-    """A file of ours; and a rig with fingers and odd names, moved away, at another rate."""
+def test_written_scenes_open_with_the_same_motion(bpy_python: Path, tmp_path: Path, rig: str | None) -> None:
+    """A sample; and a rig with fingers and odd names, moved away, at another rate."""
     clip = read_bvh(WALK)[:40]
     if rig:
         clip = walk(skeleton_of(RIGS[rig]), seconds=1.0)[0].moved((3.0, 0.2, -2.0), heading=1.0)
@@ -78,7 +81,7 @@ def test_what_it_writes_opens_as_it_was_meant(bpy_python: Path, tmp_path: Path, 
 
 
 @pytest.mark.blender
-def test_the_camera_goes_along_and_the_path_is_drawn(bpy_python: Path, tmp_path: Path) -> None:
+def test_the_camera_follows_and_the_path_is_drawn(bpy_python: Path, tmp_path: Path) -> None:
     clip, file = read_bvh(WALK)[:60], tmp_path / "walk.blend"
     path = ControlPath.from_clip(clip).moved((0.0, 1.0))
     build_scene(clip, BlenderScene(file, body=False), Blender(bpy_python), path=path)
@@ -89,7 +92,7 @@ def test_the_camera_goes_along_and_the_path_is_drawn(bpy_python: Path, tmp_path:
 
 
 @pytest.mark.blender
-def test_a_loop_goes_on_from_where_it_was(bpy_python: Path, tmp_path: Path) -> None:
+def test_a_loop_continues_from_its_end(bpy_python: Path, tmp_path: Path) -> None:
     """Ten frames into the fourth round: the pose of frame 10, three rounds farther on."""
     step = walk(skeleton_of(RIGS["mixamo"]), seconds=4.0)[0]
     clip = replace(step[:41], name="round", fps=29.97)
@@ -106,7 +109,7 @@ def test_a_loop_goes_on_from_where_it_was(bpy_python: Path, tmp_path: Path) -> N
 @pytest.mark.blender
 @pytest.mark.parametrize("suffix", [".blend", ".fbx", ".glb"])
 def test_a_character_takes_the_motion(bpy_python: Path, tmp_path: Path, suffix: str) -> None:
-    """A rig of other proportions and names, itself written by Blender; its feet go where ours went."""
+    """A rig of other proportions and names, itself written by Blender; its feet are where those of the clip are."""
     character, out = tmp_path / f"hero{suffix}", tmp_path / "out.blend"
     hero = walk(skeleton_of(RIGS["rigify"]), seconds=0.2)[0]
     build_scene(replace(hero, name="hero"), BlenderScene(character), Blender(bpy_python))
@@ -142,7 +145,7 @@ def test_scripts_in_a_character_do_not_run(bpy_python: Path, tmp_path: Path) -> 
 @pytest.mark.blender
 @pytest.mark.render
 def test_films_and_stills(bpy_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By Workbench where it can; without OpenGL that takes Blender down, and Cycles takes over."""
+    """Rendered by Workbench where possible; without OpenGL Blender crashes, and Cycles is used instead."""
     clip, out = read_bvh(WALK)[:3], tmp_path / "out.blend"
     film = build_scene(clip, BlenderScene(out, tmp_path / "film.mp4", size=(160, 90)), Blender(bpy_python))
     assert (tmp_path / "film.mp4").read_bytes()[4:8] == b"ftyp"
@@ -154,7 +157,7 @@ def test_films_and_stills(bpy_python: Path, tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.blender
-def test_a_character_that_is_none_is_told(bpy_python: Path, tmp_path: Path) -> None:
+def test_a_file_without_a_character_is_reported(bpy_python: Path, tmp_path: Path) -> None:
     for name, content in (("broken.blend", b"no blend"), ("broken.glb", b"no glb")):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ExportError, match=name):
@@ -164,7 +167,7 @@ def test_a_character_that_is_none_is_told(bpy_python: Path, tmp_path: Path) -> N
 
 
 def program(folder: Path, name: str, script: str) -> Path:
-    """A program that pretends to be Blender."""
+    """Returns a program that acts as Blender."""
     file = folder / name
     file.write_text(f"#!/bin/sh\n{script}\n")
     file.chmod(0o755)
@@ -183,7 +186,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="pretends with shell scrip
 
 @posix
 @pytest.mark.parametrize(
-    ("name", "script", "said"),
+    ("name", "script", "reason"),
     [
         ("blender", "echo Segmentation fault; kill -11 $$", "Segmentation fault"),
         ("blender", "exit 0", "last line of output: none"),
@@ -197,18 +200,18 @@ posix = pytest.mark.skipif(os.name != "posix", reason="pretends with shell scrip
     ],
     ids=["crash", "silence", "no bpy", "old"],
 )
-def test_a_blender_that_fails_is_told(tmp_path: Path, name: str, script: str, said: str) -> None:
+def test_a_blender_that_fails_is_reported(tmp_path: Path, name: str, script: str, reason: str) -> None:
     file = program(tmp_path, name, script)
     line = refused(WALK, tmp_path / "out.blend", "--blender", file)
-    assert said in line
+    assert reason in line
     assert sorted(path.name for path in tmp_path.iterdir()) == [name]
 
 
 @posix
 def test_blender_gets_its_job(tmp_path: Path) -> None:
-    """Blender itself is asked differently from a Python with bpy; what it leaves is brought back."""
+    """Blender itself is started with other arguments than a Python with bpy; its output files are copied back."""
     script = (
-        'echo "$@" > "$(dirname "$0")/said"; for last; do :; done; cp "$last/job.json" "$(dirname "$0")"\n'
+        'echo "$@" > "$(dirname "$0")/arguments"; for last; do :; done; cp "$last/job.json" "$(dirname "$0")"\n'
         'echo scene > "$last/scene.fbx"; echo film > "$last/film.mp4"\n'
         'echo \'{"blender": "4.2.1", "bones": 21, "constrained": 2}\' > "$last/answer.json"'
     )
@@ -218,11 +221,11 @@ def test_blender_gets_its_job(tmp_path: Path) -> None:
         cli, ["blender", str(WALK), str(out), "--render", str(film), "--blender", str(blender), "--loop"]
     )
     assert result.exit_code == 0, result.output
-    constraints, scene, rendered = result.stdout.splitlines()  # it ends as it begins: no word of a jump
+    constraints, scene, rendered = result.stdout.splitlines()  # it ends as it begins, so no jump is reported
     assert "2 of its bones have constraints" in constraints
     assert "21 bones, 204 frames at 30 fps, by Blender 4.2.1" in scene and "Workbench" in rendered
     assert (out.read_text(), film.read_text()) == ("scene\n", "film\n")
-    words = (tmp_path / "said").read_text().split()
+    words = (tmp_path / "arguments").read_text().split()
     assert words[:3] == ["--background", "--factory-startup", "--disable-autoexec"] and words[-2] == "--"
     job = json.loads((tmp_path / "job.json").read_text())
     assert (job["name"], job["loop"], job["body"], job["size"]) == ("walk", True, True, [960, 540])
@@ -238,7 +241,7 @@ def test_a_character_is_never_overwritten(tmp_path: Path) -> None:
     assert hero.read_bytes() == b"hero"
 
 
-def test_what_cannot_be_built_is_told_before_the_work(tmp_path: Path) -> None:
+def test_impossible_scenes_are_refused_before_the_work(tmp_path: Path) -> None:
     out = tmp_path / "out.blend"
     assert ".blend, .fbx, .glb" in refused(WALK, tmp_path / "out.obj")
     assert ".mp4, .png" in refused(WALK, out, "--render", tmp_path / "film.avi")
@@ -251,13 +254,13 @@ def test_what_cannot_be_built_is_told_before_the_work(tmp_path: Path) -> None:
 
 
 @posix
-def test_a_missing_folder_is_told_before_the_work(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_before_the_work(tmp_path: Path) -> None:
     blender = program(tmp_path, "blender", 'touch "$(dirname "$0")/ran"')
     assert "cannot be written" in refused(WALK, tmp_path / "none" / "out.blend", "--blender", blender)
     assert not (tmp_path / "ran").exists()
 
 
-def test_no_blender_at_all_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_blender_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("moglow.blender.program.PLACES", ())
@@ -287,7 +290,9 @@ def test_blender_is_found_in_the_order_of_preference(tmp_path: Path, monkeypatch
 
 @posix
 def test_bpy_is_installed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first Python that bpy fits gets it; when none does, the reason is told and nothing stays."""
+    """bpy is installed for the first Python that it supports; if there is none, the reason is reported and nothing is
+    left.
+    """
     made = own_environment
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     fits = 'mkdir -p "$4/bin"; printf "#!/bin/sh\\nexit 0\\n" > "$4/bin/python"; chmod +x "$4/bin/python"'

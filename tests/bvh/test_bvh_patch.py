@@ -1,4 +1,4 @@
-"""Laws of `moglow.bvh.patch`: what is not changed keeps its bytes, and what is changed reads back as it was meant."""
+"""Patching a BVH file: unchanged parts keep their bytes, and changed parts read back with the new values."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,7 +33,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def bent(clip: Clip, frames: slice) -> tuple[Clip, np.ndarray]:
-    """The clip with a knee bent in some frames, and which joints that changed."""
+    """Returns the clip with a knee bent in some frames, and flags of the joints that changed."""
     rotations, changed = clip.rotations.copy(), np.zeros((len(clip), len(clip.skeleton)), bool)
     rotations[frames, KNEE] = quat_multiply(rotations[frames, KNEE], axis_angle_to_quat([1.0, 0, 0], 0.3))
     changed[frames, KNEE] = True
@@ -51,7 +51,7 @@ def test_nothing_changed_keeps_every_byte(file: Path, spelling: str) -> None:
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_changed_joints_are_written_and_no_other_word(file: Path, spelling: str) -> None:
+def test_only_numbers_of_changed_joints_are_written(file: Path, spelling: str) -> None:
     file.write_bytes(SPELLINGS[spelling](file.read_bytes()))
     clip, changed = bent(read_bvh(file), slice(10, 14))
     out = file.with_name("out.bvh")
@@ -65,7 +65,7 @@ def test_changed_joints_are_written_and_no_other_word(file: Path, spelling: str)
     assert np.abs(read_bvh(out).world_positions - clip.world_positions).max() < 1e-6
 
 
-def test_angles_go_on_from_those_that_stay(file: Path) -> None:
+def test_angles_are_continuous_with_the_unchanged_ones(file: Path) -> None:
     clip, changed = bent(read_bvh(file), slice(5, 20))
     patch_bvh(file, clip, file.with_name("out.bvh"), frames=np.arange(len(clip)), changed=changed)
     lines = file.with_name("out.bvh").read_text().rstrip().splitlines()[-len(clip) :]
@@ -73,7 +73,7 @@ def test_angles_go_on_from_those_that_stay(file: Path) -> None:
     assert np.abs(np.diff(table[:, 3:], axis=0)).max() < 60
 
 
-def test_new_frames_and_another_rate_are_told_in_the_head(file: Path) -> None:
+def test_new_frames_and_another_rate_are_in_the_header(file: Path) -> None:
     clip = read_bvh(file)
     frames = np.insert(np.arange(len(clip)), 10, -1)
     longer = Clip(clip.skeleton, clip.positions[frames], clip.rotations[frames], 60.0)

@@ -1,4 +1,4 @@
-"""Other programs put every joint where our kinematics put it: in portable files, and in verbatim ones if they can."""
+"""Other programs place every joint where moglow does: in portable files, and in verbatim ones if they can read them."""
 
 import json
 import os
@@ -26,7 +26,7 @@ SOURCES = ("open_cmu69", "open_cmu_120fps", "open_snu_walk", "nc_bandai2")
 
 
 def clips() -> list[Clip]:
-    """The start of our own samples and, where they are at hand, of clips from all sources."""
+    """Returns the beginning of the samples and, where available, of clips from all sources."""
     paths = sorted(SAMPLES.glob("*.bvh"))
     for source in SOURCES:
         found = sorted((SHARED_DATA / "locomotion" / source).glob("*.bvh"))
@@ -35,21 +35,21 @@ def clips() -> list[Clip]:
 
 
 def replaced_offsets(skeleton: Skeleton) -> bool:
-    """Whether position channels replace an OFFSET that is not zero, which some readers add instead."""
+    """Returns whether position channels replace a non-zero OFFSET, to which some readers add them instead."""
     assert skeleton.layout is not None
     replaced = [any("position" in name for name in channels) for channels in skeleton.layout.channels]
     return any(skeleton.layout.root_offset) or bool(np.any(skeleton.offsets[np.array(replaced)]))
 
 
 def moving_joints(skeleton: Skeleton) -> bool:
-    """Whether joints below the root have position channels."""
+    """Returns whether joints below the root have position channels."""
     assert skeleton.layout is not None
     return any("position" in name for channels in skeleton.layout.channels[1:] for name in channels)
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A program that reads BVH files: how to call it, what it needs, and which verbatim files it misreads."""
+    """A program that reads BVH files: its command, its requirements, and the verbatim files that it misreads."""
 
     command: Callable[[], Sequence[str] | None]
     needs: str
@@ -57,7 +57,7 @@ class Reader:
 
 
 def python(variable: str, script: str) -> Callable[[], Sequence[str] | None]:
-    """A script for the Python that an environment variable names."""
+    """Returns a command that runs a script with the Python of an environment variable."""
 
     def command() -> Sequence[str] | None:
         interpreter = os.environ.get(variable, "")
@@ -111,7 +111,7 @@ def test_other_programs_agree(name: str, tmp_path: Path) -> None:
         clip = expected.pop(path)
         assert found["fps"] is None or found["fps"] == pytest.approx(clip.fps, rel=1e-6)
         joints = [clip.skeleton.index(joint) for joint in found["names"]]
-        assert len(joints) >= len(clip.skeleton) - 1  # a root that only carries is folded
+        assert len(joints) >= len(clip.skeleton) - 1  # a root without rotation is folded
         np.testing.assert_allclose(
             found["positions"], clip.world_positions[:, joints], atol=CLOSE, err_msg=path
         )

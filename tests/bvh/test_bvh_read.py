@@ -1,4 +1,4 @@
-"""Every way to spell a motion file gives the same motion; every fault gives one line that says where."""
+"""Reading BVH: every spelling of a file gives the same motion; every error is one line with its place."""
 
 import io
 import re
@@ -21,7 +21,7 @@ from moglow.maths.rotations import Array, quat_to_matrix
 from moglow.motion.clip import Clip
 from tests.support.bvh_texts import Figure, figures
 
-ROUNDING = 1e-12  # what arithmetic in doubles may change
+ROUNDING = 1e-12  # tolerance of arithmetic in doubles
 
 PLAIN = """\
 HIERARCHY
@@ -58,17 +58,17 @@ Frame Time: 0.0333333
 
 
 def head(text: str) -> str:
-    """The text above the frames."""
+    """Returns the text above the frames."""
     return text[: text.index("0333333\n") + 8]
 
 
 def rows(text: str) -> list[list[str]]:
-    """The words of each frame."""
+    """Returns the words of each frame."""
     return [line.split() for line in text[len(head(text)) :].splitlines()]
 
 
 def spell(text: str, row: Callable[[list[str]], str]) -> str:
-    """The text with each frame written in another way."""
+    """Returns the text with each frame written in another way."""
     return head(text) + "\n".join(map(row, rows(text))) + "\n"
 
 
@@ -89,7 +89,7 @@ SPELLINGS: dict[str, str | bytes] = {
     "brace on the line": re.sub(r"\n\s*\{", " {", PLAIN),
     "brace at the name": re.sub(r"\n\s*\{", "{", PLAIN),
     "hierarchy in one line": re.sub(r"\s+", " ", PLAIN[: PLAIN.index("MOTION")]) + PLAIN[PLAIN.index("MOTION") :],
-    "words of a statement on lines of their own": re.sub(r"(OFFSET|CHANNELS \d) ", r"\1\n", PLAIN),
+    "words of a statement on separate lines": re.sub(r"(OFFSET|CHANNELS \d) ", r"\1\n", PLAIN),
     "comments": PLAIN.replace("\n\t", "\n# hips { } JOINT\n\t", 1).replace("20.0 1.5", "20.0 1.5 # spine"),
     "end sites with names": PLAIN.replace("End Site", "End Site Toe {tip", 1).replace("{tip\n\t\t{", "{"),
     "numbered end sites": PLAIN.replace("End Site", "End Site4", 1),
@@ -139,12 +139,12 @@ def test_every_spelling_is_the_same_motion(spelling: str, tmp_path: Path) -> Non
 def test_position_channels_replace_the_offset_axis_by_axis(tmp_path: Path) -> None:
     clip = read_bvh(write(tmp_path, PLAIN), unit="cm", up="Y")
     assert clip.positions[0].tolist() == [[0.015, 0.91, -0.025], [0.0, 0.2, 0.015], [0.11, 0.0, 0.0]]
-    assert clip.skeleton.offsets[0].tolist() == [0.0, 0.0, 0.0]  # the root's OFFSET is no bone
+    assert clip.skeleton.offsets[0].tolist() == [0.0, 0.0, 0.0]  # the OFFSET of the root is not a bone
     assert clip.skeleton.layout and clip.skeleton.layout.root_offset == (3.0, 90.0, -2.0)
     np.testing.assert_allclose(clip.skeleton.offsets[2], [0.1, 0.0, 0.0], atol=ROUNDING)
 
 
-def test_a_root_without_position_channels_stands_at_its_offset(tmp_path: Path) -> None:
+def test_a_root_without_position_channels_is_at_its_offset(tmp_path: Path) -> None:
     joint = "ROOT A\n{\nOFFSET 1 2 3\nCHANNELS 2 Zposition Yrotation\n}\n"
     text = f"HIERARCHY\n{joint}MOTION\nFrames: 1\nFrame Time: 1\n7 0\n"
     clip = read_bvh(write(tmp_path, text), unit="m", up="Y")
@@ -205,7 +205,9 @@ def test_a_deep_hierarchy_is_read(tmp_path: Path) -> None:
         ("1", 1),
     ],
 )
-def test_the_rate_is_what_the_rounded_frame_time_means(seconds: str, fps: float, tmp_path: Path) -> None:
+def test_the_rate_is_the_one_whose_rounded_frame_time_is_in_the_file(
+    seconds: str, fps: float, tmp_path: Path
+) -> None:
     assert read_bvh(write(tmp_path, PLAIN.replace("0.0333333", seconds))).fps == pytest.approx(fps, rel=1e-6)
 
 
@@ -225,8 +227,8 @@ def test_a_wrong_unit_or_axis_is_refused(wrong: dict[str, str], tmp_path: Path) 
         read_bvh(write(tmp_path, PLAIN), **wrong)  # type: ignore[arg-type]
 
 
-# What is wrong with PLAIN, and what the message must say besides the file.
-FAULTS: dict[str, tuple[str | bytes, str]] = {
+# Errors in PLAIN, and a pattern that the message must contain besides the file.
+ERRORS: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "empty"),
     "blank": (" \n\n", "empty"),
     "binary": (bytes(range(256)) * 40, "HIERARCHY"),
@@ -288,9 +290,9 @@ FAULTS: dict[str, tuple[str | bytes, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_every_fault_is_one_line_that_says_where(fault: str, tmp_path: Path) -> None:
-    text, pattern = FAULTS[fault]
+@pytest.mark.parametrize("error", ERRORS)
+def test_every_error_is_one_line_with_its_place(error: str, tmp_path: Path) -> None:
+    text, pattern = ERRORS[error]
     assert text != PLAIN
     with pytest.raises(BvhError, match=pattern) as caught:
         read_bvh(write(tmp_path, text))
@@ -312,7 +314,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 
 class Endless(io.RawIOBase):
-    """A file that starts in some way and then repeats itself; counts what was taken from it."""
+    """A file that begins in some way and then repeats itself; it counts the bytes that were read from it."""
 
     def __init__(self, start: bytes, rest: bytes) -> None:
         self.start, self.rest, self.taken = start, rest, 0
@@ -357,13 +359,15 @@ def test_two_gigabytes_of_nothing_are_refused(tmp_path: Path) -> None:
     for start in (b"", head(PLAIN).encode()):
         path = write(tmp_path, start)
         with open(path, "r+b") as file:
-            file.truncate(1 << 31)  # sparse: takes no room on the disk
+            file.truncate(1 << 31)  # sparse: it uses no space on the disk
         with pytest.raises(BvhError):
             read_bvh(path)
 
 
 @given(figures())
-def test_any_figure_is_read_as_scipy_has_it(tmp_path_factory: pytest.TempPathFactory, figure: Figure) -> None:
+def test_any_figure_is_read_like_scipy_rotations(
+    tmp_path_factory: pytest.TempPathFactory, figure: Figure
+) -> None:
     path = write(tmp_path_factory.getbasetemp(), figure.text(), "any.bvh")
     clip = read_bvh(path, unit="m", up="Y")
     assert clip.skeleton.parents == figure.parents
@@ -430,7 +434,7 @@ def test_very_small_and_very_long_numbers_are_read() -> None:
 
 
 @given(st.lists(st.text("0123456789.+-e ", max_size=6), max_size=6).map(" ".join))
-def test_text_that_is_no_number_never_passes_for_one(text: str) -> None:
+def test_text_that_is_no_number_is_never_read_as_one(text: str) -> None:
     try:
         expected = [float(word) for word in text.split()]
     except ValueError:

@@ -1,4 +1,4 @@
-"""What is written reads back as the same motion: verbatim, portable, in one piece or as a stream."""
+"""Writing BVH: files read back as the same motion, verbatim or portable, at once or as a stream."""
 
 import tracemalloc
 from dataclasses import replace
@@ -36,7 +36,7 @@ ARM = Skeleton(
 
 
 def dance(skeleton: Skeleton = ARM, frames: int = 40, seed: int = 0) -> Clip:
-    """Every joint tumbles through whole turns, the root walks away."""
+    """Returns a clip in which every joint tumbles through whole turns and the root walks away."""
     generator = np.random.default_rng(seed)
     seconds = np.arange(frames)[:, None, None] / 30.0
     rotations = expmap_to_quat(seconds * generator.uniform(-9, 9, (len(skeleton), 3)))
@@ -46,7 +46,7 @@ def dance(skeleton: Skeleton = ARM, frames: int = 40, seed: int = 0) -> Clip:
 
 
 def again(clip: Clip, folder: Path, *, verbatim: bool | None = None, unit: str | None = None) -> Clip:
-    """The clip, written and read."""
+    """Returns the clip, written and read."""
     write_bvh(clip, folder / "again.bvh", verbatim=verbatim, unit=unit)
     layout = clip.skeleton.layout
     metres = layout.unit if layout and verbatim is not False and unit is None else unit or "cm"
@@ -54,7 +54,7 @@ def again(clip: Clip, folder: Path, *, verbatim: bool | None = None, unit: str |
 
 
 def assert_same_world(clip: Clip, expected: Clip, place: float = 2e-5) -> None:
-    """All joints of ``clip`` are where the last joints of ``expected`` are; errors of angles add up along the bones."""
+    """Asserts that all joints of ``clip`` match the last joints of ``expected``; errors add up along the bones."""
     joints = slice(len(expected.skeleton) - len(clip.skeleton), None)
     np.testing.assert_allclose(clip.world_positions, expected.world_positions[:, joints], atol=place)
     assert quat_angle(clip.world_rotations, expected.world_rotations[:, joints]).max() < 10 * ANGLE
@@ -89,7 +89,7 @@ def test_the_axes_of_the_file_come_back(up: str, tmp_path: Path) -> None:
     assert quat_angle(back.rotations, plain.rotations).max() < ANGLE
 
 
-def test_a_portable_file_has_only_what_every_reader_understands(tmp_path: Path) -> None:
+def test_a_portable_file_uses_only_universal_features(tmp_path: Path) -> None:
     write_bvh(dance(), tmp_path / "dance.bvh")
     text = (tmp_path / "dance.bvh").read_text()
     lines = [line.split() for line in text.splitlines()]
@@ -147,7 +147,7 @@ HINGES = "HIERARCHY\nROOT A\n{{\nOFFSET 0 9 0\nCHANNELS {}\n}}\nMOTION\nFrames: 
 
 
 @pytest.mark.parametrize("channels", ["1 Yrotation", "2 Zrotation Xrotation", "2 Xrotation Yrotation"])
-def test_verbatim_falls_back_where_the_channels_cannot_say_it(channels: str, tmp_path: Path) -> None:
+def test_verbatim_falls_back_where_the_channels_cannot_represent_it(channels: str, tmp_path: Path) -> None:
     (tmp_path / "hinge.bvh").write_text(HINGES.format(channels, " ".join("0" * int(channels[0]))))
     hinge = read_bvh(tmp_path / "hinge.bvh", unit="cm", up="Y")
     turned = replace(hinge, rotations=euler_to_quat([[[0.1, 0.2, 0.3]]], "XZY"))
@@ -180,7 +180,7 @@ def test_few_rotation_channels_keep_whole_turns_smooth(order: str, tmp_path: Pat
 
 
 def written(path: Path) -> Array:
-    """The numbers of the frames as they stand in a file."""
+    """Returns the numbers of the frames as text, as they are in a file."""
     return np.loadtxt(path.read_text().split("Frame Time:")[1].splitlines()[1:], ndmin=2)
 
 
@@ -218,7 +218,7 @@ def test_a_stream_is_the_same_file(tmp_path_factory: pytest.TempPathFactory, siz
     assert (folder / "stream.bvh").read_bytes() == (folder / "whole.bvh").read_bytes()
 
 
-def test_a_stream_takes_no_more_memory_the_longer_it_is(tmp_path: Path) -> None:
+def test_the_memory_of_a_stream_does_not_grow_with_its_length(tmp_path: Path) -> None:
     clip = portable(dance(frames=100))
 
     def peak(blocks: int) -> int:
@@ -235,7 +235,7 @@ def test_a_stream_takes_no_more_memory_the_longer_it_is(tmp_path: Path) -> None:
     assert len(read_bvh(tmp_path / "stream.bvh")) == 500
 
 
-def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
     clip = portable(dance())
     path = tmp_path / "dance.bvh"
     path.write_text("precious")
@@ -252,7 +252,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
+def test_clips_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     clip = dance()
     for fps in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(BvhError, match="frames a second"):
@@ -293,5 +293,5 @@ def test_real_clips_survive(shared_data: Path, tmp_path: Path) -> None:
 def test_every_second_real_clip_survives(shared_data: Path, tmp_path: Path) -> None:
     paths = sorted(path for path in shared_data.glob("**/*.bvh") if "sealed" not in path.parts)
     assert len(paths) >= 550
-    for path in paths[::2]:  # half of them: all take two minutes
+    for path in paths[::2]:  # half of them, since all take two minutes
         assert_survives(path, tmp_path)

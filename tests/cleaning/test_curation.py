@@ -1,4 +1,4 @@
-"""Laws of what is done to recordings before a model learns from them: T-poses, floors, knees, joints turned over."""
+"""Preparing recordings for training: T-poses, floors, knees, joint limits."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -171,7 +171,7 @@ def test_every_set_keeps_its_angles_on_our_figure(name: str, shared_data: Path, 
 
 @pytest.mark.parametrize("name", ["open_snu_basket", "open_accad", "open_snu_wd2"])
 def test_swinging_toes_that_skim_are_not_planted(name: str, shared_data: Path) -> None:
-    """Where toes skim the floor, height does not tell; planted ones are slow as well."""
+    """Where toes skim the floor, height is not enough; planted toes are slow as well."""
     files = sorted((shared_data / "locomotion" / name).glob("*.bvh"))
     speeds, skimming = [], 0
     for path in files[:: max(1, len(files) // 6)]:
@@ -185,7 +185,7 @@ def test_swinging_toes_that_skim_are_not_planted(name: str, shared_data: Path) -
     assert skimming < 0.01 * len(fast)
 
 
-def test_a_clip_shorter_than_the_frames_around_a_fault_is_mended_too(samples: Path) -> None:
+def test_a_clip_shorter_than_the_frames_around_damage_is_mended_too(samples: Path) -> None:
     clip = read_bvh(samples / "walk.bvh").resample(120.0)[:9]
     rotations = clip.rotations.copy()
     rotations[4, clip.skeleton.role("head")] = axis_angle_to_quat([1.0, 0.0, 0.0], 3.0)

@@ -1,4 +1,4 @@
-"""Laws of `moglow.cleaning.gaps`: injected faults go, sound frames stay exactly as they were."""
+"""Filling gaps: injected damage is removed, sound frames stay exactly the same."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +21,8 @@ from tests.support.rigs import DOGS, RIGS
 from tests.support.walking import skeleton_of, walk
 
 WALK, _ = walk(skeleton_of(RIGS["snu"]), seconds=4.0)
-SPIKE_TOLERANCE = np.radians(8)  # what a curve over 0.1 s misses of a walking joint
-GAP_TOLERANCE = np.radians(4)  # what it misses over 0.2 s of all but the legs
+SPIKE_TOLERANCE = np.radians(8)  # error of a curve over 0.1 s for a joint of a walk
+GAP_TOLERANCE = np.radians(4)  # error over 0.2 s for all joints except the legs
 JOINTS = len(WALK.skeleton)
 
 
@@ -41,7 +41,9 @@ def test_sound_motion_is_left_exactly_alone(rig: str, fps: float) -> None:
     length=st.integers(1, 3),
     degrees=st.floats(60, 180),
 )
-def test_a_spike_goes_and_nothing_else_changes(joint: int, start: int, length: int, degrees: float) -> None:
+def test_a_spike_is_removed_and_nothing_else_changes(
+    joint: int, start: int, length: int, degrees: float
+) -> None:
     clean = despike(turned(WALK, slice(start, start + length), joint, degrees))
     assert quat_angle(clean.rotations[:, joint], WALK.rotations[:, joint]).max() < SPIKE_TOLERANCE
     touched = np.zeros((len(WALK), JOINTS), bool)
@@ -65,7 +67,7 @@ def test_a_spike_at_the_end_of_a_clip_is_held(frames: slice) -> None:
     assert quat_angle(clean.rotations, WALK.rotations).max() < SPIKE_TOLERANCE
 
 
-def test_a_jump_that_stays_is_no_spike() -> None:
+def test_a_lasting_jump_is_no_spike() -> None:
     jumped = turned(WALK, slice(40, None), 5, 90.0)
     assert np.array_equal(despike(jumped).rotations, jumped.rotations)
 

@@ -1,4 +1,4 @@
-"""Laws of `moglow.cleaning.inspect`: a sound walk is described as it was made, and each fault put in is named once."""
+"""Inspecting: a sound walk is described correctly, and each injected damage is reported once."""
 
 import json
 from collections.abc import Callable
@@ -76,7 +76,7 @@ INJURED: dict[str, Callable[[], Clip]] = {
 
 
 @pytest.mark.parametrize("kind", INJURED)
-def test_each_fault_is_named_once_and_alone(kind: str) -> None:
+def test_each_damage_is_reported_once_and_alone(kind: str) -> None:
     faults = find_faults(INJURED[kind]())
     assert [fault.kind for fault in faults] == [kind]
 
@@ -90,7 +90,7 @@ def test_damage_is_named_as_it_is_where_it_is_mended_and_for_one_reason(kind: st
     assert len(expected) == 1
 
 
-def test_what_stays_is_told_by_frames_of_the_file() -> None:
+def test_lasting_jumps_are_reported_by_frames_of_the_file() -> None:
     hurried = inject(SAMPLE, "rate", generator=np.random.default_rng(2)).clip
     rotations, frame = hurried.rotations.copy(), len(hurried) - 30
     knee = hurried.skeleton.anatomy.roles["left_shin"]
@@ -102,7 +102,7 @@ def test_what_stays_is_told_by_frames_of_the_file() -> None:
     assert [fault.start for fault in faults if fault.kind == "jump"] == [frame]
 
 
-def test_faults_say_where_they_are() -> None:
+def test_damage_is_reported_with_its_frames() -> None:
     (flip,) = find_faults(twisted(175, slice(40, None)))
     assert str(flip).startswith("40: LeftLeg flips 1") and str(flip).endswith("°")
     (frost,) = find_faults(frozen())

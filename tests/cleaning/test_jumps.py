@@ -1,4 +1,4 @@
-"""Laws of `moglow.cleaning.jumps`: what was put in is found where it was put, and sound motion has none."""
+"""Finding jumps: injected ones are found at their frames, and sound motion has none."""
 
 import csv
 import re
@@ -43,7 +43,7 @@ def test_a_walk_has_no_faults(fps: float) -> None:
 def test_a_jump_is_found_at_its_frame_and_joint(joint: int, degrees: float) -> None:
     jumps = find_jumps(turned(WALK, slice(40, None), joint, degrees))
     assert [(jump.frame, jump.joint) for jump in jumps if jump.angle] == [(40, joint)]
-    assert np.degrees(jumps[0].angle) == pytest.approx(degrees, abs=12)  # the joint's own motion comes on top
+    assert np.degrees(jumps[0].angle) == pytest.approx(degrees, abs=12)  # plus the motion of the joint
 
 
 def test_a_leap_of_the_hips_is_found_at_its_frame() -> None:
@@ -85,7 +85,7 @@ def test_a_false_rate_is_noticed_and_the_true_one_found(fps: float, factor: floa
     assert likely == fps
 
 
-def test_nothing_is_said_of_the_rate_where_nobody_steps() -> None:
+def test_no_rate_is_estimated_without_steps() -> None:
     assert likely_fps(Clip.at_rest(WALK.skeleton, frames=90)) is None
     assert likely_fps(Clip.at_rest(skeleton_of(DOGS["rigify"]), frames=1)) is None
     assert likely_fps(WALK[:10]) is None

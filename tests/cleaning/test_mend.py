@@ -1,6 +1,4 @@
-"""Laws of `moglow.cleaning.mend`: sound motion stays as it is; a fault put in is named and mended, nothing
-else touched.
-"""
+"""Mending: sound motion stays the same; injected damage is reported and mended, and nothing else is changed."""
 
 from pathlib import Path
 
@@ -22,11 +20,11 @@ SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
 WALK = read_bvh(SAMPLES / "walk.bvh")
 NAMED = {kind: kind for kind in KINDS} | {"lost": "frozen", "leap": "teleport"}
 TOLERANCES = {
-    "spike": 0.01,  # what a curve over three frames misses of a joint of a leg
+    "spike": 0.01,  # error of a curve over three frames for a joint of a leg
     "swap": 1e-9,
-    "frozen": 0.3,  # what a curve over a second misses of a swinging foot
+    "frozen": 0.3,  # error of a curve over a second for a swinging foot
     "lost": 0.4,
-    "floor": 0.06,  # what the hips bob while a foot stands
+    "floor": 0.06,  # vertical motion of the hips while a foot is planted
     "teleport": 5e-3,
     "leap": 5e-3,
     "rate": 0.05,
@@ -63,7 +61,7 @@ def test_a_walk_on_any_figure_is_sound(rig: str) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_fault_is_named_and_mended(kind: str, seed: int) -> None:
+def test_each_damage_is_reported_and_mended(kind: str, seed: int) -> None:
     found = damaged(kind, seed)
     mended = mend(found.clip)
     assert NAMED[kind] in {each.damage.kind for each in mended.findings if not each.left}
@@ -103,7 +101,7 @@ def test_damage_mended_nearby_is_mended_as_in_the_whole_take(kind: type[Damage])
     assert np.array_equal(together.positions, one_by_one.positions)
 
 
-def test_what_a_curve_sinks_is_no_fault_of_the_take() -> None:
+def test_a_foot_below_the_floor_in_a_filled_gap_is_not_reported() -> None:
     findings = [mend(damaged("lost", seed).clip).findings for seed in range(4)]
     assert [[each.damage.kind for each in found] for found in findings] == [["frozen"]] * 4
 
@@ -119,7 +117,7 @@ def test_frames_beside_a_stretch_at_another_rate_keep_every_bit() -> None:
 
 @pytest.mark.parametrize("kind", ["spike", "swap", "teleport", "leap", "fps"])
 @pytest.mark.parametrize("rig", ["bandai", "mixamo", "unreal"])
-def test_faults_are_mended_on_any_figure(rig: str, kind: str) -> None:
+def test_damage_is_mended_on_any_figure(rig: str, kind: str) -> None:
     sound, _ = walk(skeleton_of(RIGS[rig]), seconds=4.0)
     mended = mend(damaged(kind, 4, sound).clip)
     off = np.linalg.norm(mended.clip.world_positions - sound.world_positions, axis=-1)
@@ -131,7 +129,7 @@ def test_mended_motion_is_sound() -> None:
         assert mend(mend(damaged(kind, 1).clip).clip).findings == ()
 
 
-def test_what_is_frozen_at_an_end_is_said_and_left() -> None:
+def test_frames_frozen_at_an_end_are_reported_and_left() -> None:
     rotations, positions = WALK.rotations.copy(), WALK.positions.copy()
     rotations[-20:], positions[-20:] = rotations[-21], positions[-21]
     clip = Clip(WALK.skeleton, positions, rotations, WALK.fps)

@@ -41,5 +41,5 @@ def test_a_walk_that_gets_faster_does_so_by_itself() -> None:
     assert find_hurries(WALK) == []
 
 
-def test_a_figure_that_stands_has_no_tempo() -> None:
+def test_a_standing_figure_has_no_tempo() -> None:
     assert find_hurries(Clip.at_rest(WALK.skeleton, frames=60)) == []

@@ -1,4 +1,4 @@
-"""The command `moglow clean`: what it says, what it writes, what it leaves alone."""
+"""The command `moglow clean`: its output, the files it writes, and the frames it leaves unchanged."""
 
 import json
 from pathlib import Path
@@ -29,14 +29,14 @@ def take(tmp_path: Path) -> Path:
     return tmp_path / "take.bvh"
 
 
-def test_a_sound_take_has_no_fault_and_comes_out_byte_for_byte(tmp_path: Path) -> None:
+def test_a_sound_take_has_no_damage_and_stays_byte_for_byte(tmp_path: Path) -> None:
     result = clean(SAMPLES / "walk.bvh", "-o", tmp_path / "fixed.bvh")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines() == ["no fault found", f"{tmp_path / 'fixed.bvh'}: no fault found"]
     assert (tmp_path / "fixed.bvh").read_bytes() == (SAMPLES / "walk.bvh").read_bytes()
 
 
-def test_faults_are_listed_and_nothing_is_written(take: Path) -> None:
+def test_damage_is_listed_and_nothing_is_written(take: Path) -> None:
     result = clean(take, "--no-model")
     assert result.exit_code == 0
     assert "are swapped" in result.stdout and "away and back" in result.stdout
@@ -46,14 +46,14 @@ def test_faults_are_listed_and_nothing_is_written(take: Path) -> None:
 def test_good_frames_keep_their_lines(take: Path) -> None:
     fixed = take.with_name("fixed.bvh")
     result = clean(take, "-o", fixed, "--json", "--no-model")
-    said = json.loads(result.stdout)
-    assert [each["kind"] for each in said["findings"]] == ["swap", "spike"]
+    output = json.loads(result.stdout)
+    assert [each["kind"] for each in output["findings"]] == ["swap", "spike"]
     before, after = (file.read_bytes().splitlines() for file in (take, fixed))
-    head = len(before) - said["frames"]
+    head = len(before) - output["frames"]
     changed = [k - head for k, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]]
-    assert changed == said["changed"]
+    assert changed == output["changed"]
     assert set(changed) == {
-        frame for each in said["findings"] for frame in range(each["start"], each["stop"])
+        frame for each in output["findings"] for frame in range(each["start"], each["stop"])
     }
     sound = read_bvh(SAMPLES / "walk.bvh").world_positions
     assert np.abs(read_bvh(fixed).world_positions - sound).max() < 0.01
@@ -66,8 +66,8 @@ def test_a_page_shows_the_take_before_and_after(take: Path) -> None:
     assert "take, before" in text and "take, after" in text and "swapped" in text
 
 
-def test_what_is_strange_and_long_is_drawn_by_the_model(take: Path) -> None:
-    """A leg frozen for most of a second: the curve lets it glide, the model takes the step."""
+def test_long_gaps_are_sampled_by_the_model(take: Path) -> None:
+    """A leg frozen for most of a second: with a curve it glides, with the model it takes a step."""
     clip = read_bvh(SAMPLES / "walk.bvh")
     frozen = inject(clip, "frozen", generator=np.random.default_rng(3))
     write_bvh(frozen.clip, take)

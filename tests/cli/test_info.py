@@ -8,7 +8,8 @@ from click.testing import CliRunner, Result
 
 from moglow.cli.main import cli
 from moglow.models import MODELS
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from tests.support.tiny import tiny_corpus, tiny_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +31,7 @@ def test_every_model_is_listed() -> None:
     assert all(card["is"] for card in cards)
 
 
-def test_a_checkpoint_says_what_it_is(tmp_path: Path) -> None:
+def test_a_checkpoint_is_described(tmp_path: Path) -> None:
     run = TrainingRun(tmp_path / "run", TrainingPlan.of(tiny_recipe(steps=1)), tiny_corpus(), seed=1)
     list(run.events())
     card = json.loads(info(tmp_path / "run", "--json").output)
@@ -55,7 +56,7 @@ def test_the_recipes_are_sound(name: str) -> None:
     assert "parameters" in result.output
 
 
-def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
+def test_errors_are_one_line(tmp_path: Path) -> None:
     assert "did you mean 'paper'" in info("--preset", "papre").output
     assert info().exit_code == 2
     (tmp_path / "garbage").write_bytes(b"garbage")

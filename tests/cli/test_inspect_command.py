@@ -1,4 +1,4 @@
-"""The command `moglow inspect`: what it shows, what it returns."""
+"""The command `moglow inspect`: its output and exit codes."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_a_file_is_shown_in_full(folder: Path) -> None:
     assert result.stdout.count("%") > 20  # how sure each role is
 
 
-def test_faults_are_shown_with_their_places_and_reasons(tmp_path: Path) -> None:
+def test_damage_is_shown_with_frames_and_reasons(tmp_path: Path) -> None:
     sample = read_bvh(Path(__file__).resolve().parents[2] / "data/samples/walk.bvh")
     write_bvh(inject(sample, "swap", generator=np.random.default_rng(2)).clip, tmp_path / "swap.bvh")
     shown = inspect(tmp_path / "swap.bvh").stdout
@@ -78,7 +78,7 @@ def test_json_holds_the_reports(folder: Path) -> None:
     assert sound["figure"]["roles"]["left_foot"][0] == "LeftFoot"
 
 
-def test_a_map_changes_what_is_found(folder: Path, tmp_path: Path) -> None:
+def test_a_map_changes_the_figure(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "map.toml").write_text('[roles]\nleft_toe = ""\nright_toe = ""\n')
     result = inspect(folder / "walk.bvh", "--map", tmp_path / "map.toml")
     assert result.exit_code == 0
@@ -90,7 +90,7 @@ def test_a_map_changes_what_is_found(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["nowhere.bvh", "nowhere"])
-def test_what_is_not_there_is_one_line(folder: Path, name: str) -> None:
+def test_a_missing_file_is_one_line(folder: Path, name: str) -> None:
     result = inspect(folder / name)
     assert result.exit_code == 1
     assert name in result.stderr and result.stderr.count("\n") == 1

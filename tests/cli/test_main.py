@@ -80,8 +80,8 @@ def test_generate_states_the_conventions() -> None:
         assert words in text
 
 
-def test_the_help_is_there_at_once() -> None:
-    """No command's help loads what the command works with."""
+def test_the_help_loads_nothing_heavy() -> None:
+    """No command's help loads the modules that the command needs."""
     code = "import sys; from click.testing import CliRunner; from moglow.cli.main import cli, COMMANDS\n"
     code += "for name in COMMANDS: assert CliRunner().invoke(cli, [name, '-h']).exit_code == 0\n"
     code += "print(*sorted({'numpy', 'torch', 'scipy', 'bvh', 'pyvista'} & set(sys.modules)))"
@@ -89,7 +89,7 @@ def test_the_help_is_there_at_once() -> None:
     assert done.stdout.split() == []
 
 
-def test_the_version_is_said() -> None:
+def test_the_version_is_shown() -> None:
     assert run("--version").output == f"moglow {__version__}\n"
 
 
@@ -181,7 +181,7 @@ def test_export_at_origin_and_in_place(walk_file: Path, tmp_path: Path) -> None:
     assert np.abs(exported(moved, tmp_path, "--in-place").ground_positions()).max() < 1e-4
 
 
-def test_export_units_are_told_apart_by_size(walk_file: Path, tmp_path: Path) -> None:
+def test_export_units_are_distinguished_by_size(walk_file: Path, tmp_path: Path) -> None:
     heights = {}
     for unit in ("cm", "m"):
         clip = exported(walk_file, tmp_path, "--unit", unit)
@@ -208,7 +208,7 @@ def test_export_verbatim_and_portable(walk_file: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out.bvh").read_text().split("MOTION")[0] == text.split("MOTION")[0]
 
 
-def test_export_mends_what_is_asked_for_by_name(walk_file: Path, tmp_path: Path) -> None:
+def test_export_mends_the_named_damage(walk_file: Path, tmp_path: Path) -> None:
     sound = read_bvh(walk_file)
     rotations, joint = sound.rotations.copy(), sound.skeleton.role("left_forearm")
     rotations[20, joint] = quat_multiply(rotations[20, joint], expmap_to_quat([1.5, 0.0, 0.0]))

@@ -1,4 +1,4 @@
-"""A recorded function gives what the function gives, or is the function where it cannot be recorded."""
+"""A graphed function returns the same as the function, and is the function where it cannot be recorded."""
 
 from dataclasses import replace
 from typing import Any
@@ -31,7 +31,7 @@ def test_without_a_gpu_a_function_stays_as_it_is() -> None:
 
 @pytest.mark.gpu
 @on_a_gpu
-def test_each_shape_is_recorded_when_it_comes_again() -> None:
+def test_each_shape_is_recorded_at_its_second_call() -> None:
     def function(x: Tensor, state: Any) -> tuple[Tensor, Any]:
         total = x if state is None else x + state[0]
         return 2 * total, (total, None)
@@ -43,7 +43,9 @@ def test_each_shape_is_recorded_when_it_comes_again() -> None:
     second, state = step(other, state)
     third, state = step(other, state)
     assert [each.tolist() for each in (first, second, third)] == [[2.0] * 3, [6.0] * 3, [10.0] * 3]
-    assert kept.tolist() == [1.0] * 3 and one.tolist() == [1.0] * 3  # what was given and found stays
+    assert (
+        kept.tolist() == [1.0] * 3 and one.tolist() == [1.0] * 3
+    )  # inputs and outputs of earlier calls stay
     assert step.recordings == 1  # with a state; the start came once
     assert step(torch.ones(2, device=device), None)[0].tolist() == [2.0, 2.0]
 
@@ -64,7 +66,7 @@ def test_a_function_that_looks_at_a_number_is_not_recorded() -> None:
 @pytest.mark.gpu
 @on_a_gpu
 @pytest.mark.parametrize("name", MODELS)
-def test_every_model_draws_alike_as_a_graph(name: str) -> None:
+def test_every_model_samples_alike_as_a_graph(name: str) -> None:
     model = MODELS[name](MODELS[name].PRESETS["toy"], 12, 20).to("cuda").eval()
     steps = TorchSteps(model, "cuda")
     step, state, before = steps.recorded(steps.step), steps.initial_state(8), steps.initial_state(8)
@@ -82,7 +84,7 @@ def test_every_model_draws_alike_as_a_graph(name: str) -> None:
 
 @pytest.mark.parametrize("conditioner", ["lstm", "gru"])
 @pytest.mark.parametrize("device", ["cpu:0", pytest.param("cuda", marks=[pytest.mark.gpu, on_a_gpu])])
-def test_an_evaluation_on_a_device_draws_the_same_motions(device: str, conditioner: str) -> None:
+def test_an_evaluation_on_a_device_samples_the_same_motions(device: str, conditioner: str) -> None:
     checkpoint = make_checkpoint(lookahead=2, conditioner=conditioner)
     paths = [preset(name, checkpoint.context.fps) for name in ("line:length=1", "circle:r=0.3")]
     plain = dict(Ensemble(checkpoint, 0.7).motions(paths, [3, 4]))
@@ -139,7 +141,7 @@ def test_recorded_gradients_are_those_of_the_loss(name: str) -> None:
                     torch.testing.assert_close(a, b, rtol=0, atol=EXACT * max(1.0, b.abs().max().item()))
                 else:
                     assert torch.equal(a, b)
-            del loss  # and with it what remembers on which stream gradients are added up
+            del loss  # and with it the streams on which gradients are accumulated
 
 
 def gradients_of(objective: Objective) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Two processes under gloo train as one does, and a run goes on with another number of processes than it began."""
+"""Two processes under gloo train like one, and a run is resumed with another number of processes."""
 
 import json
 import os
@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from moglow.compute.distributed import Place, process_group
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from moglow.training.trainer import StepReport
 from tests.support.tiny import tiny_corpus, tiny_recipe
 
@@ -73,7 +74,7 @@ def test_two_processes_train_as_one_and_take_over_from_each_other(tmp_path: Path
     assert losses(tmp_path / "two", until=WHOLE, resume=True) == pytest.approx(alone[HALF:], abs=CLOSE)
 
 
-def test_without_torchrun_a_process_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_torchrun_there_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with process_group("cpu") as place:
         assert place == Place("cpu", 0, 1)

@@ -1,4 +1,4 @@
-"""Context and target: the paper's order and size, numpy equals torch, the target is undone, parts come back."""
+"""Context and target: the paper's order and size; numpy equals torch; the target is invertible; parts are split."""
 
 from dataclasses import replace
 from typing import Any
@@ -45,18 +45,18 @@ def test_flags_styles_and_lookahead_come_last() -> None:
     np.testing.assert_array_equal(context.build(poses[:3], controls[:6], style)[-5:-2], 1)
 
 
-def test_where_no_style_is_asked_the_usual_one_is_told() -> None:
+def test_a_path_without_style_has_the_default_style() -> None:
     context = tiny_context(ContextSpec(history=3, usual="calm"))
     path = ControlPath.from_velocities(np.tile([1.0, 0, 0], (3, 1)), 20.0)
     assert context.told(None) == "calm" and context.told("brisk") == "brisk"
     assert list(context.styles_of(path)) == ["calm"]
-    asked = replace(path, styles=("brisk", "", "calm"))
-    assert list(context.styles_of(asked)) == ["brisk", "calm", "calm"]
+    partly_styled = replace(path, styles=("brisk", "", "calm"))
+    assert list(context.styles_of(partly_styled)) == ["brisk", "calm", "calm"]
     # Of a clip without a label nothing is known, whatever is usual.
     assert not context.style_vector(None).any()
 
 
-def test_of_a_path_that_goes_sideways_a_style_is_told() -> None:
+def test_a_path_that_goes_sideways_has_its_own_default_style() -> None:
     context = tiny_context(ContextSpec(history=3, sideways="calm"))
     ahead, aside = (
         ControlPath.from_velocities(np.tile(each, (30, 1)), 20.0) for each in ([1.0, 0, 0], [0, 0.4, 0])
@@ -64,11 +64,11 @@ def test_of_a_path_that_goes_sideways_a_style_is_told() -> None:
     back = ControlPath.from_velocities(np.tile([-0.5, 0, 0], (30, 1)), 20.0)
     assert context.styles_of(back) == ("calm",)
     assert list(context.styles_of(ahead)) == [None] and context.styles_of(aside) == ("calm",)
-    for steps, frames, told in ((back, 20, [None]), (aside, 4, [None]), (aside, 15, ["calm"])):
+    for steps, frames, expected in ((back, 20, [None]), (aside, 4, [None]), (aside, 15, ["calm"])):
         mixed = np.concatenate([ahead.velocities(), steps.velocities()[:frames]])
-        assert list(context.styles_of(ControlPath.from_velocities(mixed, 20.0))) == told
-    asked = replace(aside, styles=("brisk",) * 30)
-    assert tuple(context.styles_of(asked)) == asked.styles
+        assert list(context.styles_of(ControlPath.from_velocities(mixed, 20.0))) == expected
+    styled = replace(aside, styles=("brisk",) * 30)
+    assert tuple(context.styles_of(styled)) == styled.styles
     assert list(tiny_context().styles_of(aside)) == [None]
     with pytest.raises(RecipeError, match=r"\[context\] sideways: no style or performer 'calm '"):
         tiny_context(ContextSpec(history=3, sideways="calm "))
@@ -159,7 +159,7 @@ def test_a_posture_is_the_mean_of_the_styles_training_poses() -> None:
     assert not np.any(Context.from_parts(arrays, table, "test").postures)
 
 
-def test_parts_come_back() -> None:
+def test_parts_are_split_again() -> None:
     context = tiny_context()
     arrays, table = context.to_parts()
     back = Context.from_parts(arrays, table, "test")

@@ -1,4 +1,4 @@
-"""A corpus: what goes in comes out, nothing is lost on the disk, damage is said in one line."""
+"""A corpus: round trips, nothing is lost on disk, damaged files are one line."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -80,8 +80,8 @@ def test_a_clip_without_a_label_makes_no_style() -> None:
     assert "none 0.1 min" in str(Summary.of(bare, []))
 
 
-def test_only_training_tells_what_is_normal() -> None:
-    """A held-out clip may be anything, the statistics do not move."""
+def test_statistics_are_those_of_training_clips() -> None:
+    """Held-out clips do not change the statistics, whatever they are."""
     corpus = tiny_corpus()
     features = [corpus.features(stretch) for stretch in corpus.stretches]
     labels = [(s.name, s.style, s.split) for s in corpus.stretches]

@@ -1,4 +1,4 @@
-"""Preprocessing: from files to a corpus, what is dropped and why, the same bytes with any number of processes."""
+"""Preprocessing: from files to a corpus; reasons for dropped frames; the same bytes with any number of processes."""
 
 import json
 from dataclasses import replace
@@ -123,7 +123,7 @@ def test_a_target_skeleton_is_used(folder: Path) -> None:
     assert leg_length(corpus.encoding.skeleton) == pytest.approx(leg_length(small.skeleton), abs=1e-4)
 
 
-def test_faults_are_cut_out_and_said() -> None:
+def test_damage_is_cut_out_and_reported() -> None:
     clips = [weaving(speed) for speed in (0.6, 0.8, 1.0, 1.2)]
     encoding = FeatureSpec().fit(clips)
     rotations = clips[1].rotations.copy()
@@ -162,8 +162,8 @@ def test_styles_come_from_names_too(folder: Path) -> None:
     assert styles == {"brisk/c.bvh": "fast", "brisk/d.bvh": "fast", "calm/a.bvh": "a", "calm/b.bvh": "b"}
 
 
-def test_a_table_of_patterns_says_styles(folder: Path) -> None:
-    """The first that matches; what none matches has the folder's own."""
+def test_a_table_of_patterns_gives_styles(folder: Path) -> None:
+    """The first matching pattern gives the style; without a match it is that of the folder."""
     table = {"sneak": ("a.*",), "any": ("a*", "c*")}
     spec = DataSpec(
         sources=(SourceSpec("calm", style="plain", styles=table), SourceSpec("brisk", styles=table))
@@ -177,7 +177,7 @@ def test_a_jump_of_a_hand_costs_no_more_than_the_cut() -> None:
     encoding = FeatureSpec().fit(clips)
     rotations, hand = clips[1].rotations.copy(), clips[1].skeleton.role("left_forearm")
     rotations[45:, hand] = quat_multiply(rotations[45:, hand], expmap_to_quat(np.array([1.3, 0.0, 0.0])))
-    pieces, fault = trim(
+    pieces, reason = trim(
         encoding,
         [clips[0], replace(clips[1], rotations=rotations), *clips[2:]],
         [True] * 4,
@@ -185,7 +185,7 @@ def test_a_jump_of_a_hand_costs_no_more_than_the_cut() -> None:
         shortest=0.5,
     )[1]
     kept = sum(map(len, pieces))
-    assert kept >= 45, fault
+    assert kept >= 45, reason
 
 
 def test_patterns_pick_and_skip(folder: Path) -> None:
@@ -193,14 +193,19 @@ def test_patterns_pick_and_skip(folder: Path) -> None:
     assert [source.name for source in find_sources(spec, folder)] == ["brisk/c.bvh", "brisk/d.bvh"]
 
 
-def test_a_draw_holds_out_some_files_and_moves_little() -> None:
+def test_a_random_share_of_files_is_held_out() -> None:
     names = [f"{i}.bvh" for i in range(100)]
-    draw = draw_splits(names, 0.1)
+    styles = dict.fromkeys(names, "walk")
+    draw = draw_splits(styles, 0.1)
     assert sorted(draw.values()).count("val") == 10
-    assert draw == draw_splits(names[::-1], 0.1)
-    more = draw_splits([*names, "new.bvh"], 0.1)
+    assert draw == draw_splits(dict.fromkeys(names[::-1], "walk"), 0.1)
+    more = draw_splits({**styles, "new.bvh": "walk"}, 0.1)
     assert sum(draw[name] != more[name] for name in names) <= 1
-    assert set(draw_splits(names[:3], 0.0).values()) == {"train"}
+    assert set(draw_splits(dict.fromkeys(names[:3], ""), 0.0).values()) == {"train"}
+    alone = {name: name for name in names[:20]}  # each the only file of its style
+    assert set(draw_splits(alone, 0.5).values()) == {"train"}
+    held = draw_splits({**styles, **{"sly.bvh": "sly"}}, 0.99)
+    assert held["sly.bvh"] == "train" and list(held.values()).count("train") == 2
 
 
 @pytest.mark.parametrize(
@@ -211,7 +216,7 @@ def test_a_draw_holds_out_some_files_and_moves_little() -> None:
         ({"shortest": 99.0}, "no clip to train on among 6 files .*s long"),
     ],
 )
-def test_what_cannot_work_is_said(folder: Path, change: dict[str, object], message: str) -> None:
+def test_impossible_recipes_are_refused(folder: Path, change: dict[str, object], message: str) -> None:
     data = DataSpec(**change)  # type: ignore[arg-type]
     with pytest.raises(RecipeError, match=message):
         build(folder, data)
@@ -252,7 +257,7 @@ def test_an_expression_that_never_ends_is_stopped(folder: Path, monkeypatch: pyt
 
 
 def test_every_field_of_the_spec_matters(folder: Path) -> None:
-    """Each changes what is found, made or refused."""
+    """Each changes the clips that are found, made or refused."""
     usual, _ = build(folder)
     for change in ({"fps": 20.0}, {"shortest": 0.2}, {"held_out": 0.5, "splits": "none.json"}):
         other, _ = build(folder, DataSpec(**change))

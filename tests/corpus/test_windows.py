@@ -1,4 +1,4 @@
-"""Windows: cut as the corpus says, turned by its own maps, the same for any number of processes, no dead field."""
+"""Windows: cut at the right frames, augmented correctly, the same for any number of processes; every field matters."""
 
 from dataclasses import replace
 from typing import Any
@@ -42,7 +42,7 @@ def cut(footage: Footage, start: int, *, mirror: bool = False, reverse: bool = F
     return window.poses[0].numpy(), window.controls[0].numpy()
 
 
-def test_a_window_is_what_the_corpus_holds(footage: Footage) -> None:
+def test_a_window_is_a_part_of_the_corpus(footage: Footage) -> None:
     corpus, context = tiny_corpus(), tiny_context()
     poses, controls = cut(footage, 5)
     np.testing.assert_allclose(poses, context.standardize_pose(corpus.pose[5 : 5 + K + T]), atol=CLOSE)
@@ -124,7 +124,7 @@ def test_a_lookahead_past_its_clip_holds_the_last_control(footage: Footage) -> N
         np.testing.assert_array_equal(controls[K + T :], np.repeat(controls[K + T - 1 : K + T], L, axis=0))
 
 
-def test_clips_too_short_for_a_window_come_in_batches_of_their_own(footage: Footage) -> None:
+def test_clips_too_short_for_a_window_are_in_separate_batches(footage: Footage) -> None:
     corpus = tiny_corpus()
     long, *others = corpus.split("train")
     brief = replace(long, stop=long.start + K + 6)
@@ -189,7 +189,7 @@ def test_no_field_is_dead(footage: Footage, change: dict[str, Any]) -> None:
     assert any(not torch.equal(before[name], after[name]) for name in before)
 
 
-def test_dropout_hides_as_often_as_it_says(footage: Footage) -> None:
+def test_dropout_hides_the_stated_share(footage: Footage) -> None:
     def hidden(**changes: Any) -> torch.Tensor:
         spec = replace(PLAIN, pose_dropout=0.6, **changes)
         return 1 - windows(footage, spec, batch=2000).batch(0).shown
@@ -197,9 +197,9 @@ def test_dropout_hides_as_often_as_it_says(footage: Footage) -> None:
     assert hidden().mean().item() == pytest.approx(0.6, abs=0.01)
     half = hidden(dropout_windows=0.5)
     assert (half.mean((1, 2)) == 0).float().mean().item() == pytest.approx(0.5, abs=0.05)
-    drawn = hidden(dropout_drawn=True)
-    assert drawn.mean().item() == pytest.approx(0.3, abs=0.02)
-    assert drawn.mean((1, 2)).std() > 0.15
+    sampled = hidden(dropout_drawn=True)
+    assert sampled.mean().item() == pytest.approx(0.3, abs=0.02)
+    assert sampled.mean((1, 2)).std() > 0.15
     shared = hidden(dropout_shared=True)
     assert torch.equal(shared[:, 1:, 0], shared[:, :-1, 1])  # frame t + 1 at lag k is frame t at lag k − 1
     assert shared.mean().item() == pytest.approx(0.6, abs=0.01)
@@ -208,17 +208,17 @@ def test_dropout_hides_as_often_as_it_says(footage: Footage) -> None:
 
 
 def test_a_clip_is_labelled_in_all_its_windows_or_in_none(footage: Footage) -> None:
-    """Of two clips in a style half are one; which one the seed says; one of each style is left in any case."""
+    """Half of two clips in a style is one; the seed determines which; every style keeps at least one."""
     corpus = tiny_corpus()
     alike = replace(corpus, stretches=tuple(replace(each, style="calm") for each in corpus.stretches))
     both = Footage(alike, Context.of_corpus(footage.context.spec, alike))
     chosen = set()
     for seed in range(8):
         batches = Windows(both, replace(PLAIN, labelled=0.5), split="train", batch=100, seed=seed)
-        told = batches.batch(0).style[:, 0].sum(-1) > 0
+        labelled = batches.batch(0).style[:, 0].sum(-1) > 0
         (name,) = alike.labelled("train", 0.5, seed=seed)
         first = batches.orders[T].cuts(0).start < alike.stretches[1].start
-        assert torch.equal(told, first if name == "a" else ~first) and 0 < told.sum() < 100
+        assert torch.equal(labelled, first if name == "a" else ~first) and 0 < labelled.sum() < 100
         chosen.add(name)
     assert chosen == {"a", "b"}
     assert windows(footage, replace(PLAIN, labelled=0.01)).batch(0).style.sum(-1).min() == 1
@@ -238,7 +238,7 @@ def test_a_clip_without_a_style_may_be_in_any(footage: Footage) -> None:
     assert set(style.style.flatten().tolist()) == {0.0, 1.0}
 
 
-def test_noise_is_as_large_as_it_says(footage: Footage) -> None:
+def test_noise_has_the_stated_size(footage: Footage) -> None:
     spec = replace(PLAIN, dequantise=0.01, history_noise={"others": 0.03})
     bare, noisy = windows(footage, PLAIN, batch=500).batch(0), windows(footage, spec, batch=500).batch(0)
     assert (noisy.poses - bare.poses).std().item() == pytest.approx(0.01, rel=0.05)

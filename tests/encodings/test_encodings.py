@@ -25,7 +25,7 @@ from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_path import ControlPath
 
 EXACT = 1e-9  # metres and radians, in double precision
-TOES = 1e-4  # metres; what a feet-first encoding promises of a toe,
+TOES = 1e-4  # metres; the error of a toe in a feet-first encoding,
 JOINTS = 1e-3  # of any joint,
 TURNS = 1e-4  # and a rotation encoding of a rotation, in radians
 FRAMES = 60
@@ -190,7 +190,7 @@ def test_carried_feet_stay_where_they_are_in_the_world(clip: Clip) -> None:
     assert np.abs(carried - pose)[:, encoding.slice("toe_z")].max() > 0.01
 
 
-def test_carry_keeps_volume_and_knows_torch(clip: Clip, encoding: Encoding) -> None:
+def test_carry_preserves_volume_in_numpy_and_torch(clip: Clip, encoding: Encoding) -> None:
     torch = pytest.importorskip("torch")
     features = encoding.features(clip)
     pose, step = torch.tensor(features.pose[5]), torch.tensor(features.control[6] / 30)
@@ -218,7 +218,7 @@ def test_names_and_slices_cover_all_channels_once(clip: Clip, encoding: Encoding
     )
 
 
-def test_what_does_not_move_has_no_channel_and_comes_back() -> None:
+def test_constant_values_have_no_channel_and_are_restored() -> None:
     clip = wander(biped(), frames=600)
     still, hinge = clip.skeleton.index("Neck"), clip.skeleton.index("LeftForeArm")
     angle = np.sin(np.arange(600) / 5)[:, None]
@@ -325,7 +325,7 @@ def test_contact_channels_are_flags_and_change_sides() -> None:
     assert np.array_equal(encoding.contacts(pose @ encoding.mirror.T), flags[:, ::-1])
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_features_of_another_shape_are_refused() -> None:
     clip = wander(biped())
     encoding = FeatureSpec().fit([clip])
     other = wander(biped().scaled(1.1))
@@ -368,7 +368,7 @@ def test_real_clips_are_exact_and_slide_as_before(shared_data: Path, file: str) 
     path = encoding.spec.path(clip)
     again = encoding.decode(encoding.encode(clip, path), path)
     assert np.abs(toe_points(again) - toe_points(clip)).max() < TOES
-    # A knee that bends backwards by up to 8 mm, for a frame or two of a run, comes back bent forwards.
+    # A knee that bends backwards by up to 8 mm, for a frame or two of a run, is restored bent forwards.
     errors = np.linalg.norm(again.world_positions - clip.world_positions, axis=-1).max(1)
     assert np.quantile(errors, 0.98) < JOINTS and errors.max() < 0.02
 

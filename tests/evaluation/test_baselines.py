@@ -1,4 +1,4 @@
-"""The baselines' recipes: read without complaint, say all that matters, learn from the same motion as ours."""
+"""The recipes of the baselines: valid, complete, and with the same motion as the shipped recipe."""
 
 from dataclasses import fields, replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from moglow.corpus.sources import DataSpec
 from moglow.corpus.window_spec import WindowSpec
 from moglow.encodings.encoding import FeatureSpec
 from moglow.recipe import read_recipe
-from moglow.training.run import TrainingPlan
+from moglow.training.plan import TrainingPlan
 
 OPEN = Path(__file__).resolve().parents[2] / "data" / "open"
 BASELINES = sorted((OPEN / "baselines").glob("*.toml"))
@@ -38,7 +38,7 @@ def test_a_baseline_leaves_nothing_about_its_model_and_context_to_defaults(path:
     plan = TrainingPlan.of(recipe)
     assert {field.name for field in fields(plan.config)} == set(recipe.tables["model"]) - {"name"}
     assert {field.name for field in fields(plan.context)} == set(recipe.tables["context"])
-    said = set(recipe.tables["training"]["windows"])
+    stated = set(recipe.tables["training"]["windows"])
     noises = {
         "pose_dropout",
         "dropout_windows",
@@ -47,4 +47,4 @@ def test_a_baseline_leaves_nothing_about_its_model_and_context_to_defaults(path:
         "dequantise",
         "style_dropout",
     }
-    assert noises | {"length"} <= said <= {field.name for field in fields(WindowSpec)}
+    assert noises | {"length"} <= stated <= {field.name for field in fields(WindowSpec)}

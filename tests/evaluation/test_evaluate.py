@@ -1,4 +1,4 @@
-"""Evaluating: every row by the same code, motion as generation draws it, pages and JSON that say what was found."""
+"""Evaluation: all rows by the same code, motion as in generation, and the results as page and JSON."""
 
 import base64
 import hashlib
@@ -36,7 +36,8 @@ from moglow.paths.control_range import ControlRange
 from moglow.paths.synthetic import EVALUATION_PRESETS
 from moglow.sampling.ensemble import WILD, Ensemble, Motion
 from moglow.sampling.sampler import Sampler, Track
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from moglow_viewer.pages.report import make_report, write_report
 from tests.support.rigs import RIGS
 from tests.support.tiny import tiny_corpus, tiny_recipe
@@ -55,14 +56,14 @@ SPEC = EvaluationSpec(
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
-    """Returns a model that has learnt nothing yet."""
+    """Returns a model that has not been trained."""
     run = TrainingRun(tmp_path_factory.mktemp("run"), TrainingPlan.of(tiny_recipe()), tiny_corpus(), seed=0)
     return run.checkpoint()
 
 
 def run(checkpoint: Checkpoint, corpora: Sequence[Corpus], spec: EvaluationSpec = SPEC) -> Evaluation:
-    *said, found = evaluate({"tiny": checkpoint}, corpora, spec)
-    assert isinstance(found, Evaluation) and all(isinstance(each, str) for each in said)
+    *lines, found = evaluate({"tiny": checkpoint}, corpora, spec)
+    assert isinstance(found, Evaluation) and all(isinstance(each, str) for each in lines)
     return found
 
 
@@ -73,26 +74,26 @@ def evaluation(checkpoint: Checkpoint) -> Evaluation:
 
 @pytest.fixture(scope="module")
 def bare(checkpoint: Checkpoint) -> Evaluation:
-    """Returns what can be said with weights only."""
+    """Returns an evaluation of weights without a corpus."""
     return run(checkpoint.with_figures(validation={"real": {"slide_median": 0.05, "jerk": 90.0}}), [])
 
 
-def test_motions_are_those_that_generation_draws(checkpoint: Checkpoint) -> None:
-    """Of paths of different lengths and styles in one batch; up to rounding, which feeds back from frame to frame."""
+def test_motions_are_those_of_generation(checkpoint: Checkpoint) -> None:
+    """Paths of different lengths and styles in one batch; equal up to rounding, which accumulates over frames."""
     style = checkpoint.context.styles[0]
     paths = [
         ControlPath.from_velocities([[speed, 0.0, 0.3]] * n, 20.0, styles=[name] * n if name else None)
         for speed, n, name in ((0.8, 30, None), (1.0, 45, style))
     ]
-    drawn = dict(Ensemble(checkpoint, 0.7).motions(paths, [3, 4]))
+    sampled = dict(Ensemble(checkpoint, 0.7).motions(paths, [3, 4]))
     sampler = Sampler.of(checkpoint, temperature=0.7)
     for k, path in enumerate(paths):
         alone = np.stack([pose[0] for pose, _ in sampler.draw([Track(path, seed=3 + k)])])
-        assert len(drawn[k].clip) == len(path) == len(alone)
-        np.testing.assert_allclose(drawn[k].pose, alone, atol=2e-3)
+        assert len(sampled[k].clip) == len(path) == len(alone)
+        np.testing.assert_allclose(sampled[k].pose, alone, atol=2e-3)
 
 
-def test_a_style_that_a_model_was_not_told_of_is_none_to_it(checkpoint: Checkpoint) -> None:
+def test_a_style_unknown_to_the_model_is_no_style(checkpoint: Checkpoint) -> None:
     paths = [ControlPath(np.zeros((9, 2)), np.zeros(9), 20.0, styles) for styles in (None, ("moonwalk",) * 9)]
     plain, strange = dict(Ensemble(checkpoint, 0.7).motions(paths, [3, 3])).values()
     np.testing.assert_array_equal(plain.pose, strange.pose)
@@ -129,8 +130,8 @@ def test_synthetic_trials_and_the_wander_have_the_paths_of_their_names() -> None
 def test_the_library_finds_a_control_where_it_was_taken_from() -> None:
     corpus = tiny_corpus()
     first, second = corpus.split("train")
-    asked = np.stack([corpus.control[s.start + 12 : s.start + 32] for s in (first, second)])
-    places, distances = RealMotion(corpus).nearest(asked, count=3, apart=10)
+    controls = np.stack([corpus.control[s.start + 12 : s.start + 32] for s in (first, second)])
+    places, distances = RealMotion(corpus).nearest(controls, count=3, apart=10)
     assert places[:, 0].tolist() == [first.start + 12, second.start + 12]
     np.testing.assert_allclose(distances[:, 0], 0.0, atol=2e-3)
     assert (np.diff(distances) >= 0).all()
@@ -162,7 +163,7 @@ def test_the_scores_of_a_motion_do_not_know_where_and_which_way() -> None:
     assert scores["locked_median"] < 0.01 < scores["slide_median"] == pytest.approx(0.1, abs=1e-6)
 
 
-def test_the_floor_is_what_real_motion_gets_and_worse_motion_gets_more() -> None:
+def test_the_floor_is_the_figure_of_real_motion_and_worse_motion_is_above() -> None:
     corpus = tiny_corpus()
     doubled = replace(
         corpus, stretches=tuple(replace(s, split="val") for s in corpus.stretches[:2]) + corpus.stretches
@@ -186,11 +187,11 @@ def gliding(frames: int) -> Motion:
 
 def test_freezing_and_blowing_up_are_seen() -> None:
     motion = gliding(151)
-    asked = ControlPath.from_clip(motion.clip)
-    assert frozen(motion, asked) and not blown_up(motion)
-    assert not frozen(motion, ControlPath.standing(151, 30.0))  # who is asked to stand may stand
+    path = ControlPath.from_clip(motion.clip)
+    assert frozen(motion, path) and not blown_up(motion)
+    assert not frozen(motion, ControlPath.standing(151, 30.0))  # a standing path allows standing
     walked = replace(motion, clip=walk(skeleton_of(RIGS["cmu"]), seconds=5.0, speed=1.2)[0])
-    assert not frozen(walked, asked) and not blown_up(walked)
+    assert not frozen(walked, path) and not blown_up(walked)
     assert blown_up(replace(walked, wild=True))
     sunk = replace(walked, clip=walked.clip.moved((0.0, -0.8, 0.0)))
     assert blown_up(sunk)
@@ -200,7 +201,7 @@ def test_freezing_and_blowing_up_are_seen() -> None:
     assert blown_up(replace(walked, clip=replace(walked.clip, rotations=rotations)))
 
 
-def test_drift_is_what_the_last_minute_has_more() -> None:
+def test_drift_is_the_difference_of_the_last_minute() -> None:
     good, bad = (walk(skeleton_of(RIGS["biped"]), seconds=60.0, fps=10.0, slip=s)[0][:-1] for s in (0.1, 0.2))
     both = replace(
         good,
@@ -255,15 +256,15 @@ def test_a_difference_is_that_of_the_figures_and_none_to_itself(evaluation: Eval
         assert own and own.value == 0.0 and standing(own) == ""
 
 
-def test_a_motion_that_is_worse_on_every_control_is_said_to_be_worse(evaluation: Evaluation) -> None:
+def test_a_motion_that_is_worse_on_every_control_is_reported_as_worse(evaluation: Evaluation) -> None:
     real, model, _ = evaluation.rows
     assert real.parts.keys() == model.parts.keys() == {HELD_OUT, SYNTHETIC}
     slides = model.parts[SYNTHETIC]["slide_mean"]
     farther = replace(slides, values=tuple(value + 0.1 for value in slides.values))
     worse = replace(model, name="worse", parts={SYNTHETIC: {"slide_mean": farther}})
     found = replace(evaluation, rows=(real, model, worse))
-    said = "worse against tiny, synthetic: worse in foot slide, mean (+10 ± 0 cm/s)"
-    assert list(standings(found, SYNTHETIC)) == [said] and said in make_report(found)
+    line = "worse against tiny, synthetic: worse in foot slide, mean (+10 ± 0 cm/s)"
+    assert list(standings(found, SYNTHETIC)) == [line] and line in make_report(found)
     assert difference_text(found, worse, SYNTHETIC, "slide_mean") == "+10 ± 0"
     table = to_json(found)["rows"][2]["farther_than_the_first"][SYNTHETIC]["slide_mean"]
     assert table["standing"] == "worse" and table["value"] == pytest.approx(0.1)
@@ -277,7 +278,7 @@ def test_the_same_seeds_find_the_same(checkpoint: Checkpoint) -> None:
         assert not np.array_equal(first[0].pose, first[1].pose)
 
 
-def test_weights_alone_say_what_they_remember(bare: Evaluation) -> None:
+def test_a_model_without_corpora_is_described_by_its_checkpoint(bare: Evaluation) -> None:
     assert [row.name for row in bare.rows] == [REAL, "tiny"]
     assert bare.real and set(bare.real.figures[HELD_OUT]) == {"slide_median", "jerk"}
     assert HELD_OUT not in bare.rows[1].figures and bare.rows[1].likelihood is None
@@ -347,7 +348,7 @@ def test_names_are_text_in_a_report(evaluation: Evaluation, tmp_path: Path) -> N
         write_report(evaluation, tmp_path / "report.pdf")
 
 
-def test_the_command_writes_both_and_says_the_main_figures(
+def test_the_command_writes_both_and_prints_the_main_figures(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(EvaluationSpec, "quick", lambda self: replace(SPEC, seeds=self.seeds, wanders=1))

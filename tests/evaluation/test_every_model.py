@@ -42,7 +42,7 @@ def test_a_model_trains_and_generates(name: str, corpus: Path, tmp_path: Path) -
     first, *_ = MODELS[name](MODELS[name].PRESETS["toy"], 4, 4).objectives()
     losses = [row["loss"][first.name] for row in log if "step" in row]
     early, late = sum(losses[:10]) / 10, sum(losses[-10:]) / 10
-    assert late < early - 0.2 * abs(early)  # batches differ, so single losses say little
+    assert late < early - 0.2 * abs(early)  # batches differ, so single losses are not compared
     assert Checkpoint.read(run).model == name
     moglow("generate", "--control", "line:length=0.5", "-o", file, "--checkpoint", run)
     assert len(read_bvh(file)) > 5

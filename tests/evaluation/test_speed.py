@@ -67,21 +67,21 @@ def test_every_kernel_that_suits_a_batch_is_timed() -> None:
     assert len(table) == len(kernels) and "p95" in head and all(len(line) == len(head) for line in table)
 
 
-def test_a_preset_comes_back_from_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_preset_is_restored_from_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     subject = Subject.of_preset("compact", pose=POSE, control=3)
     subject.write(tmp_path / "subject")
     again = Subject.read(tmp_path / "subject")
     assert (again.name, again.context, again.config["hidden"]) == ("compact", 663, subject.config["hidden"])
     assert again.weights.keys() == subject.weights.keys()
-    drawn = []
-    monkeypatch.setattr(NumpyMoGlow, "numpy", lambda _, values: drawn.append(values))
+    copied = []
+    monkeypatch.setattr(NumpyMoGlow, "numpy", lambda _, values: copied.append(values))
     sample_first(str(tmp_path / "subject"))
-    assert drawn[0].shape == (1, POSE) and np.isfinite(drawn[0]).all()
+    assert copied[0].shape == (1, POSE) and np.isfinite(copied[0]).all()
 
 
 @pytest.mark.parametrize("preset", ["compact", "base"])
-def test_the_port_draws_what_we_draw(preset: str) -> None:
-    """Otherwise the comparison would be of two different things."""
+def test_the_port_samples_the_same_poses(preset: str) -> None:
+    """Otherwise the benchmark would compare different computations."""
     subject = Subject.of_preset(preset, pose=POSE, control=3)
     model, port = NumpyMoGlow(subject.config, subject.weights), ported(subject, double=True)
     generator, ours, theirs = np.random.default_rng(0), model.initial_state(2), None
@@ -93,7 +93,7 @@ def test_the_port_draws_what_we_draw(preset: str) -> None:
         assert np.abs(pose - expected).max() < 2e-5
 
 
-def test_what_cannot_be_timed_is_said_in_one_line(tmp_path: Path) -> None:
+def test_impossible_benchmarks_are_one_line(tmp_path: Path) -> None:
     file = tmp_path / "gru.safetensors"
     make_checkpoint(conditioner="gru").write(file)
     with pytest.raises(CheckpointError, match="gru"):

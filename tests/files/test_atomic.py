@@ -1,4 +1,4 @@
-"""Laws of `moglow.files.atomic`: a file is whole or unchanged, whoever else writes it, and inputs stay as they are."""
+"""Atomic writing: a file is complete or unchanged, whatever else writes it, and input files stay as they are."""
 
 import os
 import shutil
@@ -32,7 +32,7 @@ def test_two_writers_leave_one_whole_file(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["walk.bvh"]
 
 
-def test_an_exception_leaves_what_was_there(tmp_path: Path) -> None:
+def test_an_exception_leaves_the_old_file(tmp_path: Path) -> None:
     file = tmp_path / "walk.bvh"
     file.write_bytes(b"before")
     with pytest.raises(RuntimeError), replacing(file) as written:
@@ -103,7 +103,7 @@ def test_commands_never_overwrite_their_input(tmp_path: Path, samples: Path) -> 
         assert best.read_bytes() == before[1]
 
 
-def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path: Path) -> None:
+def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     real, link, dangling = tmp_path / "elsewhere" / "a.bvh", tmp_path / "a.bvh", tmp_path / "b.bvh"
     real.write_bytes(b"before")

@@ -1,4 +1,4 @@
-"""Laws of `moglow.files.locks`: one process at a time; what a killed one leaves holds nobody up."""
+"""Locks: one process at a time; a killed process blocks no other."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ with locked(sys.argv[1]):
 
 @contextmanager
 def holding(path: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """Another process that holds the lock of a path, killed at the end."""
+    """Yields another process that holds the lock of a path; it is killed at the end."""
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE)
     assert process.stdout and process.stdout.readline() == b"held\n"
     yield process
@@ -50,7 +50,7 @@ def test_a_second_process_is_refused_until_the_first_one_ends(tmp_path: Path, ki
     assert not lock_file(path).exists()
 
 
-def test_a_lock_that_is_waited_for_is_told_once_and_taken_from_a_killed_process(tmp_path: Path) -> None:
+def test_waiting_for_a_lock_is_reported_once_and_ends_when_its_process_is_killed(tmp_path: Path) -> None:
     path, lines = tmp_path / "open.corpus", list[str]()
     with holding(path) as process:
         killer = threading.Timer(0.7, process.kill)
@@ -86,7 +86,7 @@ def test_a_lock_of_another_program_stays(tmp_path: Path) -> None:
     assert foreign.read_text() == "mine"
 
 
-def test_writing_removes_what_killed_processes_left(tmp_path: Path) -> None:
+def test_writing_removes_the_temporary_files_of_killed_processes(tmp_path: Path) -> None:
     with holding(tmp_path / "a.bvh"):
         with replacing(tmp_path / "b.bvh") as file:
             file.write(b"x")

@@ -1,4 +1,4 @@
-"""Dataclasses from tables: round trips, and errors that name the key, what was expected and what was found."""
+"""Dataclasses from tables: round trips, and errors that name the key, the expected and the actual value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ FULL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_tables_become_dataclasses_and_come_back() -> None:
+def test_tables_become_dataclasses_and_tables_again() -> None:
     value = from_table(Outer, FULL, "here")
     assert value == Outer("x", 3, True, 2.0, "paper", (2.0, "b"), {"toe": 1.0}, Path("a/b"), Inner(1.0, (3,)))
     assert isinstance(value.inner.rate, float)
@@ -69,7 +69,7 @@ def test_tables_become_dataclasses_and_come_back() -> None:
         ({"steps": -1}, "walk.toml: [a] steps is -1; give 0 or more"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(change: dict[str, Any], message: str) -> None:
+def test_each_error_is_one_line(change: dict[str, Any], message: str) -> None:
     with pytest.raises(RecipeError) as caught:
         from_table(Outer, {**FULL, **change}, "walk.toml: [a]")
     assert message in str(caught.value) and "\n" not in str(caught.value)

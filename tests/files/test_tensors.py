@@ -1,4 +1,4 @@
-"""Files of arrays: the safetensors package reads ours and we its; an interrupted write costs nothing."""
+"""Files of arrays: compatible with the safetensors package in both directions; an interrupted write loses nothing."""
 
 import os
 import signal
@@ -114,13 +114,13 @@ def test_garbage_is_refused(tmp_path_factory: pytest.TempPathFactory, garbage: b
         "[1]",
     ],
 )
-def test_a_header_that_lies_is_refused(tmp_path: Path, header: str) -> None:
+def test_a_wrong_header_is_refused(tmp_path: Path, header: str) -> None:
     (tmp_path / "a").write_bytes(len(header).to_bytes(8, "little") + header.encode() + bytes(4))
     with pytest.raises(FileFormatError):
         read_tensors(tmp_path / "a")
 
 
-def test_what_cannot_be_stored_is_named(tmp_path: Path) -> None:
+def test_arrays_that_cannot_be_stored_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match="'z' has type complex128"):
         write_tensors(tmp_path / "a", {"z": np.zeros(2, complex)}, {})
     with pytest.raises(ExportError, match="cannot be written"):
@@ -130,7 +130,9 @@ def test_what_cannot_be_stored_is_named(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_keeps_the_old_file_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_the_old_file_and_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "a").write_text("old")
 
     def full(descriptor: int) -> None:

@@ -1,4 +1,4 @@
-"""What the laws leave open: constraints hold everywhere, roots are exact, masks and degrees hear what they should."""
+"""Properties beyond the laws: constraints hold everywhere, roots are exact, masks and degrees are respected."""
 
 import pytest
 import torch
@@ -15,8 +15,8 @@ from moglow.flows.roots import increasing_root
 D, C = 4, 2
 
 
-def drawn(flow: type[Planar] | type[Radial], size: float) -> Planar | Radial:
-    """Returns a flow whose numbers are anything, of a certain size."""
+def random_flow(flow: type[Planar] | type[Radial], size: float) -> Planar | Radial:
+    """Returns a flow with random parameters of a certain size."""
     generator = Generator().manual_seed(1)
     made = flow(D, MLP(0, C, flow.outputs(D), hidden=8, layers=1, generator=generator), generator=generator)
     with torch.no_grad():
@@ -30,7 +30,7 @@ def drawn(flow: type[Planar] | type[Radial], size: float) -> Planar | Radial:
 def test_any_numbers_make_an_invertible_flow(flow: type[Planar] | type[Radial], size: float) -> None:
     generator = Generator().manual_seed(2)
     x, context = (4 * torch.randn(50, 1, width, dtype=torch.float64, generator=generator) for width in (D, C))
-    made = drawn(flow, size)
+    made = random_flow(flow, size)
     z, ladj, _ = made(x, context)
     assert ladj.isfinite().all()
     torch.testing.assert_close(made.inverse(z, context)[0], x, rtol=0, atol=1e-10 * max(1.0, size**2))
@@ -38,10 +38,12 @@ def test_any_numbers_make_an_invertible_flow(flow: type[Planar] | type[Radial], 
 
 def test_the_constraints_are_those_of_the_paper() -> None:
     context = torch.randn(200, 1, C, dtype=torch.float64, generator=Generator().manual_seed(3))
-    planar, radial = drawn(Planar, 10.0), drawn(Radial, 10.0)
+    planar, radial = random_flow(Planar, 10.0), random_flow(Radial, 10.0)
     assert isinstance(planar, Planar) and isinstance(radial, Radial)
     for flow in (planar, radial):
-        torch.nn.init.zeros_(flow.numbers.start)  # all is then what a loud net says
+        torch.nn.init.zeros_(
+            flow.numbers.start
+        )  # all parameters are then outputs of a net with large weights
     w, u, _, slope, _ = planar.directions(context, None)
     torch.testing.assert_close((w * u).sum(dim=-1), slope, rtol=1e-9, atol=1e-9)
     assert slope.min() >= -1 + FLATTEST - 1e-12 and slope.min() < -0.8 and slope.max() > 1

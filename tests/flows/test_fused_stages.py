@@ -1,4 +1,4 @@
-"""The kernels of the diagonal schedule do what its stages in torch do: on a GPU, or interpreted on a CPU."""
+"""The kernels of the diagonal schedule equal its stages in torch: on a GPU, or interpreted on a CPU."""
 
 import os
 import subprocess
@@ -85,9 +85,9 @@ def test_the_kernels_stay_close_in_bfloat16(shape: str) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not GPU, reason="needs a CUDA GPU: only its own LSTM minds how memory lies")
+@pytest.mark.skipif(not GPU, reason="needs a CUDA GPU: only its LSTM depends on the memory layout")
 @pytest.mark.parametrize("shape", SHAPES)
-def test_drawing_goes_on_from_the_memory_that_the_kernels_leave(shape: str) -> None:
+def test_sampling_continues_from_the_state_of_the_kernels(shape: str) -> None:
     flow, x, context = case(shape)
     with torch.no_grad(), torch.backends.cudnn.flags(allow_tf32=False):
         _, _, state = diagonal(flow, x, context)

@@ -1,4 +1,4 @@
-"""The unrolled LSTM says what the library's says, going back as well, from any state to the next one."""
+"""The unrolled LSTM equals torch's, with its gradients, from any state to the next one."""
 
 import pytest
 import torch
@@ -31,13 +31,13 @@ def test_it_agrees_with_the_library(
     x, known, *pair = leaves
     state = (pair[0], pair[1]) if carried else None
 
-    def everything(said: Tensor, after: State) -> list[Tensor]:
+    def everything(outputs: Tensor, after: State) -> list[Tensor]:
         assert isinstance(after, tuple)
         h, c = after
         assert isinstance(h, Tensor) and isinstance(c, Tensor)
-        loss = said.square().sum() + h.sin().sum() + c.cos().sum()
+        loss = outputs.square().sum() + h.sin().sum() + c.cos().sum()
         wanted = [*net.parameters(), *head.parameters(), x, known, *(pair if carried else ())]
-        return [said, h, c, *torch.autograd.grad(loss, wanted, allow_unused=not context)]
+        return [outputs, h, c, *torch.autograd.grad(loss, wanted, allow_unused=not context)]
 
     hidden, after = net(torch.cat([x, known], dim=-1), state)
     expected = everything(head(hidden), after)
@@ -46,24 +46,24 @@ def test_it_agrees_with_the_library(
         torch.testing.assert_close(a, b, rtol=0, atol=TOLERANCE[dtype])
 
 
-def test_no_gradient_is_made_for_a_context_that_wants_none() -> None:
+def test_no_gradient_is_computed_for_a_context_that_needs_none() -> None:
     net, head = nn.LSTM(X + C, H, batch_first=True), nn.Linear(H, SAID)
     x, known = draw(B, 4, X, seed=2).float().requires_grad_(), draw(B, 4, C, seed=3).float()
-    said, _ = unrolled_lstm(net, head, x, known, None, precision=torch.float32)
-    torch.autograd.backward(said.sum())
+    outputs, _ = unrolled_lstm(net, head, x, known, None, precision=torch.float32)
+    torch.autograd.backward(outputs.sum())
     assert x.grad is not None and known.grad is None
 
 
 def unrolled(layers: int) -> tuple[Tensor, list[Tensor]]:
-    """Returns what an unrolled LSTM says of four frames, and what it was given."""
+    """Returns the output of an unrolled LSTM for four frames, and its inputs."""
     net, head = nn.LSTM(X + C, H, layers, batch_first=True), nn.Linear(H, SAID)
     x, known = draw(B, 4, X, seed=2).float().requires_grad_(), draw(B, 4, C, seed=3).float()
     state = (torch.zeros(layers, B, H), torch.zeros(layers, B, H))
-    said, _ = unrolled_lstm(net, head, x, known, state, precision=torch.float32)
-    return said, [x, known, *state, *net.parameters(), *head.parameters()]
+    outputs, _ = unrolled_lstm(net, head, x, known, state, precision=torch.float32)
+    return outputs, [x, known, *state, *net.parameters(), *head.parameters()]
 
 
-def test_of_what_it_makes_only_the_gates_are_kept() -> None:
+def test_only_the_gates_are_kept_for_the_backward_pass() -> None:
     kept: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -78,9 +78,9 @@ def test_of_what_it_makes_only_the_gates_are_kept() -> None:
 
 
 def test_going_back_a_second_time_is_refused() -> None:
-    said, (x, *_) = unrolled(layers=2)
-    torch.autograd.grad(said.sum(), x, retain_graph=True)
+    outputs, (x, *_) = unrolled(layers=2)
+    torch.autograd.grad(outputs.sum(), x, retain_graph=True)
     with pytest.raises(
         RuntimeError, match="modified by an inplace operation"
     ):  # the gates are gradients by now
-        torch.autograd.grad(said.sum(), x)
+        torch.autograd.grad(outputs.sum(), x)

@@ -1,4 +1,4 @@
-"""Every schedule gives what the plain one gives, gradients too, from any state to the next one."""
+"""Every schedule equals the plain one, with its gradients, from any state to the next one."""
 
 import warnings
 from collections.abc import Iterator
@@ -91,7 +91,7 @@ def test_every_schedule_agrees_with_the_plain_one(name: str, shape: str, carried
             torch.testing.assert_close(a, b, rtol=0, atol=tolerance * max(1.0, b.abs().max().item()))
 
 
-def test_the_diagonal_leaves_out_a_gradient_that_nobody_asks_for() -> None:
+def test_the_diagonal_omits_an_unneeded_gradient() -> None:
     flow, (x, context) = build(3, 2), windows(4, torch.float64)
     z, ladj, _ = SCHEDULES["diagonal"](flow, x.detach(), context.detach(), None)
     gradients = torch.autograd.grad(z.square().sum() - ladj.sum(), tuple(flow.parameters()))
@@ -104,7 +104,7 @@ def test_the_diagonal_leaves_out_a_gradient_that_nobody_asks_for() -> None:
         torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
 
 
-def test_the_diagonal_goes_back_once() -> None:
+def test_the_diagonal_can_be_differentiated_once() -> None:
     z, *_ = SCHEDULES["diagonal"](build(2, 1), *windows(3, torch.float64), None)
     total = z.square().sum()
     torch.autograd.backward(total, retain_graph=True)

@@ -1,4 +1,4 @@
-"""Every format holds the clip: read back by other means, the motion is the same."""
+"""Every format represents the clip: read back by other means, the motion is the same."""
 
 import csv
 from importlib.util import find_spec
@@ -68,7 +68,7 @@ def test_every_format_gives_the_same_bytes_twice(clip: Clip, tmp_path: Path, suf
 
 
 @pytest.mark.parametrize("suffix", WRITTEN)
-def test_what_was_there_stays_if_writing_fails(clip: Clip, tmp_path: Path, suffix: str) -> None:
+def test_the_old_file_stays_if_writing_fails(clip: Clip, tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"walk{suffix}").mkdir()
     with pytest.raises(ExportError, match=r"cannot be written|is a folder"):
         export(clip, tmp_path / f"walk{suffix}")

@@ -1,4 +1,4 @@
-"""A GLB file says what the clip says: read back, its nodes and its skin move as our kinematics move them."""
+"""A GLB file represents the clip: read back by other programs, its nodes and its skin move like the clip."""
 
 import json
 import os
@@ -25,8 +25,8 @@ from tests.conftest import SHARED_DATA
 from tests.support.rigs import DOGS, RIGS
 from tests.support.walking import skeleton_of
 
-SINGLE = 5e-6  # metres; what single precision leaves of a figure a few metres from the origin
-CLOSE = 1e-3  # metres; what other programs may differ by
+SINGLE = 5e-6  # metres; single precision a few metres from the origin
+CLOSE = 1e-3  # metres; tolerance for other programs
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 SKELETONS = {
@@ -156,7 +156,7 @@ def test_joints_that_keep_their_offset_have_no_position_keys(tmp_path: Path) -> 
     assert [node for node, path, _ in written(still, tmp_path).channels if path == "translation"] == [0]
 
 
-def test_names_keep_what_unicode_can_say(tmp_path: Path) -> None:
+def test_names_keep_unicode(tmp_path: Path) -> None:
     skeleton = Skeleton(("ヒップ", "mixamo rig:Spine", "half\udcff"), (-1, 0, 1), np.eye(3))
     names = [node["name"] for node in written(dance(skeleton), tmp_path).nodes]
     assert names == ["ヒップ", "mixamo rig:Spine", "half?", "Body"]
@@ -200,10 +200,10 @@ def agrees_with_three(clips: list[Clip], folder: Path, node_modules: Path) -> li
     assert done.returncode == 0, done.stderr
     errors = []
     for clip, line in zip(clips, done.stdout.splitlines(), strict=True):
-        said = json.loads(line)
-        assert said["issues"]["messages"] == []
+        output = json.loads(line)
+        assert output["issues"]["messages"] == []
         joints, points = (
-            np.array([frame[what] for frame in said["frames"]]) for what in ("joints", "points")
+            np.array([frame[what] for frame in output["frames"]]) for what in ("joints", "points")
         )
         body = capsule_body(clip.skeleton).posed(*clip.world())[:, ::100]
         errors.append((np.abs(joints - clip.world_positions).max(), np.abs(points - body).max()))
@@ -237,13 +237,13 @@ def test_blender_agrees(tmp_path: Path) -> None:
     script, out = Path(__file__).parents[1] / "oracles" / "glb_blender.py", tmp_path / "found.json"
     rates = json.dumps({glb: round(clip.fps) for glb, clip in clips.items()})
     subprocess.run([interpreter, script, out, rates], check=True, capture_output=True, timeout=300)
-    said = json.loads(out.read_text())
-    assert said.keys() == clips.keys()
+    output = json.loads(out.read_text())
+    assert output.keys() == clips.keys()
     for glb, clip in clips.items():
-        joints = [clip.skeleton.index(name) for name in said[glb]["names"]]
+        joints = [clip.skeleton.index(name) for name in output[glb]["names"]]
         body = capsule_body(clip.skeleton).posed(*clip.world())[:, ::100]
         assert sorted(joints) == list(range(len(clip.skeleton)))
         np.testing.assert_allclose(
-            said[glb]["joints"], clip.world_positions[:, joints], atol=CLOSE, err_msg=glb
+            output[glb]["joints"], clip.world_positions[:, joints], atol=CLOSE, err_msg=glb
         )
-        np.testing.assert_allclose(said[glb]["points"], body, atol=CLOSE, err_msg=glb)
+        np.testing.assert_allclose(output[glb]["points"], body, atol=CLOSE, err_msg=glb)

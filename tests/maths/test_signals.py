@@ -1,4 +1,4 @@
-"""Laws of sampled signals: what smoothing and interpolation must leave alone."""
+"""Sampled signals: invariants of smoothing and interpolation."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_smoothing_keeps_ends_and_lines_and_commutes_with_reversal(sigma: float)
 
 
 def test_smoothing_is_a_gaussian_of_that_width() -> None:
-    """A slow wave is damped as the transform of a Gaussian says: exp(−(ωσ)²/2)."""
+    """A slow wave is damped by the transform of a Gaussian: exp(−(ωσ)²/2)."""
     wave = np.sin(0.2 * np.arange(1000))
     assert np.abs(smooth_gaussian(wave, 5.0)[200:-200]).max() == pytest.approx(np.exp(-0.5), rel=1e-2)
 

@@ -1,4 +1,4 @@
-"""Laws of two-bone inverse kinematics: exact lengths, what can be reached is, calm at a straight leg."""
+"""Two-bone inverse kinematics: exact bone lengths, reachable targets are reached, stable at a straight leg."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_bones_keep_their_lengths(legs: tuple[np.ndarray, ...], softness: float)
     np.testing.assert_allclose(np.linalg.norm(ankle - knee, axis=-1), shin, atol=EXACT)
 
 
-def test_reaches_what_can_be_reached(legs: tuple[np.ndarray, ...]) -> None:
+def test_reachable_targets_are_reached(legs: tuple[np.ndarray, ...]) -> None:
     hip, wanted, thigh, shin, _ = legs
     distance = np.linalg.norm(wanted - hip, axis=-1)
     near = (distance < thigh + shin) & (distance > np.abs(thigh - shin))
@@ -90,7 +90,7 @@ def test_soft_reach_tames_the_knee() -> None:
 
 
 def test_knee_direction_glides_to_the_straight_answer() -> None:
-    """As the knee sinks into the line of the leg the direction stays continuous and ends at the given one."""
+    """As the knee approaches the line of the leg, the direction stays continuous and ends at the given one."""
     hip, ankle = np.zeros(3), np.array([0.0, -0.8, 0.0])
     height = np.linspace(0.1, 0.0, 2001)
     knee = np.stack([height, np.full_like(height, -0.4), np.zeros_like(height)], axis=-1)

@@ -29,7 +29,7 @@ def test_a_known_walk_is_measured_as_it_was_made(rig: str) -> None:
     assert mirrored.left == pytest.approx(found.right, abs=0.03)
 
 
-def test_who_stands_takes_no_steps() -> None:
+def test_a_standing_figure_takes_no_steps() -> None:
     found = gait(Clip.at_rest(skeleton_of(RIGS["biped"]), frames=60))
     assert found.steps == 0 and math.isnan(found.width) and math.isnan(found.crossed)
     assert np.isfinite(found.lean) and found.low_toe_speed == 0.0

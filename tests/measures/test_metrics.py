@@ -1,6 +1,4 @@
-"""Laws of `moglow.measures.metrics` and `moglow.measures.similarity`: what is known is measured, turning and
-reversing change nothing.
-"""
+"""Metrics and similarity: known values are measured; turning and reversing motion changes nothing."""
 
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -110,7 +108,7 @@ def test_the_footstep_curve_rises_where_feet_stand_and_joins_steps_beyond() -> N
 
 @pytest.mark.parametrize("heading", [0.0, np.pi / 2])
 @pytest.mark.parametrize("slip", [0.0, 0.2])
-def test_the_stance_walks_what_the_slip_leaves(slip: float, heading: float) -> None:
+def test_the_stance_share_is_one_minus_the_slip(slip: float, heading: float) -> None:
     clip = walking(slip=slip, speed=1.0, seconds=8.0).moved(heading=heading)
     asked = ControlPath.from_clip(clip, smoothing=0.0)
     implied = stance_velocity(toe_points(clip), clip.ground_positions(), clip.headings(), clip.fps)
@@ -118,8 +116,8 @@ def test_the_stance_walks_what_the_slip_leaves(slip: float, heading: float) -> N
     assert np.isnan(stance_share(implied, 0.1 * asked.velocities()[:, :2]))
 
 
-def test_stance_velocity_is_what_the_feet_walk() -> None:
-    """Seen from feet that slip, the body walks slower than it moves; in any direction and heading."""
+def test_stance_velocity_is_that_of_the_feet() -> None:
+    """Relative to slipping feet, the body walks slower than it moves; in any direction and heading."""
     for slip in (0.0, 0.2):
         clip = walking(slip=slip, speed=1.1).moved(heading=0.7)
         path = ControlPath.from_clip(clip, smoothing=0.0)
@@ -179,7 +177,7 @@ def test_frechet_distance_of_few_windows() -> None:
     assert frechet_distance(a, 2 * a) > 1.0
 
 
-def test_a_space_of_windows_knows_no_place_no_unit_and_keeps_what_varies() -> None:
+def test_a_space_of_windows_is_invariant_to_place_and_unit() -> None:
     generator = np.random.default_rng(2)
     real = generator.normal(size=(300, 3)) @ generator.normal(size=(3, 20)) + 5.0
     space = WindowSpace.fit(real, dimensions=3)
@@ -193,7 +191,7 @@ def test_a_space_of_windows_knows_no_place_no_unit_and_keeps_what_varies() -> No
     )
 
 
-def test_activity_tells_a_frozen_figure_from_a_walking_one() -> None:
+def test_activity_distinguishes_a_frozen_figure_from_a_walking_one() -> None:
     walked = walking(seconds=4.0)
     still = np.repeat(walked.rotations[:1], len(walked), axis=0)
     gliding = replace(walked, rotations=still)
@@ -209,7 +207,7 @@ def test_diversity_is_the_mean_over_pairs() -> None:
     assert diversity(takes) == pytest.approx(2.0)
 
 
-def test_drift_tells_where_it_gets_worse() -> None:
+def test_drift_is_positive_where_motion_gets_worse() -> None:
     good, bad = walking(seconds=10.0), walking(seconds=10.0, slip=0.3).moved((0.0, 0.5, 0.0))
     both = replace(
         good,
@@ -230,10 +228,10 @@ def test_drift_tells_where_it_gets_worse() -> None:
 @pytest.mark.parametrize(
     ("folder", "median", "mean"), [("open_snu_walk", 0.013, 0.034), ("open_cmu69", 0.048, 0.070)]
 )
-def test_real_motion_slides_as_its_readme_says(
+def test_real_motion_slides_as_stated_in_its_readme(
     folder: str, median: float, mean: float, shared_data: Path
 ) -> None:
-    """Each clip counting by its length, within 2 mm/s; every other file will do."""
+    """Clips are weighted by length; within 2 mm/s, for every other file."""
     clips = [read_bvh(path) for path in sorted((shared_data / "locomotion" / folder).glob("*.bvh"))[::2]]
     slides = np.array([astuple(toe_slide(toe_points(clip), clip.fps)) for clip in clips])
     pooled = np.average(slides, axis=0, weights=[clip.duration for clip in clips])

@@ -14,7 +14,7 @@ from tests.support.walking import skeleton_of, walk
 
 
 @pytest.mark.parametrize("size", [2, 31, 1000])
-def test_blocks_come_to_the_same_as_the_whole(size: int) -> None:
+def test_blocks_have_the_same_figures_as_the_whole(size: int) -> None:
     clip, _ = walk(skeleton_of(RIGS["cmu"]), seconds=4.0, slip=0.2)
     path = ControlPath.from_clip(clip)
     nats, tally = np.linspace(100.0, 200.0, len(clip)), Tally()
@@ -30,7 +30,7 @@ def test_blocks_come_to_the_same_as_the_whole(size: int) -> None:
     assert len(found.figures["log_likelihood_nats"]["per_frame"]) == len(clip)
 
 
-def test_a_model_without_a_likelihood_says_none() -> None:
+def test_a_model_without_a_likelihood_has_no_figure() -> None:
     clip, _ = walk(skeleton_of(RIGS["cmu"]), seconds=1.0)
     tally = Tally()
     tally.sampled(clip, np.full(len(clip), np.nan))

@@ -1,4 +1,4 @@
-"""Autoencoders: what lies off the motion does not come back, sparse is sparse, denoising mends, codes are counted."""
+"""Autoencoders: unlike poses are not reproduced, sparse codes are sparse, denoising corrects, codes are counted."""
 
 import dataclasses
 from typing import Any
@@ -25,7 +25,7 @@ NETS: dict[str, Any] = {"reader": "mlp", "hidden": 8, "encoded": 4, "net": 32, "
 
 
 def flat_poses(seed: int = 1) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns poses (64, 4, D) in a plane, contexts that tell nothing, and the projection onto the plane."""
+    """Returns poses (64, 4, D) in a plane, contexts without information, and the projection onto the plane."""
     generator = Generator().manual_seed(seed)
     basis = torch.linalg.qr(torch.randn(D, INNER, generator=Generator().manual_seed(0)))[0]
     return torch.randn(64, 4, INNER, generator=generator) @ basis.T, torch.zeros(64, 4, 3), basis @ basis.T
@@ -51,7 +51,7 @@ def test_a_narrow_code_keeps_the_plane_of_the_poses_and_drops_the_rest() -> None
     torch.testing.assert_close(bad.mean(), off.square().mean(), rtol=0.3, atol=0)
 
 
-def test_denoising_brings_poses_nearer_to_what_they_were() -> None:
+def test_denoising_moves_poses_towards_the_clean_ones() -> None:
     model = trained(Denoising(Denoising.Config(**NETS, noise=1.0, blanked=0.1), D, 3))
     assert isinstance(model, Denoising)
     pose, context, _ = flat_poses(seed=3)
@@ -79,7 +79,7 @@ def test_a_kl_penalty_holds_every_number_near_its_rate() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(AUTOENCODERS))
-def test_drawn_codes_have_the_mean_and_covariance_of_those_seen(name: str) -> None:
+def test_sampled_codes_have_the_mean_and_covariance_of_training_codes(name: str) -> None:
     model = build(name)
     assert isinstance(model, Autoencoder)
     pose, context = windows()

@@ -1,4 +1,4 @@
-"""FlowGMM: exact sums over styles, samples that its own density explains, styles learnt from few labels."""
+"""FlowGMM: exact sums over styles, samples consistent with its density, styles learnt from few labels."""
 
 import math
 from typing import Any
@@ -22,7 +22,7 @@ def model(**changes: Any) -> FlowGMM:
 
 
 def windows(style: int | None = None, batch: int = B) -> tuple[Tensor, Tensor]:
-    """Returns poses, and contexts whose last channels tell a style, or none."""
+    """Returns poses, and contexts whose last channels contain a style, or none."""
     generator = Generator().manual_seed(3)
     pose = torch.randn(batch, T, D, dtype=torch.float64, generator=generator)
     context = torch.randn(batch, T, SEEN + S, dtype=torch.float64, generator=generator)
@@ -33,7 +33,7 @@ def windows(style: int | None = None, batch: int = B) -> tuple[Tensor, Tensor]:
 
 
 def test_the_likelihood_of_a_window_is_the_sum_over_its_styles() -> None:
-    """log Σₛ πₛ p(window | s), though it is taken frame by frame, where all that a frame says is news."""
+    """log Σₛ πₛ p(window | s), computed frame by frame, with `news` = 1."""
     flow = model(news=1.0)
     whole = flow.log_prob(*windows())[0].sum(dim=1)
     parts = torch.stack([flow.log_prob(*windows(style))[0].sum(dim=1) for style in range(S)])
@@ -41,7 +41,7 @@ def test_the_likelihood_of_a_window_is_the_sum_over_its_styles() -> None:
 
 
 def test_the_flow_does_not_see_the_style() -> None:
-    """Two components at one place make styles that nothing tells apart."""
+    """Two components at one place are styles that no motion separates."""
     flow = model()
     with torch.no_grad():
         flow.means.zero_()
@@ -63,7 +63,7 @@ def test_a_sample_leaves_the_state_that_scoring_it_does(style: int | None) -> No
     torch.testing.assert_close(drawn[1], scored[1], rtol=0, atol=1e-8)
 
 
-def test_a_told_style_is_drawn_from_its_component_and_no_style_from_all() -> None:
+def test_a_style_is_sampled_from_its_component_and_no_style_from_all() -> None:
     flow, many = model(), 4000
     with torch.no_grad():
         flow.means.copy_(torch.tensor([[20.0], [-20.0]]).expand(S, D))
@@ -92,8 +92,8 @@ def test_motion_without_a_style_stays_in_the_one_that_it_has() -> None:
     assert all(torch.equal(each, chosen[0]) for each in chosen) and 0 < int(chosen[0].sum()) < 50
 
 
-def test_few_labels_name_what_many_clips_show() -> None:
-    """Two clusters, one labelled window of each and sixty without a label: both are told apart."""
+def test_few_labels_name_the_clusters_of_many_clips() -> None:
+    """Two clusters, with one labelled window each and sixty unlabelled ones, are separated."""
     generator = Generator().manual_seed(1)
     truth = torch.arange(62) % 2
     shift = 1.0 * (2 * truth - 1)[:, None, None]
@@ -116,7 +116,7 @@ def test_few_labels_name_what_many_clips_show() -> None:
     assert (evidence.argmax(dim=-1) == truth).float().mean() > 0.95
 
 
-def test_emphasis_is_the_weight_of_what_is_told() -> None:
+def test_emphasis_is_the_weight_of_labelled_windows() -> None:
     told, free = windows(0), windows()
     pose, context = (torch.cat(parts) for parts in zip(told, free, strict=True))
     nats = [-model().log_prob(*each)[0].mean() for each in (told, free)]

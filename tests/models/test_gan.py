@@ -9,7 +9,8 @@ from torch import Generator, Tensor
 from moglow.flows.bijection import State
 from moglow.models.gan import GAN
 from moglow.recipe import Recipe
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from moglow.training.validation import Validation
 from tests.support.tiny import tiny_corpus, tiny_recipe
 
@@ -37,7 +38,9 @@ def test_the_penalty_is_the_steepness_at_real_poses() -> None:
     torch.testing.assert_close(bound - free, slope.square().sum(dim=-1).mean())
 
 
-def test_a_step_draws_other_noise_for_each_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_samples_other_noise_for_each_objective(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     drawn, generated = [], GAN.generated
 
     def noted(self: GAN, context: Tensor, state: State, generator: Generator) -> tuple[Tensor, State]:

@@ -1,4 +1,4 @@
-"""Glow's windows: exact as a joint density, whatever the cuts; drawn at once, and nothing said of them is a lie."""
+"""Glow's windows: exact as a joint density for any cuts; sampled at once, with consistent likelihoods."""
 
 import dataclasses
 from dataclasses import asdict
@@ -20,7 +20,8 @@ from moglow.paths.control_path import ControlPath
 from moglow.paths.control_range import ControlRange
 from moglow.sampling.sampler import Sampler, Track
 from moglow.scoring.likelihood import frame_nats
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from moglow.training.spec import TrainingSpec
 from moglow.training.trainer import Trainer
 from tests.support.tiny import tiny_context, tiny_corpus, tiny_recipe
@@ -49,7 +50,7 @@ def motion(frames: int, pose_dim: int = D, context_dim: int = C) -> tuple[Tensor
     )
 
 
-def test_a_window_costs_what_the_change_of_variables_says() -> None:
+def test_a_window_has_the_likelihood_of_the_change_of_variables() -> None:
     model, (pose, context) = build(), motion(N)
     encoded, _ = model.encode(context[:, :1])
     paid, _ = model.log_prob(pose, context)
@@ -75,7 +76,9 @@ def test_a_window_hears_the_context_of_its_first_frame_and_of_frames_before_it()
 
 
 def test_targets_are_a_triangular_map_of_poses_with_a_constant_determinant() -> None:
-    """So the joint density of a window's targets is one of its poses: what is drawn at once is scored exactly."""
+    """The joint density of a window's targets is therefore one of its poses, and windows sampled at once are scored
+    exactly.
+    """
     context = tiny_context().mapped(lambda array: torch.as_tensor(array, dtype=torch.float64), torch)
     generator = Generator().manual_seed(3)
     poses, controls = (
@@ -92,8 +95,8 @@ def test_targets_are_a_triangular_map_of_poses_with_a_constant_determinant() -> 
     assert determinant.item() == pytest.approx(-N * tiny_context().log_scale, abs=1e-4)
 
 
-def test_density_explains_what_is_drawn() -> None:
-    """Scored from the start, frames cost what was said of them when they were drawn, shared out evenly."""
+def test_samples_have_the_likelihood_of_the_density() -> None:
+    """Scored from the start, frames have the likelihoods of their sampling, distributed evenly over a window."""
     model, (_, context) = build(), motion(2 * N)
     noise = model.sample_noise(2 * N, B, generator=Generator().manual_seed(4)).double()
     state, poses, shares = model.initial_state(), [], []
@@ -127,7 +130,7 @@ def test_rows_may_stand_at_different_places_of_their_windows() -> None:
     assert (mixed != 0).sum(dim=1).tolist() == [2, 1, 2]
 
 
-def test_drawing_after_scoring_begins_a_window_and_so_does_scoring_after_drawing() -> None:
+def test_a_window_begins_where_sampling_follows_scoring_and_the_reverse() -> None:
     model, (pose, context) = build(), motion(N)
     noise = model.sample_noise(B, generator=Generator().manual_seed(5)).double()
     _, scored = model.log_prob(pose[:, :2], context[:, :2])
@@ -184,7 +187,7 @@ def held_out(length: int) -> Windows:
     return Windows(Footage(tiny_corpus(), tiny_context()), spec, split="val", batch=100, seed=1)
 
 
-def test_windows_shorter_than_what_is_scored_at_once_are_refused() -> None:
+def test_training_windows_shorter_than_those_of_the_model_are_refused() -> None:
     context, short = tiny_context(), held_out(length=N - 1)
     model = build(pose_dim=context.pose_dim, context_dim=context.size).float()
     message = r"\[training.windows\] some windows have 3 frames, the model scores 4 at once; raise length"
@@ -194,8 +197,8 @@ def test_windows_shorter_than_what_is_scored_at_once_are_refused() -> None:
         Trainer(model, short, TrainingSpec(steps=1))
 
 
-def test_a_lookahead_shorter_than_a_window_is_told(tmp_path: Path) -> None:
-    for window, said in (
+def test_a_lookahead_shorter_than_a_window_is_reported(tmp_path: Path) -> None:
+    for window, words in (
         (2, ()),
         (4, ("samples 4 frames at once with a lookahead of 2", "context.lookahead=3")),
     ):
@@ -208,11 +211,11 @@ def test_a_lookahead_shorter_than_a_window_is_told(tmp_path: Path) -> None:
             seed=1,
         )
         assert run.checkpoint().about["stride"] == window
-        assert len(run.warnings) == bool(said)
-        assert all(word in run.warnings[0] for word in said)
+        assert len(run.warnings) == bool(words)
+        assert all(word in run.warnings[0] for word in words)
 
 
-def test_a_sampler_draws_windows_and_says_their_shares() -> None:
+def test_a_sampler_samples_windows_and_returns_their_shares() -> None:
     context = tiny_context()
     model = build(pose_dim=context.pose_dim, context_dim=context.size).float()
     weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}

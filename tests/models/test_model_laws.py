@@ -1,4 +1,4 @@
-"""Every model × every law. A new model earns its tests with its line in MODELS and one in SMALL."""
+"""Laws of all models. A new model is tested by adding its line in MODELS and one in SMALL."""
 
 import dataclasses
 from typing import Any
@@ -75,7 +75,7 @@ def test_log_prob_of_a_sequence_is_that_of_its_frames(model: MotionModel) -> Non
 
 
 def test_log_prob_is_a_number_where_there_is_a_density_and_nowhere_else(model: MotionModel) -> None:
-    """A model that draws nothing puts all its weight on one pose; one that draws may still not know how likely."""
+    """A deterministic model has all its mass on one pose; a model that samples may still have no density."""
     log_prob, _ = model.log_prob(*windows())
     none = type(model) in {MODELS[name] for name in WITHOUT_DENSITY}
     assert torch.equal(log_prob.isfinite(), torch.full((B, T), not none))
@@ -102,8 +102,8 @@ def test_score_is_a_number_a_frame_and_that_of_a_sequence_is_that_of_its_frames(
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in KNOWS_ONLY_WHAT_IS_MADE])
-def test_a_grossly_wrong_pose_is_stranger_after_brief_training(name: str) -> None:
-    """Poses lie on a line given by the context; a wrong one is five deviations off it."""
+def test_a_grossly_wrong_pose_scores_higher_after_brief_training(name: str) -> None:
+    """Poses are on a line given by the context; a wrong one is five deviations off it."""
     model, generator = build(name), Generator().manual_seed(7)
     context = torch.randn(32, T, C, dtype=torch.float64, generator=generator)
     pose = context[..., :1].expand(-1, -1, D) + 0.1 * torch.randn(32, T, D, generator=generator)
@@ -132,8 +132,8 @@ def test_steps_follow_the_contexts_of_a_sequence(model: MotionModel) -> None:
     torch.testing.assert_close(*ends, rtol=0, atol=EXACT)
 
 
-def test_steps_depend_on_context_and_state_and_what_is_drawn(model: MotionModel) -> None:
-    """Where a stride begins: the frames drawn with its first are the same whatever comes meanwhile."""
+def test_steps_depend_on_context_state_and_noise(model: MotionModel) -> None:
+    """At the beginning of a stride: the frames sampled with its first one do not depend on later contexts."""
     _, context = windows()
     noise = model.sample_noise(2, B, generator=Generator().manual_seed(4)).double()
     state, n = model.initial_state(), model.stride
@@ -208,7 +208,7 @@ def test_saved_is_loaded_without_initialising_again(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_weights_come_from_the_generator_alone(name: str) -> None:
+def test_weights_depend_on_the_generator_alone(name: str) -> None:
     config = dataclasses.replace(MODELS[name].PRESETS["compact"], **SMALL[name])
     torch.manual_seed(0)
     before = torch.get_rng_state()

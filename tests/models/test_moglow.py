@@ -36,7 +36,7 @@ def test_the_papers_model_has_the_papers_size(paper: MoGlow) -> None:
 
 
 def test_the_papers_model_starts_at_the_known_bits_per_dimension(paper: MoGlow) -> None:
-    """On standardised data: independent channels of deviation one, the least that "standardised" says."""
+    """On standardised data: independent channels of deviation one, the weakest case of "standardised"."""
     pose, context = windows(63, 663, batch=25, frames=8)
     paper.initialize(pose, context)
     with torch.no_grad():
@@ -50,8 +50,8 @@ def test_the_compact_model_fits_on_disk() -> None:
 
 
 @pytest.mark.parametrize("latent", ["normal", "student"])
-def test_log_prob_explains_what_step_makes(latent: str) -> None:
-    """Sampling then scoring gives the noise back: the density of z plus the log-determinant of x → z."""
+def test_log_prob_is_consistent_with_step(latent: str) -> None:
+    """Scoring a sample returns its noise: the density of z plus the log-determinant of x → z."""
     model = MoGlow(dataclasses.replace(SMALL, latent=latent), D, C).double()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -79,8 +79,8 @@ def test_every_schedule_gives_the_same_loss(name: str) -> None:
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
 
 
-def test_dropout_is_drawn_from_the_generator_and_keeps_the_mean() -> None:
-    """The mean over many masks of what the flow sees is the context, and the likelihood itself drops nothing."""
+def test_dropout_is_sampled_from_the_generator_and_keeps_the_mean() -> None:
+    """The mean over many masks is the context, and the likelihood itself uses no dropout."""
     model = MoGlow(dataclasses.replace(SMALL, dropout=0.5), D, C)
     seen: list[Tensor] = []
     model.flow.register_forward_pre_hook(lambda flow, inputs: seen.append(inputs[1]))

@@ -1,4 +1,4 @@
-"""Laws of `moglow.models.reader`: the scale that is asked for is that of the Gaussian and of all that follows it."""
+"""`moglow.models.reader`: the requested scale is that of the Gaussian and of everything after it."""
 
 import pytest
 import torch
@@ -34,6 +34,6 @@ def test_presets_for_walking_cannot_widen(name: str) -> None:
     assert SCALES[config.scale](torch.tensor(1e3)) < WIDEST["bounded"] + 1e-4
 
 
-def test_glow_draws_four_frames_at_once() -> None:
+def test_glow_samples_four_frames_at_once() -> None:
     config = Glow.PRESETS["compact"]
     assert isinstance(config, Glow.Config) and config.window == 4

@@ -13,7 +13,8 @@ from moglow.models.regression import Regression
 from moglow.paths.csv_files import read_path
 from moglow.recipe import Recipe
 from moglow.sampling.generate import generate
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from tests.models.test_model_laws import C, T, build, windows
 from tests.support.tiny import tiny_corpus, tiny_recipe
 
@@ -36,8 +37,8 @@ def test_predictions_see_no_later_context_and_steps_are_predictions() -> None:
         torch.testing.assert_close(pose, whole[:, t], rtol=0, atol=1e-10)
 
 
-def test_it_learns_the_mean_of_what_may_follow() -> None:
-    """Of two poses that follow the same context equally often it says the middle: why it floats."""
+def test_it_learns_the_mean_of_possible_poses() -> None:
+    """If two poses follow the same context equally often, it predicts their mean; this is why its figures float."""
     model = Regression(Regression.Config(hidden=4, layers=1), 2, C)
     pose = torch.stack([torch.full((1, 2), 1.0), torch.full((1, 2), 3.0)])
     context = torch.ones(2, 1, C)
@@ -73,7 +74,7 @@ def test_wrong_settings_are_refused(wrong: dict[str, float]) -> None:
         Regression.Config(**wrong)  # type: ignore[arg-type]
 
 
-def test_dropout_is_no_dead_flag() -> None:
+def test_dropout_has_an_effect() -> None:
     pose, context = windows()
     without, with_half = (
         build("regression", dropout=share)

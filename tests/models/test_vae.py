@@ -1,4 +1,4 @@
-"""The VAE's bound: above the ELBO, below the density, and what is sampled is what is scored."""
+"""The VAE's bound: above the ELBO, below the density, and consistent with samples."""
 
 import math
 
@@ -35,7 +35,7 @@ def density(model: VAE, pose: Tensor, context: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def test_the_bound_rises_with_its_draws_up_to_the_density() -> None:
+def test_the_bound_rises_with_its_samples_up_to_the_density() -> None:
     generator = Generator().manual_seed(4)
     pose, context = (torch.randn(40, 1, width, dtype=torch.float64, generator=generator) for width in (D, C))
     true = density(vae(1), pose, context).mean()
@@ -47,8 +47,8 @@ def test_the_bound_rises_with_its_draws_up_to_the_density() -> None:
 
 
 @torch.no_grad()
-def test_samples_are_as_likely_as_the_density_says() -> None:
-    """Counts draws in small balls about some of them."""
+def test_samples_have_the_stated_density() -> None:
+    """Counts samples in small balls around some of them."""
     model, context, shown, radius = vae(1), torch.ones(4000, C, dtype=torch.float64), 100, 0.5
     noise = model.sample_noise(4000, generator=Generator().manual_seed(5)).double()
     poses, _ = model.step(context, None, noise)

@@ -71,7 +71,7 @@ def test_a_figure_that_faces_elsewhere_is_turned() -> None:
 
 @pytest.mark.parametrize("rig", ["cmu", "mixamo", "snu"])
 def test_joint_frames_do_not_matter_when_there_is_a_motion(rig: str) -> None:
-    """With frames turned at random the zero pose is a heap of bones; the motion still tells what faces where."""
+    """With randomly turned joint frames the zero pose is no pose; the motion still determines the directions."""
     clip, _ = walk(skeleton_of(RIGS[rig]))
     turns = random_turns(clip.skeleton)
     other = rebased(clip, turns)
@@ -99,8 +99,8 @@ def test_without_a_motion_bones_still_point_as_they_should() -> None:
     np.testing.assert_allclose(pointing(overridden, rotations, "spine", "chest"), -DOWN, atol=SMALL)
 
 
-def test_a_motion_tells_how_a_flat_foot_slopes() -> None:
-    """A walk whose feet stand with their toes up by 0.2 rad against the zero pose is one of a foot built like that."""
+def test_the_slope_of_a_flat_foot_is_found_from_the_motion() -> None:
+    """If planted feet have their toes up by 0.2 rad relative to the zero pose, the foot is built like that."""
     clip, _ = walk(skeleton_of(RIGS["mixamo"]))
     foot = clip.skeleton.role("left_foot")
     tilted = np.array(clip.rotations)
@@ -113,7 +113,7 @@ def test_a_motion_tells_how_a_flat_foot_slopes() -> None:
 
 @pytest.mark.parametrize("rig", DOGS)
 def test_dogs_keep_their_paws(rig: str) -> None:
-    """Legs are compared straight down, and what points down instead of ahead is left as it stands."""
+    """Legs are compared straight down; a foot that points down instead of ahead is left unchanged."""
     skeleton = skeleton_of(DOGS[rig])
     rotations = canonical_rotations(skeleton)
     for role in ("left_thigh", "right_shin", "left_front_thigh"):
@@ -122,8 +122,8 @@ def test_dogs_keep_their_paws(rig: str) -> None:
     assert quat_angle(rotations[skeleton.role("left_foot")], [1.0, 0, 0, 0]) < SMALL
 
 
-def test_a_zero_pose_with_a_lying_trunk_is_none() -> None:
-    """As in ACCAD's files: legs lead down, the spine ahead. Thighs turned about themselves are told by the knees."""
+def test_a_zero_pose_with_a_horizontal_trunk_is_no_standing_pose() -> None:
+    """As in ACCAD's files: legs point down, the spine ahead. The twist of thighs is found from the knees."""
     clip, _ = walk(skeleton_of(RIGS["cmu"]))
     turns = np.tile([1.0, 0, 0, 0], (len(clip.skeleton), 1))
     roles = clip.skeleton.anatomy.roles

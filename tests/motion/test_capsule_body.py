@@ -39,7 +39,7 @@ def test_triangles_face_outward_along_their_normals(skeleton: Skeleton) -> None:
 
 
 def test_every_edge_joins_two_triangles(skeleton: Skeleton) -> None:
-    """Points at a pole share a place, so edges are told apart by where they are."""
+    """Points at a pole coincide, so edges are identified by their positions."""
     body = capsule_body(skeleton)
     first = body.triangles[: 2 * (2 * RINGS - 2) * SIDES]
     places = [tuple(place) for place in np.round(body.points, 6) + 0.0]

@@ -132,7 +132,7 @@ def test_resampling_up_and_down_again_is_exact_at_the_frames() -> None:
     assert quat_angle(clip.resample(90.0).rotations[::3], clip.rotations).max() < EXACT
 
 
-def test_resampling_down_removes_what_the_new_rate_cannot_hold() -> None:
+def test_resampling_down_removes_frequencies_above_the_new_rate() -> None:
     """A 25 Hz tremor at 120 fps would come back as 5 Hz at 30 fps if frames were merely dropped."""
     clip = Clip.at_rest(make_skeleton(), frames=240, fps=120.0)
     tremor = np.zeros((240, 3))
@@ -158,7 +158,7 @@ def test_a_mirrored_clip_is_the_mirror_image() -> None:
     assert np.allclose(clip.mirrored().world_positions, image, atol=EXACT)
 
 
-def test_mirroring_is_right_where_the_zero_pose_is_no_t_pose() -> None:
+def test_mirroring_is_right_for_any_zero_pose() -> None:
     """Joint frames turned by quarter turns, left and right differently, as in skeletons with bones along ±X."""
     generator = np.random.default_rng(5)
     clip = make_clip(frames=200)
@@ -204,7 +204,7 @@ def test_reversing_twice_changes_nothing() -> None:
 
 
 def test_random_rotations_survive_kinematics_and_back() -> None:
-    """Local rotations come back from world ones: the tree loses nothing."""
+    """Local rotations are recovered from world ones."""
     skeleton = make_skeleton()
     rotations = quat_normalize(np.random.default_rng(6).normal(size=(20, len(skeleton), 4)))
     clip = Clip(skeleton, Clip.at_rest(skeleton, frames=20).positions, rotations, 30.0)

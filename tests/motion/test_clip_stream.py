@@ -1,4 +1,4 @@
-"""A clip in blocks gives what the whole clip gives."""
+"""A clip processed in blocks equals the clip processed as a whole."""
 
 from pathlib import Path
 
@@ -44,8 +44,8 @@ def test_resampling_blocks_is_resampling_the_whole(size: int, fps: float) -> Non
     np.testing.assert_allclose(pieces.world_positions, whole.world_positions, atol=ROUNDING)
 
 
-def test_retargeting_blocks_is_retargeting_the_whole() -> None:
-    """But for what is only known at the end: the height of the floor, to less than a tenth of a millimetre here."""
+def test_retargeting_in_blocks_equals_retargeting_the_whole() -> None:
+    """Except for the height of the floor, which is known only at the end: less than a tenth of a millimetre here."""
     clip, _ = walk(skeleton_of(RIGS["cmu"]), seconds=12.0)
     target = skeleton_of(RIGS["mixamo"])
     whole, pieces = retarget(clip, target), joined(retarget_blocks(cut(clip, 180), target))

@@ -33,7 +33,7 @@ def test_floor_height_and_time_direction_do_not_matter() -> None:
     np.testing.assert_array_equal(contacts(clip.reversed()), contacts(clip)[::-1])
 
 
-def test_a_held_up_foot_never_stands() -> None:
+def test_a_raised_foot_is_never_planted() -> None:
     skeleton = skeleton_of(RIGS["snu"])
     clip = Clip.at_rest(skeleton, frames=40)
     rotations = clip.rotations.copy()
@@ -47,7 +47,7 @@ def test_rate_hardly_matters() -> None:
 
 
 def test_each_setting_matters() -> None:
-    """A change of any threshold changes what is found on a walk with hops, hobbles and slides."""
+    """Changing any threshold changes the contacts of a walk with hops, hobbles and slides."""
     clip, _ = walk(skeleton_of(RIGS["cmu"]), seconds=8.0, fps=60.0, slip=0.25)
     generator = np.random.default_rng(3)
     noise = np.cumsum(generator.normal(scale=0.006, size=(len(clip), 3)), axis=0)
@@ -71,7 +71,7 @@ def test_toe_floor_ignores_a_foot_in_the_air_and_outliers() -> None:
 
 
 def test_toe_points_without_toe_joints() -> None:
-    """The foot's end site stands for the toe, and the ankle where there is not even that."""
+    """The foot's end site is used for the toe, or else the ankle."""
     skeleton = skeleton_of(RIGS["no toes, no collar bones"])
     feet = [leg.ankle for leg in skeleton.anatomy.legs]
     bare = Clip.at_rest(skeleton)
@@ -81,7 +81,7 @@ def test_toe_points_without_toe_joints() -> None:
     np.testing.assert_allclose(points, bare.world_positions[:, feet] + [0.0, -0.07, 0.2])
 
 
-def test_no_legs_is_said_in_one_line() -> None:
+def test_a_figure_without_legs_is_one_line() -> None:
     with pytest.raises(SkeletonError, match="no leg was found"):
         contacts(Clip.at_rest(Skeleton(("Root", "Tip"), (-1, 0), np.eye(3)[:2])))
 

@@ -1,6 +1,4 @@
-"""Laws of `moglow.motion.foot_lock`: planted toes stand still, bones stay rigid, flying feet are left alone,
-streams are exact.
-"""
+"""The foot lock: planted toes do not move, bones stay rigid, raised feet are unchanged, streams are exact."""
 
 from dataclasses import fields, replace
 from pathlib import Path
@@ -131,7 +129,7 @@ def test_the_body_sinks_at_the_joint_that_a_file_can_move() -> None:
 
 
 @pytest.mark.parametrize("frames", [1, 2, 5])
-def test_the_shortest_clips_come_through(frames: int) -> None:
+def test_the_shortest_clips_are_accepted(frames: int) -> None:
     clip, _ = walk(skeleton_of(RIGS["cmu"]), slip=0.2)
     short = clip[3 : 3 + frames]
     assert len(lock_feet(short)) == frames

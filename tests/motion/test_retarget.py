@@ -163,8 +163,8 @@ def test_a_root_above_the_hips_carries_them_when_only_it_can_move() -> None:
     )
 
 
-def test_legs_alone_are_not_feet() -> None:
-    """Without inverse kinematics a foot of another build does not stand still."""
+def test_without_inverse_kinematics_feet_slide() -> None:
+    """Without inverse kinematics, planted feet of other proportions move."""
     clip, planted = walk(skeleton_of(RIGS["mixamo"]))
     target = skeleton_of(RIGS["mixamo"])
     offsets = target.offsets.copy()
@@ -202,7 +202,7 @@ SOURCES = {
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_real_feet_slide_no_more_than_before(name: str, shared_data: Path, samples: Path) -> None:
-    """Onto the figure of our samples, onto each other, and back."""
+    """Onto the figure of the samples, onto each other, and back."""
     figure = read_bvh(samples / "figure.bvh").skeleton
     clips = {key: read_bvh(shared_data / "locomotion" / path)[:400] for key, path in SOURCES.items()}
     clip = clips[name]

@@ -1,4 +1,4 @@
-"""Toes bend where their tips would be below the floor: tips come to lie on it, and nothing else moves."""
+"""Toes bend where their tips would be below the floor: the tips are then on it, and nothing else moves."""
 
 from pathlib import Path
 

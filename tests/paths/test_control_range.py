@@ -1,4 +1,4 @@
-"""Laws of what controls were seen: what goes beyond is named, and slowing down leads the same way within it."""
+"""The range of a model's controls: excess is named, and slowing down keeps the way within it."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_a_path_within_the_range_stays_as_it_is() -> None:
     assert np.allclose(SEEN.slowed(path).positions, path.positions, atol=1e-9)
 
 
-def test_warnings_name_what_was_asked_and_what_was_seen() -> None:
+def test_warnings_name_the_requested_and_the_recorded_speed() -> None:
     (warning,) = SEEN.warnings(preset("line:speed=6.2,length=60", 30.0))
     assert warning.startswith("forward: 6.2 m/s asked at") and warning.endswith("1.3 m/s within reach")
 
@@ -47,7 +47,7 @@ def test_the_range_of_a_walk_covers_it() -> None:
     assert ControlRange.of(path.velocities()[60:-60]).stands(path)
 
 
-def test_what_was_never_seen_slows_nothing_to_a_halt() -> None:
+def test_unrecorded_directions_slow_no_path_to_a_halt() -> None:
     path = ControlPath.from_velocities([[-0.6, 0.0, 0.0]] * 91, fps=30.0)
     slowed = ControlRange(forward=1.0, backward=0.0, sideways=0.0, turn=1.0).slowed(path)
     assert slowed.duration <= 4 * path.duration + 0.1

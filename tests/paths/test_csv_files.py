@@ -1,4 +1,4 @@
-"""Laws of paths as CSV: every spelling gives the same path, what is written comes back, every slip is named."""
+"""Paths as CSV: every spelling gives the same path, written paths read back, every error is named."""
 
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def test_timed_points_are_passed_in_time_without_a_jerk(file: Path) -> None:
 
 
 @pytest.mark.parametrize("fps", [20.0, 30.0, 29.97, 120.0])
-def test_what_is_written_comes_back(file: Path, fps: float) -> None:
+def test_written_paths_read_back(file: Path, fps: float) -> None:
     path = preset("figure8:r=1.5", fps)
     styled = ControlPath(
         path.positions, path.headings, fps, ("calm, slow",) * (len(path) - 9) + ("proud",) * 9
@@ -162,7 +162,7 @@ def test_slips_are_named_by_file_line_and_column(file: Path, text: str, message:
     assert "\n" not in str(error.value)
 
 
-def test_what_is_no_file_is_named(tmp_path: Path) -> None:
+def test_a_path_that_is_no_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         ControlError, match=r"missing\.csv: no such file; give a CSV file or a preset: line, circle"
     ):

@@ -1,4 +1,4 @@
-"""Laws of named paths: each begins at the origin at rest, keeps its shape, pace and length, and says what is wrong."""
+"""Preset paths: each begins at the origin at rest and keeps its shape, pace and length; errors are named."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_a_circle_is_round_and_closes() -> None:
         assert path.velocities()[:, 0].max() == pytest.approx(1.2, rel=0.01)
 
 
-def test_who_steps_aside_or_back_looks_ahead() -> None:
+def test_a_figure_that_steps_aside_or_back_faces_ahead() -> None:
     for name, forward, sideways in (
         ("side", 0, 3),
         ("side:speed=-0.4", 0, -3),
@@ -133,7 +133,7 @@ def test_a_hairpin_is_turned_on_the_spot() -> None:
     assert abs(wrap_angle(path.headings[-1] - np.pi)) < MILLIMETRE
 
 
-def test_a_drawn_line_with_jitter_is_not_crept_along() -> None:
+def test_a_drawn_line_with_jitter_is_walked_at_its_pace() -> None:
     generator = np.random.default_rng(2)
     points = np.stack([generator.normal(0, 0.004, 120), np.linspace(0, 12, 120)], axis=-1)
     speed = follow(round_corners(points, 0.75)[0], fps=30.0).velocities()[:, 0]

@@ -1,4 +1,4 @@
-"""A stick, a spring and a figure: what is held is reached, nothing jumps, and the lookahead tells the truth."""
+"""Steering: held input is reached, nothing jumps, and the lookahead is right while the input is held."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -31,7 +31,7 @@ def steered(wanted: Array, steering: Steering = STEERING) -> Iterator[Moving]:
 
 @settings(deadline=None)
 @given(hands)
-def test_velocities_stay_in_the_range_and_accelerations_in_what_the_spring_can_do(wanted: Array) -> None:
+def test_velocities_and_accelerations_stay_in_their_ranges(wanted: Array) -> None:
     moved = [Moving(), *steered(wanted)]
     bound = (HIGH - LOW) * STEERING.response / np.e
     for before, after in pairwise(moved):
@@ -43,7 +43,7 @@ def test_velocities_stay_in_the_range_and_accelerations_in_what_the_spring_can_d
 
 @settings(deadline=None)
 @given(hands)
-def test_the_lookahead_is_what_comes_if_the_stick_is_held(wanted: Array) -> None:
+def test_the_lookahead_is_exact_while_the_stick_is_held(wanted: Array) -> None:
     *_, moving = steered(wanted)
     held = np.array([0.7, -0.2, 1.0])
     coming = np.stack([each.velocities for each in _from(moving, held, frames=13)])
@@ -77,7 +77,7 @@ def test_the_rate_changes_nothing(fps: float) -> None:
     assert np.abs(after_a_second(Steering(SEEN, fps)) - after_a_second(STEERING)).max() < EXACT
 
 
-def test_what_a_full_stick_asks_for() -> None:
+def test_the_speed_of_a_full_stick() -> None:
     assert STEERING.wanted(1, 0, 0).tolist() == [1.2, 0, 0]
     assert STEERING.wanted(-1, 0, 0).tolist() == [-0.8, 0, 0]
     assert STEERING.wanted(0, -1, 1).tolist() == [0, -0.4, 1.6]  # side-steps as fast as this model has seen

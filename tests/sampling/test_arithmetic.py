@@ -1,4 +1,4 @@
-"""Every arithmetic draws what numpy draws, within what it rounds; the native kernel is there or says why not."""
+"""Every arithmetic samples like numpy, within its rounding; the native kernel is available or gives a reason."""
 
 import os
 import stat
@@ -56,7 +56,7 @@ def test_a_product_is_a_product(kernel: str, inputs: int, outputs: int, rows: in
 
 @pytest.mark.parametrize("kernel", ERRORS)
 @pytest.mark.parametrize("latent", ["normal", "student"])
-def test_every_arithmetic_draws_what_numpy_draws(kernel: str, latent: str) -> None:
+def test_every_arithmetic_samples_like_numpy(kernel: str, latent: str) -> None:
     checkpoint = make_checkpoint(latent=latent)
     plain = NumpyMoGlow(checkpoint.config, checkpoint.weights)
     other = NumpyMoGlow(checkpoint.config, checkpoint.weights, arithmetic_of(kernel))
@@ -86,7 +86,7 @@ def test_a_row_does_not_see_the_others(kernel: str) -> None:
 
 
 @pytest.mark.parametrize("kernel", ERRORS)
-def test_a_step_changes_none_of_what_it_is_given(kernel: str) -> None:
+def test_a_step_does_not_change_its_inputs(kernel: str) -> None:
     checkpoint = make_checkpoint()
     model = NumpyMoGlow(checkpoint.config, checkpoint.weights, arithmetic_of(kernel))
     context, noise = (
@@ -105,7 +105,7 @@ def test_a_step_changes_none_of_what_it_is_given(kernel: str) -> None:
     assert all(torch.equal(torch.as_tensor(part), before) for part, before in zip(state, kept, strict=True))
 
 
-def test_a_device_draws_the_same_motions_from_the_same_noise() -> None:
+def test_a_device_samples_the_same_motions_from_the_same_noise() -> None:
     checkpoint = make_checkpoint(lookahead=1)
     model = DeviceMoGlow(checkpoint.config, checkpoint.weights, TorchArithmetic("cpu"))
     device, plain = Sampler(on_device(checkpoint.context, "cpu"), model), Sampler.of(checkpoint)
@@ -156,7 +156,7 @@ def test_a_damaged_or_planted_library_is_never_loaded(fresh_kernel: Path) -> Non
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
-def test_nobody_else_can_put_a_library_into_the_cache(fresh_kernel: Path) -> None:
+def test_the_cache_is_private_to_its_user(fresh_kernel: Path) -> None:
     fresh_kernel.mkdir(parents=True, mode=0o777)
     for folder in (fresh_kernel, fresh_kernel.parent):
         folder.chmod(0o777)
@@ -183,7 +183,7 @@ def test_without_a_compiler_numpy_does_the_work(
     assert not [name for _, _, names in os.walk(fresh_kernel) for name in names]
 
 
-def test_auto_takes_what_suits_the_batch() -> None:
+def test_auto_selects_by_batch_size() -> None:
     arithmetic_of("native")
     assert isinstance(make_arithmetic(batch=FEW), Int16Arithmetic)
     assert isinstance(make_arithmetic(batch=FEW + 1), NumpyArithmetic)
@@ -193,7 +193,7 @@ def test_auto_takes_what_suits_the_batch() -> None:
 @pytest.mark.parametrize(
     ("kernel", "device", "says"), [("nmpy", "cpu", "choose from"), ("numpy", "cuda", "runs on the CPU")]
 )
-def test_what_cannot_be_is_said(kernel: str, device: str, says: str) -> None:
+def test_impossible_arithmetics_are_refused(kernel: str, device: str, says: str) -> None:
     with pytest.raises(DeviceError, match=says):
         make_arithmetic(kernel, device=device)
 
@@ -207,7 +207,7 @@ def test_a_gpu_that_is_not_there_is_missed(kernel: str) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-def test_a_gpu_draws_what_numpy_draws() -> None:
+def test_a_gpu_samples_like_numpy() -> None:
     checkpoint = make_checkpoint()
     plain = NumpyMoGlow(checkpoint.config, checkpoint.weights)
     other = NumpyMoGlow(checkpoint.config, checkpoint.weights, make_arithmetic("torch", device="cuda"))

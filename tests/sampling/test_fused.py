@@ -1,4 +1,4 @@
-"""The sampler of few kernels draws what numpy draws: on a GPU, and in Triton's interpreter where there is none."""
+"""The sampler of few kernels samples like numpy: on a GPU, and in Triton's interpreter."""
 
 import os
 import subprocess
@@ -69,7 +69,7 @@ def interpreted() -> None:
 
 
 @needs_triton
-def test_the_interpreter_draws_what_numpy_draws() -> None:
+def test_the_interpreter_samples_like_numpy() -> None:
     code = "from tests.sampling.test_fused import interpreted; interpreted()"
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -88,7 +88,7 @@ def test_without_a_gpu_it_is_torch() -> None:
 
 
 def test_a_batch_has_tiles_of_its_own_kind() -> None:
-    """A motion's bits hang on the tiles: whoever draws with one kind always draws whole ones of it."""
+    """The bits of a motion depend on the tiles; a batch uses whole tiles of one kind."""
     rows = sorted({tiles.rows for tiles in TILES.values()})
     assert rows[0] == 1 and all(large % small == 0 for small, large in pairwise(rows))
 
@@ -97,7 +97,7 @@ def test_a_batch_has_tiles_of_its_own_kind() -> None:
 @on_a_gpu
 @pytest.mark.parametrize("tiles", CHOSEN)
 @pytest.mark.parametrize("config", CONFIGS, ids=["two layers", "one layer"])
-def test_a_gpu_draws_what_numpy_draws(config: dict[str, Any], tiles: str) -> None:
+def test_a_gpu_samples_like_numpy(config: dict[str, Any], tiles: str) -> None:
     checkpoint = make_checkpoint(**config)
     arithmetic = TorchArithmetic("cuda")
     model = moglow_on(checkpoint.config, checkpoint.weights, arithmetic, tiles=tiles)
@@ -111,7 +111,7 @@ def test_a_gpu_draws_what_numpy_draws(config: dict[str, Any], tiles: str) -> Non
 @on_a_gpu
 @pytest.mark.parametrize("tiles", CHOSEN)
 @pytest.mark.parametrize("kernel", ["torch", "bfloat16"])
-def test_a_gpu_draws_a_preset(kernel: str, tiles: str) -> None:
+def test_a_gpu_samples_a_preset(kernel: str, tiles: str) -> None:
     subject = Subject.of_preset("compact", pose=63, control=3)
     arithmetic = make_arithmetic(kernel, device="cuda")
     assert isinstance(arithmetic, TorchArithmetic)
@@ -124,7 +124,7 @@ def test_a_gpu_draws_a_preset(kernel: str, tiles: str) -> None:
 @pytest.mark.gpu
 @on_a_gpu
 @pytest.mark.parametrize("fused", [True, False], ids=["few kernels", "torch"])
-def test_a_graph_draws_what_single_launches_draw(fused: bool) -> None:
+def test_a_graph_samples_like_single_launches(fused: bool) -> None:
     checkpoint = make_checkpoint()
     made = FusedMoGlow if fused else DeviceMoGlow
     model = made(checkpoint.config, checkpoint.weights, TorchArithmetic("cuda"))
@@ -147,8 +147,8 @@ def test_a_graph_draws_what_single_launches_draw(fused: bool) -> None:
 @pytest.mark.gpu
 @on_a_gpu
 @pytest.mark.parametrize("conditioner", ["lstm", "gru"])
-def test_on_a_gpu_a_motion_does_not_depend_on_what_is_beside_it(conditioner: str) -> None:
-    """To the last bit, whether in a batch of one tile, of several, or alone; of any model."""
+def test_on_a_gpu_a_motion_does_not_depend_on_its_batch(conditioner: str) -> None:
+    """To the last bit, in a batch of one tile, of several, or alone; for any model."""
     sampler = Sampler.of(make_checkpoint(conditioner=conditioner, lookahead=1), device="cuda")
     paths = [ControlPath.from_velocities(np.tile([1.0, 0.0, turn], (6, 1)), sampler.fps) for turn in (0, 0.5)]
     tracks = [Track(path, seed=3, take=take) for take in range(45) for path in paths]
@@ -161,7 +161,7 @@ def test_on_a_gpu_a_motion_does_not_depend_on_what_is_beside_it(conditioner: str
 
 @pytest.mark.gpu
 @on_a_gpu
-def test_a_gpu_draws_the_same_motions_from_the_same_noise() -> None:
+def test_a_gpu_samples_the_same_motions_from_the_same_noise() -> None:
     checkpoint = make_checkpoint(lookahead=1)
     device, plain = Sampler.of(checkpoint, device="cuda"), Sampler.of(checkpoint)
     path = ControlPath.from_velocities(np.tile([1.0, 0.0, 0.5], (9, 1)), plain.fps)

@@ -26,13 +26,15 @@ from tests.sampling.test_sampler import make_checkpoint
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
 
+CARRY = {"toe_x": 0.8, "toe_z": 0.8, "toe_height": 0.7}
+"""Of toes that stand now and then, while the poses of random weights stay those of a body."""
 PATH = ControlPath.from_velocities(np.tile([0.8, 0.0, 0.2], (61, 1)), 30.0)
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     file = tmp_path / "model.safetensors"
-    make_checkpoint(carry={}).write(file)
+    make_checkpoint(carry=CARRY).write(file)
     return file
 
 
@@ -41,17 +43,19 @@ def run(*arguments: object) -> Result:
 
 
 def test_takes_differ_and_repeat() -> None:
-    first, second = generate(make_checkpoint(carry={}), PATH, seed=5, takes=2)
-    (again,) = generate(make_checkpoint(carry={}), PATH, seed=5, takes=1)
+    first, second = generate(make_checkpoint(carry=CARRY), PATH, seed=5, takes=2)
+    (again,) = generate(make_checkpoint(carry=CARRY), PATH, seed=5, takes=1)
     assert np.array_equal(first.clip.rotations, again.clip.rotations)
     assert not np.allclose(first.clip.rotations, second.clip.rotations)
 
 
-def test_the_foot_lock_holds_what_stands() -> None:
-    (free,) = generate(make_checkpoint(carry={}), PATH, foot_lock=False)
-    (held,) = generate(make_checkpoint(carry={}), PATH)
+def test_the_foot_lock_holds_planted_feet() -> None:
+    path = read_path("line:length=4", fps=30.0)
+    (free,) = generate(make_checkpoint(carry=CARRY), path, foot_lock=False)
+    (held,) = generate(make_checkpoint(carry=CARRY), path)
     assert free.slide == free.slide_before == held.slide_before
     planted = contacts(free.clip)
+    assert planted.any()
     toes = toe_points(held.clip)
     both = planted[1:] & planted[:-1]
     assert held.slide.mean <= free.slide.mean
@@ -60,20 +64,20 @@ def test_the_foot_lock_holds_what_stands() -> None:
 
 
 def test_ranking_puts_the_stillest_feet_first() -> None:
-    takes = ranked(list(generate(make_checkpoint(carry={}), PATH, takes=4)), make_checkpoint(carry={}))
+    takes = ranked(list(generate(make_checkpoint(carry=CARRY), PATH, takes=4)), make_checkpoint(carry=CARRY))
     assert {take.number for take in takes} == {0, 1, 2, 3}
     nats = np.median([take.measured.nats.mean() for take in takes])
     score = [
         take.measured.path.mean / FAR
         + take.slide_before.mean / REAL_SLIDE
-        + abs(take.measured.nats.mean() - nats) / (UNUSUAL * make_checkpoint(carry={}).context.pose_dim)
+        + abs(take.measured.nats.mean() - nats) / (UNUSUAL * make_checkpoint(carry=CARRY).context.pose_dim)
         for take in takes
     ]
     assert score == sorted(score)
 
 
-def test_a_path_beyond_what_was_seen_is_slowed_followed_or_refused() -> None:
-    checkpoint = make_checkpoint(carry={})
+def test_a_path_beyond_the_range_is_slowed_followed_or_refused() -> None:
+    checkpoint = make_checkpoint(carry=CARRY)
     fast = ControlPath.from_velocities(np.tile([6.2, 0.0, 0.0], (61, 1)), 20.0)
     same, warnings = within_range(checkpoint, fast, as_asked=True, strict=False)
     assert same is fast and "6.2 m/s asked" in warnings[0] and "1.5 m/s within reach" in warnings[0]
@@ -83,8 +87,8 @@ def test_a_path_beyond_what_was_seen_is_slowed_followed_or_refused() -> None:
         within_range(checkpoint, fast, as_asked=False, strict=True)
 
 
-def test_a_stand_that_was_never_seen_is_told_or_refused() -> None:
-    checkpoint = make_checkpoint(carry={})
+def test_an_unrecorded_stand_is_reported_or_refused() -> None:
+    checkpoint = make_checkpoint(carry=CARRY)
     walked = replace(checkpoint, control_range=replace(checkpoint.control_range, slowest=0.8))
     line, steady = read_path("line", fps=20.0), ControlPath.from_velocities([[1.0, 0.0, 0.0]] * 21, 20.0)
     for as_asked in (False, True):
@@ -98,7 +102,7 @@ def test_a_stand_that_was_never_seen_is_told_or_refused() -> None:
 
 def test_an_unknown_style_is_named_with_the_known_ones() -> None:
     with pytest.raises(ControlError, match="brisk"):
-        list(generate(make_checkpoint(carry={}), styled(PATH, "briks")))
+        list(generate(make_checkpoint(carry=CARRY), styled(PATH, "briks")))
 
 
 def test_the_command_writes_a_take_and_its_figures(model: Path, tmp_path: Path) -> None:
@@ -133,7 +137,7 @@ def test_the_file_is_streamed_and_still_that_of_the_whole_clip(model: Path, tmp_
     out = tmp_path / "walk.bvh"
     run("--control", "line:length=30", "-o", out, "--checkpoint", model, "--takes", 2, "--seed", 3)
     path = read_path("line:length=30", fps=20.0)
-    for take in generate(make_checkpoint(carry={}), path, seed=3, takes=2):
+    for take in generate(make_checkpoint(carry=CARRY), path, seed=3, takes=2):
         assert len(take.clip) > 2 * BLOCK * take.clip.fps, "several blocks, or this would show nothing"
         export(take.clip, tmp_path / "whole.bvh")
         file = tmp_path / f"walk_{take.number + 1}.bvh"
@@ -141,13 +145,13 @@ def test_the_file_is_streamed_and_still_that_of_the_whole_clip(model: Path, tmp_
         assert {key: sidecar(file)[key] for key in take.figures} == take.figures
 
 
-def test_the_sidecar_says_how_likely_each_frame_is_and_what_real_motion_does(tmp_path: Path) -> None:
+def test_the_sidecar_has_likelihoods_and_figures_of_real_motion(tmp_path: Path) -> None:
     about = {
         "likelihood": {"standardized": -50.0, "dequantised": 0.001},
         "real": {"slide_median": 0.03, "slide_mean": 0.06, "jerk": 90.0},
     }
     file, out = tmp_path / "model.safetensors", tmp_path / "walk.bvh"
-    make_checkpoint(carry={}).with_figures(validation=about).write(file)
+    make_checkpoint(carry=CARRY).with_figures(validation=about).write(file)
     run("--control", "line:length=2", "-o", out, "--checkpoint", file)
     said = sidecar(out)
     nats = said["log_likelihood_nats"]
@@ -206,7 +210,7 @@ def test_a_batch_is_the_same_alone_in_shards_and_under_torchrun(
     assert (tmp_path / "path2_2.bvh").read_bytes() == (tmp_path / "all" / "path2_2.bvh").read_bytes()
 
 
-def test_an_interrupted_batch_goes_on_where_it_was(batch: Path, model: Path, tmp_path: Path) -> None:
+def test_an_interrupted_batch_is_resumed(batch: Path, model: Path, tmp_path: Path) -> None:
     common = ("--checkpoint", model, "--control", batch, "-o", tmp_path / "out")
     run(*common)
     files = [tmp_path / "out" / f"path{number}.bvh" for number in range(3)]
@@ -225,7 +229,7 @@ def test_an_interrupted_batch_goes_on_where_it_was(batch: Path, model: Path, tmp
     assert ["already" in line for line in told].count(False) == 1, "a path that changed is walked again"
 
 
-def test_ranking_goes_on_too_and_numbers_by_score(model: Path, tmp_path: Path) -> None:
+def test_ranking_is_resumed_too_and_numbers_by_score(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "walk.bvh"
     common = ("--checkpoint", model, "--control", "line:length=2", "-o", out, "--takes", 4)
     done = run(*common, "--rank")
@@ -268,7 +272,7 @@ def test_each_option_changes_the_file(model: Path, tmp_path: Path, options: tupl
         assert np.abs(changed.ground_positions()).max() < 1e-4
 
 
-def test_a_path_beyond_reach_is_slowed_down_unless_as_asked(model: Path, tmp_path: Path) -> None:
+def test_a_path_beyond_reach_is_slowed_down_unless_kept_as_given(model: Path, tmp_path: Path) -> None:
     common = ("--checkpoint", model, "--control", "line:length=12,speed=4")
     told = run(*common, "-o", tmp_path / "a.bvh", "--as-asked").output
     assert (
@@ -279,7 +283,7 @@ def test_a_path_beyond_reach_is_slowed_down_unless_as_asked(model: Path, tmp_pat
     assert read_bvh(tmp_path / "b.bvh").duration > 1.2 * read_bvh(tmp_path / "a.bvh").duration
 
 
-def test_the_cpu_is_what_auto_takes(model: Path, tmp_path: Path) -> None:
+def test_auto_selects_the_cpu(model: Path, tmp_path: Path) -> None:
     for device in ("auto", "cpu"):
         run(
             "--checkpoint",
@@ -303,8 +307,8 @@ def test_a_gpu_that_is_not_there_is_one_line(model: Path, tmp_path: Path) -> Non
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-def test_on_a_gpu_too_a_motion_does_not_depend_on_what_is_beside_it() -> None:
-    sampler = Sampler.of(make_checkpoint(carry={}), device="cuda")
+def test_a_generated_motion_does_not_depend_on_its_batch_on_a_gpu() -> None:
+    sampler = Sampler.of(make_checkpoint(carry=CARRY), device="cuda")
     tracks = [Track(PATH.resample(sampler.fps), 3, take) for take in range(5)]
     together, alone = list(sampler.draw(tracks)), list(sampler.draw(tracks[3:4]))
     assert sampler.device == "cuda"
@@ -312,7 +316,7 @@ def test_on_a_gpu_too_a_motion_does_not_depend_on_what_is_beside_it() -> None:
 
 
 @pytest.mark.parametrize("rig", ["mixamo", "rigify", "unreal"])
-def test_motion_goes_on_anybodys_rig_with_its_hierarchy_verbatim(
+def test_motion_is_retargeted_to_any_rig_with_its_hierarchy_verbatim(
     model: Path, tmp_path: Path, rig: str
 ) -> None:
     write_bvh(walk(skeleton_of(RIGS[rig]), seconds=1.0)[0], tmp_path / "rig.bvh")

@@ -1,6 +1,4 @@
-"""Laws of `moglow.sampling.infill` and `moglow.scoring.strangeness`: what is known stays; a drawn step is
-nearer than a curve.
-"""
+"""Infilling and strangeness: known frames stay; a sampled step is nearer than a curve."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +37,7 @@ def gap(clip: Clip, joints: tuple[int, ...], frames: slice = slice(60, 85)) -> n
 
 
 def misses(infill: Infill, clip: Clip, missing: np.ndarray) -> tuple[float, float]:
-    """Returns how far all joints are off in metres, on average: of drawn gaps and of curves; the rest stays."""
+    """Returns the mean distance of all joints in metres, of sampled gaps and of curves; the rest is unchanged."""
     drawn, curve = infill(clip, missing), interpolated(clip, missing)
     assert np.array_equal(drawn.rotations[~missing], clip.rotations[~missing])
     assert np.array_equal(drawn.positions[~missing], clip.positions[~missing])
@@ -51,11 +49,11 @@ def misses(infill: Infill, clip: Clip, missing: np.ndarray) -> tuple[float, floa
 
 
 @pytest.mark.parametrize("joints", [LEG, range(len(WALK.skeleton))], ids=["leg", "all"])
-def test_a_drawn_gap_is_near_and_leaves_what_is_known(infill: Infill, joints: Sequence[int]) -> None:
+def test_a_sampled_gap_is_near_and_leaves_known_frames(infill: Infill, joints: Sequence[int]) -> None:
     assert 0.0 < misses(infill, WALK, gap(WALK, tuple(joints)))[0] < 0.1
 
 
-def test_in_held_out_motion_a_drawn_gap_is_nearer_than_a_curve(infill: Infill, shared_data: Path) -> None:
+def test_in_held_out_motion_a_sampled_gap_is_nearer_than_a_curve(infill: Infill, shared_data: Path) -> None:
     clips = [
         read_bvh(shared_data / "locomotion" / "open_cmu69" / f"{name}.bvh")[:150]
         for name in ("69_05_1", "69_10_1", "69_15_1")
@@ -64,7 +62,7 @@ def test_in_held_out_motion_a_drawn_gap_is_nearer_than_a_curve(infill: Infill, s
     assert np.mean([drawn for drawn, _ in off]) < 0.8 * np.mean([curve for _, curve in off])
 
 
-def test_gaps_are_drawn_on_another_figure_at_another_rate(infill: Infill) -> None:
+def test_gaps_are_sampled_on_another_figure_at_another_rate(infill: Infill) -> None:
     clip = retarget(WALK.resample(60.0), skeleton_of(RIGS["mixamo"]))
     missing = gap(clip, limbs(clip.skeleton)["left leg"], slice(140, 180))
     drawn, curve = infill(clip, missing), interpolated(clip, missing)

@@ -1,4 +1,4 @@
-"""Loops close: played again and again there is no jump in place or speed, and feet hold over the seam."""
+"""Loops close: repeated playing has no jump in place or speed, and planted feet stay over the seam."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -47,7 +47,7 @@ def make_checkpoint(
 @pytest.mark.parametrize("latent", ["normal", "student"])
 @pytest.mark.parametrize("scale", ["paper", "bounded"])
 @pytest.mark.parametrize(("encoder", "layers"), [((), 2), ((8,), 1), ((8, 6), 2)])
-def test_numpy_draws_what_torch_draws(latent: str, scale: str, encoder: tuple[int, ...], layers: int) -> None:
+def test_numpy_samples_like_torch(latent: str, scale: str, encoder: tuple[int, ...], layers: int) -> None:
     checkpoint = make_checkpoint(latent=latent, scale=scale, encoder=encoder, layers=layers)
     ours, theirs = NumpyMoGlow(checkpoint.config, checkpoint.weights), checkpoint.to_torch()
     generator = np.random.default_rng(0)
@@ -65,7 +65,7 @@ def test_numpy_draws_what_torch_draws(latent: str, scale: str, encoder: tuple[in
 
 @pytest.mark.parametrize("conditioner", ["lstm", "gru"])
 def test_the_likelihood_is_that_of_the_standardised_pose(conditioner: str) -> None:
-    """What a sampler says of a frame is torch's log_prob of its target, less the scale of targets."""
+    """A sampler's likelihood of a frame is torch's log_prob of its target, less the scale of targets."""
     checkpoint = make_checkpoint(conditioner=conditioner)
     sampler, model = Sampler.of(checkpoint, temperature=0.7), checkpoint.to_torch()
     generator, context = np.random.default_rng(0), checkpoint.context
@@ -108,8 +108,8 @@ def test_a_motion_sets_off_from_a_stand_in_the_posture_of_its_style(
     np.testing.assert_allclose(seen[0][0].poses[0], np.tile(context.posture(label), (3, 1)), atol=1e-6)
 
 
-def test_what_is_drawn_beside_a_motion_changes_no_bit_of_it() -> None:
-    """Whatever the batch: other paths, other lengths, other takes, in any order."""
+def test_a_motion_does_not_depend_on_its_batch() -> None:
+    """To the last bit: other paths, other lengths, other takes, in any order."""
     sampler = Sampler.of(make_checkpoint(lookahead=2, hidden=32), temperature=0.8)
     wanted = [(1.0, 0.3, 30, ""), (0.5, 0.0, 12, "calm"), (0.0, 1.0, 19, "brisk")]
     paths = [
@@ -140,7 +140,7 @@ def test_what_is_drawn_beside_a_motion_changes_no_bit_of_it() -> None:
 
 
 @pytest.mark.parametrize("lookahead", [0, 2])
-def test_the_same_seed_gives_the_same_motion_however_it_is_asked_for(lookahead: int) -> None:
+def test_the_same_seed_gives_the_same_motion_by_every_call(lookahead: int) -> None:
     sampler = Sampler.of(make_checkpoint(lookahead))
     path = ControlPath.from_velocities(np.tile([1.0, 0.1, 0.3], (30, 1)), sampler.fps)
     whole = np.stack(list(sampler.stream(path.velocities(), seed=3, take=1)))
@@ -162,7 +162,7 @@ def test_a_control_is_obeyed_when_it_comes() -> None:
     assert not np.allclose(a[12:], b[12:])
 
 
-def test_temperature_zero_draws_the_same_pose_for_every_seed() -> None:
+def test_temperature_zero_gives_the_same_pose_for_every_seed() -> None:
     sampler = Sampler.of(make_checkpoint(), temperature=0.0)
     velocities = np.tile([1.0, 0, 0], (10, 1))
     a, b = (np.stack(list(sampler.stream(velocities, seed=seed))) for seed in (0, 1))

@@ -25,7 +25,7 @@ def test_there_are_controls() -> None:
 
 @pytest.mark.parametrize("file", CONTROLS, ids=lambda file: file.stem)
 def test_the_shipped_model_walks_it(file: Path, shipped: Checkpoint) -> None:
-    """Its first frames only, which ask for all styles that the file names."""
+    """Its first frames only, with all styles of the file."""
     path = read_path(file)
     named = list(dict.fromkeys(path.styles or ()))
     styles = tuple(named[k % len(named)] for k in range(FRAMES)) if named else None

@@ -26,7 +26,8 @@ from moglow.motion.clip import Clip
 from moglow.recipe import Recipe
 from moglow.scoring.classifier import Classifier, fitted
 from moglow.scoring.style_evidence import StyleAccuracy, best_temperature, evidence, probabilities
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from tests.support.rigs import RIGS
 from tests.support.tiny import CARRY, Weaving, tiny_recipe
 from tests.support.walking import skeleton_of, walk
@@ -92,7 +93,7 @@ def classify(*arguments: object) -> Result:
     return CliRunner().invoke(cli, ["classify", *map(str, arguments)])
 
 
-def test_confidence_is_what_held_out_labels_bear_out() -> None:
+def test_confidence_is_calibrated_by_held_out_labels() -> None:
     """Scores that are three times too sure: the temperature takes that back."""
     random = np.random.default_rng(1)
     true = random.normal(size=(4000, 3))
@@ -124,7 +125,7 @@ def test_the_evidence_is_the_mean_of_the_frames_likelihoods_without_their_past(r
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_any_model_with_styles_and_a_likelihood_tells_them(name: str, tmp_path: Path) -> None:
+def test_any_model_with_styles_and_a_likelihood_classifies(name: str, tmp_path: Path) -> None:
     run = trained(tmp_path / "run", recipe(steps=2, name=name, preset="toy"))
     telling = StyleAccuracy.of_held_out(run.trainer.average, on_device(run.context, "cpu"), postures())
     assert (telling is None) == math.isnan(run.validations[-1].likelihood.standardized)
@@ -134,7 +135,7 @@ def test_any_model_with_styles_and_a_likelihood_tells_them(name: str, tmp_path: 
     assert StyleAccuracy.of_held_out(run.trainer.average, on_device(run.context, "cpu"), none) is None
 
 
-def test_a_table_says_style_and_confidence(run: TrainingRun, clips: Path) -> None:
+def test_a_table_shows_style_and_confidence(run: TrainingRun, clips: Path) -> None:
     result = classify(clips / "calm.bvh", clips / "brisk.bvh", "--checkpoint", run.folder)
     assert result.exit_code == 0, result.output
     head, calm, brisk = result.stdout.splitlines()
@@ -153,7 +154,7 @@ def test_programs_get_json_and_a_bad_file_stops_no_other(run: TrainingRun, clips
     assert alone.exit_code == 1 and alone.output.startswith("error: ") and alone.output.count("\n") == 1
 
 
-def test_the_temperature_comes_from_training(run: TrainingRun) -> None:
+def test_the_temperature_is_fitted_on_training_clips(run: TrainingRun) -> None:
     checkpoint = Checkpoint.read(run.folder)
     classifier = Classifier.of(checkpoint)
     assert run.best.styles is not None
@@ -161,7 +162,7 @@ def test_the_temperature_comes_from_training(run: TrainingRun) -> None:
     assert not Classifier.of(replace(checkpoint, about={})).calibrated
 
 
-def test_who_knows_no_styles_says_so(run: TrainingRun, tmp_path: Path) -> None:
+def test_a_model_without_styles_is_refused(run: TrainingRun, tmp_path: Path) -> None:
     checkpoint = Checkpoint.read(run.folder)
     with pytest.raises(
         CheckpointError, match=r"flowgmm was trained with only the style 'calm'.*data\.sources"
@@ -175,7 +176,7 @@ def test_who_knows_no_styles_says_so(run: TrainingRun, tmp_path: Path) -> None:
     assert result.exit_code == 1 and "was trained with no styles, so it cannot classify" in result.output
 
 
-def test_models_without_a_likelihood_say_so(tmp_path: Path, clips: Path) -> None:
+def test_models_without_a_likelihood_are_refused(tmp_path: Path, clips: Path) -> None:
     trained(tmp_path / "run", recipe(steps=2, name="gan", preset="toy"))
     result = classify(clips / "calm.bvh", "--checkpoint", tmp_path / "run")
     assert result.exit_code == 1 and "a gan has no likelihood to classify by" in result.output
@@ -190,7 +191,7 @@ def test_other_figures_are_put_on_the_models() -> None:
     assert fitted(own, skeleton, 20.0).skeleton is skeleton
 
 
-def test_a_style_can_be_asked_of_it(run: TrainingRun, tmp_path: Path) -> None:
+def test_a_style_can_be_sampled(run: TrainingRun, tmp_path: Path) -> None:
     words = ["generate", "--control", "line:length=1", "--checkpoint", str(run.folder), "--style"]
     made = CliRunner().invoke(cli, [*words, "brisk", "-o", str(tmp_path / "brisk.bvh")])
     assert made.exit_code == 0, made.output

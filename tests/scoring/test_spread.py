@@ -57,7 +57,7 @@ def test_spread_is_that_of_the_truth(factor: float, low: float, high: float) -> 
     assert spread(model, windows) == spread(model, windows)  # a function of the seed
 
 
-def test_health_tells_of_collapsed_modes() -> None:
+def test_health_reports_collapsed_modes() -> None:
     real, likelihood = RolloutFigures(0.05, 0.07, 100.0, 1.0), Likelihood(1.0, 1.0, 10, 0.0)
 
     def said(spread: float) -> str:

@@ -1,4 +1,4 @@
-"""The page about the family follows from models and results; the tutorial's model is a model like the others."""
+"""The page about the family follows from models and results; the model of the tutorial passes the tests of all."""
 
 import importlib.util
 import inspect
@@ -19,7 +19,8 @@ from moglow.models import MODELS
 from moglow.models.model import MotionModel
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.sampler import Sampler
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from scripts.benchmarks.family import ablate
 from scripts.benchmarks.family import run as family
 from scripts.benchmarks.family.page import idea
@@ -31,21 +32,21 @@ LONGEST = 60  # lines of the tutorial's model
 LARGEST = 60_000  # bytes of a picture
 
 
-def test_the_page_is_what_the_models_say_and_the_results_hold() -> None:
+def test_the_page_follows_from_docstrings_and_results() -> None:
     page = (DOCS / "models.md").read_text()
     assert page == family.written(DOCS), "run: python scripts/benchmarks/family/run.py page > docs/models.md"
     assert [name for name in re.findall(r"^## (\w+)$", page, re.MULTILINE)] == list(MODELS)
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_model_says_its_formula_its_reference_and_what_it_is_good_for(name: str) -> None:
-    said = idea(MODELS[name])
-    assert re.search("[=≥∝]", said) and re.search(r"\b(19|20)\d\d\b", said), said
-    assert re.search("^Good for", said, re.MULTILINE), said
-    assert len(re.findall(r"[.:](?=\s|$)", said)) >= 4, "the idea takes four sentences"
+def test_a_models_docstring_has_its_formula_its_reference_and_its_use(name: str) -> None:
+    text = idea(MODELS[name])
+    assert re.search("[=≥∝]", text) and re.search(r"\b(19|20)\d\d\b", text), text
+    assert re.search("^Good for", text, re.MULTILINE), text
+    assert len(re.findall(r"[.:](?=\s|$)", text)) >= 4, "the idea takes four sentences"
 
 
-def test_the_recipes_of_all_runs_are_read_without_complaint() -> None:
+def test_the_recipes_of_all_runs_are_valid() -> None:
     members = [member.recipe for member in family.MEMBERS.values()]
     for recipes, steps in ((members, family.STEPS), (map(ablate.recipe_of, ablate.CHOICES), ablate.BRIEF)):
         assert {TrainingPlan.of(recipe).training.steps for recipe in recipes} == {steps}, "one budget for all"
@@ -55,7 +56,7 @@ def test_pictures_are_small() -> None:
     assert all(file.stat().st_size < LARGEST for file in DOCS.glob("models/*"))
 
 
-def test_a_run_is_made_once_and_stands_in_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_made_once_and_is_in_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measures = "controls", "wander"
     spec = EvaluationSpec(
         seeds=2, synthetic_seconds=7.0, wanders=1, wander_seconds=4.0, temperatures=(), measures=measures
@@ -74,13 +75,13 @@ def test_a_run_is_made_once_and_stands_in_the_page(tmp_path: Path, monkeypatch: 
     tiny_corpus().write(tmp_path / "feet_first.corpus")
     parts, together = (tmp_path / "a", tmp_path / "b"), tmp_path / "both"
     for name, part in zip(("vae", "moglow"), parts, strict=True):
-        said = [f"{name}: trained", *(f"{each}: measured" for each in (REAL, name, COPY))]
-        assert list(family.run(tmp_path, tmp_path, [name], [0], part)) == said
+        lines_of_run = [f"{name}: trained", *(f"{each}: measured" for each in (REAL, name, COPY))]
+        assert list(family.run(tmp_path, tmp_path, [name], [0], part)) == lines_of_run
         assert list(family.run(tmp_path, tmp_path, [name], [0], part)) == []
     page = family.written(parts[1])
     assert "2 steps of 2 windows" in page and f"{COPY} against moglow, held-out" in page
     assert "models/moglow.svg" in page and (parts[1] / "models" / "moglow.svg").stat().st_size < LARGEST
-    assert "Trained again" not in page
+    assert "Several training seeds" not in page
     first, *_ = family.run(tmp_path, tmp_path, ["vae"], [1], parts[0])
     assert first == "vae, seed 1: trained"
     lines = {line for part in parts for line in (part / "models.jsonl").read_text().splitlines()}
@@ -89,8 +90,8 @@ def test_a_run_is_made_once_and_stands_in_the_page(tmp_path: Path, monkeypatch: 
     (together / "models.jsonl").write_text("\n".join(lines))
     assert [row.name for row in family.found(together).rows] == [REAL, "moglow", "vae", "vae, seed 1", COPY]
     page = family.written(together)
-    again = page[page.index("## Trained again") :]
-    assert again.count("\n| vae |") == 1 and "vae, seed 1" not in page
+    repeated = page[page.index("## Several training seeds") :]
+    assert repeated.count("\n| vae |") == 1 and "vae, seed 1" not in page
 
 
 def test_runs_need_neither_a_window_nor_another_reader() -> None:
@@ -102,7 +103,7 @@ def test_runs_need_neither_a_window_nor_another_reader() -> None:
 
 @pytest.fixture
 def gaussian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[MotionModel]]:
-    """The tutorial's model, as if it were named in MODELS."""
+    """Yields the model of the tutorial, added to MODELS."""
     text = (DOCS / "own_model.md").read_text()
     code = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0]
     assert len(code.splitlines()) < LONGEST

@@ -33,7 +33,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_what_packages_need_is_listed_with_its_licence(site: Path) -> None:
+def test_requirements_are_listed_with_their_licences(site: Path) -> None:
     rows = {row.name: row for row in licences.installed("top", ("more",))}
     assert {name: row.licence for name, row in rows.items()} == {
         "under-lying": "Apache-2.0 OR GPL-3.0-only",
@@ -53,7 +53,7 @@ def test_an_unknown_licence_fails(
     assert "strange 1.0" in capsys.readouterr().err
 
 
-def test_what_is_installed_here_suits(capsys: pytest.CaptureFixture[str]) -> None:
+def test_installed_packages_have_allowed_licences(capsys: pytest.CaptureFixture[str]) -> None:
     assert licences.main() == 0, capsys.readouterr().err
     assert {"numpy", "click", "rich", "bvh"} <= {
         line.split()[0] for line in capsys.readouterr().out.splitlines()

@@ -122,7 +122,7 @@ def test_every_manner_shows() -> None:
         assert not np.allclose(changed, usual, atol=1e-3), field
 
 
-def test_wanderings_hold_what_they_promise() -> None:
+def test_wanderings_have_the_stated_properties() -> None:
     recordings = [recording for _, recording in make_samples.make_many(2.0, seed=1)]
     for recording in recordings:
         still = recording.contacts[1:] & recording.contacts[:-1]

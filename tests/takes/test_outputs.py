@@ -188,7 +188,7 @@ def test_a_full_disk_leaves_the_old_motion(generate: Run, tmp_path: Path, suffix
     assert generate("-o", out, "--seed", 1).code == 0 and out.read_bytes() == new.read_bytes()
 
 
-def test_a_read_only_folder_is_told_before_the_work(generate: Run, tmp_path: Path) -> None:
+def test_a_read_only_folder_is_reported_before_the_work(generate: Run, tmp_path: Path) -> None:
     out = tmp_path / "w.bvh"
     assert generate("-o", out).code == 0
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
@@ -211,7 +211,7 @@ def test_a_link_is_written_through(generate: Run, tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "disk") == ["real.bvh"]
 
 
-def test_files_that_it_did_not_make_are_replaced_only_when_asked(
+def test_foreign_files_are_replaced_only_on_request(
     nurseries: tuple[Nursery, Nursery], model: Path, tmp_path: Path, samples: Path
 ) -> None:
     rig, path, figure8 = tmp_path / "rig.bvh", tmp_path / "rig.csv", tmp_path / "figure8.bvh"
@@ -243,7 +243,7 @@ def test_files_that_it_did_not_make_are_replaced_only_when_asked(
     assert figure8.read_bytes() == edited
 
 
-def test_what_is_no_file_is_refused_before_the_work(generate: Run, tmp_path: Path) -> None:
+def test_a_target_that_is_no_file_is_refused_before_the_work(generate: Run, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.bvh")
     (tmp_path / "foreign.bvh.json").write_text("{}")
     (tmp_path / "file").write_text("a file")

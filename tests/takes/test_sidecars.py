@@ -37,7 +37,7 @@ def make(motion: Path, content: bytes, **figures: Any) -> dict[str, Any]:
     return write_motion(motion, write, lambda: said)
 
 
-def test_a_motion_is_written_with_what_is_known_of_it(tmp_path: Path) -> None:
+def test_a_motion_is_written_with_its_figures(tmp_path: Path) -> None:
     motion = tmp_path / "walk.bvh"
     found = make(motion, b"one", seed=1)
     assert read_sidecar(motion) == found and (found["seed"], found["bytes"]) == (1, 3)
@@ -117,7 +117,7 @@ def test_a_file_of_another_program_is_never_replaced_or_removed(tmp_path: Path, 
     assert (tmp_path / "package.json").read_text() == content and read_sidecar(motion)
 
 
-def test_a_motion_of_another_program_is_replaced_only_when_asked(tmp_path: Path) -> None:
+def test_a_motion_of_another_program_is_replaced_only_on_request(tmp_path: Path) -> None:
     motion = tmp_path / "walk.bvh"
     motion.write_bytes(b"mine")
     with pytest.raises(ExportError, match="was not made by moglow generate; give another name"):
@@ -141,7 +141,7 @@ def test_a_sidecar_with_wrong_values_is_none(tmp_path: Path, damage: str) -> Non
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, "9" * 5000, '{"a": '])
-def test_what_cannot_be_read_is_told_in_a_line(tmp_path: Path, content: str) -> None:
+def test_unreadable_sidecars_are_one_line(tmp_path: Path, content: str) -> None:
     motion = tmp_path / "walk.bvh"
     motion.write_bytes(b"one")
     sidecar_of(motion).write_text(content)

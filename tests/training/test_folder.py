@@ -137,7 +137,7 @@ def test_two_processes_never_make_one_corpus(recipe: Path, tmp_path: Path) -> No
     assert not out.exists()
 
 
-def test_a_corpus_never_replaces_what_it_is_made_of(recipe: Path, tmp_path: Path, samples: Path) -> None:
+def test_a_corpus_never_replaces_its_sources(recipe: Path, tmp_path: Path, samples: Path) -> None:
     source = tmp_path / "walks" / "walk.bvh"
     source.write_bytes((samples / "walk.bvh").read_bytes())
     for out, given in ((recipe, recipe), (source, recipe), (source, recipe.parent)):
@@ -181,7 +181,7 @@ def test_two_trainings_at_once_share_a_corpus_and_no_folder(
 
 
 @pytest.mark.slow
-def test_a_killed_training_goes_on_to_the_same_weights(recipe: Path, tmp_path: Path) -> None:
+def test_a_killed_training_resumes_to_the_same_weights(recipe: Path, tmp_path: Path) -> None:
     """Killed as soon as there is a state, and once more while it resumes; the end is that of a run that was not."""
     with training(recipe, "whole") as process:
         assert process.wait() == 0

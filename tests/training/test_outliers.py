@@ -93,7 +93,7 @@ def test_it_wraps_every_model(name: str, assignment: str) -> None:
 
 
 @pytest.mark.parametrize("assignment", ASSIGNMENTS)
-def test_outliers_pull_less_than_where_all_is_trusted(assignment: str) -> None:
+def test_outliers_have_less_effect_than_in_plain_training(assignment: str) -> None:
     """A regression that may only say one pose says the mean; with two of ten windows at 4 that is 0.8 off the rest."""
     model, (pose, context) = Regression(Regression.Config(hidden=4, layers=1), D, C).double(), contaminated()
     context = torch.zeros_like(context)
@@ -133,7 +133,7 @@ def test_no_setting_is_dead_and_nothing_changes_before_the_start(footage: Footag
     assert len({tuple(losses(footage, replace(LOE, **change))) for change in changes}) == len(changes)
 
 
-def test_a_run_with_outliers_goes_on_bit_for_bit(tmp_path: Path) -> None:
+def test_a_run_with_outliers_is_resumed_bit_for_bit(tmp_path: Path) -> None:
     windows = {"length": 10, "pose_dropout": 0.5, "order": "consecutive"}
     halves(tmp_path, 20, validate_every=20, windows=windows, outliers={"share": 0.25, "start": 4})
 

@@ -115,8 +115,8 @@ def test_a_device_without_bfloat16_is_refused(monkeypatch: pytest.MonkeyPatch) -
         PRECISIONS["bfloat16"](MoGlow(MoGlow.Config(steps=1, layers=1), 4, 3), CPU)
 
 
-def test_a_recipe_says_which() -> None:
-    from moglow.training.run import TrainingPlan
+def test_a_recipe_selects_the_precision() -> None:
+    from moglow.training.plan import TrainingPlan
 
     recipe = tiny_recipe().overridden(["training.precision=bfloat16"])
     assert TrainingPlan.of(recipe).training.precision == "bfloat16"

@@ -7,7 +7,7 @@ import pytest
 
 from moglow.errors import RecipeError
 from moglow.recipe import Recipe, read_recipe
-from moglow.training.run import TrainingPlan
+from moglow.training.plan import TrainingPlan
 
 RECIPES = sorted((Path(__file__).resolve().parents[2] / "data").rglob("*.toml"))
 
@@ -26,7 +26,7 @@ def test_sections_become_dataclasses(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.parent.name + "/" + path.stem)
-def test_the_recipes_that_come_with_moglow_are_sound(path: Path) -> None:
+def test_the_shipped_recipes_are_valid(path: Path) -> None:
     assert TrainingPlan.of(read_recipe(path)).training.steps > 0
 
 

@@ -15,7 +15,8 @@ from moglow.checkpoint import BEST, Checkpoint
 from moglow.errors import CheckpointError, ExportError, RecipeError, TrainingError
 from moglow.recipe import Recipe
 from moglow.training.folder import LAST, LOG, STATE
-from moglow.training.run import TrainingPlan, TrainingRun, chosen_model
+from moglow.training.plan import TrainingPlan, chosen_model
+from moglow.training.run import TrainingRun
 from moglow.training.trainer import StepReport
 from tests.support.tiny import tiny_corpus, tiny_recipe
 
@@ -90,7 +91,7 @@ def test_a_killed_run_loses_nothing_that_was_saved(tmp_path: Path) -> None:
     assert without_clock(tmp_path / "whole") == without_clock(tmp_path / "killed")
 
 
-def test_a_full_disk_stops_with_what_was_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_the_last_saved_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(tmp_path, until=4)
     state = (tmp_path / STATE).read_bytes()
 
@@ -112,7 +113,7 @@ def test_patience_ends_a_run_that_gets_no_better(tmp_path: Path) -> None:
     assert len(ended.validations) == best + 4 and ended.trainer.step < 500
 
 
-def test_the_best_checkpoint_is_chosen_as_asked(tmp_path: Path) -> None:
+def test_the_best_checkpoint_is_chosen_by_the_requested_figure(tmp_path: Path) -> None:
     for choose in ("rollouts", "likelihood"):
         made = run(tmp_path / choose, choose=choose, validate_every=2)
         score = {"rollouts": lambda v: v.rollout_score, "likelihood": lambda v: v.likelihood.standardized}[

@@ -41,7 +41,7 @@ def test_the_loss_falls(footage: Footage) -> None:
     assert sum(curve[-10:]) / 10 < sum(curve[:10]) / 10 - 2.0  # nats a frame
 
 
-def test_a_report_says_what_happened(footage: Footage) -> None:
+def test_a_report_has_the_figures_of_a_step(footage: Footage) -> None:
     reports = list(trainer(footage).run(3))
     assert [report.step for report in reports] == [1, 2, 3]
     assert all(

@@ -89,7 +89,7 @@ def test_a_model_that_blows_up_scores_infinity(footage: Footage) -> None:
     assert figures.distance(REAL) == math.inf
 
 
-def test_a_start_moves_as_asked() -> None:
+def test_a_start_follows_its_control() -> None:
     corpus = tiny_corpus()
     for stretch in corpus.split("train"):
         middle = stretch.start + 30
@@ -132,7 +132,7 @@ def history(losses: list[float], scores: list[float]) -> list[Validation]:
         ([1.0, 0.5], [1.0, math.inf], "roll-outs diverge"),
     ],
 )  # fmt: skip
-def test_health_is_said_in_words(losses: list[float], scores: list[float], words: str) -> None:
+def test_health_is_described(losses: list[float], scores: list[float], words: str) -> None:
     assert health(history(losses, scores)).startswith(words)
 
 
@@ -142,7 +142,7 @@ def test_checkpoints_can_be_chosen_by_either() -> None:
     assert min(rows, key=CHOICES["likelihood"]).step == 1000
 
 
-def test_a_motion_is_called_what_was_asked_of_it(footage: Footage) -> None:
+def test_a_motion_is_named_by_its_control(footage: Footage) -> None:
     asked = {
         clip.name: path for clip, path in Rollouts(footage, tiny_context(), SPEC, seed=1).motions(model())
     }

@@ -61,7 +61,7 @@ def farthest(a: Array, b: Array) -> float:
 
 
 @pytest.mark.parametrize("name", ["walk", "trot"])
-def test_positions_come_back_within_a_millimetre(samples: Path, name: str) -> None:
+def test_positions_are_restored_within_a_millimetre(samples: Path, name: str) -> None:
     clip = read_bvh(samples / f"{name}.bvh")
     control = read_path(samples.parent / "controls" / f"{name}.csv")
     motion = motion_of(make_page([clip], control=control))
@@ -74,7 +74,7 @@ def test_positions_come_back_within_a_millimetre(samples: Path, name: str) -> No
     assert farthest(ahead / np.linalg.norm(ahead, axis=-1, keepdims=True), headings) < 0.01
 
 
-def test_far_places_and_leaps_come_back(samples: Path) -> None:
+def test_far_places_and_leaps_are_restored(samples: Path) -> None:
     walked = read_bvh(samples / "walk.bvh").world_positions
     assert farthest(unpacked(pack_points(walked + 3000.0)), walked + 3000.0) < MILLIMETRE
     leaping = walked + np.where(np.arange(len(walked)) % 50 < 25, 0.0, 40.0)[:, None, None]
@@ -130,14 +130,14 @@ def test_still_and_strange_figures_have_a_page(skeleton: Skeleton, frames: int) 
     assert take["bones"] and np.max(np.array(take["bones"])[:, :2]) < len(skeleton)
 
 
-def test_only_what_hangs_from_the_hips_is_body() -> None:
+def test_the_body_consists_of_descendants_of_the_hips() -> None:
     clip = walk(skeleton_of(RIGS["unreal"]), seconds=0.1)[0]
     (take,) = motion_of(make_page([clip]))["takes"]
     drawn = {clip.skeleton.names[tip] for _, tip, *_ in take["bones"] if tip < len(clip.skeleton)}
     assert "hand_l" in drawn and not {name for name in drawn if name.startswith("ik_")}
 
 
-def test_feet_say_when_they_stand_and_how_fast_they_slide() -> None:
+def test_contacts_and_slide_of_feet_are_shown() -> None:
     clip, planted = walk(skeleton_of(RIGS["cmu"]), seconds=3.0, slip=0.2)
     (take,) = motion_of(make_page([clip]))["takes"]
     feet = np.frombuffer(zlib.decompress(base64.b64decode(take["feet"])), "u1").reshape(planted.shape)
@@ -147,7 +147,7 @@ def test_feet_say_when_they_stand_and_how_fast_they_slide() -> None:
     assert abs(np.median(lowest_speed(toes, clip.fps)) - 0.2) < 0.02
 
 
-def test_figures_come_from_the_sidecar_or_are_measured(samples: Path, tmp_path: Path) -> None:
+def test_figures_are_those_of_the_sidecar_or_measured(samples: Path, tmp_path: Path) -> None:
     file = tmp_path / "walk.bvh"
     shutil.copy(samples / "walk.bvh", file)
     write_sidecar(file, figures_of(file, seed=3, path_error_m={"mean": 0.5}, warnings=["too fast"]))
@@ -162,7 +162,7 @@ def test_figures_come_from_the_sidecar_or_are_measured(samples: Path, tmp_path: 
     assert figure_table([measure(clips[0])]) == [["length", "6.8 s"], ["foot slide, mean", "0.0 cm/s"]]
 
 
-def test_a_sidecar_of_another_motion_is_ignored_and_a_broken_one_is_told(
+def test_a_sidecar_of_another_motion_is_ignored_and_a_broken_one_is_reported(
     samples: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "walk.bvh"
@@ -174,7 +174,7 @@ def test_a_sidecar_of_another_motion_is_ignored_and_a_broken_one_is_told(
         Sources((file,)).read()
 
 
-def test_what_cannot_be_written_is_said(samples: Path, tmp_path: Path) -> None:
+def test_write_errors_are_one_line(samples: Path, tmp_path: Path) -> None:
     with pytest.raises(ClipError, match="no clip"):
         write_page([], tmp_path / "none.html")
     with pytest.raises(ExportError, match=r"ends in \.html"):
@@ -182,7 +182,7 @@ def test_what_cannot_be_written_is_said(samples: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_writes_a_page_or_says_that_there_is_one(samples: Path, tmp_path: Path) -> None:
+def test_the_command_writes_a_page_or_refuses_to_replace_one(samples: Path, tmp_path: Path) -> None:
     clips, page = [str(samples / "walk.bvh"), str(samples / "trot.bvh")], tmp_path / "out.html"
     done = CliRunner().invoke(cli, ["view", *clips, "--control", "line:length=3", "--html", str(page)])
     assert done.exit_code == 0, done.output
@@ -206,7 +206,7 @@ def page(browser: Any, samples: Path, tmp_path: Path) -> Page:
 
 
 @pytest.mark.render
-def test_keys_do_what_the_help_says(page: Page) -> None:
+def test_keys_do_what_is_in_the_help(page: Page) -> None:
     from selenium.webdriver.common.keys import Keys
 
     page.press(Keys.HOME, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_LEFT)
@@ -268,7 +268,7 @@ def test_two_fingers_zoom_and_one_turns(page: Page) -> None:
 
 
 @pytest.mark.render
-def test_time_goes_by_the_wall_clock_though_frames_drop(page: Page) -> None:
+def test_time_follows_the_wall_clock_though_frames_drop(page: Page) -> None:
     page.press("\ue011")
     page.browser.execute_script(
         "window.began = performance.now(); document.querySelector('#play').click();"
@@ -282,7 +282,7 @@ def test_time_goes_by_the_wall_clock_though_frames_drop(page: Page) -> None:
 
 
 @pytest.mark.render
-def test_the_browser_unpacks_what_was_packed(page: Page, samples: Path) -> None:
+def test_the_browser_unpacks_the_packed_data(page: Page, samples: Path) -> None:
     clip = read_bvh(samples / "walk.bvh")
     expected = np.concatenate([clip.world_positions, clip.end_positions()], axis=1)
     for frame in (0, 1, 100, len(clip) - 1):

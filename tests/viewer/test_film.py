@@ -47,7 +47,7 @@ def near(picture: NDArray[np.uint8], name: str, within: float = 60.0) -> int:
 
 
 @pytest.mark.render
-def test_a_figure_stands_in_its_colours_on_a_floor_with_its_shadow(gl: None, samples: Path) -> None:
+def test_a_figure_has_its_colours_a_floor_and_a_shadow(gl: None, samples: Path) -> None:
     scene = Sources((samples / "walk.bvh",)).read()
     stage = Stage.off_screen((640, 368))
     stage.put(scene)
@@ -143,7 +143,7 @@ def test_a_screenshot_shows_the_path_the_clip_and_the_recording(
     assert near(pixels, "asked") > 100 and near(pixels, "left") > 300 and near(pixels, "body", 40.0) > 300
 
 
-def test_what_cannot_be_written_is_said_in_one_line(samples: Path, tmp_path: Path) -> None:
+def test_impossible_films_are_refused_in_one_line(samples: Path, tmp_path: Path) -> None:
     walk_file = samples / "walk.bvh"
     for arguments, word in (
         (("--sheet", tmp_path / "a.jpg"), ".png"),
@@ -158,7 +158,7 @@ def test_what_cannot_be_written_is_said_in_one_line(samples: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("program", ["no-such-ffmpeg", "false"])
-def test_without_a_working_ffmpeg_it_says_what_to_do(
+def test_without_a_working_ffmpeg_the_error_has_a_remedy(
     program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", program)
@@ -172,7 +172,7 @@ def test_without_a_working_ffmpeg_it_says_what_to_do(
 
 
 @pytest.mark.parametrize("end", ["import os; os.abort()", "raise SystemExit(1)", "print('window a 0')"])
-def test_without_opengl_it_says_what_to_install(
+def test_without_opengl_the_error_names_packages_to_install(
     end: str, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The try ends as drawing would: by a crash, an error, or a window that cannot draw."""

@@ -40,9 +40,7 @@ def test_sticks_are_mapped_as_on_the_page(device: int, tmp_path: Path) -> None:
     assert pad.stick.sideways == 0.0 and pad.stick.hurry  # a stick's drift is dead
 
 
-def test_the_kernel_says_which_axis_turns(
-    device: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_axes_are_those_of_the_kernel(device: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for kinds in (bytes([0, 1, 3, 4]), bytes([0, 1, 2, 5])):  # X Y RX RY, and X Y Z RZ
         monkeypatch.setattr("fcntl.ioctl", lambda *_, kinds=kinds: kinds.ljust(64, b"\0"))
         pad = Gamepad(tmp_path)
@@ -52,7 +50,7 @@ def test_the_kernel_says_which_axis_turns(
         assert pad.stick == Stick(turn=1.0)
 
 
-def test_buttons_are_told_once_and_in_order(device: int, tmp_path: Path) -> None:
+def test_buttons_are_reported_once_and_in_order(device: int, tmp_path: Path) -> None:
     pad = Gamepad(tmp_path)
     pad.read(0.0)
     os.write(
@@ -62,7 +60,7 @@ def test_buttons_are_told_once_and_in_order(device: int, tmp_path: Path) -> None
     assert pad.read(0.1) == [1, 0] and pad.read(0.2) == []
 
 
-def test_it_comes_and_goes(tmp_path: Path) -> None:
+def test_it_can_be_connected_and_disconnected(tmp_path: Path) -> None:
     pad = Gamepad(tmp_path / "input")
     pad.read(0.0)  # not even a folder
     assert (pad.there, pad.stick) == (False, Stick())
@@ -78,7 +76,7 @@ def test_it_comes_and_goes(tmp_path: Path) -> None:
     assert (pad.there, pad.stick) == (True, Stick(forward=1.0))
 
 
-def test_what_cannot_be_read_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_devices_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "js0").write_bytes(b"")
     (tmp_path / "js1").write_bytes(event(AXIS, 0, -FULL))
     real = os.open

@@ -45,7 +45,7 @@ def played(walker: Walker, script: list[tuple[float, str]], live: Live | None = 
     return lives
 
 
-def test_keys_lead_where_the_steering_says(walker: Walker) -> None:
+def test_keys_lead_where_the_steering_leads(walker: Walker) -> None:
     script = [(2.0, "+W"), (1.0, "+LEFT"), (1.0, "-LEFT"), (1.5, "-W"), (1.0, "+A"), (1.5, "-A"), (2.0, "+S")]
     lives = played(walker, script)
     held, moving, place = set[str](), Moving(), np.zeros(3)
@@ -93,7 +93,7 @@ def test_a_gamepad_walks_and_hurries_as_keys_do(walker: Walker) -> None:
     assert walker.step(asked, Hands()).route and not walker.step(asked, pad).route  # the stick takes over
 
 
-def test_a_drawn_line_is_walked_and_again_in_another_way(walker: Walker) -> None:
+def test_a_drawn_line_is_walked_and_again_with_another_seed(walker: Walker) -> None:
     begun = walker.route(walker.begin(), [[0.1, 0.6], [0.2, 2.0], [1.5, 3.0]])
     assert begun.route
     ends = []
@@ -109,7 +109,7 @@ def test_a_drawn_line_is_walked_and_again_in_another_way(walker: Walker) -> None
         walker.route(begun, [[0.0, 0.01]])
 
 
-def test_what_is_recorded_is_what_generate_makes_of_its_file(
+def test_a_recording_equals_generation_from_its_file(
     walker: Walker, checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     recording = Recording(walker.fps)
@@ -147,7 +147,7 @@ def opened(display: str, tmp_path: Path) -> Iterator[Opened]:
 
 @pytest.mark.render
 @pytest.mark.slow
-def test_the_window_takes_a_gamepad_that_comes_and_goes(opened: Opened) -> None:
+def test_the_window_accepts_a_gamepad_that_is_connected_later(opened: Opened) -> None:
     def event(kind: int, number: int, value: int) -> bytes:
         return pack("=IhBB", 0, value, kind, number)
 

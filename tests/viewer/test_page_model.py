@@ -82,7 +82,7 @@ def compared(
     noise = np.random.default_rng(0).standard_normal((len(wanted), 1, sampler.model.noise_dim), np.float32)
     given = {"steering": asdict(steering), "wanted": wanted, "noise": noise[:, 0].tolist(), "style": style}
     answers = answer(checkpoint, **given)
-    history, label = context.spec.history, context.style_vector(style)[None]
+    history, label = context.spec.history, context.label_vector(style)[None]
     past = Past(
         np.zeros((1, history, context.pose_dim), np.float32),
         np.zeros((1, history, 3), np.float32),
@@ -234,7 +234,7 @@ def test_a_tap_is_no_path() -> None:
 
 
 @needs_node
-def test_files_say_what_was_walked(tmp_path: Path) -> None:
+def test_saved_files_contain_the_walk(tmp_path: Path) -> None:
     checkpoint = Checkpoint.read(PRETRAINED)
     chart = checkpoint.context.encoding.chart
     assert isinstance(chart, FeetFirstChart)
@@ -305,7 +305,7 @@ def test_the_same_checkpoint_gives_the_same_bytes() -> None:
     assert page_of(checkpoint) == page_of(checkpoint) != page_of(checkpoint, seed=1)
 
 
-def test_what_a_page_cannot_play_is_said(tmp_path: Path) -> None:
+def test_models_that_a_page_cannot_play_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="LSTM conditioners"):
         page_of(make_checkpoint(conditioner="gru"))
     clip = walk(skeleton_of(RIGS["biped"]), seconds=2.0, fps=20.0)[0]

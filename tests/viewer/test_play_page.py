@@ -97,7 +97,7 @@ def test_the_shipped_model_moves_in_a_browser_as_it_does_in_numpy(page: Page) ->
     assert poses.max() < FED_BACK and points.max() < FED_BACK and places.max() < 1e-12
 
 
-def test_keys_lead_where_the_steering_says(page: Page) -> None:
+def test_keys_lead_where_the_steering_leads(page: Page) -> None:
     """A script of keys, and the same as sticks through `moglow.paths.steering`: the same way, to a rounding."""
     script = [
         ("w", 45, (1, 0, 0)),
@@ -121,7 +121,7 @@ def test_keys_lead_where_the_steering_says(page: Page) -> None:
     assert page.browser.get_log("browser") == []  # nothing was refused, nothing failed
 
 
-def test_time_goes_by_the_clock_and_never_faster(browser: Any, file: Path) -> None:
+def test_time_follows_the_clock_and_is_never_faster(browser: Any, file: Path) -> None:
     page = Page(browser, file)
     code = "return [performance.now() / 1000, window.moglow.frames, window.moglow.drawn]"
     before = np.array(run(page, code))
@@ -188,7 +188,7 @@ def test_a_gamepad_walks_too(page: Page) -> None:
     run(page, f"const arguments0 = arguments[0]; {pad}", [0, 0, 0, 0])
 
 
-def test_a_drawn_path_is_walked_again_and_otherwise(page: Page, tmp_path: Path) -> None:
+def test_a_drawn_path_is_walked_again_with_another_seed(page: Page, tmp_path: Path) -> None:
     draw(page, [(0, 0.6), (0.3, 1.5), (0.9, 2.2), (1.8, 2.4)])
     go(page, 1)
     assert page.walking and page.state["recording"] and not page.state["drawing"]
@@ -209,7 +209,7 @@ def test_a_drawn_path_is_walked_again_and_otherwise(page: Page, tmp_path: Path) 
     assert not page.walking and np.linalg.norm(page.velocities) > 0.5
 
 
-def test_what_was_recorded_is_saved_and_can_be_generated_along(page: Page, tmp_path: Path) -> None:
+def test_a_recording_is_saved_and_can_be_generated_along(page: Page, tmp_path: Path) -> None:
     where = {"behavior": "allow", "downloadPath": str(tmp_path)}
     page.browser.execute_cdp_cmd("Browser.setDownloadBehavior", where)
     page.press("r")

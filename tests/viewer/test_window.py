@@ -30,7 +30,7 @@ from tests.support.desktop import Opened
 
 @pytest.mark.parametrize("speed", SPEEDS)
 @pytest.mark.parametrize("loop", [True, False])
-def test_time_goes_by_the_wall_clock_whatever_is_drawn(speed: float, loop: bool) -> None:
+def test_time_follows_the_wall_clock_independently_of_drawing(speed: float, loop: bool) -> None:
     player = Player(duration=2.0, fps=30.0, speed=speed, loop=loop).toggled(10.0)
     for wall in (10.0, 10.1, 11.7, 19.0):  # long gaps: frames that were dropped
         gone = (wall - 10.0) * speed
@@ -50,7 +50,7 @@ def test_a_player_steps_seeks_and_stops_on_whole_frames() -> None:
     assert player.of(0.1, 30.0, 1.0).time == 0.1
 
 
-def test_every_key_changes_something_and_says_what() -> None:
+def test_every_key_changes_something_and_shows_it() -> None:
     viewing = Viewing(Player(duration=2.0, fps=30.0, time=1.0))
     for key, (said, _) in KEYS.items():
         after = viewing.press(key, 5.0)
@@ -72,7 +72,7 @@ def test_strips_are_slide_path_error_and_likelihood(samples: Path) -> None:
         assert [strip.label for strip in strips(scene)] == ["foot slide", "path error"]
 
 
-def test_without_a_display_it_offers_what_needs_none(samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_display_it_offers_alternatives(samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graphics, "TRY", "print('window vtkEGLRenderWindow 1')")
     monkeypatch.setattr(sys, "platform", "linux")
     drawing.cache_clear()
@@ -101,7 +101,7 @@ def opened(display: str, tmp_path: Path, samples: Path) -> Iterator[Opened]:
 
 @pytest.mark.render
 @pytest.mark.slow
-def test_keys_do_what_the_help_says(opened: Opened) -> None:
+def test_keys_do_what_is_in_the_help(opened: Opened) -> None:
     assert opened.shown["playing"]
     opened.press("space")
     opened.wait(lambda shown: not shown["playing"])
@@ -179,7 +179,7 @@ def test_time_does_not_slow_where_frames_drop(opened: Opened) -> None:
 
 @pytest.mark.render
 @pytest.mark.slow
-def test_a_changed_file_is_read_anew_and_a_bad_one_is_said(opened: Opened) -> None:
+def test_a_changed_file_is_reread_and_a_bad_one_is_reported(opened: Opened) -> None:
     frames, file = opened.shown["frames"], opened.folder / "turns.bvh"
     sound = read_bvh(file)
     file.write_text("HIERARCHY\nROOT Hips")

@@ -1,15 +1,15 @@
-"""What each choice is worth: the same small model trained once per choice, by the same steps, and let walk.
+"""Measures the effect of each choice of the recipe: a small model is trained and sampled once for each choice.
 
     python scripts/benchmarks/family/ablate.py run --corpora DIR --results docs/ablation.jsonl [--only NAME …]
     [--seeds 0 1 2] [--steps N]
     python scripts/benchmarks/family/ablate.py table docs/ablation.jsonl > docs/ablation.md
 
-DIR holds feet_first.corpus, rotations.corpus and positions.corpus, made from the recipe data/open with
+DIR contains feet_first.corpus, rotations.corpus and positions.corpus, made from the recipe data/open with
 `moglow preprocess data/open/recipe.toml -o DIR/NAME.corpus --set features.encoding=NAME`, and two variants:
 feet_first_contacts.corpus by `--set features.contacts=true`, feet_first_recorded.corpus by `--set data.smoother=[]`.
-A run that the results already hold is not made again, so it may be stopped at any time. Runs of different lengths make
-tables of their own: a brief one of all choices, a longer one, with more seeds, of those that came close. Choices may
-be measured side by side, each with results of its own, whose lines are put together afterwards.
+Runs that are in the results already are skipped, so the script can be stopped at any time. There is one table for each
+number of steps: a brief one of all choices, and longer ones, with more seeds, of the choices that came close. Runs can
+be distributed: each process writes its own results, and their lines are concatenated afterwards.
 """
 
 import argparse
@@ -27,11 +27,12 @@ from moglow.corpus.corpus import Corpus
 from moglow.evaluation.speed import processor
 from moglow.files.tables import to_table
 from moglow.recipe import Recipe, read_recipe
+from moglow.training.plan import TrainingPlan
 from moglow.training.rollouts import Rollouts, RolloutSpec
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.run import TrainingRun
 
 BRIEF = 600
-"""Steps of a training that shows what breaks a model."""
+"""Steps of a brief training, enough to show which choices fail."""
 
 CARRY = "context.carry={toe_x=%s,toe_z=%s,foot_yaw=%s,toe_height=%s,others=%s}"
 PAST = "training.windows"
@@ -39,17 +40,19 @@ BASE = (
     *(f"{PAST}.order=shuffled", f"{PAST}.short=20", f"{PAST}.short_share=0.1"),
     *("context.usual=''", "context.sideways=''"),
 )
-"""What the recipe had when these choices were measured, and has otherwise now; each line is one change from it."""
+"""Settings of the shipped recipe at the time of these measurements that have changed since; each choice is one change
+from them.
+"""
 PAPER = (
     *("context.carry={}", "context.lookahead=0", "context.flags=false", "context.styles=false"),
     *("model.encoder=[]", "model.scale=paper", "model.latent=normal", "model.dropout=0"),
     *(f"{PAST}.pose_dropout=0.95", f"{PAST}.dropout_windows=1", f"{PAST}.dropout_shared=false"),
     *(f"{PAST}.history_noise={{}}", f"{PAST}.short=0"),
 )
-"""The paper's choices at our size."""
+"""The choices of the paper with the size of the `compact` preset."""
 
 ONE_FOR_ALL = ("context.carry={others=0.9}", f"{PAST}.history_noise={{others=0.01}}")
-"""For encodings that know no toes to treat otherwise."""
+"""Carry and noise for encodings without separate toe channels."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "the base": (),
@@ -70,13 +73,13 @@ CHOICES: dict[str, tuple[str, ...]] = {
     ),
     "poses hidden: 0.7 in all windows": (f"{PAST}.pose_dropout=0.7", f"{PAST}.dropout_windows=1"),
     "poses hidden: lag by lag": (f"{PAST}.dropout_shared=false",),
-    "poses hidden: share drawn per window": (
+    "poses hidden: share sampled per window": (
         *(f"{PAST}.pose_dropout=1.0", f"{PAST}.dropout_drawn=true", f"{PAST}.dropout_windows=1"),
     ),
     "history noise: none": (f"{PAST}.history_noise={{}}",),
     "history noise: 0.003 everywhere": (f"{PAST}.history_noise={{others=0.003}}",),
     "history noise: 0.02 everywhere": (f"{PAST}.history_noise={{others=0.02}}",),
-    "history noise: 0.03 but for planted toes": (
+    "history noise: 0.03 except for toes": (
         f"{PAST}.history_noise={{toe_x=0.003,toe_z=0.003,foot_yaw=0.003,others=0.03}}",
     ),
     "dequantise: 2e-3": (f"{PAST}.dequantise=2e-3",),
@@ -96,8 +99,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "context dropout: none": ("model.dropout=0",),
     "weight decay 0.1": ("training.weight_decay=0.1",),
     "free running: half the batches": ("training.free_running.share=0.5", "training.free_running.start=200"),
-    "windows: memory carried over (ships)": (f"{PAST}.order=consecutive", f"{PAST}.short=0"),
-    "windows: memory carried over, half forgotten": (f"{PAST}.order=consecutive", f"{PAST}.forget=0.5"),
+    "windows: recurrent state carried over (shipped)": (f"{PAST}.order=consecutive", f"{PAST}.short=0"),
+    "windows: recurrent state carried over, half of them reset": (
+        f"{PAST}.order=consecutive",
+        f"{PAST}.forget=0.5",
+    ),
     "windows: 80 frames, batch 16": (f"{PAST}.length=80", "training.batch=16"),
     "paths: as recorded, no smoother ones": ("data.smoother=[]",),
     "windows: no short ones": (f"{PAST}.short=0",),
@@ -105,11 +111,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "styles: none": ("context.styles=false",),
     "styles: hidden in 0.1 of the windows": (f"{PAST}.style_dropout=0.1",),
 }
-LONG = 60.0  # seconds of the roll-outs that drift is read from
+LONG = 60.0  # seconds of the roll-outs in which drift is measured
 
 
 def brief(steps: int) -> tuple[str, ...]:
-    """Returns what makes a recipe's training so short, settings and all that depends on its length."""
+    """Returns the settings of a training of this many steps, with all that depends on their number."""
     return (
         *(f"training.steps={steps}", f"training.warmup={steps // 10}", f"training.validate_every={steps}"),
         *(f"training.average={1 - 6 / steps:g}", "training.rollouts.takes=8", "training.rollouts.seconds=10"),
@@ -117,12 +123,12 @@ def brief(steps: int) -> tuple[str, ...]:
 
 
 def recipe_of(name: str, steps: int = BRIEF) -> Recipe:
-    """Returns the recipe that ships, on the windows of `BASE`, with fewer steps and one thing changed: the choice."""
+    """Returns the shipped recipe with the settings of `BASE`, fewer steps, and one choice changed."""
     return read_recipe("data/open/recipe.toml", [*brief(steps), *BASE, *CHOICES[name]])
 
 
 def measure(name: str, seed: int, steps: int, corpora: Path) -> dict[str, Any]:
-    """Trains a choice with a seed and returns its figures."""
+    """Trains with a choice and a seed, and returns the figures."""
     recipe = recipe_of(name, steps)
     features = recipe.tables["features"]
     suffix = "_contacts" if features.get("contacts") else ""
@@ -153,7 +159,7 @@ def measure(name: str, seed: int, steps: int, corpora: Path) -> dict[str, Any]:
 
 
 def run_all(corpora: Path, results: Path, only: list[str], seeds: list[int], steps: int) -> None:
-    """Makes the runs that are missing and writes a line for each."""
+    """Makes the missing runs and writes a line for each."""
     for seed in seeds:
         for name in only or CHOICES:
             made = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
@@ -166,7 +172,7 @@ def run_all(corpora: Path, results: Path, only: list[str], seeds: list[int], ste
 
 
 def cell(values: list[float], form: str = ".1f") -> str:
-    """Returns a mean, with its deviation where there are several seeds."""
+    """Returns a mean as text, with its standard deviation where there are several seeds."""
     text = format(float(np.mean(values)), form)
     return f"{text} ± {format(float(np.std(values, ddof=1)), form.lstrip('+'))}" if len(values) > 1 else text
 
@@ -175,19 +181,19 @@ COLUMNS = ("choice", "seeds", "M parameters", "nats a frame", "slide median", "s
 DRIFT = ("slide drifts", "jerk drifts")
 
 
-def looks(rows: list[dict[str, Any]], part: str) -> list[str]:
-    """Returns the cells of a part's figures: slide in cm/s, jerk in m/s³, energy in square deviations."""
-    asked = (
+def figure_cells(rows: list[dict[str, Any]], part: str) -> list[str]:
+    """Returns the cells of figures: slide in cm/s, jerk in m/s³, energy in squared standard deviations."""
+    columns = (
         ("slide_median", 100, ".1f"),
         ("slide_mean", 100, ".1f"),
         ("jerk", 1, ".0f"),
         ("energy", 1, ".2f"),
     )
-    return [cell([scale * row[part][figure] for row in rows], form) for figure, scale, form in asked]
+    return [cell([scale * row[part][figure] for row in rows], form) for figure, scale, form in columns]
 
 
 def drifts(rows: list[dict[str, Any]]) -> list[str]:
-    """Returns the cells of what changes from the first third of a minute to the last."""
+    """Returns the cells of relative changes from the first third of a minute to the last."""
     figures = ("slide_mean", "jerk")
     return [
         cell([row["last_third"][figure] / row["first_third"][figure] - 1 for row in rows], "+.0%")
@@ -196,7 +202,7 @@ def drifts(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def tables(results: Path) -> str:
-    """Returns a table in Markdown for each length of training."""
+    """Returns a Markdown table for each number of training steps."""
     rows = [json.loads(line) for line in results.read_text().splitlines()]
     parts = []
     for steps in sorted({row["steps"] for row in rows}):
@@ -205,22 +211,22 @@ def tables(results: Path) -> str:
 
 
 def table(rows_of_all: list[dict[str, Any]]) -> str:
-    """Returns the table of some runs in Markdown, least slide first."""
+    """Returns a Markdown table of some runs, in order of their mean slide."""
     runs: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows_of_all:
         runs[row["choice"]].append(row)
     lines: list[tuple[str, ...]] = [(*COLUMNS, *DRIFT), ("---",) * 10]
     lines.append(
-        ("**held-out real motion**", "", "", "", *looks(next(iter(runs.values()))[:1], "real"), "", "")
+        ("**held-out real motion**", "", "", "", *figure_cells(next(iter(runs.values()))[:1], "real"), "", "")
     )
     for name, rows in sorted(runs.items(), key=lambda item: mean_slide(item[1])):
         size, nats = f"{rows[0]['parameters'] / 1e6:.2f}", cell([row["nats"] for row in rows])
-        lines.append((name, str(len(rows)), size, nats, *looks(rows, "figures"), *drifts(rows)))
+        lines.append((name, str(len(rows)), size, nats, *figure_cells(rows, "figures"), *drifts(rows)))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def mean_slide(rows: list[dict[str, Any]]) -> float:
-    """Returns what the table is ordered by."""
+    """Returns the figure by which the table is sorted."""
     return float(np.mean([row["figures"]["slide_mean"] for row in rows]))
 
 

@@ -1,4 +1,4 @@
-"""The page about the family of models: what each says of itself in its docstring, and what was measured."""
+"""The page about the family of models, made from their docstrings and the results of `run.py`."""
 
 import inspect
 import math
@@ -18,8 +18,8 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 FIGURES = ("slide_median", "slide_mean", "path_mean", "heading", "jerk", "toe_height", "frechet", "diversity")
 """Columns of the tables of figures."""
 DIFFERENCES = ("slide_median", "slide_mean", "path_mean", "stance", "jerk", "toe_height", "frechet")
-"""Columns of the tables of differences, of measures that have a band."""
-AGAIN = ("slide_median", "slide_mean", "path_mean", "jerk", "toe_height", "frechet", "diversity")
+"""Columns of the tables of differences; these measures have a band."""
+REPEATED = ("slide_median", "slide_mean", "path_mean", "jerk", "toe_height", "frechet", "diversity")
 """Columns of the table of training seeds."""
 MORE: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("planar", "radial", "realnvp", "maf"), ("flow_gallery.md",)),
@@ -31,25 +31,25 @@ MORE: Mapping[str, tuple[str, ...]] = {
     "moglow": ("ablation.md", "speed.md", "anomalies.md"),
     "flowgmm": ("styles.md",),
 }
-"""Pages of docs/ where there is more about a model, those that there are."""
+"""Pages of docs/ with more about a model."""
 ABOUT: Mapping[str, str] = {
-    "flow_gallery.md": "what each flow makes of four densities in the plane",
-    "styles.md": "styles told apart by a mixture in latent space",
-    "anomalies.md": "models as judges of bad frames, and training through outliers",
-    "cleaning.md": "finding and mending bad frames",
+    "flow_gallery.md": "each flow on four densities in the plane",
+    "styles.md": "classifying styles by a mixture in latent space",
+    "anomalies.md": "detecting damage by the score of a model, and training with outliers",
+    "cleaning.md": "finding and mending damage",
 }
-"""Pages of docs/ on what the family is good for, those that there are."""
+"""Pages of docs/ about uses of the models."""
 
 
 def page(found: Evaluation, training: TrainingSpec, shipped: int) -> str:
-    """Returns the page as Markdown; the recipe that ships asks for so many steps."""
+    """Returns the page as Markdown; ``shipped`` is the number of steps in the shipped recipe."""
     first = replace(found, rows=tuple(row for row in found.rows if not row.about.get("seed")))
-    parts = (_introduction(first, training, shipped), _side_by_side(first), _again(found), _members(first))
+    parts = (_introduction(first, training, shipped), _comparison(first), _repeated(found), _members(first))
     return "\n".join(chain(*parts)) + "\n"
 
 
 def idea(model: type) -> str:
-    """Returns what a model's docstring says, without its examples."""
+    """Returns a model's docstring without its examples."""
     parts = inspect.cleandoc(model.__doc__ or "").split("\n\n")
     return "\n\n".join(part for part in parts if not part.startswith(">>>")).replace("~", "\\~")
 
@@ -60,32 +60,33 @@ def _introduction(found: Evaluation, training: TrainingSpec, shipped: int) -> It
     spec = found.spec
     yield "# The family of models\n"
     yield (
-        "Made by [`scripts/benchmarks/family/run.py`](../scripts/benchmarks/family/run.py) "
-        "from the models' own words and from [`models.jsonl`](models.jsonl); a test fails when it lags behind them. "
-        "[Write your own](own_model.md) in under 60 lines.\n"
+        "[`scripts/benchmarks/family/run.py`](../scripts/benchmarks/family/run.py) makes this page from the docstrings "
+        "of the models and from [`models.jsonl`](models.jsonl). [Write your own model](own_model.md) in under 60 "
+        "lines.\n"
     )
     more = [f"{words} ([{name}]({name}))" for name, words in ABOUT.items() if (DOCS / name).exists()]
-    yield f"More of what they do: {'; '.join(more)}.\n"
+    yield f"Pages about their uses: {'; '.join(more)}.\n"
     if not models:
         return
     yield (
-        "Each model was trained on the motion of [`data/open`](../data/open/recipe.toml) by the recipe there, its "
-        f"model replaced: {training.steps:,} steps of {training.batch} windows, one thread of a CPU; {min(sizes):.1f} "
-        f"to {max(sizes):.1f} million parameters. The recipe that ships asks for {shipped:,} steps: this is enough to "
-        "see what a model is like, not how good it gets. Rows that begin with *paper* are MoGlow with all of the "
-        "paper's choices, windows too, at our size. What another seed of training gives is not in the intervals.\n"
+        "Each model was trained on the motion of [`data/open`](../data/open/recipe.toml) with its recipe; only "
+        f"the model and the length were changed: {training.steps:,} steps of {training.batch} windows, one CPU thread; "
+        f"{min(sizes):.1f} to {max(sizes):.1f} million parameters. The shipped recipe has {shipped:,} steps: the short "
+        "training shows the character of a model, not its best result. Rows whose name begins with *paper* are MoGlow "
+        "with all choices of the paper, including its windows, and the size of the preset `compact`. The intervals do "
+        "not include the variation between training seeds.\n"
     )
     yield (
-        f"Measured by the code of `moglow evaluate`: held-out controls and seven synthetic ones, {spec.seeds} seeds of "
-        f"sampling at temperature {spec.temperature:g}, ± half of a 95 % interval over them; {spec.wanders} wanders of "
-        f"{spec.wander_seconds / 60:g} minutes. Held-out real motion stands in the table, and motion copied from the "
-        f"training set, which learns nothing. Likelihoods compare within an encoding only; that of a VAE is a bound. "
-        "Minutes are of cores shared with others. Spread is that of draws over the error of their mean: 1 is right, 0 "
-        "says the same whatever is drawn.\n"
+        f"Measured by the code of `moglow evaluate`: held-out controls and seven synthetic ones, {spec.seeds} sampling "
+        f"seeds at temperature {spec.temperature:g}, ± half of a 95 % interval over them; {spec.wanders} wanders of "
+        f"{spec.wander_seconds / 60:g} minutes. The tables include held-out real motion, and motion copied from the "
+        f"training set as a baseline without learning. Likelihoods compare within an encoding only; that of a VAE is a "
+        "bound. Minutes were measured on cores shared with other processes. Spread is the deviation of samples over "
+        "the error of their mean: 1 is calibrated, 0 means that all samples are equal.\n"
     )
 
 
-def _side_by_side(found: Evaluation) -> Iterator[str]:
+def _comparison(found: Evaluation) -> Iterator[str]:
     for group in (HELD_OUT, SYNTHETIC):
         rows = [row for row in found.rows if group in row.figures]
         if rows:
@@ -109,9 +110,9 @@ def _side_by_side(found: Evaluation) -> Iterator[str]:
     yield from _table(head, map(_training, models))
     yield f"## Against {found.first.name}\n"
     yield (
-        f"How much farther than {found.first.name} a figure is from what it should be, the mean over controls of the "
-        "difference on each (over seeds for the Fréchet distance), ± half of a 95 % interval; below zero it is nearer. "
-        "Bold where the whole interval says so; of twenty such about one does by chance.\n"
+        f"How much farther than that of {found.first.name} a figure is from its target, as the mean difference over "
+        "controls (over seeds for the Fréchet distance), ± half of a 95 % interval; negative is nearer. Bold where the "
+        "interval excludes zero, which happens by chance in about one of twenty.\n"
     )
     for group in (HELD_OUT, SYNTHETIC):
         keys = [
@@ -122,35 +123,35 @@ def _side_by_side(found: Evaluation) -> Iterator[str]:
             continue
         lines = ([row.name, *(_difference(found, row, group, key) for key in keys)] for row in others)
         yield from _table((group, *map(_head, keys)), lines)
-    yield "In words, with all measures that have a band:\n"
+    yield "As text, with all measures that have a band:\n"
     for group in (HELD_OUT, SYNTHETIC):
         yield from (f"* {line}." for line in standings(found, group))
     yield ""
 
 
-def _again(found: Evaluation) -> Iterator[str]:
-    """What the seeds of training gave, side by side, of members that were trained more than once."""
+def _repeated(found: Evaluation) -> Iterator[str]:
+    """Yields the figures of all training seeds of the models that were trained more than once."""
     seeds: dict[str, list[Row]] = {}
     for row in found.rows:
         if "member" in row.about:
             seeds.setdefault(row.about["member"], []).append(row)
-    again = {name: rows for name, rows in seeds.items() if len(rows) > 1}
-    if not again:
+    repeated = {name: rows for name, rows in seeds.items() if len(rows) > 1}
+    if not repeated:
         return
-    yield "## Trained again\n"
+    yield "## Several training seeds\n"
     yield (
-        "The same on held-out controls from other seeds of training, side by side: what lies between two models means "
-        "little where it lies between two seeds of one.\n"
+        "Figures on held-out controls from several training seeds. A difference between two models means little if two "
+        "seeds of one model differ as much.\n"
     )
-    head = ("", *map(_head, AGAIN), "nats a frame", "blown up")
-    yield from _table(head, ([name, *_side(rows)] for name, rows in again.items()))
+    head = ("", *map(_head, REPEATED), "nats a frame", "blown up")
+    yield from _table(head, ([name, *_of_seeds(rows)] for name, rows in repeated.items()))
 
 
-def _side(rows: Iterable[Row]) -> list[str]:
-    """The cells of one model: in each what its seeds gave."""
+def _of_seeds(rows: Iterable[Row]) -> list[str]:
+    """Returns the cells of one model, each with the values of all its seeds."""
     cells = (
         [
-            *(_value(row.figures[HELD_OUT].get(key), key) for key in AGAIN),
+            *(_value(row.figures[HELD_OUT].get(key), key) for key in REPEATED),
             _nats(row),
             str(row.wandering.blown_up) if row.wandering else "",
         ]
@@ -160,7 +161,7 @@ def _side(rows: Iterable[Row]) -> list[str]:
 
 
 def _nats(row: Row) -> str:
-    """The negative log-likelihood of held-out motion, of a model that has one."""
+    """Returns the negative log-likelihood of held-out motion; empty for a model without one."""
     nats = -row.likelihood.means["held-out"] if row.likelihood else math.nan
     return "" if math.isnan(nats) else number(nats)
 

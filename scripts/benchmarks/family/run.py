@@ -1,14 +1,13 @@
-"""All models of the family by one budget: the same motion, windows, steps and about as many parameters.
+"""Trains and measures all models of the family with one budget: the same motion, windows, steps and a similar size.
 
     python scripts/benchmarks/family/run.py run --corpora DIR --runs DIR [--only NAME …] [--seeds 0 1 2] [--results DIR]
     python scripts/benchmarks/family/run.py page > docs/models.md
 
-`run` trains and measures: a line for each run in docs/models.jsonl, a strip of its motion in docs/models/. The corpora
-are those of `scripts/benchmarks/family/ablate.py`. What is there already is not made again, and a run that was
-stopped goes on, so all
-of it may be stopped at any time. Members may be made side by side, each with results in a folder of its own: real and
-copied motion are the same in all, so `cat */models.jsonl | sort -u` puts the lines together, and the strips are
-copied. `page` writes what the models say of themselves and what was measured.
+`run` adds a line for each run to docs/models.jsonl and a strip of its motion to docs/models/. The corpora are those of
+`scripts/benchmarks/family/ablate.py`. Existing results are skipped and interrupted runs are resumed, so the script can
+be stopped at any time. Runs can be distributed, each process with its own results folder: real and copied motion are
+the same in all, so `cat */models.jsonl | sort -u` merges the lines, and the strips are copied. `page` writes the page
+from the docstrings of the models and the results.
 """
 
 import argparse
@@ -31,7 +30,8 @@ from moglow.models import MODELS
 from moglow.motion.clip import Clip
 from moglow.recipe import Recipe, read_recipe
 from moglow.training.folder import STATE
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from moglow_viewer.pages.film_strip import picture
 from scripts.benchmarks.family.ablate import BASE, PAPER, brief
 from scripts.benchmarks.family.page import page
@@ -40,15 +40,15 @@ ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
 RECIPE = ROOT / "data" / "open" / "recipe.toml"
 STEPS = 2_400
-"""Steps of each training: four times what shows a choice's worth, a sixth of what the recipe that ships asks for."""
+"""Steps of each training: four times those of the ablation, a sixth of those of the shipped recipe."""
 SPEC = EvaluationSpec(wanders=16, wander_seconds=120.0, temperatures=(), measures=("controls", "wander"))
 SHOWN = ("walk", "turn, walking", "side")
-"""Synthetic controls whose motion is drawn."""
+"""Synthetic controls whose motion is shown in the strips."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A model of the family, and what its run changes in the recipe."""
+    """A model of the family, with its changes to the recipe."""
 
     model: str
     corpus: str = "feet_first"
@@ -56,7 +56,7 @@ class Member:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe that ships, its model replaced by this one's compact preset."""
+        """The shipped recipe with the compact preset of this model."""
         recipe = read_recipe(RECIPE, [*brief(STEPS), f"features.encoding={self.corpus}"])
         model = {"name": self.model, "preset": "compact"}
         return replace(recipe, tables={**recipe.tables, "model": model}).overridden(self.settings)
@@ -67,11 +67,11 @@ MEMBERS: Mapping[str, Member] = {
     "paper-positions": Member("moglow", "positions", (*BASE, *PAPER)),
     "paper-rotations": Member("moglow", "rotations", (*BASE, *PAPER)),
 }
-"""The models, all held against the first, and MoGlow with all of the paper's choices at our size."""
+"""The models, which are compared with the first, and MoGlow with the choices of the paper and the size of `compact`."""
 
 
 def train(name: str, seed: int, corpora: Path, folder: Path) -> None:
-    """Trains a member, or goes on with it, or does nothing where it is trained already."""
+    """Trains a member; resumes an interrupted training, and does nothing if it is complete."""
     member = MEMBERS[name]
     corpus = Corpus.open(corpora / f"{member.corpus}.corpus")
     resume = (folder / STATE).exists()
@@ -82,7 +82,7 @@ def train(name: str, seed: int, corpora: Path, folder: Path) -> None:
 def measure(
     names: Mapping[str, tuple[str, int]], corpora: Path, runs: Path
 ) -> Iterator[tuple[Row, dict[str, Clip]]]:
-    """Yields the rows of trained members with some of their motion, and those of real and of copied motion."""
+    """Yields the rows of trained members, of real and of copied motion, each with some of its motion."""
     encodings = dict.fromkeys(["feet_first", *(MEMBERS[name].corpus for name, _ in names.values())])
     checkpoints = {label: Checkpoint.read(folder(runs, *who)) for label, who in names.items()}
     *_, found = evaluate(checkpoints, [Corpus.open(corpora / f"{each}.corpus") for each in encodings], SPEC)
@@ -103,14 +103,14 @@ def folder(runs: Path, name: str, seed: int) -> Path:
 
 
 def run(corpora: Path, runs: Path, only: Sequence[str], seeds: Sequence[int], results: Path) -> Iterator[str]:
-    """Makes what is missing and yields what was made."""
-    asked = {
+    """Makes the missing runs and yields a line about each step."""
+    requested = {
         name if seed == 0 else f"{name}, seed {seed}": (name, seed)
         for seed in seeds
         for name in only or MEMBERS
     }
     known = read_rows(results)
-    missing = {label: who for label, who in asked.items() if label not in known}
+    missing = {label: who for label, who in requested.items() if label not in known}
     for label, (name, seed) in missing.items():
         train(name, seed, corpora, folder(runs, name, seed))
         yield f"{label}: trained"
@@ -124,7 +124,7 @@ def run(corpora: Path, runs: Path, only: Sequence[str], seeds: Sequence[int], re
 
 
 def write_row(docs: Path, row: Row) -> None:
-    """Adds a line to the results: the row without its curves, numbers of five digits, no number left out."""
+    """Adds a line to the results: the row without its curves, with numbers rounded to five digits."""
     groups = (HELD_OUT, SYNTHETIC)
     kept = replace(
         row,
@@ -138,7 +138,7 @@ def write_row(docs: Path, row: Row) -> None:
 
 
 def rounded(value: Any) -> Any:
-    """A table with numbers of five digits."""
+    """Returns a table with its numbers rounded to five digits."""
     if isinstance(value, dict):
         return {key: rounded(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -147,7 +147,7 @@ def rounded(value: Any) -> Any:
 
 
 def read_rows(docs: Path) -> dict[str, Row]:
-    """The rows measured so far, by name."""
+    """Returns the rows measured so far, by name."""
     file = docs / "models.jsonl"
     lines = file.read_text().splitlines() if file.exists() else []
     rows = [
@@ -158,7 +158,7 @@ def read_rows(docs: Path) -> dict[str, Row]:
 
 
 def found(docs: Path) -> Evaluation:
-    """What was measured, as one evaluation: real motion, the members and their seeds in order, copied motion."""
+    """Returns the rows measured so far as one evaluation: real motion, the members and their seeds, copied motion."""
     order = [REAL, *MEMBERS, COPY]
 
     def place(row: Row) -> tuple[int, int]:
@@ -168,7 +168,7 @@ def found(docs: Path) -> Evaluation:
 
 
 def written(docs: Path) -> str:
-    """The page, of what was measured so far."""
+    """Returns the page of the rows measured so far."""
     training = TrainingPlan.of(next(iter(MEMBERS.values())).recipe).training
     return page(found(docs), training, TrainingPlan.of(read_recipe(RECIPE)).training.steps)
 
@@ -189,8 +189,9 @@ def main() -> None:
     if arguments.command == "page":
         print(written(DOCS), end="")
     else:
-        asked = (arguments.corpora, arguments.runs, arguments.only, arguments.seeds, arguments.results)
-        for line in run(*asked):
+        for line in run(
+            arguments.corpora, arguments.runs, arguments.only, arguments.seeds, arguments.results
+        ):
             print(line, flush=True)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times reading and writing a long motion file; the best of several runs, since other programs only ever slow it down.
+"""Times reading and writing a long motion file; reports the best of several runs, which other programs disturb least.
 
 .venv/bin/python scripts/benchmarks/speed/bvh.py --frames 20000 --joints 21
 """
@@ -20,19 +20,19 @@ from moglow.motion.skeleton import Skeleton
 
 
 def tumble(frames: int, joints: int) -> Clip:
-    """A chain of joints that turn smoothly at random, on a root that wanders."""
-    dice = np.random.default_rng(0)
+    """Returns a clip of a chain of joints with smooth random rotations and a wandering root."""
+    random = np.random.default_rng(0)
     names = tuple(f"Joint{j}" for j in range(joints))
     tip = ((joints - 1, (0.0, 0.1, 0.0)),)
     skeleton = Skeleton(names, tuple(range(-1, joints - 1)), np.tile([0.0, 0.1, 0.0], (joints, 1)), tip)
     positions = np.tile(skeleton.offsets, (frames, 1, 1))
-    positions[:, 0] += np.cumsum(dice.normal(0, 0.01, (frames, 3)), axis=0)
-    rotations = expmap_to_quat(np.cumsum(dice.normal(0, 0.02, (frames, joints, 3)), axis=0))
+    positions[:, 0] += np.cumsum(random.normal(0, 0.01, (frames, 3)), axis=0)
+    rotations = expmap_to_quat(np.cumsum(random.normal(0, 0.02, (frames, joints, 3)), axis=0))
     return Clip(skeleton, positions, rotations, fps=60.0)
 
 
 def best(work: Callable[[], object], runs: int) -> float:
-    """The shortest of the times that ``work`` takes, seconds."""
+    """Returns the shortest time of several calls of ``work``, in seconds."""
     times = []
     for _ in range(runs):
         start = time.perf_counter()

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Times frames of a preset, sampled in several ways, beside a straightforward port.
+"""Times frames of a preset, sampled by several variants of the sampler, beside a straightforward port.
 
 .venv/bin/python scripts/benchmarks/speed/sampling.py --preset paper --batch 1 --rounds 40
 .venv/bin/python scripts/benchmarks/speed/sampling.py --preset paper --batch 1024 --device cuda
 
-Each way runs in a process of its own; they take turns, frame by frame, so that a busy machine slows all alike. The
-errors are against the port in float64 on the same weights, contexts and noise. Compare ratios, not times of different
-runs; `moglow bench` has the machine's limits.
+Each variant runs in its own process; they take turns frame by frame, so that other load slows all of them equally. The
+errors are relative to the port in float64 with the same weights, contexts and noise. Compare ratios, not times of
+different runs; `moglow bench` reports the limits of the machine.
 """
 
 import argparse
@@ -22,28 +22,32 @@ from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any
 
-WAYS = {
+VARIANTS = {
     "port": "per frame K calls of nn.LSTM with length 1, inverses recomputed",
     "numpy": "moglow's default",
     "native": "weights as short integers, compiled kernel",
     "torch": "the same sampler on torch, float32",
     "bfloat16": "the same, large products in bfloat16",
 }
-GPU_WAYS = {
+GPU_VARIANTS = {
     "port": "per frame K calls of nn.LSTM with length 1, inverses recomputed",
     "eager": "the fast sampler on torch, float32, one launch after the other",
-    "captured": "the same as a CUDA graph",
-    "captured16": "the same, large products in bfloat16",
-    "torch": "few kernels of Triton as a CUDA graph, float32",
+    "graph": "the same as a CUDA graph",
+    "graph16": "the same, large products in bfloat16",
+    "torch": "few Triton kernels as a CUDA graph, float32",
     "bfloat16": "the same, large products in bfloat16",
 }
-TILES = ("row", "small", "tile")  # of moglow.sampling.fast.fused, which is loaded after the threads are set
-POSE, CONTROL, CHECKED = 63, 3, 4  # channels; frames whose error is taken
-AHEAD = 16  # frames whose noise is drawn before the clock starts, and then again
+TILES = (
+    "row",
+    "small",
+    "tile",
+)  # of moglow.sampling.fast.fused, which must be loaded after the threads are set
+POSE, CONTROL, CHECKED = 63, 3, 4  # channels; frames whose error is measured
+AHEAD = 16  # frames whose noise is sampled before the clock starts; it is used repeatedly
 
 
 def ported(subject: Any, *, double: bool, device: str = "cpu") -> Any:
-    """The sampler as one would write it first: a function of context, noise and the state."""
+    """Returns a straightforward sampler: a function of context, noise and state."""
     import torch
     from torch import nn
 
@@ -96,9 +100,9 @@ def ported(subject: Any, *, double: bool, device: str = "cpu") -> Any:
         if config["latent"] == "student":
             x = x * (STUDENT_DEGREES / noise[:, POSE:].square().sum(-1, keepdim=True)).sqrt()
         for step, state in zip(reversed(steps), states or [None] * len(steps), strict=True):
-            said, state = step.lstm(torch.cat([x[:, :kept], context], -1)[:, None], state)
+            hidden, state = step.lstm(torch.cat([x[:, :kept], context], -1)[:, None], state)
             after.append(state)
-            shift, a = step.head(said[:, 0]).chunk(2, dim=-1)
+            shift, a = step.head(hidden[:, 0]).chunk(2, dim=-1)
             x = torch.cat([x[:, :kept], x[:, kept:] / (torch.sigmoid(a + 2) + floor) - shift], -1)
             x = (x @ torch.linalg.inv(step.weight).T) * torch.exp(-step.log_scale) - step.bias
         return x.cpu().numpy(), after
@@ -106,46 +110,46 @@ def ported(subject: Any, *, double: bool, device: str = "cpu") -> Any:
     return frame
 
 
-def frames_of(way: str, subject: Any, batch: int, device: str, tiles: str | None) -> Iterator[Any]:
-    """Endless frames, each way given the same contexts and noise."""
+def frames_of(variant: str, subject: Any, batch: int, device: str, tiles: str | None) -> Iterator[Any]:
+    """Yields frames without end; contexts and noise are the same for all variants."""
     import numpy as np
 
     generator = np.random.default_rng(0)
     context = generator.standard_normal((batch, subject.context), dtype=np.float32)
     noises = POSE + (50 if subject.config["latent"] == "student" else 0)
     state: Any = None
-    if way in ("port", "double"):
-        draw, array = ported(subject, double=way == "double", device=device), np.asarray
+    if variant in ("port", "double"):
+        sample, array = ported(subject, double=variant == "double", device=device), np.asarray
     else:
-        model = sampler_of(way, subject, batch, device, tiles)
-        array, step = model.array, model.step if way == "eager" else model.recorded(model.step)
+        model = sampler_of(variant, subject, batch, device, tiles)
+        array, step = model.array, model.step if variant == "eager" else model.recorded(model.step)
         state = model.initial_state(batch)
 
-        def draw(context: Any, noise: Any, state: Any) -> Any:
+        def sample(context: Any, noise: Any, state: Any) -> Any:
             pose, _, state = step(context, state, noise)
             return model.numpy(pose), state
 
     ahead = generator.standard_normal((AHEAD, batch, noises), dtype=np.float32)
     context = array(context)
     for noise in cycle(array(ahead)):
-        pose, state = draw(context, noise, state)
+        pose, state = sample(context, noise, state)
         yield pose
 
 
-def sampler_of(way: str, subject: Any, batch: int, device: str, tiles: str | None) -> Any:
+def sampler_of(variant: str, subject: Any, batch: int, device: str, tiles: str | None) -> Any:
     from moglow.evaluation.speed import sampler
     from moglow.sampling.fast.arithmetic import make_arithmetic
 
-    if way not in ("eager", "captured", "captured16"):
-        return sampler(subject, make_arithmetic(way, device=device), batch, tiles)
+    if variant not in ("eager", "graph", "graph16"):
+        return sampler(subject, make_arithmetic(variant, device=device), batch, tiles)
     from moglow.sampling.fast.torch_steps import DeviceMoGlow
 
-    kernel = "bfloat16" if way == "captured16" else "torch"
+    kernel = "bfloat16" if variant == "graph16" else "torch"
     return DeviceMoGlow(subject.config, subject.weights, make_arithmetic(kernel, device=device))  # type: ignore[arg-type]
 
 
 def work(arguments: argparse.Namespace) -> None:
-    """A process that draws a frame for each line it is sent, and answers with seconds and the first frames."""
+    """Runs as a worker: writes the first frames, then samples frames for each line it reads and writes the seconds."""
     from moglow.evaluation.speed import Subject
 
     subject = Subject.read(arguments.subject)
@@ -154,7 +158,7 @@ def work(arguments: argparse.Namespace) -> None:
     for _ in sys.stdin:
         start, cpu = time.perf_counter(), time.process_time()
         for _ in range(arguments.turn):
-            next(running)  # its pose is here, so the device has done it
+            next(running)  # the pose is in host memory, so the device has finished
         seconds = time.perf_counter() - start, time.process_time() - cpu
         print(json.dumps([each / arguments.turn for each in seconds]), flush=True)
 
@@ -168,39 +172,40 @@ def compare(arguments: argparse.Namespace) -> None:
         where = device_name(arguments.device)
         print(f"{machine()}; {where}; {arguments.preset}, batch {arguments.batch}", flush=True)
         command = [sys.executable, *sys.argv, "--subject", str(subject), "--worker"]
-        known = WAYS if arguments.device == "cpu" else GPU_WAYS
-        ways = arguments.ways.split(",") if arguments.ways else list(known)
+        known = VARIANTS if arguments.device == "cpu" else GPU_VARIANTS
+        variants = arguments.variants.split(",") if arguments.variants else list(known)
+        pipe = subprocess.PIPE
         workers = {
-            way: subprocess.Popen([*command, way], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            for way in ("double", *ways)
+            variant: subprocess.Popen([*command, variant], stdin=pipe, stdout=pipe, text=True)
+            for variant in ("double", *variants)
         }
-        drawn = {way: json.loads(answer(worker)) for way, worker in workers.items()}
-        truth = drawn.pop("double")
+        sampled = {variant: json.loads(answer(worker)) for variant, worker in workers.items()}
+        truth = sampled.pop("double")
         workers.pop("double").communicate()
-        times: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
+        times: dict[str, list[tuple[float, float]]] = {variant: [] for variant in variants}
         for _ in range(arguments.rounds):
-            for way, worker in workers.items():
+            for variant, worker in workers.items():
                 assert worker.stdin is not None
                 worker.stdin.write("frame\n")
                 worker.stdin.flush()
-                times[way].append(json.loads(answer(worker)))
+                times[variant].append(json.loads(answer(worker)))
         for worker in workers.values():
             worker.communicate()
     clock = 1 if arguments.cpu_time else 0
-    reference = [row[clock] for row in times[ways[0]]]
-    print(f"{'way':10} {'ms best':>8} {'median':>8} {'frames/s':>9} {'× ' + ways[0]:>7} {'error':>8}")
-    for way in ways:
-        seconds = [row[clock] for row in times[way]]
+    reference = [row[clock] for row in times[variants[0]]]
+    print(f"{'variant':10} {'ms best':>8} {'median':>8} {'frames/s':>9} {'× ' + variants[0]:>7} {'error':>8}")
+    for variant in variants:
+        seconds = [row[clock] for row in times[variant]]
         ratio = statistics.median(a / b for a, b in zip(reference, seconds, strict=True))
         error = max(
             abs(a - b)
-            for row, true in zip(drawn[way], truth, strict=True)
+            for row, true in zip(sampled[variant], truth, strict=True)
             for a, b in zip(row, true, strict=True)
         )
         median = statistics.median(seconds)
         print(
-            f"{way:10} {1e3 * min(seconds):8.3f} {1e3 * median:8.3f} {arguments.batch / median:9.1f} "
-            f"{ratio:7.2f} {error:8.1e}  {known[way]}"
+            f"{variant:10} {1e3 * min(seconds):8.3f} {1e3 * median:8.3f} {arguments.batch / median:9.1f} "
+            f"{ratio:7.2f} {error:8.1e}  {known[variant]}"
         )
 
 
@@ -218,11 +223,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--turn", type=int, help="frames drawn in a turn: 1, on a GPU 30")
+    parser.add_argument("--turn", type=int, help="frames sampled in a turn (default: 1; 30 on a GPU)")
     parser.add_argument(
-        "--tiles", choices=TILES, help="of the kernels on a GPU; the batch's own if not given"
+        "--tiles", choices=TILES, help="of the kernels on a GPU (default: those for the batch size)"
     )
-    parser.add_argument("--ways", help="separated by commas, the first is the reference; all if not given")
+    parser.add_argument("--variants", help="separated by commas, the first is the reference (default: all)")
     parser.add_argument(
         "--cpu-time", action="store_true", help="count processor seconds: for one thread, on a busy machine"
     )
@@ -231,7 +236,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.turn = arguments.turn or (1 if arguments.device == "cpu" else 30)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(arguments.threads)  # read when numpy and torch are loaded, so before they are
+        os.environ[name] = str(arguments.threads)  # numpy and torch read it when they are loaded
     (work if arguments.worker else compare)(arguments)
 
 

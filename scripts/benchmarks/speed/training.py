@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Times training steps of a preset in several ways beside a straightforward port, with the machine's limits.
+"""Times training steps of a preset in several variants beside a straightforward port, with the limits of the machine.
 
 .venv/bin/python scripts/benchmarks/speed/training.py --preset paper --batch 100 --frames 70 --threads 2 --rounds 3
 
-Each way runs in a process of its own (its own memory, its own peak); they take turns, step by step, so that a busy
-machine slows all alike. Compare ratios, not times of different runs.
+Each variant runs in its own process, whose peak memory is measured; they take turns step by step, so that other load
+slows all of them equally. Compare ratios, not times of different runs.
 """
 
 import argparse
@@ -31,9 +31,9 @@ from moglow.models.moglow import MoGlow
 from moglow.training.trainer import adam
 
 POSE, CONTEXT = 63, 663  # the paper's: 21 joints × xyz; 10 poses and 11 controls
-WAYS = {
+VARIANTS = {
     "port": "nn.LSTM per flow step over the sequence, W as a full matrix, torch's default Adam",
-    "plain": "schedule plain, the Adam of training: fused, moments made first",
+    "plain": "schedule plain, the Adam of training: fused, with its moments allocated before the first step",
     "plain+heap": "the same, freed memory kept",
     "plain+heap+bf16": "the same, recurrent products in bfloat16",
     "recomputed": "schedule recomputed, fused Adam",
@@ -42,7 +42,7 @@ WAYS = {
     "diagonal+heap": "the same, freed memory kept",
     "diagonal+heap+bf16": "the same, recurrent products in bfloat16",
 }
-GPU_WAYS = {
+GPU_VARIANTS = {
     "port": "nn.LSTM (cuDNN) per flow step over the sequence, W as a full matrix, torch's default Adam",
     "port+bf16": "the same, its LSTMs in bfloat16 by autocast",
     "plain": "schedule plain, fused Adam",
@@ -52,7 +52,7 @@ GPU_WAYS = {
 
 
 class PortedStep(nn.Module):
-    """A flow step as one would write it first."""
+    """A straightforward flow step."""
 
     def __init__(self, hidden: int, layers: int, context: int, *, narrow: bool = False) -> None:
         super().__init__()
@@ -70,14 +70,14 @@ class PortedStep(nn.Module):
         constant = self.log_scale.sum() + torch.linalg.slogdet(self.weight).logabsdet
         kept, moved = x.tensor_split((POSE // 2,), dim=-1)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.narrow):
-            said = self.lstm(torch.cat([kept, context], dim=-1))[0]
-        shift, a = self.head(said.to(x.dtype)).chunk(2, dim=-1)
+            hidden = self.lstm(torch.cat([kept, context], dim=-1))[0]
+        shift, a = self.head(hidden.to(x.dtype)).chunk(2, dim=-1)
         scale = torch.sigmoid(a + 2) + 1e-6
         return torch.cat([kept, (moved + shift) * scale], dim=-1), constant + scale.log().sum(dim=-1)
 
 
 class Port(nn.Module):
-    """The straightforward port: the steps one after the other, a net on the context first where the preset has one."""
+    """The straightforward port: the preset's net on the context, if it has one, then one flow step after the other."""
 
     def __init__(self, config: MoGlow.Config, *, narrow: bool = False) -> None:
         super().__init__()
@@ -99,10 +99,10 @@ class Port(nn.Module):
 
 
 def training_step(
-    way: str, config: MoGlow.Config, batch: int, frames: int, device: str
+    variant: str, config: MoGlow.Config, batch: int, frames: int, device: str
 ) -> Callable[[], None]:
-    """One step of training, ready to be timed."""
-    name, *extras = way.split("+")
+    """Returns a function that makes one step of training."""
+    name, *extras = variant.split("+")
     generator = Generator(device).manual_seed(1)
     pose = torch.randn(batch, frames, POSE, device=device, generator=generator)
     context = torch.randn(batch, frames, CONTEXT, device=device, generator=generator)
@@ -141,7 +141,7 @@ def training_step(
 
 
 def work(arguments: argparse.Namespace) -> None:
-    """A process that makes one step for each line it is sent, and answers with seconds and bytes."""
+    """Runs as a worker: makes a step for each line it reads, and writes its seconds and bytes."""
     torch.set_num_threads(arguments.threads)
     config = configured(arguments)
     step = training_step(arguments.worker, config, arguments.batch, arguments.frames, arguments.device)
@@ -155,7 +155,7 @@ def work(arguments: argparse.Namespace) -> None:
 
 
 def peak_memory() -> int:
-    """The most memory this process ever held, in bytes; not its parent's, which getrusage counts on Linux."""
+    """Returns the peak memory of this process in bytes; on Linux getrusage would include that of its parent."""
     try:
         with open("/proc/self/status", encoding="utf-8") as file:
             return next(1024 * int(line.split()[1]) for line in file if line.startswith("VmHWM"))
@@ -170,7 +170,7 @@ def configured(arguments: argparse.Namespace) -> MoGlow.Config:
 
 
 def flop_per_frame(config: MoGlow.Config) -> float:
-    """Multiplications and additions of a training step: a product forward, and two going back."""
+    """Returns the floating-point operations of a training step for a frame: one product forward and two backward."""
     model = MoGlow(config, POSE, CONTEXT)
     matrices = (
         parameter.numel()
@@ -181,7 +181,7 @@ def flop_per_frame(config: MoGlow.Config) -> float:
 
 
 def rates(device: str) -> tuple[float, float]:
-    """Measured FLOP/s of a matrix product (float32; on a GPU bfloat16), and bytes/s of a copy, read and written."""
+    """Returns measured FLOP/s of a matrix product (float32; bfloat16 on a GPU), and bytes/s of a copy, both ways."""
 
     def best(call: Callable[[], object]) -> float:
         times = []
@@ -216,38 +216,38 @@ def compare(arguments: argparse.Namespace) -> None:
         f"{bytes_moved / 1e9:.2f} GB of weights, gradients and moments at {memory / 1e9:.1f} GB/s "
         f"= {1e3 * bytes_moved / memory:.0f} ms"
     )
-    known = GPU_WAYS if arguments.device == "cuda" else WAYS
-    ways = [
-        way
-        for way in (arguments.ways or ",".join(known)).split(",")
-        if "bf16" not in way or has_fast_bfloat16(torch.device(arguments.device))
+    known = GPU_VARIANTS if arguments.device == "cuda" else VARIANTS
+    variants = [
+        variant
+        for variant in (arguments.ways or ",".join(known)).split(",")
+        if "bf16" not in variant or has_fast_bfloat16(torch.device(arguments.device))
     ]
-    workers = {way: start_worker(way) for way in ways}
-    answers: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+    workers = {variant: start_worker(variant) for variant in variants}
+    answers: dict[str, list[dict[str, float]]] = {variant: [] for variant in variants}
     for _ in range(arguments.rounds):
-        for way, worker in workers.items():
+        for variant, worker in workers.items():
             ask, answer = pipes(worker)
             ask.write("step\n")
             ask.flush()
-            answers[way].append(json.loads(answer.readline()))
+            answers[variant].append(json.loads(answer.readline()))
     for worker in workers.values():
         worker.communicate()
 
-    reference = answers[ways[0]]
+    reference = answers[variants[0]]
     clock = "cpu" if arguments.cpu_time else "seconds"
     print(
         f"{'way':18} {'ms best':>9} {'median':>9} {'cpu ms':>9} {'frames/s':>9} {'peak MB':>8}  "
-        f"× {ways[0]} (median of rounds)"
+        f"× {variants[0]} (median of rounds)"
     )
-    for way, rows in answers.items():
+    for variant, rows in answers.items():
         times = [row[clock] for row in rows]
         ratio = statistics.median(a[clock] / b[clock] for a, b in zip(reference, rows, strict=True))
         peak = max(row["peak"] for row in rows) / 1e6
         print(
-            f"{way:18} {1e3 * min(times):9.1f} {1e3 * statistics.median(times):9.1f} "
+            f"{variant:18} {1e3 * min(times):9.1f} {1e3 * statistics.median(times):9.1f} "
             f"{1e3 * min(row['cpu'] for row in rows):9.1f} {frames / min(times):9.0f} "
             f"{peak:8.0f}  {ratio:.2f} faster, best to best {min(r[clock] for r in reference) / min(times):.2f}, "
-            f"memory {peak * 1e6 / max(row['peak'] for row in reference):.2f}  ({known[way]})"
+            f"memory {peak * 1e6 / max(row['peak'] for row in reference):.2f}  ({known[variant]})"
         )
 
 
@@ -255,8 +255,8 @@ def weights(config: MoGlow.Config) -> int:
     return sum(parameter.numel() for parameter in MoGlow(config, POSE, CONTEXT).parameters())
 
 
-def start_worker(way: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, *sys.argv, "--worker", way]
+def start_worker(variant: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, *sys.argv, "--worker", variant]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -271,15 +271,15 @@ def main() -> None:
     )
     options: list[tuple[str, dict[str, Any]]] = [
         ("--preset", {"choices": sorted(MoGlow.PRESETS), "default": "paper"}),
-        ("--steps", {"type": int, "help": "flow steps, where the preset's are too many to wait for"}),
+        ("--steps", {"type": int, "help": "number of flow steps (default: that of the preset)"}),
         ("--batch", {"type": int, "default": 100}),
         ("--frames", {"type": int, "default": 70}),
         ("--threads", {"type": int, "default": 2}),
         ("--rounds", {"type": int, "default": 3}),
         ("--device", {"choices": ("cpu", "cuda"), "default": "cpu"}),
         (
-            "--ways",
-            {"help": "separated by commas, the first is the reference; all of the device's if none is named"},
+            "--variants",
+            {"help": "separated by commas, the first is the reference (default: all of the device)"},
         ),
         (
             "--cpu-time",

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Times the windows of `moglow view` and `moglow play`, opened for real on the present display.
+"""Times the windows of `moglow view` and `moglow play` on the current display.
 
 .venv/bin/python scripts/benchmarks/speed/window.py --takes 2 --joints 31
 xvfb-run .venv/bin/python scripts/benchmarks/speed/window.py --play --against ../other-checkout
 
-Updates a second are what the machine has left over for the window. What an update costs whatever else runs are the
-milliseconds of a processor on all threads: all in all, and for drawing alone, which one processor can do draw/s times.
-With --against another checkout plays too, in turns: compare only what took turns.
+The number of updates a second depends on the other load of the machine. The cost of an update does not: it is measured
+in milliseconds of processor time on all threads, in total and for drawing alone; draw/s is the number of drawings that
+one processor can make in a second. With --against, windows of two checkouts take turns; compare figures of one run.
 """
 
 import argparse
@@ -23,11 +23,11 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLES = ("walk", "turns", "spin", "sidestep")
-WARM = 10  # updates before the clock starts: shaders are compiled in the first ones
+WARM = 10  # updates before the clock starts, in which shaders are compiled
 
 
 def halved(clip: Any, joints: int) -> Any:
-    """The same motion of a figure with more joints: its first bones are each cut in two."""
+    """Returns the same motion of a figure with more joints, by cutting its first bones in two."""
     from dataclasses import replace
 
     import numpy as np
@@ -60,7 +60,7 @@ def halved(clip: Any, joints: int) -> Any:
 
 
 def clips(arguments: argparse.Namespace, folder: Path) -> list[Path]:
-    """The files to play: those named, or our samples as figures of so many joints."""
+    """Returns the files to play: those of the command line, or the samples with the requested number of joints."""
     if arguments.clips:
         return [clip.resolve() for clip in arguments.clips]
     from moglow.bvh.read import read_bvh
@@ -74,25 +74,25 @@ def clips(arguments: argparse.Namespace, folder: Path) -> list[Path]:
 
 
 def watched(window: Any, seconds: float) -> dict[str, Any]:
-    """Opens a window, lets it play, closes it, and says what its updates took."""
-    took: list[float] = []
-    drew: list[float] = []
+    """Opens a window, lets it play, closes it, and returns the cost of its updates."""
+    wall: list[float] = []
+    cpu_of_drawing: list[float] = []
     since: dict[str, float] = {}
     tick, draw = window.tick, window.draw
 
     def timed_draw(*words: Any) -> None:
         start, cpu = time.perf_counter(), time.process_time()
         draw(*words)
-        took.append(1e3 * (time.perf_counter() - start))
-        drew.append(1e3 * (time.process_time() - cpu))
+        wall.append(1e3 * (time.perf_counter() - start))
+        cpu_of_drawing.append(1e3 * (time.process_time() - cpu))
 
     def timed_tick(*words: Any) -> None:
         tick(*words)
         now = time.perf_counter()
         if not since and window.drawn >= WARM:
             since.update(wall=now, cpu=time.process_time(), drawn=window.drawn)
-            took.clear()
-            drew.clear()
+            wall.clear()
+            cpu_of_drawing.clear()
         if since and now - since["wall"] > seconds:
             since.setdefault("cpu_end", time.process_time())
             since.setdefault("wall_end", now)
@@ -100,18 +100,18 @@ def watched(window: Any, seconds: float) -> dict[str, Any]:
 
     window.tick, window.draw = timed_tick, timed_draw
     window.open()
-    updates = len(took)
+    updates = len(wall)
     return {
         "updates": updates / (since["wall_end"] - since["wall"]),
         "cpu": 1e3 * (since["cpu_end"] - since["cpu"]) / updates,
-        "draw": median(drew),
-        "p50": median(took),
-        "p95": quantiles(took, n=20)[-1],
+        "draw": median(cpu_of_drawing),
+        "p50": median(wall),
+        "p95": quantiles(wall, n=20)[-1],
     }
 
 
 def work(arguments: argparse.Namespace) -> None:
-    """A process that opens one window and answers with what it measured."""
+    """Runs as a worker: opens one window and writes its figures."""
     if arguments.play:
         from moglow.checkpoint import Checkpoint
         from moglow.sampling.generate import PRETRAINED
@@ -130,15 +130,15 @@ def work(arguments: argparse.Namespace) -> None:
 
         window = ViewWindow(Sources(tuple(arguments.clips), arguments.control), size=arguments.size)
         joints = [len(motion.clip.skeleton) for motion in window.scene.motions]
-    said: dict[str, Any] = {"joints": joints, "size": list(window.plotter.window_size)}
+    figures: dict[str, Any] = {"joints": joints, "size": list(window.plotter.window_size)}
     window.plotter.show(interactive_update=True, auto_close=False)
     found = re.search(r"renderer string: *(.*)", window.plotter.ren_win.ReportCapabilities())
-    said["renderer"] = found.group(1) if found else "unknown"
-    print(json.dumps(said | watched(window, arguments.seconds)))
+    figures["renderer"] = found.group(1) if found else "unknown"
+    print(json.dumps(figures | watched(window, arguments.seconds)))
 
 
 def run(arguments: argparse.Namespace, tree: Path, files: list[Path]) -> dict[str, Any]:
-    """What a window of a checkout measures."""
+    """Returns the figures of a window of one checkout."""
     paths = os.pathsep.join([str(tree), str(tree / "viewer")])
     command = [
         sys.executable,
@@ -188,8 +188,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("clips", nargs="*", type=Path, help="files to play instead of our samples")
-    parser.add_argument("--control", help="the path asked for, as moglow view reads it")
+    parser.add_argument("clips", nargs="*", type=Path, help="files to play instead of the samples")
+    parser.add_argument("--control", help="the requested path, as in moglow view")
     parser.add_argument("--takes", type=int, choices=range(1, 5), default=1)
     parser.add_argument("--joints", type=int, default=31)
     parser.add_argument("--play", action="store_true", help="the window of moglow play, walking in a circle")
@@ -197,7 +197,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--against", type=Path, metavar="CHECKOUT", help="another checkout, to take turns with"
+        "--against", type=Path, metavar="CHECKOUT", help="another checkout, which takes turns"
     )
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
