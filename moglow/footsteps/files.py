@@ -75,10 +75,13 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
     delimiter = max(",;\t", key=lines[0][1].count)
     parsed = csv.reader((line for _, line in lines), delimiter=delimiter, skipinitialspace=True)
     decimal = {} if delimiter == "," else {ord(","): "."}
-    return [
-        (number, [value.translate(decimal) for value in row])
-        for (number, _), row in zip(lines, parsed, strict=False)
-    ]
+    try:
+        return [
+            (number, [value.translate(decimal) for value in row])
+            for (number, _), row in zip(lines, parsed, strict=False)
+        ]
+    except csv.Error as error:
+        raise ControlError(f"{path}: cannot be read ({error}); is a quote left open?") from error
 
 
 def _check_header(file: str | Path, line: int, header: Sequence[str]) -> None:

@@ -3,11 +3,34 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
+from typing import Protocol
 
 import numpy as np
 
 from moglow.errors import ClipError
 from moglow.motion.clip import Clip
+from moglow.motion.skeleton import Skeleton
+
+
+class Frames(Protocol):
+    """Motion of which parts are taken as clips: a `Clip`, or a file that was read."""
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The figure."""
+
+    @property
+    def fps(self) -> float:
+        """Frames a second."""
+
+    @property
+    def name(self) -> str:
+        """What the motion is called."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> Clip: ...
+
 
 FASTEST = 10_000.0
 """Frames a second that motion is resampled to."""

@@ -69,7 +69,7 @@ class OutOfMemoryError(RuntimeError):
 def test_what_the_machine_causes_is_one_line(
     monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
 ) -> None:
-    monkeypatch.setattr("moglow.bvh.read.read_bvh", lambda *_, **__: (_ for _ in ()).throw(error))
+    monkeypatch.setattr("moglow.bvh.read.open_bvh", lambda *_, **__: (_ for _ in ()).throw(error))
     result = run("export", "a.bvh", "b.glb")
     (line,) = result.stderr.splitlines()
     assert result.exit_code == 1 and line.startswith("error: ") and words in line

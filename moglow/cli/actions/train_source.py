@@ -11,6 +11,7 @@ from moglow.corpus.corpus import Corpus
 from moglow.corpus.folders import folder_data
 from moglow.corpus.summary import Summary
 from moglow.errors import RecipeError
+from moglow.files.reading import open_input
 from moglow.files.tables import to_table
 from moglow.recipe import Recipe, read_recipe
 from moglow.training.defaults import compact, steps_for, tuned
@@ -117,5 +118,5 @@ def going_on(output: Path, corpus: Path, style: str) -> list[str]:
 
 def _is_binary(path: Path) -> bool:
     """Returns whether a file begins as a corpus does: the length of a header, and the header."""
-    with open(path, "rb") as file:
+    with open_input(path, RecipeError) as file:
         return file.read(9)[8:] == b"{"

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from moglow.cli.options import SEED, Whole
+from moglow.cli.terminal import say
 
 EXAMPLE = """\b
 Examples:
@@ -99,7 +100,7 @@ def command(
             run = TrainingRun(output, plan, corpus, seed=seed, resume=resume, start=start, place=place)
             if not place.rank:
                 for line in reading(source, summary):
-                    click.echo(line)
+                    say(line)
             with Screen(run, tensorboard=tensorboard, sheets=sheets) as screen:
                 for event in run.events():
                     screen.show(event)
@@ -108,4 +109,4 @@ def command(
         if not (place.rank or screen.interrupted):
             style = run.context.spec.usual or (corpus.styles[0] if corpus.styles else "")
             for line in going_on(output, path, style if run.context.styles else ""):
-                click.echo(line)
+                say(line)
