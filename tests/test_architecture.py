@@ -29,6 +29,7 @@ PACKAGES = (
     "sampling",
     *(
         "checkpoint",
+        "weights",
         "corpus",
         "cleaning",
         "encodings",
@@ -39,8 +40,8 @@ PACKAGES = (
         "footsteps",
         "ground",
         "paths",
-        "compute",
     ),
+    *("compute",),
     *("models", "motion", "recipe", "flows", "anatomy", "files", "maths", "errors"),
 )
 

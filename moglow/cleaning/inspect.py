@@ -1,6 +1,5 @@
 """The contents of a motion file: figure, unit, axes, speed, feet and damage."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -8,47 +7,15 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from moglow.anatomy.unit_and_axes import UNITS, find_basis, find_unit
-from moglow.cleaning.damage import in_words
-from moglow.cleaning.jumps import Jump, find_jumps, repeated_frames
-from moglow.cleaning.mend import Mended, mend
+from moglow.cleaning.survey import Fault, Motion, Survey
 from moglow.errors import MoglowError
-from moglow.formats.read import MOTIONS, clips_in, read_motion
-from moglow.measures.metrics import Slide, bone_stretch, toe_slide
-from moglow.motion.clip import Clip
-from moglow.motion.contacts import toe_points
+from moglow.formats.read import MOTIONS, clips_in, open_motion
+from moglow.motion.clip_stream import Frames
 from moglow.motion.skeleton import Layout
-from moglow.paths.control_path import ControlPath
 
 _NONE: Mapping[str, str] = MappingProxyType({})
-FLIP = np.radians(120)
-"""A jump by more is a flip: the solver took the wrong of two answers."""
-OFF_FLOOR = 0.06  # toe joints without end sites lie up to 5 cm above the floor that they stand on
-UNSURE = 0.5
-STRETCH = 0.05
-REPEATS = 0.1
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something wrong and why; in frames ``start`` up to ``stop``, or all over the clip where there are none."""
-
-    kind: str
-    why: str
-    start: int | None = None
-    stop: int | None = None
-
-    @property
-    def place(self) -> str:
-        """Its frames in words."""
-        if self.start is None or self.stop is None:
-            return ""
-        return in_words(self.start, self.stop)
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.why}" if self.place else self.why
 
 
 @dataclass(frozen=True)
@@ -78,19 +45,6 @@ class Axes:
 
 
 @dataclass(frozen=True)
-class Motion:
-    """How the figure moves, in SI units: speed and turning (its amount) of the smoothed root as median and 95th
-    percentile, height of the floor, foot slide."""
-
-    speed_median: float
-    speed_p95: float
-    turn_median: float
-    turn_p95: float
-    floor: float
-    slide: Slide | None
-
-
-@dataclass(frozen=True)
 class Report:
     """All that is said of one file; ``error`` and nothing else if it cannot be used."""
 
@@ -112,7 +66,7 @@ class Report:
 def inspect_file(path: str | Path, overrides: Mapping[str, str] = _NONE) -> Report:
     """Reads a file and says what is in it; a file that cannot be used becomes a report with its error."""
     try:
-        return inspect_clip(read_motion(path, overrides=overrides), str(path))
+        return inspect_clip(open_motion(path, overrides=overrides), str(path))
     except MoglowError as error:
         return Report(str(path), error=" ".join(str(error).split()))
 
@@ -139,9 +93,9 @@ def motion_files(path: str | Path) -> list[Path]:
     return [clip for file in files for clip in clips_in(file)]
 
 
-def inspect_clip(clip: Clip, name: str = "") -> Report:
-    """Says what a clip is."""
-    motion = _motion(clip)
+def inspect_clip(clip: Frames, name: str = "") -> Report:
+    """Says what a clip is; long clips are looked at in stretches, so that they need little memory."""
+    survey = Survey.of(clip)
     return Report(
         file=name or clip.name,
         frames=len(clip),
@@ -149,22 +103,22 @@ def inspect_clip(clip: Clip, name: str = "") -> Report:
         seconds=len(clip) / clip.fps,
         figure=_figure(clip),
         axes=_axes(clip, clip.skeleton.layout) if clip.skeleton.layout else None,
-        motion=motion,
-        faults=tuple(find_faults(clip)),
+        motion=survey.motion(),
+        faults=tuple(survey.faults()),
     )
 
 
-def _figure(clip: Clip) -> Figure:
+def _figure(clip: Frames) -> Figure:
     anatomy, names = clip.skeleton.anatomy, clip.skeleton.names
     roles = {role: (names[joint], anatomy.confidence[role]) for role, joint in anatomy.roles.items()}
     return Figure(len(names), len(anatomy.legs), roles, anatomy.confidence["partners"])
 
 
-def _axes(clip: Clip, layout: Layout) -> Axes:
+def _axes(clip: Frames, layout: Layout) -> Axes:
     """What the reader found is found again, for the confidences."""
     skeleton, basis = clip.skeleton, np.array(layout.basis)
     rest = skeleton.rest_positions @ basis / layout.unit
-    poses = clip.world()[0][:: max(1, len(clip) // 16)] @ basis / layout.unit
+    poses = clip[:: max(1, len(clip) // 16)].world()[0] @ basis / layout.unit
     unit = next((name for name, metres in UNITS.items() if metres == layout.unit), f"{layout.unit:g} m")
     _, unit_sure = find_unit(skeleton.names, skeleton.parents, rest, skeleton.overrides)
     _, axes_sure = find_basis(skeleton.names, skeleton.parents, rest, poses, skeleton.overrides)
@@ -176,85 +130,6 @@ def _axis(direction: np.ndarray) -> str:
     return ("-" if direction[axis] < 0 else "") + "XYZ"[axis]
 
 
-def _motion(clip: Clip) -> Motion:
-    velocities = ControlPath.from_clip(clip).velocities()
-    speed, turn = np.linalg.norm(velocities[:, :2], axis=-1), np.abs(velocities[:, 2])
-    return Motion(
-        speed_median=float(np.median(speed)),
-        speed_p95=float(np.quantile(speed, 0.95)),
-        turn_median=float(np.median(turn)),
-        turn_p95=float(np.quantile(turn, 0.95)),
-        floor=clip.floor_height(),
-        slide=toe_slide(toe_points(clip), clip.fps) if clip.skeleton.anatomy.legs else None,
-    )
-
-
-def find_faults(clip: Clip) -> list[Fault]:
+def find_faults(clip: Frames) -> list[Fault]:
     """All that is wrong with a clip: damage that `mend` finds in order of time, then what nothing mends."""
-    mended = mend(clip)
-    damage = sorted((each.damage for each in mended.findings), key=lambda each: each.start)
-    found = [Fault(each.kind, each.why, each.start, each.stop) for each in damage]
-    return [
-        *found,
-        *_jumps(mended),
-        *_repeats(mended),
-        *_floor(mended.clip),
-        *_stretch(mended.clip),
-        *_doubts(clip),
-    ]
-
-
-def _jumps(mended: Mended) -> Iterator[Fault]:
-    """Turns that stay. They are looked for in the mended clip: limbs that were swapped jump for a reason known."""
-    names, frames = mended.clip.skeleton.names, np.maximum.accumulate(mended.source)  # of the file
-    thawed = {each.damage.stop for each in mended.findings if each.left}
-    jumps = [each for each in find_jumps(mended.clip) if each.angle and each.frame not in thawed]
-    for jump in jumps:
-        if jump.angle >= FLIP:
-            yield Fault(
-                "flip", f"{names[jump.joint]} flips {np.degrees(jump.angle):.0f}°", *_at(frames, jump)
-            )
-    turned = [jump for jump in jumps if jump.angle < FLIP]
-    for joint, count in Counter(jump.joint for jump in turned).items():
-        worst = max((jump for jump in turned if jump.joint == joint), key=lambda jump: jump.angle)
-        times = f", {count} ×" if count > 1 else ""
-        yield Fault(
-            "jump", f"{names[joint]} jumps {np.degrees(worst.angle):.0f}°{times}", *_at(frames, worst)
-        )
-
-
-def _at(frames: NDArray[np.intp], jump: Jump) -> tuple[int, int]:
-    """The frame of the file, and the one past it."""
-    frame = int(frames[jump.frame])
-    return frame, frame + 1
-
-
-def _repeats(mended: Mended) -> Iterator[Fault]:
-    clip = mended.original
-    share = float(repeated_frames(clip).mean()) if len(clip) > 1 else 0.0
-    if share > REPEATS and not any(each.damage.kind == "frozen" for each in mended.findings):
-        rate = clip.fps * (1 - share)
-        yield Fault(
-            "repeats", f"{share:.0%} of the frames repeat the one before: captured at about {rate:.3g} fps"
-        )
-
-
-def _floor(clip: Clip) -> Iterator[Fault]:
-    height = clip.floor_height()
-    if abs(height) > OFF_FLOOR:
-        yield Fault("floor", f"floor at {100 * height:+.0f} cm")
-
-
-def _stretch(clip: Clip) -> Iterator[Fault]:
-    stretch = bone_stretch(clip)
-    if stretch > STRETCH:
-        yield Fault("stretch", f"a bone changes its length by {stretch:.0%}")
-
-
-def _doubts(clip: Clip) -> Iterator[Fault]:
-    anatomy = clip.skeleton.anatomy
-    if not anatomy.legs:
-        yield Fault("figure", "no legs found; name hip, knee and ankle in a map file")
-    unsure = [role for role in anatomy.roles if anatomy.confidence[role] < UNSURE]
-    if unsure:
-        yield Fault("figure", f"unsure of {len(unsure)} roles ({unsure[0]} …); confirm them in a map file")
+    return Survey.of(clip).faults()

@@ -4,7 +4,9 @@ Each fault has a scale of its own in the body, not a threshold of taste: nobody 
 a quiet motion, nobody is as still as a repeated frame, and a leg swings like the pendulum that it is.
 """
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -26,6 +28,8 @@ class JumpSpec:
 
 
 JUMP = JumpSpec()
+_TURNS: MutableMapping[Clip, Array] = WeakKeyDictionary()
+_CHANGES: MutableMapping[Clip, Array] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,10 @@ def hip_lurches(clip: Clip) -> Array:
 
 
 def turn_steps(clip: Clip) -> Array:
-    """The angle ``(T - 1, J)`` by which each joint turns from frame to frame."""
-    return quat_angle(clip.rotations[1:], clip.rotations[:-1])
+    """The angle ``(T - 1, J)`` by which each joint turns from frame to frame; kept, as it is used often."""
+    if clip not in _TURNS:
+        _TURNS[clip] = quat_angle(clip.rotations[1:], clip.rotations[:-1])
+    return _TURNS[clip]
 
 
 def _outliers(steps: Array, least: float, moving: Flags, spec: JumpSpec) -> list[tuple[int, int]]:
@@ -81,7 +87,8 @@ def _outliers(steps: Array, least: float, moving: Flags, spec: JumpSpec) -> list
 
 def repeated_frames(clip: Clip, *, still: float = 1e-6) -> Flags:
     """Whether each step ``(T - 1,)`` from frame to frame changes nothing."""
-    turned = turn_steps(clip).max(1, initial=0.0)
-    moved = np.abs(np.diff(clip.positions, axis=0)).max((1, 2), initial=0.0)
-    repeated: Flags = (turned <= still) & (moved <= still)
+    if clip not in _CHANGES:
+        moved = np.abs(np.diff(clip.positions, axis=0)).max((1, 2), initial=0.0)
+        _CHANGES[clip] = np.maximum(turn_steps(clip).max(1, initial=0.0), moved)
+    repeated: Flags = _CHANGES[clip] <= still
     return repeated

@@ -1,8 +1,9 @@
 """Stretches that run at another rate than the clip around them; numpy alone."""
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,9 @@ ALIKE = 0.8
 """Cosine between the steps of all joints before and after a change of rate: the way goes on, only faster."""
 
 
+_FOUND: MutableMapping[Clip, list["Hurry"]] = WeakKeyDictionary()
+
+
 @dataclass(frozen=True)
 class Hurry:
     """Frames ``start`` up to ``stop`` in which time runs ``factor`` times as fast as around them."""
@@ -51,13 +55,15 @@ def find_hurries(clip: Clip, *, shortest: float = 0.12, longest: float = 1.5) ->
     """Stretches that begin with all joints at once a factor faster or slower, and end with the opposite."""
     steps = _steps(clip)
     changes = speed_changes(steps, clip.fps)
-    at = [int(k) for k in np.flatnonzero(changes)]
+    at = np.flatnonzero(changes)
+    sizes = np.linalg.norm(steps, axis=-1) + 1e-9
     pairs: list[tuple[float, Hurry]] = []
-    for start, stop in combinations(at, 2):
-        if changes[start] * changes[stop] < 0 and shortest <= (stop - start) / clip.fps <= longest:
+    for start in at.tolist():
+        near = np.searchsorted(at, [start + shortest * clip.fps - 1e-9, start + longest * clip.fps + 1e-9])
+        for stop in (each for each in at[slice(*near)].tolist() if changes[start] * changes[each] < 0):
             factor = min(FACTORS, key=lambda each: _mismatch(steps, start, stop, each))
             off = max(abs(np.log(factor) - changes[start]), abs(np.log(factor) + changes[stop]))
-            lasts = abs(np.log(_sped(steps, start) / factor)) + abs(np.log(_sped(steps, stop) * factor))
+            lasts = abs(np.log(_sped(sizes, start) / factor)) + abs(np.log(_sped(sizes, stop) * factor))
             if off < OFF and lasts < LASTING:
                 pairs.append((off + lasts, Hurry(start, stop, factor)))
     found: list[Hurry] = []
@@ -74,9 +80,8 @@ def _steps(clip: Clip) -> Array:
     return steps
 
 
-def _sped(steps: Array, frame: int) -> float:
-    """How many times as fast the steps after a frame are as those before it, over `BESIDE` steps each."""
-    sizes = np.linalg.norm(steps, axis=-1) + 1e-9
+def _sped(sizes: Array, frame: int) -> float:
+    """How many times as long the steps after a frame are as those before it, over `BESIDE` steps each."""
     return float(sizes[frame : frame + BESIDE].mean() / sizes[max(0, frame - BESIDE) : frame].mean())
 
 
@@ -127,6 +132,8 @@ class Hurried(Damage):
 
     @classmethod
     def find(cls, clip: Clip) -> list[Self]:
+        if clip not in _FOUND:
+            _FOUND[clip] = find_hurries(clip)
         everything = tuple(range(len(clip.skeleton)))
         return [
             cls(
@@ -136,7 +143,7 @@ class Hurried(Damage):
                 hurry.why,
                 hurry.factor,
             )
-            for hurry in find_hurries(clip)
+            for hurry in _FOUND[clip]
         ]
 
     def mended(self, clip: Clip, fill: Fill) -> Clip:

@@ -6,6 +6,7 @@ reflection ``Sⱼ`` takes vectors of j's frame to p's. Flipping signs of Euler c
 holds only where the zero pose is symmetric; elsewhere (bones along ±X in every frame) each joint has its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations, product
 
@@ -44,11 +45,16 @@ class Mirror:
     def partners(self) -> list[int]:
         return list(self.skeleton.anatomy.partners)
 
-    def rotations(self, local: Array) -> Array:
-        """Mirrored local rotations ``(..., J, 4)``: the root's in the world, every other in its parent's frame."""
+    def rotations(self, local: Array, joints: Sequence[int] | None = None) -> Array:
+        """Mirrored local rotations ``(..., J, 4)``: the root's in the world, every other in its parent's frame.
+
+        Of some ``joints`` alone, if they are given.
+        """
+        chosen = list(range(len(self.partners)) if joints is None else joints)
         turns = matrix_to_quat(-self.reflections)
         before = np.concatenate([_TURN[None], quat_conjugate(turns)[list(self.skeleton.parents[1:])]])
-        return quat_multiply(quat_multiply(before, local[..., self.partners, :]), turns)
+        theirs = local[..., np.array(self.partners)[chosen], :]
+        return quat_multiply(quat_multiply(before[chosen], theirs), turns[chosen])
 
     def positions(self, local: Array) -> Array:
         """Mirrored local positions ``(..., J, 3)``; joints at their offsets stay there, so bones keep lengths."""

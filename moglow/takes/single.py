@@ -30,6 +30,7 @@ from moglow.sampling.generate import (
 )
 from moglow.sampling.loops import make_loop
 from moglow.sampling.sampler import Sampler, Track
+from moglow.sampling.sanity import bodies
 from moglow.takes.directions import read_whole
 from moglow.takes.footwork import as_prints, footed
 
@@ -104,7 +105,8 @@ def generate(
     origin = Origin(
         tuple(model.context.styles), style, temperature, lambda s, t: again(style=s, temperature=t)
     )
-    about: dict[str, Any] = {"real": real_figures(model), "warnings": tuple(warnings), "origin": origin}
+    notes = (*path.notes, *warnings)
+    about: dict[str, Any] = {"real": real_figures(model), "warnings": notes, "origin": origin}
     if pins or continued is not None:
         if loop or ground is not None or asked is not None:
             raise ControlError(
@@ -132,7 +134,7 @@ def generate(
         lap = make_loop(sampler, model, track, spec=LOCK, strides=strides, foot_lock=foot_lock)
         return Take(lap.finished(rig), seed, track.take, lap.path, lap.measured, lap=lap.lap, **about)
     motion = next(motions(sampler, model, [track], foot_lock=foot_lock))
-    clip = joined(on_rig(motion.blocks, rig))  # first, since it is measured while the blocks pass
+    clip = joined(bodies(on_rig(motion.blocks, rig)))  # first, since it is measured while the blocks pass
     return Take(clip, seed, track.take, path, motion.measured(), **about)
 
 

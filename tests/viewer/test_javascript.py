@@ -25,7 +25,7 @@ from tests.support.scripts import needs_node
 from tests.support.serving import serving
 from tests.viewer.test_page_model import FED_BACK, ROUNDING, compared, halved
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "three"
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "three"
 LARGEST = 60_000  # bytes of the module
 
 ASK = """

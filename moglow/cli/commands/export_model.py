@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.terminal import say
+
 EXAMPLE = """\b
 Examples:
   moglow export-model model.onnx
@@ -59,4 +61,4 @@ def command(out: Path, checkpoint: Path | None, weights: str | None) -> None:
             write_onnx(model, out, weights=weights or "float32")
     for file in written:
         size = file.stat().st_size
-        click.echo(f"{file}: {size / 1e6:.1f} MB" if size >= 1e5 else f"{file}: {size / 1e3:.0f} kB")
+        say(f"{file}: {size / 1e6:.1f} MB" if size >= 1e5 else f"{file}: {size / 1e3:.0f} kB")
