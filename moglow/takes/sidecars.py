@@ -39,9 +39,9 @@ def sidecars_of(motion: Path) -> tuple[Path, Path]:
 def read_sidecar(motion: str | Path) -> Figures:
     """Returns what is known of a motion file; nothing where no sidecar of moglow describes the file as it is now."""
     motion = Path(motion)
-    new, old = sidecars_of(motion)
     if not motion.is_file():
         return {}
+    new, old = sidecars_of(motion)
     if found := _read(new):
         digest = file_digest(motion)
         entries: list[Any] = [found, found.get(PREVIOUS)]
