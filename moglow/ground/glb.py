@@ -1,4 +1,4 @@
-"""Reads the triangles of a binary glTF file, all its meshes where its nodes put them. Needs numpy alone."""
+"""Reads the triangles of a binary glTF file, with the transforms of its nodes. Needs numpy alone."""
 
 import json
 import struct
@@ -18,7 +18,7 @@ TRIANGLES = 4
 
 
 def read_glb_mesh(file: str | Path) -> tuple[Array, NDArray[np.int64]]:
-    """Vertices ``(V, 3)`` in metres and triangles ``(F, 3)``; skins and animations are left out."""
+    """Returns the vertices ``(V, 3)`` in metres and triangles ``(F, 3)``; skins and animations are ignored."""
     try:
         document, binary = _parts(Path(file).read_bytes(), file)
         placed = list(_placed(document, file))
@@ -26,7 +26,9 @@ def read_glb_mesh(file: str | Path) -> tuple[Array, NDArray[np.int64]]:
     except OSError as error:
         raise FileFormatError(f"{file}: cannot be read ({error.strerror or error})") from error
     except (KeyError, IndexError, TypeError, ValueError, struct.error) as error:
-        raise FileFormatError(f"{file}: is no whole binary glTF file ({error}); export it again") from error
+        raise FileFormatError(
+            f"{file}: is no complete binary glTF file ({error}); export it again"
+        ) from error
     parts = [part for mesh in meshes for part in mesh]
     if not parts:
         raise FileFormatError(f"{file}: holds no triangle; export the ground as a mesh")
@@ -56,7 +58,7 @@ def _parts(data: bytes, file: str | Path) -> tuple[dict[str, Any], bytes]:
 
 
 def _placed(document: Mapping[str, Any], file: str | Path) -> Iterator[tuple[int, Array]]:
-    """Each mesh with the matrix ``(4, 4)`` of the node that shows it."""
+    """Yields the number of each node's mesh and the node's matrix ``(4, 4)``."""
     nodes = document.get("nodes", [])
     scenes = document.get("scenes", [])
     roots = scenes[document.get("scene", 0)]["nodes"] if scenes else range(len(nodes))
@@ -70,7 +72,7 @@ def _placed(document: Mapping[str, Any], file: str | Path) -> Iterator[tuple[int
         if "mesh" in node:
             yield int(node["mesh"]), matrix
         waiting += [(int(child), matrix) for child in node.get("children", [])]
-    raise FileFormatError(f"{file}: its nodes go round in a circle; export it again")
+    raise FileFormatError(f"{file}: its nodes form a cycle; export it again")
 
 
 def _matrix(node: Mapping[str, Any]) -> Array:

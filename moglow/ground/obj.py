@@ -1,4 +1,4 @@
-"""Reads the triangles of a Wavefront OBJ file: vertices and faces, nothing else. Needs numpy alone."""
+"""Reads the vertices and faces of a Wavefront OBJ file. Needs numpy alone."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +11,7 @@ from moglow.maths.rotations import Array
 
 
 def read_obj(file: str | Path) -> tuple[Array, NDArray[np.int64]]:
-    """Vertices ``(V, 3)`` and triangles ``(F, 3)``; faces of more corners are cut into triangles."""
+    """Returns the vertices ``(V, 3)`` and triangles ``(F, 3)``; faces with more corners are split into triangles."""
     try:
         text = Path(file).read_text(encoding="utf-8", errors="replace")
     except OSError as error:
@@ -40,7 +40,7 @@ def read_obj(file: str | Path) -> tuple[Array, NDArray[np.int64]]:
 
 
 def _corner(word: str, count: int) -> int:
-    """The number, from 0, of a vertex named from 1, or from the end with a negative number."""
+    """Returns the vertex's index from 0; OBJ counts from 1, and from the end with negative numbers."""
     number = int(word.partition("/")[0])
     place = number - 1 if number > 0 else count + number
     if number == 0 or not 0 <= place < count:

@@ -1,4 +1,4 @@
-"""How a path is walked over a ground: slower where it climbs, and a step a tread on stairs. Needs numpy alone."""
+"""Adapts a path to a ground: slower on slopes, and one step per tread on stairs. Needs numpy alone."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,26 +11,27 @@ from moglow.maths.signals import Flags, smooth_gaussian
 from moglow.paths.control_path import SMOOTHING, ControlPath
 
 SPACING = 0.01
-"""Metres between the points of a profile."""
+"""Distance in metres between the points of a profile."""
 RISER = 0.05
-"""Metres that the ground rises or falls within two points at an edge."""
+"""Least difference of height in metres between every second point at an edge."""
 DEEPEST = 0.8
-"""Metres: what is level for longer is no tread but a floor."""
+"""Largest depth of a tread in metres; longer level stretches are floors."""
 SLOPE = 0.6
-"""Metres over which a slope is measured."""
+"""Distance in metres over which a slope is measured."""
 EFFORT = 1.0
-"""A slope of 100 % is walked at a half of the speed, one of 50 % at two thirds."""
+"""Relative increase of time per slope: a slope of 100 % is walked at half the speed, one of 50 % at two thirds."""
 RAMP = 0.12
-"""Metres, a Gaussian's deviation, over which steps get shorter where stairs begin."""
+"""Standard deviation in metres of the Gaussian that smooths the step length where stairs begin."""
 STRETCH = (0.7, 3.0)
-"""How much longer steps of the gait may be than those on the treads."""
+"""Range of the ratio of the gait's step length to that on the treads."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stairway:
-    """A path over a ground, and how many times ``stretch`` ``(T,)`` the gait's steps are as long as those on it.
+    """A path over a ground.
 
-    ``on_treads`` ``(T,)`` says where there are stairs.
+    ``stretch`` ``(T,)`` is the ratio of the gait's step length on a flat floor to that on the path, ``on_treads``
+    ``(T,)`` is True on stairs.
     """
 
     path: ControlPath
@@ -38,7 +39,7 @@ class Stairway:
     on_treads: Flags
 
     def gait(self) -> ControlPath:
-        """The path that a figure on a flat floor walks meanwhile: with longer steps, in the same times."""
+        """Returns the corresponding path on a flat floor: its steps are longer and take the same time."""
         rows = self.path.velocities() * np.stack(
             [self.stretch, self.stretch, np.ones_like(self.stretch)], axis=-1
         )
@@ -46,7 +47,7 @@ class Stairway:
 
 
 def tread_edges(heights: Array) -> Array:
-    """Metres ``(N,)`` along a profile, of points `SPACING` apart, at which it rises or falls by an edge.
+    """Returns the distances ``(N,)`` in metres of the edges along a profile with points `SPACING` apart.
 
     >>> tread_edges(np.repeat([0.0, 0.17, 0.34], 30))
     array([0.3, 0.6])
@@ -63,13 +64,13 @@ def tread_edges(heights: Array) -> Array:
 
 
 def over_ground(path: ControlPath, ground: Ground, *, step: float, speed: float) -> Stairway:
-    """The path as it is walked over a ground.
+    """Returns a path, with its times adapted to slopes and stairs.
 
     Args:
         path: the path on a flat floor.
-        ground: what it leads over.
-        step: length of the gait's steps at ``speed``.
-        speed: the pace of the gait on stairs: m/s on a flat floor.
+        ground: the ground below the path.
+        step: length in metres of the gait's steps at ``speed``.
+        speed: speed of the gait used on stairs, in m/s on a flat floor.
     """
     steps = np.linalg.norm(np.diff(path.positions, axis=0), axis=-1)
     arcs = np.concatenate([[0.0], np.cumsum(steps)])
@@ -97,7 +98,7 @@ def over_ground(path: ControlPath, ground: Ground, *, step: float, speed: float)
 
 
 def _stretch(heights: Array, step: float) -> tuple[Array, Flags]:
-    """How many times each point's steps are longer in the gait, and whether it lies on stairs."""
+    """Returns for each point of a profile the ratio of step lengths, and whether it is on stairs."""
     stretch, treads = np.ones(len(heights)), np.zeros(len(heights), bool)
     edges = tread_edges(heights)
     for first, last in pairwise(edges):
@@ -106,7 +107,7 @@ def _stretch(heights: Array, step: float) -> tuple[Array, Flags]:
             part = slice(round(first / SPACING), round(last / SPACING))
             stretch[part] = np.clip(step * max(1, round(deep / step)) / deep, *STRETCH)
             treads[part] = True
-    for edge in edges:  # the step onto the first tread, and the one off the last
+    for edge in edges:  # the step onto the first tread and the one after the last
         near = slice(max(0, round((edge - step / 3) / SPACING)), round((edge + step / 3) / SPACING))
         if treads[near].any():
             stretch[near] = np.where(treads[near], stretch[near], stretch[near][treads[near]].mean())
@@ -115,7 +116,7 @@ def _stretch(heights: Array, step: float) -> tuple[Array, Flags]:
 
 
 def _grade(heights: Array) -> Array:
-    """The slope of a profile, in which stairs are gaps."""
+    """Returns the slope of a profile, interpolated over stairs, which are NaN."""
     there = ~np.isnan(heights)
     if not there.any():
         return np.zeros(len(heights))
@@ -126,6 +127,6 @@ def _grade(heights: Array) -> Array:
 
 
 def at_heights(path: ControlPath, ground: Ground) -> Array:
-    """The path as points ``(T, 3)`` on the ground."""
+    """Returns the path as points ``(T, 3)`` on the ground."""
     x, z = path.positions.T
     return np.stack([x, ground.heights(x, z), z], axis=-1)
