@@ -24,8 +24,8 @@ from moglow.paths.control_path import ControlPath
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 FLIP = np.radians(120)
-"""A jump by more is a flip: the solver took the wrong of two answers."""
-OFF_FLOOR = 0.06  # toe joints without end sites lie up to 5 cm above the floor that they stand on
+"""Least angle of a flip, a jump by which a solver changes to the wrong one of two solutions."""
+OFF_FLOOR = 0.06  # planted toe joints without end sites are up to 5 cm above the floor
 UNSURE = 0.5
 STRETCH = 0.05
 REPEATS = 0.1
@@ -33,7 +33,7 @@ REPEATS = 0.1
 
 @dataclass(frozen=True)
 class Fault:
-    """Something wrong and why; in frames ``start`` up to ``stop``, or all over the clip where there are none."""
+    """A problem and its description, in the frames from ``start`` to before ``stop`` or, if None, in the whole clip."""
 
     kind: str
     why: str
@@ -42,7 +42,7 @@ class Fault:
 
     @property
     def place(self) -> str:
-        """Its frames in words."""
+        """Returns the frames in words."""
         if self.start is None or self.stop is None:
             return ""
         return in_words(self.start, self.stop)
@@ -53,7 +53,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Figure:
-    """The skeleton as it was understood: joint and confidence of each role, and of left and right partners."""
+    """The anatomy of the skeleton: joint and confidence of each role, and the confidence of the partners."""
 
     joints: int
     legs: int
@@ -62,13 +62,13 @@ class Figure:
 
     @property
     def sure(self) -> float:
-        """Confidence of the least sure role."""
+        """Returns the lowest confidence of a role."""
         return min((confidence for _, confidence in self.roles.values()), default=0.0)
 
 
 @dataclass(frozen=True)
 class Axes:
-    """Unit and axes of the file, with confidences: the file's axes that point up and where the rest pose faces."""
+    """The unit of the file and its axes that point up and forward (where the rest pose faces), with confidences."""
 
     unit: str
     unit_confidence: float
@@ -79,8 +79,8 @@ class Axes:
 
 @dataclass(frozen=True)
 class Motion:
-    """How the figure moves, in SI units: speed and turning (its amount) of the smoothed root as median and 95th
-    percentile, height of the floor, foot slide."""
+    """Speed and absolute turning speed of the smoothed root (median and 95th percentile), height of the floor and foot
+    slide, in SI units."""
 
     speed_median: float
     speed_p95: float
@@ -92,7 +92,7 @@ class Motion:
 
 @dataclass(frozen=True)
 class Report:
-    """All that is said of one file; ``error`` and nothing else if it cannot be used."""
+    """The report on one file; only ``error`` is set for a file that cannot be used."""
 
     file: str
     error: str | None = None
@@ -105,12 +105,12 @@ class Report:
     faults: tuple[Fault, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as plain values."""
+        """Returns the report as plain values."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
 def inspect_file(path: str | Path, overrides: Mapping[str, str] = _NONE) -> Report:
-    """Reads a file and says what is in it; a file that cannot be used becomes a report with its error."""
+    """Returns the report on a file; for a file that cannot be used, a report with the error."""
     try:
         return inspect_clip(read_motion(path, overrides=overrides), str(path))
     except MoglowError as error:
@@ -118,15 +118,15 @@ def inspect_file(path: str | Path, overrides: Mapping[str, str] = _NONE) -> Repo
 
 
 def inspect_folder(path: str | Path, overrides: Mapping[str, str] = _NONE) -> Iterator[Report]:
-    """Reports of all motion files below a folder, in order of their names."""
+    """Yields the reports of all motion files below a folder, sorted by name."""
     for file in motion_files(path):
         yield inspect_file(file, overrides)
 
 
 def motion_files(path: str | Path) -> list[Path]:
-    """The file itself, or all motion files below a folder; an error where there is none.
+    """Returns the file itself, or all motion files below a folder; raises a MoglowError if there is none.
 
-    A file with several clips stands as ``file#name`` for each of them, in a folder and by itself.
+    A file with several clips is listed as ``file#name`` for each clip.
     """
     path = Path(path)
     if not path.is_dir():
@@ -140,7 +140,7 @@ def motion_files(path: str | Path) -> list[Path]:
 
 
 def inspect_clip(clip: Clip, name: str = "") -> Report:
-    """Says what a clip is."""
+    """Returns the report on a clip."""
     motion = _motion(clip)
     return Report(
         file=name or clip.name,
@@ -161,7 +161,7 @@ def _figure(clip: Clip) -> Figure:
 
 
 def _axes(clip: Clip, layout: Layout) -> Axes:
-    """What the reader found is found again, for the confidences."""
+    """Returns the unit and axes, estimated again for their confidences."""
     skeleton, basis = clip.skeleton, np.array(layout.basis)
     rest = skeleton.rest_positions @ basis / layout.unit
     poses = clip.world()[0][:: max(1, len(clip) // 16)] @ basis / layout.unit
@@ -190,7 +190,7 @@ def _motion(clip: Clip) -> Motion:
 
 
 def find_faults(clip: Clip) -> list[Fault]:
-    """All that is wrong with a clip: damage that `mend` finds in order of time, then what nothing mends."""
+    """Returns all problems of a clip: the damage found by `mend` in order of time, then problems without a repair."""
     mended = mend(clip)
     damage = sorted((each.damage for each in mended.findings), key=lambda each: each.start)
     found = [Fault(each.kind, each.why, each.start, each.stop) for each in damage]
@@ -205,7 +205,7 @@ def find_faults(clip: Clip) -> list[Fault]:
 
 
 def _jumps(mended: Mended) -> Iterator[Fault]:
-    """Turns that stay. They are looked for in the mended clip: limbs that were swapped jump for a reason known."""
+    """Yields jumps of joints that do not return, from the repaired clip, in which swapped limbs do not jump."""
     names, frames = mended.clip.skeleton.names, np.maximum.accumulate(mended.source)  # of the file
     thawed = {each.damage.stop for each in mended.findings if each.left}
     jumps = [each for each in find_jumps(mended.clip) if each.angle and each.frame not in thawed]
@@ -224,7 +224,7 @@ def _jumps(mended: Mended) -> Iterator[Fault]:
 
 
 def _at(frames: NDArray[np.intp], jump: Jump) -> tuple[int, int]:
-    """The frame of the file, and the one past it."""
+    """Returns the file's frame of a jump, and the next number."""
     frame = int(frames[jump.frame])
     return frame, frame + 1
 
