@@ -21,6 +21,7 @@ _PLACES = {
     "moglow.cleaning.mend": ("mend",),
     "moglow.corpus.corpus": ("Corpus",),
     "moglow.corpus.preprocess": ("preprocess",),
+    "moglow.directing.pins": ("Look", "Pin", "Reach"),
     "moglow.errors": ("MoglowError",),
     "moglow.evaluation.evaluate": ("evaluate",),
     "moglow.footsteps.files": ("read_footprints", "write_footprints"),
@@ -57,6 +58,9 @@ if TYPE_CHECKING:
     from moglow.cleaning.mend import mend as mend
     from moglow.corpus.corpus import Corpus as Corpus
     from moglow.corpus.preprocess import preprocess as preprocess
+    from moglow.directing.pins import Look as Look
+    from moglow.directing.pins import Pin as Pin
+    from moglow.directing.pins import Reach as Reach
     from moglow.errors import MoglowError as MoglowError
     from moglow.evaluation.evaluate import evaluate as evaluate
     from moglow.footsteps.files import read_footprints as read_footprints

@@ -94,14 +94,7 @@ class Context:
         statistics = (pose.mean, pose.deviation, control.mean, control.deviation)
         styles = corpus.styles if spec.styles else ()
         performers = corpus.performers if spec.performers else ()
-        for name, labels in (
-            ("usual", styles),
-            ("sideways", (*styles, *performers)),
-            ("performer", performers),
-        ):
-            if (label := getattr(spec, name)) and label not in labels:
-                kind = {"usual": "style", "sideways": "style or performer"}.get(name, name)
-                raise RecipeError(f"[context] {name}: no {kind} {label!r}; {suggestion(label, labels)}")
+        refuse_unknown(spec, styles, performers)
         context = cls(
             spec,
             encoding,
@@ -113,8 +106,8 @@ class Context:
             weights[:0],
             performers,
         )
-        by_style = {style: context._posture_of(corpus, style) for style in styles}
-        postures = [context._offset_of(corpus, performer, by_style) for performer in performers]
+        by_style = {style: context.posture_of(corpus, style) for style in styles}
+        postures = [context.offset_of(corpus, performer, by_style) for performer in performers]
         postures += by_style.values()
         residuals = [context._residuals(corpus.features(stretch)) for stretch in corpus.split("train")]
         square = np.square(np.concatenate(residuals), dtype=float).mean(0)
@@ -125,14 +118,14 @@ class Context:
             context, scale=scale, postures=np.reshape(postures, (-1, len(weights))).astype(np.float32)
         )
 
-    def _posture_of(self, corpus: Corpus, style: str) -> Array:
+    def posture_of(self, corpus: Corpus, style: str) -> Array:
         """Returns the mean pose (D,) of a style; that of all styles, zero, where all its clips are held out."""
         poses = [corpus.features(s).pose for s in corpus.split("train") if s.style == style]
         if not poses:
             return np.zeros(self.pose_dim, np.float32)
         return np.asarray(self.standardize_pose(np.concatenate(poses)).mean(0))
 
-    def _offset_of(self, corpus: Corpus, performer: str, postures: Mapping[str, Array]) -> Array:
+    def offset_of(self, corpus: Corpus, performer: str, postures: Mapping[str, Array]) -> Array:
         """Returns how far a performer's poses (D,) are from the mean poses of their styles, on average."""
         offsets = [
             self.standardize_pose(corpus.features(s).pose) - postures.get(s.style, 0.0)
@@ -243,13 +236,14 @@ class Context:
 
     def to_target(self, pose: Any, previous: Any, control: Any) -> Any:
         """Returns what the model predicts (..., D) for a pose after a previous one under a control, standardised."""
-        return (pose - self.weights * self._carried(previous, control)) / self.scale
+        return (pose - self.weights * self.carried(previous, control)) / self.scale
 
     def from_target(self, target: Any, previous: Any, control: Any) -> Any:
         """Returns the pose (..., D) of a prediction; undoes `to_target`."""
-        return target * self.scale + self.weights * self._carried(previous, control)
+        return target * self.scale + self.weights * self.carried(previous, control)
 
-    def _carried(self, previous: Any, control: Any) -> Any:
+    def carried(self, previous: Any, control: Any) -> Any:
+        """Returns the previous pose (..., D) as the control's step alone would have it, standardised."""
         step = self.physical_control(control) / self.fps
         return self.standardize_pose(self.encoding.carry(self.physical_pose(previous), step, self.xp))
 
@@ -299,6 +293,18 @@ class Context:
         return cls(
             spec, encoding, float(table["fps"]), tuple(table["styles"]), performers=performers, **loaded
         )
+
+
+def refuse_unknown(spec: ContextSpec, styles: Sequence[str], performers: Sequence[str]) -> None:
+    """Raises `RecipeError` if a default label is not among the styles or performers."""
+    for name, labels in (
+        ("usual", styles),
+        ("sideways", (*styles, *performers)),
+        ("performer", performers),
+    ):
+        if (label := getattr(spec, name)) and label not in labels:
+            kind = {"usual": "style", "sideways": "style or performer"}.get(name, name)
+            raise RecipeError(f"[context] {name}: no {kind} {label!r}; {suggestion(label, labels)}")
 
 
 def goes_sideways(path: ControlPath) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from moglow.cleaning.joint_limits import within_limits
 from moglow.cleaning.knees import steady_knees
@@ -22,7 +22,7 @@ from moglow.corpus.sources import DataSpec, Source, find_sources
 from moglow.corpus.splicing import spliced
 from moglow.corpus.summary import Summary
 from moglow.corpus.trimming import trim
-from moglow.encodings.encoding import FeatureSpec
+from moglow.encodings.encoding import Encoding, FeatureSpec
 from moglow.errors import MoglowError, RecipeError
 from moglow.files.atomic import refuse_overwriting
 from moglow.formats.read import read_motion
@@ -34,6 +34,7 @@ LIKE_FRAMES = 600
 """Twenty seconds show a retarget how a figure stands; more would only cost time, once a clip."""
 
 Clips = list[tuple[Source, Clip]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,32 +48,45 @@ class Progress:
 
 
 def preprocess(
-    data: DataSpec, features: FeatureSpec, output: str | Path, *, base: str | Path = ".", workers: int = 1
+    data: DataSpec,
+    features: FeatureSpec,
+    output: str | Path,
+    *,
+    base: str | Path = ".",
+    workers: int = 1,
+    encoding: Encoding | None = None,
 ) -> Iterator[Progress]:
     """Builds the corpus file ``output``, step by step; ``base`` is the folder that the recipe's paths start from.
 
-    The same files and recipe give the same bytes, whatever the number of ``workers`` (processes).
+    The same files and recipe give the same bytes, whatever the number of ``workers`` (processes). With the ``encoding``
+    of a checkpoint, clips are put on its skeleton and encoded as its own were; ``features`` and the skeleton of
+    ``data`` are not used then.
     """
-    run = _Run(data, Path(base), workers)
+    features = encoding.spec if encoding else features
+    run = _Run(data, Path(base), workers, encoding)
     skeleton = Path(base) / data.skeleton if data.skeleton else None
     refuse_overwriting(output, [*(source.path for source in run.sources), skeleton])
     yield from run.load(features)
     yield from run.unite()
     yield from run.encode(features)
     run.corpus.write(output)
-    yield replace(run.progress(str(output)), summary=Summary.of(run.corpus, run.dropped))
+    summary = Summary.of(run.corpus, run.dropped, read=run.read / 60, t_poses=run.t_poses / 60)
+    yield replace(run.progress(str(output)), summary=summary)
 
 
 class _Run:
     """The clips on their way, what was dropped, and how far it is."""
 
-    def __init__(self, data: DataSpec, base: Path, workers: int) -> None:
-        self.data, self.workers = data, workers
+    def __init__(self, data: DataSpec, base: Path, workers: int, encoding: Encoding | None) -> None:
+        self.data, self.workers, self.encoding = data, workers, encoding
         self.root = base / data.root
-        self.target = read_motion(base / data.skeleton, pose_only=True).skeleton if data.skeleton else None
+        self.target = encoding.skeleton if encoding else None
+        if data.skeleton and not encoding:
+            self.target = read_motion(base / data.skeleton, pose_only=True).skeleton
         self.sources = find_sources(data, base)
         self.clips: Clips = []
         self.dropped: list[tuple[str, str]] = []
+        self.read = self.t_poses = 0.0  # seconds
         self.done, self.total = 0, len(self.sources) + 3
 
     def progress(self, doing: str) -> Progress:
@@ -85,7 +99,9 @@ class _Run:
             Skeleton, Skeleton
         ] = {}  # one object for equal skeletons: what is found about it is found once
         jobs = [(source, self.target, self.data, features) for source in self.sources]
-        for source, clip in zip(self.sources, _parallel(_load, jobs, self.workers), strict=True):
+        for source, loaded in zip(self.sources, _parallel(_load, jobs, self.workers), strict=True):
+            clip = loaded.clip
+            self.read, self.t_poses = self.read + loaded.seconds, self.t_poses + loaded.t_poses
             if isinstance(clip, Clip):
                 clip = replace(clip, skeleton=known.setdefault(clip.skeleton, clip.skeleton))
             self._take(source, clip)
@@ -115,7 +131,7 @@ class _Run:
 
     def encode(self, features: FeatureSpec) -> Iterator[Progress]:
         """Cuts out what only capture errors do, and encodes the rest; the corpus is then there."""
-        encoding = features.fit(self.training)
+        encoding = self.encoding or features.fit(self.training)
         yield self.progress("looking for faults")
         sources, clips = zip(*self.clips, strict=True)
         training = [source.split == "train" for source in sources]
@@ -126,7 +142,7 @@ class _Run:
         lost = [(source.name, fault) for source, (_, fault) in zip(sources, trimmed, strict=True) if fault]
         if lost:
             self.dropped += lost
-            encoding = features.fit(self.training)
+            encoding = self.encoding or features.fit(self.training)
         yield self.progress("encoding")
         labels = [
             Label(source.name, source.style, source.split, source.performer) for source, _ in self.clips
@@ -168,23 +184,36 @@ def same_bones(one: Skeleton, other: Skeleton) -> bool:
     return bool(abs(one.offsets[below:] - other.offsets[below:]).max(initial=0.0) < 1e-4)
 
 
-def _load(job: tuple[Source, Skeleton | None, DataSpec, FeatureSpec]) -> Clip | str:
-    """The clip of a source file, or why there is none."""
+@dataclass(frozen=True)
+class Loaded:
+    """The clip of a source file or why there is none, its seconds, and how many of them were cut as T-poses."""
+
+    clip: Clip | str
+    seconds: float = 0.0
+    t_poses: float = 0.0
+
+
+def _load(job: tuple[Source, Skeleton | None, DataSpec, FeatureSpec]) -> Loaded:
+    """Returns what a source file holds."""
     source, target, data, features = job
+    seconds = t_poses = 0.0
     try:
         clip = replace(read_motion(source.path), name=source.name)
-        if clip.duration < data.shortest:
-            return f"only {clip.duration:.1f} s long"
+        seconds = clip.duration
+        if seconds < data.shortest:
+            return Loaded(f"only {seconds:.1f} s long", seconds)
         clip = (despike(clip) if data.despike else clip).resample(data.fps)
-        clip = without_t_poses(clip) if data.cut_t_poses else clip
-        clip = level_floor(clip) if data.level_floors else clip
+        moving = without_t_poses(clip) if data.cut_t_poses else clip
+        t_poses = clip.duration - moving.duration
+        clip = level_floor(moving) if data.level_floors else moving
         # A retarget stands toes on the floor; the lowest point of a clip may be a tip that a bad marker kicks.
         clip = clip.on_floor() if target is None else retarget(clip, target)
         clip = steady_knees(clip) if data.steady_knees else clip
         clip = features.posed(within_limits(clip) if data.limits else clip)
-        return replace(clip)  # without what it derived on the way, which would travel between processes
+        # Without what it derived on the way, which would travel between processes.
+        return Loaded(replace(clip), seconds, t_poses)
     except MoglowError as error:
-        return str(error)
+        return Loaded(str(error), seconds, t_poses)
 
 
 def _retarget(job: tuple[Clip, Skeleton, Clip]) -> Clip | str:
@@ -195,7 +224,7 @@ def _retarget(job: tuple[Clip, Skeleton, Clip]) -> Clip | str:
         return str(error)
 
 
-def _parallel(work: Callable[[Any], Clip | str], jobs: Sequence[Any], workers: int) -> Iterator[Clip | str]:
+def _parallel(work: Callable[[Any], T], jobs: Sequence[Any], workers: int) -> Iterator[T]:
     """The results of ``work`` on each job, in order."""
     if workers <= 1 or len(jobs) < 2:
         yield from map(work, jobs)

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -136,7 +137,8 @@ def find_sources(data: DataSpec, base: Path) -> list[Source]:
         patterns = ", ".join(f"{spec.folder}/{spec.pattern}" for spec in data.sources)
         raise RecipeError(f"{root}: no file matches {patterns}; put motion files there or change the recipe")
     splits = read_splits(root / data.splits)
-    splits |= draw_splits([name for name in found if name not in splits], data.held_out)
+    styles = {name: style for name, (_, style, _) in found.items() if name not in splits}
+    splits |= draw_splits(styles, data.held_out)
     return [
         Source(path, name, style, splits[name], performer)
         for name, (path, style, performer) in sorted(found.items())
@@ -180,12 +182,19 @@ def read_splits(path: Path) -> dict[str, str]:
     return dict(rows)
 
 
-def draw_splits(names: Sequence[str], held_out: float) -> dict[str, str]:
+def draw_splits(styles: Mapping[str, str], held_out: float) -> dict[str, str]:
     """Draws the share ``held_out`` of files for validation, at least one of several, by a hash of their names.
 
-    >>> sorted(draw_splits(["a.bvh", "b.bvh", "c.bvh"], 0.1).values())
+    ``styles`` has the style of each file; the only file of a style is for training.
+
+    >>> sorted(draw_splits({"a.bvh": "", "b.bvh": "", "c.bvh": ""}, 0.1).values())
     ['train', 'train', 'val']
     """
-    drawn = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
-    count = max(round(held_out * len(names)), 1 if held_out > 0 and len(names) > 1 else 0)
-    return {name: "val" if i < count else "train" for i, name in enumerate(drawn)}
+    drawn = sorted(styles, key=lambda name: hashlib.sha256(name.encode()).digest())
+    count = max(round(held_out * len(drawn)), 1 if held_out > 0 and len(drawn) > 1 else 0)
+    left, splits = Counter(styles.values()), dict.fromkeys(drawn, "train")
+    for name in drawn:
+        if count and left[styles[name]] > 1:
+            splits[name] = "val"
+            count, left[styles[name]] = count - 1, left[styles[name]] - 1
+    return splits

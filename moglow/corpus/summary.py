@@ -29,10 +29,21 @@ class Summary:
     """Each file that was left out or cut, and why."""
     notices: tuple[str, ...]
     """The licences to be named."""
+    read: float
+    """Minutes of all files that could be read."""
+    t_poses: float
+    """Minutes of T-poses at the ends of files, which were cut."""
 
     @classmethod
-    def of(cls, corpus: Corpus, dropped: Sequence[tuple[str, str]]) -> Self:
-        """Counts and measures a corpus."""
+    def of(
+        cls,
+        corpus: Corpus,
+        dropped: Sequence[tuple[str, str]],
+        *,
+        read: float = 0.0,
+        t_poses: float = 0.0,
+    ) -> Self:
+        """Counts and measures a corpus; the minutes that were read and cut are not in it."""
         splits = {name: corpus.split(name) for name in ("train", "val")}
         labels = sorted({stretch.style for stretch in corpus.stretches})
         styles = {style: [s for s in corpus.stretches if s.style == style] for style in labels}
@@ -48,6 +59,8 @@ class Summary:
             joints=len(corpus.encoding.skeleton),
             dropped=tuple(dropped),
             notices=corpus.notices,
+            read=round(read, 2),
+            t_poses=round(t_poses, 2),
         )
 
     def __str__(self) -> str:
@@ -55,6 +68,7 @@ class Summary:
         clips, minutes = self.clips, self.minutes
         styles = ", ".join(f"{style or 'none'} {minutes:.1f} min" for style, minutes in self.styles.items())
         lines = [
+            f"read       {self.read:.1f} min, of which {self.t_poses:.1f} min of T-poses were cut",
             f"train      {clips['train']} clips, {minutes['train']:.1f} min",
             f"held out   {clips['val']} clips, {minutes['val']:.1f} min",
             f"pose       {self.channels} channels for {self.joints} joints",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from moglow.corpus.context import Context
-from moglow.maths.signals import Flags
+from moglow.maths.signals import Flags, runs
 from moglow.motion.contacts import contacts
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.fast.folded import Floats
@@ -17,6 +17,8 @@ class ArrivalSpec:
 
     shortest: float = 0.3
     longest: float = 0.9
+    swing: float = 0.25
+    """A foot that left the ground less than this before the end had better stood elsewhere."""
     slow: float = 1.5
     """Deviations a second at most, of the channel that is farthest off."""
 
@@ -38,7 +40,7 @@ def arrive(
     legs = toes[0].stop - toes[0].start
     if legs and legs == len(encoding.skeleton.anatomy.legs):
         clip = encoding.decode(context.physical_pose(poses), path)
-        steps = _steps(contacts(clip), shares[:, 0])
+        steps = _steps(contacts(clip), shares[:, 0], round(spec.swing * fps))
         _move_feet(context, poses, path, off, steps, toes, out)
     out[-1] = wanted
     return out
@@ -50,16 +52,20 @@ def _rise(frames: int, taken: float) -> Floats:
     return np.asarray(at**3 * (10 - 15 * at + 6 * at**2), np.float32)
 
 
-def _steps(planted: Flags, otherwise: Floats) -> Floats:
-    """The shares ``(n, L)`` of its move that each foot has made: it moves only while it is in the air."""
-    steps = np.repeat(otherwise[:, None], planted.shape[1], axis=1)
-    frames = len(planted)
-    for leg, stands in enumerate(planted.T):
-        landed = frames - int(np.argmin(stands[::-1])) if not stands.all() else 0
-        lifted = landed - int(np.argmax(stands[:landed][::-1])) if stands[:landed].any() else 0
-        if stands.all():
+def _steps(planted: Flags, otherwise: Floats, swing: int) -> Floats:
+    """The shares ``(n, L)`` of its move that each foot has made: it moves only while it is in the air.
+
+    A foot that is in the air for less than ``swing`` frames at the end moves in the step before that stand.
+    """
+    frames, steps = len(planted), np.repeat(otherwise[:, None], planted.shape[1], axis=1)
+    for leg in range(planted.shape[1]):
+        stands = runs(planted[:, leg])
+        if not stands or frames - stands[-1][1] >= swing:  # in the air at the end
+            lifted, landed = stands[-1][1] if stands else 0, frames
+        elif stands[-1][0] > 0:
+            lifted, landed = stands[-2][1] if len(stands) > 1 else 0, stands[-1][0]
+        else:
             continue  # it has no step in which to move
-        # In the air from `lifted` to `landed`, which may be the end of the stretch.
         steps[:lifted, leg], steps[landed:, leg] = 0.0, 1.0
         air = np.arange(1, landed - lifted + 1) / (landed - lifted + (landed < frames))
         steps[lifted:landed, leg] = air**3 * (10 - 15 * air + 6 * air**2)

@@ -16,7 +16,7 @@ from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS, State
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """Standardised ``controls`` ``(K + N + L, 3)`` and style ``labels`` ``(N, S)`` of N frames.
+    """Standardised ``controls`` ``(K + N + L, 3)`` and style ``labels`` ``(N, P + S)`` of N frames.
 
     Frame t sees the controls from K before it to L after it: ``controls[t : t + K + 1 + L]``.
     """
@@ -98,6 +98,20 @@ class Flow:
             moments.append(moment)
         return latents, nats - context.log_scale, moments
 
+    def slide(self, course: Course, frame: int, moment: Moment, poses: Floats) -> Floats:
+        """The speed ``(n, B)`` in m/s of the lower toe in poses ``(n, B, D)``; 0 where poses say nothing of toes."""
+        context, encoding = self.context, self.context.encoding
+        x, z, height = (encoding.slice(group) for group in ("toe_x", "toe_z", "toe_height"))
+        if x.stop == x.start or height.stop == height.start:
+            return np.zeros(poses.shape[:2], np.float32)
+        history = context.spec.history
+        controls = course.controls[frame + history : frame + history + len(poses), None]
+        before = np.concatenate([moment.poses[None, :, -1], poses[:-1]])
+        moved = (poses - context.carried(before, controls)) * context.pose_deviation
+        lowest = np.argmin(context.physical_pose(poses)[..., height], axis=-1)[..., None]
+        speeds = np.hypot(moved[..., x], moved[..., z]) * context.fps
+        return np.asarray(np.take_along_axis(speeds, lowest, axis=-1)[..., 0])
+
     def tapes(self, course: Course, frame: int, moment: Moment, poses: Floats) -> list[Tape]:
         """The tapes of one motion's poses ``(n, D)``."""
         context, tapes = self.context, []
@@ -130,7 +144,7 @@ class Flow:
         return out
 
     def _carried_back(self, slope: Floats, control: Floats) -> Floats:
-        """The adjoint of `Context._carried`: slopes ``(R, D)`` by a pose from those by the pose carried along."""
+        """The adjoint of `Context.carried`: slopes ``(R, D)`` by a pose from those by the pose carried along."""
         context, encoding = self.context, self.context.encoding
         turn = float(context.physical_control(control)[2]) / context.fps
         out = slope / context.pose_deviation

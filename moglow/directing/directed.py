@@ -15,6 +15,7 @@ import numpy as np
 from moglow.corpus.context import Context
 from moglow.directing.aims import Aim, ReachAim
 from moglow.directing.arrival import arrive
+from moglow.directing.beginnings import Beginning
 from moglow.directing.course import Course, Flow, Moment
 from moglow.directing.goals import Goal
 from moglow.directing.steer import Steering, SteerSpec
@@ -22,7 +23,7 @@ from moglow.errors import ControlError
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.fast.folded import Floats
 from moglow.sampling.sampler import ENDINGS
-from moglow.sampling.start_and_stop import WARM_UP, best_ending, can_settle, ending_start, setting_off
+from moglow.sampling.start_and_stop import best_ending, can_settle, ending_start
 
 LEAD = 2.0
 """Seconds before a goal in which motion is steered towards it."""
@@ -54,6 +55,7 @@ class Price:
             "seconds": round(self.seconds, 4),
             "nats_more_than_usual": round(self.nats, 1),
             "of_its_own_frame": round(self.frame_nats, 1),
+            "says": str(self),
         }
 
     def __str__(self) -> str:
@@ -78,37 +80,6 @@ def _verdict(nats: float) -> str:
 
 UNUSUAL, DEAR = 300.0, 3000.0
 """Nats from which a goal is unusual, and from which motion towards it is bent more than sampled."""
-
-
-@dataclass(frozen=True, eq=False)
-class Beginning:
-    """What a motion begins with: the ``moment`` before ``frame`` of a course, whose last frames are the path's.
-
-    ``known`` ``(k, D)`` are the path's frames that lie before it, standardised.
-    """
-
-    course: Course
-    frame: int
-    moment: Moment
-    known: Floats
-
-    def before_path(self, path: ControlPath) -> int:
-        """How many frames of the course lie before the path's first."""
-        return len(self.course) - len(path)
-
-
-def from_a_stand(flow: Flow, path: ControlPath) -> Beginning:
-    """The beginning of a figure that stands and sets off, some seconds before the path begins."""
-    context, fps = flow.context, flow.context.fps
-    history, ahead, warm = context.spec.history, context.spec.lookahead, round(WARM_UP * fps)
-    setting = np.pad(setting_off(fps), (history, len(path) + ahead), mode="edge")
-    controls = np.pad(path.velocities(), ((history + warm, ahead), (0, 0)), mode="edge")
-    standing = context.standardize_control((controls * setting[:, None]).astype(np.float32))
-    labels = context.style_rows(context.styles_of(path), len(path)).astype(np.float32)
-    labels = np.concatenate([np.repeat(labels[:1], warm, axis=0), labels])
-    posture = np.asarray(context.posture(labels[:1]), np.float32)
-    moment = Moment(np.repeat(posture[:, None], history, axis=1), flow.model.initial_state(1))
-    return Beginning(Course(standing, labels), 0, moment, posture[:0])
 
 
 @dataclass(frozen=True, eq=False)

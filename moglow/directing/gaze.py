@@ -83,7 +83,7 @@ def _joint_turned(
     clip: Clip, joint: int, head: int, face: Array, at: NDArray[np.intp], target: Array, part: float
 ) -> Clip:
     """The clip with a joint turned by a share of what the face lacks to look along ``target`` ``(N, 3)``."""
-    turns = clip.world()[1]
+    turns = clip.world_rotations
     lacking = quat_between(quat_rotate(turns[at, head], face), target)
     turn = quat_slerp(np.array([1.0, 0, 0, 0]), lacking, np.full(len(at), part))
     parent = clip.skeleton.parents[joint]

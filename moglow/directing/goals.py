@@ -117,8 +117,8 @@ def find_goals(
 
 
 def frame_of(path: ControlPath, time: float, words: str) -> int:
-    """The frame of a path at a time; an error where it has none."""
-    frame = round(time * path.fps)
+    """The frame of a path at a time, its last one at infinity; an error where it has none."""
+    frame = len(path) - 1 if time == np.inf else round(time * path.fps)
     if not 0 <= frame < len(path):
         raise ControlError(
             f"{words}: the motion lasts from 0 to {path.duration:.4g} s; give a time within it"
@@ -146,8 +146,7 @@ def _one_joint(context: Context, reach: Reach) -> int:
 def _willing(context: Context, joint: int) -> Floats:
     """How far each channel ``(D,)`` goes to bring a joint to a point; 0 for those that do not move it."""
     encoding, skeleton = context.encoding, context.encoding.skeleton
-    roles = skeleton.anatomy.roles
-    hips = roles.get("hips", 0)
+    hips = skeleton.hips
     chain = [joint]
     while skeleton.parents[chain[-1]] >= 0:
         chain.append(skeleton.parents[chain[-1]])
@@ -235,10 +234,10 @@ def clip_of(pose: str | Path | Clip, place: str) -> tuple[Clip, str]:
     """A clip, read if it is a file, and what to call it."""
     if isinstance(pose, Clip):
         return pose, pose.name or "the clip"
-    from moglow.bvh.read import read_bvh  # takes a tenth of a second to import
+    from moglow.formats.read import read_motion  # takes a tenth of a second to import
 
     try:
-        return read_bvh(pose), str(pose)
+        return read_motion(pose), str(pose)
     except MoglowError as error:
         raise ControlError(f"{place}: {error}") from error
 

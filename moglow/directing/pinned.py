@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 
 from moglow.checkpoint import Checkpoint
+from moglow.directing.beginnings import Continuation, from_a_stand
 from moglow.directing.course import Flow
-from moglow.directing.directed import Directed, Director, Price, from_a_stand
+from moglow.directing.directed import Directed, Director, Price
 from moglow.directing.gaze import look
 from moglow.directing.goals import Goal, PoseGoal, ReachGoal, find_goals
 from moglow.directing.joint_groups import joints_named
 from moglow.directing.pins import Direction, Look
 from moglow.directing.reaching import reached
 from moglow.directing.settle import Settled, settled
+from moglow.errors import ControlError
 from moglow.maths.signals import Flags
 from moglow.measures.tally import Measured, Tally
 from moglow.motion.clip import Clip
@@ -60,22 +62,29 @@ class Directing:
         *,
         seed: int,
         take: int = 0,
+        performer: str | None = None,
         rig: Clip | None = None,
+        continued: Clip | None = None,
         name: str = "",
     ) -> Pinned:
-        """One take of a path, at the model's rate."""
+        """One take of a path, at the model's rate; it may go on from the last frames of a clip."""
         context = self.checkpoint.context
-        goals, path = find_goals(context, path.resample(context.fps), directions)
-        director = Director(
-            self.flow,
-            path,
-            from_a_stand(self.flow, path),
-            self.temperature,
-            seed,
-            take,
-            usual_nats(self.checkpoint),
+        path = path.resample(context.fps)
+        going_on = None if continued is None else Continuation.of(context, continued, path)
+        goals, path = find_goals(context, going_on.path if going_on else path, directions)
+        if going_on and goals and goals[0].frame == 0:
+            raise ControlError(
+                f"{goals[0].words}: the motion continues a clip, whose last frame is its first"
+            )
+        beginning = (
+            going_on.beginning(self.flow, path, performer)
+            if going_on
+            else from_a_stand(self.flow, path, performer)
         )
-        return self.finished(director.direct(goals), goals, directions, rig=rig, name=name)
+        usual = usual_nats(self.checkpoint)
+        director = Director(self.flow, path, beginning, self.temperature, seed, take, usual)
+        directed = director.direct(goals)
+        return self.finished(directed, goals, directions, first=beginning.first, rig=rig, name=name)
 
     def finished(
         self,
@@ -83,21 +92,29 @@ class Directing:
         goals: Sequence[Goal],
         directions: Sequence[Direction],
         *,
+        first: PoseGoal | None = None,
         rig: Clip | None = None,
         name: str = "",
     ) -> Pinned:
-        """The clip of sampled poses: feet locked, faces turned, poses exact, on a rig."""
+        """The clip of sampled poses: feet locked, faces turned, poses exact, on a rig.
+
+        ``first`` is the pose that a clip ends with which is continued.
+        """
+        exact = goals if first is None else [first, *goals]
         encoding, tally = self.checkpoint.context.encoding, Tally()
         clip = encoding.decode(directed.poses, directed.path, name)
         tally.sampled(clip, directed.nats.astype(float))
         if self.foot_lock:
-            clip = bent_toes(lock_feet(clip, held=_held(clip, goals), spec=LOCK))
+            clip = bent_toes(lock_feet(clip, held=_held(clip, exact), spec=LOCK))
         clip = look(clip, [each for each in directions if isinstance(each, Look)])
-        clip = _exact(clip, goals)
+        clip = _exact(clip, exact)
         tally.written(clip)
         measured = tally.measured(directed.path)
         if rig is not None:
-            clip = _exact_on(retarget(clip, rig.skeleton, like=rig, keep_path=True), goals)
+            clip = retarget(clip, rig.skeleton, like=rig, keep_path=True)
+            if first and first.source.skeleton == clip.skeleton:  # on the floor of the clip that is continued
+                clip = clip.moved((0.0, -_above(clip, first), 0.0))
+            clip = _exact_on(clip, exact)
         return Pinned(clip, directed.path, measured, directed.prices)
 
 
@@ -138,6 +155,12 @@ def _exact(clip: Clip, goals: Sequence[Goal]) -> Clip:
     return clip
 
 
+def _above(clip: Clip, goal: PoseGoal) -> float:
+    """How much higher the lowest joint of a clip is at a goal's frame than in the pose as it was given."""
+    lowest = clip.world_positions[goal.frame, :, 1].min() - goal.source.world_positions[0, :, 1].min()
+    return float(lowest)
+
+
 def _exact_on(clip: Clip, goals: Sequence[Goal]) -> Clip:
     """The same on another skeleton, as far as poses were given on it."""
     poses = []
@@ -145,7 +168,7 @@ def _exact_on(clip: Clip, goals: Sequence[Goal]) -> Clip:
         if isinstance(goal, PoseGoal) and goal.source.skeleton == clip.skeleton:
             joints = joints_named(clip.skeleton, goal.groups, place=goal.words)
             # Its floor is the motion's, not that of the file.
-            lift = clip.world()[0][goal.frame, :, 1].min() - goal.source.world()[0][0, :, 1].min()
+            lift = clip.world_positions[goal.frame, :, 1].min() - goal.source.world_positions[0, :, 1].min()
             source = goal.source.moved((0.0, lift, 0.0))
             positions = source.positions[0] if goal.whole else None
             poses.append(Settled(goal.frame, np.array(joints, np.intp), source.rotations[0], positions))

@@ -5,7 +5,8 @@ Each can be written as one word, as the command line takes it; these words are a
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Self, TypeAlias
 
@@ -22,7 +23,7 @@ class Pin:
     """A figure is in a pose at a time.
 
     Args:
-        time: seconds from the first frame of the motion.
+        time: seconds from the first frame of the motion; ``math.inf`` is its last frame.
         pose: a motion file, or a clip, of any skeleton.
         frame: which of its frames; negative ones count from the end.
         joints: groups of joints (arms, left_arm, legs, spine, head …), roles or names; all joints if not given.
@@ -55,13 +56,23 @@ class Pin:
         time = _number(found["time"], f"{option} {text}", "seconds")
         return cls(time, found["file"], int(frame), joints, "world" in words)
 
+    @classmethod
+    def at(cls, time: float, pose: str, option: str) -> Self:
+        """The pin of the whole body that ``FILE[@FRAME][:world]`` means, at a time.
+
+        >>> Pin.at(0.0, "pose.bvh@3", "--start").frame
+        3
+        """
+        read = cls.parse(f"0={pose}", option)
+        return replace(read, time=time)
+
     @property
     def groups(self) -> tuple[str, ...]:
         """The joints as names."""
         return (self.joints,) if isinstance(self.joints, str) else tuple(self.joints)
 
     def __str__(self) -> str:
-        return f"pin at {self.time:g} s"
+        return f"pin at {self.time:g} s" if self.time < inf else "pin at the end"
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ Motions are sampled, the most suitable one is taken, and its latents are changed
     minimise  |z − z₀|² / T² + |missed(z)|²
 
 where z₀ are the sampled latents, T is the temperature, and misses are in units of what hardly matters. The derivatives
-are exact. A motion that has the pose a little earlier or later than it is wanted is out of step: it is first led, in
-stages, to its own poses at those other times, so that its steps become longer or shorter.
+are exact. A motion that has the pose a little earlier or later than it is wanted is out of step: it is first led,
+frame by frame, to its own poses at those other times, so that its steps become shorter or longer.
 """
 
 from collections.abc import Sequence
@@ -23,16 +23,22 @@ from moglow.sampling.fast.folded import Floats
 class SteerSpec:
     """How motion is steered. Times are seconds."""
 
-    rounds: int = 2
-    """Steps of Gauss and Newton towards the aims, at most."""
+    rounds: int = 3
+    """Steps of Gauss and Newton towards the aims, at most; derivatives are computed anew for every other one."""
     enough: float = 0.05
     """The share by which a step must make the objective smaller for another one to follow."""
-    out_of_step: float = 0.5
-    """How much earlier or later than wanted a motion may have the pose."""
-    stage: float = 0.1
-    """The time by which steps are shifted in one stage."""
-    shift_cost: float = 900.0
-    """What a shift by a second costs; its square counts."""
+    out_of_step: float = 0.55
+    """How much earlier or later than wanted a motion may have the pose: half a stride."""
+    hurry: float = 1500.0
+    """What it costs to have the pose a second earlier than otherwise; the square of the time counts."""
+    linger: float = 5000.0
+    """The same for later: steps get shorter more easily than longer."""
+    steady: float = 0.1
+    """Metres a second that lower toes may move …"""
+    sliding: float = 1.0
+    """… and from which on it does not matter how much faster they are: then both feet fly."""
+    fresh: int = 3
+    """Stages after which derivatives are computed anew; in between they are corrected by what steps did."""
     shares: tuple[float, ...] = (1.0, 0.6, 0.3, 0.1)
     """The parts of a step that are tried."""
 
@@ -72,11 +78,13 @@ class Steering:
         row, shift = self._nearest(poses, aims)
         own, sampled = poses[:, row], latents[:frames, row]
         found = Steered(sampled, own[:frames], np.inf, float(nats[:frames].mean()), shift)
-        for aim in self._stages(own, aims[0], shift):
-            found = self._improved(found, sampled, [aim])
-        found = replace(found, cost=self._cost(found, sampled, aims))
-        for _ in range(self.spec.rounds):
-            better = self._improved(found, sampled, aims)
+        if shift:
+            found = self._shifted(found, sampled, own, aims[0].frame)
+        found, jacobian = replace(found, cost=self._cost(found, sampled, aims)), None
+        for number in range(self.spec.rounds):
+            jacobian = self._jacobian(found, aims) if jacobian is None or number % 2 == 0 else jacobian
+            better = self._improved(found, sampled, aims, jacobian)
+            jacobian = self._corrected(jacobian, found, better, aims)
             gained = better.cost < (1 - self.spec.enough) * found.cost
             found = better if better.cost < found.cost else found
             if not gained:
@@ -89,8 +97,12 @@ class Steering:
         most = round(self.spec.out_of_step * fps) if self._walks(aims[0]) else 0
         shifts = np.arange(-min(most, at), min(most, len(poses) - 1 - at) + 1)
         costs = np.stack([_squares(aims[0].missed(poses[at + shift])) for shift in shifts])
-        costs += self.spec.shift_cost * np.square(shifts / fps)[:, None]
+        seconds = shifts / fps
+        each = np.where(seconds > 0, self.spec.hurry, self.spec.linger)
+        costs += (each * np.square(seconds))[:, None]
         costs += _misses(aims[1:], poses)
+        slide = self.flow.slide(self.course, self.frame, self.moment.rows([0] * poses.shape[1]), poses)
+        costs += _squares(np.minimum(slide, self.spec.sliding).T / self.spec.steady)
         place, row = np.unravel_index(np.argmin(np.nan_to_num(costs, nan=np.inf)), costs.shape)
         return int(row), int(shifts[place])
 
@@ -99,20 +111,33 @@ class Steering:
         toes = self.flow.context.encoding.slice("toe_z")
         return isinstance(aim, PoseAim) and toes.start in aim.channels
 
-    def _stages(self, own: Floats, aim: Aim, shift: int) -> list[Aim]:
-        """Poses of a motion, from where it is to where it is in step, at the frame of an aim: legs and hips."""
-        context = self.flow.context
-        count = int(np.ceil(abs(shift) / (self.spec.stage * context.fps)))
+    def _shifted(self, found: Steered, sampled: Floats, own: Floats, at: int) -> Steered:
+        """A motion led to its ``own`` poses of other times, frame by frame: legs and hips."""
+        context, jacobian = self.flow.context, None
         channels = walking_channels(context.encoding)
-        return [
-            PoseAim.of(context, aim.frame, channels, own[aim.frame + round(shift * k / count)])
-            for k in range(1, count + 1)
-        ]
+        for number in range(1, abs(found.shift) + 1):
+            target = own[at + int(np.sign(found.shift)) * number]
+            aims = [PoseAim.of(context, at, channels, target)]
+            if jacobian is None or number % self.spec.fresh == 1:
+                jacobian = self._jacobian(found, aims)
+            latents = found.latents + self._step(found, sampled, aims, jacobian)
+            poses, _, _ = self.flow.roll(self.course, self.frame, self.moment, latents[:, None])
+            moved = replace(found, latents=latents, poses=poses[:, 0])
+            jacobian, found = self._corrected(jacobian, found, moved, aims), moved
+        return found
 
-    def _improved(self, found: Steered, sampled: Floats, aims: Sequence[Aim]) -> Steered:
+    def _corrected(self, jacobian: Floats, before: Steered, after: Steered, aims: Sequence[Aim]) -> Floats:
+        """Broyden's correction of derivatives: by what a step did, as far as they did not say so."""
+        did = _missed(aims, after.poses) - _missed(aims, before.poses)
+        way = (after.latents - before.latents).reshape(-1)[: jacobian.shape[1]]
+        lacking = (did - jacobian @ way) / max(float(way @ way), 1e-9)
+        return np.asarray(jacobian + lacking[:, None] * way)
+
+    def _improved(self, found: Steered, sampled: Floats, aims: Sequence[Aim], jacobian: Floats) -> Steered:
         """The best of several parts of a step of Gauss and Newton."""
         shares = np.array(self.spec.shares, np.float32)
-        tried = found.latents[:, None] + shares[:, None] * self._step(found, sampled, aims)[:, None]
+        step = self._step(found, sampled, aims, jacobian)
+        tried = found.latents[:, None] + shares[:, None] * step[:, None]
         poses, _, _ = self.flow.roll(self.course, self.frame, self.moment.rows([0] * len(shares)), tried)
         costs = (
             _misses(aims, poses) + _squares((tried - sampled[:, None]).swapaxes(0, 1)) / self.temperature**2
@@ -124,21 +149,26 @@ class Steering:
         away = _squares((found.latents - sampled)[None])[0] / self.temperature**2
         return float(_misses(aims, found.poses[:, None])[0] + away)
 
-    def _step(self, found: Steered, sampled: Floats, aims: Sequence[Aim]) -> Floats:
-        """The change of the latents ``(n, D)`` that would reach the minimum if everything were linear."""
+    def _jacobian(self, found: Steered, aims: Sequence[Aim]) -> Floats:
+        """The derivatives ``(R, n · D)`` of all misses by the latents up to the last aim."""
         last = max(aim.frame for aim in aims) + 1
-        missed = [aim.missed(found.poses[aim.frame][None])[0] for aim in aims]
-        rows = np.zeros((last, sum(map(len, missed)), found.poses.shape[-1]), np.float32)
+        slopes = [aim.slopes(found.poses[aim.frame]) for aim in aims]
+        rows = np.zeros((last, sum(map(len, slopes)), found.poses.shape[-1]), np.float32)
         start = 0
-        for aim, miss in zip(aims, missed, strict=True):
-            rows[aim.frame, start : start + len(miss)] = aim.slopes(found.poses[aim.frame])
-            start += len(miss)
+        for aim, slope in zip(aims, slopes, strict=True):
+            rows[aim.frame, start : start + len(slope)] = slope
+            start += len(slope)
         tapes = self.flow.tapes(self.course, self.frame, self.moment, found.poses[:last])
         jacobian = self.flow.jacobian(self.course, self.frame, tapes, rows)
-        jacobian = jacobian.swapaxes(0, 1).reshape(start, -1)
-        moved, variance = (found.latents - sampled)[:last].reshape(-1), self.temperature**2
-        gram = variance * (jacobian @ jacobian.T).astype(float) + np.eye(start)
-        pull = np.linalg.solve(gram, jacobian @ moved - np.concatenate(missed))
+        return np.ascontiguousarray(jacobian.swapaxes(0, 1)).reshape(start, -1)
+
+    def _step(self, found: Steered, sampled: Floats, aims: Sequence[Aim], jacobian: Floats) -> Floats:
+        """The change of the latents ``(n, D)`` that would reach the minimum if everything were linear."""
+        missed = _missed(aims, found.poses)
+        last, variance = max(aim.frame for aim in aims) + 1, self.temperature**2
+        moved = (found.latents - sampled)[:last].reshape(-1)
+        gram = variance * (jacobian @ jacobian.T).astype(float) + np.eye(len(missed))
+        pull = np.linalg.solve(gram, jacobian @ moved - missed)
         step = np.zeros_like(found.latents)
         step[:last] = (variance * (jacobian.T @ pull.astype(np.float32)) - moved).reshape(last, -1)
         return step
@@ -147,6 +177,11 @@ class Steering:
 def _squares(values: Floats) -> Floats:
     """Half the sum of the squares ``(B,)`` of values ``(B, …)``."""
     return np.asarray(0.5 * np.square(values, dtype=float).reshape(len(values), -1).sum(-1))
+
+
+def _missed(aims: Sequence[Aim], poses: Floats) -> Floats:
+    """All misses ``(R,)`` of one motion ``(n, D)``."""
+    return np.concatenate([aim.missed(poses[aim.frame][None])[0] for aim in aims])
 
 
 def _misses(aims: Sequence[Aim], poses: Floats) -> Floats:

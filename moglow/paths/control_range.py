@@ -43,6 +43,15 @@ class ControlRange:
         values = (max(high, 0.0), max(-low, 0.0), sideways, turn, slowest)
         return cls(*(round(float(value), 4) for value in values))
 
+    def joined(self, other: Self) -> Self:
+        """Returns the range of both: of a model that learnt from one set of motion and then from another.
+
+        >>> ControlRange(1.0, 0.5, 0.5, 1.0, 0.2).joined(ControlRange(0.8, 0.7, 0.5, 1.0, 0.1))
+        ControlRange(forward=1.0, backward=0.7, sideways=0.5, turn=1.0, slowest=0.1)
+        """
+        largest = {name: max(getattr(self, name), getattr(other, name)) for name in _UNITS}
+        return type(self)(**largest, slowest=min(self.slowest, other.slowest))
+
     def shares(self, path: ControlPath) -> dict[str, Array]:
         """Returns, for each frame ``(T,)``, the path's velocity as a multiple of the range: 1 is its border.
 

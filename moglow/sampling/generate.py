@@ -78,6 +78,8 @@ class Take:
     """For directed feet: when and where each stands."""
     directed: Mapping[str, Any] = field(default_factory=dict)
     """For directed feet: how well they follow footprints and stand on a ground."""
+    pins: tuple[Mapping[str, Any], ...] = ()
+    """What each pin costs, for motion that has pins."""
 
     @property
     def slide_before(self) -> Slide:
@@ -90,9 +92,11 @@ class Take:
     @property
     def figures(self) -> dict[str, Any]:
         """The figures as plain numbers: metres, seconds, nats."""
-        about = {"real_motion": dict(self.real)} if self.real else {}
+        about: dict[str, Any] = {"real_motion": dict(self.real)} if self.real else {}
         if self.lap:
             about["lap"] = dict(self.lap)
+        if self.pins:
+            about["pins"] = [dict(pin) for pin in self.pins]
         about |= self.directed
         return {"take": self.number, **self.measured.figures, **about, "warnings": list(self.warnings)}
 

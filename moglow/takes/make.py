@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 
 from moglow import __version__
 from moglow.checkpoint import BEST, Checkpoint, likelihood_terms, real_figures, real_slide
+from moglow.directing.pinned import Pinned
 from moglow.errors import ExportError
 from moglow.files.atomic import file_digest, refuse_overwriting, sweep
 from moglow.files.locks import locked, locked_in_turn
@@ -25,6 +26,7 @@ from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Motion, moti
 from moglow.sampling.loops import Loop, make_loop
 from moglow.sampling.ranking import scores
 from moglow.sampling.sampler import Sampler, Track
+from moglow.takes.directions import Directions, price_lines
 from moglow.takes.footwork import Footed, Footwork
 from moglow.takes.jobs import Job, find_share, plan, share
 from moglow.takes.sidecars import (
@@ -38,6 +40,8 @@ from moglow.takes.sidecars import (
 )
 from moglow.takes.single import on_rig, read_rig
 
+Made: TypeAlias = Motion | Loop | Footed | Pinned
+"""Knows the figures of a motion once its blocks have passed."""
 Passed: TypeAlias = Callable[[int, int, int], None]
 """Is told the frames of finished motions, those of all, and those of the motion that is being made."""
 THERE = "is there already, made with the same settings (--overwrite makes it again)"
@@ -69,6 +73,7 @@ class Wish:
     device: str
     shard: str | None
     overwrite: bool
+    directions: Directions = field(default_factory=Directions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +101,14 @@ def make_takes(
     jobs = share(planned, *find_share(wish.shard), whole=wish.rank)
     for job in jobs:  # a mistake is told before the work, not after it
         check_options(job.target, ["unit"] if wish.unit else [])
-    inputs = (*(job.control for job in planned), wish.skeleton, wish.checkpoint, wish.footwork.follow)
+    wish.directions.check(
+        loop=wish.loop, mirror=wish.mirror, footwork=bool(wish.footwork), device=wish.device
+    )
+    inputs = (
+        *(job.control for job in planned),
+        *(wish.skeleton, wish.checkpoint, wish.footwork.follow),
+        *wish.directions.files,
+    )
     refuse_overwriting((place for job in jobs for place in _places(job, wish)), inputs)
     motion_count = sum(len(job.takes) for job in jobs)
     wish.footwork.check(
@@ -107,7 +119,8 @@ def make_takes(
     model = Checkpoint.read(wish.checkpoint or PRETRAINED)
     temperature = TEMPERATURE if wish.temperature is None else wish.temperature
     sampler = Sampler.of(model, temperature=temperature, device=wish.device)
-    rig = read_rig(wish.skeleton) if wish.skeleton else None
+    skeleton = wish.skeleton or wish.directions.continued
+    rig = read_rig(skeleton) if skeleton else None
     common = _settings(wish, sampler)
     orders: list[Order] = []
     for job in jobs:
@@ -134,7 +147,7 @@ def make_takes(
 def _written(
     orders: Sequence[Order],
     wish: Wish,
-    making: Iterator[tuple[Iterator[Clip], Motion | Loop | Footed]],
+    making: Iterator[tuple[Iterator[Clip], Made]],
     model: Checkpoint,
     passed: Passed,
 ) -> Iterator[str]:
@@ -154,13 +167,12 @@ def _written(
                 )
                 figures = write_motion(order.target, write, partial(_figures, order, counted, made, about))
                 line = describe(order.target, figures)
+                known = figures
             so_far += len(order.path)
-            yield from () if wish.rank else [line]
+            yield from () if wish.rank else [line, *price_lines(known)]
 
 
-def _figures(
-    order: Order, counted: "_Counted", made: Motion | Loop | Footed, about: Mapping[str, Any]
-) -> dict[str, Any]:
+def _figures(order: Order, counted: "_Counted", made: Made, about: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what is said of a motion once all of its blocks have passed."""
     length = {"fps": counted.fps, "frames": counted.frames}
     return {**order.settings, "warnings": list(order.warnings), **length, **made.figures, **about}
@@ -168,9 +180,16 @@ def _figures(
 
 def _made(
     orders: Sequence[Order], wish: Wish, sampler: Sampler, model: Checkpoint, rig: Clip | None
-) -> Iterator[tuple[Iterator[Clip], Motion | Loop | Footed]]:
+) -> Iterator[tuple[Iterator[Clip], Made]]:
     """For each order the blocks of its motion, and who knows its figures once they have passed."""
     tracks = [Track(order.path, wish.seed, order.take, order.performer) for order in orders]
+    if wish.directions:
+        for pinned in wish.directions.motions(
+            model, tracks, temperature=sampler.temperature, foot_lock=wish.foot_lock, rig=rig
+        ):
+            clip = pinned.clip.resample(wish.fps) if wish.fps else pinned.clip
+            yield _placed(iter([clip]), wish), pinned
+        return
     if wish.footwork:
         for order, track in zip(orders, tracks, strict=True):
             made = wish.footwork.made(
@@ -210,6 +229,7 @@ def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
         "asked_fps": wish.fps,
         "skeleton": wish.skeleton and str(wish.skeleton),
         "skeleton_sha256": wish.skeleton and file_digest(wish.skeleton),
+        **wish.directions.settings(),
         "axes": "Y up, +Z forward",
         **wish.footwork.settings,
     }

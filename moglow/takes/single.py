@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from moglow.checkpoint import Checkpoint, real_figures
+from moglow.directing.pinned import Directing
+from moglow.directing.pins import Direction
 from moglow.errors import ControlError
 from moglow.footsteps.footprints import Footprint, foot_names
 from moglow.footsteps.implied import implied_path
@@ -18,6 +20,7 @@ from moglow.paths.csv_files import read_path
 from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Take, motions, styled, within_range
 from moglow.sampling.loops import make_loop
 from moglow.sampling.sampler import Sampler, Track
+from moglow.takes.directions import read_whole
 from moglow.takes.footwork import as_prints, footed
 
 
@@ -41,6 +44,8 @@ def generate(
     ground: str | Ground | None = None,
     footprints: str | Path | Sequence[Footprint] | None = None,
     as_asked: bool = False,
+    pins: Sequence[Direction] = (),
+    continued: Clip | str | Path | None = None,
 ) -> Take:
     """Returns motion that follows a path: the motion that `moglow generate` writes with the same options.
 
@@ -60,6 +65,8 @@ def generate(
         footprints: a file, or values, that say when and where each foot stands.
         as_asked: whether a path is followed at its own speed where that is beyond the model's reach; else it is slowed
             down there.
+        pins: poses, points and looks, as `Pin`, `Reach` and `Look`.
+        continued: a motion file or a clip from whose last frames the motion goes on, along the path moved to its end.
 
     >>> take = generate("line:length=1", seed=1)
     >>> take.clip.fps, round(take.figures["foot_slide_m_s"]["written"]["median"], 3)
@@ -83,6 +90,17 @@ def generate(
         Track(path, seed, 0, model.context.cast(performer, seed, 0)),
     )
     about: dict[str, Any] = {"real": real_figures(model), "warnings": tuple(warnings)}
+    if pins or continued is not None:
+        if loop or ground is not None or asked is not None:
+            raise ControlError(
+                "pins and a continued clip do not go with loop, ground or footprints; leave one of them out"
+            )
+        clip = read_whole(continued) if isinstance(continued, str | Path) else continued
+        made = Directing(model, temperature, foot_lock).make(
+            path, pins, seed=seed, performer=track.performer, rig=rig or clip, continued=clip
+        )
+        prices = tuple(price.figures for price in made.prices)
+        return Take(made.clip, seed, track.take, made.path, made.measured, pins=prices, **about)
     if ground is not None or asked is not None:
         if loop or not foot_lock:
             raise ControlError(

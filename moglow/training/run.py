@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from moglow.scoring.style_evidence import StyleAccuracy
 from moglow.training.folder import LAST, LOG, STATE, begin, keep_lines, log_line, refuse_used
 from moglow.training.rollouts import Rollouts
 from moglow.training.spec import TrainingSpec
+from moglow.training.start import Start
 from moglow.training.trainer import Diverged, StepReport, Trainer
 from moglow.training.validation import CHOICES, Validation, health
 
@@ -49,6 +50,28 @@ class TrainingPlan:
         model, config = chosen_model(recipe)
         context, training = recipe.section("context", ContextSpec), recipe.section("training", TrainingSpec)
         return cls(model, config, context, training, to_table(recipe.tables))
+
+    def starting_from(self, checkpoint: Checkpoint) -> "TrainingPlan":
+        """Returns the plan with a checkpoint's model and context; of its own context only the default labels stay.
+
+        They replace those of the checkpoint where the recipe names any.
+        """
+        model = MODELS.get(checkpoint.model)
+        if model is None:
+            raise CheckpointError(
+                f"the checkpoint's model is {checkpoint.model!r}; {suggestion(checkpoint.model, MODELS)}"
+            )
+        config = from_table(model.Config, checkpoint.config, "the checkpoint's model", CheckpointError)
+        spec, own = checkpoint.context.spec, self.context
+        context = replace(
+            spec, styles=spec.styles or own.styles, performers=spec.performers or own.performers
+        )
+        if own.usual or own.sideways or own.performer:
+            context = replace(context, usual=own.usual, sideways=own.sideways, performer=own.performer)
+        tables = {"model": {"name": checkpoint.model, **to_table(config)}, "context": to_table(context)}
+        return replace(
+            self, model=checkpoint.model, config=config, context=context, recipe={**self.recipe, **tables}
+        )
 
     def identity(self, corpus: Corpus) -> dict[str, Any]:
         """Returns the settings that a resumed run must not change; others, such as the number of steps, may change."""
@@ -89,14 +112,21 @@ class TrainingRun:
         *,
         seed: int,
         resume: bool = False,
+        start: Start | None = None,
         place: Place = Place(),  # noqa: B008  (frozen)
     ) -> None:
-        self.folder, self.plan, self.corpus, self.place = folder, plan, corpus, place
+        """Prepares a run; one with a `start` begins with its weights and keeps its context."""
+        self.folder, self.corpus, self.place = folder, corpus, place
+        start, self.origin = self._start(start) if resume else (start, start.about if start else None)
+        self.start, self.plan = start, plan.starting_from(start.checkpoint) if start else plan
         arrays, table = self._read_state() if resume else ({}, {})
         self.seed = int(table.get("seed", seed))
         self.seconds = float(table.get("seconds", 0.0))
         self.validations = [from_table(Validation, row, "validation") for row in table.get("validations", [])]
-        self.context = Context.of_corpus(plan.context, corpus)
+        if start:
+            self.context = start.context(self.plan.context, corpus)
+        else:
+            self.context = Context.of_corpus(plan.context, corpus)
         footage, spec = Footage(corpus, self.context, place.device), plan.training
         windows = Windows(
             footage,
@@ -108,9 +138,12 @@ class TrainingRun:
             ranks=place.ranks,
         )
         generator = torch.Generator().manual_seed(self.seed)
-        self.config = plan.config.fitted(styles=len(self.context.styles))
-        model = MODELS[plan.model](self.config, self.context.pose_dim, self.context.size, generator=generator)
-        self.trainer = Trainer(model.to(place.device), windows, spec)
+        self.config = self.plan.config.fitted(styles=len(self.context.styles))
+        made = MODELS[self.plan.model]
+        model = made(self.config, self.context.pose_dim, self.context.size, generator=generator)
+        if start and not resume:
+            start.load(model, self.context)
+        self.trainer = Trainer(model.to(place.device), windows, spec, trained=start is not None)
         if resume:
             self.trainer.restore(arrays, table)
         held_out = "val" if corpus.split("val") else "train"
@@ -203,13 +236,18 @@ class TrainingRun:
             "recipe": self.plan.recipe,
             "validation": to_table(validation or (self.validations[-1] if self.validations else None)),
         }
+        control_range, notices = self.corpus.control_range, set(self.corpus.notices)
+        if self.start:
+            about["from"] = self.origin
+            control_range = self.start.checkpoint.control_range.joined(control_range)
+            notices |= set(self.start.checkpoint.notices)
         return Checkpoint(
             model=self.plan.model,
             config=to_table(self.config),
             weights=weights,
             context=self.context,
-            control_range=self.corpus.control_range,
-            notices=self.corpus.notices,
+            control_range=control_range,
+            notices=tuple(sorted(notices)),
             about=about,
         )
 
@@ -225,10 +263,26 @@ class TrainingRun:
             "seconds": self.seconds,
             "validations": to_table(self.validations),
             "plan": self.plan.identity(self.corpus),
+            "from": self.origin,
         }
         metadata = {"format": FORMAT, "version": VERSION, "training": json.dumps(table)}
         write_tensors(self.folder / STATE, arrays, metadata)
         self.checkpoint().write(self.folder / LAST)
+
+    def _start(self, start: Start | None) -> tuple[Start | None, Mapping[str, Any] | None]:
+        """Returns the start of the run in the folder and its figures; the last checkpoint keeps all that it needs."""
+        found = [self.folder / name for name in (LAST, BEST) if (self.folder / name).exists()]
+        if not found:  # of a run that was killed in its first save
+            return None, None
+        last = Checkpoint.read(found[0])
+        figures = last.about.get("from")
+        if start and (figures is None or figures["weights"] != start.digest):
+            begun = figures["checkpoint"] if figures else "random weights"
+            raise CheckpointError(
+                f"{self.folder}: was begun from {begun}, not from these weights of {start.name}; leave out --from, or "
+                "start a new run"
+            )
+        return (Start(last, figures["checkpoint"]), figures) if figures else (None, None)
 
     @property
     def _writes(self) -> bool:
@@ -251,6 +305,10 @@ class TrainingRun:
                         f"{path}: was begun with {section}.{key} = {before[section].get(key)}, now it is "
                         f"{now[section].get(key)}; set it back or start a new run"
                     )
+        if table.get("from") and not self.start:
+            raise CheckpointError(
+                f"{self.folder}: was killed while it saved for the first time; start a new run"
+            )
         self._forget_after(int(table["step"]))
         return arrays, table
 

@@ -95,8 +95,11 @@ class Trainer:
     `average` is the model whose weights are the running average; it is validated and saved.
     """
 
-    def __init__(self, model: MotionModel, windows: Windows, spec: TrainingSpec) -> None:
-        self.model, self.windows, self.spec = model, windows, spec
+    def __init__(
+        self, model: MotionModel, windows: Windows, spec: TrainingSpec, *, trained: bool = False
+    ) -> None:
+        """Prepares a model for its first step; one that is `trained` counts in the average from the start."""
+        self.model, self.windows, self.spec, self.trained = model, windows, spec, trained
         self.step, self.memory = 0, model.initial_state()
         self._stopping = self.stopped = False
         self.precision = PRECISIONS[spec.precision](model, windows.footage.device)
@@ -225,8 +228,10 @@ class Trainer:
     def _take_average(self) -> None:
         if self.average is self.model:
             return
-        # The average is shorter at first, to leave out the initial weights.
-        keep = min(self.spec.average, (1 + self.step) / (10 + self.step))
+        # The average is shorter at first, to leave out random initial weights.
+        keep = (
+            self.spec.average if self.trained else min(self.spec.average, (1 + self.step) / (10 + self.step))
+        )
         torch._foreach_lerp_(self._averaged[0], self._averaged[1], 1 - keep)
         for kept, now in zip(self.average.buffers(), self.model.buffers(), strict=True):
             kept.copy_(now)  # buffers are constants or running averages already

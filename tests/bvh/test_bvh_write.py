@@ -54,7 +54,7 @@ def again(clip: Clip, folder: Path, *, verbatim: bool | None = None, unit: str |
 
 
 def assert_same_world(clip: Clip, expected: Clip, place: float = 2e-5) -> None:
-    """Asserts that all joints of ``clip`` are where the last joints of ``expected`` are; errors add up along the bones."""
+    """Asserts that all joints of ``clip`` match the last joints of ``expected``; errors add up along the bones."""
     joints = slice(len(expected.skeleton) - len(clip.skeleton), None)
     np.testing.assert_allclose(clip.world_positions, expected.world_positions[:, joints], atol=place)
     assert quat_angle(clip.world_rotations, expected.world_rotations[:, joints]).max() < 10 * ANGLE

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,7 @@ def test_the_corpus_is_made_first_where_there_is_none(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert (tmp_path / "walks.corpus").exists()
     other = train(recipe, "--set", "data.fps=25", name="other")
-    assert other.exit_code == 1 and "was made with data.fps 20.0, the recipe says 25.0" in other.output
+    assert other.exit_code == 1 and "was made with data.fps = 20.0, the recipe says 25.0" in other.output
 
 
 @pytest.mark.parametrize(
@@ -188,3 +189,106 @@ def test_tensorboard_holds_scalars_and_sheets(recipe: Path, tmp_path: Path) -> N
     seen = Image.open(io.BytesIO(images[-1].encoded_image_string))
     with Image.open(tmp_path / "run" / "sheets" / "step_000006.png") as sheet:
         assert np.array_equal(np.asarray(seen), np.asarray(sheet))
+
+
+def test_a_run_starts_from_another(recipe: Path, tmp_path: Path) -> None:
+    assert train(recipe).exit_code == 0
+    result = train(recipe, "--from", str(tmp_path / "run"), "--set", "training.steps=3", name="more")
+    assert result.exit_code == 0, result.output
+    assert Checkpoint.read(tmp_path / "more").about["from"]["checkpoint"] == str(tmp_path / "run")
+    wrong = train(recipe, "--from", "pretrained", name="other")
+    assert wrong.exit_code == 1 and wrong.output.strip().count("\n") == 0
+    assert "the corpus does not fit pretrained: it has 20 frames a second, the checkpoint 30" in wrong.output
+
+
+SMALL = ("--set", "model.steps=2", "--set", "model.hidden=8", "--set", "model.encoder=[8]",
+         "--set", "training.windows.length=10", "--set", "training.windows.short=0", "--set", "training.batch=4",
+         "--set", "training.rollouts={takes=1,seconds=1.0}", "--steps", "2")  # fmt: skip
+
+
+def mocap(folder: Path, rig: str = "mixamo", names: tuple[str, ...] = ("a", "b", "sly/c")) -> Path:
+    """Returns a folder of walks of 2.5 s, some in a sub-folder."""
+    for number, name in enumerate(names):
+        path = folder / f"{name}.bvh"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bvh(walk(skeleton_of(RIGS[rig]), seconds=2.5, fps=20.0, speed=0.8 + 0.2 * number)[0], path)
+    return folder
+
+
+def train_on(source: Path, output: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["train", str(source), "-o", str(output), "--device", "cpu", *arguments])
+
+
+def test_a_folder_becomes_a_model(tmp_path: Path) -> None:
+    folder = mocap(tmp_path / "anna")
+    (folder / "broken.bvh").write_text("HIERARCHY")
+    result = train_on(folder, tmp_path / "mine", *SMALL, "--set", "data.fps=20")
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert lines[0].startswith(f"{folder}: 0.1 of 0.1 min kept, 3 files; minutes by style: anna 0.1, sly 0.0")
+    assert any(line.startswith("  left out: broken.bvh: ") for line in lines)
+    assert lines[-4] == "next:"
+    assert "moglow generate --checkpoint" in lines[-3] and "--style anna" in lines[-3]
+    assert "moglow view" in lines[-2] and "motion.corpus" in lines[-1]
+    checkpoint = Checkpoint.read(tmp_path / "mine")
+    assert checkpoint.context.styles == ("anna", "sly")
+    assert checkpoint.about["recipe"]["model"]["preset"] == "compact"
+    more = train_on(folder, tmp_path / "mine", *SMALL, "--set", "data.fps=20", "--steps", "3", "--resume")
+    assert more.exit_code == 0 and "3 steps in" in more.output
+
+
+def test_a_corpus_becomes_a_model(tmp_path: Path) -> None:
+    tiny_corpus().write(tmp_path / "tiny.corpus")
+    result = train_on(tmp_path / "tiny.corpus", tmp_path / "run", *SMALL)
+    assert result.exit_code == 0, result.output
+    assert "tiny.corpus: 0.2 min kept, 3 files" in result.output
+    assert Checkpoint.read(tmp_path / "run").context.styles == ("brisk", "calm")
+
+
+def test_clips_on_another_skeleton_teach_a_model_its_own_encoding(recipe: Path, tmp_path: Path) -> None:
+    assert train(recipe).exit_code == 0
+    before = Checkpoint.read(tmp_path / "run")
+    folder = mocap(tmp_path / "anna")
+    short = ("--steps", "2", "--set", "training.windows.length=10", "--set", "training.batch=4")
+    result = train_on(folder, tmp_path / "mine", "--from", str(tmp_path / "run"), *short)
+    assert result.exit_code == 0, result.output
+    after = Checkpoint.read(tmp_path / "mine")
+    assert after.context.encoding.to_json() == before.context.encoding.to_json()
+    assert after.context.styles == ("brisk", "calm", "anna", "sly")
+    assert after.context.spec.usual == "anna"
+    assert "--style anna" in result.output
+    generated = CliRunner().invoke(
+        cli,
+        ["generate", "--checkpoint", str(tmp_path / "mine"), "--style", "anna", "--control", "line:length=1",
+         "-o", str(tmp_path / "anna.bvh")],
+    )  # fmt: skip
+    assert generated.exit_code == 0, generated.output
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda path: path.mkdir(),
+            "no motion file in it or below it (it is empty); put BVH, FBX",
+        ),
+        (lambda path: path.write_text(""), 'has no section [model]; add one with preset = "compact"'),
+        (lambda path: path.write_bytes(b"\x08\0\0\0\0\0\0\0{}      "), "expected moglow-corpus 1, found"),
+        (lambda path: path.write_text("HIERARCHY"), "not a TOML file"),
+    ],
+)
+def test_a_source_that_cannot_be_learnt_from_is_one_line(
+    make: Callable[[Path], object], message: str, tmp_path: Path
+) -> None:
+    make(tmp_path / "source")
+    result = train_on(tmp_path / "source", tmp_path / "run")
+    assert result.exit_code == 1, result.output
+    assert message in result.output and result.output.strip().count("\n") == 0
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_corpus_is_told_by_what_differs(recipe: Path) -> None:
+    result = train(recipe, "--set", "features.contacts=true")
+    assert result.exit_code == 1
+    assert "was made with features.contacts = False, the recipe says True" in result.output
+    assert "FeatureSpec" not in result.output

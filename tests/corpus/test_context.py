@@ -1,4 +1,4 @@
-"""Context and target: the paper's order and size; numpy equals torch; the target is invertible; parts are split again."""
+"""Context and target: the paper's order and size; numpy equals torch; the target is invertible; parts are split."""
 
 from dataclasses import replace
 from typing import Any

@@ -195,12 +195,17 @@ def test_patterns_pick_and_skip(folder: Path) -> None:
 
 def test_a_random_share_of_files_is_held_out() -> None:
     names = [f"{i}.bvh" for i in range(100)]
-    draw = draw_splits(names, 0.1)
+    styles = dict.fromkeys(names, "walk")
+    draw = draw_splits(styles, 0.1)
     assert sorted(draw.values()).count("val") == 10
-    assert draw == draw_splits(names[::-1], 0.1)
-    more = draw_splits([*names, "new.bvh"], 0.1)
+    assert draw == draw_splits(dict.fromkeys(names[::-1], "walk"), 0.1)
+    more = draw_splits({**styles, "new.bvh": "walk"}, 0.1)
     assert sum(draw[name] != more[name] for name in names) <= 1
-    assert set(draw_splits(names[:3], 0.0).values()) == {"train"}
+    assert set(draw_splits(dict.fromkeys(names[:3], ""), 0.0).values()) == {"train"}
+    alone = {name: name for name in names[:20]}  # each the only file of its style
+    assert set(draw_splits(alone, 0.5).values()) == {"train"}
+    held = draw_splits({**styles, **{"sly.bvh": "sly"}}, 0.99)
+    assert held["sly.bvh"] == "train" and list(held.values()).count("train") == 2
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Autoencoders: poses off the data are not reproduced, sparse codes are sparse, denoising corrects, codes are counted."""
+"""Autoencoders: unlike poses are not reproduced, sparse codes are sparse, denoising corrects, codes are counted."""
 
 import dataclasses
 from typing import Any

@@ -82,7 +82,7 @@ def compared(
     noise = np.random.default_rng(0).standard_normal((len(wanted), 1, sampler.model.noise_dim), np.float32)
     given = {"steering": asdict(steering), "wanted": wanted, "noise": noise[:, 0].tolist(), "style": style}
     answers = answer(checkpoint, **given)
-    history, label = context.spec.history, context.style_vector(style)[None]
+    history, label = context.spec.history, context.label_vector(style)[None]
     past = Past(
         np.zeros((1, history, context.pose_dim), np.float32),
         np.zeros((1, history, 3), np.float32),

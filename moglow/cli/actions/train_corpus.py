@@ -5,40 +5,65 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.actions.train_source import Material
 from moglow.compute.distributed import Place, first_alone
 from moglow.corpus.corpus import Corpus
 from moglow.corpus.preprocess import preprocess
 from moglow.corpus.sources import DataSpec
-from moglow.encodings.encoding import FeatureSpec
+from moglow.corpus.summary import Summary
+from moglow.encodings.encoding import Encoding, FeatureSpec
 from moglow.errors import CorpusError
 from moglow.files.locks import locked
+from moglow.files.tables import to_table
 from moglow.recipe import Recipe
 
 
-def corpus_of(recipe: Recipe, path: Path, data: str | None, place: Place) -> Corpus:
-    """Returns the corpus in a file, made by the recipe if there is none; one of another making is refused."""
+def corpus_of(
+    material: Material, path: Path, data: str | None, place: Place, *, encoding: Encoding | None, anew: bool
+) -> tuple[Corpus, Summary]:
+    """Returns the corpus in a file, made by the recipe if there is none or if it is to be made `anew`.
+
+    One of another making is refused. With the `encoding` of a checkpoint, clips are encoded as its own were, and
+    whether a corpus fits is for the run to find out.
+    """
+    recipe, summary = material.recipe, None
     data_spec, features = recipe.section("data", DataSpec).at(data), recipe.section("features", FeatureSpec)
     for alone in first_alone(place):
-        if alone and not path.exists():
+        if alone and (anew or not path.exists()):
             path.parent.mkdir(parents=True, exist_ok=True)
             with locked(path, wait=lambda line: click.echo(line, err=True)):
-                if not path.exists():  # another training may have made it meanwhile
-                    _make(data_spec, features, path, Path(recipe.place).parent)
+                if anew or not path.exists():  # another training may have made it meanwhile
+                    summary = _make(data_spec, features, path, Path(recipe.place).parent, encoding)
     corpus = Corpus.open(path)
-    for name, made, asked in (
-        ("features", corpus.encoding.spec, features),
-        ("data.fps", corpus.fps, data_spec.fps),
+    if encoding is None and material.kind != "corpus":
+        _must_be_made_by(recipe, corpus, path, data_spec, features)
+    return corpus, summary or Summary.of(corpus, ())
+
+
+def _must_be_made_by(
+    recipe: Recipe, corpus: Corpus, path: Path, data: DataSpec, features: FeatureSpec
+) -> None:
+    asked = to_table(features)
+    for name, made, wanted in (
+        *((f"features.{key}", value, asked[key]) for key, value in to_table(corpus.encoding.spec).items()),
+        ("data.fps", corpus.fps, data.fps),
     ):
-        if made != asked:
+        if made != wanted:
             raise CorpusError(
-                f"{path}: was made with {name} {made}, the recipe says {asked}; name another --corpus"
+                f"{path}: was made with {name} = {made}, the recipe says {wanted}; name another --corpus"
             )
-    return corpus
 
 
-def _make(data: DataSpec, features: FeatureSpec, path: Path, base: Path) -> None:
+def _make(
+    data: DataSpec, features: FeatureSpec, path: Path, base: Path, encoding: Encoding | None
+) -> Summary | None:
+    from rich.console import Console
     from rich.progress import track
 
-    steps = preprocess(data, features, path, base=base, workers=os.cpu_count() or 1)
-    for _ in track(steps, description=f"preprocess {path.name}", transient=True):
-        pass
+    console = Console(stderr=True)
+    steps = preprocess(data, features, path, base=base, workers=os.cpu_count() or 1, encoding=encoding)
+    summary = None
+    words, quiet = f"preprocess {path.name}", not console.is_terminal
+    for step in track(steps, words, console=console, transient=True, disable=quiet):
+        summary = step.summary
+    return summary

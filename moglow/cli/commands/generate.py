@@ -27,6 +27,9 @@ Examples:
   moglow generate --control line -o walk.bvh --footprints steps.csv
   moglow generate --control line -o moved.bvh --footprints-in steps.csv
   moglow generate --control path.csv -o hero.glb --skeleton hero.fbx --root-motion
+  moglow generate --control path.csv --pin 3.0=pose.bvh@17 --pin 4.2=crouch.bvh@0:arms -o out.bvh
+  moglow generate --control line --reach 2.5=left_hand:0.4,1.3,2 --look 0-4=1,1.6,3 -o out.bvh
+  moglow generate --control line --continue clip.bvh -o on.bvh
   moglow generate --control paths/ -o takes/ --takes 10 --shard 1/4
 """
 
@@ -73,6 +76,40 @@ Examples:
 )
 @click.option("--fps", type=click.FloatRange(0, min_open=True), help="Frames a second of the written file.")
 @click.option("--unit", type=click.Choice(["cm", "m"]), help="Unit of a BVH file.")
+@click.option(
+    "--pin",
+    multiple=True,
+    metavar="TIME=FILE@FRAME[:JOINTS]",
+    help="Puts the figure into the pose of a frame of a motion file at a time: 3.0=pose.bvh@17, or some of its joints: "
+    "4.2=crouch.bvh@0:arms. The pose is placed on the path; with :world the figure stands where the file has it.",
+)
+@click.option(
+    "--reach",
+    multiple=True,
+    metavar="TIME=JOINT:X,Y,Z",
+    help="Puts a joint at a point of the world at a time: 2.5=left_hand:0.4,1.3,1.0, in metres.",
+)
+@click.option(
+    "--look",
+    multiple=True,
+    metavar="START-STOP=X,Y,Z",
+    help="Turns head and upper spine towards a point of the world during an interval: 0-4=1,1.6,3.",
+)
+@click.option(
+    "--pins",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Reads pins, reaches and looks from a CSV or JSON file; the guide 'Direct it' describes its columns.",
+)
+@click.option("--start", metavar="FILE@FRAME", help="The pose of the first frame.")
+@click.option("--end", metavar="FILE@FRAME", help="The pose of the last frame.")
+@click.option(
+    "--continue",
+    "continued",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Continues the motion of a file on its skeleton, along the path moved to its end.",
+)
 @click.option(
     "--skeleton", type=click.Path(path_type=Path), help="Puts the motion on the skeleton of this motion file."
 )
@@ -147,15 +184,19 @@ def command(controls: tuple[str, ...], out: Path | None, **options: Any) -> None
     """
     if options["strides"] and not options["loop"]:
         raise click.UsageError("--strides needs --loop")
+    from moglow.takes.directions import Directions
     from moglow.takes.footwork import Footwork
     from moglow.takes.make import Wish, make_takes
 
     follow = options.pop("footprints_in")
     footwork = Footwork(options.pop("ground"), follow, options.pop("footprints"))
     controls = controls or ((str(follow),) if follow else ("figure8",))
+    words = ("pin", "reach", "look", "pins", "start", "end", "continued")
+    directions = Directions.of_options(**{word: options.pop(word) for word in words})
+    wish = Wish(**options, footwork=footwork, directions=directions)
 
     with Passing(sys.stderr.isatty()) as passing:
-        for line in make_takes(controls, out, Wish(**options, footwork=footwork), passing.passed):
+        for line in make_takes(controls, out, wish, passing.passed):
             passing.say(line)
 
 

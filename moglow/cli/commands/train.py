@@ -1,4 +1,4 @@
-"""`moglow train`: a recipe becomes a trained model in a folder."""
+"""`moglow train`: a folder of clips, a corpus or a recipe becomes a trained model in a folder."""
 
 from pathlib import Path
 
@@ -6,15 +6,21 @@ import click
 
 EXAMPLE = """\b
 Examples:
+  moglow train my_mocap/ -o runs/mine
+  moglow train my_mocap/ -o runs/mine --from pretrained
   moglow train data/procedural/recipe.toml -o runs/first --steps 300
   moglow train data/open/recipe.toml -o runs/open --corpus open.corpus --set training.batch=32
   moglow train data/open/recipe.toml -o runs/open --resume
+  moglow train data/open/wide.toml -o runs/more --corpus more.corpus --from pretrained
   torchrun --nproc-per-node 2 -m moglow train data/open/recipe.toml -o runs/open
 """
 
+PRETRAINED = "pretrained"
+"""The name that stands for the shipped weights."""
+
 
 @click.command(epilog=EXAMPLE)
-@click.argument("recipe_file", metavar="RECIPE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("source", metavar="SOURCE", type=click.Path(exists=True, path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The run's folder.")
 @click.option(
     "--corpus", "corpus_file", type=click.Path(path_type=Path), help="The corpus; made if it is not there."
@@ -23,6 +29,12 @@ Examples:
 @click.option(
     "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Overrides a recipe's value."
 )
+@click.option(
+    "--from",
+    "start_name",
+    metavar="CHECKPOINT",
+    help="Starts from a checkpoint, a run's folder, or `pretrained`, and keeps its model, context and labels.",
+)
 @click.option("--steps", type=click.IntRange(1), help="Steps in all; short for --set training.steps=N.")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same model.")
 @click.option("--resume", is_flag=True, help="Continues the run in OUTPUT.")
@@ -30,11 +42,12 @@ Examples:
 @click.option("--tensorboard", is_flag=True, help="Writes scalars for TensorBoard into OUTPUT.")
 @click.option("--sheets", is_flag=True, help="Draws roll-outs after each validation into OUTPUT/sheets.")
 def command(
-    recipe_file: Path,
+    source: Path,
     output: Path,
     corpus_file: Path | None,
     data: str | None,
     settings: tuple[str, ...],
+    start_name: str | None,
     steps: int | None,
     seed: int,
     resume: bool,
@@ -42,40 +55,52 @@ def command(
     tensorboard: bool,
     sheets: bool,
 ) -> None:
-    """Trains the model of a recipe, on the GPU if there is one.
+    """Trains a model on a folder of BVH files, a corpus or a recipe, on the GPU if there is one.
+
+    In a folder, sub-folders become styles, and the folder's name is the style of the clips beside them. Without a
+    recipe the compact model is trained, for as long as suits the motion. With --from, a trained model learns from the
+    clips and keeps what it can do; they are put on its skeleton.
 
     Writes best.safetensors (what `moglow generate` takes), last.safetensors, the state for --resume, and log.jsonl.
     Ctrl-C saves and stops; a second one stops at once. Under `torchrun` the processes share each batch.
     """
+    from moglow.checkpoint import Checkpoint
     from moglow.cli.actions.train_corpus import corpus_of
     from moglow.cli.actions.train_screen import Screen
+    from moglow.cli.actions.train_source import Material, going_on, reading
     from moglow.compute.distributed import process_group
     from moglow.compute.memory import keep_freed_memory
-    from moglow.recipe import read_recipe
+    from moglow.takes.single import pretrained
     from moglow.training.folder import occupied, refuse_used
     from moglow.training.run import TrainingPlan, TrainingRun
+    from moglow.training.start import Start
 
+    start = None
+    if start_name:
+        start = Start(pretrained() if start_name == PRETRAINED else Checkpoint.read(start_name), start_name)
     extra = [] if steps is None else [f"training.steps={steps}"]
-    recipe = read_recipe(recipe_file, [*settings, *extra])
-    plan = TrainingPlan.of(recipe)
+    material = Material.read(source, [*settings, *extra], start)
+    TrainingPlan.of(material.recipe)  # what is wrong with it is found before the clips are read
+    path = corpus_file or material.corpus_file(output)
+    encoding = start.checkpoint.context.encoding if start else None
+    anew = material.kind == "folder" and not (corpus_file or resume)
     if not resume:
         refuse_used(output)
     keep_freed_memory()  # an eighth to a seventh of each step on a CPU
     with process_group(device) as place:
         with occupied(output, place):
-            corpus = corpus_of(recipe, corpus_file or default_corpus(recipe_file, output), data, place)
-            run = TrainingRun(output, plan, corpus, seed=seed, resume=resume, place=place)
+            corpus, summary = corpus_of(material, path, data, place, encoding=encoding, anew=anew)
+            plan = TrainingPlan.of(material.fitted(corpus, start).recipe)
+            run = TrainingRun(output, plan, corpus, seed=seed, resume=resume, start=start, place=place)
+            if not place.rank:
+                for line in reading(source, summary):
+                    click.echo(line)
             with Screen(run, tensorboard=tensorboard, sheets=sheets) as screen:
                 for event in run.events():
                     screen.show(event)
                 run.save()
         screen.close()
-
-
-def default_corpus(recipe_file: Path, output: Path) -> Path:
-    """Returns where a recipe's corpus is kept: beside the runs, so that they share it.
-
-    >>> default_corpus(Path("data/open/recipe.toml"), Path("runs/first")).as_posix()
-    'runs/open.corpus'
-    """
-    return output.parent / f"{recipe_file.absolute().parent.name}.corpus"
+        if not (place.rank or screen.interrupted):
+            style = run.context.spec.usual or (corpus.styles[0] if corpus.styles else "")
+            for line in going_on(output, path, style if run.context.styles else ""):
+                click.echo(line)

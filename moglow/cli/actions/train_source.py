@@ -1,0 +1,113 @@
+"""What `moglow train` learns from: a recipe, a folder of BVH files or a corpus, each read as a recipe's tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from moglow.corpus.corpus import Corpus
+from moglow.corpus.folders import folder_data
+from moglow.corpus.summary import Summary
+from moglow.errors import RecipeError
+from moglow.files.tables import to_table
+from moglow.recipe import Recipe, read_recipe
+from moglow.training.defaults import compact, steps_for, tuned
+from moglow.training.start import Start
+
+OWN_CORPUS = "motion.corpus"
+"""The corpus of a folder of clips, kept with the run."""
+SHOWN = 8
+"""Files whose faults are printed one by one."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """Where a run's motion comes from, and the recipe for it."""
+
+    path: Path
+    recipe: Recipe
+    kind: str  # "recipe", "folder" or "corpus"
+
+    @classmethod
+    def read(cls, path: Path, settings: Sequence[str], start: Start | None) -> "Material":
+        """Returns what a path holds; a recipe without a model is refused, since the paper's is a large one."""
+        kind = "folder" if path.is_dir() else "corpus" if _is_binary(path) else "recipe"
+        if kind == "recipe":
+            recipe = read_recipe(path, settings)
+            if "model" not in recipe.tables and start is None:
+                raise RecipeError(
+                    f'{path}: has no section [model]; add one with preset = "compact", or "paper" for the paper\'s '
+                    "70 million parameters"
+                )
+            return cls(path, recipe, kind)
+        tables: dict[str, Any] = tuned(start.checkpoint) if start else compact()
+        if kind == "folder":
+            tables["data"] = to_table(folder_data(path))
+            if start:
+                tables["data"]["fps"] = start.checkpoint.context.fps
+        return cls(path, Recipe(str(path), tables).overridden(settings), kind)
+
+    def corpus_file(self, output: Path) -> Path:
+        """Returns where the corpus is kept: a recipe's beside the runs, so that they share it; a folder's in the run.
+
+        >>> recipe = Recipe("data/open/recipe.toml", {})
+        >>> Material(Path(recipe.place), recipe, "recipe").corpus_file(Path("runs/first")).as_posix()
+        'runs/open.corpus'
+        """
+        if self.kind == "corpus":
+            return self.path
+        if self.kind == "folder":
+            return output / OWN_CORPUS
+        return output.parent / f"{self.path.absolute().parent.name}.corpus"
+
+    def fitted(self, corpus: Corpus, start: Start | None) -> "Material":
+        """Returns the material with what the corpus decides: the number of steps and the default labels."""
+        if self.kind == "recipe":
+            return self
+        settings, summary = [], Summary.of(corpus, ())
+        if "steps" not in self.recipe.tables["training"]:
+            settings.append(f"training.steps={steps_for(summary.minutes['train'])}")
+        if start:
+            own = self.recipe.tables.get("context", {})
+            styles = {style: minutes for style, minutes in summary.styles.items() if style}
+            if styles and "usual" not in own:
+                settings.append(f"context.usual={max(styles, key=styles.__getitem__)}")
+            if start.checkpoint.context.performers and corpus.performers and "performer" not in own:
+                settings.append(f"context.performer={corpus.performers[0]}")
+        return replace(self, recipe=self.recipe.overridden(settings))
+
+
+def reading(path: Path, summary: Summary) -> list[str]:
+    """Returns what was read and left out, in lines."""
+    kept = sum(summary.minutes.values())
+    files = sum(summary.clips.values())
+    cut = f", {summary.t_poses:.1f} min of T-poses at the ends cut" if summary.t_poses >= 0.05 else ""
+    of = f" of {summary.read:.1f}" if summary.read else ""
+    styles = ", ".join(f"{style or 'no style'} {minutes:.1f}" for style, minutes in summary.styles.items())
+    lines = [f"{path}: {kept:.1f}{of} min kept, {files} files{cut}; minutes by style: {styles}"]
+    if summary.clips["val"]:
+        lines.append(f"  held out: {summary.clips['val']} files, {summary.minutes['val']:.1f} min")
+    lines += [f"  left out: {name}: {reason}" for name, reason in summary.dropped[:SHOWN]]
+    if len(summary.dropped) > SHOWN:
+        more = len(summary.dropped) - SHOWN
+        lines.append(f"  and {more} more; moglow preprocess {path} -o FILE lists all")
+    return lines
+
+
+def going_on(output: Path, corpus: Path, style: str) -> list[str]:
+    """Returns the commands that a finished run is used with."""
+    named = f" --style {quote(style)}" if style else ""
+    motion = f"{output.name}.bvh"
+    return [
+        "next:",
+        f"  moglow generate --checkpoint {quote(str(output))}{named} --control circle:r=2 -o {quote(motion)}",
+        f"  moglow view {quote(motion)}",
+        f"  moglow evaluate --checkpoint {quote(str(output))} --corpus {quote(str(corpus))} --quick",
+    ]
+
+
+def _is_binary(path: Path) -> bool:
+    """Returns whether a file begins as a corpus does: the length of a header, and the header."""
+    with open(path, "rb") as file:
+        return file.read(9)[8:] == b"{"

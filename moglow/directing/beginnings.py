@@ -1,0 +1,154 @@
+"""How a motion begins: with a figure that stands and sets off, or as the continuation of a clip. Needs numpy alone."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from moglow.corpus.context import Context
+from moglow.directing.course import Course, Flow, Moment
+from moglow.directing.goals import PoseGoal, on_skeleton
+from moglow.errors import ClipError
+from moglow.motion.clip import Clip
+from moglow.paths.control_path import ControlPath
+from moglow.sampling.fast.folded import Floats
+from moglow.sampling.start_and_stop import WARM_UP, setting_off
+
+BEFORE = 6.0
+"""Seconds of a clip from which the memory is computed."""
+LEAST = 0.3
+"""Seconds that a clip needs at least, beyond the poses that the model sees at once."""
+CHANGE, SLOPE = 1.2, 0.1
+"""Seconds in which the velocity of a clip turns into that of the path, and over which both are measured."""
+
+
+@dataclass(frozen=True, eq=False)
+class Beginning:
+    """What a motion begins with: the ``moment`` before ``frame`` of a course, whose last frames are the path's.
+
+    ``known`` ``(k, D)`` are the path's frames that lie before it, standardised; ``first`` is where exactly the first
+    one is, if it is known.
+    """
+
+    course: Course
+    frame: int
+    moment: Moment
+    known: Floats
+    first: PoseGoal | None = None
+
+    def before_path(self, path: ControlPath) -> int:
+        """How many frames of the course lie before the path's first."""
+        return len(self.course) - len(path)
+
+
+def from_a_stand(flow: Flow, path: ControlPath, performer: str | None = None) -> Beginning:
+    """The beginning of a figure that stands and sets off, some seconds before the path begins."""
+    context, fps = flow.context, flow.context.fps
+    history, ahead, warm = context.spec.history, context.spec.lookahead, round(WARM_UP * fps)
+    setting = np.pad(setting_off(fps), (history, len(path) + ahead), mode="edge")
+    controls = np.pad(path.velocities(), ((history + warm, ahead), (0, 0)), mode="edge")
+    standing = context.standardize_control((controls * setting[:, None]).astype(np.float32))
+    labels = labels_of(context, path, performer)
+    labels = np.concatenate([np.repeat(labels[:1], warm, axis=0), labels])
+    posture = np.asarray(context.posture(labels[:1]), np.float32)
+    moment = Moment(np.repeat(posture[:, None], history, axis=1), flow.model.initial_state(1))
+    return Beginning(Course(standing, labels), 0, moment, posture[:0])
+
+
+@dataclass(frozen=True, eq=False)
+class Continuation:
+    """The last seconds of a clip, on the model's skeleton and as they were, and the way on from there."""
+
+    seen: Clip
+    source: Clip
+    way: ControlPath
+    styles: tuple[str, ...] | None
+
+    @classmethod
+    def of(cls, context: Context, clip: Clip, path: ControlPath) -> Self:
+        """The continuation of a clip along a path, which is moved so that it begins where the clip ends."""
+        seen = on_skeleton(_last_seconds(clip, context.fps), context)
+        least = context.spec.history + round(LEAST * context.fps)
+        if len(seen) < least:
+            raise ClipError(
+                f"{clip.name or 'clip'}: {clip.duration:.2g} s are too short to continue; "
+                f"give at least {least / context.fps:.2g} s"
+            )
+        return cls(
+            seen, clip[len(clip) - 1 :], joined_path(context.encoding.spec.path(seen), path), path.styles
+        )
+
+    @property
+    def path(self) -> ControlPath:
+        """The path, whose first frame is the clip's last one."""
+        return replace(self.way[len(self.seen) - 1 :], styles=self.styles)
+
+    def beginning(self, flow: Flow, path: ControlPath, performer: str | None = None) -> Beginning:
+        """The beginning along the path, which may have been changed after its first frame."""
+        context, before = flow.context, self.way[: len(self.seen) - 1]
+        way = replace(
+            before,
+            positions=np.concatenate([before.positions, path.positions]),
+            headings=np.concatenate([before.headings, path.headings]),
+        )
+        poses = context.encoding.encode(self.seen, way[: len(self.seen)])
+        poses = context.standardize_pose(poses.astype(np.float32))
+        course = course_of(context, way, labels_of(context, path, performer))
+        first = PoseGoal(
+            0,
+            "the clip's last frame",
+            np.arange(context.pose_dim),
+            poses[-1],
+            tuple(range(len(self.seen.skeleton))),
+            self.seen[len(self.seen) - 1 :],
+            self.source,
+        )
+        return Beginning(course, len(self.seen), remembered(flow, course, poses), poses[-1:], first)
+
+
+def course_of(context: Context, way: ControlPath, labels: Floats) -> Course:
+    """The course of a way whose last frames have these labels ``(N, P + S)``; those before have the first one."""
+    history, ahead = context.spec.history, context.spec.lookahead
+    controls = np.pad(way.velocities(), ((history, ahead), (0, 0)), mode="edge").astype(np.float32)
+    missing = len(way) - len(labels)
+    labels = np.concatenate([np.repeat(labels[:1], max(missing, 0), axis=0), labels])
+    return Course(np.asarray(context.standardize_control(controls), np.float32), labels)
+
+
+def remembered(flow: Flow, course: Course, poses: Floats) -> Moment:
+    """The moment after the poses ``(n, D)`` with which a course begins."""
+    history = flow.context.spec.history
+    start = Moment(poses[None, :history], flow.model.initial_state(1))
+    *_, moments = flow.score(course, history, start, poses[history:, None])
+    return moments[-1]
+
+
+def labels_of(context: Context, path: ControlPath, performer: str | None = None) -> Floats:
+    """The labels ``(N, P + S)`` of a path's frames."""
+    who = context.performer_of(path, performer)
+    return np.asarray(context.style_rows(context.styles_of(path), len(path), who), np.float32)
+
+
+def joined_path(own: ControlPath, path: ControlPath) -> ControlPath:
+    """A way, and a path moved to its end: the figure goes on as fast as it was and then more and more as the path.
+
+    Where it was faster than the path it comes so much farther ahead.
+    """
+    whole, last = replace(own, styles=None).then(replace(path, styles=None)), len(own) - 1
+    near = max(1, round(SLOPE * own.fps))
+    values = np.column_stack([whole.positions, whole.headings])
+    before = values[last] - values[max(last - near, 0)]
+    after = values[min(last + near, len(values) - 1)] - values[last]
+    faster = (before - after) / near  # a frame
+    at = np.clip(np.arange(len(values) - last) / (CHANGE * own.fps), 0, 1)
+    share = 1 - at**3 * (10 - 15 * at + 6 * at**2)
+    values[last:, :2] += np.append(0.0, np.cumsum(share[:-1]))[:, None] * faster[:2]
+    values[last:, 2] += np.arange(len(share)) * share * faster[2]
+    return replace(whole, positions=values[:, :2], headings=values[:, 2])
+
+
+def _last_seconds(clip: Clip, fps: float) -> Clip:
+    """The last seconds of a clip at another rate; its last frame is the clip's."""
+    count = int(min(clip.duration, BEFORE) * fps + 1e-6) + 1
+    at = len(clip) - 1 - np.arange(count)[::-1] * (clip.fps / fps)
+    return clip.sampled(np.maximum(at, 0), fps)

@@ -1,0 +1,139 @@
+"""Pin files: directions as CSV or JSON, a row or an object each. Needs numpy alone.
+
+Columns, in any order, of which a row fills those that it needs:
+
+    t        seconds; of a look the time at which it begins
+    pose     a motion file, beside the pin file: the row is a pin
+    frame    which of its frames; 0 if empty
+    joints   groups or names of joints, separated by spaces; all if empty
+    world    1 where the figure stands where the file has it
+    reach    a joint: the row is a reach
+    until    seconds: the row is a look, which ends then
+    x,y,z    the point of a reach or a look, in metres
+
+A JSON file is a list of objects with these keys; ``joints`` may be a list there.
+"""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from moglow.directing.pins import LARGEST, Direction, Look, Pin, Reach
+from moglow.errors import ControlError
+
+COLUMNS = ("t", "pose", "frame", "joints", "world", "reach", "until", "x", "y", "z")
+MOST_BYTES = 10_000_000
+
+
+def read_pins(file: str | Path) -> list[Direction]:
+    """The directions in a pin file, in its order."""
+    file = Path(file)
+    rows = _json_rows(file) if file.suffix.lower() == ".json" else _csv_rows(file)
+    if not rows:
+        raise ControlError(f"{file}: no pins; give at least one row")
+    return [_direction(row, f"{file}: {place}", file.parent) for place, row in rows]
+
+
+def _direction(row: Mapping[str, Any], place: str, folder: Path) -> Direction:
+    kinds = [kind for kind in ("pose", "reach", "until") if row.get(kind) not in (None, "")]
+    if len(kinds) != 1:
+        found = " and ".join(kinds) or "none of them"
+        raise ControlError(
+            f"{place}: has {found}; give one of pose (a pin), reach (a joint) or until (a look)"
+        )
+    time = _number(row, "t", place)
+    if kinds == ["reach"]:
+        return Reach(time, str(row["reach"]), _point(row, place))
+    if kinds == ["until"]:
+        stop = _number(row, "until", place)
+        if not time < stop:
+            raise ControlError(f"{place}: until is {stop:g} s, before t at {time:g} s; give a later time")
+        return Look(time, stop, _point(row, place))
+    frame = _number(row, "frame", place, 0.0)
+    if frame != int(frame):
+        raise ControlError(f"{place}: frame is {frame:g}; give a whole number")
+    joints = row.get("joints") or ()
+    names = joints.replace(",", " ").split() if isinstance(joints, str) else [str(name) for name in joints]
+    world = _number(row, "world", place, 0.0) != 0.0
+    return Pin(time, folder / str(row["pose"]), int(frame), tuple(names), world)
+
+
+def _point(row: Mapping[str, Any], place: str) -> tuple[float, float, float]:
+    return _number(row, "x", place), _number(row, "y", place), _number(row, "z", place)
+
+
+def _number(row: Mapping[str, Any], key: str, place: str, default: float | None = None) -> float:
+    value = row.get(key)
+    if value in (None, "") and default is not None:
+        return default
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not abs(number) <= LARGEST:
+        found = "nothing" if value in (None, "") else repr(value)
+        raise ControlError(f"{place}: {key} is {found}, expected a number of at most {LARGEST:g}")
+    return number
+
+
+def _text(file: Path) -> str:
+    try:
+        with open(file, "rb") as opened:
+            content = opened.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ControlError(f"{file}: is larger than {MOST_BYTES / 1e6:g} MB; a pin file is a small table")
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise ControlError(f"{file}: cannot be read ({error.strerror or error})") from error
+    except UnicodeDecodeError as error:
+        raise ControlError(f"{file}: not a text file in UTF-8; save it as UTF-8") from error
+
+
+def _known(keys: Sequence[str], place: str) -> None:
+    for key in keys:
+        if key not in COLUMNS:
+            near = get_close_matches(key, COLUMNS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"they are {', '.join(COLUMNS)}"
+            raise ControlError(f"{place}: unknown column {key!r}; {hint}")
+
+
+def _csv_rows(file: Path) -> list[tuple[str, dict[str, Any]]]:
+    lines = [
+        (number, line)
+        for number, line in enumerate(_text(file).splitlines(), start=1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    if not lines:
+        raise ControlError(f"{file}: no header; the first row names columns of {', '.join(COLUMNS)}")
+    delimiter = max(",;\t", key=lines[0][1].count)
+    reader = csv.reader((line for _, line in lines), delimiter=delimiter, skipinitialspace=True)
+    try:
+        header, *body = reader
+    except csv.Error as error:
+        raise ControlError(f"{file}: cannot be read ({error}); is a quote left open?") from error
+    names = [name.strip().lower() for name in header]
+    _known(names, f"{file}: line {lines[0][0]}")
+    rows = []
+    for (number, _), row in zip(lines[1:], body, strict=False):
+        if len(row) > len(names):
+            raise ControlError(
+                f"{file}: line {number} has {len(row)} values, the header names {len(names)} columns"
+            )
+        rows.append((f"line {number}", dict(zip(names, (value.strip() for value in row), strict=False))))
+    return rows
+
+
+def _json_rows(file: Path) -> list[tuple[str, dict[str, Any]]]:
+    try:
+        found = json.loads(_text(file))
+    except (ValueError, RecursionError) as error:
+        raise ControlError(f"{file}: is no JSON ({error}); expected a list of objects") from error
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise ControlError(f"{file}: expected a list of objects, one for each pin")
+    rows = [(f"entry {number}", each) for number, each in enumerate(found, start=1)]
+    for place, row in rows:
+        _known(list(row), f"{file}: {place}")
+    return rows

@@ -1,0 +1,120 @@
+"""The directions of `moglow generate`: its options for pins, reaches, looks and a clip that it continues."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from moglow.checkpoint import Checkpoint
+from moglow.directing.pin_files import read_pins
+from moglow.directing.pinned import Directing, Pinned
+from moglow.directing.pins import Direction, Look, Pin, Reach
+from moglow.errors import ControlError, DeviceError
+from moglow.files.atomic import file_digest
+from moglow.motion.clip import Clip
+from moglow.sampling.sampler import Track
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Pins, reaches and looks, and the clip that is continued."""
+
+    asked: tuple[Direction, ...] = ()
+    continued: Path | None = None
+
+    @classmethod
+    def of_options(
+        cls,
+        *,
+        pin: Sequence[str] = (),
+        reach: Sequence[str] = (),
+        look: Sequence[str] = (),
+        pins: Sequence[Path] = (),
+        start: str | None = None,
+        end: str | None = None,
+        continued: Path | None = None,
+    ) -> "Directions":
+        """The directions that the command line's words mean.
+
+        >>> Directions.of_options(look=["0-2=1,1.6,3"]).asked
+        (Look(start=0.0, stop=2.0, point=(1.0, 1.6, 3.0)),)
+        """
+        if start is not None and continued is not None:
+            raise ControlError("--start and --continue both say how the motion begins; leave one out")
+        found: list[Direction] = [Pin.at(0.0, start, "--start")] if start is not None else []
+        found += [each for file in pins for each in read_pins(file)]
+        found += [Pin.parse(text) for text in pin]
+        found += [Reach.parse(text) for text in reach]
+        found += [Look.parse(text) for text in look]
+        found += [Pin.at(inf, end, "--end")] if end is not None else []
+        return cls(tuple(found), continued)
+
+    def __bool__(self) -> bool:
+        return bool(self.asked or self.continued)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The motion files that are read."""
+        poses = [
+            Path(each.pose)
+            for each in self.asked
+            if isinstance(each, Pin) and not isinstance(each.pose, Clip)
+        ]
+        return (*poses, *([self.continued] if self.continued else []))
+
+    def check(self, *, loop: bool, mirror: bool, footwork: bool, device: str) -> None:
+        """Raises an error for options that do not go together, before the work."""
+        others = {"--loop": loop, "--mirror": mirror, "--ground and --footprints": footwork}
+        for option in (option for option, given in others.items() if self and given):
+            raise ControlError(f"{option}: does not go with pins, looks or --continue; leave one of them out")
+        if self and device == "cuda":
+            raise DeviceError("pins are computed on the CPU; leave out --device cuda")
+
+    def settings(self) -> dict[str, Any]:
+        """What decides about the bytes of a motion; None where there are no directions."""
+        if not self:
+            return {"directions": None}
+        digest = sha256("".join(map(file_digest, self.files)).encode()).hexdigest()
+        words = [repr(each) for each in self.asked]
+        return {
+            "directions": words,
+            "continues": self.continued and str(self.continued),
+            "directions_sha256": digest,
+        }
+
+    def motions(
+        self,
+        model: Checkpoint,
+        tracks: Sequence[Track],
+        *,
+        temperature: float,
+        foot_lock: bool,
+        rig: Clip | None,
+    ) -> Iterator[Pinned]:
+        """The motions of tracks, in order, on a rig."""
+        directing = Directing(model, temperature, foot_lock)
+        continued = read_whole(self.continued) if self.continued else None
+        for track in tracks:
+            yield directing.make(
+                track.path,
+                self.asked,
+                seed=track.seed,
+                take=track.take,
+                performer=track.performer,
+                rig=rig,
+                continued=continued,
+            )
+
+
+def read_whole(file: str | Path) -> Clip:
+    """The clip of a motion file of any format."""
+    from moglow.formats.read import read_motion  # takes a while to import
+
+    return read_motion(file)
+
+
+def price_lines(figures: Mapping[str, Any]) -> list[str]:
+    """What each pin of a motion costs, as lines."""
+    return [f"  {each['says']}" for each in figures.get("pins", ())]

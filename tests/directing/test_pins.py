@@ -1,0 +1,94 @@
+"""Pins, reaches and looks as words and in files: each reads as what it means, mistakes end in one clear line."""
+
+import json
+from math import inf
+from pathlib import Path
+
+import pytest
+
+from moglow.directing.pin_files import read_pins
+from moglow.directing.pins import Look, Pin, Reach
+from moglow.errors import ControlError
+
+ASKED = (
+    Pin(3.0, "pose.bvh", 17),
+    Pin(4.2, "crouch.bvh", 0, ("left_arm", "head"), world=True),
+    Reach(2.5, "left_hand", (0.4, 1.3, 1.0)),
+    Look(0.0, 4.0, (1.0, 1.6, 3.0)),
+)
+
+
+def test_words_mean_directions() -> None:
+    assert Pin.parse("3.0=pose.bvh@17") == ASKED[0]
+    assert Pin.parse("4.2=crouch.bvh:left_arm,head:world") == ASKED[1]
+    assert Pin.parse(r"1=C:\poses\a.bvh@-1").frame == -1
+    assert Pin.at(inf, "pose.bvh", "--end") == Pin(inf, "pose.bvh")
+    assert Reach.parse("2.5=left_hand:0.4,1.3,1.0") == ASKED[2]
+    assert Look.parse("0-4=1,1.6,3") == ASKED[3]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "says"),
+    [
+        (Pin, "pose.bvh@17", "expected TIME=FILE@FRAME"),
+        (Pin, "1=pose.bvh@x", "'x' is no frame"),
+        (Pin, "soon=pose.bvh", "'soon' is no number of seconds"),
+        (Pin, "1=pose.bvh@0:arms,", "a word is missing"),
+        (Reach, "1=left_hand", "expected TIME=JOINT:X,Y,Z"),
+        (Reach, "1=left_hand:1,2", "expected three numbers"),
+        (Reach, "1=left_hand:1,2,nan", "is no number of metres"),
+        (Look, "4-0=1,2,3", "ends at 0 s, before it starts"),
+        (Look, "4=1,2,3", "expected START-STOP=X,Y,Z"),
+    ],
+)
+def test_wrong_words_are_refused(kind: type[Pin | Reach | Look], text: str, says: str) -> None:
+    with pytest.raises(ControlError, match=says):
+        kind.parse(text)
+
+
+def test_files_hold_directions(tmp_path: Path) -> None:
+    table, listed = tmp_path / "pins.csv", tmp_path / "pins.json"
+    table.write_text(
+        "# what happens\nt;pose;frame;joints;world;reach;until;x;y;z\n"
+        "3;pose.bvh;17;;;;;;;\n4.2;crouch.bvh;;left_arm head;1;;;;;\n"
+        "2.5;;;;;left_hand;;0.4;1.3;1.0\n0;;;;;;4;1;1.6;3\n"
+    )
+    listed.write_text(
+        json.dumps(
+            [
+                {"t": 3, "pose": "pose.bvh", "frame": 17},
+                {"t": 4.2, "pose": "crouch.bvh", "joints": ["left_arm", "head"], "world": True},
+                {"t": 2.5, "reach": "left_hand", "x": 0.4, "y": 1.3, "z": 1.0},
+                {"t": 0, "until": 4, "x": 1, "y": 1.6, "z": 3},
+            ]
+        )
+    )
+    for file in (table, listed):
+        first, second, *others = read_pins(file)
+        assert isinstance(first, Pin) and isinstance(second, Pin)
+        assert (first.pose, second.pose) == (tmp_path / "pose.bvh", tmp_path / "crouch.bvh")
+        assert (first.frame, second.joints, second.world) == (17, ("left_arm", "head"), True)
+        assert others == list(ASKED[2:])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "no header"),
+        ("t,pose\n", "no pins"),
+        ("t,psoe\n1,a.bvh\n", "unknown column 'psoe'; did you mean pose"),
+        ("t,pose,reach\n1,a.bvh,left_hand\n", "line 2: has pose and reach"),
+        ("t,pose\nsoon,a.bvh\n", "line 2: t is 'soon'"),
+        ("t,reach,x,y\n1,left_hand,1,1\n", "line 2: z is nothing"),
+        ("t,pose\n1,a.bvh,5\n", "line 2 has 3 values"),
+        ("t,until,x,y,z\n4,1,0,0,0\n", "until is 1 s, before t at 4 s"),
+    ],
+)
+def test_wrong_files_are_refused(text: str, says: str, tmp_path: Path) -> None:
+    file = tmp_path / "pins.csv"
+    file.write_text(text)
+    with pytest.raises(ControlError, match=says):
+        read_pins(file)
+    (tmp_path / "pins.json").write_text('{"t": 1}')
+    with pytest.raises(ControlError, match="expected a list of objects"):
+        read_pins(tmp_path / "pins.json")
