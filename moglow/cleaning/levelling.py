@@ -74,8 +74,8 @@ def floor_slope(clip: Clip, *, spec: LevelSpec = LevelSpec()) -> tuple[Array, Ar
         off = np.abs(where[:, 1] - design @ plane)
         weights = np.minimum(1.0, 1.5 * spec.noise / np.maximum(off, 1e-9))
     flat = np.abs(where[:, 1] - np.array([np.median(where[leg == k, 1]) for k in leg]))
-    tells = flat.mean() > spec.uneven and off.mean() < spec.gain * flat.mean()
-    return (plane[-2:], middle) if tells else (level, middle)
+    is_tilted = flat.mean() > spec.uneven and off.mean() < spec.gain * flat.mean()
+    return (plane[-2:], middle) if is_tilted else (level, middle)
 
 
 def _stances(toes: Array, planted: Flags, long: int) -> tuple[Array, Array]:

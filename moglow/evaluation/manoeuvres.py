@@ -264,13 +264,13 @@ class Manoeuvres(Exam):
         if len(places) < near:
             return float("nan")
         length = max(2, round(0.5 * self.fps))
-        asked = [
+        requested = [
             velocities[start : start + length].mean(0)
             for start in range(0, len(velocities) - length + 1, length)
         ]
         weight = np.array([1.0, 1.0, 0.5])  # a turn of 1 rad/s moves a foot at about 0.5 m/s
         found = []
-        for each in asked:
+        for each in requested:
             # Left and right are equivalent, so recordings of both sides are used.
             far = np.minimum(
                 np.square((places - each) * weight).sum(1),

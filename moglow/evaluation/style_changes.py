@@ -217,7 +217,7 @@ class StyleChanges(Exam):
         }
 
     def _share(self, clip: Clip, style: str, other: str) -> float:
-        """Returns the share of a clip's windows that are classified as a style rather than another one."""
+        """Returns the share of a clip's windows that are classified as ``style`` rather than ``other``."""
         windows = gait_windows(clip, seconds=self.spec.window, hop=self.spec.hop)
         return float(self.classifier.prefers(windows, style, other).mean())
 

@@ -106,11 +106,11 @@ def joint_radii(skeleton: Skeleton) -> Array:
 
 def joint_sides(skeleton: Skeleton) -> list[int]:
     """Returns the side of each joint, from its role or its parent: 1 left, −1 right, 0 middle."""
-    said = {joint: role.partition("_")[0] for role, joint in skeleton.anatomy.roles.items()}
+    named = {joint: role.partition("_")[0] for role, joint in skeleton.anatomy.roles.items()}
     sides: list[int] = []
     for joint, parent in enumerate(skeleton.parents):
         inherited = sides[parent] if parent >= 0 else 0
-        sides.append({"left": 1, "right": -1}.get(said.get(joint, ""), inherited))
+        sides.append({"left": 1, "right": -1}.get(named.get(joint, ""), inherited))
     return sides
 
 
