@@ -23,12 +23,25 @@ from moglow.motion.skeleton import Layout
 from moglow.paths.control_path import ControlPath
 
 _NONE: Mapping[str, str] = MappingProxyType({})
-FLIP = np.radians(120)
-"""Least angle of a flip, a jump by which a solver changes to the wrong one of two solutions."""
-OFF_FLOOR = 0.06  # planted toe joints without end sites are up to 5 cm above the floor
-UNSURE = 0.5
-STRETCH = 0.05
-REPEATS = 0.1
+
+
+@dataclass(frozen=True)
+class InspectSpec:
+    """The limits beyond which a clip has a problem without a repair."""
+
+    flip: float = np.radians(120)
+    """Least angle of a flip, a jump by which a solver changes to the wrong one of two solutions."""
+    off_floor: float = 0.06
+    """Largest height of the floor in metres; planted toe joints without end sites are up to 5 cm above it."""
+    unsure: float = 0.5
+    """Least confidence of a role."""
+    stretch: float = 0.05
+    """Largest relative change of a bone's length."""
+    repeats: float = 0.1
+    """Largest share of frames that repeat the one before."""
+
+
+SPEC = InspectSpec()
 
 
 @dataclass(frozen=True)
@@ -210,11 +223,11 @@ def _jumps(mended: Mended) -> Iterator[Fault]:
     thawed = {each.damage.stop for each in mended.findings if each.left}
     jumps = [each for each in find_jumps(mended.clip) if each.angle and each.frame not in thawed]
     for jump in jumps:
-        if jump.angle >= FLIP:
+        if jump.angle >= SPEC.flip:
             yield Fault(
                 "flip", f"{names[jump.joint]} flips {np.degrees(jump.angle):.0f}°", *_at(frames, jump)
             )
-    turned = [jump for jump in jumps if jump.angle < FLIP]
+    turned = [jump for jump in jumps if jump.angle < SPEC.flip]
     for joint, count in Counter(jump.joint for jump in turned).items():
         worst = max((jump for jump in turned if jump.joint == joint), key=lambda jump: jump.angle)
         times = f", {count} ×" if count > 1 else ""
@@ -232,7 +245,7 @@ def _at(frames: NDArray[np.intp], jump: Jump) -> tuple[int, int]:
 def _repeats(mended: Mended) -> Iterator[Fault]:
     clip = mended.original
     share = float(repeated_frames(clip).mean()) if len(clip) > 1 else 0.0
-    if share > REPEATS and not any(each.damage.kind == "frozen" for each in mended.findings):
+    if share > SPEC.repeats and not any(each.damage.kind == "frozen" for each in mended.findings):
         rate = clip.fps * (1 - share)
         yield Fault(
             "repeats", f"{share:.0%} of the frames repeat the one before: captured at about {rate:.3g} fps"
@@ -241,13 +254,13 @@ def _repeats(mended: Mended) -> Iterator[Fault]:
 
 def _floor(clip: Clip) -> Iterator[Fault]:
     height = clip.floor_height()
-    if abs(height) > OFF_FLOOR:
+    if abs(height) > SPEC.off_floor:
         yield Fault("floor", f"floor at {100 * height:+.0f} cm")
 
 
 def _stretch(clip: Clip) -> Iterator[Fault]:
     stretch = bone_stretch(clip)
-    if stretch > STRETCH:
+    if stretch > SPEC.stretch:
         yield Fault("stretch", f"a bone changes its length by {stretch:.0%}")
 
 
@@ -255,6 +268,6 @@ def _doubts(clip: Clip) -> Iterator[Fault]:
     anatomy = clip.skeleton.anatomy
     if not anatomy.legs:
         yield Fault("figure", "no legs found; name hip, knee and ankle in a map file")
-    unsure = [role for role in anatomy.roles if anatomy.confidence[role] < UNSURE]
+    unsure = [role for role in anatomy.roles if anatomy.confidence[role] < SPEC.unsure]
     if unsure:
         yield Fault("figure", f"unsure of {len(unsure)} roles ({unsure[0]} …); confirm them in a map file")
