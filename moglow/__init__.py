@@ -43,6 +43,7 @@ _PLACES = {
     "moglow.sampling.generate": ("Take",),
     "moglow.sampling.sampler": ("Sampler",),
     "moglow.takes.cycle_set": ("cycle_set",),
+    "moglow.takes.editing": ("between", "blend", "redo"),
     "moglow.takes.single": ("generate", "pretrained"),
     "moglow.training.run": ("TrainingRun",),
 }
@@ -85,6 +86,9 @@ if TYPE_CHECKING:
     from moglow.sampling.generate import Take as Take
     from moglow.sampling.sampler import Sampler as Sampler
     from moglow.takes.cycle_set import cycle_set as cycle_set
+    from moglow.takes.editing import between as between
+    from moglow.takes.editing import blend as blend
+    from moglow.takes.editing import redo as redo
     from moglow.takes.single import generate as generate
     from moglow.takes.single import pretrained as pretrained
     from moglow.training.run import TrainingRun as TrainingRun

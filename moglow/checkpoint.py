@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from moglow import __version__
 from moglow.corpus.context import Context
 from moglow.errors import CheckpointError, FileFormatError, MoglowError
+from moglow.files.descriptions import parse_json
 from moglow.files.tables import from_table, suggestion, to_table
-from moglow.files.tensors import read_tensors, write_tensors
+from moglow.files.tensors import check_tensors, is_finite, read_tensors, write_tensors
 from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_range import ControlRange
+from moglow.weights import MoGlowChoices, moglow_tensors
 
 if TYPE_CHECKING:
     from moglow.models.model import MotionModel
@@ -27,6 +29,19 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "moglow-checkpoint", "1"
 BEST = "best.safetensors"
 """The checkpoint that stands for a run's folder."""
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A checkpoint in JSON, without its arrays."""
+
+    model: str
+    config: Mapping[str, Any]
+    context: Mapping[str, Any]
+    control_range: ControlRange
+    notices: tuple[str, ...]
+    about: Mapping[str, Any]
+    moglow: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,26 +83,45 @@ class Checkpoint:
     @classmethod
     def read(cls, path: str | Path) -> Self:
         """Returns the checkpoint of a file, or the best one of a run's folder."""
-        path = Path(path)
+        path = found = Path(path)
         if path.is_dir():
             path = path / BEST
+        if not path.exists():
+            what = "no such file" if found == path else f"no {BEST} in this folder"
+            raise CheckpointError(f"{found}: {what}; give a checkpoint, or the folder of a training run")
         arrays, metadata = read_parts(path, FORMAT, VERSION)
         try:
-            about = json.loads(metadata["checkpoint"])
-            return cls(
-                model=about["model"],
-                config=about["config"],
-                weights={name: _whole(array) for name, array in _below("weight.", arrays).items()},
-                context=Context.from_parts(_below("context.", arrays), about["context"], str(path)),
-                control_range=from_table(ControlRange, about["control_range"], f"{path}: control range"),
-                notices=tuple(about["notices"]),
-                about=about["about"],
-                version=about["moglow"],
-            )
-        except (KeyError, TypeError, ValueError, AttributeError, MoglowError) as error:
-            raise CheckpointError(
-                f"{path}: its description is damaged ({error!r}); fetch it again"
-            ) from error
+            return cls._from_parts(arrays, parse_json(metadata.get("checkpoint", ""), "checkpoint"))
+        except MoglowError as error:
+            raise CheckpointError(f"{path}: its description is damaged: {error}; fetch it again") from error
+
+    @classmethod
+    def _from_parts(cls, arrays: Mapping[str, NDArray[Any]], about: object) -> Self:
+        table = from_table(_Table, about, "checkpoint", CheckpointError)
+        for name in arrays:
+            if not name.startswith(("weight.", "context.")):
+                raise CheckpointError(f"{name[:80]!r} is none of its arrays")
+        weights = {name: _whole(array) for name, array in _below("weight.", arrays).items()}
+        context = Context.from_parts(_below("context.", arrays), table.context, "checkpoint")
+        config = table.config
+        if table.model == "moglow":
+            choices = from_table(MoGlowChoices, config, "checkpoint config", CheckpointError)
+            config = to_table(choices)
+            expected = moglow_tensors(choices, context.pose_dim, context.size)
+            if expected is not None:
+                check_tensors(weights, expected, "weights", CheckpointError)
+        elif bad := next((name for name, array in weights.items() if not is_finite(array)), None):
+            raise CheckpointError(f"weights: {bad!r} holds a value that is not finite")
+        return cls(
+            model=table.model,
+            config=config,
+            weights=weights,
+            context=context,
+            control_range=table.control_range,
+            notices=table.notices,
+            about=table.about,
+            version=table.moglow,
+        )
 
     def performed_by(self, performer: str | None, *, seed: int = 0) -> Self:
         """Returns the checkpoint with another default performer; "any" is one of all, chosen by the seed."""
@@ -107,18 +141,50 @@ class Checkpoint:
             raise CheckpointError(
                 f"the checkpoint's model is {self.model!r}; {suggestion(self.model, MODELS)}"
             )
-        cls = MODELS[self.model]
-        config = from_table(cls.Config, self.config, f"the checkpoint's {self.model}", CheckpointError)
-        model = cls(config, self.context.pose_dim, self.context.size)
-        weights = {name: torch.tensor(np.array(array)) for name, array in self.weights.items()}
+        cls, place = MODELS[self.model], f"the checkpoint's {self.model}"
+        largest = max((max(array.shape, default=0) for array in self.weights.values()), default=0)
+        for name, value in self.config.items():
+            for number in value if isinstance(value, list | tuple) else [value]:
+                if isinstance(number, int) and number > max(largest, len(self.weights)):
+                    raise CheckpointError(
+                        f"{place} has {name} = {number}, which is more than its weights hold"
+                    )
         try:
-            model.load_state_dict(weights)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]
-            raise CheckpointError(
-                f"the checkpoint's weights do not fit its {self.model}: {reason}"
-            ) from error
+            config = from_table(cls.Config, self.config, place, CheckpointError)
+            sizes = self.context.pose_dim, self.context.size
+            with torch.device("meta"):  # the shapes alone, whatever the numbers of the configuration
+                wanted = cls(config, *sizes).state_dict()
+            expected = {
+                name: (tuple(tensor.shape), torch.empty(0, dtype=tensor.dtype).numpy().dtype)
+                for name, tensor in wanted.items()
+            }
+            check_tensors(self.weights, expected, f"the weights do not fit {place}", CheckpointError)
+        except CheckpointError:
+            raise
+        except (MoglowError, RuntimeError) as error:
+            raise CheckpointError(f"{place} cannot be built: {' '.join(str(error).split())[:200]}") from error
+        model = cls(config, *sizes)
+        model.load_state_dict({name: torch.tensor(np.array(array)) for name, array in self.weights.items()})
         return model.to(device).eval().requires_grad_(False)
+
+    def figure(self, *keys: str) -> float | None:
+        """Returns a number of `about`, by the keys that lead to it; None where there is none, or it is not finite."""
+        value: Any = self.about
+        for key in keys:
+            if value is None:
+                return None
+            if not isinstance(value, Mapping):
+                raise CheckpointError(
+                    f"the checkpoint's about {' '.join(keys)}: {key!r} is looked up in {value!r:.40}"
+                )
+            value = value.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise CheckpointError(
+                f"the checkpoint's about {' '.join(keys)} should be a number, it is {value!r:.40}"
+            )
+        return float(value) if abs(value) < 1e300 else None
 
     def with_figures(self, **figures: Any) -> Self:
         """Returns the checkpoint with more figures to show."""
@@ -161,30 +227,31 @@ REAL_SLIDE = 0.05
 
 def real_slide(checkpoint: Checkpoint) -> float:
     """Mean slide (m/s) of the lowest toe in the real motion that the checkpoint was validated on."""
-    return float(checkpoint.about.get("validation", {}).get("real", {}).get("slide_mean", REAL_SLIDE))
+    found = checkpoint.figure("validation", "real", "slide_mean")
+    return REAL_SLIDE if found is None else found
 
 
 def real_figures(checkpoint: Checkpoint) -> dict[str, Any]:
     """The same figures of held-out real motion, as far as the checkpoint says them."""
-    said = checkpoint.about.get("validation", {})
-    real, likelihood = said.get("real", {}), said.get("likelihood", {})
+    median, mean, jerk = (
+        checkpoint.figure("validation", "real", name) for name in ("slide_median", "slide_mean", "jerk")
+    )
+    nats = checkpoint.figure("validation", "likelihood", "standardized")
     out: dict[str, Any] = {}
-    if real:
-        out["foot_slide_m_s"] = {
-            "median": round(real["slide_median"], 4),
-            "mean": round(real["slide_mean"], 4),
-        }
-        out["jerk_m_s3"] = round(real["jerk"], 1)
-    if likelihood:
-        out["log_likelihood_nats"] = {"mean": round(-likelihood["standardized"], 2)}
+    if median is not None and mean is not None:
+        out["foot_slide_m_s"] = {"median": round(median, 4), "mean": round(mean, 4)}
+    if jerk is not None:
+        out["jerk_m_s3"] = round(jerk, 1)
+    if nats is not None:
+        out["log_likelihood_nats"] = {"mean": round(-nats, 2)}
     return out
 
 
 def likelihood_terms(checkpoint: Checkpoint) -> str:
     """What a likelihood of this model means."""
-    noise = checkpoint.about.get("validation", {}).get("likelihood", {}).get("dequantised")
+    noise = checkpoint.figure("validation", "likelihood", "dequantised")
     density = f", density with dequantisation noise of {noise:g} deviations" if noise is not None else ""
-    stride = int(checkpoint.about.get("stride", 1))
+    stride = int(checkpoint.figure("stride") or 1)
     shares = f", in equal shares of {stride} frames scored at once" if stride > 1 else ""
     channels = checkpoint.context.pose_dim
     return f"natural log, {channels} standardised channels a frame{density}, at temperature 1{shares}"

@@ -4,13 +4,13 @@ Each section is the frozen dataclass of the part it configures, so a key is expl
 reads the sections it needs: preprocessing asks for [data] and [features] and never meets torch.
 """
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from moglow.errors import RecipeError
+from moglow.files.descriptions import parse_toml, read_toml
 from moglow.files.tables import from_table, suggestion
 
 T = TypeVar("T")
@@ -64,22 +64,16 @@ class Recipe:
 
 def read_recipe(path: str | Path, settings: Iterable[str] = ()) -> Recipe:
     """Returns the recipe of a TOML file, with `section.key=value` settings put over it."""
-    try:
-        with open(path, "rb") as file:
-            tables = tomllib.load(file)
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: not a TOML file ({error})") from error
-    return Recipe(str(path), tables).overridden(settings)
+    return Recipe(str(path), read_toml(path, RecipeError)).overridden(settings)
 
 
 def _value(text: str) -> Any:
     """Returns a value as TOML reads it; what TOML cannot read is text, so that names need no quotes."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        table = parse_toml(f"value = {text}", "--set", RecipeError)
+    except RecipeError:
         return text
+    return table["value"] if len(table) == 1 else text
 
 
 def _copied(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     words = "headless no-sandbox disable-gpu disable-background-networking no-first-run window-size=1280,800"
+    words += " enable-unsafe-swiftshader"
     for word in [*words.split(), f"user-data-dir={tmp_path_factory.mktemp('profile')}"]:
         options.add_argument(f"--{word}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})

@@ -29,6 +29,7 @@ PACKAGES = (
     "sampling",
     *(
         "checkpoint",
+        "weights",
         "corpus",
         "cleaning",
         "encodings",
@@ -39,8 +40,8 @@ PACKAGES = (
         "footsteps",
         "ground",
         "paths",
-        "compute",
     ),
+    *("compute",),
     *("models", "motion", "recipe", "flows", "anatomy", "files", "maths", "errors"),
 )
 
@@ -61,7 +62,7 @@ BORDERS = {
         moglow.flows.schedules.stage_kernels moglow.flows.schedules.fused_stages""",
     "motionmcp": "moglow.server.backbone moglow.cli.actions.serve",
     "uvicorn": "moglow.cli.actions.serve",
-    "onnx": "moglow.sampling.onnx_graph",
+    "onnx": "moglow.sampling.onnx_graph moglow.sampling.onnx_nodes",
     "pxr": "moglow.formats.usd_motion moglow.formats.usd",
     "safetensors": "",
 }

@@ -5,7 +5,6 @@ any of them. Each result has a confidence from 0 to 1: 1 for a value of the user
 0.5 for shape alone, and 0.2 for a guess that should be confirmed.
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -20,6 +19,7 @@ from moglow.anatomy.joint_names import read_name
 from moglow.anatomy.limbs import ARM, FORE_LEG, LEG, Body, Kind
 from moglow.anatomy.partners import find_partners
 from moglow.errors import RecipeError, SkeletonError
+from moglow.files.descriptions import read_toml
 from moglow.maths.rotations import Array
 
 MIDDLE = ("hips", "spine", "chest", "neck", "head")
@@ -159,10 +159,7 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 
 def read_map(path: str | Path) -> dict[str, str]:
     """Reads a map file: a table ``[roles]`` (role = joint) and a table ``[partners]`` (joint = joint)."""
-    try:
-        tables = tomllib.loads(Path(path).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"{path}: not a map file that can be read: {error}") from None
+    tables = read_toml(path, RecipeError)
     for table, entries in tables.items():
         if table not in ("roles", "partners") or not isinstance(entries, dict):
             raise RecipeError(f"{path}: a map file has the tables [roles] and [partners], found {table!r}")

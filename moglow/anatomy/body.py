@@ -59,9 +59,8 @@ def _find_pair(body: Body, root: int, fixed: Mapping[Kind, Mapping[str, int]]) -
     if kind is None or claims[kind] < _NAMED:
         kind = None
     limb = limbs[kind] if kind else next(iter(limbs.values()))
-    path = body.path(limb.tip)
-    length = float(body.lengths[path[path.index(limb.joints[limb.kind.main[0]]) + 1 :]].sum())
-    return _Pair(limbs, kind, length, len(body.path(root)), float(body.rest[limb.tip, 1]))
+    length = body.reach(limb.joints[limb.kind.main[0]], limb.tip)
+    return _Pair(limbs, kind, length, body.depths[root], float(body.rest[limb.tip, 1]))
 
 
 def _stands(body: Body, legs: Limb) -> bool:
@@ -167,7 +166,7 @@ def _carrier(body: Body, limb: Limb, role: str, beyond: str) -> int:
 
 def _between(body: Body, hips: int, top: int | None) -> list[int]:
     """Returns the joints from the child of the hips to ``top``."""
-    to_hips = body.path(hips)
+    to_hips = set(body.path(hips))
     return [] if top is None else [j for j in body.path(top) if j not in to_hips]
 
 

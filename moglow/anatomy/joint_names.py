@@ -6,6 +6,7 @@ into words, words for sides and prefixes of tools are removed, and the rest is l
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]+|\d+")
 _SIDES = {"left": "left", "l": "left", "lft": "left", "right": "right", "r": "right", "rgt": "right"}
@@ -58,6 +59,7 @@ class Word:
         return -1.0 if self.helper else _PARTS[part].get(self.stem, 0.0)
 
 
+@lru_cache(maxsize=8192)  # a file's names are read for every way that its axes may point
 def read_name(name: str) -> Word:
     """Reads one joint's name.
 

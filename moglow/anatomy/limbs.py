@@ -53,11 +53,32 @@ class Body:
     def chains(self) -> dict[int, set[tuple[int, ...]]]:
         """Returns the chains from each joint towards the leaves, at most ``_MOST`` of at most ``_LONGEST`` joints."""
         chains: dict[int, set[tuple[int, ...]]] = defaultdict(set)
-        for leaf in set(range(len(self.parents))) - set(self.parents):
-            path = tuple(self.path(leaf))
-            for i, joint in enumerate(path):
-                chains[joint].add(path[i : i + _LONGEST])
+        leaves = set(range(len(self.parents))) - set(self.parents)
+        for joint in range(len(self.parents)):
+            path = [joint]
+            while len(path) < _LONGEST and self.parents[path[-1]] >= 0:
+                path.append(self.parents[path[-1]])
+            path.reverse()
+            for i in range(len(path)) if joint in leaves else (0,):
+                if len(path) == _LONGEST or joint in leaves:
+                    chains[path[i]].add(tuple(path[i:]))
         return chains
+
+    @cached_property
+    def depths(self) -> list[int]:
+        """How many joints lie between the root and each joint, it included."""
+        depths: list[int] = []
+        for parent in self.parents:
+            depths.append(depths[parent] + 1 if parent >= 0 else 1)
+        return depths
+
+    def reach(self, upper: int, tip: int) -> float:
+        """The length of the bones from a joint to one below it."""
+        length = 0.0
+        while tip != upper:
+            length += float(self.lengths[tip])
+            tip = self.parents[tip]
+        return length
 
     def path(self, joint: int) -> list[int]:
         """Returns the joints from the root to ``joint``."""

@@ -11,6 +11,7 @@ from moglow.maths.rotations import Array
 # Largest relative difference in length of two limbs of a pair; measured actors differ by up to 6 % (CMU).
 SHAPE_TOLERANCE = 0.2
 _MOST_CHILDREN = 256  # children of one joint that are compared; bodies have far fewer
+_MOST_BELOW = 512  # of a sub-tree's joints, the nearest ones, that are compared with another's
 _MIDDLE = ("hips", "spine", "chest", "neck", "head")
 
 
@@ -39,6 +40,8 @@ def find_partners(
     shape = _Shape(parents, rest)
     for j in range(len(words)):
         open_ = [c for c in shape.children[j] if partners[c] == c][:_MOST_CHILDREN]
+        if not open_ or (partners[j] == j and len(open_) < 2):
+            continue  # most joints: without it large skeletons take minutes
         if partners[j] == j:
             costs = shape.mirror_costs(j, open_)
             likely = [
@@ -74,10 +77,12 @@ class _Shape:
         counts, sums = np.ones((len(parents), 1)), rest.copy()
         for j, p in reversed(list(enumerate(parents))):
             if p >= 0:
-                self.children[p].insert(0, j)
+                self.children[p].append(j)
                 self.lengths[j] = np.linalg.norm(rest[j] - rest[p])
                 counts[p] += counts[j]
                 sums[p] += sums[j]
+        for children in self.children:
+            children.reverse()
         self.centres = sums / counts
 
     def _profile(self, joint: int) -> Array:
@@ -85,7 +90,9 @@ class _Shape:
         below = [joint]
         for j in below:
             below.extend(self.children[j])
-        return np.sort(self.lengths[below])[::-1]
+            if len(below) > _MOST_BELOW:
+                break
+        return np.sort(self.lengths[below[:_MOST_BELOW]])[::-1]
 
     def cost(self, a: int, b: int) -> float:
         """Returns the difference of two sub-trees' bone lengths, relative to their sum."""

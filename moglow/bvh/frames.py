@@ -14,22 +14,28 @@ _BLOCK = 1 << 20  # bytes of text held at once; they stay in the processor's cac
 _LONGEST_LINE = 1 << 24
 
 
-def read_frames(file: BinaryIO, head: bytes, header: Header) -> Array:
+def read_frames(file: BinaryIO, head: bytes, header: Header, size: int | None = None) -> Array:
     """The frames ``(T, C)`` that stand in ``head`` and then in ``file``, in degrees and file units.
 
-    Reading stops at the first fault, so memory is bounded by the frames that the header declares.
+    Reading stops at the first fault, so memory is bounded by the frames that the header declares and by the ``size`` of
+    the file in bytes, which a pipe does not have.
     """
-    rows, parts = _Rows(header), []
+    rows = _Rows(header)
+    most = (size or len(head) + _BLOCK) // 2 + 1  # each number has a blank behind it
+    values = np.empty(min(header.frames * header.width, most))
     for text, line in _blocks(file, head, header):
         try:
             numbers, counts = text_to_numbers(text)
         except ValueError:
             _fail_at_word(text, line, rows.total, header)
         _check_range(numbers, counts, line, rows.total, header)
+        before = rows.total
         rows.take(counts, line)
-        parts.append(numbers)
+        if rows.total > len(values):
+            values = np.concatenate([values[:before], np.empty(max(before, len(numbers)))])
+        values[before : rows.total] = numbers
     rows.finish()
-    return np.concatenate(parts).reshape(header.frames, header.width)
+    return values[: rows.total].reshape(header.frames, header.width)
 
 
 def _blocks(file: BinaryIO, rest: bytes, header: Header) -> Iterator[tuple[bytes, int]]:

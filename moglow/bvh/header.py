@@ -4,6 +4,7 @@ The package `bvh` builds the tree. It wants one statement a line, keywords in th
 blanks, and checks nothing; so the text is held to the grammar and put into that form first.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 from bvh import Bvh, BvhNode
 
 from moglow.errors import BvhError
+from moglow.files.numbers import read_number
 from moglow.maths.rotations import Array
 
 # Bounds that no real file comes near, so that garbage of any size is refused after a short look.
@@ -23,7 +25,7 @@ LARGEST_NUMBER = 1e9  # in file units or degrees
 CHANNELS = {f"{axis}{kind}".lower(): f"{axis}{kind}" for kind in ("position", "rotation") for axis in "XYZ"}
 
 _STATEMENT = re.compile(
-    r"""(?P<block>ROOT|JOINT|END[^\S\n]+SITE)\b(?P<name>[^\n{]*)  # names may hold blanks; a brace may follow at once
+    r"""(?P<block>ROOT\b|JOINT\b|END[^\S\n]+SITE(?=\d*\b))(?P<name>[^\n{]*)  # names may hold blanks, a brace may follow
       | (?P<numbers>OFFSET|CHANNELS)\b(?P<values>(?:\s+(?!(?:ROOT|JOINT|END|OFFSET|CHANNELS|MOTION)\b)[^\s{}\#]+)*)
       | (?P<mark>[{}]|(?:HIERARCHY|MOTION)\b)
       | \#[^\n]*
@@ -31,8 +33,9 @@ _STATEMENT = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _LAST_LINE = re.compile(rb"(?:\A|[\r\n])[ \t]*frame[ \t]+time[ \t]*:[^\r\n]*(?=[\r\n])", re.IGNORECASE)
-_FRAMES = re.compile(r"\n\s*frames[^\S\n]*:(.*)", re.IGNORECASE)
-_FRAME_TIME = re.compile(r"\n\s*frame[^\S\n]+time[^\S\n]*:(.*)", re.IGNORECASE)
+# Each begins at a line and repeats no newline, so that a search looks at every character once.
+_FRAMES = re.compile(r"^[^\S\n]*frames[^\S\n]*:(.*)", re.IGNORECASE | re.MULTILINE)
+_FRAME_TIME = re.compile(r"^[^\S\n]*frame[^\S\n]+time[^\S\n]*:(.*)", re.IGNORECASE | re.MULTILINE)
 
 # What may stand where; an announced block must open first.
 _JOINT = ("OFFSET", "CHANNELS", "JOINT", "END SITE", "}")
@@ -188,11 +191,10 @@ def _place(blocks: list[_Statement], expected: tuple[str, ...]) -> str:
 
 def to_number(word: str, where: str) -> float:
     """The number that a word spells; an error where it spells none, or one that no motion has."""
-    try:
-        number = float(word)
-    except ValueError:
+    number = read_number(word)
+    if math.isnan(number) and word.strip("+-").lower() not in ("nan", "inf", "infinity"):
         advice = "write a decimal point, no comma" if "," in word else "export the file again"
-        raise BvhError(f"{where}: {shown(word)}, expected a number; {advice}") from None
+        raise BvhError(f"{where}: {shown(word)}, expected a number; {advice}")
     if not abs(number) <= LARGEST_NUMBER:
         raise BvhError(
             f"{where}: {shown(word)}, expected a number up to {LARGEST_NUMBER:g}; export the file again"

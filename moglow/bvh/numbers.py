@@ -27,6 +27,8 @@ def text_to_numbers(text: bytes) -> tuple[Array, Counts]:
     plain = None if text.translate(None, _PLAIN) else _plain_to_numbers(text)
     if plain is not None:
         return plain
+    if b"_" in text:
+        raise ValueError("a number with an underscore, which only Python reads")
     lines = [line.split() for line in text.split(b"\n")[:-1]]
     words = [word for line in lines for word in line]
     return np.fromiter(map(float, words), float, len(words)), np.fromiter(

@@ -1,6 +1,7 @@
 """A BVH file with some of its frames written anew and every other line as it was, to the byte."""
 
 import re
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from moglow.bvh.header import read_header
 from moglow.bvh.write import decimals_of, obstacle_to, spell_frames
 from moglow.errors import BvhError
 from moglow.files.atomic import replacing
+from moglow.files.reading import open_input
 from moglow.maths.rotations import Array
 from moglow.maths.signals import Flags, runs
 from moglow.motion.clip import Clip
@@ -54,10 +56,10 @@ def patch_bvh(
 
 def _read_rows(source: Path) -> tuple[bytes, list[bytes], bytes]:
     """What stands above the frames, a line for each frame, and what stands below."""
-    text = source.read_bytes()
-    with open(source, "rb") as file:
-        header, motion = read_header(file, source.name)
-        motion += file.read()
+    with open_input(source, BvhError) as file:
+        text = file.read()
+    header, motion = read_header(opened := BytesIO(text), source.name)
+    motion += opened.read()
     above = text[: len(text) - len(motion)] if text.endswith(motion) else text[: len(text) + 1 - len(motion)]
     first, *lines = motion.splitlines(keepends=True)
     while lines and not lines[0].strip():

@@ -1,6 +1,8 @@
 """Motion from a BVH file as a Clip: degrees, file units and foreign axes end here; uses `bvh`."""
 
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,6 +14,7 @@ from moglow.bvh.frames import read_frames
 from moglow.bvh.header import read_header
 from moglow.bvh.portable import unit_to_metres
 from moglow.errors import BvhError
+from moglow.files.reading import open_input
 from moglow.maths.rotations import UP, Array, euler_to_quat, quat_between, quat_to_matrix
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Layout, Skeleton
@@ -43,20 +46,60 @@ def read_bvh(
     >>> clip.fps, clip.positions[:, 0].tolist(), clip.rotations[1, 0].round(6).tolist()
     (25.0, [[0.0, 0.9, 0.0], [0.0, 0.91, 0.0]], [0.0, 0.0, 1.0, 0.0])
     """
+    return open_bvh(path, unit=unit, up=up, overrides=overrides)[:]
+
+
+@dataclass(frozen=True, eq=False)
+class BvhMotion:
+    """The motion of a file, as it was read: a part of it becomes a `Clip` when it is asked for.
+
+    A long recording needs several times the memory as a clip.
+    """
+
+    skeleton: Skeleton
+    fps: float
+    name: str
+    frames: Array
+    """The file's numbers ``(T, C)``, in degrees and file units."""
+    columns: Columns
+    rest: Array
+    """The joints' offsets ``(J, 3)`` in file units and axes."""
+    metres: float
+    basis: Array
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, part: slice) -> Clip:
+        positions, rotations = _frames_to_poses(self.frames[part], self.columns, self.rest)
+        positions *= self.metres
+        if not np.array_equal(self.basis, np.eye(3)):  # a rotation, so that turning its axis turns a rotation
+            positions, rotations[..., 1:] = positions @ self.basis.T, rotations[..., 1:] @ self.basis.T
+        return Clip(self.skeleton, positions, rotations, self.fps, name=self.name)
+
+
+def open_bvh(
+    path: str | Path,
+    *,
+    unit: str | float | None = None,
+    up: str | None = None,
+    overrides: Mapping[str, str] = MappingProxyType({}),
+) -> BvhMotion:
+    """Reads a motion file as `read_bvh` does, for clips of parts of it."""
     path = Path(path)
     try:
-        with open(path, "rb") as file:
+        with open_input(path, BvhError) as file:
             header, head = read_header(file, path.name)
-            frames = read_frames(file, head, header)
+            frames = read_frames(file, head, header, os.fstat(file.fileno()).st_size)
     except OSError as error:
         raise BvhError(f"{path}: cannot be read ({error.strerror or error}); check the path") from error
     columns = find_columns(header.channels)
     rest = header.offsets.copy()
     rest[0, columns.position_axes[columns.position_joints == 0]] = 0.0  # often a leftover place in the world
-    positions, rotations = _frames_to_poses(frames, columns, rest)
     figure = Skeleton(header.names, header.parents, rest, overrides=overrides)
     metres = _find_unit(figure, unit)
-    basis = _find_basis(figure, positions, rotations, up)
+    some = np.linspace(0, len(frames) - 1, _POSES).astype(int)
+    basis = _find_basis(figure, *_frames_to_poses(frames[some], columns, rest), up)
     skeleton = Skeleton(
         names=header.names,
         parents=header.parents,
@@ -67,10 +110,8 @@ def read_bvh(
         ),
         overrides=overrides,
     )
-    positions *= metres
-    if not np.array_equal(basis, np.eye(3)):  # a rotation, so that turning its axis turns a rotation
-        positions, rotations[..., 1:] = positions @ basis.T, rotations[..., 1:] @ basis.T
-    return Clip(skeleton, positions, rotations, _frame_rate(header.frame_time), name=path.stem)
+    fps = _frame_rate(header.frame_time)
+    return BvhMotion(skeleton, fps, path.stem, frames, columns, rest, metres, basis)
 
 
 def _frames_to_poses(frames: Array, columns: Columns, rest: Array) -> tuple[Array, Array]:
@@ -94,10 +135,9 @@ def _find_unit(figure: Skeleton, unit: str | float | None) -> float:
 
 
 def _find_basis(figure: Skeleton, positions: Array, rotations: Array, up: str | None) -> Array:
-    """The rotation from the file's axes to ours, as given or found from some of the poses."""
+    """The rotation from the file's axes to ours, as given or found from some poses."""
     if up is None:
-        some = np.linspace(0, len(positions) - 1, _POSES).astype(int)
-        poses, _ = figure.forward_kinematics(positions[some], rotations[some])
+        poses, _ = figure.forward_kinematics(positions, rotations)
         return find_basis(figure.names, figure.parents, figure.rest_positions, poses, figure.overrides)[0]
     if up.upper() not in UPS:
         raise BvhError(f"up axis {up!r} is unknown, expected {', '.join(UPS)}")

@@ -64,6 +64,15 @@ class Damage(ABC):
             clip = damage.mended(clip, fill)
         return clip
 
+    @property
+    def lasts(self) -> bool:
+        """Whether it stays to the end of the clip, however long that is."""
+        return False
+
+    def joined(self, other: Self, fps: float) -> Self:
+        """This damage and its other part, which overlaps it, as one."""
+        return replace(self, start=min(self.start, other.start), stop=max(self.stop, other.stop))
+
     def source(self, frames: NDArray[np.intp]) -> NDArray[np.intp]:
         """Returns the file's frame of each repaired frame, −1 for a new one, given those of the clip's ``(T,)``."""
         return frames

@@ -79,6 +79,11 @@ class Frozen(Damage):
             found.append(cls(held.start, held.stop, held.joints, text))
         return sorted(found, key=lambda damage: damage.start)
 
+    def joined(self, other: Self, fps: float) -> Self:
+        whole = super().joined(other, fps)
+        what, _, _ = self.why.rpartition(" for ")
+        return replace(whole, why=f"{what} for {(whole.stop - whole.start) / fps:.2f} s")
+
     def obstacle(self, clip: Clip) -> str:
         if self.stop - self.start > LONGEST * clip.fps:
             return f"longer than {LONGEST:g} s"

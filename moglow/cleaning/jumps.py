@@ -4,7 +4,9 @@ The thresholds follow from the body: from rest, a joint does not turn by 15° pl
 pose never repeats exactly.
 """
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -32,6 +34,8 @@ class JumpSpec:
 
 
 JUMP = JumpSpec()
+_TURNS: MutableMapping[Clip, Array] = WeakKeyDictionary()
+_CHANGES: MutableMapping[Clip, Array] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,10 @@ def hip_lurches(clip: Clip) -> Array:
 
 
 def turn_steps(clip: Clip) -> Array:
-    """Returns the angle ``(T - 1, J)`` by which each joint turns from frame to frame."""
-    return quat_angle(clip.rotations[1:], clip.rotations[:-1])
+    """Returns the angle ``(T - 1, J)`` by which each joint turns from frame to frame, cached by clip."""
+    if clip not in _TURNS:
+        _TURNS[clip] = quat_angle(clip.rotations[1:], clip.rotations[:-1])
+    return _TURNS[clip]
 
 
 def _outliers(steps: Array, least: float, moving: Flags, spec: JumpSpec) -> list[tuple[int, int]]:
@@ -89,7 +95,8 @@ def _outliers(steps: Array, least: float, moving: Flags, spec: JumpSpec) -> list
 
 def repeated_frames(clip: Clip, *, still: float = 1e-6) -> Flags:
     """Returns for each step ``(T - 1,)`` whether the pose stays the same."""
-    turned = turn_steps(clip).max(1, initial=0.0)
-    moved = np.abs(np.diff(clip.positions, axis=0)).max((1, 2), initial=0.0)
-    repeated: Flags = (turned <= still) & (moved <= still)
+    if clip not in _CHANGES:
+        moved = np.abs(np.diff(clip.positions, axis=0)).max((1, 2), initial=0.0)
+        _CHANGES[clip] = np.maximum(turn_steps(clip).max(1, initial=0.0), moved)
+    repeated: Flags = _CHANGES[clip] <= still
     return repeated

@@ -88,8 +88,11 @@ def despike(clip: Clip, *, longest: float = 0.1, spec: JumpSpec = JUMP) -> Clip:
     The frames between the two jumps are interpolated by `fill_gaps`; at the clip's ends the nearest sound frame is
     repeated. Jumps that do not return are left.
     """
+    spikes = find_spikes(clip, longest=longest, spec=spec)
+    if not spikes:
+        return clip
     rotations = clip.rotations.copy()
-    for joint, start, stop in find_spikes(clip, longest=longest, spec=spec):
+    for joint, start, stop in spikes:
         turns = rotations[:, joint]
         if start == 0 or stop == len(clip):
             turns[start:stop] = turns[stop if start == 0 else start - 1]

@@ -9,6 +9,7 @@ import numpy as np
 
 from moglow.cleaning.damage import Damage, Fill
 from moglow.cleaning.limbs import LimbFault, limb_names, limb_pairs
+from moglow.maths.rotations import Array, quat_multiply, quat_rotate
 from moglow.maths.signals import Flags, runs
 from moglow.motion.clip import Clip
 from moglow.motion.mirror import find_mirror
@@ -22,7 +23,7 @@ def exchanged(clip: Clip, joints: Sequence[int], frames: Flags) -> Clip:
     """
     mirror = find_mirror(clip.skeleton, clip.world()[1], clip.headings())
     rotations, places = clip.rotations.copy(), np.ix_(frames, np.array(joints))
-    rotations[places] = mirror.rotations(clip.rotations[frames])[:, joints]
+    rotations[places] = mirror.rotations(clip.rotations[frames], joints)
     return replace(clip, rotations=rotations)
 
 
@@ -57,26 +58,70 @@ def _smoothest(clip: Clip, joints: tuple[int, ...], price: float = SWITCH) -> Fl
         for joint in moving
     ]
     both = (clip, exchanged(clip, joints, np.ones(len(clip), bool)))
-    ways = [each.world()[0][:, moving] - each.world()[0][:, root] for each in both]
-    jerks = {
-        (a, b, c): np.linalg.norm(ways[a][:-2] - 2 * ways[b][1:-1] + ways[c][2:], axis=-1).sum(-1)
-        + price * (b != c)
-        for a, b, c in product((0, 1), repeat=3)
-    }
-    cost = {(0, 0): 0.0, (1, 1): 0.0, (0, 1): price, (1, 0): price}
-    before: list[dict[tuple[int, int], int]] = []
-    for t in range(len(clip) - 2):
-        best = {
-            (b, c): min((cost[a, b] + float(jerks[a, b, c][t]), a) for a in (0, 1))
-            for b, c in product((0, 1), repeat=2)
-        }
-        cost = {pair: value for pair, (value, _) in best.items()}
-        before.append({pair: a for pair, (_, a) in best.items()})
-    pair = min(cost, key=lambda each: cost[each])
-    path = [pair[1], pair[0]]
-    for back in reversed(before):
-        path.append(back[path[-1], path[-2]])
-    return np.array(path[::-1], bool)
+    ways = [_ways(each, clip, joints, moving, root) for each in both]
+    jerks = np.empty((len(clip) - 2, 2, 2, 2))
+    for a, b, c in product((0, 1), repeat=3):
+        jerk = np.linalg.norm(ways[a][:-2] - 2 * ways[b][1:-1] + ways[c][2:], axis=-1).sum(-1)
+        jerks[:, a, b, c] = jerk + price * (b != c)
+    return cheapest_path(jerks, np.array([[0.0, price], [price, 0.0]]))
+
+
+def _ways(
+    clip: Clip, around: Clip, joints: Sequence[int], moving: Sequence[int], root: Sequence[int]
+) -> Array:
+    """The places ``(T, N, 3)`` of joints of limbs from where their limbs begin; above these a clip is as ``around``."""
+    positions, rotations = (
+        (values.copy() for values in around.world()) if clip is not around else clip.world()
+    )
+    if clip is not around:
+        for joint in sorted(joints):
+            turn = rotations[:, clip.skeleton.parents[joint]]
+            places = positions[:, clip.skeleton.parents[joint]]
+            positions[:, joint] = places + quat_rotate(turn, clip.positions[:, joint])
+            rotations[:, joint] = quat_multiply(turn, clip.rotations[:, joint])
+    ways: Array = positions[:, moving] - positions[:, root]
+    return ways
+
+
+def cheapest_path(costs: Array, begin: Array) -> Flags:
+    """The cheapest sequence ``(T + 2,)`` of two states, by Viterbi's algorithm in blocks that go on side by side.
+
+    Args:
+        costs: ``(T, 2, 2, 2)`` of the states of each frame and of the two frames after it.
+        begin: ``(2, 2)`` of the first two states.
+
+    >>> costs = np.zeros((3, 2, 2, 2))
+    >>> costs[:, 0] = 1.0
+    >>> cheapest_path(costs, np.zeros((2, 2))).tolist()
+    [True, True, True, False, False]
+    """
+    length = int(np.ceil(np.sqrt(len(costs))))
+    blocks = -(-len(costs) // length)
+    padded = np.zeros((blocks * length, 2, 2, 2))
+    padded[: len(costs)] = costs
+    steps = padded.reshape(blocks, length, 1, 2, 2, 2)
+    # From each pair of states before a block (axis 1) to the last two states so far.
+    totals = np.where(np.eye(4, dtype=bool), 0.0, np.inf).reshape(1, 4, 2, 2).repeat(blocks, axis=0)
+    back = np.empty((length, blocks, 4, 2, 2), bool)
+    for k in range(length):
+        ways = totals[..., None] + steps[:, k]
+        back[k] = ways[:, :, 1] < ways[:, :, 0]
+        totals = ways.min(2)
+    cost, before = begin.reshape(4), np.empty((blocks, 4), int)
+    for k, block in enumerate(totals.reshape(blocks, 4, 4)):
+        ways = cost[:, None] + block
+        before[k], cost = ways.argmin(0), ways.min(0)
+    last = int(cost.argmin())
+    starts, ends = np.empty(blocks, int), np.empty(blocks, int)
+    for k in reversed(range(blocks)):
+        ends[k], starts[k] = last, before[k, last]
+        last = int(starts[k])
+    path, at = np.empty((blocks, length), bool), np.arange(blocks)
+    older, newer = np.divmod(ends, 2)
+    for k in reversed(range(length)):
+        path[:, k] = newer
+        older, newer = back[k][at, starts, older, newer].astype(int), older
+    return np.concatenate([np.array(divmod(last, 2), bool), path.reshape(-1)[: len(costs)]])
 
 
 class Swapped(Damage):

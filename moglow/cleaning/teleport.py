@@ -31,15 +31,19 @@ class Away(Damage):
             returns = [
                 stop for stop in leaps if np.linalg.norm(lurches[stop - 1] + way) < 0.3 * np.linalg.norm(way)
             ]
-            text = f"the body leaps {np.linalg.norm(way):.2f} m at {start}"
+            text = f"the body leaps {np.linalg.norm(way):.2f} m"
             if returns:
                 stop = returns[0]
                 leaps.remove(stop)
-                back, text = tuple(lurches[stop - 1].tolist()), f"{text} and back at {stop}"
+                back, text = tuple(lurches[stop - 1].tolist()), f"{text} and back"
                 found.append(cls(start, stop, carrier, text, tuple(way.tolist()), back))
             else:
                 found.append(cls(start, len(clip), carrier, f"{text} and stays", tuple(way.tolist())))
         return found
+
+    @property
+    def lasts(self) -> bool:
+        return self.back is None
 
     def mended(self, clip: Clip, fill: Fill) -> Clip:
         offsets = np.zeros((len(clip), 3))

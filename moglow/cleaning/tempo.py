@@ -1,8 +1,9 @@
 """Stretches with another tempo than the clip around them. Needs numpy alone."""
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from moglow.cleaning.damage import Damage, Fill
 from moglow.maths.rotations import Array, quat_continuous
 from moglow.maths.signals import sample_cubic, sample_turns
 from moglow.motion.clip import Clip
+
+_FOUND: MutableMapping[Clip, list["Hurry"]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,16 @@ def find_hurries(clip: Clip, *, spec: TempoSpec = TEMPO) -> list[Hurry]:
     """Returns stretches that begin with a sudden change of all joints' speed by a factor and end with the inverse."""
     steps = _steps(clip)
     changes = speed_changes(steps, clip.fps, spec)
-    at = [int(k) for k in np.flatnonzero(changes)]
+    at = np.flatnonzero(changes)
+    sizes = np.linalg.norm(steps, axis=-1) + 1e-9
     pairs: list[tuple[float, Hurry]] = []
-    for start, stop in combinations(at, 2):
-        if changes[start] * changes[stop] < 0 and spec.shortest <= (stop - start) / clip.fps <= spec.longest:
+    for start in at.tolist():
+        ends = start + spec.shortest * clip.fps - 1e-9, start + spec.longest * clip.fps + 1e-9
+        near = np.searchsorted(at, ends)
+        for stop in (each for each in at[slice(*near)].tolist() if changes[start] * changes[each] < 0):
             factor = min(spec.factors, key=lambda each: _mismatch(steps, start, stop, each))
             off = max(abs(np.log(factor) - changes[start]), abs(np.log(factor) + changes[stop]))
-            before, after = (_sped(steps, seam, spec.beside) for seam in (start, stop))
+            before, after = (_sped(sizes, seam, spec.beside) for seam in (start, stop))
             lasts = abs(np.log(before / factor)) + abs(np.log(after * factor))
             if off < spec.off and lasts < spec.lasting:
                 pairs.append((off + lasts, Hurry(start, stop, factor)))
@@ -87,9 +93,8 @@ def _steps(clip: Clip) -> Array:
     return steps
 
 
-def _sped(steps: Array, frame: int, count: int) -> float:
+def _sped(sizes: Array, frame: int, count: int) -> float:
     """Returns the ratio of the mean length of ``count`` steps after a frame to that before it."""
-    sizes = np.linalg.norm(steps, axis=-1) + 1e-9
     return float(sizes[frame : frame + count].mean() / sizes[max(0, frame - count) : frame].mean())
 
 
@@ -143,6 +148,8 @@ class Hurried(Damage):
 
     @classmethod
     def find(cls, clip: Clip) -> list[Self]:
+        if clip not in _FOUND:
+            _FOUND[clip] = find_hurries(clip)
         everything = tuple(range(len(clip.skeleton)))
         return [
             cls(
@@ -152,7 +159,7 @@ class Hurried(Damage):
                 hurry.why,
                 hurry.factor,
             )
-            for hurry in find_hurries(clip)
+            for hurry in _FOUND[clip]
         ]
 
     def mended(self, clip: Clip, fill: Fill) -> Clip:

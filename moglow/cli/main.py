@@ -7,12 +7,12 @@ It imports what it calls inside its body, so that `moglow --help` starts at once
 import io
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
 from moglow import __version__
-from moglow.cli.extras import missing_extra
-from moglow.errors import MoglowError
+from moglow.cli.failures import OneLine, flush_output
 
 SECTIONS: dict[str, dict[str, str]] = {
     "Make motion": {
@@ -21,6 +21,11 @@ SECTIONS: dict[str, dict[str, str]] = {
         "play": "moglow.cli.commands.play",
         "stream": "moglow.cli.commands.stream",
         "serve": "moglow.cli.commands.serve",
+    },
+    "Edit motion": {
+        "between": "moglow.cli.commands.between",
+        "redo": "moglow.cli.commands.redo",
+        "blend": "moglow.cli.commands.blend",
     },
     "Look at motion": {
         "inspect": "moglow.cli.commands.inspect",
@@ -50,26 +55,6 @@ Example:
 """
 
 
-class Failure(click.ClickException):
-    """An error shown to the user as one line on stderr, with exit code 1.
-
-    >>> Failure("walk.bvh: no MOTION").format_message()
-    'walk.bvh: no MOTION'
-    """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
-
-    def show(self, file: object = None) -> None:
-        click.echo(f"error: {self.format_message()}", err=True)
-
-
-class Interrupted(Failure):
-    """Ctrl-C, shown as one line, with the exit code that shells use for it."""
-
-    exit_code = 130
-
-
 class LazyGroup(click.Group):
     """A group whose commands are imported by name, and listed by section in the help."""
 
@@ -92,33 +77,13 @@ class LazyGroup(click.Group):
                 with formatter.section(title):
                     formatter.write_dl(rows)
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with OneLine():
+            return super().make_context(*arguments, **options)
+
     def invoke(self, ctx: click.Context) -> object:
-        try:
+        with OneLine(ctx):
             return super().invoke(ctx)
-        except MoglowError as error:
-            option = f" (--{error.setting.replace('_', '-')})" if error.setting else ""
-            raise Failure(f"{error}{option}") from error
-        except ModuleNotFoundError as error:
-            need = missing_extra(error)
-            if need is None:
-                raise
-            raise Failure(f"moglow {ctx.invoked_subcommand} needs {need}") from error
-        except BrokenPipeError:
-            raise  # the reader closed the pipe (`moglow … | head`): click ends without a message
-        except OSError as error:
-            raise Failure(describe(error)) from error
-        except KeyboardInterrupt as error:
-            raise Interrupted("interrupted") from error
-
-
-def describe(error: OSError) -> str:
-    """Returns the message of a system error, the file first.
-
-    >>> describe(FileNotFoundError(2, "No such file or directory", "walk.bvh"))
-    'walk.bvh: No such file or directory'
-    """
-    place = f"{error.filename}: " if error.filename else ""
-    return f"{place}{error.strerror or error}"
 
 
 @click.group(
@@ -133,10 +98,15 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Runs the command line; the console script `moglow` points here."""
+    """Runs the command line and exits."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(
                 errors="replace"
             )  # a terminal that cannot show a "°" or a name is no reason to stop
-    cli()
+    code: object = 0
+    try:
+        cli()
+    except SystemExit as ending:
+        code = ending.code
+    sys.exit(flush_output() or code)  # type: ignore[arg-type]

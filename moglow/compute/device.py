@@ -1,10 +1,10 @@
 """The device of a process."""
 
-import os
 import re
 
 import torch
 
+from moglow.compute.launch import from_environment
 from moglow.errors import DeviceError
 
 
@@ -18,13 +18,13 @@ def find_device(device: str) -> str:
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    if not re.fullmatch(r"cpu(:0)?|cuda(:\d+)?", device):
+    if not re.fullmatch(r"cpu(:0)?|cuda(:[0-9]{1,4})?", device):
         raise DeviceError(f"device {device}: there is no such device; choose auto, cpu, cuda or cuda:1")
     if not device.startswith("cuda"):
         return device
     if not torch.cuda.is_available():
         raise DeviceError(f"device {device}: torch finds no CUDA GPU here; choose cpu")
-    found = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" else device
+    found = f"cuda:{from_environment('LOCAL_RANK', 0)}" if device == "cuda" else device
     count = torch.cuda.device_count()
     if int(found.removeprefix("cuda:")) >= count:
         raise DeviceError(

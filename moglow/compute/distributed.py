@@ -1,6 +1,5 @@
 """Distributed training: the process group that `torchrun` starts."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor, distributed
 
 from moglow.compute.device import find_device
+from moglow.compute.launch import process_number
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def process_group(device: str = "auto") -> Iterator[Place]:
     ...     place
     Place(device='cpu', rank=0, ranks=1)
     """
-    ranks, device = int(os.environ.get("WORLD_SIZE", "1")), find_device(device)
+    (_, ranks), device = process_number(), find_device(device)
     if device.startswith("cuda"):
         torch.cuda.set_device(device)  # Triton's kernels and CUDA graphs use the current device
     if ranks == 1:

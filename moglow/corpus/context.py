@@ -17,15 +17,13 @@ from moglow.corpus.corpus import Corpus
 from moglow.encodings.encoding import Encoding, Features
 from moglow.errors import CheckpointError, ControlError, RecipeError
 from moglow.files.tables import from_table, suggestion, to_table
+from moglow.files.tensors import check_tensors
 from moglow.maths.rotations import Array
 from moglow.paths.control_path import ControlPath
 
 OTHERS = "others"  # the key for channel groups that are not named
 ANY = "any"  # stands for a performer chosen at random for each take
-STEP = 0.1  # m/s from which a step aside or back is one
-SIDEWAYS, BACKWARDS = 0.2, 0.5
-"""Shares of its frames from which a path goes sideways, or backwards: who walks ahead for longer than that had better
-walk in the usual style, and step back in it."""
+MOST_FRAMES = 1000  # of history and of lookahead
 SMALLEST = 0.01  # standard deviations; targets are not scaled up more than a hundred times
 
 
@@ -55,6 +53,10 @@ class ContextSpec:
         if self.history < 1 or self.lookahead < 0:
             raise ValueError(
                 f"history {self.history}, lookahead {self.lookahead}: give at least 1 and 0 frames"
+            )
+        if max(self.history, self.lookahead) > MOST_FRAMES:
+            raise ValueError(
+                f"history {self.history}, lookahead {self.lookahead}: give at most {MOST_FRAMES} frames of each"
             )
         for group, weight in self.carry.items():
             if not 0 <= weight <= 1:
@@ -189,13 +191,13 @@ class Context:
 
     def styles_of(self, path: ControlPath) -> Sequence[str | None]:
         """Returns the styles of a path's frames; where it asks for none and goes sideways, that of side-steps."""
-        if not path.styles and self.spec.sideways in self.styles and goes_sideways(path):
+        if not path.styles and self.spec.sideways in self.styles and path.goes_sideways():
             return (self.spec.sideways,)
         return [self.told(style) for style in path.styles or (None,)]
 
     def performer_of(self, path: ControlPath, performer: str | None = None) -> str | None:
         """Returns who moves along a path: the performer asked for, else the one of side-steps, else the default one."""
-        if performer is None and self.spec.sideways in self.performers and goes_sideways(path):
+        if performer is None and self.spec.sideways in self.performers and path.goes_sideways():
             return self.spec.sideways
         return performer or self.spec.performer or None
 
@@ -282,17 +284,39 @@ class Context:
         }
 
     @classmethod
-    def from_parts(cls, arrays: Mapping[str, Array], table: Mapping[str, Any], place: str) -> Self:
-        """Returns the context that `to_parts` took apart."""
-        spec = from_table(ContextSpec, table["spec"], f"{place}: [context]", CheckpointError)
-        encoding = Encoding.from_json(table["encoding"])
-        performers = tuple(table.get("performers", ()))
-        shape = len(performers) + len(table["styles"]), len(encoding)
-        arrays = {"postures": np.zeros(shape), **arrays}  # of a checkpoint from before there were any
-        loaded: dict[str, Any] = {name: np.array(arrays[name], np.float32) for name in ARRAYS}
-        return cls(
-            spec, encoding, float(table["fps"]), tuple(table["styles"]), performers=performers, **loaded
-        )
+    def from_parts(cls, arrays: Mapping[str, Array], table: object, place: str) -> Self:
+        """Returns the context that `to_parts` took apart; raises `MoglowError` with ``place`` and what is wrong."""
+        found = from_table(_Table, table, f"{place} context", CheckpointError)
+        encoding = Encoding.from_json(found.encoding, f"{place} context encoding")
+        channels, labels = len(encoding), len(found.performers) + len(found.styles)
+        shapes = {"control_mean": (3,), "control_deviation": (3,), "postures": (labels, channels)}
+        none = np.zeros((labels, channels), np.float32)  # of checkpoints from before there were any
+        arrays = {"postures": none, **arrays}
+        expected = {name: (shapes.get(name, (channels,)), np.float32) for name in ARRAYS}
+        check_tensors(arrays, expected, f"{place} context", CheckpointError)
+        for name in ("pose_deviation", "control_deviation", "scale"):
+            if not (arrays[name] > 0).all():
+                raise CheckpointError(f"{place} context {name} should be above 0 in all channels")
+        for name in (found.spec.usual, found.spec.sideways, found.spec.performer):
+            if name and name not in (*found.styles, *found.performers):
+                raise CheckpointError(f"{place} context spec names {name!r}, no style or performer of it")
+        loaded: dict[str, Any] = {name: np.array(arrays[name]) for name in ARRAYS}
+        return cls(found.spec, encoding, found.fps, found.styles, performers=found.performers, **loaded)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A context in JSON."""
+
+    spec: ContextSpec
+    encoding: Mapping[str, Any]
+    fps: float
+    styles: tuple[str, ...]
+    performers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fps <= 10_000:
+            raise ValueError(f"fps is {self.fps}; expected a rate above 0 and up to 10000")
 
 
 def refuse_unknown(spec: ContextSpec, styles: Sequence[str], performers: Sequence[str]) -> None:
@@ -305,13 +329,6 @@ def refuse_unknown(spec: ContextSpec, styles: Sequence[str], performers: Sequenc
         if (label := getattr(spec, name)) and label not in labels:
             kind = {"usual": "style", "sideways": "style or performer"}.get(name, name)
             raise RecipeError(f"[context] {name}: no {kind} {label!r}; {suggestion(label, labels)}")
-
-
-def goes_sideways(path: ControlPath) -> bool:
-    """Returns whether a path goes sideways or backwards for a large share of its time."""
-    forward, sideways, _ = path.velocities().T
-    aside = np.abs(sideways) > np.maximum(np.abs(forward), STEP)
-    return bool(aside.mean() > SIDEWAYS or (forward < -STEP).mean() > BACKWARDS)
 
 
 def by_channel(values: Mapping[str, float], encoding: Encoding, place: str) -> Array:

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from moglow.corpus.normalizer import Floats, Normalizer
 from moglow.encodings.encoding import Encoding, Features
-from moglow.errors import CorpusError, FileFormatError
+from moglow.errors import CorpusError, FileFormatError, MoglowError
+from moglow.files.descriptions import parse_json
 from moglow.files.tables import from_table, to_table
-from moglow.files.tensors import read_tensors, write_tensors
+from moglow.files.tensors import check_tensors, read_tensors, write_tensors
 from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
 from moglow.paths.control_range import ControlRange
@@ -184,30 +185,51 @@ class Corpus:
                 f"{path}: expected {FORMAT} {VERSION}, found {found}; run moglow preprocess again"
             )
         try:
-            return cls._from_parts(arrays, json.loads(metadata["corpus"]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            return cls._from_parts(arrays, parse_json(metadata.get("corpus", ""), "corpus"))
+        except MoglowError as error:
             raise CorpusError(
-                f"{path}: its description is damaged ({error!r}); run moglow preprocess again"
+                f"{path}: its description is damaged: {error}; run moglow preprocess again"
             ) from error
 
     @classmethod
-    def _from_parts(cls, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, Any]) -> Self:
-        corpus = cls(
-            encoding=Encoding.from_json(about["encoding"]),
+    def _from_parts(cls, arrays: Mapping[str, NDArray[Any]], about: object) -> Self:
+        table = from_table(_Table, about, "corpus", CorpusError)
+        encoding = Encoding.from_json(table.encoding, "encoding")
+        frames = len(arrays.get("pose", ()))
+        shapes = {"pose": (frames, len(encoding)), "control": (frames, 3)}
+        check_tensors(
+            arrays, {name: (shape, np.float32) for name, shape in shapes.items()}, "arrays", CorpusError
+        )
+        for number, stretch in enumerate(table.stretches):
+            if not 0 <= stretch.start < stretch.stop <= frames:
+                raise CorpusError(f"stretches[{number}] lies outside its {frames} frames")
+        if not any(stretch.split == "train" for stretch in table.stretches):
+            raise CorpusError("stretches has none for training")
+        return cls(
+            encoding=encoding,
             pose=arrays["pose"],
             control=arrays["control"],
-            stretches=tuple(from_table(Stretch, stretch, "stretch") for stretch in about["stretches"]),
-            pose_normalizer=Normalizer.from_json(about["pose_normalizer"]),
-            control_normalizer=Normalizer.from_json(about["control_normalizer"]),
-            control_range=from_table(ControlRange, about["control_range"], "control_range"),
-            fps=about["fps"],
-            notices=tuple(about["notices"]),
+            stretches=table.stretches,
+            pose_normalizer=Normalizer.from_json(table.pose_normalizer, len(encoding), "pose_normalizer"),
+            control_normalizer=Normalizer.from_json(table.control_normalizer, 3, "control_normalizer"),
+            control_range=table.control_range,
+            fps=table.fps,
+            notices=table.notices,
         )
-        frames, channels = corpus.pose.shape
-        if channels != len(corpus.encoding) or corpus.control.shape != (frames, 3):
-            raise ValueError(
-                f"poses {corpus.pose.shape} and controls {corpus.control.shape} do not fit the encoding"
-            )
-        if any(not 0 <= s.start < s.stop <= frames for s in corpus.stretches):
-            raise ValueError(f"a stretch lies outside its {frames} frames")
-        return corpus
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A corpus in JSON."""
+
+    encoding: Mapping[str, Any]
+    stretches: tuple[Stretch, ...]
+    pose_normalizer: Mapping[str, Any]
+    control_normalizer: Mapping[str, Any]
+    control_range: ControlRange
+    fps: float
+    notices: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fps <= 10_000:
+            raise ValueError(f"fps is {self.fps}; expected a rate above 0 and up to 10000")

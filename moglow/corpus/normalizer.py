@@ -1,11 +1,13 @@
 """Mean and deviation of each channel, so that a model sees numbers about one; numpy alone."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from moglow.errors import FileFormatError
+from moglow.files.tables import Numbers, from_table
 
 Floats = NDArray[np.float32]
 
@@ -64,6 +66,22 @@ class Normalizer:
         return {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The normalizer that `to_json` wrote."""
-        return cls(np.array(data["mean"], np.float32), np.array(data["deviation"], np.float32))
+    def from_json(cls, data: object, channels: int, place: str = "normalizer") -> Self:
+        """The normalizer of so many channels that `to_json` wrote."""
+        table = from_table(_Table, data, place, FileFormatError)
+        if table.mean.shape != (channels,) or table.deviation.shape != (channels,):
+            raise FileFormatError(
+                f"{place} mean and deviation have {len(table.mean)} and {len(table.deviation)} numbers, "
+                f"expected {channels}"
+            )
+        if not (table.deviation > 0).all():
+            raise FileFormatError(f"{place} deviation should be above 0 in all channels")
+        return cls(table.mean.astype(np.float32), table.deviation.astype(np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """A normalizer in JSON."""
+
+    mean: Annotated[NDArray[Any], Numbers(None)]
+    deviation: Annotated[NDArray[Any], Numbers(None)]

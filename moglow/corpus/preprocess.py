@@ -5,9 +5,12 @@ and comes before everything else: no statistic is taken of a held-out file.
 """
 
 import multiprocessing
+import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -230,5 +233,29 @@ def _parallel(work: Callable[[Any], T], jobs: Sequence[Any], workers: int) -> It
         yield from map(work, jobs)
         return
     # Fresh processes rather than forked ones: a fork of a program with threads may hang.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(work, jobs, chunksize=max(1, min(8, len(jobs) // (4 * workers))))
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    processes: list[Any] = []
+    try:
+        with _interrupts_ignored():  # the processes go on ignoring them, and this one ends them
+            results = pool.map(work, jobs, chunksize=max(1, min(8, len(jobs) // (4 * workers))))
+        processes += (getattr(pool, "_processes", None) or {}).values()
+        yield from results
+    except BaseException:
+        for process in processes:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignores Ctrl-C for a moment, and in all processes started meanwhile for good."""
+    if threading.current_thread() is not threading.main_thread():  # only it may set a handler
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)

@@ -2,16 +2,24 @@
 
 import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
+import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from moglow.corpus.splicing import SpliceSpec
 from moglow.errors import RecipeError
+from moglow.files.descriptions import read_json
+from moglow.files.tables import from_table
 from moglow.formats.read import MOTIONS, clips_in
+
+LONGEST_PATTERN = 1000
 
 
 @dataclass(frozen=True)
@@ -41,12 +49,36 @@ class SourceSpec:
     """Named in the corpus and in every model that learns from it."""
 
     def __post_init__(self) -> None:
+        if "\0" in self.folder + self.pattern or ".." in Path(self.folder).parts:
+            raise ValueError(
+                f"folder is {self.folder!r}; name a folder below the data root, which --data sets"
+            )
+        if fault := _fault_of(self.pattern):
+            raise ValueError(f"pattern is {self.pattern!r}; {fault}, such as **/*.bvh")
+        if len(self.style_from) > LONGEST_PATTERN:
+            raise ValueError(
+                f"style_from has {len(self.style_from)} characters; give at most {LONGEST_PATTERN}"
+            )
         try:
-            named = not self.style_from or "style" in re.compile(self.style_from).groupindex
-        except re.error as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # an expression that means something else in another Python
+                named = not self.style_from or "style" in re.compile(self.style_from).groupindex
+        except (re.error, RecursionError, OverflowError, Warning) as error:
             raise ValueError(f"style_from is no regular expression ({error})") from error
         if not named:
             raise ValueError(f"style_from has no group (?P<style>…): {self.style_from}")
+
+
+def _fault_of(pattern: str) -> str:
+    """Returns what is wrong with a pattern of files below a folder; empty if nothing is."""
+    parts = PurePath(pattern).parts
+    if not parts:
+        return "give a pattern of file names"
+    if PurePath(pattern).is_absolute() or ".." in parts:
+        return "give a pattern below the folder"
+    if any("**" in part and part != "**" for part in parts) or parts.count("**") > 2:
+        return "write ** alone between slashes, at most twice"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -87,8 +119,10 @@ class DataSpec:
     def __post_init__(self) -> None:
         if not self.sources:
             raise ValueError("sources is empty; list at least one folder")
-        if not self.fps > 0:
-            raise ValueError(f"fps is {self.fps}; give a positive rate")
+        if not 0 < self.fps <= 1000:
+            raise ValueError(f"fps is {self.fps}; give a rate above 0 and up to 1000")
+        if not 0 <= self.shortest <= 1e6:
+            raise ValueError(f"shortest is {self.shortest}; give seconds from 0")
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out is {self.held_out}; give a share from 0 to below 1")
         if not all(0 < seconds < 10 for seconds in self.smoother):
@@ -123,16 +157,25 @@ def find_sources(data: DataSpec, base: Path) -> list[Source]:
     found: dict[str, tuple[Path, str, str]] = {}
     for spec in data.sources:
         folder = root / spec.folder
+        if not Path(os.path.normpath(folder)).is_relative_to(os.path.normpath(root)):
+            raise RecipeError(
+                f"{folder}: is not below the data root {root}; name a folder in it, or another --data"
+            )
         if not folder.is_dir():
             raise RecipeError(f"{folder}: no such folder; get the data, or say where they lie with --data")
         motions = (
             path for path in folder.glob(spec.pattern) if path.suffix.lower() in MOTIONS and path.is_file()
         )
-        for path in (clip for file in motions for clip in clips_in(file)):
-            if any(fnmatch(path.name, skipped) for skipped in spec.skip):
-                continue
+        paths = [
+            path
+            for path in (clip for file in motions for clip in clips_in(file))
+            if not any(fnmatch(path.name, skipped) for skipped in spec.skip)
+        ]
+        searched = _search(spec.style_from, sorted({path.name for path in paths})) if spec.style_from else {}
+        for path in paths:
             performer = _first_match(spec.performers, path.name) or spec.performer
-            found.setdefault(path.relative_to(root).as_posix(), (path, _style(spec, path, folder), performer))
+            style = _style(spec, path, folder, searched)
+            found.setdefault(path.relative_to(root).as_posix(), (path, style, performer))
     if not found:
         patterns = ", ".join(f"{spec.folder}/{spec.pattern}" for spec in data.sources)
         raise RecipeError(f"{root}: no file matches {patterns}; put motion files there or change the recipe")
@@ -151,12 +194,39 @@ def _first_match(patterns: Mapping[str, tuple[str, ...]], name: str) -> str:
     return next(matching, "")
 
 
-def _style(spec: SourceSpec, path: Path, folder: Path) -> str:
+def _search(pattern: str, names: Sequence[str]) -> dict[str, str]:
+    """Returns the group ``style`` of a regular expression in each name, empty where the expression is not found.
+
+    Some expressions take exponential time. They are searched in a process of its own, which is ended if it takes long.
+    """
+    command = [sys.executable, "-I", "-S", "-c", _SEARCH]
+    given = json.dumps([pattern, list(names)]).encode()
+    try:
+        done = subprocess.run(command, input=given, capture_output=True, timeout=SEARCH_SECONDS, check=True)
+    except subprocess.TimeoutExpired:
+        raise RecipeError(
+            f"style_from {pattern!r}: takes more than {SEARCH_SECONDS:g} s in {len(names)} names; "
+            "repeat nothing that is itself repeated"
+        ) from None
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise RecipeError(f"style_from {pattern!r}: cannot be searched ({error})") from error
+    return dict(zip(names, json.loads(done.stdout), strict=True))
+
+
+SEARCH_SECONDS = 10.0
+_SEARCH = """
+import json, re, sys
+pattern, names = json.load(sys.stdin)
+found = [re.search(pattern, name) for name in names]
+json.dump([match and match["style"] or "" for match in found], sys.stdout)
+"""
+
+
+def _style(spec: SourceSpec, path: Path, folder: Path, searched: Mapping[str, str]) -> str:
     if style := _first_match(spec.styles, path.name) or spec.style:
         return style
     if spec.style_from:
-        match = re.search(spec.style_from, path.name)
-        return match["style"] if match else ""
+        return searched[path.name]
     return "/".join(path.parent.relative_to(folder).parts)
 
 
@@ -164,22 +234,23 @@ def read_splits(path: Path) -> dict[str, str]:
     """Split by name below the data root, from ``{folder: {"train": [file, …], "val": […]}}``; empty without a file."""
     if not path.is_file():
         return {}
-    try:
-        table = json.loads(path.read_text("utf-8"))
-        rows = [
-            (f"{folder}/{file}", split)
-            for folder, lists in table.items()
-            for split in lists
-            for file in lists[split]
-        ]
-    except (ValueError, AttributeError, TypeError) as error:
-        raise RecipeError(
-            f'{path}: expected {{folder: {{"train": [file, …], "val": […]}}}} ({error})'
-        ) from error
-    unknown = sorted({split for _, split in rows} - {"train", "val"})
-    if unknown:
-        raise RecipeError(f"{path}: the split {unknown[0]!r} is unknown; name the lists train and val")
-    return dict(rows)
+    table = read_json(path, RecipeError)
+    if not isinstance(table, Mapping):
+        raise RecipeError(f'{path}: expected {{folder: {{"train": [file, …], "val": [file, …]}}}}')
+    rows: dict[str, str] = {}
+    for folder, lists in table.items():
+        splits = from_table(_Splits, lists, f"{path}: {folder!r}")
+        rows |= {f"{folder}/{file}": "train" for file in splits.train}
+        rows |= {f"{folder}/{file}": "val" for file in splits.val}
+    return rows
+
+
+@dataclass(frozen=True)
+class _Splits:
+    """The files of one folder by their split."""
+
+    train: tuple[str, ...] = ()
+    val: tuple[str, ...] = ()
 
 
 def draw_splits(styles: Mapping[str, str], held_out: float) -> dict[str, str]:

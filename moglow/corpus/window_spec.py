@@ -46,6 +46,8 @@ class WindowSpec:
             raise ValueError(
                 f"length {self.length}, overlap {self.overlap}: give at least 1 frame, overlap below 1"
             )
+        if self.length > 10**6:
+            raise ValueError(f"length is {self.length}; give at most a million frames")
         if self.order not in ORDERS:
             raise ValueError(f"order is {self.order!r}; choose one of {', '.join(ORDERS)}")
         if not 0 <= self.short < self.length:

@@ -104,7 +104,7 @@ def find_goals(
     reaches = [each for each in directions if isinstance(each, Reach)]
     frames = [frame_of(path, pin.time, str(pin)) for pin in pins]
     _refuse_doubles(pins, frames)
-    seen = [_Seen.of(context, pin) for pin in pins]
+    seen = [Seen.of(context, pin) for pin in pins]
     path = led_through(
         path, [(frame, each.place) for frame, each in zip(frames, seen, strict=True) if each.pin.world]
     )
@@ -159,7 +159,7 @@ def _willing(context: Context, joint: int) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
+class Seen:
     """The pose of a pin, on the model's skeleton and on its own, and its path's x, z and heading there."""
 
     pin: Pin
@@ -170,7 +170,7 @@ class _Seen:
     path: ControlPath
 
     @classmethod
-    def of(cls, context: Context, pin: Pin) -> "_Seen":
+    def of(cls, context: Context, pin: Pin) -> "Seen":
         clip, name = clip_of(pin.pose, str(pin))
         frame = pin.frame + (len(clip) if pin.frame < 0 else 0)
         if not 0 <= frame < len(clip):

@@ -15,7 +15,8 @@ A JSON file is a list of objects with these keys; ``joints`` may be a list there
 """
 
 import csv
-import json
+import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -23,6 +24,9 @@ from typing import Any
 
 from moglow.directing.pins import LARGEST, Direction, Look, Pin, Reach
 from moglow.errors import ControlError
+from moglow.files.descriptions import parse_json
+from moglow.files.numbers import read_number
+from moglow.files.reading import read_text
 
 COLUMNS = ("t", "pose", "frame", "joints", "world", "reach", "until", "x", "y", "z")
 MOST_BYTES = 10_000_000
@@ -69,27 +73,19 @@ def _number(row: Mapping[str, Any], key: str, place: str, default: float | None 
     value = row.get(key)
     if value in (None, "") and default is not None:
         return default
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        number = float("nan")
+    number = math.nan
+    if isinstance(value, str):
+        number = read_number(value)
+    elif isinstance(value, int | float):
+        number = float(value) if abs(value) <= LARGEST else math.inf
     if not abs(number) <= LARGEST:
-        found = "nothing" if value in (None, "") else repr(value)
+        found = "nothing" if value in (None, "") else reprlib.repr(value)
         raise ControlError(f"{place}: {key} is {found}, expected a number of at most {LARGEST:g}")
     return number
 
 
 def _text(file: Path) -> str:
-    try:
-        with open(file, "rb") as opened:
-            content = opened.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise ControlError(f"{file}: is larger than {MOST_BYTES / 1e6:g} MB; a pin file is a small table")
-        return content.decode("utf-8-sig")
-    except OSError as error:
-        raise ControlError(f"{file}: cannot be read ({error.strerror or error})") from error
-    except UnicodeDecodeError as error:
-        raise ControlError(f"{file}: not a text file in UTF-8; save it as UTF-8") from error
+    return read_text(file, MOST_BYTES, ControlError)
 
 
 def _known(keys: Sequence[str], place: str) -> None:
@@ -127,10 +123,7 @@ def _csv_rows(file: Path) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _json_rows(file: Path) -> list[tuple[str, dict[str, Any]]]:
-    try:
-        found = json.loads(_text(file))
-    except (ValueError, RecursionError) as error:
-        raise ControlError(f"{file}: is no JSON ({error}); expected a list of objects") from error
+    found = parse_json(_text(file), str(file), ControlError)
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise ControlError(f"{file}: expected a list of objects, one for each pin")
     rows = [(f"entry {number}", each) for number, each in enumerate(found, start=1)]

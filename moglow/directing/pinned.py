@@ -9,6 +9,7 @@ import numpy as np
 
 from moglow.checkpoint import Checkpoint
 from moglow.directing.beginnings import Continuation, from_a_stand
+from moglow.directing.clearance import cleared
 from moglow.directing.course import Flow
 from moglow.directing.directed import Directed, Director, Price
 from moglow.directing.gaze import look
@@ -105,7 +106,7 @@ class Directing:
         clip = encoding.decode(directed.poses, directed.path, name)
         tally.sampled(clip, directed.nats.astype(float))
         if self.foot_lock:
-            clip = bent_toes(lock_feet(clip, held=_held(clip, exact), spec=LOCK))
+            clip = bent_toes(cleared(lock_feet(clip, held=_held(clip, exact), spec=LOCK)))
         clip = look(clip, [each for each in directions if isinstance(each, Look)])
         clip = _exact(clip, exact)
         tally.written(clip)

@@ -6,7 +6,6 @@ construction.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -72,8 +71,8 @@ class Chart(ABC):
 
     @classmethod
     @abstractmethod
-    def from_json(cls, skeleton: Skeleton, data: Mapping[str, Any]) -> Self:
-        """Returns the chart that `to_json` wrote."""
+    def from_json(cls, skeleton: Skeleton, data: object, place: str = "chart") -> Self:
+        """Returns the chart that `to_json` wrote; raises `FileFormatError` with ``place`` and the key that is wrong."""
 
     @cached_property
     def groups(self) -> dict[str, slice]:

@@ -4,13 +4,15 @@ A joint that turns about two axes has a rotation vector of three numbers, the th
 A polynomial of degree five fits it to a thousandth of a radian over the range of an elbow.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from moglow.errors import FileFormatError
+from moglow.files.tables import Numbers, from_table
 from moglow.maths.rotations import Array
 
 DEGREE = 5
@@ -24,11 +26,11 @@ _TERMS = np.argwhere(
 class Curves:
     """``M`` dependent channels: their indices, the two pose channels of each and their ranges, and the polynomials."""
 
-    channels: NDArray[np.intp]  # (M,)
-    causes: NDArray[np.intp]  # (M, 2)
-    lowest: Array  # (M, 2)
-    highest: Array  # (M, 2)
-    coefficients: Array  # (M, 6, 6)
+    channels: Annotated[NDArray[np.intp], Numbers(None, whole=True)]  # (M,)
+    causes: Annotated[NDArray[np.intp], Numbers(None, 2, whole=True)]  # (M, 2)
+    lowest: Annotated[Array, Numbers(None, 2)]  # (M, 2)
+    highest: Annotated[Array, Numbers(None, 2)]  # (M, 2)
+    coefficients: Annotated[Array, Numbers(None, DEGREE + 1, DEGREE + 1)]  # (M, 6, 6)
 
     @classmethod
     def none(cls) -> Self:
@@ -72,9 +74,10 @@ class Curves:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
+    def from_json(cls, data: object, place: str = "curves") -> Self:
         """Returns the curves that `to_json` wrote."""
-        channels, causes = np.array(data["channels"], np.intp), np.array(data["causes"], np.intp)
-        return cls(
-            channels, causes, *(np.array(data[name]) for name in ("lowest", "highest", "coefficients"))
-        )
+        curves = from_table(cls, data, place, FileFormatError)
+        arrays = (curves.channels, curves.causes, curves.lowest, curves.highest, curves.coefficients)
+        if len({len(array) for array in arrays}) > 1:
+            raise FileFormatError(f"{place} should have as many causes, ranges and coefficients as channels")
+        return curves

@@ -25,7 +25,7 @@ from moglow.encodings.level_head import level_head
 from moglow.encodings.position import PositionChart
 from moglow.encodings.reduction import Reduction
 from moglow.encodings.rotation import RotationChart
-from moglow.errors import ClipError
+from moglow.errors import ClipError, FileFormatError
 from moglow.files.tables import from_table, to_table
 from moglow.maths.rotations import Array
 from moglow.motion.clip import Clip
@@ -247,11 +247,30 @@ class Encoding:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Returns the encoding that `to_json` wrote."""
-        spec = from_table(FeatureSpec, data["features"], "features")
-        chart = CHARTS[spec.encoding].from_json(Skeleton.from_json(data["skeleton"]), data["chart"])
-        return cls(spec, chart, Reduction.from_json(data["reduction"]))
+    def from_json(cls, data: object, place: str = "encoding") -> Self:
+        """Returns the encoding that `to_json` wrote; an error names ``place`` and the key that is wrong."""
+        table = from_table(_Table, data, place, FileFormatError)
+        skeleton = Skeleton.from_json(table.skeleton, f"{place} skeleton")
+        chart = CHARTS[table.features.encoding].from_json(skeleton, table.chart, f"{place} chart")
+        reduction = Reduction.from_json(table.reduction, f"{place} reduction")
+        if len(reduction.constant) != len(chart.channels):
+            raise FileFormatError(
+                f"{place} reduction is of {len(reduction.constant)} channels, the chart has {len(chart.channels)}"
+            )
+        encoding = cls(table.features, chart, reduction)
+        if not {*chart.mirror[0][reduction.kept]} <= {*reduction.kept}:
+            raise FileFormatError(f"{place} reduction kept lacks the mirror image of a channel")
+        return encoding
+
+
+@dataclass(frozen=True)
+class _Table:
+    """An encoding in JSON."""
+
+    features: FeatureSpec
+    skeleton: Mapping[str, Any]
+    chart: Mapping[str, Any]
+    reduction: Mapping[str, Any]
 
 
 def reverse_control(control: Any, xp: Any = np) -> Any:

@@ -13,7 +13,7 @@ some millimetres from the noise of a stretched leg, is bent forwards, since its 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,8 @@ from moglow.encodings.chart import Channel, Chart, to_path_frame
 from moglow.encodings.leg_solver import LegSolver
 from moglow.encodings.legs import Legs, twins_of
 from moglow.encodings.rotation import TILT_MATRIX, RotationChart, ancestors, tilt_factors
-from moglow.errors import SkeletonError
+from moglow.errors import FileFormatError, SkeletonError
+from moglow.files.tables import Numbers, from_table
 from moglow.maths.quat_matrices import apply, right_matrix
 from moglow.maths.rotations import Array
 from moglow.motion.clip import Clip
@@ -121,9 +122,28 @@ class FeetFirstChart(Chart):
         return {"body": self.body.to_json(), **self.legs.to_json()}
 
     @classmethod
-    def from_json(cls, skeleton: Skeleton, data: Mapping[str, Any]) -> Self:
-        body = RotationChart.from_json(skeleton, data["body"])
-        return cls(skeleton, body, Legs.from_json(body, data))
+    def from_json(cls, skeleton: Skeleton, data: object, place: str = "chart") -> Self:
+        table = from_table(_Table, data, place, FileFormatError)
+        body = RotationChart.from_json(skeleton, table.body, f"{place} body")
+        if {*body.joints} - {*joints_of_body(skeleton)}:
+            raise FileFormatError(f"{place} body joints should be none of the legs'")
+        constants = (table.soles, table.feet, table.lines, table.knees, table.hinges)
+        legs = len(skeleton.anatomy.legs)
+        if {constant.shape[-2] for constant in constants} != {legs}:
+            raise FileFormatError(f"{place} should have constants of {legs} legs, as the skeleton has")
+        return cls(skeleton, body, Legs(body, *constants))
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """A feet-first chart in JSON."""
+
+    body: Mapping[str, Any]
+    soles: Annotated[Array, Numbers(None, 3)]
+    feet: Annotated[Array, Numbers(None, 4)]
+    lines: Annotated[Array, Numbers(None, 3)]
+    knees: Annotated[Array, Numbers(None, 3)]
+    hinges: Annotated[Array, Numbers(2, None, 3)]
 
 
 def joints_of_body(skeleton: Skeleton) -> list[int]:

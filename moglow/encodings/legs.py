@@ -1,6 +1,5 @@
 """The legs of the feet-first chart: their constants, and their numbers in a pose. Needs numpy alone."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -103,11 +102,6 @@ class Legs:
     def to_json(self) -> dict[str, Any]:
         """Returns the constants as plain lists, without the body."""
         return {name: getattr(self, name).tolist() for name in ("soles", "feet", "lines", "knees", "hinges")}
-
-    @classmethod
-    def from_json(cls, body: RotationChart, data: Mapping[str, Any]) -> Self:
-        """Returns the legs that `to_json` wrote."""
-        return cls(body, *(np.array(data[name]) for name in ("soles", "feet", "lines", "knees", "hinges")))
 
 
 def joints_of(skeleton: Skeleton) -> tuple[NDArray[np.intp], ...]:

@@ -14,6 +14,8 @@ import numpy as np
 
 from moglow.encodings.chart import Channel, Chart, to_path_frame
 from moglow.encodings.rotation import RotationChart, ancestors
+from moglow.errors import FileFormatError
+from moglow.files.tables import from_table
 from moglow.maths.rotations import (
     Array,
     matrix_to_quat,
@@ -101,5 +103,13 @@ class PositionChart(Chart):
         return {"body": self.body.to_json()}
 
     @classmethod
-    def from_json(cls, skeleton: Skeleton, data: Mapping[str, Any]) -> Self:
-        return cls(skeleton, RotationChart.from_json(skeleton, data["body"]))
+    def from_json(cls, skeleton: Skeleton, data: object, place: str = "chart") -> Self:
+        table = from_table(_Table, data, place, FileFormatError)
+        return cls(skeleton, RotationChart.from_json(skeleton, table.body, f"{place} body"))
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A position chart in JSON."""
+
+    body: Mapping[str, Any]

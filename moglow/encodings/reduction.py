@@ -8,12 +8,14 @@ to within a tolerance in metres or radians.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moglow.encodings.curves import Curves
+from moglow.errors import FileFormatError
+from moglow.files.tables import Numbers, from_table
 from moglow.maths.rotations import Array
 
 FRAMES_A_CAUSE = 10
@@ -159,11 +161,30 @@ class Reduction:
         return plain | ({"curves": self.curves.to_json()} if len(self.curves) else {})
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
+    def from_json(cls, data: object, place: str = "reduction") -> Self:
         """Returns the reduction that `to_json` wrote."""
-        curves = Curves.from_json(data["curves"]) if "curves" in data else Curves.none()
-        matrix, constant = np.array(data["matrix"]), np.array(data["constant"])
-        return cls(np.array(data["kept"], np.intp), matrix, constant, curves)
+        table = from_table(_Table, data, place, FileFormatError)
+        curves = Curves.none() if table.curves is None else Curves.from_json(table.curves, f"{place} curves")
+        kept, rows, values = table.kept, len(table.kept) + len(curves), len(table.constant)
+        if table.matrix.shape != (rows, values):
+            raise FileFormatError(f"{place} matrix is {table.matrix.shape}, expected {(rows, values)}")
+        if not all(0 <= channel < values for channel in (*kept, *curves.channels)) or len({*kept}) != len(
+            kept
+        ):
+            raise FileFormatError(f"{place} kept should be channels from 0 to {values - 1}, each once")
+        if not all(0 <= cause < len(kept) for cause in curves.causes.flat):
+            raise FileFormatError(f"{place} curves causes should be kept channels, from 0 to {len(kept) - 1}")
+        return cls(kept, table.matrix, table.constant, curves)
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """A reduction in JSON."""
+
+    kept: Annotated[NDArray[np.intp], Numbers(None, whole=True)]
+    matrix: Annotated[Array, Numbers(None, None)]
+    constant: Annotated[Array, Numbers(None)]
+    curves: Mapping[str, Any] | None = None
 
 
 def _residual(column: Array, basis: Array) -> Array:

@@ -6,16 +6,18 @@ with all joints at their means. In these axes a mirror image only changes signs,
 pose: x (nodding) keeps its sign, y (turning) and z (leaning) change it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moglow.encodings.chart import Channel, Chart, to_path_frame
+from moglow.errors import FileFormatError
+from moglow.files.tables import Numbers, from_table
 from moglow.maths.quat_matrices import apply, expmap_to_quat, left_matrix, product, right_matrix
 from moglow.maths.rotations import (
     IDENTITY,
@@ -176,10 +178,31 @@ class RotationChart(Chart):
         }
 
     @classmethod
-    def from_json(cls, skeleton: Skeleton, data: Mapping[str, Any]) -> Self:
-        return cls(
-            skeleton, np.array(data["bones"]), np.array(data["means"]), data["carrier"], tuple(data["joints"])
-        )
+    def from_json(cls, skeleton: Skeleton, data: object, place: str = "chart") -> Self:
+        table, joints = from_table(_Table, data, place, FileFormatError), range(len(skeleton))
+        if table.bones.shape != (len(joints), 3) or table.means.shape != (len(joints), 4):
+            raise FileFormatError(
+                f"{place} has bones {table.bones.shape} and means {table.means.shape}, "
+                f"expected {(len(joints), 3)} and {(len(joints), 4)}"
+            )
+        trunk = ancestors(skeleton, skeleton.hips)
+        if table.carrier not in trunk:
+            raise FileFormatError(
+                f"{place} carrier is {table.carrier}, expected a joint from the root to the hips"
+            )
+        if len(set(table.joints)) != len(table.joints) or not set(table.joints) <= {*joints} - {*trunk}:
+            raise FileFormatError(f"{place} joints should be joints below the hips, each once")
+        return cls(skeleton, table.bones, table.means, table.carrier, table.joints)
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """A rotation chart in JSON."""
+
+    bones: Annotated[Array, Numbers(None, 3)]
+    means: Annotated[Array, Numbers(None, 4)]
+    carrier: int
+    joints: tuple[int, ...]
 
 
 def ancestors(skeleton: Skeleton, joint: int) -> list[int]:

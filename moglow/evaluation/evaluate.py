@@ -178,7 +178,8 @@ def _check(checkpoints: Mapping[str, Checkpoint], corpora: Sequence[Corpus]) -> 
 
 def _about(checkpoint: Checkpoint) -> dict[str, Any]:
     kept = ("parameters", "steps", "seconds", "minutes_of_motion")
-    return {"model": checkpoint.model} | {k: checkpoint.about[k] for k in kept if k in checkpoint.about}
+    figures = {key: checkpoint.figure(key) for key in kept}
+    return {"model": checkpoint.model} | {key: value for key, value in figures.items() if value is not None}
 
 
 def _notes(

@@ -190,10 +190,10 @@ def footstep_curve(clips: Sequence[Clip]) -> tuple[float, ...]:
 
 def stored(checkpoint: Checkpoint) -> Row | None:
     """Returns the figures of real motion that are stored in a checkpoint, or None."""
-    found = (checkpoint.about.get("validation") or {}).get("real", {})
-    kept = {
-        key: Estimate(float(found[key])) for key in ("slide_median", "slide_mean", "jerk") if key in found
+    found = {
+        key: checkpoint.figure("validation", "real", key) for key in ("slide_median", "slide_mean", "jerk")
     }
+    kept = {key: Estimate(value) for key, value in found.items() if value is not None}
     return Row(REAL, {HELD_OUT: kept}, about={"stored": True}) if kept else None
 
 

@@ -77,8 +77,11 @@ def likelihoods(
 
 def window_spec(checkpoint: Checkpoint) -> WindowSpec:
     """Returns the settings of the training windows without noise and dropout, but with the dequantisation."""
-    recipe: Any = checkpoint.about.get("recipe") or {}
-    table = recipe.get("training", {}).get("windows", {})
+    table: Any = checkpoint.about
+    for key in ("recipe", "training", "windows"):
+        table = table.get(key) if isinstance(table, Mapping) else None
+    if table is None:
+        return WindowSpec().clean()
     return from_table(WindowSpec, table, "the checkpoint's [training.windows]").clean()
 
 

@@ -14,7 +14,7 @@ from moglow.models import MODELS
 from moglow.models.model import MotionModel
 from moglow.paths.control_range import ControlRange
 from moglow.recipe import read_recipe
-from moglow.training.run import TrainingPlan
+from moglow.training.plan import TrainingPlan
 
 Card = dict[str, Any]
 
@@ -75,7 +75,7 @@ def checkpoint_card(path: Path) -> Card:
         "checkpoint": str(path),
         "model": checkpoint.model,
         "config": dict(checkpoint.config),
-        **sizes(about.pop("parameters", 0), context.pose_dim, context.size),
+        **sizes(int(checkpoint.figure("parameters") or 0), context.pose_dim, context.size),
         "moglow": checkpoint.version,
         "skeleton": f"{len(checkpoint.skeleton)} joints, {checkpoint.skeleton.names[0]} first",
         "encoding": context.encoding.spec.encoding,
@@ -84,7 +84,8 @@ def checkpoint_card(path: Path) -> Card:
         "performers": ", ".join(context.performers) or "none",
         "controls seen": _range(checkpoint.control_range),
     }
-    about.pop("recipe", None)
+    for key in ("recipe", "parameters"):
+        about.pop(key, None)
     return card | about | {"notices": list(checkpoint.notices)}
 
 

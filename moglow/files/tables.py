@@ -6,23 +6,76 @@ and `__post_init__` checks the rest (a `ValueError` there becomes an error that 
 
 import dataclasses
 import difflib
+import math
+import reprlib
 import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from moglow.errors import MoglowError, RecipeError
 
 T = TypeVar("T")
 
+LARGEST_INTEGER = 2**63 - 1
+
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
 
 
-def from_table(cls: type[T], table: object, place: str, error: type[MoglowError] = RecipeError) -> T:
+@dataclasses.dataclass(frozen=True)
+class Numbers:
+    """What an annotation says of an array in a table: ``Annotated[Array, Numbers(None, 3)]`` is any number of rows.
+
+    ``shape`` has None where any length will do; ``whole`` are whole numbers. All are finite.
+    """
+
+    shape: tuple[int | None, ...]
+    whole: bool = False
+
+    def __init__(self, *shape: int | None, whole: bool = False) -> None:
+        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "whole", whole)
+
+    def __str__(self) -> str:
+        sizes = " × ".join("n" if size is None else str(size) for size in self.shape)
+        return f"a list of {'whole ' if self.whole else ''}numbers, {sizes}"
+
+    def read(self, value: object) -> npt.NDArray[Any] | None:
+        """Returns a list of lists as an array, or None if it is no such array."""
+        if not isinstance(value, list | tuple):
+            return None
+        try:
+            array = np.array(value)
+        except (ValueError, OverflowError):  # rows of different lengths, whole numbers of any size
+            return None
+        if not array.size:
+            array = np.zeros(array.shape + tuple(size or 0 for size in self.shape[array.ndim :]), int)
+        fits = len(self.shape) == array.ndim and all(
+            size in (None, found) for size, found in zip(self.shape, array.shape, strict=True)
+        )
+        if not fits or array.dtype.kind not in ("iu" if self.whole else "iuf"):
+            return None
+        if not self.whole and not np.isfinite(array).all():
+            return None
+        return array.astype(np.intp if self.whole else float)
+
+
+def from_table(
+    cls: type[T],
+    table: object,
+    place: str,
+    error: type[MoglowError] = RecipeError,
+    *,
+    finite: bool = True,
+) -> T:
     """Returns the dataclass `cls` filled from a table; unknown keys, wrong types and missing keys are refused.
 
-    `place` begins every message, such as "recipe.toml: [training]".
+    `place` begins every message, such as "recipe.toml: [training]". With `finite`, NaN and infinity are wrong, too;
+    without it they are numbers, as in figures that were measured.
 
     >>> @dataclasses.dataclass(frozen=True)
     ... class Training:
@@ -39,9 +92,9 @@ def from_table(cls: type[T], table: object, place: str, error: type[MoglowError]
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
     for key in table:
         if key not in fields:
-            raise error(f"{place} does not know {key!r}; {suggestion(str(key), fields)}")
-    hints = typing.get_type_hints(cls)
-    values = {key: _value(hints[key], value, f"{place} {key}", error) for key, value in table.items()}
+            raise error(f"{place} does not know {_shown_key(key)}; {suggestion(str(key), fields)}")
+    hints = typing.get_type_hints(cls, include_extras=True)
+    values = {key: _value(hints[key], value, f"{place} {key}", error, finite) for key, value in table.items()}
     for name, field in fields.items():
         optional = not (field.default is field.default_factory is dataclasses.MISSING)
         if name not in values and not optional:
@@ -69,18 +122,24 @@ def to_table(value: Any) -> Any:
 
 def suggestion(wrong: str, known: typing.Iterable[str]) -> str:
     """Returns the known word that is nearest to a wrong one as a question, else the list of all."""
-    known = list(known)
+    known, wrong = list(known), wrong[:100]
     near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
 
 
-def _value(hint: Any, value: Any, place: str, error: type[MoglowError]) -> Any:
+def _value(hint: Any, value: Any, place: str, error: type[MoglowError], finite: bool) -> Any:
     """Returns `value` as the annotation `hint` asks for it, checked all the way down."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return value
     if origin in (typing.Union, types.UnionType):  # `X | None`, the only union in use
-        return None if value is None else _value(arguments[0], value, place, error)
+        return None if value is None else _value(arguments[0], value, place, error, finite)
+    if origin is Annotated:
+        (numbers,) = hint.__metadata__
+        array = numbers.read(value)
+        if array is None:
+            raise error(f"{place} should be {numbers}, it is {_shown(value)}")
+        return array
     if origin is typing.Literal:
         if value not in arguments:
             choices = ", ".join(map(repr, arguments))
@@ -91,13 +150,22 @@ def _value(hint: Any, value: Any, place: str, error: type[MoglowError]) -> Any:
         if len(kinds) != len(value):
             raise error(f"{place} should have {len(kinds)} values, it has {len(value)}")
         pairs = zip(kinds, value, strict=True)
-        return tuple(_value(kind, item, f"{place}[{i}]", error) for i, (kind, item) in enumerate(pairs))
+        return tuple(
+            _value(kind, item, f"{place}[{i}]", error, finite) for i, (kind, item) in enumerate(pairs)
+        )
     if origin is not None and issubclass(origin, Mapping) and isinstance(value, Mapping):
-        return {key: _value(arguments[1], item, f"{place}.{key}", error) for key, item in value.items()}
+        return {
+            key: _value(arguments[1], item, f"{place}.{key}", error, finite) for key, item in value.items()
+        }
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return from_table(hint, value, place.replace("] ", ".", 1) + "]" if "] " in place else place, error)
+        inner = place.replace("] ", ".", 1) + "]" if "] " in place else place
+        return from_table(hint, value, inner, error, finite=finite)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST_INTEGER:
+        raise error(f"{place} is a number of more than 63 bits; give a smaller one")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if finite and hint is float and isinstance(value, float) and not math.isfinite(value):
+        raise error(f"{place} is {value}; give a finite number")
     if hint is Path and isinstance(value, str):
         return Path(value)
     if origin is None and isinstance(value, hint) and not (hint is not bool and isinstance(value, bool)):
@@ -110,6 +178,8 @@ def _wanted(hint: Any) -> str:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return _wanted(arguments[0])
+    if origin is Annotated:
+        return str(hint.__metadata__[0])
     if origin is tuple:
         return f"a list, each {_wanted(arguments[0])}"
     if origin is not None or dataclasses.is_dataclass(hint):
@@ -117,9 +187,14 @@ def _wanted(hint: Any) -> str:
     return WORDS.get(hint, str(hint))
 
 
+def _shown_key(key: object) -> str:
+    text = str(key)
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
 def _shown(value: object) -> str:
     """Returns a value as a user wrote it, with its kind, cut to one short line."""
     kind = "a list" if isinstance(value, list | tuple) else "a table" if isinstance(value, Mapping) else None
     kind = kind or WORDS.get(type(value), type(value).__name__)
-    text = repr(value)
+    text = reprlib.repr(value) if isinstance(value, list | tuple | Mapping) else repr(value)
     return f"{text if len(text) <= 40 else text[:37] + '...'} ({kind})"

@@ -5,16 +5,20 @@ no code, so opening a stranger's file is safe; the files written here open with 
 the reverse. Reading maps the file into memory: an array costs no RAM until somebody looks at it.
 """
 
+import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from moglow.errors import FileFormatError
+from moglow.errors import FileFormatError, MoglowError
 from moglow.files.atomic import replacing
+from moglow.files.descriptions import parse_json_table
+from moglow.files.reading import open_input
 
 Array = npt.NDArray[Any]
 
@@ -26,6 +30,9 @@ DTYPES = {
 }  # fmt: skip
 CODES = {dtype: code for code, dtype in DTYPES.items()}
 LONGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors package
+DIGEST = "moglow_sha256"
+"""The key of the metadata under which a file holds the SHA-256 of its other metadata, its entries and its arrays."""
+_CHUNK = 1 << 24  # bytes of an array that are hashed or looked at together
 
 
 def write_tensors(path: str | Path, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
@@ -41,7 +48,7 @@ def write_tensors(path: str | Path, arrays: Mapping[str, Array], metadata: Mappi
     ready = {name: _storable(path, name, array) for name, array in arrays.items()}
     # Widest items first, as the safetensors package does: each array then starts on a multiple of its item.
     order = sorted(ready, key=lambda name: (-ready[name].itemsize, name))
-    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
     end = 0
     for name in order:
         begin, end = end, end + ready[name].nbytes
@@ -50,6 +57,9 @@ def write_tensors(path: str | Path, arrays: Mapping[str, Array], metadata: Mappi
             "shape": list(ready[name].shape),
             "data_offsets": [begin, end],
         }
+    header["__metadata__"][DIGEST] = _digest(
+        header, [ready[name].reshape(-1).view(np.uint8) for name in order]
+    )
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     with replacing(path) as file:
@@ -62,7 +72,8 @@ def write_tensors(path: str | Path, arrays: Mapping[str, Array], metadata: Mappi
 def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
     """Returns the arrays of a file, read-only and mapped into memory, and its metadata.
 
-    A file that is cut short, has bytes left over or is of another kind is refused with a `FileFormatError`.
+    A file that is cut short, has bytes left over or is of another kind is refused with a `FileFormatError`, and so is
+    one whose content is not that of its digest. Files of other programs have none.
     """
     path = Path(path)
     try:
@@ -70,14 +81,20 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
         data = np.memmap(path, np.uint8, mode="r", offset=0)[start:]
     except (OSError, ValueError) as error:
         raise FileFormatError(f"{path}: cannot be read as a safetensors file ({error})") from error
-    metadata = header.pop("__metadata__", {})
+    metadata = header.get("__metadata__", {})
+    entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
     arrays, covered = {}, 0
     try:
-        for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        for name, entry in sorted(entries.items(), key=lambda item: item[1]["data_offsets"]):
             begin, end = entry["data_offsets"]
+            if entry["dtype"] not in DTYPES:
+                raise ValueError(
+                    f"{name!r} has the type {entry['dtype']!r}, expected one of {', '.join(DTYPES)}"
+                )
             dtype, shape = DTYPES[entry["dtype"]], tuple(entry["shape"])
-            size = dtype.itemsize * int(np.prod(shape))
-            if begin != covered or end - begin != size or min(shape, default=0) < 0:
+            if not all(type(size) is int and size >= 0 for size in shape) or begin != covered:
+                raise ValueError(f"the header's entry for {name!r} contradicts itself")
+            if end - begin != dtype.itemsize * math.prod(shape):
                 raise ValueError(f"the header's entry for {name!r} contradicts itself")
             if end > len(data):
                 raise ValueError(
@@ -88,9 +105,48 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
             raise ValueError(f"{len(data) - covered} bytes too many at the end")
         if not all(isinstance(value, str) for value in metadata.values()):
             raise ValueError("its metadata are not all text")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if metadata.pop(DIGEST, None) not in (None, _digest(header, [data])):
+            raise ValueError("its content is not what was written: a disk or a copy has changed it")
+    except KeyError as error:
+        raise FileFormatError(f"{path}: not a sound safetensors file (no {error}); fetch it again") from error
+    except (TypeError, ValueError, AttributeError) as error:
         raise FileFormatError(f"{path}: not a sound safetensors file ({error}); fetch it again") from error
     return arrays, metadata
+
+
+def check_tensors(
+    arrays: Mapping[str, Array],
+    expected: Mapping[str, tuple[tuple[int, ...], npt.DTypeLike]],
+    place: str,
+    error: type[MoglowError] = FileFormatError,
+) -> None:
+    """Raises an error unless the arrays are those that are expected, by name, shape, type and finite values.
+
+    >>> check_tensors({"x": np.zeros(3)}, {"x": ((2,), np.float64)}, "a.safetensors")
+    Traceback (most recent call last):
+    moglow.errors.FileFormatError: a.safetensors: 'x' has the shape (3,), expected (2,)
+    """
+    for name in expected:
+        if name not in arrays:
+            raise error(f"{place}: {name!r} is missing")
+    for name, array in arrays.items():
+        if name not in expected:
+            raise error(f"{place}: {name[:80]!r} is none of its arrays")
+        shape, dtype = expected[name]
+        if array.shape != shape:
+            raise error(f"{place}: {name!r} has the shape {array.shape}, expected {shape}")
+        if array.dtype != np.dtype(dtype):
+            raise error(f"{place}: {name!r} has the type {array.dtype}, expected {np.dtype(dtype)}")
+        if not is_finite(array):
+            raise error(f"{place}: {name!r} holds a value that is not finite")
+
+
+def is_finite(array: Array) -> bool:
+    """Returns whether all values are finite; of a mapped file, a part is looked at after the other."""
+    if array.dtype.kind != "f":
+        return True
+    flat = array.reshape(-1)
+    return all(np.isfinite(flat[k : k + _CHUNK]).all() for k in range(0, len(flat), _CHUNK))
 
 
 def _storable(path: str | Path, name: str, array: Array) -> Array:
@@ -105,11 +161,18 @@ def _storable(path: str | Path, name: str, array: Array) -> Array:
 
 def _read_header(path: Path) -> tuple[dict[str, Any], int]:
     """Returns the JSON header and the offset at which the data begin."""
-    with open(path, "rb") as file:
+    with open_input(path) as file:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= min(LONGEST_HEADER, path.stat().st_size - 8):
             raise ValueError("its header is cut short or it is a file of another kind")
-        header = json.loads(file.read(length))
-    if not isinstance(header, dict):
-        raise ValueError("its header is no JSON object")
-    return header, 8 + length
+        header = parse_json_table(file.read(length), f"{path}: its header")
+    return dict(header), 8 + length
+
+
+def _digest(header: Mapping[str, Any], parts: Iterable[Array]) -> str:
+    """Returns the SHA-256 of a header without a digest, and of bytes ``(n,)``."""
+    found = hashlib.sha256(json.dumps(header, sort_keys=True, separators=(",", ":")).encode())
+    for part in parts:
+        for start in range(0, len(part), _CHUNK):
+            found.update(part[start : start + _CHUNK].data)
+    return found.hexdigest()

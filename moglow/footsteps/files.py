@@ -15,6 +15,8 @@ import numpy as np
 
 from moglow.errors import ControlError
 from moglow.files.atomic import replacing
+from moglow.files.numbers import read_number
+from moglow.files.reading import read_text
 from moglow.footsteps.footprints import Footprint, Footprints, in_order
 
 COLUMNS = ("t_on", "t_off", "foot", "x", "z", "heading", "height")
@@ -62,16 +64,7 @@ def read_footprints(file: str | Path, feet: Sequence[str]) -> Footprints:
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
     """Returns the line number and the values of each row, without comments."""
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ControlError(
-                f"{path}: {path.stat().st_size / 1e6:.0f} MB; footprints are a small table of text"
-            )
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ControlError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except UnicodeDecodeError:
-        raise ControlError(f"{path}: not a text file in UTF-8; give a CSV file of footprints") from None
+    text = read_text(path, MOST_BYTES, ControlError)
     lines = [
         (number, line)
         for number, line in enumerate(text.splitlines(), start=1)
@@ -82,10 +75,13 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
     delimiter = max(",;\t", key=lines[0][1].count)
     parsed = csv.reader((line for _, line in lines), delimiter=delimiter, skipinitialspace=True)
     decimal = {} if delimiter == "," else {ord(","): "."}
-    return [
-        (number, [value.translate(decimal) for value in row])
-        for (number, _), row in zip(lines, parsed, strict=False)
-    ]
+    try:
+        return [
+            (number, [value.translate(decimal) for value in row])
+            for (number, _), row in zip(lines, parsed, strict=False)
+        ]
+    except csv.Error as error:
+        raise ControlError(f"{path}: cannot be read ({error}); is a quote left open?") from error
 
 
 def _check_header(file: str | Path, line: int, header: Sequence[str]) -> None:
@@ -131,10 +127,7 @@ def _footprint(
 
 
 def _number(file: str | Path, line: int, name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = np.nan
+    value = read_number(text)
     if not abs(value) <= LARGEST:
         found = repr(text) if text else "nothing"
         raise ControlError(

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from moglow.errors import MotionFileError
+from moglow.files.reading import LARGEST, read_bytes
 from moglow.formats.bones import Bones
 from moglow.maths.rotations import (
     IDENTITY,
@@ -82,12 +83,7 @@ def _skeleton_of(path: Path, chosen: str | None) -> Path:
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yields the number and the words of each line that is not empty, without comments."""
-    try:
-        text = path.read_text("utf-8", "replace")
-    except OSError as error:
-        raise MotionFileError(
-            f"{path}: cannot be read ({error.strerror or error}); check the path"
-        ) from error
+    text = read_bytes(path, LARGEST, MotionFileError).decode("utf-8", "replace")
     for number, line in enumerate(text.splitlines(), start=1):
         if words := line.partition("#")[0].replace("(", " ").replace(")", " ").split():
             yield number, words

@@ -75,7 +75,8 @@ def writer_for(path: str | PathLike[str]) -> Callable[..., None]:
     suffix = Path(path).suffix.lower()
     if suffix not in EXPORTERS:
         known = ", ".join(sorted(EXPORTERS))
-        raise ExportError(f"{path}: no format for the suffix {suffix!r}; use one of {known}")
+        by_blender = "; moglow blender writes it from a .bvh file" if suffix in (".fbx", ".blend") else ""
+        raise ExportError(f"{path}: no format for the suffix {suffix!r}; use one of {known}{by_blender}")
     return EXPORTERS[suffix]
 
 

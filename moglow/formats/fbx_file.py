@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from moglow.errors import MotionFileError
+from moglow.files.reading import LARGEST, read_bytes
 
 MAGIC = b"Kaydara FBX Binary  \x00"
 _AGAIN = "get or export it again"
@@ -47,12 +48,7 @@ class Record:
 
 def read_records(path: Path) -> tuple[int, Record]:
     """Returns the version of a file, such as 7400, and a record whose children are the file's records."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise MotionFileError(
-            f"{path}: cannot be read ({error.strerror or error}); check the path"
-        ) from error
+    data = read_bytes(path, LARGEST, MotionFileError)
     try:
         if data.startswith(MAGIC):
             (version,) = struct.unpack_from("<I", data, len(MAGIC) + 2)

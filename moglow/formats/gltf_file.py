@@ -2,8 +2,8 @@
 
 import base64
 import binascii
-import json
 import struct
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow.errors import MotionFileError
+from moglow.files.descriptions import parse_json
+from moglow.files.reading import LARGEST, read_bytes
 from moglow.maths.rotations import Array
 
 Json = dict[str, Any]
@@ -34,17 +36,9 @@ class GltfFile:
     @classmethod
     def read(cls, path: Path) -> "GltfFile":
         """Reads a .glb or .gltf file; the content determines which."""
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise MotionFileError(
-                f"{path}: cannot be read ({error.strerror or error}); check the path"
-            ) from error
+        data = read_bytes(path, LARGEST, MotionFileError)
         text, chunk = _chunks(path, data) if data[:4] == b"glTF" else (data, b"")
-        try:
-            document = json.loads(text.decode("utf-8-sig"))
-        except (ValueError, RecursionError) as error:
-            raise MotionFileError(f"{path}: no JSON where glTF has it ({error}); {_AGAIN}") from error
+        document = parse_json(text.removeprefix(BOM_UTF8), f"{path} document", MotionFileError)
         asset = document.get("asset") if isinstance(document, dict) else None
         if not isinstance(asset, dict):
             raise MotionFileError(f"{path}: a glTF file has an entry 'asset', none was found; {_AGAIN}")
@@ -126,11 +120,9 @@ class GltfFile:
         if "://" in uri:
             raise ValueError(f"buffer {number} is on the network ({uri}); save it beside the file")
         try:
-            return (self.path.parent / unquote(uri)).read_bytes()
-        except OSError as error:
-            raise MotionFileError(
-                f"{self.path}: needs {uri} beside it ({error.strerror or error}); copy both files"
-            ) from error
+            return read_bytes(self.path.parent / unquote(uri), LARGEST, MotionFileError)
+        except MotionFileError as error:
+            raise MotionFileError(f"{self.path}: needs {uri} beside it ({error}); copy both files") from error
 
 
 def _chunks(path: Path, data: bytes) -> tuple[bytes, bytes]:

@@ -4,6 +4,7 @@ To add a format, write a function that returns `Bones` and add a line to `FORMAT
 inside its functions, so that other formats work without them.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from moglow.formats.fbx_motion import fbx_clips, read_fbx
 from moglow.formats.gltf_motion import gltf_clips, read_gltf
 from moglow.formats.usd_motion import read_usd, usd_clips
 from moglow.motion.clip import Clip
+from moglow.motion.clip_stream import Frames
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 _HEAD = 64  # bytes that distinguish the formats
@@ -68,12 +70,25 @@ def read_motion(
     are those of `read_bvh`; other formats declare unit and axes. With ``pose_only`` only the skeleton is needed: any
     clip of the file is read, and a file without clips is accepted.
     """
+    motion = open_motion(path, unit=unit, up=up, overrides=overrides, pose_only=pose_only)
+    return motion if isinstance(motion, Clip) else motion[:]
+
+
+def open_motion(
+    path: str | Path,
+    *,
+    unit: str | float | None = None,
+    up: str | None = None,
+    overrides: Mapping[str, str] = _NONE,
+    pose_only: bool = False,
+) -> Frames:
+    """Reads a motion file as `read_motion` does, for clips of parts of it: of a long BVH file all needs much memory."""
     file, chosen = split_name(path)
     form = format_of(file)
     if form is None:
-        from moglow.bvh.read import read_bvh  # the import takes 0.1 s
+        from moglow.bvh.read import open_bvh  # the import takes 0.1 s
 
-        return read_bvh(path, unit=unit, up=up, overrides=overrides)
+        return open_bvh(path, unit=unit, up=up, overrides=overrides)
     try:
         with np.errstate(invalid="raise", over="raise", divide="raise"):
             return _read(form, file, chosen, pose_only).clip(
@@ -127,11 +142,10 @@ def split_name(path: str | Path) -> tuple[Path, str | None]:
 
 def format_of(path: Path) -> Format | None:
     """Returns the format of a file, by its first bytes or its suffix; None is BVH."""
-    try:
-        with open(path, "rb") as file:
+    head = b""
+    if path.is_file():  # looking into a pipe would take its beginning away, or wait for ever
+        with contextlib.suppress(OSError), open(path, "rb") as file:
             head = file.read(_HEAD)
-    except OSError:
-        head = b""
     if head.lstrip()[:9].upper() == b"HIERARCHY":
         return None
     for form in FORMATS:

@@ -1,6 +1,5 @@
 """Reads the triangles of a binary glTF file, with the transforms of its nodes. Needs numpy alone."""
 
-import json
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow.errors import FileFormatError
+from moglow.files.descriptions import parse_json_table
+from moglow.files.reading import LARGEST, read_bytes
 from moglow.maths.rotations import Array, quat_to_matrix
 
 TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
@@ -20,12 +21,10 @@ TRIANGLES = 4
 def read_glb_mesh(file: str | Path) -> tuple[Array, NDArray[np.int64]]:
     """Returns the vertices ``(V, 3)`` in metres and triangles ``(F, 3)``; skins and animations are ignored."""
     try:
-        document, binary = _parts(Path(file).read_bytes(), file)
+        document, binary = _parts(read_bytes(file, LARGEST), file)
         placed = list(_placed(document, file))
         meshes = [_mesh(document, binary, mesh, matrix, file) for mesh, matrix in placed]
-    except OSError as error:
-        raise FileFormatError(f"{file}: cannot be read ({error.strerror or error})") from error
-    except (KeyError, IndexError, TypeError, ValueError, struct.error) as error:
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError, struct.error) as error:
         raise FileFormatError(
             f"{file}: is no complete binary glTF file ({error}); export it again"
         ) from error
@@ -37,7 +36,7 @@ def read_glb_mesh(file: str | Path) -> tuple[Array, NDArray[np.int64]]:
     return np.concatenate([vertices for vertices, _ in parts]), np.concatenate(faces)
 
 
-def _parts(data: bytes, file: str | Path) -> tuple[dict[str, Any], bytes]:
+def _parts(data: bytes, file: str | Path) -> tuple[Mapping[str, Any], bytes]:
     if data[:4] != b"glTF":
         raise FileFormatError(f"{file}: is no binary glTF file; export the ground as .glb")
     place, document, binary = 12, None, b""
@@ -45,7 +44,7 @@ def _parts(data: bytes, file: str | Path) -> tuple[dict[str, Any], bytes]:
         length, kind = struct.unpack("<I4s", data[place : place + 8])
         body = data[place + 8 : place + 8 + length]
         if kind == b"JSON":
-            document = json.loads(body)
+            document = parse_json_table(body, str(file))
         elif kind == b"BIN\0":
             binary = body
         place += 8 + length

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow.errors import FileFormatError
+from moglow.files.reading import read_bytes
 from moglow.maths.rotations import Array
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -16,16 +17,15 @@ CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Values per pixel by colour type: grey, RGB, palette, grey and alpha, RGBA."""
 LARGEST = 8192
 """Largest accepted number of pixels along a side."""
+LARGEST_FILE = 600_000_000
+"""Bytes; those of the largest picture, unpacked."""
 Bytes: TypeAlias = NDArray[np.uint8]
 LUMA = np.array([0.2126, 0.7152, 0.0722])
 
 
 def read_grey(file: str | Path) -> Array:
     """Returns grey values ``(rows, columns)`` from 0 to 1: the brightness of colours, without alpha."""
-    try:
-        data = Path(file).read_bytes()
-    except OSError as error:
-        raise FileFormatError(f"{file}: cannot be read ({error.strerror or error})") from error
+    data = read_bytes(file, LARGEST_FILE)
     if not data.startswith(SIGNATURE):
         raise FileFormatError(f"{file}: is no PNG picture; save the height map as a .png")
     header, packed, palette = b"", [], b""
@@ -47,7 +47,7 @@ def read_grey(file: str | Path) -> Array:
     bits = CHANNELS[colour] * depth
     stride = (width * bits + 7) // 8
     try:
-        raw = zlib.decompress(b"".join(packed))
+        raw = zlib.decompressobj().decompress(b"".join(packed), (stride + 1) * height)
     except zlib.error as error:
         raise FileFormatError(f"{file}: its pixels cannot be unpacked ({error}); export it again") from error
     if len(raw) < (stride + 1) * height:
@@ -57,6 +57,8 @@ def read_grey(file: str | Path) -> Array:
     rows = _unfiltered(raw, height, stride, max(1, bits // 8), file)
     pixels = _numbers(rows, depth, width * CHANNELS[colour]).reshape(height, width, -1)
     if colour == 3:
+        if not palette or len(palette) % 3:
+            raise FileFormatError(f"{file}: has no whole palette; save it as a grey PNG")
         table = np.frombuffer(palette, np.uint8).reshape(-1, 3) / 255.0
         return np.asarray(table[np.minimum(pixels[..., 0].astype(int), len(table) - 1)] @ LUMA)
     grey = pixels / (2.0**depth - 1)

@@ -3,7 +3,6 @@
 A file is a picture (``height.png:size=10,high=1.5``) or a mesh (``mesh.obj``, ``mesh.glb``). Needs numpy alone.
 """
 
-import hashlib
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
@@ -13,6 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from moglow.errors import ControlError
+from moglow.files.atomic import file_digest
+from moglow.files.numbers import read_number
 from moglow.ground.glb import read_glb_mesh
 from moglow.ground.height_map import HeightMap
 from moglow.ground.mesh import MeshGround
@@ -56,7 +57,7 @@ def read_ground(text: str | Ground) -> Ground:
         raise ControlError(f"ground {text}: no such file {name}")
     read, known = FILES[suffix]
     _check(text, name, values, known)
-    content = hashlib.sha256(Path(name).read_bytes()).digest()
+    content = bytes.fromhex(file_digest(Path(name)))
     return read(text, name, {**known, **values}, content)
 
 
@@ -68,10 +69,7 @@ def _parts(text: str) -> tuple[str, dict[str, float]]:
     values = {}
     for item in filter(None, map(str.strip, rest.split(","))):
         key, _, value = map(str.strip, item.partition("="))
-        try:
-            values[key] = float(value)
-        except ValueError:
-            values[key] = float("nan")
+        values[key] = read_number(value)
         if not np.isfinite(values[key]):
             raise ControlError(f"ground {text}: {key} is {value!r}; give a number")
     return name.strip(), values

@@ -57,3 +57,18 @@ def expmap_to_quat(expmap: Array) -> Array:
     out[..., :1] = np.cos(half)
     out[..., 1:] = expmap * (np.sin(half) / (2 * half))
     return out
+
+
+def quaternion_tables() -> tuple[Array, Array]:
+    """Returns linear maps of pairs: ``(16, 4)`` of ``a_i b_j`` to a product, ``(16, 9)`` of ``q_i q_j`` to a matrix.
+
+    The matrix is transposed, for vectors as rows.
+
+    >>> q, v = np.array([0.6, 0.8, 0, 0]), np.array([0.0, 1.0, 0.0])
+    >>> to_product, to_rotation = quaternion_tables()
+    >>> pairs = np.outer(q, q).ravel()
+    >>> (pairs @ to_product).round(2).tolist(), (v @ (pairs @ to_rotation).reshape(3, 3)).round(2).tolist()
+    ([-0.28, 0.96, 0.0, 0.0], [0.0, -0.28, 0.96])
+    """
+    to_product = np.stack([matrix[:, j] for matrix in _LEFT for j in range(4)])
+    return to_product, _TURN.reshape(16, 3, 3).swapaxes(-1, -2).reshape(16, 9)

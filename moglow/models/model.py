@@ -10,6 +10,9 @@ from torch import Generator, Tensor, nn
 
 from moglow.flows.bijection import State
 
+WIDEST, MOST_LAYERS = 100_000, 1000
+"""The largest width of a net, and the largest number of its layers or of a flow's steps."""
+
 
 class Loss(Protocol):
     """A function of a batch of windows that training minimises.
@@ -56,6 +59,14 @@ class MotionModel(nn.Module, ABC):
                     raise ValueError(
                         f"{name} is {getattr(self, name)!r}, expected one of {', '.join(known)}; choose one"
                     )
+
+        def must_be_bounded(self) -> None:
+            """Refuses widths and counts that no machine holds; building such a model would never end."""
+            for name, value in vars(self).items():
+                for number in value if isinstance(value, tuple) else (value,):
+                    most = MOST_LAYERS if name in ("steps", "layers", "depth", "window") else WIDEST
+                    if isinstance(number, int) and number > most:
+                        raise ValueError(f"{name} is {number}, expected at most {most}; lower it")
 
         def fitted(self, *, styles: int) -> Self:
             """Returns the settings for contexts that end in a one-hot style of this many channels; by default self."""

@@ -27,6 +27,9 @@ from moglow.maths.signals import low_pass, sample_cubic, sample_turns
 from moglow.motion.mirror import find_mirror
 from moglow.motion.skeleton import Skeleton
 
+LARGEST = 100_000_000
+"""Joints times frames that a clip is resampled to; more take over 5 GB and are taken for a mistake."""
+
 
 @dataclass(frozen=True, eq=False)
 class Clip:
@@ -133,6 +136,11 @@ class Clip:
         if not (fps > 0 and np.isfinite(fps)):
             raise ClipError(
                 f"{self.name or 'clip'}: cannot resample to {fps} frames a second; give a positive rate"
+            )
+        if not self.duration * fps * len(self.skeleton) < LARGEST:
+            raise ClipError(
+                f"{self.name or 'clip'}: {self.duration:.6g} s at {fps:g} frames a second; "
+                f"ask for at most {LARGEST // len(self.skeleton)} frames of this skeleton"
             )
         frames = int(np.floor(self.duration * fps + 1e-6)) + 1
         return self.sampled(np.arange(frames) * (self.fps / fps), fps)

@@ -3,10 +3,37 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
+from typing import Protocol
 
 import numpy as np
 
+from moglow.errors import ClipError
 from moglow.motion.clip import Clip
+from moglow.motion.skeleton import Skeleton
+
+
+class Frames(Protocol):
+    """Motion of which parts are taken as clips: a `Clip`, or a file that was read."""
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The figure."""
+
+    @property
+    def fps(self) -> float:
+        """Frames a second."""
+
+    @property
+    def name(self) -> str:
+        """What the motion is called."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> Clip: ...
+
+
+FASTEST = 10_000.0
+"""Frames a second that motion is resampled to."""
 
 
 def joined(blocks: Iterable[Clip], name: str | None = None) -> Clip:
@@ -50,6 +77,8 @@ def resampled(blocks: Iterable[Clip], fps: float) -> Iterator[Clip]:
     first = next(blocks, None)
     if first is None:
         return
+    if not 0 < fps <= FASTEST:
+        raise ClipError(f"{first.name or 'clip'}: {fps:g} frames a second; give a rate up to {FASTEST:g}")
     step = first.fps / fps
     passed, written = 0, 0  # frames so far, at the original and the new rate
     for clip, own in stretches(chain([first], blocks), margin=int(np.ceil(4 * max(step, 1.0))) + 4):

@@ -6,6 +6,7 @@ the signs of Euler channels implies Sⱼ = M, which requires a symmetric zero po
 frame) each joint has its own reflection.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations, product
 
@@ -44,11 +45,13 @@ class Mirror:
     def partners(self) -> list[int]:
         return list(self.skeleton.anatomy.partners)
 
-    def rotations(self, local: Array) -> Array:
-        """Returns mirrored local rotations ``(..., J, 4)``."""
+    def rotations(self, local: Array, joints: Sequence[int] | None = None) -> Array:
+        """Returns mirrored local rotations ``(..., J, 4)`` of all joints, or of some ``joints``."""
+        chosen = list(range(len(self.partners)) if joints is None else joints)
         turns = matrix_to_quat(-self.reflections)
         before = np.concatenate([_TURN[None], quat_conjugate(turns)[list(self.skeleton.parents[1:])]])
-        return quat_multiply(quat_multiply(before, local[..., self.partners, :]), turns)
+        theirs = local[..., np.array(self.partners)[chosen], :]
+        return quat_multiply(quat_multiply(before[chosen], theirs), turns[chosen])
 
     def positions(self, local: Array) -> Array:
         """Returns mirrored local positions ``(..., J, 3)``; joints at their offsets stay there, so lengths are kept."""

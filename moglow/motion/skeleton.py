@@ -8,15 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import chain
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from moglow.anatomy.anatomy import Anatomy, find_anatomy
-from moglow.errors import SkeletonError
+from moglow.errors import FileFormatError, SkeletonError
+from moglow.files.tables import Numbers, from_table
 from moglow.maths.rotations import Array, quat_multiply, quat_rotate
+
+CHANNELS = tuple(f"{axis}{kind}" for kind in ("position", "rotation") for axis in "XYZ")
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,15 @@ class Layout:
     unit: float = 0.01
     basis: tuple[tuple[float, ...], ...] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
     root_offset: tuple[float, ...] = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if not self.unit > 0:
+            raise ValueError(f"unit is {self.unit}; give metres per unit, above 0")
+        if [len(row) for row in self.basis] != [3, 3, 3] or len(self.root_offset) != 3:
+            raise ValueError("basis should be 3 × 3 numbers and root_offset 3")
+        for channel in chain.from_iterable(self.channels):
+            if channel not in CHANNELS:
+                raise ValueError(f"channel {channel!r} is unknown; one of {', '.join(CHANNELS)}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,23 +201,30 @@ class Skeleton:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Skeleton":
+    def from_json(cls, data: object, place: str = "skeleton") -> "Skeleton":
         """Returns the skeleton, given the result of `to_json`."""
-        layout = data["layout"]
-        return cls(
-            names=tuple(data["names"]),
-            parents=tuple(data["parents"]),
-            offsets=np.array(data["offsets"]),
-            end_sites=tuple((joint, tuple(tip)) for joint, tip in data["end_sites"]),
-            overrides=dict(data["overrides"]),
-            layout=layout
-            and Layout(
-                channels=tuple(map(tuple, layout["channels"])),
-                unit=layout["unit"],
-                basis=tuple(map(tuple, layout["basis"])),
-                root_offset=tuple(layout["root_offset"]),
-            ),
+        table = from_table(_Table, data, place, FileFormatError)
+        skeleton = cls(
+            table.names, table.parents, table.offsets, table.end_sites, table.layout, dict(table.overrides)
         )
+        if any(not 0 <= joint < len(skeleton) for joint, _ in skeleton.end_sites):
+            raise FileFormatError(f"{place} end_sites name a joint beyond the {len(skeleton)} there are")
+        if skeleton.layout and len(skeleton.layout.channels) != len(skeleton):
+            count = len(skeleton.layout.channels)
+            raise FileFormatError(f"{place} layout has {count} channels, the skeleton {len(skeleton)} joints")
+        return skeleton
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """A skeleton in JSON."""
+
+    names: tuple[str, ...]
+    parents: tuple[int, ...]
+    offsets: Annotated[Array, Numbers(None, 3)]
+    end_sites: tuple[tuple[int, tuple[float, float, float]], ...]
+    overrides: Mapping[str, str]
+    layout: Layout | None = None
 
 
 def descendants(skeleton: Skeleton, joint: int) -> Sequence[int]:

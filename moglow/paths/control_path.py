@@ -24,13 +24,19 @@ from moglow.motion.clip import Clip
 SMOOTHING = 0.25
 """Seconds (a Gaussian's deviation) over which a clip's root is smoothed into a path: the sway of single steps goes, a
 change of direction stays."""
+LONGEST = 1_000_000
+"""Frames: nine hours at 30 a second; more is taken for a mistake."""
+STEP = 0.1
+"""Metres a second from which a movement sideways or backwards is one."""
+SIDEWAYS, BACKWARDS = 0.2, 0.5
+"""Shares of its frames from which a path goes sideways, or backwards; else it is a usual walk."""
 
 
 @dataclass(frozen=True, eq=False)
 class ControlPath:
     """Ground ``positions`` ``(T, 2)`` as (x, z) in metres, ``headings`` ``(T,)`` in radians, unwrapped, at ``fps``.
 
-    ``styles`` names a style for each frame, or is None.
+    ``styles`` names a style for each frame, or is None. ``notes`` are doubts about the file that it came from.
 
     >>> arc = ControlPath.from_velocities([[1.2, 0.0, 0.5]] * 61, fps=30.0)
     >>> len(arc), arc.duration, arc.velocities()[-1].round(6).tolist()
@@ -41,6 +47,7 @@ class ControlPath:
     headings: Array
     fps: float
     styles: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         positions, headings = np.asarray(self.positions, float), np.asarray(self.headings, float)
@@ -50,6 +57,8 @@ class ControlPath:
             )
         if not len(headings):
             raise ControlError("path: no frames; give at least one")
+        if len(headings) > LONGEST:
+            raise ControlError(f"path: {len(headings)} frames; ask for at most {LONGEST}")
         if not (self.fps > 0 and np.isfinite(self.fps)):
             raise ControlError(f"path: {self.fps} frames a second; give a positive rate")
         if not (np.isfinite(positions).all() and np.isfinite(headings).all()):
@@ -115,6 +124,12 @@ class ControlPath:
         """Metres walked."""
         return float(np.linalg.norm(np.diff(self.positions, axis=0), axis=-1).sum())
 
+    def goes_sideways(self) -> bool:
+        """Returns whether the path goes sideways or backwards for a large share of its frames."""
+        forward, sideways, _ = self.velocities().T
+        aside = np.abs(sideways) > np.maximum(np.abs(forward), STEP)
+        return bool(aside.mean() > SIDEWAYS or (forward < -STEP).mean() > BACKWARDS)
+
     def velocities(self) -> Array:
         """Forward m/s, sideways m/s (left positive), turn rad/s (left positive) ``(T, 3)``; row 0 repeats row 1."""
         if len(self) == 1:
@@ -142,6 +157,10 @@ class ControlPath:
         """The same path at another rate; the last frame is the last that the old one still covers."""
         if not (fps > 0 and np.isfinite(fps)):
             raise ControlError(f"path: cannot resample to {fps} frames a second; give a positive rate")
+        if not self.duration * fps < LONGEST:
+            raise ControlError(
+                f"path: {self.duration:.6g} s at {fps:g} frames a second; ask for at most {LONGEST} frames"
+            )
         frames = int(np.floor(self.duration * fps + 1e-6)) + 1
         return replace(self.at(np.arange(frames) * (self.fps / fps)), fps=float(fps))
 

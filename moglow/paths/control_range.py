@@ -30,6 +30,11 @@ class ControlRange:
     turn: float
     slowest: float = 0.0
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value >= 0:
+                raise ValueError(f"{name} is {value}; expected a number from 0")
+
     @classmethod
     def of(cls, control: NDArray[Any]) -> Self:
         """Returns the range of controls ``(N, 3)``, all but a thousandth of them.
@@ -79,7 +84,7 @@ class ControlRange:
         for name, share in self.shares(path).items():
             worst, seen, (scale, unit) = int(np.argmax(share.round(6))), getattr(self, name), _UNITS[name]
             asked = share[worst] * max(seen, LEAST)
-            if share[worst] > TOLERANCE:
+            if share[worst] > TOLERANCE and f"{asked * scale:.1f}" != f"{seen * scale:.1f}":
                 out.append(
                     f"{name}: {asked * scale:.1f} {unit} asked at {worst / path.fps:.1f} s, "
                     f"{seen * scale:.1f} {unit} within reach"

@@ -14,6 +14,7 @@ travel, and keeps its last heading while it stands. A style holds until the next
 import csv
 import io
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +23,19 @@ from moglow.errors import ControlError
 from moglow.files.atomic import replacing
 from moglow.maths.rotations import Array, vector_to_heading
 from moglow.maths.signals import sample_monotone, smooth_gaussian
-from moglow.paths.control_path import SMOOTHING, ControlPath
+from moglow.paths.control_path import LONGEST, SMOOTHING, ControlPath
 from moglow.paths.csv_table import Table, read_table
-from moglow.paths.pace import LONGEST, Pace, follow, round_corners
+from moglow.paths.pace import Pace, follow, round_corners
 from moglow.paths.presets import PRESETS, preset
 
 FPS = 30.0
 """Frames a second, if neither the caller nor the file gives a rate."""
+FASTEST = 10_000.0
+"""Frames or metres a second that a caller may ask for."""
 DENSE = 0.1
 """Seconds: rows closer than that are a recording, kept as it is; rows further apart are key points, and smoothed."""
+DOUBTFUL = 50.0
+"""Metres between two waypoints that are rather centimetres."""
 STROLL = 0.1
 """Metres a second: a slower figure counts as standing and keeps its heading."""
 
@@ -43,6 +48,18 @@ def read_path(source: str | Path, *, fps: float | None = None, speed: float | No
     >>> read_path("line:length=3", fps=20.0).length
     3.00
     """
+    for what, value in (("fps", fps), ("speed", speed)):
+        if value is not None and not 0 < value <= FASTEST:
+            raise ControlError(f"path: {what} is {value:g}; give a number above 0 and up to {FASTEST:g}")
+    try:
+        return _read_path(source, fps, speed)
+    except ControlError as error:
+        if str(error).startswith("path: "):
+            raise ControlError(f"{source}: {str(error).removeprefix('path: ')}") from error
+        raise
+
+
+def _read_path(source: str | Path, fps: float | None, speed: float | None) -> ControlPath:
     name = str(source).partition(":")[0].strip()
     if name in PRESETS:
         return preset(str(source), fps or FPS, speed=speed)
@@ -123,11 +140,14 @@ def _waypoints(table: Table, fps: float, pace: Pace) -> ControlPath:
     if "heading" in table.columns:
         headings = np.unwrap(np.radians(table.columns["heading"][apart]))
         facing = np.interp(np.arange(len(curve.nodes)), marks, headings)
-    if table.styles is None:
-        return follow(curve, fps=fps, pace=pace, facing=facing)
-    kept = np.array(table.styles)[apart]
-    rows = np.searchsorted(marks, np.arange(len(curve.nodes)), side="right") - 1
-    return follow(curve, fps=fps, pace=pace, facing=facing, styles=kept[rows])
+    styles = None
+    if table.styles is not None:
+        rows = np.searchsorted(marks, np.arange(len(curve.nodes)), side="right") - 1
+        styles = np.array(table.styles)[apart][rows]
+    path = follow(curve, fps=fps, pace=pace, facing=facing, styles=styles)
+    longest = float(np.linalg.norm(np.diff(points[apart], axis=0), axis=-1).max())
+    doubt = f"{longest:.0f} m from one point to the next; are these centimetres? give metres"
+    return replace(path, notes=(doubt,)) if longest >= DOUBTFUL else path
 
 
 READERS: Mapping[tuple[str, ...], Callable[[Table, float, Pace], ControlPath]] = {

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from moglow.errors import ControlError
+from moglow.files.numbers import read_number
+from moglow.files.reading import read_text
 from moglow.maths.rotations import Array
 
 UNITS = {
@@ -30,8 +32,14 @@ LAYOUTS: Mapping[
 }
 LARGEST = 1e6
 """A value beyond it, 1,000 km or 11 days, is taken for a mistake."""
-MOST_BYTES = 200_000_000
-_RATE = re.compile(r"#.*\bfps\b\s*[:=]?\s*([0-9.]+)", re.IGNORECASE)
+MOST_BYTES = 100_000_000
+MOST_LINES = 2_000_000
+MOST_COLUMNS = 50
+LONGEST_FIELD = 1000
+"""Characters."""
+RATES = (1.0, 1000.0)
+"""Frames a second that a comment may give."""
+_RATE = re.compile(r"\bfps\b\s*(?:[:=]\s*)?([0-9.]+(?:e[+-]?[0-9]+)?)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,17 +66,25 @@ class Table:
 
 def read_table(path: str | Path) -> Table:
     """Reads a table; its columns decide which of `LAYOUTS` it is."""
-    text = _read_text(Path(path))
-    rate = _RATE.search(text)
-    rows = [
-        (number, line)
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
+    text = read_text(path, MOST_BYTES, ControlError)
+    if "\0" in text:
+        raise ControlError(f"{path}: not a text file; give a CSV file with columns t,x,z")
+    if text.count("\n") > MOST_LINES:
+        raise ControlError(f"{path}: more than {MOST_LINES} lines; give a path with fewer rows")
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    comments = [(number, line) for number, line in lines if line.lstrip().startswith("#")]
+    rows = [(number, line) for number, line in lines if not line.lstrip().startswith("#")]
     if not rows:
         raise ControlError(f"{path}: no header; the first row names the columns, such as t,x,z")
     delimiter = max(",;\t", key=rows[0][1].count)
-    header, *body = csv.reader((line for _, line in rows), delimiter=delimiter, skipinitialspace=True)
+    reader = csv.reader((line for _, line in rows), delimiter=delimiter, skipinitialspace=True)
+    try:
+        header, *body = reader
+    except csv.Error as error:
+        number = rows[min(reader.line_num, len(rows)) - 1][0]
+        raise ControlError(
+            f"{path}: line {number}: cannot be read ({error}); is a quote left open?"
+        ) from error
     names = _check_header(path, rows[0][0], [name.strip().lower() for name in header])
     if not body:
         raise ControlError(f"{path}: no rows after the header; give at least one")
@@ -87,29 +103,17 @@ def read_table(path: str | Path) -> Table:
         name: _numbers(path, numbers, name, [v.translate(point) for v in column])
         for name, column in columns.items()
     }
-    return Table(
-        str(path), values, styles, tuple(numbers), float(rate[1]) if rate and _is_rate(rate[1]) else None
-    )
-
-
-def _read_text(path: Path) -> str:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ControlError(f"{path}: {path.stat().st_size / 1e6:.0f} MB; a path is a small table of text")
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ControlError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise ControlError(f"{path}: not a text file in UTF-8; give a CSV file with columns t,x,z")
-    return text
+    return Table(str(path), values, styles, tuple(numbers), _rate(path, comments))
 
 
 def _check_header(path: str | Path, line: int, names: list[str]) -> list[str]:
     place = f"{path}: line {line}"
     while names and not names[-1]:
         names.pop()
+    if len(names) > MOST_COLUMNS:
+        raise ControlError(
+            f"{place}: {len(names)} columns; the first row names columns of {', '.join(UNITS)}"
+        )
     for name in names:
         if name not in UNITS and name != "style":
             near = get_close_matches(name, [*UNITS, "style"], n=1)
@@ -118,7 +122,7 @@ def _check_header(path: str | Path, line: int, names: list[str]) -> list[str]:
                 if near
                 else f"the first row names columns of {', '.join(UNITS)}, style"
             )
-            raise ControlError(f"{place}: unknown column {name!r}; {hint}")
+            raise ControlError(f"{place}: unknown column {_shown(name)}; {hint}")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ControlError(f"{place}: column {repeated[0]} is there twice")
@@ -136,12 +140,9 @@ def _check_header(path: str | Path, line: int, names: list[str]) -> list[str]:
 def _numbers(path: str | Path, lines: Sequence[int], name: str, values: Sequence[str]) -> Array:
     out = np.empty(len(values))
     for row, value in enumerate(values):
-        try:
-            out[row] = float(value)
-        except ValueError:
-            out[row] = np.nan
+        out[row] = read_number(value)
         if not abs(out[row]) <= LARGEST:
-            found = repr(value) if value else "nothing"
+            found = _shown(value) if value else "nothing"
             wanted = f"a number of {UNITS[name]}, at most {LARGEST:g}"
             raise ControlError(f"{path}: line {lines[row]}, column {name}: found {found}, expected {wanted}")
     return out
@@ -153,9 +154,26 @@ def _fill_styles(path: str | Path, lines: Sequence[int], values: list[str]) -> t
             f"{path}: line {lines[0]}, column style: nothing; name the style that the path begins in"
         )
     for row, value in enumerate(values):
+        if len(value) > LONGEST_FIELD:
+            raise ControlError(
+                f"{path}: line {lines[row]}, column style: {len(value)} characters; name a style of the model"
+            )
         values[row] = value or values[row - 1]
     return tuple(values)
 
 
-def _is_rate(text: str) -> bool:
-    return text.count(".") < 2 and text != "." and 0 < float(text) <= 1000
+def _rate(path: str | Path, comments: Sequence[tuple[int, str]]) -> float | None:
+    """The rate that the first comment with ``fps`` and a number gives, if there is one."""
+    for number, line in comments:
+        if found := _RATE.search(line):
+            rate = read_number(found[1].rstrip("."))
+            if not RATES[0] <= rate <= RATES[1]:
+                wanted = f"expected {RATES[0]:g} to {RATES[1]:g} frames a second"
+                raise ControlError(f"{path}: line {number}: fps is {_shown(found[1])}, {wanted}")
+            return rate
+    return None
+
+
+def _shown(text: str) -> str:
+    """A value for a message: quoted and short."""
+    return repr(text if len(text) <= 30 else text[:27] + "...")

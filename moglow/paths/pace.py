@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from moglow.errors import ControlError
 from moglow.maths.rotations import Array, heading_to_vector, vector_to_heading
 from moglow.maths.signals import smooth_gaussian
-from moglow.paths.control_path import SMOOTHING, ControlPath
+from moglow.paths.control_path import LONGEST, SMOOTHING, ControlPath
 
 SPACING = 0.02
 """Metres between the nodes of a curve."""
@@ -24,8 +24,6 @@ CORNER = np.radians(60.0)
 """… which it is from this angle on."""
 CUT = np.sqrt(2) - 1
 """Times the radius: no corner is missed by more than a full arc misses a right angle by."""
-LONGEST = 1_000_000
-"""Frames: nine hours at 30 a second; more is taken for a mistake."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,10 @@ class Curve:
         """The line through points ``(N, 2)`` that already lie close together on something smooth."""
         drawn = np.asarray(points, float)
         nodes: Array = drawn[np.linalg.norm(np.diff(drawn, axis=0, prepend=np.inf), axis=-1) > 1e-6]
+        if len(nodes) < 3:
+            raise ControlError(
+                "path: shorter than a millimetre; give a longer one, or the preset stand:seconds=4"
+            )
         return cls(nodes, np.unwrap(vector_to_heading(np.gradient(nodes, axis=0, edge_order=2))))
 
     @property
@@ -161,7 +163,7 @@ def check_length(metres: float) -> None:
 def _frame_count(seconds: float, fps: float) -> int:
     if not (fps > 0 and seconds * fps < LONGEST):
         raise ControlError(
-            f"path: {seconds:.0f} s at {fps} frames a second; ask for a positive rate and less than {LONGEST} frames"
+            f"path: {seconds:.6g} s at {fps:g} frames a second; ask for a positive rate and less than {LONGEST} frames"
         )
     return int(np.ceil(seconds * fps)) + 1
 

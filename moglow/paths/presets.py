@@ -13,9 +13,10 @@ from math import ceil, copysign, cos, isfinite, pi, radians, sin
 import numpy as np
 
 from moglow.errors import ControlError
+from moglow.files.numbers import read_number
 from moglow.maths.rotations import Array
-from moglow.paths.control_path import ControlPath
-from moglow.paths.pace import LONGEST, SPACING, Curve, Pace, check_length, follow, round_corners
+from moglow.paths.control_path import LONGEST, ControlPath
+from moglow.paths.pace import SPACING, Curve, Pace, check_length, follow, round_corners
 
 WALK = Pace().speed
 
@@ -120,10 +121,7 @@ def preset(text: str, fps: float = 30.0, *, speed: float | None = None) -> Contr
     for item in filter(None, map(str.strip, rest.split(","))):
         key, _, value = map(str.strip, item.partition("="))
         _known(key, known, f"{text}: {name} has no parameter {key!r}")
-        try:
-            values[key] = float(value)
-        except ValueError:
-            values[key] = float("nan")
+        values[key] = read_number(value)
         if not isfinite(values[key]):
             raise ControlError(f"{text}: {key} is {value!r}; give a number, such as {key}={known[key]:g}")
     return PRESETS[name](fps, **values)
@@ -182,9 +180,9 @@ def _around(lap: Array, fps: float, laps: float, speed: float, seconds: float) -
 
 def _lasting(path: ControlPath, seconds: float) -> ControlPath:
     """Cut, or held at its end, to last so many seconds; as it is for 0."""
-    frames = round(seconds * path.fps) + 1 if seconds else len(path)
-    if not 0 < frames <= LONGEST:
+    if not 0 <= seconds * path.fps < LONGEST:
         raise ControlError(
             f"path: {seconds:g} s at {path.fps:g} frames a second; ask for 1 to {LONGEST} frames"
         )
+    frames = round(seconds * path.fps) + 1 if seconds else len(path)
     return path.at(np.arange(frames))

@@ -27,6 +27,7 @@ from moglow.motion.foot_lock import LockSpec, bent_toes, lock_stream
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.ranking import scores
 from moglow.sampling.sampler import Sampler, Track
+from moglow.sampling.sanity import refuse_wild
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained" / "locomotion.safetensors"
 """The model inside the package."""
@@ -190,6 +191,7 @@ def finished(
     def decoded() -> Iterator[Clip]:
         start = 0
         for poses, nats in drawn:
+            refuse_wild(poses, checkpoint.context, start)
             clip = checkpoint.context.encoding.decode(poses, track.path[start : start + len(poses)])
             tally.sampled(clip, nats)
             start += len(poses)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow.checkpoint import Checkpoint, real_slide
+from moglow.corpus.context import Context
 from moglow.errors import ControlError
 from moglow.maths.rotations import Array
 from moglow.maths.signals import runs
@@ -26,6 +27,7 @@ from moglow.motion.retarget import retarget
 from moglow.paths.control_path import ControlPath
 from moglow.paths.laps import is_closed, laps_around, seen_from, steady_velocity, walked_on, without_ends
 from moglow.sampling.sampler import Sampler, Track
+from moglow.sampling.sanity import is_wild, refuse_wild
 from moglow.sampling.seams import Seam, closed, joint_features, lap_seam, stride_of, stride_seams
 
 TAKES = 6
@@ -160,9 +162,9 @@ def make_loop(
         raise ControlError(f"path: a loop of {track.path.duration:.0f} s; give at most {LONGEST:.0f}")
     standing = velocity is not None and not np.any(velocity)
     if velocity is not None and (strides or not (standing or is_closed(track.path))):
-        found = _cycles(sampler, track, velocity, strides or 1)
+        found = _cycles(sampler, checkpoint.context, track, velocity, strides or 1)
     else:
-        found = _laps(sampler, track)
+        found = _laps(sampler, checkpoint.context, track)
     found.sort(key=lambda cut: cut.seam.apart)
     loops = [_loop(checkpoint, each, spec if foot_lock else None) for each in found[:CANDIDATES]]
     slide = real_slide(checkpoint)
@@ -181,7 +183,7 @@ class _Cut:
     offset: int = 0
 
 
-def _cycles(sampler: Sampler, track: Track, velocity: Array, strides: int) -> list[_Cut]:
+def _cycles(sampler: Sampler, context: Context, track: Track, velocity: Array, strides: int) -> list[_Cut]:
     """Cycles of so many strides, each of which begins as the left foot comes down."""
     fps, blend = sampler.fps, round(BLEND * sampler.fps)
     frames = round(max(STEADY, ROUNDS * STRIDE * strides) * fps) + blend
@@ -189,7 +191,7 @@ def _cycles(sampler: Sampler, track: Track, velocity: Array, strides: int) -> li
     path = ControlPath.from_velocities(np.tile(velocity, (frames, 1)), fps, styles=styles and styles * frames)
     found = []
     tracks = [replace(track, path=path, take=take) for take in _takes(track)]
-    for source, sampled in zip(tracks, _draw(sampler, tracks), strict=True):
+    for source, sampled in _draw(sampler, context, tracks):
         features = joint_features(sampler.context.encoding, sampled[0], fps)
         starts = touchdowns(sampler.context.encoding.decode(sampled[0], path))
         seams = stride_seams(features, starts, stride_of(features, fps), strides, blend)
@@ -200,21 +202,22 @@ def _cycles(sampler: Sampler, track: Track, velocity: Array, strides: int) -> li
     return found
 
 
-def _laps(sampler: Sampler, track: Track) -> list[_Cut]:
+def _laps(sampler: Sampler, context: Context, track: Track) -> list[_Cut]:
     """Rounds of a whole path, its ends walked through."""
     fps, blend = sampler.fps, round(BLEND * sampler.fps)
     lap = without_ends(track.path)
     moving = bool(np.any(lap.velocities()))
     reach = max(0.0, min(TEMPO, STRIDE / 2 / lap.duration - 0.02)) if moving and lap.duration else 0.0
     takes = int(np.clip(ENOUGH / max(lap.duration, 1.0), FEWEST, TAKES))
-    laps = [_at_tempo(lap, 1 + reach * share) for share in np.linspace(-1, 1, takes)]
+    tempos = [_at_tempo(lap, 1 + reach * share) for share in np.linspace(-1, 1, takes)]
+    laps = dict(zip(_takes(track), tempos, strict=False))
     longer = round(OVER * fps) + 2 * blend
     tracks = [
-        replace(track, path=walked_on(each, len(each) + longer), take=take)
-        for each, take in zip(laps, _takes(track), strict=False)
+        replace(track, path=walked_on(each, len(each) + longer), take=take) for take, each in laps.items()
     ]
     found = []
-    for each, source, sampled in zip(laps, tracks, _draw(sampler, tracks), strict=True):
+    for source, sampled in _draw(sampler, context, tracks):
+        each = laps[source.take]
         features, period = joint_features(sampler.context.encoding, sampled[0], fps), len(each) - 1
         slack = min(stride_of(features, fps) // 2, longer // 3, period // 3) if moving else 0
         seam = lap_seam(features, period, slack, blend, blend)
@@ -257,14 +260,18 @@ def _at_tempo(lap: ControlPath, tempo: float) -> ControlPath:
     return lap.at(np.linspace(0, len(lap) - 1, frames + 1))
 
 
-def _draw(sampler: Sampler, tracks: Sequence[Track]) -> list[Sampled]:
+def _draw(sampler: Sampler, context: Context, tracks: Sequence[Track]) -> list[tuple[Track, Sampled]]:
+    """Samples along tracks; those in which the model loses the figure are left out, and refused if all are."""
     most = sampler.model.rows[1]
-    out: list[Sampled] = []
+    out: list[tuple[Track, Sampled]] = []
     for start in range(0, len(tracks), most):
         batch = tracks[start : start + most]
         poses, nats = (np.stack(part, 1) for part in zip(*sampler.draw(batch), strict=True))
         out += [
-            (poses[k, : len(track.path)].astype(float), nats[k, : len(track.path)].astype(float))
+            (track, (poses[k, : len(track.path)].astype(float), nats[k, : len(track.path)].astype(float)))
             for k, track in enumerate(batch)
         ]
-    return out
+    sane = [each for each in out if not is_wild(each[1][0], context).any()]
+    if not sane:
+        refuse_wild(out[0][1][0], context, 0)
+    return sane

@@ -19,6 +19,7 @@ from moglow.ground.treads import over_ground
 from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.sampler import Sampler, Track
+from moglow.sampling.sanity import refuse_wild
 
 SPEED, STEP = 0.8, 0.5
 """Metres a second of the gait on stairs, and the length of its steps where none is found."""
@@ -50,6 +51,7 @@ def walk_over(sampler: Sampler, checkpoint: Checkpoint, track: Track, ground: Gr
         raise ControlError(f"path: {way.path.duration:.0f} s over a ground; give at most {LONGEST:.0f}")
     drawn = [*sampler.draw([replace(track, path=way.gait())])]
     poses, nats = (np.concatenate(part) for part in zip(*drawn, strict=True))
+    refuse_wild(poses, checkpoint.context, 0)
     short = with_stride(encoding, poses, 1 / way.stretch)
     return Walked(encoding.decode(short, way.path), way.path, nats.astype(float))
 

@@ -1,7 +1,7 @@
 """One frame of a MoGlow as an ONNX graph, for programs without Python: state in, pose and state out; needs onnx.
 
-The graph does what `Sampler.step` does for one figure: it builds the context, samples the flow and undoes the
-standardisation. Its metadata holds what a caller needs besides.
+The graph does what `Sampler.step` does for one figure: it builds the context, samples the flow, undoes the
+standardisation, and decodes the pose. Its metadata holds what a caller needs besides.
 """
 
 import json
@@ -9,77 +9,46 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
 from moglow import __version__
 from moglow.checkpoint import Checkpoint
 from moglow.encodings.chart import PLANTED
+from moglow.encodings.feet_first import FeetFirstChart
 from moglow.errors import CheckpointError
 from moglow.files.atomic import replacing
 from moglow.sampling.fast.folded import Folded
 from moglow.sampling.fast.numpy_moglow import NumpyMoGlow
+from moglow.sampling.onnx_body import Body
+from moglow.sampling.onnx_nodes import Nodes
 
 OPSET = 17
-INPUTS = ("poses", "controls", "h", "c", "velocities", "label", "noise", "temperature")
-OUTPUTS = ("pose", "poses_after", "controls_after", "h_after", "c_after")
+WEIGHTS = ("float32", "float16", "int8")
+"""The types in which weights can be stored; the arithmetic is float32."""
 
 
-def write_onnx(checkpoint: Checkpoint, path: str | Path) -> ModelProto:
-    """Writes the step of a checkpoint to ``path`` and returns the model."""
+def write_onnx(checkpoint: Checkpoint, path: str | Path, *, weights: str = "float32") -> ModelProto:
+    """Writes the step of a checkpoint to ``path``, its weights stored as one of `WEIGHTS`, and returns the model."""
+    if weights not in WEIGHTS:
+        raise CheckpointError(f"weights as {weights!r}: expected one of {', '.join(WEIGHTS)}")
     if checkpoint.model != "moglow" or not NumpyMoGlow.covers(checkpoint.config):
         raise CheckpointError(
             f"{path}: a {checkpoint.model} model cannot be exported; train one of model moglow"
         )
-    model = _Frame(checkpoint).model()
+    model = _Frame(checkpoint, weights).model()
     checker.check_model(model)
     with replacing(path) as file:
         file.write(model.SerializeToString())
     return model
 
 
-class _Graph:
-    """Nodes and constants of a graph as they are added; values are names."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: dict[str, NDArray[Any]] = {}
-
-    def constant(self, values: Any, dtype: str = "float32") -> str:
-        name = f"k{len(self.constants)}"
-        self.constants[name] = np.asarray(values, dtype)
-        return name
-
-    def op(self, kind: str, *inputs: str, out: str | None = None, **attributes: Any) -> str:
-        name = out or f"v{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
-        return name
-
-    def part(self, value: str, start: int, stop: int, axis: int = -1) -> str:
-        """Columns from one to another."""
-        numbers = (self.constant([number], "int64") for number in (start, stop, axis))
-        return self.op("Slice", value, *numbers)
-
-    def joined(self, *values: str, axis: int = -1, out: str | None = None) -> str:
-        return self.op("Concat", *values, axis=axis, out=out)
-
-    def reshaped(self, value: str, *shape: int, out: str | None = None) -> str:
-        return self.op("Reshape", value, self.constant(shape, "int64"), out=out)
-
-    def affine(self, value: str, weight: Any, bias: Any) -> str:
-        return self.op("Add", self.op("MatMul", value, self.constant(weight)), self.constant(bias))
-
-    def scaled(self, value: str, scale: Any, shift: Any, out: str | None = None) -> str:
-        return self.op("Add", self.op("Mul", value, self.constant(scale)), self.constant(shift), out=out)
-
-
 class _Frame:
     """The frame of one checkpoint."""
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, weights: str) -> None:
         self.checkpoint, self.context = checkpoint, checkpoint.context
         self.folded = Folded.of(checkpoint.config, checkpoint.weights)
-        self.graph = _Graph()
+        self.graph = Nodes(weights)
         self.cells = sum(len(step.cells) for step in self.folded.steps)
 
     def model(self) -> ModelProto:
@@ -102,26 +71,31 @@ class _Frame:
         kept = graph.part("poses", 1, history, axis=1)
         graph.joined(kept, graph.reshaped(pose, 1, 1, dim), axis=1, out="poses_after")
         graph.op("Identity", graph.part(seen, 1, 1 + history, axis=1), out="controls_after")
-        shapes = {
+        state = {
             "poses": [1, history, dim], "controls": [1, history, 3],
             "h": [self.cells, 1, hidden], "c": [self.cells, 1, hidden],
+        }  # fmt: skip
+        given = state | {
             "velocities": [1, 1 + ahead, 3], "label": [1, context.labels],
             "noise": [1, dim + folded.degrees], "temperature": [1],
         }  # fmt: skip
-        inputs = [name for name in INPUTS if name != "label" or context.labels]
-        after = {"pose": [1, dim]} | {
-            f"{name}_after": shapes[name] for name in ("poses", "controls", "h", "c")
-        }
-        made = helper.make_graph(
+        if not context.labels:
+            del given["label"]
+        made = {"pose": [1, dim]} | {f"{name}_after": shape for name, shape in state.items()}
+        if self.decodes:
+            Body(context.encoding, graph).decode("pose", "place")
+            given["place"] = [1, 3]
+            made |= {"rotations": [1, len(context.encoding.skeleton), 4], "position": [1, 3]}
+        whole = helper.make_graph(
             graph.nodes,
             "frame",
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, shapes[name]) for name in inputs],
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, after[name]) for name in OUTPUTS],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in given.items()],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in made.items()],
             [numpy_helper.from_array(values, name) for name, values in graph.constants.items()],
         )
         opset = [helper.make_opsetid("", OPSET)]
         model = helper.make_model(
-            made, producer_name="moglow", producer_version=__version__, opset_imports=opset
+            whole, producer_name="moglow", producer_version=__version__, opset_imports=opset
         )
         model.ir_version = 8
         helper.set_model_props(model, {"moglow": json.dumps(self._facts())})
@@ -130,7 +104,7 @@ class _Frame:
     def _facts(self) -> dict[str, Any]:
         """What a caller needs besides the graph: rates, names, and where motions start."""
         context = self.context
-        return {
+        facts = {
             "fps": context.fps,
             "history": context.spec.history,
             "lookahead": context.spec.lookahead,
@@ -142,8 +116,16 @@ class _Frame:
             "control_deviation": np.asarray(context.control_deviation).tolist(),
             "skeleton": context.encoding.skeleton.to_json(),
         }
+        if isinstance(chart := context.encoding.chart, FeetFirstChart):
+            facts |= {"bones": chart.body.bones.tolist(), "carrier": chart.body.carrier}
+        return facts
 
-    def _standard(self, graph: _Graph, velocities: str) -> str:
+    @property
+    def decodes(self) -> bool:
+        """Whether the graph decodes poses; those of other encodings end at the channels."""
+        return isinstance(self.context.encoding.chart, FeetFirstChart)
+
+    def _standard(self, graph: Nodes, velocities: str) -> str:
         shifted = graph.op("Sub", velocities, graph.constant(self.context.control_mean))
         return graph.op("Div", shifted, graph.constant(self.context.control_deviation))
 
@@ -168,7 +150,7 @@ class _Frame:
                 before = [
                     graph.reshaped(graph.part(name, cell, cell + 1, axis=0), 1, hidden) for name in "hc"
                 ]
-                gates = graph.op("MatMul", graph.joined(said, before[0]), graph.constant(weight))
+                gates = graph.op("MatMul", graph.joined(said, before[0]), graph.matrix(weight))
                 more = (
                     graph.constant(bias) if depth else graph.part(given, 4 * k * hidden, 4 * (k + 1) * hidden)
                 )

@@ -34,6 +34,12 @@ ENDINGS = 8
 """Endings that are sampled; the best is taken."""
 
 
+FAR = 1e3
+"""Standard deviations to which poses are bounded, so that what a model does with impossible controls stays finite.
+
+Recordings stay below 15, and sampled motion that looks right too; `moglow.sampling.generate` refuses what does not."""
+
+
 class StepModel(Protocol):
     """What the sampler asks of a model: the numpy one, or a torch one that works on tensors on its device."""
 
@@ -152,7 +158,7 @@ class Sampler:
         seen = xp.concatenate([before, controls], 1)
         vector = self.context.build(poses, seen, style)
         target, nats, memory = self.model.step(vector, memory, noise, temperature=self.temperature)
-        pose = self.context.from_target(target, poses[:, -1], controls[:, 0])
+        pose = _bounded(xp, self.context.from_target(target, poses[:, -1], controls[:, 0]))
         poses = xp.concatenate([poses[:, 1:], pose[:, None]], 1)
         after = poses, seen[:, 1 : 1 + before.shape[1]], memory
         return after, self.context.physical_pose(pose), nats - self.context.log_scale
@@ -320,3 +326,10 @@ class Sampler:
         path = path.resample(self.fps)
         poses = [pose[0] for pose, _ in self.draw([Track(path, seed, take)])]
         return self.context.encoding.decode(np.stack(poses), path, name)
+
+
+def _bounded(xp: Any, pose: Any) -> Any:
+    """Standardised poses as they are, up to `FAR`; what is not a number becomes that as well."""
+    if xp is np:
+        return np.fmax(np.fmin(pose, np.float32(FAR)), np.float32(-FAR))
+    return xp.nan_to_num(pose, nan=FAR).clip(-FAR, FAR)

@@ -74,9 +74,8 @@ class Classifier:
             raise CheckpointError(
                 f"a {checkpoint.model} has no likelihood to classify by; train another model, such as moglow"
             )
-        found: Any = (checkpoint.about.get("validation") or {}).get("styles") or {}
-        temperature = float(found.get("temperature", TEMPERATURE))
-        return cls(model, context, temperature, calibrated="temperature" in found)
+        found = checkpoint.figure("validation", "styles", "temperature")
+        return cls(model, context, found or TEMPERATURE, calibrated=found is not None)
 
     def classify(self, clip: Clip) -> StyleProbabilities:
         """Returns the style probabilities of a clip, whose skeleton and rate may differ from the model's."""

@@ -9,6 +9,7 @@ from moglow import __version__
 from moglow.checkpoint import Checkpoint
 from moglow.errors import ExportError, MoglowError
 from moglow.files.atomic import refuse_overwriting, replacing
+from moglow.files.numbers import read_number
 from moglow.formats.export import EXPORTERS, check_options, export
 from moglow.motion.clip import Clip
 from moglow.sampling.sampler import Sampler
@@ -92,10 +93,7 @@ def speeds_of(given: tuple[str, ...]) -> dict[str, float]:
         name, _, value = (part.strip() for part in text.partition("="))
         if name not in GAITS:
             raise MoglowError(f"--speed {text}: there is no gait {name!r}; known are {', '.join(GAITS)}")
-        try:
-            out[name] = float(value)
-        except ValueError:
-            out[name] = 0.0
+        out[name] = read_number(value)
         if not 0.2 <= out[name] <= 12:
             raise MoglowError(f"--speed {text}: give {name}= and 0.2 to 12 metres a second")
     return out

@@ -35,6 +35,7 @@ from moglow.paths.control_path import ControlPath
 from moglow.sampling.generate import LOCK
 from moglow.sampling.on_ground import LONGEST, walk_over
 from moglow.sampling.sampler import Sampler, Track
+from moglow.sampling.sanity import refuse_no_body, refuse_wild
 
 CHOICE = 6
 """Takes among which the one is chosen whose steps are most like footprints that come without a path."""
@@ -115,6 +116,7 @@ class Footwork:
         asked = read_footprints(self.follow, feet) if self.follow else None
         ground = read_ground(self.ground) if self.ground else None
         done = footed(sampler, model, track, asked, ground, rig, foot_lock=foot_lock, implied=implied)
+        refuse_no_body(done.clip)
         if self.write:
             self.write.parent.mkdir(parents=True, exist_ok=True)
             write_footprints(done.prints, feet, self.write)
@@ -203,6 +205,7 @@ def _sampled(
         walked = walk_over(sampler, model, track, ground)
         return walked.clip, walked.path, walked.nats
     poses, nats = (np.concatenate(part) for part in zip(*sampler.draw([track]), strict=True))
+    refuse_wild(poses, model.context, 0)
     return model.context.encoding.decode(poses, track.path), track.path, nats.astype(float)
 
 

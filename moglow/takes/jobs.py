@@ -1,14 +1,14 @@
 """What `moglow generate` is to make: which motions, in which files, in which process."""
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from moglow.compute.launch import process_number
 from moglow.errors import ControlError, MoglowError
 from moglow.files.atomic import check_output
-from moglow.formats.export import EXPORTERS
+from moglow.formats.export import writer_for
 
 FOLDER = Path("takes")
 """Where the motions of several paths go if nobody says."""
@@ -58,9 +58,7 @@ def plan(controls: Sequence[str], out: Path | None, takes: int) -> list[Job]:
         raise MoglowError(
             f"{out}: one file for {len(paths)} paths; give a folder, or a pattern such as 'takes/{{}}{out.suffix}'"
         )
-    if out.suffix.lower() not in EXPORTERS:
-        known = ", ".join(sorted(EXPORTERS))
-        raise MoglowError(f"{out}: no format for the suffix {out.suffix!r}; use one of {known}")
+    writer_for(out)  # refuses a suffix without a format
     names = _names(paths)
     targets = [out.with_name(out.name.replace("{}", name)) for name in names]
     return [
@@ -88,8 +86,8 @@ def find_share(shard: str | None) -> tuple[int, int]:
     (2, 8)
     """
     if shard is None:
-        return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    match = re.fullmatch(r"(\d+)/(\d+)", shard.strip())
+        return process_number()
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", shard.strip())
     part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 1 <= part <= parts:
         raise MoglowError(f"--shard {shard}: give part/parts, from 1/8 to 8/8")

@@ -2,33 +2,31 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from moglow import __version__
-from moglow.checkpoint import BEST, Checkpoint, likelihood_terms, real_figures, real_slide
+from moglow.checkpoint import Checkpoint, likelihood_terms, real_figures, real_slide
 from moglow.directing.pinned import Pinned
-from moglow.errors import ExportError
-from moglow.files.atomic import file_digest, refuse_overwriting, sweep
+from moglow.errors import ClipError, ControlError, ExportError, MoglowError
+from moglow.files.atomic import refuse_overwriting, sweep
 from moglow.files.locks import locked, locked_in_turn
 from moglow.formats.export import check_options, export_blocks, root_options
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import resampled
 from moglow.motion.root_motion import on_root
-from moglow.paths.control_path import ControlPath
-from moglow.paths.csv_files import read_path
-from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Motion, motions, styled, within_range
+from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Motion, motions
 from moglow.sampling.loops import Loop, make_loop
 from moglow.sampling.ranking import scores
 from moglow.sampling.sampler import Sampler, Track
-from moglow.takes.directions import Directions, price_lines
-from moglow.takes.footwork import Footed, Footwork
+from moglow.sampling.sanity import bodies, refuse_no_body
+from moglow.takes.directions import price_lines
+from moglow.takes.footwork import Footed
 from moglow.takes.jobs import Job, find_share, plan, share
+from moglow.takes.orders import Order, Wish, named, orders_of, settings_of
 from moglow.takes.sidecars import (
     Figures,
     agrees,
@@ -44,50 +42,9 @@ Made: TypeAlias = Motion | Loop | Footed | Pinned
 """Knows the figures of a motion once its blocks have passed."""
 Passed: TypeAlias = Callable[[int, int, int], None]
 """Is told the frames of finished motions, those of all, and those of the motion that is being made."""
+LISTED = 5
+"""Failed paths that the last error describes."""
 THERE = "is there already, made with the same settings (--overwrite makes it again)"
-
-
-@dataclass(frozen=True)
-class Wish:
-    """The options of `moglow generate` that are the same for all of its motions."""
-
-    checkpoint: Path | None
-    takes: int
-    rank: bool
-    seed: int
-    temperature: float | None
-    style: str | None
-    performer: str | None
-    fps: float | None
-    unit: str | None
-    skeleton: Path | None
-    foot_lock: bool
-    loop: bool
-    strides: int | None
-    in_place: bool
-    root_motion: bool
-    mirror: bool
-    footwork: Footwork
-    as_asked: bool
-    strict: bool
-    device: str
-    shard: str | None
-    overwrite: bool
-    directions: Directions = field(default_factory=Directions)
-
-
-@dataclass(frozen=True, eq=False)
-class Order:
-    """A take to make: its path, its file, and the settings by which a finished one is known."""
-
-    path: ControlPath
-    take: int
-    performer: str | None
-    target: Path
-    settings: Mapping[str, Any]
-    warnings: tuple[str, ...]
-    implied: bool = False
-    """Whether the path comes from footprints."""
 
 
 def make_takes(
@@ -121,11 +78,17 @@ def make_takes(
     sampler = Sampler.of(model, temperature=temperature, device=wish.device)
     skeleton = wish.skeleton or wish.directions.continued
     rig = read_rig(skeleton) if skeleton else None
-    common = _settings(wish, sampler)
+    common = settings_of(wish, sampler)
     orders: list[Order] = []
+    failed: dict[Job, str] = {}
     for job in jobs:
         found = _found(job, wish)
-        for order in _orders(job, wish, model, common):
+        try:
+            ordered = orders_of(job, wish, model, common)
+        except ControlError as error:
+            failed[job] = str(error)
+            continue
+        for order in ordered:
             done = None if wish.overwrite else _finished_file(order, found)
             if done and not wish.rank:
                 yield f"{done[0]}: {THERE}"
@@ -137,21 +100,37 @@ def make_takes(
     for folder in {job.target.parent for job in jobs}:
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
-    yield from _written(orders, wish, _made(orders, wish, sampler, model, rig), model, passed)
+    lost: dict[str, str] = {}
+    yield from _written(orders, wish, _made(orders, wish, sampler, model, rig), model, passed, lost)
+    failed |= {job: lost[job.control] for job in jobs if job.control in lost}
     if wish.rank:
-        for job in jobs:
+        for job in (job for job in jobs if job not in failed):
             with locked(job.target):
-                yield from _rank(job, list(_orders(job, wish, model, common)), wish, model)
+                yield from _rank(job, list(orders_of(job, wish, model, common)), wish, model)
+    if failed:
+        raise _summary(list(failed.values()), len(jobs))
+
+
+def _summary(failures: Sequence[str], jobs: int) -> MoglowError:
+    """Returns one error for the paths of which no motion was made; the others are written."""
+    if jobs == 1:
+        return ControlError(failures[0])
+    more = f"; and {len(failures) - LISTED} more" if len(failures) > LISTED else ""
+    return ControlError(f"{len(failures)} of {jobs} paths failed: {'; '.join(failures[:LISTED])}{more}")
 
 
 def _written(
     orders: Sequence[Order],
     wish: Wish,
-    making: Iterator[tuple[Iterator[Clip], Made]],
+    making: Iterator[tuple[Iterator[Clip], Made | None]],
     model: Checkpoint,
     passed: Passed,
+    lost: dict[str, str],
 ) -> Iterator[str]:
-    """Writes each motion while its file is locked, and yields a line on it if it waits for no rank."""
+    """Writes each motion while its file is locked, and yields a line on it if it waits for no rank.
+
+    What is no motion of a body is not written; ``lost`` takes its path and the reason, and the rest is made.
+    """
     total, so_far = sum(len(order.path) for order in orders), 0
     about = {"real_motion": real_figures(model), "likelihood_is": likelihood_terms(model)}
     options: dict[str, Any] = {"unit": wish.unit} if wish.unit else {}
@@ -165,22 +144,30 @@ def _written(
                 write = partial(
                     export_blocks, counted, **options, **root_options(order.target, wish.root_motion)
                 )
-                figures = write_motion(order.target, write, partial(_figures, order, counted, made, about))
-                line = describe(order.target, figures)
-                known = figures
+                said = partial(_figures, order, counted, made, about)
+                try:
+                    known = write_motion(order.target, write, said)
+                except (ClipError, ControlError) as error:
+                    control = order.settings["control"]
+                    lost.setdefault(control, named(error, control))
+                    continue
+                line = describe(order.target, known)
             so_far += len(order.path)
             yield from () if wish.rank else [line, *price_lines(known)]
 
 
-def _figures(order: Order, counted: "_Counted", made: Made, about: Mapping[str, Any]) -> dict[str, Any]:
+def _figures(
+    order: Order, counted: "_Counted", made: Made | None, about: Mapping[str, Any]
+) -> dict[str, Any]:
     """Returns what is said of a motion once all of its blocks have passed."""
+    assert made is not None, "blocks that pass are those of a motion"
     length = {"fps": counted.fps, "frames": counted.frames}
     return {**order.settings, "warnings": list(order.warnings), **length, **made.figures, **about}
 
 
 def _made(
     orders: Sequence[Order], wish: Wish, sampler: Sampler, model: Checkpoint, rig: Clip | None
-) -> Iterator[tuple[Iterator[Clip], Made]]:
+) -> Iterator[tuple[Iterator[Clip], Made | None]]:
     """For each order the blocks of its motion, and who knows its figures once they have passed."""
     tracks = [Track(order.path, wish.seed, order.take, order.performer) for order in orders]
     if wish.directions:
@@ -192,74 +179,35 @@ def _made(
         return
     if wish.footwork:
         for order, track in zip(orders, tracks, strict=True):
-            made = wish.footwork.made(
-                sampler, model, track, rig, foot_lock=wish.foot_lock, implied=order.implied
-            )
+            try:
+                made = wish.footwork.made(
+                    sampler, model, track, rig, foot_lock=wish.foot_lock, implied=order.implied
+                )
+            except (ClipError, ControlError) as error:
+                yield _raising(error), None
+                continue
             clip = made.clip.resample(wish.fps) if wish.fps else made.clip
             yield _placed(iter([clip]), wish), made
         return
     if not wish.loop:
         for motion in motions(sampler, model, tracks, foot_lock=wish.foot_lock):
-            yield _placed(_as_wished(motion.blocks, rig, wish), wish), motion
+            yield _placed(bodies(_as_wished(motion.blocks, rig, wish)), wish), motion
         return
     for track in tracks:
-        loop = make_loop(sampler, model, track, spec=LOCK, strides=wish.strides, foot_lock=wish.foot_lock)
-        lap = loop.finished(rig, wish.fps, in_place=wish.in_place)
+        try:
+            loop = make_loop(sampler, model, track, spec=LOCK, strides=wish.strides, foot_lock=wish.foot_lock)
+            lap = loop.finished(rig, wish.fps, in_place=wish.in_place)
+            refuse_no_body(lap)
+        except (ClipError, ControlError) as error:
+            yield _raising(error), None
+            continue
         yield _rooted(iter([lap.mirrored() if wish.mirror else lap]), wish), loop
 
 
-def _settings(wish: Wish, sampler: Sampler) -> dict[str, Any]:
-    """What decides about the bytes of a motion, apart from its path and its take."""
-    file = wish.checkpoint or PRETRAINED
-    file = file / BEST if file.is_dir() else file
-    return {
-        "moglow": __version__,
-        "model": file.name,
-        "model_sha256": file_digest(file),
-        "device": sampler.device,
-        "seed": wish.seed,
-        "temperature": sampler.temperature,
-        "style": wish.style,
-        "foot_lock": wish.foot_lock,
-        "loop": wish.loop,
-        "strides": wish.strides,
-        "in_place": wish.in_place,
-        "root_motion": wish.root_motion,
-        "mirror": wish.mirror,
-        "asked_fps": wish.fps,
-        "skeleton": wish.skeleton and str(wish.skeleton),
-        "skeleton_sha256": wish.skeleton and file_digest(wish.skeleton),
-        **wish.directions.settings(),
-        "axes": "Y up, +Z forward",
-        **wish.footwork.settings,
-    }
-
-
-def _orders(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) -> list[Order]:
-    implied = wish.footwork.path(job.control, model)
-    path = implied or read_path(job.control, fps=model.context.fps)
-    path = styled(path, wish.style).resample(model.context.fps)
-    path, warnings = within_range(model, path, as_asked=wish.as_asked, strict=wish.strict)
-    cast = [(take, model.context.cast(wish.performer, wish.seed, take)) for take in job.takes]
-    content = [path.positions.tobytes(), path.headings.tobytes(), repr(path.styles).encode()]
-    settings = {
-        **common,
-        "control": job.control,
-        "control_sha256": sha256(b"".join(content)).hexdigest(),
-        "unit": "m" if job.target.suffix != ".bvh" else wish.unit or ("the rig's" if wish.skeleton else "cm"),
-    }
-    return [
-        Order(
-            path,
-            take,
-            performer,
-            job.waiting(take) if wish.rank else job.place(take),
-            {**settings, "take": take, "performer": performer},
-            tuple(warnings),
-            implied is not None,
-        )
-        for take, performer in cast
-    ]
+def _raising(error: MoglowError) -> Iterator[Clip]:
+    """Blocks of a motion that could not be made."""
+    yield from ()
+    raise error
 
 
 def _places(job: Job, wish: Wish) -> list[Path]:

@@ -20,6 +20,7 @@ from moglow.paths.csv_files import read_path
 from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Take, motions, styled, within_range
 from moglow.sampling.loops import make_loop
 from moglow.sampling.sampler import Sampler, Track
+from moglow.sampling.sanity import bodies
 from moglow.takes.directions import read_whole
 from moglow.takes.footwork import as_prints, footed
 
@@ -89,7 +90,7 @@ def generate(
         Sampler.of(model, temperature=temperature),
         Track(path, seed, 0, model.context.cast(performer, seed, 0)),
     )
-    about: dict[str, Any] = {"real": real_figures(model), "warnings": tuple(warnings)}
+    about: dict[str, Any] = {"real": real_figures(model), "warnings": (*path.notes, *warnings)}
     if pins or continued is not None:
         if loop or ground is not None or asked is not None:
             raise ControlError(
@@ -117,7 +118,7 @@ def generate(
         lap = make_loop(sampler, model, track, spec=LOCK, strides=strides, foot_lock=foot_lock)
         return Take(lap.finished(rig), seed, track.take, lap.path, lap.measured, lap=lap.lap, **about)
     motion = next(motions(sampler, model, [track], foot_lock=foot_lock))
-    clip = joined(on_rig(motion.blocks, rig))  # first, since it is measured while the blocks pass
+    clip = joined(bodies(on_rig(motion.blocks, rig)))  # first, since it is measured while the blocks pass
     return Take(clip, seed, track.take, path, motion.measured(), **about)
 
 

@@ -44,12 +44,19 @@ COMPACT: Mapping[str, Mapping[str, Any]] = {
 
 
 TUNED: Mapping[str, Any] = {
-    "rate": 5e-4,
+    "rate": 1e-3,
+    "rate_floor": 1e-5,
     "warmup": 50,
+    "average": 0.99,  # of some hundred steps; the weights before the start count in it
     "validate_every": 500,
-    "steps": 1500,
+    "steps": 2500,
+    "choose": "likelihood",  # roll-outs are as good at the start, in the old styles
+    "rehearsal": {"minutes": 8.0, "borrowed": 0.3},
 }
 """What a start from a checkpoint changes in [training]."""
+
+STYLE_DROPOUT = 0.1
+"""Share of windows without a style, for a start: motion in any style is known already."""
 
 
 def compact() -> dict[str, dict[str, Any]]:
@@ -63,7 +70,8 @@ def tuned(checkpoint: Checkpoint) -> dict[str, dict[str, Any]]:
     recipe = checkpoint.about.get("recipe", {}).get("training", {})
     if "windows" in recipe:
         training["windows"] = copy.deepcopy(dict(recipe["windows"]))
-    return {"training": {**training, **TUNED}}
+    training["windows"]["style_dropout"] = STYLE_DROPOUT
+    return {"training": {**training, **copy.deepcopy(dict(TUNED))}}
 
 
 def steps_for(minutes: float) -> int:

@@ -21,6 +21,12 @@ Floats = NDArray[np.float32]
 
 WALK = 1.5
 """m/s: the pace below which most rehearsal moves, as most motion does."""
+LITTLE = 0.35
+"""m/s sideways or backwards below which clips have no such motion: hips sway by less in a walk."""
+FARTHEST = 50.0
+"""Deviations from the mean that no pose of a rehearsal exceeds."""
+MOVES = (0.12, 0.5, 0.15, 0.13, 0.1)
+"""Chances of standing and turning, of going forward, sideways, back and askew."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +34,14 @@ class RehearsalSpec:
     """How much a model rehearses; [training.rehearsal], for a start from a checkpoint."""
 
     minutes: float = 0.0  # of its own motion; 0 turns it off
+    share: float = 0.5  # of the training motion; clips, or the rehearsal, are repeated to reach it
     seconds: float = 12.0  # of each motion
     warm: float = 2.0  # seconds before it, which are discarded
-    temperature: float = 1.0  # of the samples; at 1 they are what the model gives the highest density
+    temperature: float = 0.8  # of the samples; at 1 they tremble, far below it they lose variety
     usual: float = 0.3  # share of the motions with the default labels; the others have random ones
+    borrowed: float = 0.0
+    """Share of the motions that go sideways or backwards and are learnt under the labels of new clips without such
+    motion."""
 
     def __post_init__(self) -> None:
         if self.minutes < 0 or self.seconds <= 1 or self.warm < 0 or self.temperature < 0:
@@ -39,9 +49,32 @@ class RehearsalSpec:
                 f"minutes {self.minutes}, seconds {self.seconds}, warm {self.warm}, temperature {self.temperature}: "
                 "give positive numbers, more than a second"
             )
+        if not 0 < self.share < 1:
+            raise ValueError(f"share is {self.share}: give a number between 0 and 1")
+        if not (0 <= self.usual <= 1 and 0 <= self.borrowed <= 1):
+            raise ValueError(f"usual {self.usual}, borrowed {self.borrowed}: a share lies between 0 and 1")
 
 
-def rehearsed(
+def joined(corpus: Corpus, more: Corpus, share: float) -> Corpus:
+    """Returns a corpus with the motion of another in the same encoding after its own; its normalisers stay.
+
+    Training stretches of one of them are repeated until about a share of the training motion is of the other.
+    """
+    at = len(corpus.pose)
+    moved = tuple(replace(each, start=each.start + at, stop=each.stop + at) for each in more.stretches)
+    train = tuple(replace(each, again=True) for each in corpus.split("train"))
+    one, other = (sum(map(len, stretches)) for stretches in (train, moved))
+    wanted = other * (1 - share) / (share * one) if one and other else 1.0
+    repeats = train * (round(wanted) - 1) + moved * (round(1 / wanted) - 1)
+    return replace(
+        corpus,
+        pose=np.concatenate([corpus.pose, more.pose]),
+        control=np.concatenate([corpus.control, more.control]),
+        stretches=(*corpus.stretches, *moved, *repeats),
+    )
+
+
+def rehearsal(
     corpus: Corpus,
     model: MotionModel,
     context: Context,
@@ -50,66 +83,138 @@ def rehearsed(
     *,
     seed: int,
 ) -> Corpus:
-    """Returns the corpus with motion of a model added to its training split, under the labels of the model's context.
+    """Returns motion of a model, to be learnt together with a corpus, under the labels of the model's context.
 
-    Poses that leave the range of numbers are left out. The normalisers and the range of the corpus stay.
+    Motion that leaves the range of poses is left out; of `spec.minutes` there may be a little less.
     """
-    fps, past, ahead = corpus.fps, context.spec.history, context.spec.lookahead
     count, frames, warm = (
         round(spec.minutes * 60 / spec.seconds),
-        round(spec.seconds * fps),
-        round(spec.warm * fps),
+        round(spec.seconds * corpus.fps),
+        round(spec.warm * corpus.fps),
     )
     if not count:
-        return corpus
-    random = np.random.default_rng([seed, 7])
-    wanted = np.stack([wandering(reach, frames + ahead, fps, random) for _ in range(count)])
+        return replace(corpus, pose=corpus.pose[:0], control=corpus.control[:0], stretches=())
+    random, past = np.random.default_rng([seed, 7]), context.spec.history
+    parts = [_part(corpus, context, reach, spec, random) for _ in range(count)]
+    wanted = np.stack(
+        [
+            wandering(part.reach, frames + context.spec.lookahead, corpus.fps, random, part.chances)
+            for part in parts
+        ]
+    )
     controls = np.concatenate([np.repeat(wanted[:, :1], past + warm, axis=1), wanted], axis=1)
-    names = [_labels(context, spec.usual, random) for _ in range(count)]
-    labels = np.stack([context.style_vector(style, performer) for style, performer in names])
-    history = np.repeat(context.posture(labels)[:, None], past, axis=1)
-    generator = torch.Generator().manual_seed(seed)
-    noise = model.sample_noise(count, warm + frames, generator=generator)
+    labels = np.stack([context.style_vector(*part.performed) for part in parts])
+    postures = [
+        context.posture(label) if part.begins is None else part.begins
+        for part, label in zip(parts, labels, strict=True)
+    ]
+    history = np.repeat(np.stack(postures)[:, None], past, axis=1)
+    noise = model.sample_noise(count, warm + frames, generator=torch.Generator().manual_seed(seed))
     first, seen, label = (
         torch.as_tensor(np.asarray(part, np.float32))
         for part in (history, context.standardize_control(controls), labels)
     )
-    torched = on_device(context, "cpu")
-    poses, _ = roll_out(model, torched, first, seen, label, noise, temperature=spec.temperature)
-    made = context.physical_pose(poses.numpy()[:, warm:]).astype(np.float32)
-    sound = np.isfinite(made).all((1, 2)) & (np.abs(poses.numpy()).max((1, 2)) < 50)
-    at, stretches = len(corpus.pose), list(corpus.stretches)
-    for number in np.flatnonzero(sound):
-        style, performer = names[number]
-        stop = at + frames
-        name = f"rehearsal {number + 1}"
-        stretches.append(Stretch(name, style or "", "train", at, stop, True, performer or ""))
-        at = stop
-    pose = np.concatenate([corpus.pose, *made[sound]])
-    control = np.concatenate([corpus.control, *wanted[sound, :frames]]).astype(np.float32)
-    return replace(corpus, pose=pose, control=control, stretches=tuple(stretches))
+    with torch.no_grad():
+        poses, _ = roll_out(
+            model, on_device(context, "cpu"), first, seen, label, noise, temperature=spec.temperature
+        )
+    starts = [warm if part.begins is None else 0 for part in parts]
+    shown = np.array(starts)[:, None] + np.arange(frames)
+    made = context.physical_pose(np.take_along_axis(poses.numpy(), shown[..., None], 1)).astype(np.float32)
+    wanted = np.take_along_axis(controls[:, past:], shown[..., None], 1).astype(np.float32)
+    sound = np.isfinite(made).all((1, 2)) & (np.abs(poses.numpy()).max((1, 2)) < FARTHEST)
+    stretches = []
+    for place, number in enumerate(np.flatnonzero(sound)):
+        style, performer = parts[number].learnt
+        at, name = place * frames, f"rehearsal {number + 1}"
+        stretches.append(Stretch(name, style or "", "train", at, at + frames, True, performer or ""))
+    return replace(
+        corpus,
+        pose=made[sound].reshape(-1, made.shape[-1]),
+        control=wanted[sound].reshape(-1, 3),
+        stretches=tuple(stretches),
+    )
 
 
-def _labels(context: Context, usual: float, random: np.random.Generator) -> tuple[str | None, str | None]:
-    """Returns a style and a performer: the default ones, or any two."""
-    if random.random() < usual:
-        return context.spec.usual or None, context.spec.performer or None
+Labels = tuple[str | None, str | None]
+"""A style and a performer."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One motion of a rehearsal: the labels it is performed under, those it is learnt under, and its moves."""
+
+    performed: Labels
+    learnt: Labels
+    reach: ControlRange
+    chances: tuple[float, ...] = MOVES
+    begins: Floats | None = (
+        None  # the pose (D,) from which borrowed motion leaves, and which is learnt with it
+    )
+
+
+def _part(
+    corpus: Corpus, context: Context, reach: ControlRange, spec: RehearsalSpec, random: np.random.Generator
+) -> _Part:
+    """Returns the next motion: with the default labels, with any two, or one that the corpus's own styles lack."""
+    lacking = _lacking(corpus.control_range, reach)
+    styles, performers = _own(corpus)
+    if lacking and styles and random.random() < spec.borrowed:
+        own: Labels = (
+            styles[random.integers(len(styles))],
+            performers[random.integers(len(performers))] if performers and context.performers else None,
+        )
+        named = context.spec.sideways
+        performed: Labels = (
+            named if named in context.styles else context.spec.usual or None,
+            named if named in context.performers else context.spec.performer or None,
+        )
+        begins = np.asarray(context.posture_of(corpus, own[0] or ""), np.float32)
+        return _Part(performed, own, reach, lacking, begins)
+    if random.random() < spec.usual:
+        usual: Labels = (context.spec.usual or None, context.spec.performer or None)
+        return _Part(usual, usual, reach)
     style, performer = (
         labels[random.integers(len(labels))] if labels else None
         for labels in (context.styles, context.performers)
     )
-    return style, performer
+    return _Part((style, performer), (style, performer), reach)
 
 
-def wandering(reach: ControlRange, frames: int, fps: float, random: np.random.Generator) -> Floats:
-    """Returns a random control (frames, 3) within a range: a few seconds of each manoeuvre, eased into the next."""
+def _own(corpus: Corpus) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns the styles and performers of the training clips."""
+    train = corpus.split("train")
+    return (
+        tuple(sorted({stretch.style for stretch in train if stretch.style})),
+        tuple(sorted({stretch.performer for stretch in train if stretch.performer})),
+    )
+
+
+def _lacking(own: ControlRange, reach: ControlRange) -> tuple[float, ...]:
+    """Returns the chances of moves that a corpus lacks and a model has; empty if it has them all."""
+    aside, back = (getattr(own, name) < LITTLE <= getattr(reach, name) for name in ("sideways", "backward"))
+    return (0.2, 0.0, 0.5 * aside, 0.3 * back, 0.0) if aside or back else ()
+
+
+def wandering(
+    reach: ControlRange,
+    frames: int,
+    fps: float,
+    random: np.random.Generator,
+    chances: tuple[float, ...] = MOVES,
+) -> Floats:
+    """Returns a random control (frames, 3) within a range: a few seconds of each manoeuvre, eased into the next.
+
+    The chances are those of standing and turning, of going forward, sideways, back and askew.
+    """
+    share = np.divide(chances, sum(chances))
     values: list[tuple[int, tuple[float, float, float]]] = []
     while sum(length for length, _ in values) < frames:
         fast = random.random() < 0.2
         pace = random.uniform(0.3, 1.0) * (reach.forward if fast else min(reach.forward, WALK))
         turn = random.normal() * 0.3 * reach.turn * (random.random() < 0.6)
         aside, back = (random.uniform(0.2, 0.8) * each for each in (reach.sideways, reach.backward))
-        move = random.choice(5, p=(0.12, 0.5, 0.15, 0.13, 0.1))
+        move = random.choice(5, p=share)
         aside *= random.choice((-1, 1))
         value = [
             (0, 0, turn),

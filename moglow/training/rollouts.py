@@ -39,6 +39,11 @@ class RolloutSpec:
     def __post_init__(self) -> None:
         if self.takes < 1 or not self.seconds > 0:
             raise ValueError(f"takes {self.takes}, seconds {self.seconds}: give positive numbers")
+        if self.takes > 1000 or self.seconds > 3600 or not 0 <= self.temperature <= 2:
+            raise ValueError(
+                f"takes {self.takes}, seconds {self.seconds}, temperature {self.temperature}: "
+                "give at most 1000 takes, 3600 seconds and a temperature from 0 to 2"
+            )
 
 
 @dataclass(frozen=True)

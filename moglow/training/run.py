@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,90 +12,50 @@ import torch
 
 from moglow.checkpoint import BEST, Checkpoint, read_parts
 from moglow.compute.distributed import Place
-from moglow.corpus.context import Context, ContextSpec
+from moglow.corpus.context import Context
 from moglow.corpus.corpus import Corpus
 from moglow.corpus.window_spec import fitting
 from moglow.corpus.windows import Footage, Windows
 from moglow.errors import CheckpointError, RecipeError, TrainingError
-from moglow.files.tables import from_table, suggestion, to_table
+from moglow.files.descriptions import parse_json, parse_json_table
+from moglow.files.reading import read_text
+from moglow.files.tables import from_table, to_table
 from moglow.files.tensors import write_tensors
 from moglow.models import MODELS
-from moglow.models.model import MotionModel
-from moglow.recipe import Recipe
 from moglow.scoring.likelihood import likelihood
 from moglow.scoring.spread import spread
 from moglow.scoring.style_evidence import StyleAccuracy
 from moglow.training.folder import LAST, LOG, STATE, begin, keep_lines, log_line, refuse_used
+from moglow.training.plan import TrainingPlan
+from moglow.training.rehearsal import joined
 from moglow.training.rollouts import Rollouts
-from moglow.training.spec import TrainingSpec
 from moglow.training.start import Start
 from moglow.training.trainer import Diverged, StepReport, Trainer
 from moglow.training.validation import CHOICES, Validation, health
 
+MOST_PARAMETERS = 2_000_000_000
+LARGEST_LOG = 2_000_000_000  # bytes
 FORMAT, VERSION = "moglow-training", "1"
+REHEARSAL = "rehearsal.corpus"
+"""The motion of its start that a run rehearses, kept for resuming."""
 
 
 @dataclass(frozen=True)
-class TrainingPlan:
-    """The model and training settings of a recipe, checked before any work is done."""
+class _State:
+    """What a run is resumed from, without its arrays."""
 
-    model: str
-    config: MotionModel.Config
-    context: ContextSpec
-    training: TrainingSpec
-    recipe: Mapping[str, Any] = field(default_factory=dict)
+    step: int
+    seed: int
+    seconds: float
+    validations: tuple[Validation, ...]
+    plan: Mapping[str, Mapping[str, Any]]
+    origin: Mapping[str, Any] | None = None
 
-    @classmethod
-    def of(cls, recipe: Recipe) -> "TrainingPlan":
-        model, config = chosen_model(recipe)
-        context, training = recipe.section("context", ContextSpec), recipe.section("training", TrainingSpec)
-        return cls(model, config, context, training, to_table(recipe.tables))
-
-    def starting_from(self, checkpoint: Checkpoint) -> "TrainingPlan":
-        """Returns the plan with a checkpoint's model and context; of its own context only the default labels stay.
-
-        They replace those of the checkpoint where the recipe names any.
-        """
-        model = MODELS.get(checkpoint.model)
-        if model is None:
-            raise CheckpointError(
-                f"the checkpoint's model is {checkpoint.model!r}; {suggestion(checkpoint.model, MODELS)}"
+    def __post_init__(self) -> None:
+        if self.step < 0 or not 0 <= self.seed < 2**64 or not 0 <= self.seconds < math.inf:
+            raise ValueError(
+                f"step {self.step}, seed {self.seed}, seconds {self.seconds}: expected none below 0"
             )
-        config = from_table(model.Config, checkpoint.config, "the checkpoint's model", CheckpointError)
-        spec, own = checkpoint.context.spec, self.context
-        context = replace(
-            spec, styles=spec.styles or own.styles, performers=spec.performers or own.performers
-        )
-        if own.usual or own.sideways or own.performer:
-            context = replace(context, usual=own.usual, sideways=own.sideways, performer=own.performer)
-        tables = {"model": {"name": checkpoint.model, **to_table(config)}, "context": to_table(context)}
-        return replace(
-            self, model=checkpoint.model, config=config, context=context, recipe={**self.recipe, **tables}
-        )
-
-    def identity(self, corpus: Corpus) -> dict[str, Any]:
-        """Returns the settings that a resumed run must not change; others, such as the number of steps, may change."""
-        return {
-            "model": {"name": self.model, **to_table(self.config)},
-            "context": to_table(self.context),
-            "corpus": {"frames": len(corpus.pose), "channels": len(corpus.encoding), "fps": corpus.fps},
-        }
-
-
-def chosen_model(recipe: Recipe) -> tuple[str, MotionModel.Config]:
-    """Returns the name and the configuration of [model]: `name`, `preset`, and keys that change the preset."""
-    table = dict(recipe.tables.get("model", {}))
-    name, preset = table.pop("name", "moglow"), table.pop("preset", None)
-    place = f"{recipe.place}: [model]"
-    if name not in MODELS:
-        raise RecipeError(f"{place} no model is called {name!r}; {suggestion(str(name), MODELS)}")
-    model = MODELS[name]
-    if preset is not None and preset not in model.PRESETS:
-        raise RecipeError(
-            f"{place} {name} has no preset {preset!r}; {suggestion(str(preset), model.PRESETS)}"
-        )
-    start = to_table(model.PRESETS[preset]) if preset else {}
-    return name, from_table(model.Config, {**start, **table}, place)
 
 
 class TrainingRun:
@@ -119,33 +79,30 @@ class TrainingRun:
         self.folder, self.corpus, self.place = folder, corpus, place
         start, self.origin = self._start(start) if resume else (start, start.about if start else None)
         self.start, self.plan = start, plan.starting_from(start.checkpoint) if start else plan
-        arrays, table = self._read_state() if resume else ({}, {})
-        self.seed = int(table.get("seed", seed))
-        self.seconds = float(table.get("seconds", 0.0))
-        self.validations = [from_table(Validation, row, "validation") for row in table.get("validations", [])]
+        arrays, state = self._read_state() if resume else ({}, _State(0, seed, 0.0, (), {}))
+        self.seed, self.seconds, self.validations = state.seed, state.seconds, list(state.validations)
         if start:
             self.context = start.context(self.plan.context, corpus)
         else:
             self.context = Context.of_corpus(plan.context, corpus)
+        rehearsed = self._rehearsed(resume)
+        learnt = joined(corpus, rehearsed, plan.training.rehearsal.share) if rehearsed else corpus
         footage, spec = Footage(corpus, self.context, place.device), plan.training
         windows = Windows(
-            footage,
-            spec.windows,
-            split="train",
-            batch=spec.batch,
-            seed=self.seed,
-            rank=place.rank,
-            ranks=place.ranks,
-        )
+            Footage(learnt, self.context, place.device) if rehearsed else footage, spec.windows,
+            split="train", batch=spec.batch, seed=self.seed, rank=place.rank, ranks=place.ranks,
+        )  # fmt: skip
         generator = torch.Generator().manual_seed(self.seed)
         self.config = self.plan.config.fitted(styles=len(self.context.styles))
+        self._must_fit()
         made = MODELS[self.plan.model]
         model = made(self.config, self.context.pose_dim, self.context.size, generator=generator)
         if start and not resume:
             start.load(model, self.context)
         self.trainer = Trainer(model.to(place.device), windows, spec, trained=start is not None)
         if resume:
-            self.trainer.restore(arrays, table)
+            self.trainer.restore(arrays, state.step, str(self.folder / STATE))
+            self._forget_after(state.step)
         held_out = "val" if corpus.split("val") else "train"
         clean = fitting(spec.windows.clean(), corpus, self.context, held_out)
         self.clean = Windows(footage, clean, split=held_out, batch=spec.batch, seed=self.seed)
@@ -156,6 +113,19 @@ class TrainingRun:
             refuse_used(self.folder)
             if self._writes:
                 begin(self.folder)
+                if rehearsed:
+                    rehearsed.write(self.folder / REHEARSAL)
+
+    def _must_fit(self) -> None:
+        """Refuses a model of more weights than any machine of ours holds, before they are made."""
+        with torch.device("meta"):
+            model = MODELS[self.plan.model](self.config, self.context.pose_dim, self.context.size)
+        count = sum(parameter.numel() for parameter in model.parameters())
+        if count > MOST_PARAMETERS:
+            raise RecipeError(
+                f"[model] has {count:.2g} parameters, {4e-9 * count:.3g} GB for each of its copies; "
+                f"make it smaller, at most {MOST_PARAMETERS:.2g}"
+            )
 
     @property
     def health(self) -> str:
@@ -263,7 +233,7 @@ class TrainingRun:
             "seconds": self.seconds,
             "validations": to_table(self.validations),
             "plan": self.plan.identity(self.corpus),
-            "from": self.origin,
+            "origin": self.origin,
         }
         metadata = {"format": FORMAT, "version": VERSION, "training": json.dumps(table)}
         write_tensors(self.folder / STATE, arrays, metadata)
@@ -284,45 +254,57 @@ class TrainingRun:
             )
         return (Start(last, figures["checkpoint"]), figures) if figures else (None, None)
 
+    def _rehearsed(self, resume: bool) -> Corpus | None:
+        """Returns the motion of its start that the run rehearses, if it does."""
+        spec, path = self.plan.training.rehearsal, self.folder / REHEARSAL
+        if not spec.minutes:
+            return None
+        if not self.start:
+            raise TrainingError(
+                "[training.rehearsal] a run from random weights has nothing to rehearse; give it a start with --from"
+            )
+        return Corpus.open(path) if resume else self.start.rehearsal(self.corpus, spec, seed=self.seed)
+
     @property
     def _writes(self) -> bool:
         return self.place.rank == 0
 
-    def _read_state(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    def _read_state(self) -> "tuple[Mapping[str, Any], _State]":
         path = self.folder / STATE
         if not path.exists():
             raise TrainingError(f"{self.folder}: no training state to resume from; start a new run")
         arrays, metadata = read_parts(path, FORMAT, VERSION)
-        try:
-            table = json.loads(metadata["training"])
-            before, now = table["plan"], self.plan.identity(self.corpus)
-        except (KeyError, ValueError, TypeError) as error:
-            raise CheckpointError(f"{path}: its description is damaged ({error!r})") from error
+        table = parse_json(metadata.get("training", ""), str(path), CheckpointError)
+        state = from_table(_State, table, f"{path}: its description", CheckpointError, finite=False)
+        now = self.plan.identity(self.corpus)
         for section in now:
-            for key in sorted({*before[section], *now[section]}):
-                if before[section].get(key) != now[section].get(key):
+            before = state.plan.get(section, {})
+            for key in sorted({*before, *now[section]}):
+                if before.get(key) != now[section].get(key):
                     raise CheckpointError(
-                        f"{path}: was begun with {section}.{key} = {before[section].get(key)}, now it is "
+                        f"{path}: was begun with {section}.{key} = {before.get(key)}, now it is "
                         f"{now[section].get(key)}; set it back or start a new run"
                     )
-        if table.get("from") and not self.start:
+        if state.origin and not self.start:
             raise CheckpointError(
                 f"{self.folder}: was killed while it saved for the first time; start a new run"
             )
-        self._forget_after(int(table["step"]))
-        return arrays, table
+        return arrays, state
 
     def _forget_after(self, step: int) -> None:
         """Removes the rows of steps after the saved one from the log, since they will be repeated."""
         if not self._writes or not (self.folder / LOG).exists():
             return
-        kept = []
-        for line in (self.folder / LOG).read_text().splitlines():
+        path, kept = self.folder / LOG, []
+        lines = read_text(path, LARGEST_LOG, CheckpointError).splitlines()
+        for number, line in enumerate(lines, start=1):
             try:
-                row = json.loads(line)
-            except ValueError:
-                break  # an incomplete line of a killed process
-            if row.get("step", row.get("validation", {}).get("step", 0)) > step:
+                at = _step_of(line, f"{path}: line {number}")
+            except CheckpointError:
+                if number == len(lines):
+                    break  # the line that a killed process did not finish
+                raise
+            if at > step:
                 break
             kept.append(line)
         keep_lines(self.folder, kept)
@@ -330,3 +312,17 @@ class TrainingRun:
     def _log(self, **row: Any) -> None:
         if self._writes:
             log_line(self.folder, row)
+
+
+def _step_of(line: str, place: str) -> int:
+    """Returns the step that a line of the log is about, 0 if it is about none.
+
+    >>> _step_of('{"validation": {"step": 500}}', "log.jsonl: line 3")
+    500
+    """
+    row = parse_json_table(line, place, CheckpointError)
+    found = row.get("validation", row)
+    step = found.get("step", 0) if isinstance(found, Mapping) else None
+    if not isinstance(step, int):
+        raise CheckpointError(f"{place}: 'step' should be a whole number; remove the line")
+    return step

@@ -13,6 +13,7 @@ from moglow.flows.schedules.diagonal import has_kernels
 from moglow.models.model import MotionModel
 from moglow.training.free_running import FreeRunning
 from moglow.training.outliers import OutlierSpec
+from moglow.training.rehearsal import RehearsalSpec
 from moglow.training.rollouts import RolloutSpec
 from moglow.training.validation import CHOICES
 
@@ -66,11 +67,16 @@ class TrainingSpec:
     rollouts: RolloutSpec = field(default_factory=RolloutSpec)
     free_running: FreeRunning = field(default_factory=FreeRunning)
     outliers: OutlierSpec = field(default_factory=OutlierSpec)
+    rehearsal: RehearsalSpec = field(default_factory=RehearsalSpec)
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1 or self.warmup < 0:
             raise ValueError(
                 f"steps {self.steps}, batch {self.batch}, warmup {self.warmup}: give positive numbers"
+            )
+        if self.steps > 10**9 or self.batch > 10**5:
+            raise ValueError(
+                f"steps {self.steps}, batch {self.batch}: give at most 1e9 steps and 1e5 windows"
             )
         if self.rate <= 0 or not 0 <= self.average < 1:
             raise ValueError(

@@ -18,9 +18,12 @@ from moglow.encodings.encoding import Encoding
 from moglow.errors import CorpusError, TrainingError
 from moglow.files.tables import to_table
 from moglow.models.model import MotionModel
+from moglow.training.rehearsal import RehearsalSpec, rehearsal
 
 KEPT = ("steps", "seconds", "seed", "minutes_of_motion", "from")
 """The figures of the first checkpoint that those of a later one repeat."""
+APART = 1.5
+"""How far the column of a new label is from the mean of known ones, as a multiple of the length of a known one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,11 @@ class Start:
         must_match(self.checkpoint.context, corpus, self.name)
         return with_labels_of(self.checkpoint.context, spec, corpus)
 
+    def rehearsal(self, corpus: Corpus, spec: RehearsalSpec, *, seed: int) -> Corpus:
+        """Returns motion of the checkpoint's model that is learnt together with a corpus."""
+        before = self.checkpoint
+        return rehearsal(corpus, before.to_torch(), before.context, before.control_range, spec, seed=seed)
+
     def load(self, model: MotionModel, context: Context) -> None:
         """Sets the weights of a model that was built for a context with more labels."""
         if context.size != model.context_dim:
@@ -64,9 +72,9 @@ class Start:
             if before is not None and before.shape == tuple(now.shape):
                 weights[name] = torch.tensor(np.array(before))
             elif before is not None and _reads(before, now.shape, columns):
-                labels = columns.shape[1]
-                kept = before.shape[1] - labels
-                grown = np.concatenate([before[:, :kept], before[:, kept:] @ columns.T], axis=1)
+                kept = before.shape[1] - columns.shape[1]
+                own = before[:, kept:] @ columns.T + offsets(before, self.checkpoint.context, context)
+                grown = np.concatenate([before[:, :kept], own], axis=1)
                 weights[name] = torch.tensor(grown.astype(before.dtype))
             else:
                 found = "no such weights" if before is None else f"weights of shape {before.shape}"
@@ -118,6 +126,24 @@ def label_columns(before: Context, after: Context) -> NDArray[np.float32]:
             elif old:
                 columns[from_new + number, from_old : from_old + len(old)] = 1.0 / len(old)
     return columns
+
+
+def offsets(weights: NDArray[Any], before: Context, after: Context) -> NDArray[np.float32]:
+    """Returns what is added to the columns (N, labels after) of new labels: a random direction for each.
+
+    A model with memory sees the style of a motion in its past, so that a column that begins as the mean of others
+    hardly learns to differ from it: old labels would then be given the new motion. Labels of the same name get the
+    same direction, `APART` times as long as the known columns are on average.
+    """
+    known = weights[:, weights.shape[1] - before.labels :] if before.labels else weights
+    length = APART * float(np.sqrt(np.square(known).sum(0).mean()))
+    added = np.zeros((len(weights), after.labels), np.float32)
+    for number, label in enumerate((*after.performers, *after.styles)):
+        old = before.performers if number < len(after.performers) else before.styles
+        if label not in old:
+            direction = np.random.default_rng(list(label.encode())).normal(size=len(weights))
+            added[:, number] = length * direction / np.linalg.norm(direction)
+    return added
 
 
 def _reads(before: NDArray[Any], shape: torch.Size, columns: NDArray[Any]) -> bool:

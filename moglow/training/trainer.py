@@ -20,7 +20,8 @@ from torch.nn.parallel import DistributedDataParallel
 from moglow.compute.cuda_graphs import GraphedGradients, leaves
 from moglow.compute.distributed import gathered
 from moglow.corpus.windows import Window, Windows
-from moglow.errors import TrainingError
+from moglow.errors import CheckpointError, TrainingError
+from moglow.files.tensors import check_tensors
 from moglow.flows.bijection import State, map_state
 from moglow.flows.nets import recurrent_products_in
 from moglow.models.model import Loss, MotionModel, Objective
@@ -248,11 +249,15 @@ class Trainer:
         arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
         return arrays, {"step": self.step, "seed": self.windows.seed}
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]], table: Mapping[str, Any]) -> None:
-        """Restores the result of `state`; training then continues bit for bit."""
+    def restore(self, arrays: Mapping[str, NDArray[Any]], step: int, place: str) -> None:
+        """Restores the result of `state` after a step; training then continues bit for bit.
+
+        Arrays that are not those of this model are refused; ``place`` begins the message.
+        """
+        check_tensors(arrays, self._expected(arrays), place, CheckpointError)
         device = self.windows.footage.device
         tensors = {name: torch.tensor(np.array(array), device=device) for name, array in arrays.items()}
-        self.step = int(table["step"])
+        self.step = step
         self.model.load_state_dict(_below("model.", tensors))
         self.average.load_state_dict(_below("average.", tensors))
         for name, optimizer in self._optimizers.items():
@@ -269,6 +274,15 @@ class Trainer:
             self.memory = map_state(
                 lambda _: next(memory)[..., self.windows.rows, :], self._shape_of_memory()
             )
+
+    def _expected(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, tuple[tuple[int, ...], Any]]:
+        """Returns shape and type of each array of `state`; memory is there from the first batch that goes on."""
+        expected = {name: (array.shape, array.dtype) for name, array in self.state()[0].items()}
+        if any(name.startswith("memory.") for name in arrays):
+            for i, leaf in enumerate(leaves(self._shape_of_memory())):
+                shape = (*leaf.shape[:-2], self.spec.batch, leaf.shape[-1])
+                expected[f"memory.{i}"] = shape, torch.empty(0, dtype=leaf.dtype).numpy().dtype
+        return expected
 
     @torch.no_grad()
     def _shape_of_memory(self) -> State:

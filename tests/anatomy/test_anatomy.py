@@ -122,7 +122,7 @@ def test_a_map_file_is_read_as_overrides(tmp_path: Path) -> None:
         ('[roles]\nleft_foott = "A"', "no role; did you mean 'left_foot'"),
         ("[roles]\nleft_foot = 3", "left_foot must be a joint's name"),
         ('[joints]\na = "b"', "found 'joints'"),
-        ("[roles", "not a map file"),
+        ("[roles", "not a TOML file"),
     ],
 )
 def test_a_wrong_map_file_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:

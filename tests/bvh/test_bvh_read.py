@@ -92,6 +92,7 @@ SPELLINGS: dict[str, str | bytes] = {
     "words of a statement on separate lines": re.sub(r"(OFFSET|CHANNELS \d) ", r"\1\n", PLAIN),
     "comments": PLAIN.replace("\n\t", "\n# hips { } JOINT\n\t", 1).replace("20.0 1.5", "20.0 1.5 # spine"),
     "end sites with names": PLAIN.replace("End Site", "End Site Toe {tip", 1).replace("{tip\n\t\t{", "{"),
+    "numbered end sites": PLAIN.replace("End Site", "End Site4", 1),
     "offset after channels": re.sub(r"(\t+OFFSET.*\n)(\t+CHANNELS.*\n)", r"\2\1", PLAIN),
     "wrapped rows": spell(PLAIN, lambda row: " ".join(row[:7]) + "\n" + " ".join(row[7:])),
     "one number a line": spell(PLAIN, "\n".join),

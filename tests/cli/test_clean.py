@@ -103,4 +103,4 @@ def test_mistakes_are_one_line(
 
 def test_a_take_that_is_not_there_is_one_line() -> None:
     result = clean("nowhere.bvh")
-    assert result.exit_code == 1 and result.stderr.startswith("error: nowhere.bvh: cannot be read")
+    assert result.exit_code == 1 and result.stderr.startswith("error: nowhere.bvh: no such file")

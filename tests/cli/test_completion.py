@@ -26,7 +26,7 @@ def completed(words: str, at: int) -> list[str]:
 
 def test_commands_options_and_values_are_offered() -> None:
     assert set(completed("moglow ", 1)) == set(COMMANDS)
-    assert completed("moglow exp", 1) == ["export"]
+    assert completed("moglow exp", 1) == ["export", "export-model"]
     assert {"--root-motion", "--mirror"} <= set(completed("moglow export --", 2))
     assert completed("moglow export --unit ", 3) == ["cm", "m"]
 

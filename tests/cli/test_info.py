@@ -8,7 +8,8 @@ from click.testing import CliRunner, Result
 
 from moglow.cli.main import cli
 from moglow.models import MODELS
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from tests.support.tiny import tiny_corpus, tiny_recipe
 
 ROOT = Path(__file__).parents[2]

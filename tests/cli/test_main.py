@@ -122,7 +122,7 @@ def test_a_terminal_that_cannot_show_a_sign_stops_nothing(walk_file: Path) -> No
     ],
 )
 def test_an_error_is_one_line(monkeypatch: pytest.MonkeyPatch, error: Exception, line: str) -> None:
-    monkeypatch.setattr("moglow.bvh.read.read_bvh", lambda *_, **__: (_ for _ in ()).throw(error))
+    monkeypatch.setattr("moglow.bvh.read.open_bvh", lambda *_, **__: (_ for _ in ()).throw(error))
     assert fails("export", "a.bvh", "b.glb") == line
 
 
@@ -130,13 +130,13 @@ def test_ctrl_c_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("moglow.bvh.read.read_bvh", interrupted)
+    monkeypatch.setattr("moglow.bvh.read.open_bvh", interrupted)
     result = run("export", "a.bvh", "b.glb")
     assert (result.exit_code, result.stderr) == (130, "error: interrupted\n")
 
 
 def test_a_bug_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("moglow.bvh.read.read_bvh", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("moglow.bvh.read.open_bvh", lambda *_, **__: 1 / 0)
     assert isinstance(run("export", "a.bvh", "b.glb").exception, ZeroDivisionError)
 
 

@@ -249,7 +249,8 @@ def test_clips_on_another_skeleton_teach_a_model_its_own_encoding(recipe: Path, 
     assert train(recipe).exit_code == 0
     before = Checkpoint.read(tmp_path / "run")
     folder = mocap(tmp_path / "anna")
-    short = ("--steps", "2", "--set", "training.windows.length=10", "--set", "training.batch=4")
+    short = ("--steps", "2", "--set", "training.windows.length=10", "--set", "training.batch=4",
+             "--set", "training.rehearsal.minutes=0.1", "--set", "training.rehearsal.seconds=2.0")  # fmt: skip
     result = train_on(folder, tmp_path / "mine", "--from", str(tmp_path / "run"), *short)
     assert result.exit_code == 0, result.output
     after = Checkpoint.read(tmp_path / "mine")
@@ -257,9 +258,14 @@ def test_clips_on_another_skeleton_teach_a_model_its_own_encoding(recipe: Path, 
     assert after.context.styles == ("brisk", "calm", "anna", "sly")
     assert after.context.spec.usual == "anna"
     assert "--style anna" in result.output
+    more = train_on(
+        folder, tmp_path / "mine", "--resume", "--steps", "3"
+    )  # with the other settings of before
+    assert more.exit_code == 0 and "3 steps in" in more.output, more.output
+    assert Checkpoint.read(tmp_path / "mine" / "last.safetensors").about["from"] == after.about["from"]
     generated = CliRunner().invoke(
         cli,
-        ["generate", "--checkpoint", str(tmp_path / "mine"), "--style", "anna", "--control", "line:length=1",
+        ["generate", "--checkpoint", str(tmp_path / "mine"), "--style", "anna", "--control", "stand:seconds=1",
          "-o", str(tmp_path / "anna.bvh")],
     )  # fmt: skip
     assert generated.exit_code == 0, generated.output

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from moglow.compute.distributed import Place, process_group
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from moglow.training.trainer import StepReport
 from tests.support.tiny import tiny_corpus, tiny_recipe
 

@@ -130,7 +130,7 @@ def test_another_kind_of_file_is_refused(file: Path) -> None:
         Corpus.open(file)
     corpus = tiny_corpus()
     replace(corpus, control=corpus.control[:5]).write(file)
-    with pytest.raises(CorpusError, match="do not fit"):
+    with pytest.raises(CorpusError, match="has the shape"):
         Corpus.open(file)
     with pytest.raises(FileFormatError):
         Corpus.open(file.parent / "missing.corpus")

@@ -54,7 +54,7 @@ def test_noise_is_not_blown_up() -> None:
 
 def test_json_keeps_every_bit() -> None:
     normalizer = Normalizer.fit(VALUES)
-    again = Normalizer.from_json(json.loads(json.dumps(normalizer.to_json())))
+    again = Normalizer.from_json(json.loads(json.dumps(normalizer.to_json())), VALUES.shape[1])
     assert np.array_equal(again.mean, normalizer.mean) and np.array_equal(
         again.deviation, normalizer.deviation
     )

@@ -233,9 +233,27 @@ def test_impossible_values_are_refused() -> None:
     for change in ({"fps": 0.0}, {"held_out": 1.0}, {"outlier": 1.0}, {"sources": ()}):
         with pytest.raises(ValueError):
             DataSpec(**change)
-    for pattern in ("(", "no group"):
+    for pattern in ("(", "no group", "(" * 5000, "[[a](?P<style>x)", "a{99999999999}", "x" * 2000):
         with pytest.raises(ValueError, match="style_from"):
             SourceSpec(style_from=pattern)
+    for files in ("", "/etc/*", "**.bvh", "../*.bvh", "a/../../*", "**/**/**/*.bvh", "a\0b"):
+        with pytest.raises(ValueError, match=r"pattern|folder"):
+            SourceSpec(pattern=files)
+    with pytest.raises(ValueError, match="below the data root"):
+        SourceSpec(folder="../elsewhere")
+
+
+def test_a_folder_outside_the_root_is_refused(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    with pytest.raises(RecipeError, match="is not below the data root"):
+        find_sources(DataSpec(sources=(SourceSpec(str(outside)),)), folder)
+
+
+def test_an_expression_that_never_ends_is_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / ("a" * 60 + ".bvh")).write_text("")
+    monkeypatch.setattr("moglow.corpus.sources.SEARCH_SECONDS", 1.0)
+    with pytest.raises(RecipeError, match=r"style_from .* takes more than"):
+        find_sources(DataSpec(sources=(SourceSpec(style_from=r"(?P<style>(a+)+)$"),)), folder)
 
 
 def test_every_field_of_the_spec_matters(folder: Path) -> None:

@@ -127,7 +127,7 @@ def test_poses_of_another_skeleton_are_retargeted() -> None:
     ("pin", "says"),
     [
         (moglow.Pin(99.0, "nowhere.bvh"), "the motion lasts from 0 to"),
-        (moglow.Pin(1.0, "nowhere.bvh"), "pin at 1 s: nowhere.bvh: cannot be read"),
+        (moglow.Pin(1.0, "nowhere.bvh"), "pin at 1 s: nowhere.bvh: no such file"),
         (moglow.Reach(1.0, "left_hnad", (0, 1, 0)), "did you mean left_hand"),
         (moglow.Reach(1.0, "left_hand", (9, 1, 0)), "cm short of the point"),
         (moglow.Reach(1.0, "arms", (0, 1, 0)), "name one, such as left_hand"),

@@ -9,7 +9,7 @@ from moglow.corpus.sources import DataSpec
 from moglow.corpus.window_spec import WindowSpec
 from moglow.encodings.encoding import FeatureSpec
 from moglow.recipe import read_recipe
-from moglow.training.run import TrainingPlan
+from moglow.training.plan import TrainingPlan
 
 OPEN = Path(__file__).resolve().parents[2] / "data" / "open"
 BASELINES = sorted((OPEN / "baselines").glob("*.toml"))

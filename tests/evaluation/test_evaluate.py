@@ -36,7 +36,8 @@ from moglow.paths.control_range import ControlRange
 from moglow.paths.synthetic import EVALUATION_PRESETS
 from moglow.sampling.ensemble import WILD, Ensemble, Motion
 from moglow.sampling.sampler import Sampler, Track
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from moglow_viewer.pages.report import make_report, write_report
 from tests.support.rigs import RIGS
 from tests.support.tiny import tiny_corpus, tiny_recipe

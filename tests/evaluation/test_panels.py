@@ -28,7 +28,8 @@ from moglow.measures.bands import Estimate
 from moglow.measures.scores import Measure
 from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from moglow_viewer.pages.report import make_report
 from moglow_viewer.play.scripted import driven
 from tests.support.rigs import RIGS

@@ -9,7 +9,8 @@ from torch import Generator, Tensor
 from moglow.flows.bijection import State
 from moglow.models.gan import GAN
 from moglow.recipe import Recipe
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from moglow.training.validation import Validation
 from tests.support.tiny import tiny_corpus, tiny_recipe
 

@@ -20,7 +20,8 @@ from moglow.paths.control_path import ControlPath
 from moglow.paths.control_range import ControlRange
 from moglow.sampling.sampler import Sampler, Track
 from moglow.scoring.likelihood import frame_nats
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from moglow.training.spec import TrainingSpec
 from moglow.training.trainer import Trainer
 from tests.support.tiny import tiny_context, tiny_corpus, tiny_recipe

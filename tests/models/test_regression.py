@@ -13,7 +13,8 @@ from moglow.models.regression import Regression
 from moglow.paths.csv_files import read_path
 from moglow.recipe import Recipe
 from moglow.sampling.generate import generate
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from tests.models.test_model_laws import C, T, build, windows
 from tests.support.tiny import tiny_corpus, tiny_recipe
 

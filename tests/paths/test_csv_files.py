@@ -172,7 +172,7 @@ def test_a_path_that_is_no_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "photo.csv").write_bytes(bytes(range(256)))
     with pytest.raises(ControlError, match="not a text file"):
         read_path(tmp_path / "photo.csv")
-    with pytest.raises(ControlError, match="cannot be read"):
+    with pytest.raises(ControlError, match="is a folder"):
         read_path(tmp_path)
 
 

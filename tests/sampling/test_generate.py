@@ -26,13 +26,15 @@ from tests.sampling.test_sampler import make_checkpoint
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
 
+CARRY = {"toe_x": 0.8, "toe_z": 0.8, "toe_height": 0.7}
+"""Of toes that stand now and then, while the poses of random weights stay those of a body."""
 PATH = ControlPath.from_velocities(np.tile([0.8, 0.0, 0.2], (61, 1)), 30.0)
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     file = tmp_path / "model.safetensors"
-    make_checkpoint().write(file)
+    make_checkpoint(carry=CARRY).write(file)
     return file
 
 
@@ -41,17 +43,19 @@ def run(*arguments: object) -> Result:
 
 
 def test_takes_differ_and_repeat() -> None:
-    first, second = generate(make_checkpoint(), PATH, seed=5, takes=2)
-    (again,) = generate(make_checkpoint(), PATH, seed=5, takes=1)
+    first, second = generate(make_checkpoint(carry=CARRY), PATH, seed=5, takes=2)
+    (again,) = generate(make_checkpoint(carry=CARRY), PATH, seed=5, takes=1)
     assert np.array_equal(first.clip.rotations, again.clip.rotations)
     assert not np.allclose(first.clip.rotations, second.clip.rotations)
 
 
 def test_the_foot_lock_holds_planted_feet() -> None:
-    (free,) = generate(make_checkpoint(), PATH, foot_lock=False)
-    (held,) = generate(make_checkpoint(), PATH)
+    path = read_path("line:length=4", fps=30.0)
+    (free,) = generate(make_checkpoint(carry=CARRY), path, foot_lock=False)
+    (held,) = generate(make_checkpoint(carry=CARRY), path)
     assert free.slide == free.slide_before == held.slide_before
     planted = contacts(free.clip)
+    assert planted.any()
     toes = toe_points(held.clip)
     both = planted[1:] & planted[:-1]
     assert held.slide.mean <= free.slide.mean
@@ -60,20 +64,20 @@ def test_the_foot_lock_holds_planted_feet() -> None:
 
 
 def test_ranking_puts_the_stillest_feet_first() -> None:
-    takes = ranked(list(generate(make_checkpoint(), PATH, takes=4)), make_checkpoint())
+    takes = ranked(list(generate(make_checkpoint(carry=CARRY), PATH, takes=4)), make_checkpoint(carry=CARRY))
     assert {take.number for take in takes} == {0, 1, 2, 3}
     nats = np.median([take.measured.nats.mean() for take in takes])
     score = [
         take.measured.path.mean / FAR
         + take.slide_before.mean / REAL_SLIDE
-        + abs(take.measured.nats.mean() - nats) / (UNUSUAL * make_checkpoint().context.pose_dim)
+        + abs(take.measured.nats.mean() - nats) / (UNUSUAL * make_checkpoint(carry=CARRY).context.pose_dim)
         for take in takes
     ]
     assert score == sorted(score)
 
 
 def test_a_path_beyond_the_range_is_slowed_followed_or_refused() -> None:
-    checkpoint = make_checkpoint()
+    checkpoint = make_checkpoint(carry=CARRY)
     fast = ControlPath.from_velocities(np.tile([6.2, 0.0, 0.0], (61, 1)), 20.0)
     same, warnings = within_range(checkpoint, fast, as_asked=True, strict=False)
     assert same is fast and "6.2 m/s asked" in warnings[0] and "1.5 m/s within reach" in warnings[0]
@@ -84,7 +88,7 @@ def test_a_path_beyond_the_range_is_slowed_followed_or_refused() -> None:
 
 
 def test_an_unrecorded_stand_is_reported_or_refused() -> None:
-    checkpoint = make_checkpoint()
+    checkpoint = make_checkpoint(carry=CARRY)
     walked = replace(checkpoint, control_range=replace(checkpoint.control_range, slowest=0.8))
     line, steady = read_path("line", fps=20.0), ControlPath.from_velocities([[1.0, 0.0, 0.0]] * 21, 20.0)
     for as_asked in (False, True):
@@ -98,7 +102,7 @@ def test_an_unrecorded_stand_is_reported_or_refused() -> None:
 
 def test_an_unknown_style_is_named_with_the_known_ones() -> None:
     with pytest.raises(ControlError, match="brisk"):
-        list(generate(make_checkpoint(), styled(PATH, "briks")))
+        list(generate(make_checkpoint(carry=CARRY), styled(PATH, "briks")))
 
 
 def test_the_command_writes_a_take_and_its_figures(model: Path, tmp_path: Path) -> None:
@@ -133,7 +137,7 @@ def test_the_file_is_streamed_and_still_that_of_the_whole_clip(model: Path, tmp_
     out = tmp_path / "walk.bvh"
     run("--control", "line:length=30", "-o", out, "--checkpoint", model, "--takes", 2, "--seed", 3)
     path = read_path("line:length=30", fps=20.0)
-    for take in generate(make_checkpoint(), path, seed=3, takes=2):
+    for take in generate(make_checkpoint(carry=CARRY), path, seed=3, takes=2):
         assert len(take.clip) > 2 * BLOCK * take.clip.fps, "several blocks, or this would show nothing"
         export(take.clip, tmp_path / "whole.bvh")
         file = tmp_path / f"walk_{take.number + 1}.bvh"
@@ -147,7 +151,7 @@ def test_the_sidecar_has_likelihoods_and_figures_of_real_motion(tmp_path: Path) 
         "real": {"slide_median": 0.03, "slide_mean": 0.06, "jerk": 90.0},
     }
     file, out = tmp_path / "model.safetensors", tmp_path / "walk.bvh"
-    make_checkpoint().with_figures(validation=about).write(file)
+    make_checkpoint(carry=CARRY).with_figures(validation=about).write(file)
     run("--control", "line:length=2", "-o", out, "--checkpoint", file)
     said = sidecar(out)
     nats = said["log_likelihood_nats"]
@@ -304,7 +308,7 @@ def test_a_gpu_that_is_not_there_is_one_line(model: Path, tmp_path: Path) -> Non
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 def test_a_generated_motion_does_not_depend_on_its_batch_on_a_gpu() -> None:
-    sampler = Sampler.of(make_checkpoint(), device="cuda")
+    sampler = Sampler.of(make_checkpoint(carry=CARRY), device="cuda")
     tracks = [Track(PATH.resample(sampler.fps), 3, take) for take in range(5)]
     together, alone = list(sampler.draw(tracks)), list(sampler.draw(tracks[3:4]))
     assert sampler.device == "cuda"

@@ -1,5 +1,6 @@
 """The sampler: equal to torch, one stream of noise whatever the chunks, and a figure that follows its path."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from itertools import repeat
 from typing import Any
@@ -24,9 +25,14 @@ NATS = 1e-3
 """Of a sum of some hundred logarithms in float32."""
 
 
-def make_checkpoint(lookahead: int = 0, **config: object) -> Checkpoint:
-    """A small model with random weights everywhere, so that nothing is the identity."""
-    context = tiny_context(ContextSpec(history=3, lookahead=lookahead, flags=True, carry=CARRY))
+def make_checkpoint(
+    lookahead: int = 0, *, carry: Mapping[str, float] = CARRY, **config: object
+) -> Checkpoint:
+    """A small model with random weights everywhere, so that nothing is the identity.
+
+    It does not know to step: with the carry feet stay behind. Without it poses are those of a body.
+    """
+    context = tiny_context(ContextSpec(history=3, lookahead=lookahead, flags=True, carry=carry))
     chosen = MoGlow.Config(**{"steps": 3, "hidden": 8, "encoder": (8, 6), **config})  # type: ignore[arg-type]
     model = MoGlow(chosen, context.pose_dim, context.size)
     generator = torch.Generator().manual_seed(1)

@@ -26,7 +26,8 @@ from moglow.motion.clip import Clip
 from moglow.recipe import Recipe
 from moglow.scoring.classifier import Classifier, fitted
 from moglow.scoring.style_evidence import StyleAccuracy, best_temperature, evidence, probabilities
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from tests.support.rigs import RIGS
 from tests.support.tiny import CARRY, Weaving, tiny_recipe
 from tests.support.walking import skeleton_of, walk

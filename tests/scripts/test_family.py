@@ -19,7 +19,8 @@ from moglow.models import MODELS
 from moglow.models.model import MotionModel
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.sampler import Sampler
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from scripts.benchmarks.family import ablate
 from scripts.benchmarks.family import run as family
 from scripts.benchmarks.family.page import idea

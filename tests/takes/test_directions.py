@@ -67,7 +67,7 @@ def test_mistakes_end_in_one_line(pose: Path, tmp_path: Path) -> None:
     assert "--ground and --footprints: does not" in fails(*SHORT, "--ground", "slope:angle=5", *pin, *out)
     assert "leave one out" in fails(*SHORT, "--start", pose, "--continue", pose, *out)
     assert "nowhere.csv: cannot be read" in fails(*SHORT, "--pins", "nowhere.csv", *out)
-    assert "nowhere.bvh: cannot be read" in fails(*SHORT, "--continue", "nowhere.bvh", *out)
+    assert "nowhere.bvh: no such file" in fails(*SHORT, "--continue", "nowhere.bvh", *out)
     assert "nowhere.bvh" in fails(*SHORT, "--pin", "1=nowhere.bvh", *out)
     assert "time within it" in fails(*SHORT, "--pin", f"9={pose}", *out)
     assert "never overwritten" in fails(*SHORT, *pin, "-o", pose, "--overwrite")

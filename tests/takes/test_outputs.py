@@ -29,7 +29,7 @@ def nurseries() -> Iterator[tuple[Nursery, Nursery]]:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("model") / "model.safetensors"
-    make_checkpoint().write(file)
+    make_checkpoint(carry={}).write(file)
     return file
 
 

@@ -116,7 +116,7 @@ def test_a_device_without_bfloat16_is_refused(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_recipe_selects_the_precision() -> None:
-    from moglow.training.run import TrainingPlan
+    from moglow.training.plan import TrainingPlan
 
     recipe = tiny_recipe().overridden(["training.precision=bfloat16"])
     assert TrainingPlan.of(recipe).training.precision == "bfloat16"

@@ -7,7 +7,7 @@ import pytest
 
 from moglow.errors import RecipeError
 from moglow.recipe import Recipe, read_recipe
-from moglow.training.run import TrainingPlan
+from moglow.training.plan import TrainingPlan
 
 RECIPES = sorted((Path(__file__).resolve().parents[2] / "data").rglob("*.toml"))
 
@@ -73,7 +73,7 @@ def test_errors_name_the_file_and_the_nearest_word(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"r.toml: not a TOML file .*line 1"):
         read_recipe(path)
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(RecipeError, match="not a TOML file"):
+    with pytest.raises(RecipeError, match="not a text file in UTF-8"):
         read_recipe(path)
     with pytest.raises(RecipeError, match="cannot be read"):
         read_recipe(tmp_path / "none.toml")

@@ -15,7 +15,8 @@ from moglow.checkpoint import BEST, Checkpoint
 from moglow.errors import CheckpointError, ExportError, RecipeError, TrainingError
 from moglow.recipe import Recipe
 from moglow.training.folder import LAST, LOG, STATE
-from moglow.training.run import TrainingPlan, TrainingRun, chosen_model
+from moglow.training.plan import TrainingPlan, chosen_model
+from moglow.training.run import TrainingRun
 from moglow.training.trainer import StepReport
 from tests.support.tiny import tiny_corpus, tiny_recipe
 

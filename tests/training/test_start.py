@@ -15,8 +15,9 @@ from moglow.errors import CheckpointError, CorpusError, TrainingError
 from moglow.models import MODELS
 from moglow.models.model import MotionModel
 from moglow.training.folder import LAST
-from moglow.training.run import TrainingPlan, TrainingRun
-from moglow.training.start import Start, label_columns, with_labels_of
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
+from moglow.training.start import APART, Start, label_columns, with_labels_of
 from moglow.training.trainer import StepReport
 from tests.support.tiny import tiny_context, tiny_corpus, tiny_recipe
 
@@ -65,7 +66,7 @@ def grown(start: Start) -> tuple[MotionModel, Context]:
     return model.eval(), context
 
 
-def test_known_labels_give_the_same_density_and_new_ones_begin_as_their_mean(first: Start) -> None:
+def test_known_labels_give_the_same_density_and_new_ones_begin_apart(first: Start) -> None:
     before, old = first.checkpoint.to_torch(), first.checkpoint.context
     after, new = grown(first)
     assert (new.performers, new.styles) == (("ann", "bob"), ("brisk", "calm", "proud", "sly"))
@@ -81,11 +82,15 @@ def test_known_labels_give_the_same_density_and_new_ones_begin_as_their_mean(fir
         torch.testing.assert_close(
             density(after, new.style_vector(style)), density(before, old.style_vector(style))
         )
-    mean = np.full(old.labels, 1 / old.labels)
-    for performer in (None, "bob"):  # no performer was known: the columns are zeros
-        torch.testing.assert_close(
-            density(after, new.style_vector("proud", performer)), density(before, mean)
-        )
+    known, columns = (model.state_dict()["encoder.0.weight"].numpy() for model in (before, after))
+    known, columns = known[:, -old.labels :], columns[:, -new.labels :]  # ann, bob, brisk, calm, proud, sly
+    offsets = columns - np.stack([0 * known[:, 0]] * 2 + [*known.T] + [known.mean(1)] * 2, 1)
+    length = APART * np.sqrt(np.square(known).sum(0).mean())
+    np.testing.assert_allclose(
+        np.linalg.norm(offsets, axis=0), length * np.array([1, 1, 0, 0, 1, 1]), rtol=1e-5
+    )
+    again = grown(first)[0].state_dict()["encoder.0.weight"].numpy()[:, -new.labels :]
+    np.testing.assert_array_equal(again, columns)  # a label has a direction of its own
 
 
 def test_columns_are_inserted_after_those_of_their_kind() -> None:
@@ -121,7 +126,8 @@ def test_a_run_starts_at_the_weights_keeps_the_context_and_says_where_from(
 
 
 def test_a_resumed_run_ends_as_one_that_never_stopped(first: Start, tmp_path: Path) -> None:
-    settings = ("context.performers=true", "model.hidden=9")
+    rehearsing = "training.rehearsal={minutes=0.1,seconds=1.5,warm=0.2,borrowed=0.5}"
+    settings = ("context.performers=true", "model.hidden=9", rehearsing)
     whole = train(tmp_path / "whole", NEW, start=first, settings=settings)
     train(tmp_path / "parts", NEW, start=first, settings=settings, until=7)
     second = train(tmp_path / "parts", NEW, resume=True, settings=settings)
@@ -132,6 +138,8 @@ def test_a_resumed_run_ends_as_one_that_never_stopped(first: Start, tmp_path: Pa
     other = Start(Checkpoint.read(tmp_path / "whole"), "other")
     with pytest.raises(CheckpointError, match="was begun from first, not from these weights of other"):
         train(tmp_path / "parts", NEW, start=other, resume=True)
+    with pytest.raises(TrainingError, match="a run from random weights has nothing to rehearse"):
+        train(tmp_path / "none", NEW, settings=(rehearsing,))
 
 
 def test_the_average_counts_from_the_first_step(first: Start, tmp_path: Path) -> None:

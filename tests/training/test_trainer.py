@@ -139,7 +139,8 @@ def test_a_run_of_windows_that_never_go_on_is_resumed(footage: Footage) -> None:
     spec = replace(SPEC, windows=short)
     first, second = trainer(footage, spec), trainer(footage, spec)
     list(first.run(2))
-    second.restore(*first.state())
+    arrays, table = first.state()
+    second.restore(arrays, table["step"], "state")
     assert [each.losses for each in second.run(4)] == [each.losses for each in first.run(4)]
 
 

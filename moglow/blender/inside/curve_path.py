@@ -11,8 +11,8 @@ from moglow.blender.inside.axes import from_blender
 from moglow.errors import ControlError
 from moglow.maths.rotations import Array, vector_to_heading, wrap_angle
 from moglow.maths.signals import smooth_gaussian
-from moglow.paths.control_path import SMOOTHING, ControlPath
-from moglow.paths.pace import CORNER, LONGEST, Curve, Pace, follow, round_corners
+from moglow.paths.control_path import LONGEST, SMOOTHING, ControlPath
+from moglow.paths.pace import CORNER, Curve, Pace, follow, round_corners
 
 FINENESS = 64
 """Points for each segment of a curve, which gives a circle of four segments to a few millimetres."""

@@ -15,6 +15,7 @@ from moglow.checkpoint import Checkpoint
 from moglow.cleaning.damage import in_words
 from moglow.cleaning.mend import Finding, Mended, mend
 from moglow.cli.extras import missing_extra
+from moglow.cli.terminal import cell
 from moglow.errors import ExportError, MoglowError
 from moglow.formats.export import export
 from moglow.formats.read import read_motion
@@ -114,16 +115,14 @@ class Cleaning:
     def table(self) -> Table | Text:
         """What was found, a line each."""
         if not self.mended.findings and not self.strange:
-            return Text("no fault found", style="green")
+            return cell("no fault found", "green")
         table = Table(title=str(self.source), title_justify="left", box=None, pad_edge=False)
         for heading in ("fault", "frames", "seconds", "where and why", "what is done"):
             table.add_column(heading, justify="right" if heading == "seconds" else "left")
         fps = self.mended.clip.fps
         for each in sorted(self.mended.findings, key=lambda each: each.damage.start):
             damage = each.damage
-            done = Text(
-                f"left: {each.left}" if each.left else damage.remedy, style="yellow" if each.left else ""
-            )
+            done = cell(f"left: {each.left}" if each.left else damage.remedy, "yellow" if each.left else "")
             table.add_row(
                 damage.kind,
                 in_words(damage.start, damage.stop),
@@ -137,7 +136,7 @@ class Cleaning:
                 in_words(odd.start, odd.stop),
                 f"{odd.start / fps:.2f}",
                 odd.why,
-                Text(LISTED, style="yellow"),
+                cell(LISTED, "yellow"),
             )
         return table
 

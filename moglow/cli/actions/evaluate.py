@@ -5,11 +5,12 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
 from moglow.checkpoint import Checkpoint
+from moglow.cli.terminal import cell, make_console
 from moglow.corpus.corpus import Corpus
 from moglow.evaluation.evaluate import evaluate
 from moglow.evaluation.panels import Panel
@@ -43,7 +44,7 @@ def evaluated(
     heat = TEMPERATURE if temperature is None else temperature
     spec = EvaluationSpec(seeds=seeds, temperature=heat, measures=measures)
     models = {label(path, checkpoints): Checkpoint.read(path) for path in dict.fromkeys(checkpoints)}
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     found: Evaluation | None = None
     with console.status("reading") as status:
         opened = [Corpus.open(path) for path in corpora]
@@ -127,13 +128,13 @@ def panel_table(panel: Panel) -> Table:
 def _panel_cell(panel: Panel, row: str, condition: str, key: str) -> Text:
     found, scale = panel.rows[row][condition].get(key), panel.measures[key].scale
     if found is None or math.isnan(found.value):
-        return Text("–")
+        return cell("–")
     text, limits = number(found.value * scale), panel.limits_of(condition, key)
     if panel.is_recorded(row):
         band = limits and all(map(math.isfinite, limits))
         more = f" ({' … '.join(number(limit * scale) for limit in limits)})" if limits and band else ""
-        return Text(text + more)
-    return Text(text + spread(found, scale), style=COLOURS[panel.verdict(row, condition, key)])
+        return cell(text + more)
+    return cell(text + spread(found, scale), COLOURS[panel.verdict(row, condition, key)])
 
 
 def spread(found: Estimate, scale: float) -> str:
@@ -150,9 +151,9 @@ def spread(found: Estimate, scale: float) -> str:
 def _cell(evaluation: Evaluation, row: Row, group: str, key: str) -> Text:
     found, scale = row.figures[group].get(key), MEASURES[key].scale
     if found is None or math.isnan(found.value):
-        return Text("–")
+        return cell("–")
     verdict = evaluation.verdict(row, group, key)
-    return Text(number(found.value * scale) + spread(found, scale), style=COLOURS[verdict])
+    return cell(number(found.value * scale) + spread(found, scale), COLOURS[verdict])
 
 
 def _likelihoods(evaluation: Evaluation) -> list[str]:

@@ -1,29 +1,23 @@
 """Reports of `moglow.cleaning.inspect` as tables for a terminal."""
 
-import sys
 from collections.abc import Sequence
 
 import numpy as np
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Column, Table
-from rich.text import Text
 
 from moglow.anatomy.anatomy import ROLES
 from moglow.cleaning.inspect import Report
+from moglow.cli.terminal import cell
 
 _LOW = 0.7  # a confidence below is shown in yellow
-
-
-def wide_console() -> Console:
-    """As wide as the terminal, or wide enough for a table where there is none."""
-    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
 
 
 def sheet(report: Report) -> RenderableType:
     """One file, in full."""
     table = Table(title=report.file, title_justify="left", show_header=False, box=None, pad_edge=False)
     for label, value in _lines(report):
-        table.add_row(Text(label, style="bold"), value)
+        table.add_row(cell(label, "bold"), value)
     return Group(table, _roles(report))
 
 
@@ -46,7 +40,7 @@ def _lines(report: Report) -> list[tuple[str, RenderableType]]:
         slide = f"{100 * motion.slide.median:.1f} cm/s median, {100 * motion.slide.mean:.1f} mean, of the lowest toe"
         lines += [("foot slide", slide)]
     lines += [("floor", f"{100 * motion.floor:+.1f} cm")]
-    return [*lines, ("faults", _faults(report) if report.faults else Text("none", style="green"))]
+    return [*lines, ("faults", _faults(report) if report.faults else cell("none", "green"))]
 
 
 def _faults(report: Report) -> Table:
@@ -56,7 +50,7 @@ def _faults(report: Report) -> Table:
     )
     for fault in report.faults:
         seconds = "" if fault.start is None else f"{fault.start / report.fps:.2f}"
-        table.add_row(Text(fault.kind, style="yellow"), fault.place, seconds, fault.why)
+        table.add_row(cell(fault.kind, "yellow"), fault.place, seconds, fault.why)
     return table
 
 
@@ -74,12 +68,12 @@ def _roles(report: Report) -> Table:
     return table
 
 
-def _cells(found: tuple[str, float] | None) -> tuple[str, Text]:
-    return (found[0], _sure("", found[1])) if found else ("–", Text())
+def _cells(found: tuple[str, float] | None) -> tuple[str, RenderableType]:
+    return (found[0], _sure("", found[1])) if found else ("–", "")
 
 
-def _sure(text: str, confidence: float) -> Text:
-    return Text(f"{text} {confidence:.0%}".strip(), style="" if confidence >= _LOW else "yellow")
+def _sure(text: str, confidence: float) -> RenderableType:
+    return cell(f"{text} {confidence:.0%}".strip(), "" if confidence >= _LOW else "yellow")
 
 
 def _degrees(angle: float) -> str:
@@ -99,13 +93,13 @@ def overview(reports: Sequence[Report], root: str) -> RenderableType:
     table.add_column("faults", overflow="fold")
     for report in reports:
         table.add_row(report.file.removeprefix(root).lstrip("/\\"), *_row(report))
-    return Group(table, Text(summary(reports), style="bold"))
+    return Group(table, cell(summary(reports), "bold"))
 
 
 def _row(report: Report) -> list[RenderableType]:
     figure, axes, motion = report.figure, report.axes, report.motion
     if report.error or not figure or not motion:
-        return [*[""] * 11, Text(report.error or "", style="red")]
+        return [*[""] * 11, cell(report.error or "", "red")]
     faults = "; ".join(map(str, report.faults[:3]))
     more = f"; {len(report.faults) - 3} more" if len(report.faults) > 3 else ""
     return [
@@ -120,7 +114,7 @@ def _row(report: Report) -> list[RenderableType]:
         f"{motion.speed_p95:.2f}",
         _degrees(motion.turn_p95),
         f"{100 * motion.slide.median:.1f}" if motion.slide else "",
-        Text(faults + more, style="yellow"),
+        cell(faults + more, "yellow"),
     ]
 
 

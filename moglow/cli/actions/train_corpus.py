@@ -3,9 +3,8 @@
 import os
 from pathlib import Path
 
-import click
-
 from moglow.cli.actions.train_source import Material
+from moglow.cli.terminal import say, tracked
 from moglow.compute.distributed import Place, first_alone
 from moglow.corpus.corpus import Corpus
 from moglow.corpus.preprocess import preprocess
@@ -31,7 +30,7 @@ def corpus_of(
     for alone in first_alone(place):
         if alone and (anew or not path.exists()):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with locked(path, wait=lambda line: click.echo(line, err=True)):
+            with locked(path, wait=lambda line: say(line, err=True)):
                 if anew or not path.exists():  # another training may have made it meanwhile
                     summary = _make(data_spec, features, path, Path(recipe.place).parent, encoding)
     corpus = Corpus.open(path)
@@ -57,13 +56,8 @@ def _must_be_made_by(
 def _make(
     data: DataSpec, features: FeatureSpec, path: Path, base: Path, encoding: Encoding | None
 ) -> Summary | None:
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
     steps = preprocess(data, features, path, base=base, workers=os.cpu_count() or 1, encoding=encoding)
     summary = None
-    words, quiet = f"preprocess {path.name}", not console.is_terminal
-    for step in track(steps, words, console=console, transient=True, disable=quiet):
+    for step in tracked(steps, f"preprocess {path.name}"):
         summary = step.summary
     return summary

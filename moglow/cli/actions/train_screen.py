@@ -8,11 +8,10 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self
 
-import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from moglow.cli.actions.train_sheets import Sheets
+from moglow.cli.terminal import make_console, make_progress, say
 from moglow.errors import TrainingError
 from moglow.scoring.likelihood import Likelihood
 from moglow.training.run import TrainingRun
@@ -38,11 +37,16 @@ class Screen:
     def __init__(self, run: TrainingRun, *, tensorboard: bool = False, sheets: bool = False) -> None:
         self.run, self.first = run, run.place.rank == 0
         self.sheets = Sheets(run) if sheets and self.first else None
-        self.console = Console(stderr=True)
+        self.console = make_console(stderr=True)
         self.scalars = _scalars(run.folder) if tensorboard and self.first else None
         self.recent: deque[StepReport] = deque(maxlen=RECENT)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.progress = Progress(*columns, console=self.console, disable=not self.first)
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        self.progress = make_progress(*columns, console=self.console, disable=not self.first)
         self.task = self.progress.add_task("train", total=run.plan.training.steps, completed=run.trainer.step)
         self.handlers: dict[int, Any] = {}
         self.interrupted = False
@@ -139,10 +143,10 @@ class Screen:
             return
         run, step = self.run, self.run.trainer.step
         if self.interrupted:
-            click.echo(f"stopped at step {step}, saved; go on with --resume")
+            say(f"stopped at step {step}, saved; go on with --resume")
         best = f"best at step {run.best.step}; " if run.validations else ""
         took = time.strftime("%H:%M:%S", time.gmtime(run.seconds))
-        click.echo(f"{run.folder}: {step} steps in {took}; {best}{run.health}")
+        say(f"{run.folder}: {step} steps in {took}; {best}{run.health}")
 
 
 def _in_words(like: Likelihood) -> str:

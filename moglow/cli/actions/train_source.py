@@ -6,10 +6,12 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from moglow.checkpoint import Checkpoint
 from moglow.corpus.corpus import Corpus
 from moglow.corpus.folders import folder_data
 from moglow.corpus.summary import Summary
 from moglow.errors import RecipeError
+from moglow.files.reading import open_input
 from moglow.files.tables import to_table
 from moglow.recipe import Recipe, read_recipe
 from moglow.training.defaults import compact, steps_for, tuned
@@ -30,8 +32,13 @@ class Material:
     kind: str  # "recipe", "folder" or "corpus"
 
     @classmethod
-    def read(cls, path: Path, settings: Sequence[str], start: Start | None) -> "Material":
-        """Returns what a path holds; a recipe without a model is refused, since the paper's is a large one."""
+    def read(
+        cls, path: Path, settings: Sequence[str], start: Start | None, begun: Checkpoint | None = None
+    ) -> "Material":
+        """Returns what a path holds; a recipe without a model is refused, since the paper's is a large one.
+
+        A run that was `begun` goes on with the settings in its checkpoint, where the path is no recipe.
+        """
         kind = "folder" if path.is_dir() else "corpus" if _is_binary(path) else "recipe"
         if kind == "recipe":
             recipe = read_recipe(path, settings)
@@ -42,7 +49,9 @@ class Material:
                 )
             return cls(path, recipe, kind)
         tables: dict[str, Any] = tuned(start.checkpoint) if start else compact()
-        if kind == "folder":
+        if begun:
+            tables = dict(begun.about["recipe"])
+        elif kind == "folder":
             tables["data"] = to_table(folder_data(path))
             if start:
                 tables["data"]["fps"] = start.checkpoint.context.fps
@@ -109,5 +118,5 @@ def going_on(output: Path, corpus: Path, style: str) -> list[str]:
 
 def _is_binary(path: Path) -> bool:
     """Returns whether a file begins as a corpus does: the length of a header, and the header."""
-    with open(path, "rb") as file:
+    with open_input(path, RecipeError) as file:
         return file.read(9)[8:] == b"{"

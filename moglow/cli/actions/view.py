@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from moglow.cli.terminal import make_progress, shown
 from moglow.files.atomic import refuse_overwriting
 from moglow_viewer.scene.scene import Scene, Sources
 
@@ -66,17 +67,14 @@ def _sheet(scene: Scene, path: Path, look: str) -> str:
 
 
 def _film(scene: Scene, path: Path, look: str, asked: tuple[int, int] | None) -> str:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from moglow_viewer.pictures.film import Shot, film
 
     shot = Shot.of(
         scene, look=look, size=asked or ((640, 368) if path.suffix.lower() == ".gif" else (960, 544))
     )
     shooting = film(scene, path, shot=shot)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(path.name)
+    with make_progress(transient=True) as progress:
+        task = progress.add_task(shown(path.name))
         for done, frames in shooting:
             progress.update(task, completed=done, total=frames)
     size, megabytes = f"{shot.size[0]}×{shot.size[1]}", path.stat().st_size / 1e6

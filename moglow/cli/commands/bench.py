@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import CHANNELS, Whole
+from moglow.cli.terminal import say
+
 EXAMPLE = """\b
 Examples:
   moglow bench
@@ -19,15 +22,19 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 @click.command(epilog=EXAMPLE)
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
 @click.option("--preset", help="A preset with random weights in place of a trained model.")
-@click.option("--pose", default=63, show_default=True, help="Pose channels of --preset.")
-@click.option("--control", default=3, show_default=True, help="Control channels of --preset.")
+@click.option("--pose", type=CHANNELS, default=63, show_default=True, help="Pose channels of --preset.")
+@click.option("--control", type=CHANNELS, default=3, show_default=True, help="Control channels of --preset.")
 @click.option(
-    "--frames", type=click.IntRange(1), default=200, show_default=True, help="Motion frames to time at least."
+    "--frames",
+    type=Whole(1, 1_000_000),
+    default=200,
+    show_default=True,
+    help="Motion frames to time at least.",
 )
 @click.option(
     "--batch",
     "batches",
-    type=click.IntRange(1),
+    type=Whole(1, 65_536),
     multiple=True,
     default=(1, 64, 1024),
     show_default=True,
@@ -41,7 +48,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     help="How large matrices are kept and multiplied; auto tries what suits the batch.",
 )
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of a product.")
+@click.option("--threads", type=Whole(1, 1024), default=1, show_default=True, help="Threads of a product.")
 @click.option("--cpu-time", is_flag=True, help="Counts processor seconds: for one thread, on a busy machine.")
 @click.option("--json", "as_json", is_flag=True, help="Prints JSON.")
 def command(
@@ -66,4 +73,4 @@ def command(
     else:
         subject = Subject.of_preset(preset, pose=pose, control=control)
     report = measure(subject, **options)  # type: ignore[arg-type]
-    click.echo(json.dumps(report, indent=1) if as_json else "\n".join(report_lines(report)))
+    say(json.dumps(report, indent=1) if as_json else "\n".join(report_lines(report)))

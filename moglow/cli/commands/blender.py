@@ -4,6 +4,9 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import read_size
+from moglow.cli.terminal import say
+
 EXAMPLE = """\b
 Examples:
   moglow blender walk.bvh walk.blend
@@ -12,23 +15,13 @@ Examples:
   moglow blender --install
 """
 
-SIZE = "960x540"
-
-
-def read_size(ctx: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int]:
-    """Pixels as width and height: ``960x540``."""
-    width, _, height = (text or SIZE).partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise click.BadParameter(f"{text!r} is no size; write it as 960x540")
-    return int(width), int(height)
-
 
 def install(ctx: click.Context, option: click.Parameter, asked: bool) -> None:
     """Installs bpy and ends; eager, so that no file needs to be named."""
     if asked and not ctx.resilient_parsing:
         from moglow.blender.program import install_bpy
 
-        click.echo(f"{install_bpy().program}: has bpy")
+        say(f"{install_bpy().program}: has bpy")
         ctx.exit()
 
 
@@ -50,9 +43,9 @@ def install(ctx: click.Context, option: click.Parameter, asked: bool) -> None:
 @click.option("--render", type=click.Path(path_type=Path), help="Renders a film, .mp4, or a still, .png.")
 @click.option(
     "--size",
-    default=SIZE,
-    show_default=True,
     callback=read_size,
+    default="960x540",
+    show_default=True,
     metavar="WxH",
     help="Of the film, in pixels.",
 )
@@ -74,4 +67,4 @@ def command(source: Path, out: Path, render: Path | None, control: str | None, *
     from moglow.cli.actions.blender import make_scene
 
     for line in make_scene(source, out, render, control, **options):  # type: ignore[arg-type]
-        click.echo(line)
+        say(line)

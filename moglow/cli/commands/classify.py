@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from moglow.cli.terminal import make_console, say, tracked
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -34,12 +36,8 @@ def command(clips: tuple[Path, ...], checkpoint: Path | None, as_json: bool) -> 
     with probabilities. Clips of another skeleton are first retargeted to the model's. The exit code is 1 if a file
     cannot be used; the other files are still shown.
     """
-    from rich.console import Console
-    from rich.progress import track
-
     from moglow.checkpoint import Checkpoint
     from moglow.cleaning.inspect import motion_files
-    from moglow.cli.actions.tables import wide_console
     from moglow.errors import MoglowError
     from moglow.formats.read import read_motion
     from moglow.sampling.generate import PRETRAINED
@@ -50,7 +48,7 @@ def command(clips: tuple[Path, ...], checkpoint: Path | None, as_json: bool) -> 
     found: list[StyleProbabilities] = []
     errors: dict[str, str] = {}
     quiet = as_json or len(files) < 2
-    for file in track(files, "classify", console=Console(stderr=True), transient=True, disable=quiet):
+    for file in tracked(files, "classify", quiet=quiet):
         try:
             found.append(classifier.classify(replace(read_motion(file), name=str(file))))
         except MoglowError as error:
@@ -60,13 +58,13 @@ def command(clips: tuple[Path, ...], checkpoint: Path | None, as_json: bool) -> 
     if as_json:
         rows: list[dict[str, Any]] = [verdict.to_json() for verdict in found]
         rows += [{"file": name, "error": message} for name, message in errors.items()]
-        click.echo(json.dumps(rows, indent=1))
+        say(json.dumps(rows, indent=1))
     else:
-        wide_console().print(_table(found, classifier.context.styles))
+        make_console(wide=True).print(_table(found, classifier.context.styles))
         if not classifier.calibrated:
-            click.echo("how sure is a guess: training measured no held-out styles", err=True)
+            say("how sure is a guess: training measured no held-out styles", err=True)
         for message in errors.values():
-            click.echo(f"error: {message}", err=True)
+            say(f"error: {message}", err=True)
     if errors:
         raise click.exceptions.Exit(1)
 

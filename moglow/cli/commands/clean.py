@@ -4,6 +4,9 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import SEED
+from moglow.cli.terminal import make_console, say
+
 EXAMPLE = """\b
 Examples:
   moglow clean take.bvh
@@ -31,7 +34,7 @@ Examples:
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=SEED,
     default=0,
     show_default=True,
     help="The same seed gives the same result.",
@@ -56,7 +59,6 @@ def command(
     import json
 
     from moglow.cli.actions.clean import Cleaning
-    from moglow.cli.actions.tables import wide_console
     from moglow.files.atomic import refuse_overwriting
 
     refuse_overwriting(filter(None, (out, html)), (source, map_file, checkpoint))
@@ -66,8 +68,8 @@ def command(
     if html:
         cleaning.show(html)
     if as_json:
-        click.echo(json.dumps(cleaning.to_json(out), indent=1, ensure_ascii=False))
+        say(json.dumps(cleaning.to_json(out), indent=1))
     else:
-        wide_console().print(cleaning.table())
+        make_console(wide=True).print(cleaning.table())
         for line in cleaning.said(out, html):
-            click.echo(line)
+            say(line)

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import RATE, SEED, Number
+from moglow.cli.terminal import say
+
 EXAMPLE = """\b
 What is written, each file once with root motion and once in place (in_place/):
   idle
@@ -31,15 +34,11 @@ Examples:
 @click.option(
     "--speed", "speeds", multiple=True, metavar="GAIT=M/S", help="Another speed of a gait. May be repeated."
 )
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed gives the same set."
-)
-@click.option(
-    "--temperature", type=click.FloatRange(0, 2), help="0 is calmest, 1 as varied as the recordings."
-)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed gives the same set.")
+@click.option("--temperature", type=Number(0, 2), help="0 is calmest, 1 as varied as the recordings.")
 @click.option("--style", help="A style the model was trained with; moglow info names them.")
 @click.option("--performer", help="A performer of the model, or any; moglow info names them.")
-@click.option("--fps", type=click.FloatRange(0, min_open=True), help="Frames a second of the written files.")
+@click.option("--fps", type=RATE, help="Frames a second of the written files.")
 @click.option("--unit", type=click.Choice(["cm", "m"]), help="Unit of BVH files.")
 @click.option(
     "--skeleton", type=click.Path(path_type=Path), help="Puts the motion on the skeleton of this BVH file."
@@ -88,4 +87,4 @@ def command(
         inputs=(skeleton, checkpoint),
     )
     for line in lines:
-        click.echo(line)
+        say(line)

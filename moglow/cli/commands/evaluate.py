@@ -4,6 +4,9 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import Number, Whole
+from moglow.cli.terminal import make_console, say
+
 MEASURED = ("controls", "wander", "tell", "gait", "styles", "live")
 """What can be measured; that of `moglow.evaluation.results`, which needs torch to load."""
 
@@ -50,8 +53,8 @@ def chosen(text: str | None) -> tuple[str, ...]:
 )
 @click.option("--report", type=click.Path(path_type=Path), help="Writes an .html page.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Writes all figures as JSON.")
-@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Takes of each control.")
-@click.option("--temperature", type=click.FloatRange(0, 2), help="0 is the calmest, 1 as varied as the data.")
+@click.option("--seeds", type=Whole(1, 10_000), default=5, show_default=True, help="Takes of each control.")
+@click.option("--temperature", type=Number(0, 2), help="0 is the calmest, 1 as varied as the data.")
 @click.option(
     "--device",
     default="cpu",
@@ -87,8 +90,6 @@ def command(
     and runs at eight speeds. styles: changes of style in mid-walk. live: forty manoeuvres, steered as in the window.
     Without --corpus, only synthetic controls, wandering, gait and live are measured, and less stands beside them.
     """
-    from rich.console import Console
-
     from moglow.cli.actions.evaluate import evaluated, scoreboard, write_json
     from moglow.files.atomic import refuse_overwriting
     from moglow.sampling.generate import PRETRAINED
@@ -111,7 +112,7 @@ def command(
         write_json(evaluation, json_file)
     if report:
         write_report(evaluation, report)
-    Console().print(scoreboard(evaluation))
+    make_console().print(scoreboard(evaluation))
     for file in (json_file, report):
         if file:
-            click.echo(f"{file}: {file.stat().st_size / 1000:.0f} kB")
+            say(f"{file}: {file.stat().st_size / 1000:.0f} kB")

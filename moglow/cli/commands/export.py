@@ -5,6 +5,10 @@ from typing import Any
 
 import click
 
+from moglow.cli.options import RATE
+from moglow.cli.terminal import say
+from moglow.files.numbers import read_whole_number
+
 EXAMPLE = """\b
 Examples:
   moglow export walk.bvh walk.glb
@@ -20,12 +24,22 @@ Examples:
 def read_frames(ctx: click.Context, option: click.Parameter, text: str | None) -> slice:
     """A range of frames as Python writes it: ``10:200``, ``:100``, ``-30:``; everything by default."""
     try:
-        start, stop = (int(part) if part.strip() else None for part in (text or ":").split(":"))
+        start, stop = (_frame(part) for part in (text or ":").split(":"))
     except ValueError:
         raise click.BadParameter(
             f"{text!r} is no range of frames; write it as 10:200, :100 or -30:"
         ) from None
     return slice(start, stop)
+
+
+def _frame(text: str) -> int | None:
+    """The number of a frame; None where nothing is written."""
+    if not text.strip():
+        return None
+    number = read_whole_number(text)
+    if number is None:
+        raise ValueError(text)
+    return number
 
 
 @click.command(epilog=EXAMPLE)
@@ -44,13 +58,11 @@ def read_frames(ctx: click.Context, option: click.Parameter, text: str | None) -
 @click.option("--despike", is_flag=True, help="Mends rotations that jump away and come back within 0.1 s.")
 @click.option(
     "--recorded-at",
-    type=click.FloatRange(0, min_open=True),
+    type=RATE,
     metavar="FPS",
     help="The true rate of IN, where its frame time is wrong; moglow inspect finds it.",
 )
-@click.option(
-    "--fps", type=click.FloatRange(0, min_open=True), help="Resamples to this many frames a second."
-)
+@click.option("--fps", type=RATE, help="Resamples to this many frames a second.")
 @click.option("--at-origin", is_flag=True, help="Starts above the origin, facing +Z.")
 @click.option("--in-place", is_flag=True, help="Holds the hips above the origin.")
 @click.option(
@@ -77,4 +89,4 @@ def command(sources: tuple[Path, ...], out: Path, **options: Any) -> None:
     """
     from moglow.cli.actions.export import convert
 
-    click.echo(convert(sources, out, **options))
+    say(convert(sources, out, **options))

@@ -6,6 +6,9 @@ from typing import Any
 
 import click
 
+from moglow.cli.options import RATE, SEED, Number, Whole
+from moglow.cli.terminal import make_progress, say
+
 EXAMPLE = """\b
 Columns of a path file, named by its first row:
   t,x,z[,heading][,style]           a position at a time: seconds, metres, degrees
@@ -34,7 +37,20 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLE)
+MOST_TAKES = 100_000
+
+
+class Generate(click.Command):
+    """The command, which tells where a path goes that was given without its option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        extra = super().parse_args(ctx, args)
+        if extra and not ctx.resilient_parsing:
+            ctx.fail(f"{extra[0]} stands alone; give a path as --control {extra[0]}, a file to write as -o")
+        return extra
+
+
+@click.command(cls=Generate, epilog=EXAMPLE, context_settings={"allow_extra_args": True})
 @click.option(
     "--control",
     "controls",
@@ -52,7 +68,11 @@ Examples:
 )
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
 @click.option(
-    "--takes", type=click.IntRange(1), default=1, show_default=True, help="Number of motions for each path."
+    "--takes",
+    type=Whole(1, MOST_TAKES),
+    default=1,
+    show_default=True,
+    help="Number of motions for each path.",
 )
 @click.option(
     "--rank",
@@ -61,20 +81,18 @@ Examples:
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=SEED,
     default=0,
     show_default=True,
     help="The same seed gives the same motion.",
 )
-@click.option(
-    "--temperature", type=click.FloatRange(0, 2), help="0 is calmest, 1 as varied as the recordings."
-)
+@click.option("--temperature", type=Number(0, 2), help="0 is calmest, 1 as varied as the recordings.")
 @click.option("--style", help="A style the model was trained with; moglow info names them.")
 @click.option(
     "--performer",
     help="A performer the model was trained with, or any: another one for each take. moglow info names them.",
 )
-@click.option("--fps", type=click.FloatRange(0, min_open=True), help="Frames a second of the written file.")
+@click.option("--fps", type=RATE, help="Frames a second of the written file.")
 @click.option("--unit", type=click.Choice(["cm", "m"]), help="Unit of a BVH file.")
 @click.option(
     "--pin",
@@ -186,7 +204,8 @@ def command(controls: tuple[str, ...], out: Path | None, **options: Any) -> None
         raise click.UsageError("--strides needs --loop")
     from moglow.takes.directions import Directions
     from moglow.takes.footwork import Footwork
-    from moglow.takes.make import Wish, make_takes
+    from moglow.takes.make import make_takes
+    from moglow.takes.orders import Wish
 
     follow = options.pop("footprints_in")
     footwork = Footwork(options.pop("ground"), follow, options.pop("footprints"))
@@ -206,10 +225,7 @@ class Passing:
     def __init__(self, shown: bool) -> None:
         self.bar: Any = None
         if shown:
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self.bar = Progress(transient=True, console=Console(stderr=True))
+            self.bar = make_progress(transient=True)
 
     def __enter__(self) -> "Passing":
         if self.bar:
@@ -226,7 +242,7 @@ class Passing:
         """Prints a line, with the bar out of its way."""
         if self.bar:
             self.bar.stop()
-        click.echo(line)
+        say(line)
         if self.bar:
             self.bar.start()
 

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import CHANNELS
+from moglow.cli.terminal import say
+
 EXAMPLE = """\b
 Examples:
   moglow info runs/open
@@ -25,8 +28,12 @@ Examples:
 )
 @click.option("--preset", help="A preset in place of a file.")
 @click.option("--model", default="moglow", show_default=True, help="The model of --preset.")
-@click.option("--pose", default=63, show_default=True, help="Pose channels, where no file says.")
-@click.option("--control", default=3, show_default=True, help="Control channels, where no file says.")
+@click.option(
+    "--pose", type=CHANNELS, default=63, show_default=True, help="Pose channels, where no file says."
+)
+@click.option(
+    "--control", type=CHANNELS, default=3, show_default=True, help="Control channels, where no file says."
+)
 @click.option("--models", is_flag=True, help="Lists the models and presets there are.")
 @click.option("--json", "as_json", is_flag=True, help="Prints JSON.")
 def command(
@@ -56,8 +63,6 @@ def command(
     else:
         cards = [checkpoint_card(source)]
     if as_json:
-        click.echo(json.dumps(cards if models else cards[0], indent=1))
+        say(json.dumps(cards if models else cards[0], indent=1))
     else:
-        click.echo(
-            "\n\n".join("\n".join(f"{name:<20} {value}" for name, value in card.items()) for card in cards)
-        )
+        say("\n\n".join("\n".join(f"{name:<20} {value}" for name, value in card.items()) for card in cards))

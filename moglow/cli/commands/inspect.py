@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.terminal import make_console, say, tracked
+
 EXAMPLE = """\b
 Examples:
   moglow inspect walk.bvh
@@ -36,27 +38,22 @@ def command(source: Path, map_file: Path | None, as_json: bool) -> None:
     below the floor, teleports, wrong rates), and joints that jump and stay, repeated frames, a floor off zero and
     bones that stretch. The exit code is 1 if a file cannot be used; the other files are still shown.
     """
-    from rich.console import Console
-    from rich.progress import track
-
     from moglow.anatomy.anatomy import read_map
     from moglow.cleaning.inspect import inspect_file, motion_files
-    from moglow.cli.actions.tables import overview, sheet, wide_console
+    from moglow.cli.actions.tables import overview, sheet
     from moglow.errors import MoglowError
 
     overrides = read_map(map_file) if map_file else {}
     files = motion_files(source)
-    shown = track(
-        files, "inspect", console=Console(stderr=True), transient=True, disable=as_json or len(files) < 2
-    )
+    shown = tracked(files, "inspect", quiet=as_json or len(files) < 2)
     reports = [inspect_file(file, overrides) for file in shown]
     if as_json:
-        click.echo(json.dumps([report.to_json() for report in reports], indent=1))
+        say(json.dumps([report.to_json() for report in reports], indent=1))
     elif len(files) > 1 or source.is_dir():
-        wide_console().print(overview(reports, str(source)))
+        make_console(wide=True).print(overview(reports, str(source)))
     elif reports[0].error:
         raise MoglowError(reports[0].error)
     else:
-        wide_console().print(sheet(reports[0]))
+        make_console(wide=True).print(sheet(reports[0]))
     if any(report.error for report in reports):
         raise click.exceptions.Exit(1)

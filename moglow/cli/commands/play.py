@@ -4,6 +4,9 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import SEED, Number
+from moglow.cli.terminal import say
+
 EXAMPLE = """\b
 Examples:
   moglow play
@@ -17,14 +20,12 @@ Examples:
 @click.command(epilog=EXAMPLE)
 @click.option("--html", type=click.Path(path_type=Path), help="Writes a self-contained page.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
-@click.option(
-    "--temperature", type=click.FloatRange(0, 2), help="0 is calmest, 1 as varied as the recordings."
-)
+@click.option("--temperature", type=Number(0, 2), help="0 is calmest, 1 as varied as the recordings.")
 @click.option("--style", help="A style the model was trained with; moglow info names them.")
 @click.option("--performer", help="A performer the model was trained with; moglow info names them.")
 @click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=SEED,
     default=0,
     show_default=True,
     help="The same seed and input give the same motion.",
@@ -69,9 +70,9 @@ def command(
     if html is None:
         from moglow.cli.actions.live import play
 
-        play(model, temperature=heat, style=style, seed=seed, vmc=vmc, osc_in=osc_in, say=click.echo)
+        play(model, temperature=heat, style=style, seed=seed, vmc=vmc, osc_in=osc_in, say=say)
         return
     from moglow_viewer.play.play_page import write_play_page
 
     write_play_page(model, html, temperature=heat, style=style, seed=seed)
-    click.echo(f"{html}: {html.stat().st_size / 1e6:.1f} MB, open it in any browser and walk")
+    say(f"{html}: {html.stat().st_size / 1e6:.1f} MB, open it in any browser and walk")

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import Whole
+from moglow.cli.terminal import make_progress, say, shown
+
 EXAMPLE = """\b
 Examples:
   moglow preprocess data/procedural/recipe.toml -o procedural.corpus
@@ -23,7 +26,7 @@ Examples:
 @click.option(
     "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Overrides a recipe's value."
 )
-@click.option("--workers", type=click.IntRange(1), help="Processes that read files; all cores if not given.")
+@click.option("--workers", type=Whole(1, 1024), help="Processes that read files; all cores if not given.")
 @click.option("--json", "as_json", is_flag=True, help="Prints the summary as JSON.")
 def command(
     source: Path,
@@ -38,8 +41,6 @@ def command(
     In a folder, sub-folders become styles, a tenth of the files is held out, and all clips are retargeted to the most
     common skeleton. Paths in a recipe are relative to it.
     """
-    from rich.progress import Progress
-
     from moglow.corpus.preprocess import preprocess
     from moglow.corpus.sources import DataSpec
     from moglow.encodings.encoding import FeatureSpec
@@ -61,11 +62,11 @@ def command(
         base=base,
         workers=workers or os.cpu_count() or 1,
     )
-    with locked(output), Progress(transient=True, disable=as_json) as bar:
+    with locked(output), make_progress(transient=True, disable=as_json) as bar:
         task = bar.add_task("preprocess", total=None)
         for step in steps:
-            bar.update(task, completed=step.done, total=step.total, description=step.doing[-40:])
+            bar.update(task, completed=step.done, total=step.total, description=shown(step.doing[-40:]))
     assert step.summary is not None, "preprocess ended without a summary"
-    click.echo(json.dumps(to_table(step.summary)) if as_json else str(step.summary))
+    say(json.dumps(to_table(step.summary)) if as_json else str(step.summary))
     if not as_json:
-        click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+        say(f"{output}: {output.stat().st_size / 1e6:.1f} MB")

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import Number, Whole
+from moglow.cli.terminal import say
+
 EXAMPLE = """\b
 Examples:
   moglow serve
@@ -12,9 +15,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLE)
-@click.option(
-    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="The port to listen at."
-)
+@click.option("--port", type=Whole(1, 65535), default=8000, show_default=True, help="The port to listen at.")
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -22,19 +23,17 @@ Examples:
     help="The address to listen at; 0.0.0.0 lets other machines ask too.",
 )
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
-@click.option(
-    "--temperature", type=click.FloatRange(0, 2), help="0 is calmest, 1 as varied as the recordings."
-)
+@click.option("--temperature", type=Number(0, 2), help="0 is calmest, 1 as varied as the recordings.")
 @click.option(
     "--workers",
-    type=click.IntRange(1, 64),
+    type=Whole(1, 64),
     default=2,
     show_default=True,
     help="Requests that are computed at once; others wait.",
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(1, 600),
+    type=Number(1, 600),
     default=60.0,
     show_default=True,
     help="The longest motion that a request may ask for.",
@@ -53,4 +52,4 @@ def command(
 
     model = Checkpoint.read(checkpoint or PRETRAINED)
     heat = TEMPERATURE if temperature is None else temperature
-    serve(model, host, port, temperature=heat, workers=workers, seconds=seconds, say=click.echo)
+    serve(model, host, port, temperature=heat, workers=workers, seconds=seconds, say=say)

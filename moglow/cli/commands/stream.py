@@ -4,6 +4,9 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import Number
+from moglow.cli.terminal import say
+
 EXAMPLE = """\b
 Examples:
   moglow stream walk.bvh --vmc 127.0.0.1:39539
@@ -21,7 +24,7 @@ Examples:
     help="Where a program listens by the Virtual Motion Capture protocol.",
 )
 @click.option("--loop", is_flag=True, help="Plays the clip again and again, until Ctrl-C.")
-@click.option("--fps", type=click.FloatRange(1, 240), help="Frames a second; those of CLIP if not given.")
+@click.option("--fps", type=Number(1, 240), help="Frames a second; those of CLIP if not given.")
 @click.option(
     "--map", "map_file", type=click.Path(path_type=Path), help="Names the roles of CLIP's joints (TOML)."
 )
@@ -34,4 +37,4 @@ def command(source: Path, vmc: str, loop: bool, fps: float | None, map_file: Pat
     from moglow.anatomy.anatomy import read_map
     from moglow.cli.actions.live import stream
 
-    click.echo(stream(source, vmc, loop=loop, fps=fps, overrides=read_map(map_file) if map_file else {}))
+    say(stream(source, vmc, loop=loop, fps=fps, overrides=read_map(map_file) if map_file else {}))

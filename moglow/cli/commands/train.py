@@ -4,6 +4,9 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import SEED, Whole
+from moglow.cli.terminal import say
+
 EXAMPLE = """\b
 Examples:
   moglow train my_mocap/ -o runs/mine
@@ -35,8 +38,8 @@ PRETRAINED = "pretrained"
     metavar="CHECKPOINT",
     help="Starts from a checkpoint, a run's folder, or `pretrained`, and keeps its model, context and labels.",
 )
-@click.option("--steps", type=click.IntRange(1), help="Steps in all; short for --set training.steps=N.")
-@click.option("--seed", default=0, show_default=True, help="The same seed gives the same model.")
+@click.option("--steps", type=Whole(1, 1_000_000_000), help="Steps in all; short for --set training.steps=N.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed gives the same model.")
 @click.option("--resume", is_flag=True, help="Continues the run in OUTPUT.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @click.option("--tensorboard", is_flag=True, help="Writes scalars for TensorBoard into OUTPUT.")
@@ -71,18 +74,21 @@ def command(
     from moglow.compute.distributed import process_group
     from moglow.compute.memory import keep_freed_memory
     from moglow.takes.single import pretrained
-    from moglow.training.folder import occupied, refuse_used
-    from moglow.training.run import TrainingPlan, TrainingRun
+    from moglow.training.folder import LAST, occupied, refuse_used
+    from moglow.training.plan import TrainingPlan
+    from moglow.training.run import TrainingRun
     from moglow.training.start import Start
 
     start = None
     if start_name:
         start = Start(pretrained() if start_name == PRETRAINED else Checkpoint.read(start_name), start_name)
     extra = [] if steps is None else [f"training.steps={steps}"]
-    material = Material.read(source, [*settings, *extra], start)
+    begun = Checkpoint.read(output / LAST) if resume and (output / LAST).exists() else None
+    material = Material.read(source, [*settings, *extra], start, begun)
     TrainingPlan.of(material.recipe)  # what is wrong with it is found before the clips are read
     path = corpus_file or material.corpus_file(output)
-    encoding = start.checkpoint.context.encoding if start else None
+    before = start.checkpoint if start else begun if begun and "from" in begun.about else None
+    encoding = before.context.encoding if before else None
     anew = material.kind == "folder" and not (corpus_file or resume)
     if not resume:
         refuse_used(output)
@@ -94,7 +100,7 @@ def command(
             run = TrainingRun(output, plan, corpus, seed=seed, resume=resume, start=start, place=place)
             if not place.rank:
                 for line in reading(source, summary):
-                    click.echo(line)
+                    say(line)
             with Screen(run, tensorboard=tensorboard, sheets=sheets) as screen:
                 for event in run.events():
                     screen.show(event)
@@ -103,4 +109,4 @@ def command(
         if not (place.rank or screen.interrupted):
             style = run.context.spec.usual or (corpus.styles[0] if corpus.styles else "")
             for line in going_on(output, path, style if run.context.styles else ""):
-                click.echo(line)
+                say(line)

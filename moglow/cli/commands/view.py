@@ -4,6 +4,9 @@ from pathlib import Path
 
 import click
 
+from moglow.cli.options import Number, read_size
+from moglow.cli.terminal import say
+
 EXAMPLE = """\b
 Examples:
   moglow view walk.bvh
@@ -16,21 +19,12 @@ Examples:
 """
 
 
-def read_size(ctx: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
-    """Reads a size in pixels, such as ``1280x720``."""
-    try:
-        width, height = (int(side) for side in text.lower().split("x")) if text else (0, 0)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is no size; write it as 1280x720") from None
-    return (width, height) if text else None
-
-
 @click.command(epilog=EXAMPLE)
 @click.argument("clips", metavar="CLIP...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--html", type=click.Path(path_type=Path), help="Writes a self-contained page.")
 @click.option("--record", type=click.Path(path_type=Path), help="Writes a film: .mp4 or .gif.")
 @click.option("--screenshot", type=click.Path(path_type=Path), help="Writes one picture, a .png.")
-@click.option("--at", type=click.FloatRange(0), default=0.0, metavar="SECONDS", help="Time of --screenshot.")
+@click.option("--at", type=Number(0, 1e6), default=0.0, metavar="SECONDS", help="Time of --screenshot.")
 @click.option(
     "--sheet",
     type=click.Path(path_type=Path),
@@ -68,4 +62,4 @@ def command(
     from moglow_viewer.scene.scene import Sources
 
     for line in look(Sources(clips, control, real, beside, ground), **options):  # type: ignore[arg-type]
-        click.echo(line)
+        say(line)

@@ -79,12 +79,17 @@ class NumpyMoGlow:
     ) -> tuple[Any, Any, State]:
         """The next pose ``(B, D)`` for a context ``(B, C)`` and noise ``(B, noise_dim)``, and the state after it.
 
+        Exponentials that overflow have the right limits here, and `Sampler` bounds the pose.
         Between them its log-density ``(B,)`` in nats, that of temperature 1 whatever temperature was used.
         """
         return self.from_latent(context, state, self.latent(noise, temperature))
 
     def from_latent(self, context: Any, state: State, latent: Any) -> tuple[Any, Any, State]:
         """The same for a latent ``(B, D)``, which is overwritten."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return self._drawn_from(context, state, latent)
+
+    def _drawn_from(self, context: Any, state: State, latent: Any) -> tuple[Any, Any, State]:
         number, xp = self._arithmetic, self._arithmetic.xp
         given = number.array(context)
         for weight, bias in self._encoder:

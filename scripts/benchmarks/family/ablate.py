@@ -27,8 +27,9 @@ from moglow.corpus.corpus import Corpus
 from moglow.evaluation.speed import processor
 from moglow.files.tables import to_table
 from moglow.recipe import Recipe, read_recipe
+from moglow.training.plan import TrainingPlan
 from moglow.training.rollouts import Rollouts, RolloutSpec
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.run import TrainingRun
 
 BRIEF = 600
 """Steps of a brief training, enough to show which choices fail."""

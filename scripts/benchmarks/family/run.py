@@ -30,7 +30,8 @@ from moglow.models import MODELS
 from moglow.motion.clip import Clip
 from moglow.recipe import Recipe, read_recipe
 from moglow.training.folder import STATE
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from moglow_viewer.pages.film_strip import picture
 from scripts.benchmarks.family.ablate import BASE, PAPER, brief
 from scripts.benchmarks.family.page import page
@@ -149,7 +150,10 @@ def read_rows(docs: Path) -> dict[str, Row]:
     """Returns the rows measured so far, by name."""
     file = docs / "models.jsonl"
     lines = file.read_text().splitlines() if file.exists() else []
-    rows = [from_table(Row, json.loads(line), f"{file}, line {n}:") for n, line in enumerate(lines, 1)]
+    rows = [
+        from_table(Row, json.loads(line), f"{file}, line {n}:", finite=False)
+        for n, line in enumerate(lines, 1)
+    ]
     return {row.name: row for row in rows}
 
 

@@ -29,7 +29,8 @@ from moglow.corpus.windows import Footage, Windows
 from moglow.evaluation.speed import processor
 from moglow.recipe import read_recipe
 from moglow.scoring.style_evidence import Floats, best_temperature, evidence_of_split, probabilities
-from moglow.training.run import TrainingPlan, TrainingRun
+from moglow.training.plan import TrainingPlan
+from moglow.training.run import TrainingRun
 from scripts.benchmarks.styles.page import read, written
 
 RECIPE = Path(__file__).parents[3] / "data" / "bandai" / "styles.toml"

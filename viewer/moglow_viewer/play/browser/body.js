@@ -45,24 +45,44 @@ class Body {
   }
 
   // Decodes a pose on the path at [x, z, heading]: local rotations of all joints, and the carrying joint's position.
-  decode(pose, [x, z, heading]) {
-    const values = this.restored(pose), numbers = (places) => Array.from(places, (place) => values[place]);
+  decode(pose, place) { return this.posed(this.restored(pose), place); }
+
+  // The same from all numbers of the chart.
+  posed(values, [x, z, heading]) {
+    const { place, turns, tilts, carrying } = this.trunk(values), hips = tilts[this.legs];
+    for (let leg = 0; leg < this.legs; leg++) {
+      const swivel = values[this.arrays.swivel_numbers[leg]];
+      this.solveLeg(leg, turns, carrying(this.legJoints[3][leg]), this.ankle(leg, values, tilts), tilts[leg], swivel);
+    }
+    const facing = headingToTurn(heading);
+    turns[this.hips] = turned(facing, hips);
+    const moved = rotated(facing, place);
+    return { turns, at: minus([moved[0] + x, moved[1], moved[2] + z], this.arrays.lift) };
+  }
+
+  // Returns what the legs hang from: the hips' place, rotations of other joints, of the feet and of the hips.
+  trunk(values) {
     const start = 7 * this.legs, place = [values[start + 1], values[start], values[start + 2]];
     const turns = this.means.slice();
     this.arrays.moving.forEach((joint, k) => {
       const turn = vectorToTurn(values.slice(start + 6 + 3 * k, start + 9 + 3 * k));
       turns[joint] = this.mapped("turn_matrices", k, turn);
     });
-    const tilts = this.tilt_numbers.map((places, k) => this.mapped("turned_matrix", k, tiltFactors(numbers(places))));
-    const hips = tilts[this.legs], carrying = this.carrying(place, hips, turns);
-    for (let leg = 0; leg < this.legs; leg++) {
-      const swivel = values[this.arrays.swivel_numbers[leg]];
-      this.solveLeg(leg, turns, carrying(this.legJoints[3][leg]), numbers(this.toe_numbers[leg]), tilts[leg], swivel);
-    }
-    const facing = headingToTurn(heading);
-    turns[this.hips] = turned(facing, hips);
-    const moved = rotated(facing, place);
-    return { turns, at: minus([moved[0] + x, moved[1], moved[2] + z], this.arrays.lift) };
+    const tilts = this.tilt_numbers.map((places, k) =>
+      this.mapped("turned_matrix", k, tiltFactors(places.map((number) => values[number]))));
+    return { place, turns, tilts, carrying: this.carrying(place, tilts[this.legs], turns) };
+  }
+  ankle(leg, values, tilts) {
+    const toe = this.toe_numbers[leg].map((number) => values[number]);
+    return minus(toe, rotated(tilts[leg], this.soles[leg]));
+  }
+  // Returns the vectors from the legs' hip joints to their ankles, before a leg is found too short for one.
+  legLines(values) {
+    const { tilts, carrying } = this.trunk(values);
+    return this.legJoints[3].map((joint, leg) => {
+      const above = carrying(joint), hip = plus(above.place, rotated(above.turn, this.sockets[leg]));
+      return minus(this.ankle(leg, values, tilts), hip);
+    });
   }
 
   // Returns all numbers of the chart from the model's channels.
@@ -89,8 +109,7 @@ class Body {
   }
 
   // Two-bone inverse kinematics; towards a foot out of reach the leg is straight.
-  solveLeg(leg, turns, carrying, toe, foot, swivel) {
-    const ankle = minus(toe, rotated(foot, this.soles[leg]));
+  solveLeg(leg, turns, carrying, ankle, foot, swivel) {
     const line = minus(rotated(back(carrying.turn), minus(ankle, carrying.place)), this.sockets[leg]);
     const distance = Math.hypot(...line), [thigh, shin] = [0, 1].map((bone) => this.arrays.lengths[bone * this.legs + leg]);
     const reach = clamp(distance, Math.abs(thigh - shin) + 1e-9, thigh + shin);

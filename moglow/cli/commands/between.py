@@ -1,0 +1,41 @@
+"""`moglow between`: fills the gap between two motion files."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from moglow.cli.edit_options import edit_options
+
+EXAMPLE = """\b
+Examples:
+  moglow between a.bvh b.bvh --seconds 1.2 -o ab.bvh
+  moglow between a.bvh b.bvh --seconds 1.2 -o ab.bvh --takes 4
+  moglow between a.bvh b.bvh --seconds 1 --move -o ab.bvh
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    required=True,
+    help="Time from the last frame of FIRST to the first frame of SECOND.",
+)
+@click.option(
+    "--move", is_flag=True, help="Moves SECOND to where FIRST leads, rather than leaving it in place."
+)
+@edit_options(out_required=True)
+def command(first: Path, second: Path, out: Path, **options: Any) -> None:
+    """Fills the gap between the motion files FIRST and SECOND.
+
+    Writes one motion: FIRST, the made frames, SECOND. The figure goes the way that both ends imply, in the time that is
+    given. Both ends are exact in pose and continuous in velocity. SECOND is put on the skeleton of FIRST if it has
+    another one. Several takes are numbered by their scores, the best first.
+    """
+    from moglow.takes.edit_files import write_between
+
+    for line in write_between(first, second, out, **options):
+        click.echo(line)

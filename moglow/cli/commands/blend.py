@@ -1,0 +1,44 @@
+"""`moglow blend`: goes over from one motion file to another."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from moglow.cli.edit_options import edit_options
+
+EXAMPLE = """\b
+Examples:
+  moglow blend a.bvh b.bvh --at 4.0 -o ab.bvh
+  moglow blend a.bvh b.bvh --at 4.0 --seconds 0.6 -o ab.bvh --takes 4
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option(
+    "--at",
+    type=click.FloatRange(0, min_open=True),
+    required=True,
+    help="Second of FIRST at which SECOND begins.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Time of made motion from one to the other.",
+)
+@edit_options(out_required=True)
+def command(first: Path, second: Path, out: Path, **options: Any) -> None:
+    """Goes over from the motion file FIRST to SECOND.
+
+    FIRST plays up to --at, where SECOND begins. The motion between them is sampled from the model, on a path that turns
+    from the one's into the other's. SECOND is moved to where that path leads, and put on the skeleton of FIRST if it
+    has another one. Several takes are numbered by their scores, the best first.
+    """
+    from moglow.takes.edit_files import write_blend
+
+    for line in write_blend(first, second, out, **options):
+        click.echo(line)

@@ -1,0 +1,40 @@
+"""The options that `moglow between`, `moglow blend` and `moglow redo` share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+OPTIONS = (
+    click.option("--takes", type=click.IntRange(1), default=1, show_default=True, help="How many are made."),
+    click.option(
+        "--seed",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help="The same seed gives the same motion.",
+    ),
+    click.option(
+        "--temperature", type=click.FloatRange(0, 2), help="0 is calmest, 1 as varied as the recordings."
+    ),
+    click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder."),
+)
+
+
+def edit_options(*, out_required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Adds the options to a command."""
+    out = click.option(
+        "-o",
+        "--out",
+        required=out_required,
+        type=click.Path(path_type=Path),
+        help="The file to write; several takes are numbered.",
+    )
+
+    def added(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed((out, *OPTIONS)):
+            command = option(command)
+        return command
+
+    return added

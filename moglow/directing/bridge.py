@@ -1,0 +1,205 @@
+"""Motion from the last frame of one clip to the first of another, sampled and steered there. Needs numpy alone."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from moglow.corpus.context import Context
+from moglow.directing.beginnings import BEFORE, LEAST, Continuation
+from moglow.directing.directed import Director, Price
+from moglow.directing.goals import Goal, Seen, on_skeleton
+from moglow.directing.pinned import Directing, usual_nats
+from moglow.directing.pins import Pin
+from moglow.directing.seam import fitted, warped
+from moglow.errors import ClipError
+from moglow.maths.rotations import Array, wrap_angle
+from moglow.measures.tally import Measured
+from moglow.motion.clip import Clip
+from moglow.paths.control_path import ControlPath
+
+BEYOND = 0.7
+"""Seconds of the second clip, or of the path, that show how motion goes on."""
+SLOPE = 0.2
+"""Seconds over which the velocity of a path is measured at its end."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bridged:
+    """Motion between two clips, from the last frame of the first to the first of the second, both included.
+
+    It is on their skeleton and has their rate. ``prices`` is empty where no second clip follows.
+    """
+
+    clip: Clip
+    measured: Measured
+    prices: tuple[Price, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Bridge:
+    """What is between two clips of one skeleton and rate.
+
+    Args:
+        context: the model's.
+        before: the clip from which motion goes on, up to its last frame.
+        after: the clip that it leads to, from its first frame on; None if it leads nowhere.
+        steps: frames from the last of ``before`` to the first of ``after``, or as many as are made.
+        way: the path at the model's rate: that of ``before`` as in `seen_before`, up to the first frame of ``after``,
+            and `BEYOND` further.
+    """
+
+    context: Context
+    before: Clip
+    after: Clip | None
+    steps: int
+    way: ControlPath
+
+    @classmethod
+    def between(cls, context: Context, before: Clip, after: Clip, steps: int) -> Self:
+        """The gap between two clips, on the path that they imply."""
+        own, other = (
+            context.encoding.spec.path(seen(clip, context))
+            for seen, clip in ((seen_before, before), (seen_after, after))
+        )
+        way = implied_way(own, other, model_frames(steps / before.fps, context))
+        return cls(context, before, after, steps, _after(own, way))
+
+    @classmethod
+    def within(cls, context: Context, clip: Clip, start: int, stop: int) -> Self:
+        """Frames ``start`` up to ``stop`` of a clip, on the clip's own path."""
+        before, after = clip[:start], clip[stop:] if stop < len(clip) else None
+        steps = stop - start + (after is not None)
+        at, seen = grid(context, clip, start, steps)
+        first = max(0, start - 1 - round(BEFORE * clip.fps))
+        around = clip[first : min(len(clip), stop + round(BEFORE * clip.fps))]
+        path = context.encoding.spec.path(on_skeleton(around, context))
+        values = values_of(path.at(at[at <= len(clip) - 1] - first))
+        return cls(
+            context,
+            before,
+            after,
+            steps,
+            _on(values, context.fps, seen - 1 + model_frames(steps / clip.fps, context)),
+        )
+
+    @property
+    def frames(self) -> int:
+        """Frames of the model from the last of ``before`` to the first of ``after``."""
+        return model_frames(self.steps / self.before.fps, self.context)
+
+    @cached_property
+    def continuation(self) -> Continuation:
+        """The last seconds of ``before`` and the way on."""
+        seen = seen_before(self.before, self.context)
+        return Continuation(seen, self.before[len(self.before) - 1 :], self.way, None)
+
+    def goals(self, path: ControlPath) -> list[Goal]:
+        """The first pose of ``after``."""
+        if self.after is None:
+            return []
+        seen, at = seen_after(self.after, self.context), self.frames
+        own = path[at : at + len(seen)]
+        place = (*own.positions[0].tolist(), float(own.headings[0]))
+        pin = Pin(at / path.fps, self.after, world=True)
+        found = Seen(pin, seen[: len(own)], 0, self.after[:1], place, own)
+        return [found.goal(self.context, path, at)]
+
+    def make(self, directing: Directing, *, seed: int, take: int, performer: str | None = None) -> Bridged:
+        """One take of the motion."""
+        path = self.continuation.path
+        beginning, goals = self.continuation.beginning(directing.flow, path, performer), self.goals(path)
+        usual = usual_nats(directing.checkpoint)
+        director = Director(directing.flow, path, beginning, directing.temperature, seed, take, usual)
+        directed = director.direct(goals)
+        rig = None if self.before.skeleton == self.context.encoding.skeleton else self.before
+        made = directing.finished(directed, goals, [], first=beginning.first, rig=rig)
+        at = np.linspace(0, self.frames, self.steps + 1)
+        clip = fitted(warped(made.clip, at, self.before.fps), self.before, self.after)
+        return Bridged(replace(clip, skeleton=self.before.skeleton), made.measured, made.prices)
+
+
+def model_frames(seconds: float, context: Context) -> int:
+    """Frames of the model nearest to a time, at least one."""
+    return max(1, round(seconds * context.fps))
+
+
+def grid(context: Context, clip: Clip, start: int, steps: int) -> tuple[Array, int]:
+    """Frames ``(N,)`` of a clip, as fractions, at which a model sees it that makes ``steps`` from ``start`` on.
+
+    The first of them, whose number is returned too, are those of `seen_before`, the last `BEYOND`.
+    """
+    frames, ratio = model_frames(steps / clip.fps, context), clip.fps / context.fps
+    seen = len(seen_before(clip[:start], context))
+    before = np.maximum(start - 1 - ratio * np.arange(seen)[::-1], 0)
+    inside = start - 1 + np.arange(1, frames + 1) * (steps / frames)
+    beyond = inside[-1] + ratio * np.arange(1, round(BEYOND * context.fps) + 1)
+    return np.concatenate([before, inside, beyond]), seen
+
+
+def seen_before(clip: Clip, context: Context) -> Clip:
+    """The last seconds of a clip on the model's skeleton and at its rate; its last frame is the clip's."""
+    ratio = clip.fps / context.fps
+    count = int(min(clip.duration, BEFORE) * context.fps + 1e-6) + 1
+    at = len(clip) - 1 - ratio * np.arange(count)[::-1]
+    seen = on_skeleton(warped(clip, np.maximum(at, 0), context.fps), context)
+    least = context.spec.history + round(LEAST * context.fps)
+    if len(seen) < least:
+        raise ClipError(
+            f"{clip.name or 'clip'}: {clip.duration:.2g} s of motion before the made frames; the model needs "
+            f"{least / context.fps:.2g} s"
+        )
+    return seen
+
+
+def seen_after(clip: Clip, context: Context) -> Clip:
+    """The first seconds of a clip on the model's skeleton and at its rate, as far as they are needed."""
+    ratio = clip.fps / context.fps
+    count = int(min(clip.duration, BEFORE) * context.fps + 1e-6) + 1
+    return on_skeleton(warped(clip, ratio * np.arange(count), context.fps), context)
+
+
+def implied_way(before: ControlPath, after: ControlPath, frames: int) -> ControlPath:
+    """The path from the last frame of one path to the first of another, and `BEYOND` along that one.
+
+    Place, heading and their velocities are continuous. ``frames`` is how many frames later the other path begins.
+    """
+    start, end = values_of(before), values_of(after)
+    turn = float(wrap_angle(end[0, 2] - start[-1, 2]))
+    end[:, 2] += start[-1, 2] + turn - end[0, 2]
+    leaving, arriving = (frames * slope for slope in (_slope(start[::-1]) * -1, _slope(end)))
+    s = np.linspace(0, 1, frames + 1)[:, None]
+    between = (
+        start[-1] * (1 + 2 * s) * (1 - s) ** 2
+        + leaving * s * (1 - s) ** 2
+        + end[0] * s**2 * (3 - 2 * s)
+        + arriving * s**2 * (s - 1)
+    )
+    return _on(np.concatenate([between, end[1:]]), before.fps, frames)
+
+
+def _after(own: ControlPath, way: ControlPath) -> ControlPath:
+    """A path, and a way from its last frame on."""
+    values = np.concatenate([values_of(own)[:-1], values_of(way)])
+    return ControlPath(values[:, :2], values[:, 2], own.fps)
+
+
+def values_of(path: ControlPath) -> Array:
+    """x, z and heading ``(T, 3)``."""
+    return np.column_stack([path.positions, path.headings])
+
+
+def _slope(values: Array) -> Array:
+    """The change ``(3,)`` per frame at the beginning of values ``(T, 3)`` of a path at the model's rate."""
+    near = min(round(SLOPE * 30), len(values) - 1)
+    return np.asarray((values[near] - values[0]) / near if near else np.zeros(3))
+
+
+def _on(values: Array, fps: float, frames: int) -> ControlPath:
+    """A way of x, z and heading, continued or cut where `BEYOND` ends."""
+    wanted = frames + 1 + round(BEYOND * fps)
+    more = max(0, wanted - len(values))
+    onwards = values[-1] + np.arange(1, more + 1)[:, None] * -_slope(values[::-1])
+    values = np.concatenate([values, onwards])[:wanted]
+    return ControlPath(values[:, :2], values[:, 2], fps)

@@ -1,0 +1,149 @@
+"""Fits made motion between two clips: pose and velocity are continuous at both seams. Needs numpy alone."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moglow.maths.rotations import (
+    Array,
+    expmap_to_quat,
+    quat_conjugate,
+    quat_continuous,
+    quat_multiply,
+    quat_to_expmap,
+)
+from moglow.maths.signals import Flags, sample_cubic, sample_turns
+from moglow.motion.clip import Clip
+from moglow.motion.contacts import legs_of, toe_points
+from moglow.motion.foot_lock import move_feet
+
+FADE = 0.4
+"""Seconds after a seam in which its correction fades out."""
+SLOPE_FADE = 0.25
+"""The same for what velocities lack."""
+STEP = 1 / 30
+"""Seconds over which velocities at a seam are measured."""
+STANDS = 0.4
+"""Metres a second: a slower toe stands, and its velocity is not led into that of the other side."""
+
+
+def warped(clip: Clip, frames: Array, fps: float) -> Clip:
+    """The clip at fractional frames ``(N,)``, as a clip of another rate, without a filter."""
+    positions, rotations = (
+        sample_cubic(clip.positions, frames),
+        sample_turns(quat_continuous(clip.rotations), frames),
+    )
+    return replace(clip, positions=positions, rotations=rotations, fps=fps)
+
+
+def fitted(made: Clip, before: Clip, after: Clip | None, joints: NDArray[np.intp] | None = None) -> Clip:
+    """Made motion whose ends are those of its neighbours, with their velocities.
+
+    Args:
+        made: the motion; its first frame stands for the last one of ``before``, its last for the first of ``after``.
+        before: the clip that it follows.
+        after: the clip that follows it, if there is one.
+        joints: those that are fitted, by their rotations alone; the whole body if not given.
+    """
+    chosen = np.arange(len(made.skeleton)) if joints is None else joints
+    rotations, positions = quat_continuous(made.rotations).copy(), made.positions.copy()
+    toes, whole = toe_points(made).copy() if legs_of(made.skeleton) else None, joints is None
+    for other, ours in _seams(made, before, after):
+        frames, offset, slope = _fading(made, ours)
+        standing = _standing_legs(_at(made, ours), other)
+        for joint in chosen:
+            off, rate = _turn_missed(rotations[ours, joint], other.rotations[:, joint])
+            rate = np.zeros(3) if joint in standing else rate
+            turn = expmap_to_quat(offset[:, None] * off + slope[:, None] * rate)
+            rotations[frames, joint] = quat_multiply(rotations[frames, joint], turn)
+        if whole:
+            positions[frames] += _moves(positions[ours], other.positions, offset, slope)
+            if toes is not None:
+                toes[frames] += _moves(
+                    toes[ours], toe_points(other), offset, slope, _stands(_at(made, ours), other)
+                )
+    near = replace(made, positions=positions, rotations=rotations)
+    if toes is not None and whole:
+        shifts = toes - toe_points(near)
+        near = move_feet(near, np.where(np.abs(shifts) > 1e-9, shifts, 0.0))
+    rotations, positions = near.rotations.copy(), near.positions.copy()
+    for other, ours in _seams(made, before, after):
+        rotations[ours[0], chosen] = other.rotations[0, chosen]
+        if whole:
+            positions[ours[0]] = other.positions[0]
+    return replace(near, positions=positions, rotations=rotations)
+
+
+def _seams(made: Clip, before: Clip, after: Clip | None) -> list[tuple[Clip, NDArray[np.intp]]]:
+    """Each neighbour as its frame at the seam and two beyond it, and the made frames at the seam and inwards of it.
+
+    All are one frame where a neighbour is too short to have a velocity.
+    """
+    step, last = max(1, round(STEP * made.fps)), len(made) - 1
+    seams = []
+    for clip, seam, ours, inwards in ((before, -1, 0, 1), (after, 0, last, -1)):
+        if clip is None:
+            continue
+        known = min(len(clip) - 1, last) >= 2 * step
+        steps = step * np.arange(3) * known
+        frames = (seam % len(clip)) - inwards * steps
+        other = replace(clip, positions=clip.positions[frames], rotations=clip.rotations[frames])
+        seams.append((other, np.asarray(ours + inwards * steps, np.intp)))
+    return seams
+
+
+def _at(clip: Clip, frames: NDArray[np.intp]) -> Clip:
+    return replace(clip, positions=clip.positions[frames], rotations=clip.rotations[frames])
+
+
+def _fading(made: Clip, ours: NDArray[np.intp]) -> tuple[NDArray[np.intp], Array, Array]:
+    """The frames from a seam inwards, and how an offset and a slope at the seam fade out there."""
+    width = min(max(2, round(FADE * made.fps)), len(made) - 1)
+    inwards = 1 if ours[0] == 0 else -1
+    frames = ours[0] + inwards * np.arange(width + 1)
+    u = np.arange(width + 1) / width
+    offset = 1 - u**3 * (10 - 15 * u + 6 * u**2)
+    short = min(width, max(2, round(SLOPE_FADE * made.fps)))
+    u = np.minimum(np.arange(width + 1) / short, 1.0)
+    slope = (u - 6 * u**3 + 8 * u**4 - 3 * u**5) * short / max(abs(int(ours[1] - ours[0])), 1)
+    return frames, offset, slope
+
+
+def _turn_missed(made: Array, other: Array) -> tuple[Array, Array]:
+    """The rotation vector that is missed at a seam, and how it changes from there inwards in a step."""
+    off = quat_to_expmap(quat_multiply(quat_conjugate(made[0]), other[0]))
+    outwards, inwards = (
+        _rate(quat_to_expmap(quat_multiply(quat_conjugate(turns[:1]), turns))) for turns in (other, made)
+    )
+    return off, -outwards - inwards
+
+
+def _moves(made: Array, other: Array, offset: Array, slope: Array, still: Flags | None = None) -> Array:
+    """The way ``(N, J, 3)`` that points move which miss a seam; the velocity of those that are ``still`` is kept."""
+    rate = -_rate(other) - _rate(made)
+    if still is not None:
+        rate = np.where(still[:, None], 0.0, rate)
+    return np.asarray(offset[:, None, None] * (other[0] - made[0]) + slope[:, None, None] * rate)
+
+
+def _stands(made: Clip, other: Clip) -> Flags:
+    """Which feet ``(L,)`` stand on at least one side of a seam."""
+    speeds = [np.linalg.norm(_rate(toe_points(clip)), axis=-1) / STEP for clip in (made, other)]
+    return np.asarray(np.minimum(*speeds) < STANDS)
+
+
+def _standing_legs(made: Clip, other: Clip) -> set[int]:
+    """The joints of legs whose feet stand, which follow their feet."""
+    legs = legs_of(made.skeleton)
+    return {
+        joint
+        for leg, stands in zip(legs, _stands(made, other) if legs else (), strict=True)
+        for joint in (leg.hip, leg.knee, leg.ankle)
+        if stands
+    }
+
+
+def _rate(values: Array) -> Array:
+    """The change per step at the first of three values: that of the parabola through them."""
+    return np.asarray((4 * (values[1] - values[0]) - (values[2] - values[0])) / 2)

@@ -1,0 +1,289 @@
+"""Edits of motion through the model: `between` two clips, `redo` a stretch of one, `blend` one into another."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from moglow.checkpoint import Checkpoint, real_slide
+from moglow.directing.bridge import Bridge, Bridged, seen_after, seen_before
+from moglow.directing.partial import Partial
+from moglow.directing.pinned import Directing
+from moglow.errors import ClipError, ControlError
+from moglow.maths.signals import sample_linear
+from moglow.motion.clip import Clip
+from moglow.motion.retarget import retarget
+from moglow.paths.control_path import ControlPath
+from moglow.sampling.generate import PRETRAINED, TEMPERATURE
+from moglow.sampling.ranking import scores
+from moglow.takes.directions import read_whole
+
+FASTEST = 4.0
+"""Metres a second; two clips that are farther apart are not joined by moving on foot."""
+LONGEST = 60.0
+"""Seconds that are made at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """One take of an edit: the whole ``clip``, whose frames ``start`` up to ``stop`` were made."""
+
+    clip: Clip
+    start: int
+    stop: int
+    number: int
+    score: float
+    figures: dict[str, Any]
+
+    @property
+    def says(self) -> str:
+        """A line on it."""
+        slide = 100 * self.figures["foot_slide_m_s"]["written"]["mean"]
+        price = "".join(
+            f", {pin['nats_more_than_usual']:.0f} nats more than usual" for pin in self.figures["pins"]
+        )
+        return f"frames {self.start} to {self.stop - 1} made, foot slide {slide:.1f} cm/s{price}"
+
+
+def between(
+    first: Clip | str | Path,
+    second: Clip | str | Path,
+    *,
+    seconds: float,
+    takes: int = 1,
+    seed: int = 0,
+    move: bool = False,
+    checkpoint: Checkpoint | str | Path | None = None,
+    temperature: float | None = None,
+) -> tuple[Edit, ...]:
+    """Fills the gap between the last frame of a clip and the first of another, the best take first.
+
+    Args:
+        first, second: clips or motion files; the second is put on the skeleton of the first if it has another one.
+        seconds: from the last frame of the first to the first frame of the second.
+        takes: how many are made.
+        seed: the same seed gives the same motion.
+        move: whether the second is moved to where the first leads in that time, rather than staying where it is.
+        checkpoint: a trained model or its file; the model inside the package if not given.
+        temperature: 0 is the calmest, 1 as varied as the data; that of `generate` if not given.
+
+    >>> import moglow
+    >>> walk = moglow.generate("line:length=2").clip
+    >>> (edit,) = between(walk[:50], walk[68:], seconds=0.6)
+    >>> len(edit.clip), edit.start, edit.stop
+    (102, 50, 67)
+    """
+    model = _model(checkpoint)
+    before, after = _alike(_clip(first), _clip(second))
+    steps = _steps(before, seconds)
+    if move:
+        after = _led_on(model, before, after, seconds)
+    else:
+        _near(before, after, seconds)
+    return _joined(model, before, after, steps, takes, seed, temperature)
+
+
+def blend(
+    first: Clip | str | Path,
+    second: Clip | str | Path,
+    *,
+    at: float,
+    seconds: float = 1.0,
+    takes: int = 1,
+    seed: int = 0,
+    checkpoint: Checkpoint | str | Path | None = None,
+    temperature: float | None = None,
+) -> tuple[Edit, ...]:
+    """Goes over from one clip to another through the model, the best take first.
+
+    The first clip plays until ``at``, the second has then begun: after ``seconds`` of made motion, whose path turns
+    from the one's into the other's, it goes on as it is, moved to where that path leads.
+
+    Args:
+        first, second: clips or motion files; the second is put on the skeleton of the first if it has another one.
+        at: seconds of the first clip, at which the second begins.
+        seconds: of made motion.
+        takes, seed, checkpoint, temperature: as in `between`.
+    """
+    model = _model(checkpoint)
+    one, other = _alike(_clip(first), _clip(second))
+    start, steps = round(at * one.fps), _steps(one, seconds)
+    if not 0 < start < len(one):
+        raise ControlError(f"blend: at {at:g} s; {one.name or 'the first clip'} lasts {one.duration:.4g} s")
+    if steps >= len(other) - 1:
+        raise ControlError(
+            f"blend: {seconds:g} s of made motion; {other.name or 'the second clip'} lasts {other.duration:.4g} s, "
+            "give less"
+        )
+    before = one[: start + 1]
+    after = _mixed_on(model, one, other, start, steps)
+    return _joined(model, before, after, steps, takes, seed, temperature)
+
+
+def redo(
+    clip: Clip | str | Path,
+    start: int,
+    stop: int,
+    *,
+    joints: Sequence[str] = (),
+    takes: int = 1,
+    seed: int = 0,
+    checkpoint: Checkpoint | str | Path | None = None,
+    temperature: float | None = None,
+) -> tuple[Edit, ...]:
+    """Makes frames ``start`` up to ``stop`` of a clip anew, on the clip's own path, the best take first.
+
+    Args:
+        clip: a clip or a motion file.
+        start, stop: as in a slice: ``stop`` is the first frame that is kept.
+        joints: groups of joints (arms, left_arm, legs, spine, head), roles or names; the whole body if not given.
+        takes, seed, checkpoint, temperature: as in `between`.
+    """
+    model, clip = _model(checkpoint), _clip(clip)
+    if not 0 <= start < stop <= len(clip):
+        raise ControlError(
+            f"frames {start}:{stop}: {clip.name or 'the clip'} has {len(clip)} frames; give two numbers of 0 to "
+            f"{len(clip)}, the smaller first"
+        )
+    _steps(clip, (stop - start) / clip.fps)
+    if joints:
+        part = Partial.of(model.context, clip, start, stop, joints)
+        make: Callable[..., Bridged] = part.make
+    else:
+        make = Bridge.within(model.context, clip, start, stop).make
+
+    def whole(made: Clip) -> Clip:
+        positions, rotations = clip.positions.copy(), clip.rotations.copy()
+        positions[start:stop] = made.positions[1 : 1 + stop - start]
+        rotations[start:stop] = made.rotations[1 : 1 + stop - start]
+        return replace(clip, positions=positions, rotations=rotations)
+
+    return _ranked(model, make, whole, start, stop, takes, seed, temperature)
+
+
+def _joined(
+    model: Checkpoint, before: Clip, after: Clip, steps: int, takes: int, seed: int, temperature: float | None
+) -> tuple[Edit, ...]:
+    make = Bridge.between(model.context, before, after, steps).make
+
+    def whole(made: Clip) -> Clip:
+        parts = before, made[1:steps], after
+        return replace(
+            before,
+            positions=np.concatenate([part.positions for part in parts]),
+            rotations=np.concatenate([part.rotations for part in parts]),
+        )
+
+    start = len(before)
+    return _ranked(model, make, whole, start, start + steps - 1, takes, seed, temperature)
+
+
+def _ranked(
+    model: Checkpoint,
+    make: Callable[..., Bridged],
+    whole: Callable[[Clip], Clip],
+    start: int,
+    stop: int,
+    takes: int,
+    seed: int,
+    temperature: float | None,
+) -> tuple[Edit, ...]:
+    directing = Directing(model, TEMPERATURE if temperature is None else temperature)
+    made = [make(directing, seed=seed, take=take) for take in range(takes)]
+    figures = [{**each.measured.figures, "pins": [price.figures for price in each.prices]} for each in made]
+    values = scores(
+        [each["path_error_m"]["mean"] for each in figures],
+        [each["foot_slide_m_s"]["written"]["mean"] for each in figures],
+        [each["log_likelihood_nats"]["mean"] for each in figures],
+        channels=model.context.pose_dim,
+        real_slide=real_slide(model),
+    )
+    return tuple(
+        Edit(whole(made[k].clip), start, stop, int(k), float(values[k]), figures[k])
+        for k in np.argsort(values, kind="stable")
+    )
+
+
+def _model(checkpoint: Checkpoint | str | Path | None) -> Checkpoint:
+    if isinstance(checkpoint, Checkpoint):
+        return checkpoint
+    return Checkpoint.read(Path(checkpoint or PRETRAINED))
+
+
+def _clip(given: Clip | str | Path) -> Clip:
+    if isinstance(given, Clip):
+        return given
+    clip = read_whole(given)
+    return replace(clip, name=str(given))
+
+
+def _alike(first: Clip, second: Clip) -> tuple[Clip, Clip]:
+    """The second clip on the skeleton and at the rate of the first."""
+    if second.skeleton != first.skeleton:
+        second = retarget(second, first.skeleton, like=first, keep_path=True)
+    return first, second if second.fps == first.fps else second.resample(first.fps)
+
+
+def _steps(clip: Clip, seconds: float) -> int:
+    if not 0 < seconds <= LONGEST:
+        raise ControlError(f"{seconds:g} s of made motion; give more than 0 and at most {LONGEST:g}")
+    steps = round(seconds * clip.fps)
+    if steps < 2:
+        raise ControlError(
+            f"{seconds:g} s are no frame of motion at {clip.fps:g} fps; give at least {2 / clip.fps:.2g}"
+        )
+    return steps
+
+
+def _near(before: Clip, after: Clip, seconds: float) -> None:
+    away = float(np.linalg.norm(after.ground_positions()[0] - before.ground_positions()[-1]))
+    if away > FASTEST * seconds:
+        raise ClipError(
+            f"{after.name or 'the second clip'}: begins {away:.2g} m from where {before.name or 'the first'} ends, too "
+            f"far for {seconds:g} s; give more seconds, or move it there",
+            setting="move",
+        )
+
+
+def _led_on(model: Checkpoint, before: Clip, after: Clip, seconds: float) -> Clip:
+    """The second clip moved to where the velocities of both lead in a time."""
+    paths = _paths(model, before, after)
+    frames = max(1, round(seconds * model.context.fps))
+    ends = np.stack([paths[0].velocities()[-1], paths[1].velocities()[0]])
+    share = np.linspace(0, 1, frames + 1)
+    return _placed(after, paths[1][:1], _way(paths[0][-1:], sample_linear([0.0, 1.0], ends, share)))
+
+
+def _mixed_on(model: Checkpoint, first: Clip, second: Clip, start: int, steps: int) -> Clip:
+    """The second clip from where it is after some steps, moved there along the mix of both paths."""
+    spec = model.context.encoding.spec
+    one, other = spec.path(first), spec.path(second)
+    frames = np.arange(steps + 1)
+    share = frames[:, None] / steps
+    share = share * share * (3 - 2 * share)
+    going = one.velocities()[np.minimum(start + frames, len(one) - 1)]
+    mixed = going + share * (other.velocities()[frames] - going)
+    return _placed(second[steps:], other[steps : steps + 1], _way(one[start : start + 1], mixed))
+
+
+def _paths(model: Checkpoint, before: Clip, after: Clip) -> tuple[ControlPath, ControlPath]:
+    context = model.context
+    return (
+        context.encoding.spec.path(seen_before(before, context)),
+        context.encoding.spec.path(seen_after(after, context)),
+    )
+
+
+def _way(start: ControlPath, velocities: Any) -> ControlPath:
+    """The path of velocities from the one frame of another."""
+    place = (*start.positions[0].tolist(), float(start.headings[0]))
+    return ControlPath.from_velocities(velocities, start.fps, start=place)
+
+
+def _placed(clip: Clip, own: ControlPath, way: ControlPath) -> Clip:
+    """A clip whose path begins with the one frame of ``own``, moved to the last frame of a way."""
+    home = clip.moved((-own.positions[0, 0], 0.0, -own.positions[0, 1]))
+    turned = home.moved(heading=float(way.headings[-1] - own.headings[0]))
+    return turned.moved((way.positions[-1, 0], 0.0, way.positions[-1, 1]))

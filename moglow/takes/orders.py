@@ -1,0 +1,131 @@
+"""What is asked of `moglow generate`, and the takes that follow from it: their paths, files and settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from moglow import __version__
+from moglow.checkpoint import BEST, Checkpoint
+from moglow.errors import ControlError, MoglowError
+from moglow.files.atomic import file_digest
+from moglow.paths.control_path import ControlPath
+from moglow.paths.csv_files import read_path
+from moglow.sampling.generate import PRETRAINED, styled, within_range
+from moglow.sampling.sampler import Sampler
+from moglow.takes.directions import Directions
+from moglow.takes.footwork import Footwork
+from moglow.takes.jobs import Job
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The options of `moglow generate` that are the same for all of its motions."""
+
+    checkpoint: Path | None
+    takes: int
+    rank: bool
+    seed: int
+    temperature: float | None
+    style: str | None
+    performer: str | None
+    fps: float | None
+    unit: str | None
+    skeleton: Path | None
+    foot_lock: bool
+    loop: bool
+    strides: int | None
+    in_place: bool
+    root_motion: bool
+    mirror: bool
+    footwork: Footwork
+    as_asked: bool
+    strict: bool
+    device: str
+    shard: str | None
+    overwrite: bool
+    directions: Directions = field(default_factory=Directions)
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """A take to make: its path, its file, and the settings by which a finished one is known."""
+
+    path: ControlPath
+    take: int
+    performer: str | None
+    target: Path
+    settings: Mapping[str, Any]
+    warnings: tuple[str, ...]
+    implied: bool = False
+    """Whether the path comes from footprints."""
+
+
+def settings_of(wish: Wish, sampler: Sampler) -> dict[str, Any]:
+    """What decides about the bytes of a motion, apart from its path and its take."""
+    file = wish.checkpoint or PRETRAINED
+    file = file / BEST if file.is_dir() else file
+    return {
+        "moglow": __version__,
+        "model": file.name,
+        "model_sha256": file_digest(file),
+        "device": sampler.device,
+        "seed": wish.seed,
+        "temperature": sampler.temperature,
+        "style": wish.style,
+        "foot_lock": wish.foot_lock,
+        "loop": wish.loop,
+        "strides": wish.strides,
+        "in_place": wish.in_place,
+        "root_motion": wish.root_motion,
+        "mirror": wish.mirror,
+        "asked_fps": wish.fps,
+        "skeleton": wish.skeleton and str(wish.skeleton),
+        "skeleton_sha256": wish.skeleton and file_digest(wish.skeleton),
+        **wish.directions.settings(),
+        "axes": "Y up, +Z forward",
+        **wish.footwork.settings,
+    }
+
+
+def orders_of(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]) -> list[Order]:
+    try:
+        implied = wish.footwork.path(job.control, model)
+        path = implied or read_path(job.control, fps=model.context.fps)
+        path = styled(path, wish.style).resample(model.context.fps)
+        for style in sorted(set(path.styles or ())):
+            model.context.label_vector(style)  # one that the model does not know fails this path alone
+        path, warnings = within_range(model, path, as_asked=wish.as_asked, strict=wish.strict)
+    except ControlError as error:
+        raise ControlError(named(error, job.control), setting=error.setting) from error
+    cast = [(take, model.context.cast(wish.performer, wish.seed, take)) for take in job.takes]
+    content = [path.positions.tobytes(), path.headings.tobytes(), repr(path.styles).encode()]
+    settings = {
+        **common,
+        "control": job.control,
+        "control_sha256": sha256(b"".join(content)).hexdigest(),
+        "unit": "m" if job.target.suffix != ".bvh" else wish.unit or ("the rig's" if wish.skeleton else "cm"),
+    }
+    return [
+        Order(
+            path,
+            take,
+            performer,
+            job.waiting(take) if wish.rank else job.place(take),
+            {**settings, "take": take, "performer": performer},
+            (*path.notes, *warnings),
+            implied is not None,
+        )
+        for take, performer in cast
+    ]
+
+
+def named(error: MoglowError, control: str) -> str:
+    """Returns the message of an error with the path that it is about.
+
+    >>> named(ControlError("path: no frames"), "walk.csv")
+    'walk.csv: no frames'
+    """
+    message = str(error).removeprefix("path: ")
+    return message if message.startswith(control) else f"{control}: {message}"
