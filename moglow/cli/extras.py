@@ -5,6 +5,7 @@ EXTRA_OF = {
     **dict.fromkeys(("pyvista", "vtk", "vtkmodules", "PIL", "imageio_ffmpeg"), "view"),
     "pxr": "usd",
     "onnx": "onnx",
+    **dict.fromkeys(("anywidget", "traitlets"), "notebook"),
     **dict.fromkeys(("motionmcp", "fastapi", "pydantic", "uvicorn"), "serve"),
     "tensorboard": "dev",
 }

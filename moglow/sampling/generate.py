@@ -5,8 +5,9 @@ blocks of some seconds, so that memory does not grow with its length; `joined` m
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow.checkpoint import Checkpoint, real_slide
-from moglow.errors import ControlError
+from moglow.errors import ControlError, ExportError
 from moglow.footsteps.footprints import Footprints
 from moglow.formats.export import export
 from moglow.measures.metrics import Slide
@@ -61,6 +62,17 @@ class Motion:
 
 
 @dataclass(frozen=True, eq=False)
+class Origin:
+    """How a take was made, so that it can be made again with another style or temperature."""
+
+    styles: tuple[str, ...]
+    """The styles of the model."""
+    style: str | None
+    temperature: float
+    make: Callable[[str | None, float], "Take"]
+
+
+@dataclass(frozen=True, eq=False)
 class Take:
     """One motion along a path: the clip, which take of which seed, and its figures."""
 
@@ -81,6 +93,8 @@ class Take:
     """For directed feet: how well they follow footprints and stand on a ground."""
     pins: tuple[Mapping[str, Any], ...] = ()
     """What each pin costs, for motion that has pins."""
+    origin: Origin | None = None
+    """How to make it again, for takes of `moglow.generate`."""
 
     @property
     def slide_before(self) -> Slide:
@@ -104,6 +118,18 @@ class Take:
     def export(self, path: str | Path, **options: object) -> None:
         """Writes the clip to a file; the suffix decides the format, see `moglow.export`."""
         export(self.clip, path, **options)
+
+    def show(self) -> Any:
+        """Returns a widget for notebooks that plays the take, with sliders for its style and temperature.
+
+        The widget's ``take`` is the take that it plays. Needs anywidget, which the extra ``notebook`` installs. The
+        viewer is looked up by name: it stands above this package, and a notebook alone needs it.
+        """
+        try:
+            module = import_module("moglow_viewer.notebook.take_widget")
+        except ModuleNotFoundError as error:
+            raise ExportError(f"take.show() needs {error.name}: pip install 'moglow[notebook]'") from None
+        return module.TakeWidget(self)
 
     def _repr_html_(self) -> str:
         """The take on its path as a page in a frame, for notebooks."""

@@ -1,6 +1,7 @@
 """One take from Python: `generate`, with the defaults of `moglow generate`."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,16 @@ from moglow.motion.clip_stream import joined
 from moglow.motion.retarget import retarget_blocks
 from moglow.paths.control_path import ControlPath
 from moglow.paths.csv_files import read_path
-from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Take, motions, styled, within_range
+from moglow.sampling.generate import (
+    LOCK,
+    PRETRAINED,
+    TEMPERATURE,
+    Origin,
+    Take,
+    motions,
+    styled,
+    within_range,
+)
 from moglow.sampling.loops import make_loop
 from moglow.sampling.sampler import Sampler, Track
 from moglow.sampling.sanity import bodies
@@ -73,6 +83,7 @@ def generate(
     >>> take.clip.fps, round(take.figures["foot_slide_m_s"]["written"]["median"], 3)
     (30.0, 0.0)
     """
+    given = locals().copy()
     if checkpoint is None:
         model = pretrained()
     else:
@@ -90,7 +101,12 @@ def generate(
         Sampler.of(model, temperature=temperature),
         Track(path, seed, 0, model.context.cast(performer, seed, 0)),
     )
-    about: dict[str, Any] = {"real": real_figures(model), "warnings": (*path.notes, *warnings)}
+    again = partial(generate, **given | {"checkpoint": model})
+    origin = Origin(
+        tuple(model.context.styles), style, temperature, lambda s, t: again(style=s, temperature=t)
+    )
+    notes = (*path.notes, *warnings)
+    about: dict[str, Any] = {"real": real_figures(model), "warnings": notes, "origin": origin}
     if pins or continued is not None:
         if loop or ground is not None or asked is not None:
             raise ControlError(
