@@ -34,6 +34,8 @@ Clock = Callable[[], float]
 
 WARM_UP = 3
 """Frames sampled before the timing, in which a GPU records its graphs."""
+TICK = 1e-6
+"""Seconds that anything takes at least: clocks of processor time may stand still for milliseconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +241,7 @@ def _timed(
         start = clock()
         next(running)
         if frame >= WARM_UP:
-            times.append(clock() - start)
+            times.append(max(clock() - start, TICK))
     p50, p95 = np.percentile(times, [50, 95])
     weights = sum(matrix.size for matrix in folded.matrices)
     roofline = max(
@@ -307,5 +309,5 @@ def _best(call: Callable[[], float], clock: Clock, times: int = 5) -> float:
     for _ in range(times):
         start = clock()
         call()
-        seconds.append(clock() - start)
+        seconds.append(max(clock() - start, TICK))
     return min(seconds)

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from moglow.cli.commands.bench import THREADS
 from moglow.cli.main import cli
 from moglow.errors import CheckpointError, DeviceError
+from moglow.evaluation import speed
 from moglow.evaluation.speed import ITEM_BYTES, Subject, measure, report_lines, sample_first
 from moglow.flows.nets import has_bfloat16
 from moglow.sampling.fast.folded import Folded
@@ -131,3 +132,7 @@ def test_the_script_offers_all_tiles() -> None:
     from moglow.sampling.fast.fused import TILES
 
     assert tuple(TILES) == OFFERED
+
+
+def test_a_clock_that_stands_still_takes_a_tick() -> None:
+    assert speed._best(lambda: 0.0, lambda: 1.0) == speed.TICK
