@@ -11,7 +11,7 @@ Each public name is imported from its module when it is first used, so ``import 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PLACES = {
     "moglow.bvh.read": ("read_bvh",),

@@ -218,12 +218,8 @@ class Survey:
             yield Fault("floor", f"floor at {100 * height:+.0f} cm")
 
     def _stretch(self) -> Iterator[Fault]:
-        medians, least, greatest = (
-            extreme(values, axis=0)
-            for extreme, values in zip(
-                (np.median, np.min, np.max), np.stack(self.bones).swapaxes(0, 1), strict=True
-            )
-        )
+        middle, lowest, highest = np.stack(self.bones).swapaxes(0, 1)
+        medians, least, greatest = np.median(middle, axis=0), lowest.min(0), highest.max(0)
         # The position of the hips below a root places the body and is not a bone.
         bones = (medians > SPEC.shortest_bone) & (np.arange(1, len(self.skeleton)) != self.skeleton.hips)
         off = np.maximum(greatest - medians, medians - least)[bones] / medians[bones]

@@ -107,10 +107,11 @@ def cheapest_path(costs: Array, begin: Array) -> Flags:
         ways = totals[..., None] + steps[:, k]
         back[k] = ways[:, :, 1] < ways[:, :, 0]
         totals = ways.min(2)
-    cost, before = begin.reshape(4), np.empty((blocks, 4), int)
+    cost: Array = begin.reshape(4)
+    before = np.empty((blocks, 4), int)
     for k, block in enumerate(totals.reshape(blocks, 4, 4)):
-        ways = cost[:, None] + block
-        before[k], cost = ways.argmin(0), ways.min(0)
+        sums = cost[:, None] + block
+        before[k], cost = sums.argmin(0), sums.min(0)
     last = int(cost.argmin())
     starts, ends = np.empty(blocks, int), np.empty(blocks, int)
     for k in reversed(range(blocks)):

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,6 +47,39 @@ def test_the_zip_is_small_and_has_a_manifest(addon: Path, tmp_path: Path) -> Non
     assert addon.stat().st_size < LARGEST
     make_addon(tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == addon.read_bytes()
+
+
+def test_the_manifest_keeps_the_rules_of_the_schema(addon: Path) -> None:
+    """The rules of Blender's manual for version 1.0.0, where no Blender is at hand to check them."""
+    with zipfile.ZipFile(addon) as packed:
+        manifest = tomllib.loads(packed.read("blender_manifest.toml").decode())
+    assert manifest["schema_version"] == "1.0.0" and manifest["type"] == "add-on"
+    for name in ("id", "version", "name", "tagline", "maintainer", "license", "blender_version_min"):
+        assert manifest[name], name
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", manifest["id"])
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", manifest[name]) for name in ("version", "blender_version_min"))
+    for text in (manifest["tagline"], *manifest["permissions"].values()):
+        assert 0 < len(text) <= 64 and text[-1].isalnum()
+    assert set(manifest["permissions"]) <= {"files", "network", "clipboard", "camera", "microphone"}
+
+
+@pytest.mark.blender
+def test_blender_validates_the_zip(addon: Path) -> None:
+    """With what `blender --command extension validate` runs, and Blender's list of tags."""
+    python = shutil.which(os.environ.get("MOGLOW_BPY_PYTHON", ""))
+    if not python:
+        pytest.skip("needs MOGLOW_BPY_PYTHON=…/bin/python, a Python with bpy")
+    find = "import importlib.util as it; print(*it.find_spec('bpy').submodule_search_locations)"
+    found = subprocess.run([python, "-c", find], capture_output=True, text=True, check=True)
+    (program,) = Path(found.stdout.strip()).glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py")
+    (tags,) = Path(found.stdout.strip()).glob("*/scripts/modules/_bpy_internal/extensions/tags.py")
+    done = subprocess.run(
+        [python, program, "validate", f"--valid-tags={tags}", addon],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0 and "Success" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_wheel_generates_with_numpy_alone(addon: Path, tmp_path: Path) -> None:

@@ -82,13 +82,13 @@ def lab(tmp_path: Path) -> Iterator[str]:
         "source": source,
     }
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    (tmp_path / "take.ipynb").write_text(
-        json.dumps({"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 4})
-    )
+    book = {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 4}
+    (tmp_path / "take.ipynb").write_text(json.dumps(book))
     home = tmp_path / "home"
     home.mkdir()
     environment = os.environ | {
         "HOME": str(home), "JUPYTER_RUNTIME_DIR": str(home), "PYTHONPATH": f"{root}:{root / 'viewer'}",
+        "OMP_NUM_THREADS": "1",
     }  # fmt: skip
     options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0", "--IdentityProvider.token=t"]
     with (home / "log").open("w") as log:
