@@ -69,7 +69,12 @@ def make_takes(
     refuse_overwriting((place for job in jobs for place in _places(job, wish)), inputs)
     motion_count = sum(len(job.takes) for job in jobs)
     wish.footwork.check(
-        motions=motion_count, loop=wish.loop, mirror=wish.mirror, foot_lock=wish.foot_lock, inputs=inputs
+        motions=motion_count,
+        loop=wish.loop,
+        mirror=wish.mirror,
+        foot_lock=wish.foot_lock,
+        inputs=inputs,
+        overwrite=wish.overwrite,
     )
     if wish.footwork.write and not wish.footwork.write.exists():
         wish = replace(wish, overwrite=True)  # for an existing take, none was written

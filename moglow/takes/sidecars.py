@@ -39,9 +39,9 @@ def sidecars_of(motion: Path) -> tuple[Path, Path]:
 def read_sidecar(motion: str | Path) -> Figures:
     """Returns the sidecar of a motion file; empty without a sidecar of moglow for the current content of the file."""
     motion = Path(motion)
-    new, old = sidecars_of(motion)
     if not motion.is_file():
         return {}
+    new, old = sidecars_of(motion)
     if found := _read(new):
         digest = file_digest(motion)
         entries: list[Any] = [found, found.get(PREVIOUS)]
