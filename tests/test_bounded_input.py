@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from moglow.bvh.read import read_bvh
+from moglow.cleaning.inspect import inspect_file
 from moglow.errors import MoglowError
 from moglow.paths.csv_files import read_path
 
@@ -42,9 +43,31 @@ PATHS: dict[str, Write] = {
     "quotes": lambda n: CSV + '"' * n,
     "rows": lambda n: "t,x,z\n" + "".join(f"{k / 1000},0,{k / 1000}\n" for k in range(n // 10)),
 }
+
+
+def skeleton(parents: list[int]) -> str:
+    """A BVH file of joints with these parents, each listed after its own."""
+    lines, open_ = ["HIERARCHY"], list[int]()
+    for joint, parent in enumerate(parents):
+        while open_ and open_[-1] != parent:
+            open_.pop()
+            lines.append("}")
+        open_.append(joint)
+        kind = "JOINT" if joint else "ROOT"
+        lines += [f"{kind} j{joint}", "{", f"OFFSET {joint % 3 - 1} 1 0", "CHANNELS 1 Yrotation"]
+    numbers = " ".join(["0"] * len(parents))
+    return "\n".join([*lines, *["}"] * len(open_), "MOTION", "Frames: 1", "Frame Time: 0.04", numbers, ""])
+
+
+FIGURES: dict[str, Write] = {
+    "joints in a chain": lambda n: skeleton([k - 1 for k in range(n // 100)]),
+    "joints in a comb": lambda n: skeleton([-1, *(k - 1 if k % 2 else k - 2 for k in range(1, n // 100))]),
+    "joints at the root": lambda n: skeleton([-1, *[0] * (n // 100)]),
+}
 READERS: dict[str, tuple[str, Callable[[Path], object], dict[str, Write]]] = {
     "bvh": ("a.bvh", read_bvh, BVH),
     "csv": ("a.csv", read_path, PATHS),
+    "figures": ("a.bvh", inspect_file, FIGURES),
 }
 
 

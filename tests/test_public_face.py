@@ -1,6 +1,7 @@
 """The public names of `moglow`: complete, lazy, and with the same results as the command line."""
 
 import ast
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -119,3 +120,9 @@ def test_clips_and_takes_have_a_notebook_view() -> None:
     take = moglow.generate("line:length=0.5")
     for shown in (take._repr_html_(), take.clip._repr_html_()):
         assert shown.startswith("<iframe srcdoc=") and "default-src" in shown
+
+
+def test_the_reference_lists_all_public_names() -> None:
+    page = Path(__file__).resolve().parents[1] / "docs" / "reference" / "moglow.md"
+    names = re.findall(r"^::: moglow\.(\w+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(names) == moglow.__all__

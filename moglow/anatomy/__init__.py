@@ -1,3 +1,4 @@
-"""What joints are: names and sides (`joint_names`, `partners`), limbs, the body they form, roles; the unit and
-axes of a file.
+"""The anatomy of a skeleton: names and sides of joints (`joint_names`, `partners`), limbs, body and roles.
+
+`unit_and_axes` estimates the unit and axes of a file.
 """

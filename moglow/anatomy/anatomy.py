@@ -1,8 +1,8 @@
-"""What a skeleton's joints are: partners, roles and legs, found and not configured; numpy alone.
+"""Finds the partners, roles and legs of a skeleton's joints without configuration. Needs numpy alone.
 
-Names speak first (`vocabulary`), then symmetry (`symmetry`) and proportions (`limbs`, `body`); a small map file
-overrides any of it. Everything found carries a confidence from 0 to 1: 1 was said by the user, 0.9 and more has a
-clear name, about 0.5 is read from shape alone, 0.2 is a guess that a person should confirm. Unit and axes: `bearings`.
+Names have priority (`joint_names`), then symmetry (`partners`) and proportions (`limbs`, `body`); a map file overrides
+any of them. Each result has a confidence from 0 to 1: 1 for a value of the user, at least 0.9 for a clear name, about
+0.5 for shape alone, and 0.2 for a guess that should be confirmed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ ROLES = (*MIDDLE, *(f"{s}_{k.prefix}{p}" for s in SIDES for k in (ARM, LEG, FORE
 
 @dataclass(frozen=True)
 class Leg:
-    """One leg as joint numbers: at the hip, the knee and the ankle, and the toe joint if there is one."""
+    """The joint numbers of one leg: hip, knee, ankle, and the toe joint or None."""
 
     side: str
     hip: int
@@ -40,8 +40,11 @@ class Leg:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Partners (a joint's own number on the mid-line), roles, legs (hind before fore, left before right) and
-    confidences (by role, and of the ``partners`` together)."""
+    """The partners, roles and legs of a skeleton, with confidences.
+
+    A joint on the mid-line is its own partner. Legs are in order: hind before fore, left before right. Confidences are
+    by role; the key ``partners`` has that of all partners.
+    """
 
     partners: tuple[int, ...]
     roles: Mapping[str, int]
@@ -55,9 +58,9 @@ def find_anatomy(
     rest: Array,
     overrides: Mapping[str, str] = MappingProxyType({}),
 ) -> Anatomy:
-    """Finds partners and roles from names, the tree and the rest positions ``(J, 3)``.
+    """Returns partners and roles, from names, the tree and the rest positions ``(J, 3)``.
 
-    ``overrides`` maps a role to a joint ("" for: there is none), or a joint to its partner.
+    ``overrides`` maps a role to a joint (or to "" if there is none), or a joint to its partner.
 
     >>> names = ("Hips", "Thigh_L", "Shin_L", "Foot_L", "Thigh_R", "Shin_R", "Foot_R")
     >>> rest = [[0, 9, 0], [1, 9, 0], [1, 5, 0], [1, 1, 0], [-1, 9, 0], [-1, 5, 0], [-1, 1, 0]]
@@ -75,20 +78,20 @@ def _find_anatomy(
     names: tuple[str, ...], parents: tuple[int, ...], shape: bytes, overrides: tuple[tuple[str, str], ...]
 ) -> Anatomy:
     rest = np.frombuffer(shape).reshape(-1, 3)
-    said = _Said.read(dict(overrides), names)
+    user = _Overrides.read(dict(overrides), names)
     words = [read_name(name) for name in names]
     partners, sure = find_partners(words, parents, rest)
-    for a, b in said.partners:
+    for a, b in user.partners:
         for j in (a, b):
             partners[partners[j]] = partners[j]
         partners[a], partners[b], sure[a], sure[b] = b, a, 1.0, 1.0
     body = Body(parents, rest, words, partners, sure)
-    limbs = find_limbs(body, {kind: said.parts(kind) for kind in (LEG, ARM, FORE_LEG)})
+    limbs = find_limbs(body, {kind: user.parts(kind) for kind in (LEG, ARM, FORE_LEG)})
     found: dict[str, tuple[int | None, float]] = {**limb_roles(body, limbs), **middle_roles(body, limbs)}
-    for role, joint in said.roles.items():
+    for role, joint in user.roles.items():
         found[role] = joint, 1.0
         twin = _other_side(role)
-        if joint is not None and twin not in said.roles and partners[joint] != joint:
+        if joint is not None and twin not in user.roles and partners[joint] != joint:
             found[twin] = partners[joint], 1.0
     paired = [sure[j] for j, partner in enumerate(partners) if partner != j]
     confidence = {role: found[role][1] for role in ROLES if role in found}
@@ -118,14 +121,14 @@ def _legs(roles: Mapping[str, int]) -> tuple[Leg, ...]:
 
 
 @dataclass(frozen=True)
-class _Said:
-    """What the user has said: roles (None for: there is none) and pairs of partners."""
+class _Overrides:
+    """The user's roles (None for a role without a joint) and pairs of partners."""
 
     roles: Mapping[str, int | None]
     partners: Sequence[tuple[int, int]]
 
     @classmethod
-    def read(cls, overrides: Mapping[str, str], names: Sequence[str]) -> "_Said":
+    def read(cls, overrides: Mapping[str, str], names: Sequence[str]) -> "_Overrides":
         def joint(name: str) -> int:
             if name not in names:
                 raise SkeletonError(f"map: the skeleton has no joint {name!r}; {_nearest(name, names)}")
@@ -140,7 +143,7 @@ class _Said:
         return cls(roles, partners)
 
     def parts(self, kind: Kind) -> dict[str, int]:
-        """The joints that were said for a kind of limb, by part."""
+        """Returns the user's joints for a kind of limb, by part."""
         roles = {
             (side, part): self.roles.get(f"{side}_{kind.prefix}{part}")
             for part in kind.parts

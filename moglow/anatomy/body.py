@@ -1,4 +1,4 @@
-"""The whole body: which limbs are legs, which arms, and the mid-line from hips to head; numpy alone."""
+"""Finds the legs and arms of a body, and its mid-line from hips to head. Needs numpy alone."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from moglow.anatomy.limbs import ARM, FORE_LEG, LEG, Body, Kind, Limb, find_limb
 SIDES = ("left", "right")
 Found = dict[str, tuple[int, float]]  # role -> joint, confidence
 
-_NAMED = 1.0  # from this much evidence on, names say what a limb is
-_SHORTEST = 0.4  # a pair shorter than this share of the longest is no limb but ears, eyes or a pony tail
+_NAMED = 1.0  # least evidence at which names decide the kind of a limb
+_SHORTEST = 0.4  # least length relative to the longest pair; ears, eyes and pony tails are shorter
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """Left and right limb, as every kind that they could be; ``kind`` is what their names say, if they say it."""
+    """A left and a right limb, fitted as each possible kind; ``kind`` is the one that their names imply, or None."""
 
     limbs: Mapping[Kind, Limb]
     kind: Kind | None
@@ -26,9 +26,9 @@ class _Pair:
 
 
 def find_limbs(body: Body, fixed: Mapping[Kind, Mapping[str, int]]) -> list[Limb]:
-    """The legs, then the arms or fore legs, at most one pair of each; ``fixed`` is what the user has said.
+    """Returns the legs, then the arms or fore legs, at most one pair of each; ``fixed`` has the joints set by the user.
 
-    Where names are silent, the legs are the pair that leaves the mid-line nearest to the root, and the lowest of those.
+    Without names, the legs are the pair that branches off nearest to the root; among equals, the lowest.
     """
     roots = [j for j, p in enumerate(body.parents) if p >= 0 and body.in_middle(p) and body.partners[j] > j]
     pairs = [pair for root in roots if (pair := _find_pair(body, root, fixed))]
@@ -50,7 +50,7 @@ def _find_pair(body: Body, root: int, fixed: Mapping[Kind, Mapping[str, int]]) -
     limbs = {kind: limb for kind, limb in found.items() if limb}
     if not limbs:
         return None
-    # An arm is named like a fore leg; only "front", "fore" or the user make it one.
+    # Arms and fore legs have the same names. Only "front", "fore" or the user make a limb a fore leg.
     front = FORE_LEG in limbs and any(body.words[j].front for j in limbs[FORE_LEG].joints.values())
     claims = {
         kind: limb.named for kind, limb in limbs.items() if kind is not FORE_LEG or front or fixed[FORE_LEG]
@@ -64,14 +64,14 @@ def _find_pair(body: Body, root: int, fixed: Mapping[Kind, Mapping[str, int]]) -
 
 
 def _stands(body: Body, legs: Limb) -> bool:
-    """Whether the rest pose is one in which the figure stands; in Bandai's, bones lie along X."""
+    """Returns whether the figure stands in its rest pose; in Bandai's files, bones lie along X."""
     thigh, shin, foot = (body.rest[legs.joints[part]] for part in ("thigh", "shin", "foot"))
     length = np.linalg.norm(thigh - shin) + np.linalg.norm(shin - foot)
     return bool(thigh[1] - foot[1] > 0.6 * length)
 
 
 def _reaches_floor(body: Body, legs: Limb, height: float) -> bool:
-    """Whether hands at this height stand on the floor too; where the rest pose does not tell, a tail does."""
+    """Returns whether hands at this height are on the floor; if the rest pose does not stand, whether a tail exists."""
     if not _stands(body, legs):
         return any(word.stem.startswith("tail") for word in body.words)
     hips, foot = body.rest[body.parents[legs.root], 1], body.rest[legs.tip, 1]
@@ -79,7 +79,7 @@ def _reaches_floor(body: Body, legs: Limb, height: float) -> bool:
 
 
 def limb_roles(body: Body, limbs: Sequence[Limb]) -> Found:
-    """Roles of the limbs' joints, left and right."""
+    """Returns the roles of the limbs' joints, left and right."""
     found: Found = {}
     for limb in limbs:
         side, side_sure = _side(body, limb, limbs)
@@ -98,7 +98,7 @@ def _confidence(limb: Limb, part: str) -> float:
 
 
 def _side(body: Body, limb: Limb, limbs: Sequence[Limb]) -> tuple[str, float]:
-    """The side of the limb's own half: by its names, else by where it lies when the toes point forward."""
+    """Returns the side of the limb at ``root``, from its names or from its position relative to the toes' direction."""
     sides = [body.words[j].side for j in limb.joints.values()]
     if any(sides):
         return max(SIDES, key=sides.count), 1.0
@@ -116,7 +116,7 @@ def _side(body: Body, limb: Limb, limbs: Sequence[Limb]) -> tuple[str, float]:
 
 
 def middle_roles(body: Body, limbs: Sequence[Limb]) -> Found:
-    """Roles of the mid-line: the hips carry the legs, the chest the arms; spine and neck lie below and above it."""
+    """Returns the roles of the mid-line: hips (the parent of the legs), spine, chest (that of the arms), neck, head."""
     found: Found = {}
 
     def add(role: str, joint: int | None, carried: Limb | None = None) -> None:
@@ -149,9 +149,9 @@ def middle_roles(body: Body, limbs: Sequence[Limb]) -> Found:
 
 
 def _carrier(body: Body, limb: Limb, role: str, beyond: str) -> int:
-    """The mid-line joint that carries the limbs.
+    """Returns the mid-line joint that is the parent of the limbs.
 
-    3ds Max hangs thighs on the first joint of the spine and arms on the neck; then it is the one above.
+    In 3ds Max, thighs are children of the first spine joint and arms of the neck; then it is the parent of that joint.
     """
     joint = body.parents[limb.root]
     parent = body.parents[joint]
@@ -165,19 +165,19 @@ def _carrier(body: Body, limb: Limb, role: str, beyond: str) -> int:
 
 
 def _between(body: Body, hips: int, top: int | None) -> list[int]:
-    """The joints from above the hips up to ``top``."""
+    """Returns the joints from the child of the hips to ``top``."""
     to_hips = set(body.path(hips))
     return [] if top is None else [j for j in body.path(top) if j not in to_hips]
 
 
 def _named(body: Body, role: str, joints: Iterable[int]) -> int | None:
-    """The first mid-line joint whose name speaks best for the role."""
+    """Returns the mid-line joint whose name has the strongest evidence for the role; among equals, the first."""
     best = max(joints, key=lambda j: body.words[j].speaks_for(role) * body.in_middle(j), default=None)
     return best if best is not None and body.words[best].speaks_for(role) > 0.3 else None
 
 
 def _top(body: Body, chest: int, hips: int) -> int | None:
-    """The end of the longest mid-line chain that leaves the chest away from the hips."""
+    """Returns the end of the longest mid-line chain from the chest that does not contain the hips."""
     to_hips, away = set(body.path(hips)), {chest: 0.0}
     for j, parent in enumerate(body.parents):
         if parent in away and body.in_middle(j) and j not in to_hips:

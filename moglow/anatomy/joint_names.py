@@ -1,7 +1,7 @@
-"""What the names of joints mean, in the common rigs: side, body part, fore or hind; no imports of ours.
+"""Reads side, body part, and fore or hind from the names of joints in common rigs.
 
-CMU, Bandai, SNU, Mixamo, Rigify, Unreal, Xsens, 3ds Max Biped, SMPL, ASF and MMD names are read by one rule: cut the
-name into words, take out the words of side and the prefixes of tools, look the rest up.
+One rule covers CMU, Bandai, SNU, Mixamo, Rigify, Unreal, Xsens, 3ds Max Biped, SMPL, ASF and MMD: the name is split
+into words, words for sides and prefixes of tools are removed, and the rest is looked up.
 """
 
 import re
@@ -10,18 +10,18 @@ from functools import lru_cache
 
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]+|\d+")
 _SIDES = {"left": "left", "l": "left", "lft": "left", "right": "right", "r": "right", "rgt": "right"}
-# Words that tools put into names, and then words that only qualify; left out where the rest is known without them.
+# Words that tools add to names, and qualifiers. Both are removed if the rest is in the vocabulary.
 _TOOLS = re.compile("bip|def|joint|jnt|bone|character|mixamorig|cc|base|b|bn|j|c|m")
 _QUALIFIERS = re.compile(f"{_TOOLS.pattern}|bend|upper|lower")
-# Joints that follow others: never a thigh or a hand themselves, though bones may pass through them.
+# Helper joints. They are never a body part, but may lie between two body parts.
 _HELPERS = re.compile(
     "twist|roll|ik|pole|helper|target|ctrl|control|socket|weapon|prop|virtual|mch|org|corrective|attach|bulge|"
     "metacarpal|thumb|index|heel"
 )
 
-# How strongly a word speaks for a part, 1 if nothing is said. "Shoulder" is the collar bone in CMU and the upper arm in
-# Xsens, "LeftFoot" the ankle in Mixamo and the toes in SMPL: such words speak for both, and the order along the limb
-# decides.
+# The evidence of a word for a part, by default 1. Some words mean different parts in different rigs: "Shoulder" is the
+# collar bone in CMU and the upper arm in Xsens, "LeftFoot" the ankle in Mixamo and the toes in SMPL. They are evidence
+# for both, and the order along the limb decides.
 _SPEAKS = {
     "hips": "hips pelvis hip:0.9 下半身:0.9 root:0.2",
     "spine": "spine 上半身 abdomen waist ab:0.9 torso:0.7 back:0.7 lowerback:0.6",
@@ -46,7 +46,7 @@ _STEMS = {stem for stems in _PARTS.values() for stem in stems}
 
 @dataclass(frozen=True)
 class Word:
-    """What a name says: ``side`` and ``front`` are None where it is silent; ``key`` is equal for partners."""
+    """A parsed name: ``side`` and ``front`` are None if it has neither; ``key`` is equal for partners."""
 
     side: str | None
     front: bool | None
@@ -55,7 +55,7 @@ class Word:
     key: tuple[str, ...]
 
     def speaks_for(self, part: str) -> float:
-        """Evidence, 0 to 1, that this joint is the body part; −1 for a helper, which never is."""
+        """Returns the evidence, 0 to 1, that this joint is the body part; −1 for a helper."""
         return -1.0 if self.helper else _PARTS[part].get(self.stem, 0.0)
 
 
@@ -89,7 +89,7 @@ def read_name(name: str) -> Word:
 
 
 def _stem(letters: list[str]) -> str:
-    """The words as one, without tools' words and qualifiers if it is not known with them."""
+    """Returns the joined words, without words of tools and qualifiers if the vocabulary lacks the full name."""
     stems = ["".join(letters)]
     stems += [
         "".join(word for word in letters if not extra.fullmatch(word)) for extra in (_TOOLS, _QUALIFIERS)
@@ -98,7 +98,7 @@ def _stem(letters: list[str]) -> str:
 
 
 def _split_side(letters: list[str]) -> tuple[str | None, list[str]]:
-    """Takes the side off a name written as one word: ``lfemur``, ``rightupleg``."""
+    """Returns the side of a name written as one word, such as ``lfemur`` or ``rightupleg``, and the rest."""
     for prefix in ("left", "right", "l", "r"):
         rest = [letters[0].removeprefix(prefix), *letters[1:]] if letters else []
         if rest != letters and _stem(rest) in _STEMS:

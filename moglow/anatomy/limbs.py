@@ -1,8 +1,8 @@
-"""Limbs: which joints along an arm or a leg are its thigh, shin and foot; numpy alone.
+"""Finds the parts of a limb, such as thigh, shin and foot, among the joints of a chain. Needs numpy alone.
 
-A limb is a chain that leaves the mid-line. Its parts keep their order along the chain, so every choice of joints in
-order is tried, and the one wins whose names and proportions fit best. Names outweigh proportions; proportions decide
-among equal names (twist segments) and where names say nothing.
+A limb is a chain that branches off the mid-line. All choices of joints in the order of the parts are tried, and the one
+whose names and proportions fit best is returned. Names outweigh proportions, which decide between equal names (twist
+segments) and without names.
 """
 
 from collections import Counter, defaultdict
@@ -16,18 +16,17 @@ import numpy as np
 from moglow.anatomy.joint_names import Word
 from moglow.maths.rotations import Array
 
-# One unit of evidence from a name is worth this much misfit of proportions (natural logarithms of ratios).
+# The misfit of proportions (natural logarithms of ratios) that one unit of evidence from a name outweighs.
 _NAME_WEIGHT = 5.0
-_ABSENT = 0.8  # cost of a part that is left out
-_LONGEST = 14  # joints along a limb that are looked at; ropes and tentacles go on
-_MOST = 64  # chains of a limb that are looked at, the longest; hands have five
-_HAND_BRANCHES = 0.4  # what it is worth that a hand is where the fingers part
+_ABSENT = 0.8  # cost of an omitted part
+_LONGEST = 14  # joints of a chain that are considered; ropes and tentacles may have more
+_MOST = 64  # chains of a limb that are considered, the longest ones; a hand has five
+_HAND_BRANCHES = 0.4  # evidence for a hand at the joint where the fingers branch
 
 
 @dataclass(frozen=True)
 class Body:
-    """What is known before limbs are looked for: the tree, rest positions ``(J, 3)``, what names say, partners and
-    how sure each is."""
+    """The input of the search for limbs: tree, rest positions ``(J, 3)``, parsed names, partners and confidences."""
 
     parents: Sequence[int]
     rest: Array
@@ -37,7 +36,7 @@ class Body:
 
     @cached_property
     def lengths(self) -> Array:
-        """Bone lengths ``(J,)``; 0 for the root."""
+        """Returns the bone lengths ``(J,)``; 0 for the root."""
         return np.array(
             [
                 np.linalg.norm(self.rest[j] - self.rest[p]) if p >= 0 else 0.0
@@ -47,12 +46,12 @@ class Body:
 
     @cached_property
     def branches(self) -> set[int]:
-        """Joints with more than one child."""
+        """Returns the joints with more than one child."""
         return {joint for joint, children in Counter(self.parents).items() if children > 1}
 
     @cached_property
     def chains(self) -> dict[int, set[tuple[int, ...]]]:
-        """Of each joint the chains that leave it towards the leaves, as far as they are looked at."""
+        """Returns the chains from each joint towards the leaves, at most ``_MOST`` of at most ``_LONGEST`` joints."""
         chains: dict[int, set[tuple[int, ...]]] = defaultdict(set)
         leaves = set(range(len(self.parents))) - set(self.parents)
         for joint in range(len(self.parents)):
@@ -82,21 +81,21 @@ class Body:
         return length
 
     def path(self, joint: int) -> list[int]:
-        """From the root to the joint."""
+        """Returns the joints from the root to ``joint``."""
         path = [joint]
         while self.parents[path[-1]] >= 0:
             path.append(self.parents[path[-1]])
         return path[::-1]
 
     def in_middle(self, joint: int) -> bool:
-        """Whether the joint lies on the mid-line."""
+        """Returns whether the joint is on the mid-line."""
         return self.partners[joint] == joint
 
 
 @dataclass(frozen=True, eq=False)
 class Kind:
-    """A kind of limb: its parts from the body outwards, the usual length of each relative to its two main bones,
-    other words for them, and which may be missing."""
+    """A kind of limb: its parts from the body outwards, their usual lengths relative to the two main bones, their other
+    names, and the optional ones."""
 
     parts: tuple[str, ...]
     proportions: Mapping[str, float]
@@ -132,8 +131,7 @@ FORE_LEG = Kind(
 
 @dataclass(frozen=True)
 class Limb:
-    """A pair of limbs, told by its half at ``root``: joints by part, what the names say of each, how ill the
-    proportions fit."""
+    """A pair of limbs, represented by the one at ``root``: joints and evidence by part, and misfit of proportions."""
 
     kind: Kind
     root: int
@@ -143,22 +141,22 @@ class Limb:
 
     @property
     def named(self) -> float:
-        """All evidence from names together."""
+        """Returns the sum of the evidence from names."""
         return sum(self.evidence.values())
 
     @property
     def tip(self) -> int:
-        """The foot or the hand."""
+        """Returns the joint of the foot or hand."""
         return self.joints.get("foot", self.joints.get("hand", self.joints.get("forearm", self.root)))
 
 
 def find_limb(kind: Kind, root: int, body: Body, fixed: Mapping[str, int]) -> Limb | None:
-    """The best assignment of a kind's parts to joints below ``root``; None where no path is long enough.
+    """Returns the best assignment of a kind's parts to joints below ``root``; None if all chains are too short.
 
-    ``fixed`` is what the user has said (part -> joint). Where that fits no chain, the other parts are found without it.
+    ``fixed`` maps parts to joints set by the user. If they fit no chain, the other parts are found without them.
     """
-    said = [*fixed.values(), *(body.partners[joint] for joint in fixed.values())]
-    here = any(root in body.path(joint) for joint in said)
+    chosen = [*fixed.values(), *(body.partners[joint] for joint in fixed.values())]
+    here = any(root in body.path(joint) for joint in chosen)
     return _best_limb(kind, root, body, fixed) or (_best_limb(kind, root, body, {}) if here else None)
 
 
@@ -196,8 +194,10 @@ def _evidence(kind: Kind, part: str, joint: int, body: Body, fixed: Mapping[str,
 
 
 def _candidates(kind: Kind, speaks: Mapping[str, list[float]]) -> list[int]:
-    """The places along a path that are tried: where names tell every part that must be there, those that are named
-    and the ones next to them; else all."""
+    """Returns the indices along a chain that are tried.
+
+    If names identify every required part, these are the named joints and their neighbours, otherwise all joints.
+    """
     everywhere = range(len(speaks[kind.parts[0]]))
     if any(max(speaks[part]) <= 0 for part in kind.parts if part not in kind.optional):
         return list(everywhere)
@@ -206,15 +206,15 @@ def _candidates(kind: Kind, speaks: Mapping[str, list[float]]) -> list[int]:
 
 
 def _choices(kind: Kind) -> list[tuple[str, ...]]:
-    """The whole list of parts, and it with any of the optional ones left out."""
+    """Returns the parts, with every subset of the optional ones omitted."""
     optional = sorted(kind.optional)
     left_out = [set(gone) for count in range(len(optional) + 1) for gone in combinations(optional, count)]
     return [tuple(part for part in kind.parts if part not in gone) for gone in left_out]
 
 
 def _misfit(kind: Kind, parts: Sequence[str], places: Array, reach: float) -> float:
-    """Sum of |log(length / usual length)| over the bones, of what is missing, and of how far the two main bones
-    fall short of half the limb."""
+    """Returns the misfit of proportions: the sum of |log(length / usual length)| over the bones, the cost of omitted
+    parts, and a penalty if the two main bones are shorter than half of the limb."""
     bones = dict(zip(parts, np.diff(places), strict=False))
     whole = sum(bones.get(part, 0.0) for part in kind.main)
     cost = _ABSENT * (len(kind.parts) - len(parts))

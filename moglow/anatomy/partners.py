@@ -1,4 +1,4 @@
-"""Which joint is the other's mirror image: by name, else by shape; numpy alone."""
+"""Finds the mirror partner of each joint, by name or by shape. Needs numpy alone."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ import numpy as np
 from moglow.anatomy.joint_names import Word
 from moglow.maths.rotations import Array
 
-# Two limbs may differ by this much of their length (measured actors do: CMU up to 6 %) and still be a pair.
+# Largest relative difference in length of two limbs of a pair; measured actors differ by up to 6 % (CMU).
 SHAPE_TOLERANCE = 0.2
-_MOST_CHILDREN = 256  # of one joint that are compared; a crowd of siblings is no anatomy
+_MOST_CHILDREN = 256  # children of one joint that are compared; bodies have far fewer
 _MOST_BELOW = 512  # of a sub-tree's joints, the nearest ones, that are compared with another's
 _MIDDLE = ("hips", "spine", "chest", "neck", "head")
 
@@ -18,10 +18,10 @@ _MIDDLE = ("hips", "spine", "chest", "neck", "head")
 def find_partners(
     words: Sequence[Word], parents: Sequence[int], rest: Array
 ) -> tuple[list[int], list[float]]:
-    """Each joint's partner, itself on the mid-line, and how sure that is.
+    """Returns each joint's partner, itself on the mid-line, and the confidences.
 
-    Names come first; what they leave open is matched from the root down, children of one joint (or of partners) with
-    the same bone lengths and mirrored places.
+    Joints are matched by name first. The rest is matched from the root down: children of one joint, or of partners,
+    with equal bone lengths and mirrored positions.
     """
     partners, sure = list(range(len(words))), [0.0] * len(words)
 
@@ -61,14 +61,14 @@ def find_partners(
 
 
 def _may_pair(a: Word, b: Word) -> bool:
-    """Whether the names leave it open: not two of one side, not two of the spine."""
+    """Returns whether the names permit a pair: not two joints of one side, and not two of the spine."""
     if a.side or b.side:
         return a.side != b.side
     return not any(min(a.speaks_for(part), b.speaks_for(part)) > 0 for part in _MIDDLE)
 
 
 class _Shape:
-    """Bone lengths and centres of the sub-trees."""
+    """Bone lengths and centres of all sub-trees."""
 
     def __init__(self, parents: Sequence[int], rest: Array) -> None:
         self.rest = rest
@@ -86,7 +86,7 @@ class _Shape:
         self.centres = sums / counts
 
     def _profile(self, joint: int) -> Array:
-        """The bone lengths of a sub-tree, longest first."""
+        """Returns the bone lengths of a sub-tree, longest first."""
         below = [joint]
         for j in below:
             below.extend(self.children[j])
@@ -95,7 +95,7 @@ class _Shape:
         return np.sort(self.lengths[below[:_MOST_BELOW]])[::-1]
 
     def cost(self, a: int, b: int) -> float:
-        """Difference of two sub-trees' bone lengths, as a share of their sum."""
+        """Returns the difference of two sub-trees' bone lengths, relative to their sum."""
         u, v = self._profile(a), self._profile(b)
         longest = max(len(u), len(v))
         u, v = np.pad(u, (0, longest - len(u))), np.pad(v, (0, longest - len(v)))
@@ -104,8 +104,11 @@ class _Shape:
         return float(np.abs(u - v).sum()) / total + 0.05 * more if total else 0.0
 
     def mirror_costs(self, parent: int, joints: Sequence[int]) -> Array:
-        """How far children of one joint are from mirror images ``(N, N)``, by their own places or their sub-trees'
-        centres, across the best of the three planes."""
+        """Returns the distances ``(N, N)`` between children of one joint and the mirror images of the others.
+
+        They are measured by the positions of the joints or the centres of their sub-trees, whichever is smaller, across
+        the best of the three planes.
+        """
         costs = [np.full((len(joints), len(joints)), np.inf)]
         for places in (self.rest[joints], self.centres[joints]):
             ways = places - self.rest[parent]

@@ -1,7 +1,7 @@
-"""Unit and axes of a file, found from the figure in it; numpy alone.
+"""Estimates the unit and axes of a motion file from its figure. Needs numpy alone.
 
-A file of motion says neither. The figure does: people are 1 to 2 m tall, have their head above their hips above
-their feet, and their toes in front. Both answers carry a confidence, and the caller shows it.
+Motion files specify neither. People are 1 to 2 m tall, have their head above their hips above their feet, and their
+toes in front. Both results have a confidence from 0 to 1.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from moglow.anatomy.anatomy import Anatomy, Leg, find_anatomy
 from moglow.maths.rotations import Array
 
-# Metres per unit, and how common each is in files of motion. CMU's own unit is 1/0.45 inch.
+# Metres per unit, and the prior probability of each in motion files. CMU's own unit is 1/0.45 inch.
 UNITS = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "foot": 0.3048, "CMU": 0.0254 / 0.45}
 UPS = {
     f"{sign}{axis}": scale * np.eye(3)["XYZ".index(axis)]
@@ -23,11 +23,11 @@ UPS = {
 
 _HOW_COMMON = {"m": 0.30, "dm": 0.02, "cm": 0.52, "mm": 0.05, "inch": 0.05, "foot": 0.01, "CMU": 0.05}
 
-# Thigh and shin of a standing adult, metres: (median, spread of the logarithm, share). The second covers children and
-# giants; four-legged animals go from the cat to the horse.
+# Length of thigh and shin in metres: (median, deviation of the logarithm, weight). The first entry is adults, the
+# second children and giants; animals on four legs range from cats to horses.
 _TWO_LEGS = ((0.83, 0.10, 0.85), (0.65, 0.35, 0.15))
 _FOUR_LEGS = ((0.40, 0.50, 1.0),)
-# Without legs, the greatest extent of the rest pose is all there is.
+# Without legs, the greatest extent of the rest pose is used.
 _EXTENT = ((1.7, 0.35, 1.0),)
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -44,7 +44,7 @@ _UPS = (
 def find_unit(
     names: Sequence[str], parents: Sequence[int], rest: Array, overrides: Mapping[str, str] = _NONE
 ) -> tuple[float, float]:
-    """Metres per unit of the rest positions ``(J, 3)``, by the length of the legs, and the confidence.
+    """Returns the metres per unit of the rest positions ``(J, 3)``, from the length of the legs, and the confidence.
 
     ``overrides`` is the user's map, as for `find_anatomy`.
 
@@ -84,11 +84,12 @@ def find_basis(
     poses: Array | None = None,
     overrides: Mapping[str, str] = _NONE,
 ) -> tuple[Array, float]:
-    """The rotation ``(3, 3)`` from a file's axes to ours (Y up, +Z forward), and the confidence.
+    """Returns the rotation ``(3, 3)`` from a file's axes to Y up and +Z forward, and the confidence.
 
-    Up is the axis along which the head is above the hips above the feet, over ``poses`` ``(N, J, 3)``, world positions
-    of some frames in the file's axes; without them, in the rest positions ``(J, 3)``. Forward is where the rest pose
-    faces; it stays as the file has it where the rest pose does not stand (in some files its bones lie along X).
+    Up is the axis along which the head is above the hips and these above the feet. It is found in ``poses``
+    ``(N, J, 3)``, world positions of some frames in the file's axes, by default in the rest positions ``(J, 3)``.
+    Forward is the direction that the rest pose faces. It is not changed if the rest pose does not stand, as in files
+    whose bones lie along X.
 
     >>> names = ("Hips", "LeftUpLeg", "LeftLeg", "LeftFoot", "RightUpLeg", "RightLeg", "RightFoot")
     >>> rest = [[0, 0, 9], [1, 0, 9], [1, 0, 5], [1, 0, 1], [-1, 0, 9], [-1, 0, 5], [-1, 0, 1]]
@@ -116,7 +117,7 @@ def find_basis(
 
 
 def _turn(up: tuple[float, float, float]) -> Array:
-    """The least rotation that takes the axis ``up`` to Y; upside down, about X."""
+    """Returns the smallest rotation that maps the axis ``up`` to Y; for −Y, that about X."""
     x, y, z = up
     if y:
         return np.diag([1.0, y, y])
@@ -124,9 +125,9 @@ def _turn(up: tuple[float, float, float]) -> Array:
 
 
 def _upright(anatomy: Anatomy, rest: Array, heights: Array) -> float:
-    """How upright the figure is: 1 when its legs hang straight down and, on two, its head is straight above its hips.
+    """Returns a score of uprightness, 1 if the legs and, on two legs, the line from hips to head are vertical.
 
-    ``heights`` ``(N, J)`` are those of the joints; lengths come from the rest positions, which keep them in any pose.
+    ``heights`` ``(N, J)`` are those of the joints. Bone lengths are those of the rest positions.
     """
     drops = [
         float(np.mean(heights[:, leg.hip] - heights[:, leg.ankle])) / max(_length(leg, rest), 1e-9)
@@ -141,14 +142,16 @@ def _upright(anatomy: Anatomy, rest: Array, heights: Array) -> float:
 
 
 def _length(leg: Leg, rest: Array) -> float:
-    """Thigh and shin."""
+    """Returns the length of thigh and shin."""
     hip, knee, ankle = rest[[leg.hip, leg.knee, leg.ankle]]
     return float(np.linalg.norm(hip - knee) + np.linalg.norm(knee - ankle))
 
 
 def _facing(anatomy: Anatomy, rest: Array) -> Array:
-    """The quarter turn about Y after which left is +X: as long as left lies near one of the axes, and unless toes
-    would point backwards (some rigs mean the viewer's left)."""
+    """Returns the rotation about Y by quarter turns after which left is +X.
+
+    Left must be near one of the axes. Toes must not point backwards, since some rigs use the viewer's left.
+    """
     lefts = [rest[leg.hip] - rest[anatomy.partners[leg.hip]] for leg in anatomy.legs if leg.side == "left"]
     left = np.sum(lefts, axis=0) if lefts else np.zeros(3)
     axis = 0 if abs(left[0]) >= abs(left[2]) else 2

@@ -1,6 +1,6 @@
-"""The base of all kinds of damage: what is to be mended in a clip, why, and how.
+"""The base class of all kinds of damage, and functions that they share.
 
-Here is what befalls joints and the body; what befalls limbs is in `limb_damage`. What is sound keeps every bit.
+Values outside the damage do not change by a bit.
 """
 
 from abc import ABC, abstractmethod
@@ -16,15 +16,15 @@ from moglow.maths.signals import Flags
 from moglow.motion.clip import Clip
 
 Fill: TypeAlias = Callable[[Clip, Flags], Clip]
-"""Makes up the joints in frames ``(T, J)`` that are marked, and leaves all else as it is to the last bit."""
+"""A function that replaces the joints marked in flags ``(T, J)`` and leaves all other values bit for bit the same."""
 
 
 NEAR = 8
-"""Frames to each side that a curve is drawn by, and a few more."""
+"""Frames before and after the damage that are enough to interpolate it."""
 
 
 def in_words(start: int, stop: int) -> str:
-    """Frames for a person to read, the last one included.
+    """Returns frames ``start`` to before ``stop`` in words, with the last one included.
 
     >>> in_words(3, 4), in_words(3, 9)
     ('3', '3 to 8')
@@ -33,13 +33,13 @@ def in_words(start: int, stop: int) -> str:
 
 
 def interpolated(clip: Clip, missing: Flags) -> Clip:
-    """The fill that knows nothing of bodies: `fill_gaps` for any length."""
+    """Returns the clip with gaps of any length interpolated by `fill_gaps`."""
     return fill_gaps(clip, missing, longest=np.inf)
 
 
 @dataclass(frozen=True)
 class Damage(ABC):
-    """Frames ``start`` up to ``stop`` of some joints that are wrong."""
+    """Damage of ``joints`` in the frames from ``start`` to before ``stop``."""
 
     start: int
     stop: int
@@ -51,16 +51,16 @@ class Damage(ABC):
     @classmethod
     @abstractmethod
     def find(cls, clip: Clip) -> list[Self]:
-        """All damage of this kind in a clip, in order of time."""
+        """Returns all damage of this kind in a clip, in order of time."""
 
     @abstractmethod
     def mended(self, clip: Clip, fill: Fill) -> Clip:
-        """The clip without it; only its frames change."""
+        """Returns the repaired clip; only the damaged frames change."""
 
     @classmethod
     def all_mended(cls, clip: Clip, found: Sequence[Self], fill: Fill) -> Clip:
-        """The clip without some damage of this kind, in order of time."""
-        for damage in reversed(found):  # the frames before it keep their numbers
+        """Returns the clip with all ``found`` damage, in order of time, repaired."""
+        for damage in reversed(found):  # from the end, because a repair may renumber the frames after it
             clip = damage.mended(clip, fill)
         return clip
 
@@ -74,16 +74,16 @@ class Damage(ABC):
         return replace(self, start=min(self.start, other.start), stop=max(self.stop, other.stop))
 
     def source(self, frames: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Which frames of the file the mended ones are, −1 for new ones, when the clip's are ``frames`` ``(T,)``."""
+        """Returns the file's frame of each repaired frame, −1 for a new one, given those of the clip's ``(T,)``."""
         return frames
 
     def obstacle(self, clip: Clip) -> str:
-        """Why it cannot be mended; empty where it can."""
+        """Returns the reason why the damage cannot be repaired, or an empty string."""
         return ""
 
 
 class Nearby(Damage):
-    """Damage that is mended by what is beside it, so that a long take is not copied for each."""
+    """Damage that is repaired from the adjacent frames alone, so that long takes are not copied for each repair."""
 
     @classmethod
     def all_mended(cls, clip: Clip, found: Sequence[Self], fill: Fill) -> Clip:
@@ -98,14 +98,14 @@ class Nearby(Damage):
 
 
 def spliced(clip: Clip, mended: Clip, frames: slice) -> Clip:
-    """The clip with some frames of the mended one."""
+    """Returns the clip with ``frames`` of the repaired one."""
     positions, rotations = clip.positions.copy(), clip.rotations.copy()
     positions[frames], rotations[frames] = mended.positions[frames], mended.rotations[frames]
     return replace(clip, positions=positions, rotations=rotations)
 
 
 def marked(clip: Clip, start: int, stop: int, joints: Sequence[int]) -> Flags:
-    """Some joints in some frames, as flags ``(T, J)``."""
+    """Returns flags ``(T, J)``, True for the joints from ``start`` to before ``stop``."""
     mask = np.zeros((len(clip), len(clip.skeleton)), bool)
     mask[start:stop, list(joints)] = True
     return mask

@@ -1,4 +1,4 @@
-"""A wrong frame rate: the rate at which the feet swing as feet do, and a clip relabelled with it."""
+"""Wrong frame rates, detected from the duration of the feet's swings."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -19,23 +19,21 @@ from moglow.motion.contacts import leg_lengths
 
 @dataclass(frozen=True)
 class WrongRate(Damage):
-    """All frames are sound, and there are ``fps`` of them a second."""
+    """A wrong frame rate of a clip with sound frames; the right one is ``fps``."""
 
     fps: float = 0.0
-    kind, remedy = "fps", "the frames are the same, their rate is put right"
+    kind, remedy = "fps", "the frame rate is corrected, the frames do not change"
 
     @classmethod
     def find(cls, clip: Clip) -> list[Self]:
         steady = clip
         for hurry in reversed(Hurried.find(clip)):
             steady = hurry.mended(steady, interpolated)
-        likely = likely_fps(
-            despike(steady)
-        )  # neither a stretch that hurries nor a foot that jumps tells of the rest
+        likely = likely_fps(despike(steady))  # wrong tempo and spikes would distort the swings
         if likely is None or likely == clip.fps:
             return []
         return [
-            cls(0, len(clip), (), f"feet swing as if at {likely:g} fps, the file says {clip.fps:g}", likely)
+            cls(0, len(clip), (), f"feet swing as at {likely:g} fps, the file has {clip.fps:g} fps", likely)
         ]
 
     def mended(self, clip: Clip, fill: Fill) -> Clip:
@@ -43,23 +41,26 @@ class WrongRate(Damage):
 
 
 USUAL_SWING = 0.38
-"""Seconds for which a swinging foot is faster than half its fastest: 0.27 to 0.50 in walks, runs, side steps and turns
-of grown people, 0.17 in the quickest turns. Legs are pendulums; they know the time."""
+"""Usual duration of a swing in seconds: the time in which a foot is faster than half its peak speed.
+
+It is 0.27 to 0.50 s in walks, runs, side steps and turns of adults, and 0.17 s in the quickest turns, because a leg
+swings like a pendulum.
+"""
 
 
-_SWINGS = (0.15, 0.76)  # beyond it, time runs at another rate
+_SWINGS = (0.15, 0.76)  # the range of plausible durations in seconds
 
 
 _LEAST_SWINGS = 3
 
 
-_RATES = (15.0, 30.0, 60.0, 120.0, 240.0)  # legs tell no 24 from 30
+_RATES = (15.0, 30.0, 60.0, 120.0, 240.0)  # swings do not distinguish 24 from 30
 
 
 def swing_times(clip: Clip) -> Array:
-    """Seconds for which a foot is faster than half its fastest, for each swing ``(N,)`` that lies wholly in the clip.
+    """Returns the durations ``(N,)`` in seconds of all swings that lie entirely in the clip.
 
-    No speed is compared with anything but its own peak, so a clip at twice the rate has exactly half the times.
+    Speeds are compared only with the peak of the same swing, so doubling the rate halves the durations exactly.
     """
     if not clip.skeleton.anatomy.legs or len(clip) < 3:
         return np.zeros(0)
@@ -73,21 +74,22 @@ def swing_times(clip: Clip) -> Array:
             before, after = np.flatnonzero(slow[:peak]), peak + np.flatnonzero(slow[peak:])
             if (
                 len(before) and len(after) and speed[before[-1] : after[0]].sum() > 0.25
-            ):  # leg lengths: no shuffle
+            ):  # a swing, not a shuffle, in leg lengths
                 times.append(_crossing(speed, after[0] - 1, peak) - _crossing(speed, before[-1], peak))
     return np.array(times) / clip.fps
 
 
 def _crossing(speed: Array, step: int, peak: int) -> float:
-    """Where between ``step`` and the next the speed is half that at the peak."""
+    """Returns the fractional step between ``step`` and the next at which the speed is half that at the peak."""
     start, end = speed[step], speed[step + 1]
     return step + float((speed[peak] / 2 - start) / (end - start))
 
 
 def likely_fps(clip: Clip) -> float | None:
-    """The rate at which the feet would swing as feet do: the clip's own if that is plausible, else the nearest usual.
+    """Returns the clip's rate if its swings are plausible, otherwise the common rate at which they are most plausible.
 
-    None where there are too few swings to tell. A factor of 2 lies within what bodies do; of 3 and more does not.
+    It is None for a clip with too few swings. Errors of a factor of 3 and more are detected; a factor of 2 is within
+    the variation of natural motion.
     """
     times = swing_times(clip)
     if len(times) < _LEAST_SWINGS:
@@ -100,12 +102,12 @@ def likely_fps(clip: Clip) -> float | None:
 
 
 def unmislabel_fps(clip: Clip, fps: float | None = None) -> Clip:
-    """The same frames at another rate: for a file whose frame time is false. Nothing is resampled.
+    """Returns the same frames, not resampled, with another rate, for a file whose frame time is wrong.
 
-    Without a rate, the one at which the feet swing as feet do (`faults.likely_fps`).
+    The default rate is `likely_fps`.
     """
     if fps is None:
         fps = likely_fps(clip)
         if fps is None:
-            raise ClipError(f"{clip.name or 'clip'}: too few steps to tell the frame rate from; give it")
+            raise ClipError(f"{clip.name or 'clip'}: too few steps to estimate the frame rate; give it")
     return replace(clip, fps=float(fps))

@@ -1,4 +1,4 @@
-"""Frozen motion: the whole figure, or a limb that holds still while the body moves."""
+"""Frozen motion: of the whole figure, or of a limb while the body moves."""
 
 from dataclasses import replace
 from typing import Self
@@ -14,9 +14,9 @@ from moglow.motion.clip import Clip
 
 
 def find_frozen(clip: Clip, *, shortest: float = 0.1, still: float = 1e-6) -> list[tuple[int, int]]:
-    """Stretches (first frame, one past the last) of the same pose over and over, at least ``shortest`` seconds long.
+    """Returns stretches (first frame, one past the last) of a repeated pose, at least ``shortest`` seconds long.
 
-    Not even a figure that stands is so still (``still`` radians or metres a frame): the capture had lost it.
+    Poses are equal within ``still`` radians or metres a frame. Even standing people move more than that.
     """
     repeated = repeated_frames(clip, still=still)
     steps = max(2, int(np.ceil(shortest * clip.fps)))
@@ -26,11 +26,11 @@ def find_frozen(clip: Clip, *, shortest: float = 0.1, still: float = 1e-6) -> li
 def find_held(
     clip: Clip, *, shortest: float = 0.2, still: float = 1e-6, mostly: float = 0.5
 ) -> list[LimbFault]:
-    """Joints of limbs that keep their turn for ``shortest`` seconds and more while the body moves on.
+    """Returns joints of limbs whose rotation is constant for at least ``shortest`` seconds while the body moves.
 
-    Joints that keep it for more than ``mostly`` of the clip are built so: hinges that the capture never turned. Toes
-    keep it as long as their foot is flat, and one joint alone may have come to its stop: it is believed to be frozen
-    only if it jumps when it is free again.
+    Joints that are constant for more than the share ``mostly`` of the clip are rigid in the rig and ignored, and so are
+    toes, which do not move in a flat foot. A single joint may be at its limit; it counts as frozen only if it jumps at
+    the end of the stretch.
     """
     steps = turn_steps(clip)
     held = (steps <= still) & ~repeated_frames(clip, still=still)[:, None]
@@ -53,16 +53,16 @@ def find_held(
 
 
 def _thaws(steps: Array, stop: int) -> bool:
-    """Whether a joint's step ``(T - 1,)`` out of a stretch is a jump, and not the first of a movement."""
+    """Returns whether a joint's step ``(T - 1,)`` at the end of a stretch is a jump and not the start of a movement."""
     return stop < len(steps) - 1 and bool(steps[stop] - steps[stop + 1] > np.radians(3))
 
 
 LONGEST = 2.0
-"""Seconds that are made up at most."""
+"""Longest stretch in seconds that is replaced."""
 
 
 class Frozen(Damage):
-    kind, remedy = "frozen", "made up from the frames around"
+    kind, remedy = "frozen", "replaced by motion between the adjacent frames"
 
     @classmethod
     def find(cls, clip: Clip) -> list[Self]:

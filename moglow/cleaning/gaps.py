@@ -1,6 +1,6 @@
-"""Gaps in the motion of joints, filled between the good frames at their ends.
+"""Fills gaps in the motion of joints between the sound frames at their ends.
 
-Nothing here is done unasked, and what is sound comes back exactly as it was.
+Sound frames do not change by a bit.
 """
 
 from collections.abc import Callable
@@ -22,10 +22,10 @@ from moglow.motion.clip import Clip
 
 
 def fill_gaps(clip: Clip, missing: ArrayLike, *, longest: float = 0.25) -> Clip:
-    """Fills the frames ``(T,)``, or joints in frames ``(T, J)``, that are marked as missing.
+    """Returns the clip with missing frames ``(T,)``, or missing joints in frames ``(T, J)``, interpolated.
 
-    A smooth curve leads from the frames before to those after with their speeds; at the clip's ends, the nearest frame
-    is held. Gaps longer than ``longest`` seconds are refused: a curve is no motion.
+    A cubic leads from the frames before to those after, with their velocities; at the clip's ends the nearest frame is
+    repeated. Gaps longer than ``longest`` seconds raise a ClipError, since a cubic is not realistic motion.
     """
     missing = np.asarray(missing, bool)
     if missing.shape not in ((len(clip),), (len(clip), len(clip.skeleton))):
@@ -38,7 +38,7 @@ def fill_gaps(clip: Clip, missing: ArrayLike, *, longest: float = 0.25) -> Clip:
         for start, stop in runs(missing[:, joint]):
             if stop - start > longest * clip.fps or stop - start == len(clip):
                 raise ClipError(
-                    f"{clip.name or 'clip'}: {name} misses frames {start} to {stop - 1}, "
+                    f"{clip.name or 'clip'}: {name} lacks frames {start} to {stop - 1}, "
                     f"{(stop - start) / clip.fps:.2f} s; gaps up to {longest} s can be filled, cut the clip there"
                 )
             sound_after = stop + 1 < len(clip) and not missing[stop + 1, joint]
@@ -47,7 +47,7 @@ def fill_gaps(clip: Clip, missing: ArrayLike, *, longest: float = 0.25) -> Clip:
 
 
 def _fill(positions: Array, rotations: Array, start: int, stop: int, later: int) -> None:
-    """Fills ``start`` to ``stop`` of one joint's ``(T, 3)`` and ``(T, 4)`` in place; ``later`` is as in `_way`."""
+    """Fills one joint's ``(T, 3)`` and ``(T, 4)`` from ``start`` to before ``stop``; ``later`` is as in `_way`."""
     if start == 0 or stop == len(rotations):
         held = stop if start == 0 else start - 1
         positions[start:stop], rotations[start:stop] = positions[held], rotations[held]
@@ -62,7 +62,7 @@ def _fill(positions: Array, rotations: Array, start: int, stop: int, later: int)
 
 
 def _turns_between(rotations: Array, before: int, after: int, later: int) -> Array:
-    """Rotations for the frames between two sound ones of ``(T, 4)``."""
+    """Returns the rotations for the frames between two sound ones of ``(T, 4)``."""
 
     def turn(a: int, b: int) -> Array:
         return quat_to_expmap(quat_multiply(quat_conjugate(rotations[a]), rotations[b]))
@@ -71,10 +71,10 @@ def _turns_between(rotations: Array, before: int, after: int, later: int) -> Arr
 
 
 def _way(change: Callable[[int, int], Array], before: int, after: int, later: int) -> Array:
-    """The way from ``before``, for each frame up to ``after``: Hermite's cubic with the speeds outside.
+    """Returns the change from frame ``before`` for each frame to ``after``, as a Hermite cubic.
 
-    ``change`` gives the way from one frame to another; ``later`` is the frame next to ``after``, or itself if there is
-    no sound one.
+    ``change`` returns the change between two frames; ``later`` is the frame next to ``after``, or ``after`` itself if
+    that is not sound.
     """
     share: Array = (np.arange(before + 1, after) - before)[:, None] / (after - before)
     leave = change(max(before - 1, 0), before) * (after - before)

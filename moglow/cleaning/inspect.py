@@ -20,7 +20,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Figure:
-    """The skeleton as it was understood: joint and confidence of each role, and of left and right partners."""
+    """The anatomy of the skeleton: joint and confidence of each role, and the confidence of the partners."""
 
     joints: int
     legs: int
@@ -29,13 +29,13 @@ class Figure:
 
     @property
     def sure(self) -> float:
-        """Confidence of the least sure role."""
+        """Returns the lowest confidence of a role."""
         return min((confidence for _, confidence in self.roles.values()), default=0.0)
 
 
 @dataclass(frozen=True)
 class Axes:
-    """Unit and axes of the file, with confidences: the file's axes that point up and where the rest pose faces."""
+    """The unit of the file and its axes that point up and forward (where the rest pose faces), with confidences."""
 
     unit: str
     unit_confidence: float
@@ -46,7 +46,7 @@ class Axes:
 
 @dataclass(frozen=True)
 class Report:
-    """All that is said of one file; ``error`` and nothing else if it cannot be used."""
+    """The report on one file; only ``error`` is set for a file that cannot be used."""
 
     file: str
     error: str | None = None
@@ -59,12 +59,12 @@ class Report:
     faults: tuple[Fault, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as plain values."""
+        """Returns the report as plain values."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
 def inspect_file(path: str | Path, overrides: Mapping[str, str] = _NONE) -> Report:
-    """Reads a file and says what is in it; a file that cannot be used becomes a report with its error."""
+    """Returns the report on a file; for a file that cannot be used, a report with the error."""
     try:
         return inspect_clip(open_motion(path, overrides=overrides), str(path))
     except MoglowError as error:
@@ -72,15 +72,15 @@ def inspect_file(path: str | Path, overrides: Mapping[str, str] = _NONE) -> Repo
 
 
 def inspect_folder(path: str | Path, overrides: Mapping[str, str] = _NONE) -> Iterator[Report]:
-    """Reports of all motion files below a folder, in order of their names."""
+    """Yields the reports of all motion files below a folder, sorted by name."""
     for file in motion_files(path):
         yield inspect_file(file, overrides)
 
 
 def motion_files(path: str | Path) -> list[Path]:
-    """The file itself, or all motion files below a folder; an error where there is none.
+    """Returns the file itself, or all motion files below a folder; raises a MoglowError if there is none.
 
-    A file with several clips stands as ``file#name`` for each of them, in a folder and by itself.
+    A file with several clips is listed as ``file#name`` for each clip.
     """
     path = Path(path)
     if not path.is_dir():
@@ -94,7 +94,7 @@ def motion_files(path: str | Path) -> list[Path]:
 
 
 def inspect_clip(clip: Frames, name: str = "") -> Report:
-    """Says what a clip is; long clips are looked at in stretches, so that they need little memory."""
+    """Returns the report on a clip; long clips are processed in stretches, to limit the memory."""
     survey = Survey.of(clip)
     return Report(
         file=name or clip.name,
@@ -115,7 +115,7 @@ def _figure(clip: Frames) -> Figure:
 
 
 def _axes(clip: Frames, layout: Layout) -> Axes:
-    """What the reader found is found again, for the confidences."""
+    """Returns the unit and axes, estimated again for their confidences."""
     skeleton, basis = clip.skeleton, np.array(layout.basis)
     rest = skeleton.rest_positions @ basis / layout.unit
     poses = clip[:: max(1, len(clip) // 16)].world()[0] @ basis / layout.unit
@@ -131,5 +131,5 @@ def _axis(direction: np.ndarray) -> str:
 
 
 def find_faults(clip: Frames) -> list[Fault]:
-    """All that is wrong with a clip: damage that `mend` finds in order of time, then what nothing mends."""
+    """Returns all problems of a clip: the damage found by `mend` in order of time, then problems without a repair."""
     return Survey.of(clip).faults()

@@ -1,4 +1,4 @@
-"""Heads, hands and toes that turn farther than joints can, as after lost markers: found and interpolated."""
+"""Interpolates heads, hands and toes that are rotated beyond the limits of joints, as after lost markers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from moglow.motion.clip import Clip
 
 @dataclass(frozen=True)
 class LimitSpec:
-    """How far ends of the body turn, in degrees away from the canonical pose, against a joint above them."""
+    """The limits of joints: the largest angle in degrees from the canonical pose, relative to a joint above."""
 
     farthest: Mapping[str, tuple[str, float]] = field(
         default_factory=lambda: MappingProxyType(
@@ -29,13 +29,13 @@ class LimitSpec:
         )
     )
     around: float = 0.1
-    """Seconds to both sides that are not believed either."""
+    """Seconds before and after that are replaced too."""
 
 
 def within_limits(clip: Clip, *, spec: LimitSpec = LimitSpec()) -> Clip:
-    """The clip with heads, hands and toes that turn too far led from the last sound frame to the next.
+    """Returns the clip with rotations of heads, hands and toes beyond the limits interpolated between sound frames.
 
-    A head takes the neck with it. What is within its limits keeps every bit.
+    The neck is interpolated with the head. Rotations within the limits do not change by a bit.
     """
     skeleton, roles = clip.skeleton, clip.skeleton.anatomy.roles
     turned = quat_multiply(clip.world()[1], quat_conjugate(canonical_rotations(skeleton, clip)))
@@ -52,5 +52,5 @@ def within_limits(clip: Clip, *, spec: LimitSpec = LimitSpec()) -> Clip:
         while joint != roles[above] and joint >= 0:
             missing[:, joint] |= off if wide.all() else wide
             joint = skeleton.parents[joint]
-    missing[:, missing.all(0)] = False  # nothing to lead from
+    missing[:, missing.all(0)] = False  # no frame to interpolate from
     return fill_gaps(clip, missing, longest=np.inf) if missing.any() else clip

@@ -1,7 +1,7 @@
-"""Jumps: joints or hips that move farther from one frame to the next than bodies do.
+"""Jumps: joints or hips that move farther from one frame to the next than is physically plausible.
 
-Each fault has a scale of its own in the body, not a threshold of taste: nobody turns a joint by 15° plus 600 °/s out of
-a quiet motion, nobody is as still as a repeated frame, and a leg swings like the pendulum that it is.
+The thresholds follow from the body: from rest, a joint does not turn by 15° plus 600 °/s within a frame, and a real
+pose never repeats exactly.
 """
 
 from collections.abc import MutableMapping
@@ -17,14 +17,20 @@ from moglow.motion.clip import Clip
 
 @dataclass(frozen=True)
 class JumpSpec:
-    """What counts as a jump from one frame to the next."""
+    """The least change from one frame to the next that is a jump."""
 
-    angle: float = np.radians(15)  # a joint turns by this much at once …
-    speed: float = np.radians(600)  # … and, per second, by this: toes that land do 900 °/s
-    distance: float = 0.05  # a step of the hips differs by this many metres from those before and after it …
-    pace: float = 1.0  # … and by this many a second
-    ratio: float = 4.0  # times the median of the steps around, so that what is fast throughout is no jump
-    around: int = 7  # steps to each side that are looked at
+    angle: float = np.radians(15)
+    """Angle of a joint in radians, to which ``speed`` is added for the duration of a frame."""
+    speed: float = np.radians(600)
+    """Angular speed of a joint in radians a second; landing toes reach 900 °/s."""
+    distance: float = 0.05
+    """Difference in metres of a step of the hips from its neighbours, to which ``pace`` is added for a frame."""
+    pace: float = 1.0
+    """Difference of the hips' speed in m/s."""
+    ratio: float = 4.0
+    """Ratio to the median of the steps around, so that motion that is fast throughout has no jumps."""
+    around: int = 7
+    """Number of steps before and after over which the median is taken."""
 
 
 JUMP = JumpSpec()
@@ -34,7 +40,7 @@ _CHANGES: MutableMapping[Clip, Array] = WeakKeyDictionary()
 
 @dataclass(frozen=True)
 class Jump:
-    """A joint that jumps on the way to ``frame``: by an ``angle`` (radians), or by a ``distance`` (m) in the world."""
+    """A jump of a joint at the step to ``frame``, by an ``angle`` (radians) or a ``distance`` (m) in the world."""
 
     frame: int
     joint: int
@@ -43,7 +49,7 @@ class Jump:
 
 
 def find_jumps(clip: Clip, spec: JumpSpec = JUMP) -> list[Jump]:
-    """Joints that turn, and hips that move, far more from one frame to the next than around it; in order of time."""
+    """Returns the jumps of joints and hips, whose step is far larger than the steps around, in order of time."""
     turns, moving = turn_steps(clip), ~repeated_frames(clip)
     turned = _outliers(turns, spec.angle + spec.speed / clip.fps, moving, spec)
     jumps = [Jump(int(t) + 1, int(j), angle=float(turns[t, j])) for t, j in turned]
@@ -55,9 +61,9 @@ def find_jumps(clip: Clip, spec: JumpSpec = JUMP) -> list[Jump]:
 
 
 def hip_lurches(clip: Clip) -> Array:
-    """By how much ``(T - 1, 3)`` each step of the hips differs from the steps around: from the more alike of the two.
+    """Returns the difference ``(T - 1, 3)`` of each step of the hips from the more similar of its two neighbours.
 
-    Whoever starts to run takes steps like the next one; only a leap is like neither.
+    A step at the start of a run is similar to the next one; a leap is similar to neither.
     """
     steps = np.diff(clip.world()[0][:, clip.skeleton.anatomy.roles.get("hips", 0)], axis=0)
     if len(steps) < 2:
@@ -68,15 +74,17 @@ def hip_lurches(clip: Clip) -> Array:
 
 
 def turn_steps(clip: Clip) -> Array:
-    """The angle ``(T - 1, J)`` by which each joint turns from frame to frame; kept, as it is used often."""
+    """Returns the angle ``(T - 1, J)`` by which each joint turns from frame to frame, cached by clip."""
     if clip not in _TURNS:
         _TURNS[clip] = quat_angle(clip.rotations[1:], clip.rotations[:-1])
     return _TURNS[clip]
 
 
 def _outliers(steps: Array, least: float, moving: Flags, spec: JumpSpec) -> list[tuple[int, int]]:
-    """Places in ``(T - 1, J)`` above ``least`` and ``spec.ratio`` times the median around them, of steps that are
-    ``moving``: repeated frames are a fault of their own."""
+    """Returns indices of ``steps`` ``(T - 1, J)`` above ``least`` and above ``spec.ratio`` times the median around.
+
+    Only steps that are ``moving`` are used; repeated frames are damage of another kind.
+    """
     found = []
     for t, j in np.argwhere(steps > least):
         around = slice(max(0, t - spec.around), t + spec.around + 1)
@@ -86,7 +94,7 @@ def _outliers(steps: Array, least: float, moving: Flags, spec: JumpSpec) -> list
 
 
 def repeated_frames(clip: Clip, *, still: float = 1e-6) -> Flags:
-    """Whether each step ``(T - 1,)`` from frame to frame changes nothing."""
+    """Returns for each step ``(T - 1,)`` whether the pose stays the same."""
     if clip not in _CHANGES:
         moved = np.abs(np.diff(clip.positions, axis=0)).max((1, 2), initial=0.0)
         _CHANGES[clip] = np.maximum(turn_steps(clip).max(1, initial=0.0), moved)

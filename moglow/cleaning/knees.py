@@ -1,4 +1,4 @@
-"""Knees that swing about a nearly straight leg because of noise: steadied."""
+"""Steadies knees that swing about a nearly straight leg because of noise."""
 
 from dataclasses import dataclass, replace
 
@@ -15,22 +15,22 @@ from moglow.motion.foot_lock import turn_leg
 
 @dataclass(frozen=True)
 class KneeSpec:
-    """What is no motion of a knee, and how it is led instead."""
+    """Limits of a knee's motion, and the smoothing beyond them."""
 
     fastest: float = 10.0
-    """Radians a second about the line from hip to ankle: a runner's knee reaches 8."""
+    """Largest angular speed in radians a second about the line from hip to ankle; a runner's knee reaches 8."""
     around: float = 0.1
-    """Seconds around a faster one in which the knee is led by the mean direction of the frames near by."""
+    """Seconds around a faster frame in which the knee's direction is averaged over the adjacent frames."""
     straight: float = 0.03
-    """Metres of bend below which that mean gives way to where the knee points in the whole take."""
+    """Bend in metres below which the average is blended with the knee's mean direction in the whole take."""
 
 
 def steady_knees(clip: Clip, *, spec: KneeSpec = KneeSpec()) -> Clip:
-    """A clip whose knees do not swing about their legs faster than knees do.
+    """Returns the clip with knees that do not swing about their legs faster than the limit.
 
-    A straight leg's knee points nowhere: a millimetre of noise turns its direction over. Around such a moment the knee
-    points where it does in the frames near by, the more a frame bends the more it counts. Hips, feet, the bend of the
-    knee and all other frames stay as they are.
+    The knee of a straight leg has no direction, and a millimetre of noise can reverse it. Around such frames the
+    direction is averaged over the adjacent frames, weighted by the bend. Hips, feet, the bend of the knee and all other
+    frames do not change.
     """
     rotations = clip.rotations.copy()
     for leg in legs_of(clip.skeleton):
@@ -46,7 +46,7 @@ def _steady(clip: Clip, leg: Leg, rotations: Array, spec: KneeSpec) -> None:
     line = quat_rotate(quat_conjugate(carrier), ankle - hip)
     line /= np.maximum(np.linalg.norm(line, axis=-1, keepdims=True), 1e-9)
     usual = line.mean(0) / np.linalg.norm(line.mean(0))
-    back = quat_between(line, usual)  # to one frame in which the leg always hangs alike
+    back = quat_between(line, usual)  # to a coordinate frame in which the leg has a constant direction
     bend = quat_rotate(back, quat_rotate(quat_conjugate(carrier), across_part(knee - hip, ankle - hip)))
     height = np.linalg.norm(bend, axis=-1, keepdims=True)
 
@@ -74,7 +74,7 @@ def _steady(clip: Clip, leg: Leg, rotations: Array, spec: KneeSpec) -> None:
 
 
 def _near(values: Array, sigma: float) -> Array:
-    """Sums ``(T, D)`` over the frames near by with a Gaussian's weights, which are one in all; nothing lies outside."""
+    """Returns ``(T, D)`` convolved with a normalised Gaussian; values outside are zero."""
     taps = int(np.ceil(3 * sigma))
     weights = np.exp(-0.5 * (np.arange(-taps, taps + 1) / sigma) ** 2)
     padded = np.pad(values, ((taps, taps), (0, 0)))

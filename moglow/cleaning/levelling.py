@@ -1,4 +1,4 @@
-"""A tilted floor, found from the stances of the feet and levelled."""
+"""Detects a tilted floor from planted feet and levels it."""
 
 from dataclasses import dataclass, replace
 
@@ -10,31 +10,31 @@ from moglow.motion.clip import Clip
 from moglow.motion.contacts import contacts, toe_points
 
 ROUNDS = 3
-"""On a steep floor only the lowest feet are seen to stand at first; once it is nearly level, the others are."""
+"""Number of iterations: on a steep floor, contacts of higher feet are detected only after the first levelling."""
 
 
 @dataclass(frozen=True)
 class LevelSpec:
-    """What a floor is found from; lengths in metres, times in seconds."""
+    """The parameters of the floor's estimate; lengths in metres, times in seconds."""
 
     fewest: int = 6
-    """Stances from which a plane is told; a take with fewer stays as it is."""
+    """Least number of contacts; a take with fewer is not changed."""
     long: float = 1.0
-    """A stance counts once for each such time."""
+    """Duration after which a long contact counts once more."""
     noise: float = 0.007
-    """How far standing toes lie from the floor anyway."""
+    """Standard deviation of planted toes from the floor."""
     slope: float = 0.015
-    """Metres a metre: how steep floors are, before anything is seen."""
+    """Prior standard deviation of the floor's slope."""
     uneven: float = 0.002
-    """Standing toes that deviate by less on the mean have a level floor."""
+    """Mean deviation of planted toes below which the floor is level."""
     gain: float = 0.9
-    """The plane is believed where it leaves less than this share of the deviations from a level floor."""
+    """Largest share of the deviations from a level floor that may remain from the plane; else the floor is level."""
 
 
 def level_floor(clip: Clip, *, spec: LevelSpec = LevelSpec()) -> Clip:
-    """The clip turned as a whole so that the plane on which its toes stand is level; to the last bit, if it was so.
+    """Returns the clip, rotated as a whole so that the plane of its planted toes is level.
 
-    The height of the floor stays as it is in the middle of where the feet stood.
+    The floor's height at the mean of the contacts does not change. A level clip does not change by a bit.
     """
     for _ in range(ROUNDS):
         slope, middle = floor_slope(clip, spec=spec)
@@ -45,7 +45,7 @@ def level_floor(clip: Clip, *, spec: LevelSpec = LevelSpec()) -> Clip:
 
 
 def _levelled(clip: Clip, slope: Array, middle: Array) -> Clip:
-    """The clip turned about a point of its floor so that a slope is taken out."""
+    """Returns the clip, rotated about a point of its floor so that its slope is removed."""
     tilt = quat_between(np.array([-slope[0], 1.0, -slope[1]]), UP)
     positions, rotations = clip.positions.copy(), clip.rotations.copy()
     for root in (joint for joint, parent in enumerate(clip.skeleton.parents) if parent < 0):
@@ -55,7 +55,7 @@ def _levelled(clip: Clip, slope: Array, middle: Array) -> Clip:
 
 
 def floor_slope(clip: Clip, *, spec: LevelSpec = LevelSpec()) -> tuple[Array, Array]:
-    """How much the floor rises along x and z ``(2,)``, zero where it is level, and a point ``(3,)`` of it."""
+    """Returns the floor's slope along x and z ``(2,)``, zero if it is level, and a point ``(3,)`` of the floor."""
     toes, planted = toe_points(clip), contacts(clip)
     where, leg = _stances(toes, planted, round(spec.long * clip.fps))
     level, middle = np.zeros(2), where.mean(0) if len(where) else np.zeros(3)
@@ -68,18 +68,18 @@ def floor_slope(clip: Clip, *, spec: LevelSpec = LevelSpec()) -> tuple[Array, Ar
     used = own.any(0)
     keep = np.concatenate([used, [True, True]])
     design, prior = design[:, keep], prior[np.ix_(keep, keep)]
-    for _ in range(5):  # a toe that is lifted in its stance counts less
+    for _ in range(5):  # robust weights: toes far from the plane count less
         weighted = design * weights[:, None]
         plane = np.linalg.solve(design.T @ weighted + prior, weighted.T @ where[:, 1])
         off = np.abs(where[:, 1] - design @ plane)
         weights = np.minimum(1.0, 1.5 * spec.noise / np.maximum(off, 1e-9))
     flat = np.abs(where[:, 1] - np.array([np.median(where[leg == k, 1]) for k in leg]))
-    tells = flat.mean() > spec.uneven and off.mean() < spec.gain * flat.mean()
-    return (plane[-2:], middle) if tells else (level, middle)
+    is_tilted = flat.mean() > spec.uneven and off.mean() < spec.gain * flat.mean()
+    return (plane[-2:], middle) if is_tilted else (level, middle)
 
 
 def _stances(toes: Array, planted: Flags, long: int) -> tuple[Array, Array]:
-    """The lowest toe ``(N, 3)`` of each stance, or of each part of a long one, and of which leg ``(N,)`` it is."""
+    """Returns the lowest toe ``(N, 3)`` of each contact, or of each part of a long one, and its leg ``(N,)``."""
     points, legs = [], []
     for k in range(planted.shape[1]):
         for start, stop in runs(planted[:, k]):

@@ -1,4 +1,4 @@
-"""What kinds of damage to limbs share: which limbs there are, their pairs, and a fault of one."""
+"""Limbs and pairs of limbs of a skeleton, shared by the kinds of damage to limbs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from moglow.motion.skeleton import Skeleton, descendants
 
 UPPER = {"leg": "thigh", "arm": "upper_arm", "fore leg": "front_thigh"}
-"""Where a pair of limbs begins: the role of its upper joint."""
+"""The role of the upper joint of each pair of limbs."""
 
 
 @dataclass(frozen=True)
 class LimbFault:
-    """Joints that are wrong from frame ``start`` up to ``stop``, and by how much: metres for what sinks, else 0."""
+    """Damaged joints in the frames from ``start`` to before ``stop``; ``depth`` is in metres for sunk feet, else 0."""
 
     start: int
     stop: int
@@ -20,7 +20,7 @@ class LimbFault:
 
 
 def limbs(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
-    """The joints of each limb, by a name such as ``left leg``: the upper one and all that hangs on it."""
+    """Returns the joints of each limb, by a name such as ``left leg``: the upper joint and all its descendants."""
     roles = skeleton.anatomy.roles
     uppers = {
         f"{side} {pair}": roles[f"{side}_{upper}"]
@@ -32,12 +32,12 @@ def limbs(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
 
 
 def limb_names(skeleton: Skeleton, joints: Sequence[int]) -> str:
-    """The limbs that some joints belong to, in words."""
+    """Returns the names of the limbs that contain some of the joints."""
     return " and ".join(name for name, part in limbs(skeleton).items() if set(part) & set(joints))
 
 
 def limb_pairs(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
-    """The joints of both sides of each pair of limbs, ``leg`` and ``arm``."""
+    """Returns the joints of both sides of each pair of limbs, such as ``leg`` and ``arm``."""
     parts = limbs(skeleton)
     sides = {pair: [parts.get(f"{side} {pair}") for side in ("left", "right")] for pair in UPPER}
     return {pair: (*left, *right) for pair, (left, right) in sides.items() if left and right}

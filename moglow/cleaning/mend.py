@@ -1,4 +1,4 @@
-"""A clip made whole: all damage found, and mended where that can be done; numpy alone."""
+"""Finds all damage in a clip and repairs it where possible. Needs numpy alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ from moglow.maths.signals import Flags
 from moglow.motion.clip import Clip
 
 KINDS: Sequence[type[Damage]] = (Away, Frozen, Swapped, WrongRate, Spike, Sunk, Hurried)
-"""All kinds, in the order in which they are looked for, each in what those before it have left: limbs that are swapped
-back do not jump. Only the last may change how many frames there are."""
+"""All kinds of damage, in the order of their repair. Each is searched for in the clip repaired so far, because, for
+example, swapped limbs jump. Only the last may change the number of frames."""
 
 FEWEST = 5
-"""Frames of a clip in which anything can be told from anything."""
+"""Least number of frames of a clip in which damage is searched for."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Damage that was found, and why it was left as it is; empty where it was mended."""
+    """Damage, and the reason why it was left; empty if it was repaired."""
 
     damage: Damage
     left: str = ""
@@ -36,7 +36,7 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class Mended:
-    """The mended clip, what was found, and which frame of the original each of its frames is ``(T',)``, −1 for none."""
+    """The repaired clip, the damage, and the original frame ``(T',)`` of each of its frames, −1 for new ones."""
 
     original: Clip
     clip: Clip
@@ -45,7 +45,7 @@ class Mended:
 
     @cached_property
     def changed(self) -> Flags:
-        """Which joints in which frames ``(T', J)`` are not what they were, to the last bit; all of a new frame."""
+        """Returns flags ``(T', J)`` of joints that differ from the original by any bit; True in new frames."""
         rotations, positions = self.original.rotations[self.source], self.original.positions[self.source]
         differs = (rotations != self.clip.rotations).any(-1) | (positions != self.clip.positions).any(-1)
         flags: Flags = differs | (self.source < 0)[:, None]
@@ -53,21 +53,21 @@ class Mended:
 
 
 def mend(clip: Clip, *, fill: Fill = interpolated) -> Mended:
-    """Finds all damage in a clip and mends what can be mended; ``fill`` makes up what is lost for longer."""
+    """Returns the repaired clip with its damage; ``fill`` replaces frozen joints, by default by interpolation."""
     original, findings = clip, list[Finding]()
     source: NDArray[np.intp] = np.arange(len(clip))
     for kind in KINDS if len(clip) >= FEWEST else ():
         found = [Finding(damage, damage.obstacle(clip)) for damage in kind.find(clip)]
         mendable = [each.damage for each in found if not each.left]
-        for damage in reversed(mendable):  # the frames before it keep their numbers
+        for damage in reversed(mendable):  # from the end, because a repair may renumber the frames after it
             source = damage.source(source)
         clip = kind.all_mended(clip, mendable, fill)
-        findings += [each for each in found if not _made_up(each.damage, findings)]
+        findings += [each for each in found if not _is_in_replaced(each.damage, findings)]
     return Mended(original, clip, tuple(findings), source)
 
 
-def _made_up(damage: Damage, findings: Sequence[Finding]) -> bool:
-    """Whether damage lies in what was made up for joints that were lost: a curve may sink a foot, the take did not."""
+def _is_in_replaced(damage: Damage, findings: Sequence[Finding]) -> bool:
+    """Returns whether damage lies in replaced joints, where an interpolated foot may be below the floor."""
     return any(
         isinstance(lost := each.damage, Frozen)
         and not each.left

@@ -16,7 +16,7 @@ from moglow.motion.clip import Clip
 
 
 class Spike(Nearby):
-    kind, remedy = "spike", "a smooth curve between the frames around"
+    kind, remedy = "spike", "interpolated between the adjacent frames"
 
     @classmethod
     def find(cls, clip: Clip) -> list[Self]:
@@ -40,9 +40,10 @@ def _farthest(clip: Clip, joint: int, start: int, stop: int) -> float:
 
 
 def find_spikes(clip: Clip, *, longest: float = 0.1, spec: JumpSpec = JUMP) -> list[tuple[int, int, int]]:
-    """Joint, first frame and one past the last of each turn that jumps away and comes back within ``longest`` seconds.
+    """Returns joint, first frame and one past the last of each rotation that returns within ``longest`` seconds.
 
-    At the clip's ends, where there is only one side, a third of that time is believed. A jump that stays is none.
+    At the clip's ends, which have sound frames on one side only, a third of that time is accepted. A jump that does not
+    return is not a spike.
     """
     steps, most = turn_steps(clip), max(1, round(longest * clip.fps))
     jumps: dict[int, list[int]] = {}
@@ -54,7 +55,7 @@ def find_spikes(clip: Clip, *, longest: float = 0.1, spec: JumpSpec = JUMP) -> l
         for start, stop in _excursions(clip.rotations[:, joint], steps[:, joint], at, most):
             spikes.append((joint, start + 1, stop))
             at = [step for step in at if not start <= step < stop]
-        edge = max(1, most // 3)  # one sound side is half the evidence
+        edge = max(1, most // 3)  # sound frames on one side only are weaker evidence
         if at and at[0] < edge:
             spikes.append((joint, 0, at[0] + 1))
         if at and len(clip) - 1 - at[-1] <= edge:
@@ -63,9 +64,9 @@ def find_spikes(clip: Clip, *, longest: float = 0.1, spec: JumpSpec = JUMP) -> l
 
 
 def _excursions(turns: Array, steps: Array, jumps: list[int], most: int) -> list[tuple[int, int]]:
-    """The sound frames (last before, first after) around each excursion of at most ``most`` frames.
+    """Returns the sound frames (last before, first after) around each excursion of at most ``most`` frames.
 
-    It begins and ends with a jump, and its ends are nearer to each other than either jump is long.
+    An excursion begins and ends with a jump, and its ends are nearer to each other than the length of either jump.
     """
     found: list[tuple[int, int]] = []
     for start in jumps:
@@ -82,10 +83,10 @@ def _excursions(turns: Array, steps: Array, jumps: list[int], most: int) -> list
 
 
 def despike(clip: Clip, *, longest: float = 0.1, spec: JumpSpec = JUMP) -> Clip:
-    """Replaces rotations that jump away and come back within ``longest`` seconds, each joint by itself.
+    """Returns the clip with spikes of at most ``longest`` seconds interpolated, for each joint separately.
 
-    The frames between the two jumps are filled as by `fill_gaps`; at the clip's ends, where there is only one side,
-    they repeat it. A jump that stays is a fault of another kind and is left.
+    The frames between the two jumps are interpolated by `fill_gaps`; at the clip's ends the nearest sound frame is
+    repeated. Jumps that do not return are left.
     """
     spikes = find_spikes(clip, longest=longest, spec=spec)
     if not spikes:

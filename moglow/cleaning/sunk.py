@@ -1,4 +1,4 @@
-"""Feet below the floor on which they stood before."""
+"""Planted feet that sink below their usual floor."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -14,15 +14,15 @@ from moglow.motion.contacts import ContactSpec, ground_speed, leg_lengths, legs_
 from moglow.motion.foot_lock import LockSpec, carrying_joint, move_feet
 
 STEP = 0.1
-"""Metres: a foot that is this near before and after has stood in between."""
+"""Largest distance in metres between the positions before and after of a foot that is planted in between."""
 
 
 @dataclass(frozen=True)
 class Sunk(Nearby):
-    """A leg stands below the ``height`` (m) at which its toe mostly stands."""
+    """A leg whose planted toe is below its usual ``height`` (m)."""
 
     height: float = 0.0
-    kind, remedy = "floor", "the leg bent so that the foot stands on the floor"
+    kind, remedy = "floor", "the leg is bent so that the foot stands on the floor"
 
     @classmethod
     def find(cls, clip: Clip) -> list[Self]:
@@ -32,10 +32,10 @@ class Sunk(Nearby):
         heights = dict(zip((leg.hip for leg in legs_of(clip.skeleton)), standing_heights(clip), strict=True))
         every = tuple(
             joint for leg in legs for joint in (leg.hip, leg.knee, leg.ankle)
-        )  # they hang on the same hips
+        )  # all legs, because the hips carry all of them
         return [
             cls(
-                max(0, fault.start - 1),  # on its way down
+                max(0, fault.start - 1),  # the frame before, in which the foot moves down
                 min(len(clip), fault.stop + 1),
                 (carrier, *dict.fromkeys([*fault.joints, *every])),
                 f"{limb_names(clip.skeleton, fault.joints)} {100 * fault.depth:.0f} cm below the floor",
@@ -50,7 +50,7 @@ class Sunk(Nearby):
         leg = next(k for k, leg in enumerate(legs) if leg.hip == self.joints[1])
         raised = interpolated(
             clip, marked(clip, start, stop, self.joints[:1])
-        )  # where the hips sank with the foot
+        )  # if the hips sank with the foot
         filled = replace(raised, rotations=clip.rotations)
         toes, shifts = toe_points(filled), np.zeros((len(clip), len(legs), 3))
         others = np.arange(len(legs)) != leg
@@ -65,9 +65,9 @@ class Sunk(Nearby):
 
 
 def find_sunk(clip: Clip, *, depth: float = 0.025, deepest: float = 0.045) -> list[LimbFault]:
-    """Toes ``depth`` (of a leg's length) below the height at which they stand, and once ``deepest``, each for itself.
+    """Returns stretches in which a toe is below its usual height by ``depth``, and at least once by ``deepest``.
 
-    Soft shoes and sloping floors give 3 cm; an ankle that tips over gives more, and is a fault of the capture.
+    Both are shares of the leg's length. Soft shoes and sloping floors cause 3 cm; a tilted ankle (damage) causes more.
     """
     below, lengths = standing_heights(clip) - toe_points(clip)[..., 1], leg_lengths(clip.skeleton)
     return [
@@ -79,8 +79,11 @@ def find_sunk(clip: Clip, *, depth: float = 0.025, deepest: float = 0.045) -> li
 
 
 def standing_heights(clip: Clip) -> Array:
-    """The height ``(L,)`` of each toe where it mostly is while it is slow: a foot that sinks for a while moves it not,
-    unlike `contacts.toe_floor`. Where a toe is hardly ever slow, that of all toes together."""
+    """Returns the most frequent height ``(L,)`` of each toe while it is slow.
+
+    Unlike `contacts.toe_floor`, it does not depend on feet that sink for a while. For a toe that is rarely slow, the
+    height of all toes is used.
+    """
     toes, lengths = toe_points(clip), leg_lengths(clip.skeleton)
     slow = ground_speed(toes, clip.fps) / lengths < ContactSpec().slow
     pooled = toes[..., 1][slow] if slow.any() else toes[..., 1].min(1)

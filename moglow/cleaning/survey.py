@@ -1,7 +1,7 @@
-"""What a clip is like from end to end, looked at in stretches: how it moves, and what is wrong with it.
+"""Measures the motion and finds the problems of a clip, in stretches of frames.
 
-Time and memory are in proportion to the clip's length, since a stretch has at most `TOGETHER` frames, twice that in a
-clip of a single one.
+A stretch has at most `TOGETHER` frames (twice that in a clip of a single stretch), so time and memory are proportional
+to the clip's length.
 """
 
 from collections import Counter
@@ -25,21 +25,35 @@ from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_path import SMOOTHING, ControlPath
 
 TOGETHER = 4096
-"""Frames that are looked at together."""
+"""Largest number of frames of a stretch."""
 AROUND = 256
-"""Further ones on both sides, so that damage at the seam of two stretches is seen whole."""
-FLIP = np.radians(120)
-"""A jump by more is a flip: the solver took the wrong of two answers."""
-OFF_FLOOR = 0.06  # toe joints without end sites lie up to 5 cm above the floor that they stand on
-UNSURE = 0.5
-STRETCH = 0.05
-REPEATS = 0.1
-SHORTEST_BONE = 1e-3
+"""Number of further frames before and after a stretch, so that damage at a seam is found as a whole."""
+
+
+@dataclass(frozen=True)
+class SurveySpec:
+    """The limits beyond which a clip has a problem without a repair."""
+
+    flip: float = np.radians(120)
+    """Least angle of a flip, a jump by which a solver changes to the wrong one of two solutions."""
+    off_floor: float = 0.06
+    """Largest height of the floor in metres; planted toe joints without end sites are up to 5 cm above it."""
+    unsure: float = 0.5
+    """Least confidence of a role."""
+    stretch: float = 0.05
+    """Largest relative change of a bone's length."""
+    shortest_bone: float = 1e-3
+    """Length in metres below which bones are ignored."""
+    repeats: float = 0.1
+    """Largest share of frames that repeat the one before."""
+
+
+SPEC = SurveySpec()
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something wrong and why; in frames ``start`` up to ``stop``, or all over the clip where there are none."""
+    """A problem and its description, in the frames from ``start`` to before ``stop`` or, if None, in the whole clip."""
 
     kind: str
     why: str
@@ -48,7 +62,7 @@ class Fault:
 
     @property
     def place(self) -> str:
-        """Its frames in words."""
+        """Returns the frames in words."""
         if self.start is None or self.stop is None:
             return ""
         return in_words(self.start, self.stop)
@@ -59,8 +73,8 @@ class Fault:
 
 @dataclass(frozen=True)
 class Motion:
-    """How the figure moves, in SI units: speed and turning (its amount) of the smoothed root as median and 95th
-    percentile, height of the floor, foot slide."""
+    """Speed and absolute turning speed of the smoothed root (median and 95th percentile), height of the floor and foot
+    slide, in SI units."""
 
     speed_median: float
     speed_p95: float
@@ -72,7 +86,7 @@ class Motion:
 
 @dataclass
 class Survey:
-    """What has been seen of a clip so far."""
+    """The measurements of a clip, accumulated over its stretches."""
 
     skeleton: Skeleton
     fps: float
@@ -85,22 +99,22 @@ class Survey:
     headings: list[Array] = field(default_factory=list)
     toes: list[Array] = field(default_factory=list)
     lowest: list[Array] = field(default_factory=list)
-    """Heights of the lowest point ``(T,)`` …"""
+    """Heights ``(T,)`` of the lowest point."""
     mended_lowest: list[Array] = field(default_factory=list)
-    """… and of the mended clip."""
+    """Heights of the lowest point in the repaired clip."""
     bones: list[Array] = field(default_factory=list)
-    """The median, the least and the greatest length ``(3, J - 1)`` of each bone in the mended clip."""
+    """The median, smallest and largest length ``(3, J - 1)`` of each bone in the repaired clip."""
 
     @classmethod
     def of(cls, clip: Frames) -> "Survey":
-        """Looks at all of a clip."""
+        """Returns the survey of a whole clip."""
         survey = cls(clip.skeleton, clip.fps, len(clip))
         for around, own in stretches_of(len(clip)):
             survey._look(clip[around], around.start, own)
         return survey
 
     def _look(self, part: Clip, first: int, own: slice) -> None:
-        """Adds frames ``own`` of the clip, out of a part of it that begins at frame ``first``."""
+        """Adds the frames ``own`` of the clip, from a part that begins at frame ``first``."""
         inner = slice(own.start - first, own.stop - first)
         self.places.append(part.ground_positions()[inner])
         self.headings.append(part.headings()[inner])
@@ -111,7 +125,7 @@ class Survey:
             np.count_nonzero(repeated_frames(part)[max(0, inner.start - 1) : inner.stop - 1])
         )
         mended = mend(part)
-        source = np.maximum.accumulate(mended.source)  # of the part
+        source = np.maximum.accumulate(mended.source)  # frames of the part
         kept = (source >= inner.start) & (source < inner.stop)
         self.mended_lowest.append(self.lowest[-1] if mended.clip is part else _lowest(mended.clip)[kept])
         lengths = np.linalg.norm(mended.clip.positions[kept][:, 1:], axis=-1)
@@ -121,7 +135,7 @@ class Survey:
         self._add_jumps(mended, source, first, own)
 
     def _add_damage(self, found: list[Damage], length: int, first: int, own: slice) -> None:
-        """Adds damage that reaches into ``own``; what was seen of it in the stretch before becomes one with it."""
+        """Adds damage that overlaps ``own``, joined with its part in the stretch before."""
         before = list(self.damage)
         for each in found:
             stop = self.frames if each.lasts and each.stop == length else first + each.stop
@@ -135,9 +149,9 @@ class Survey:
                 self.damage[self.damage.index(part)] = part.joined(moved, self.fps)
 
     def _add_jumps(self, mended: Mended, source: NDArray[np.intp], first: int, own: slice) -> None:
-        """Adds turns that stay, at their frames in the file.
+        """Adds jumps of joints that do not return, at their frames in the file.
 
-        They are looked for in the mended clip: limbs that were swapped jump for a reason known.
+        They are found in the repaired clip, in which swapped limbs do not jump.
         """
         thawed = {each.damage.stop for each in mended.findings if each.left}
         for jump in find_jumps(mended.clip):
@@ -146,7 +160,7 @@ class Survey:
                 self.jumps.append(replace(jump, frame=frame))
 
     def motion(self) -> Motion:
-        """How the figure moves."""
+        """Returns the figures of the motion."""
         sigma = SMOOTHING * self.fps
         places, headings = np.concatenate(self.places), np.unwrap(np.concatenate(self.headings))
         path = ControlPath(smooth_gaussian(places, sigma), smooth_gaussian(headings, sigma), self.fps)
@@ -162,7 +176,7 @@ class Survey:
         )
 
     def faults(self) -> list[Fault]:
-        """All that is wrong: damage that `mend` finds in order of time, then what nothing mends."""
+        """Returns all problems: the damage found by `mend` in order of time, then problems without a repair."""
         damage = sorted(self.damage, key=lambda each: each.start)
         return [
             *(Fault(each.kind, each.why, each.start, each.stop) for each in damage),
@@ -175,11 +189,11 @@ class Survey:
 
     def _jumps(self) -> Iterator[Fault]:
         names = self.skeleton.names
-        for jump in (jump for jump in self.jumps if jump.angle >= FLIP):
+        for jump in (jump for jump in self.jumps if jump.angle >= SPEC.flip):
             yield Fault(
                 "flip", f"{names[jump.joint]} flips {np.degrees(jump.angle):.0f}°", jump.frame, jump.frame + 1
             )
-        turned = [jump for jump in self.jumps if jump.angle < FLIP]
+        turned = [jump for jump in self.jumps if jump.angle < SPEC.flip]
         worst: dict[int, Jump] = {}
         for jump in turned:
             if jump.joint not in worst or jump.angle > worst[jump.joint].angle:
@@ -191,7 +205,7 @@ class Survey:
 
     def _repeats(self) -> Iterator[Fault]:
         share = self.repeated / (self.frames - 1) if self.frames > 1 else 0.0
-        if share > REPEATS and not self.frozen:
+        if share > SPEC.repeats and not self.frozen:
             rate = self.fps * (1 - share)
             yield Fault(
                 "repeats",
@@ -200,27 +214,23 @@ class Survey:
 
     def _floor(self) -> Iterator[Fault]:
         height = _floor_height(self.mended_lowest)
-        if abs(height) > OFF_FLOOR:
+        if abs(height) > SPEC.off_floor:
             yield Fault("floor", f"floor at {100 * height:+.0f} cm")
 
     def _stretch(self) -> Iterator[Fault]:
-        medians, least, greatest = (
-            extreme(values, axis=0)
-            for extreme, values in zip(
-                (np.median, np.min, np.max), np.stack(self.bones).swapaxes(0, 1), strict=True
-            )
-        )
+        middle, lowest, highest = np.stack(self.bones).swapaxes(0, 1)
+        medians, least, greatest = np.median(middle, axis=0), lowest.min(0), highest.max(0)
         # The position of the hips below a root places the body and is not a bone.
-        bones = (medians > SHORTEST_BONE) & (np.arange(1, len(self.skeleton)) != self.skeleton.hips)
+        bones = (medians > SPEC.shortest_bone) & (np.arange(1, len(self.skeleton)) != self.skeleton.hips)
         off = np.maximum(greatest - medians, medians - least)[bones] / medians[bones]
-        if off.max(initial=0.0) > STRETCH:
+        if off.max(initial=0.0) > SPEC.stretch:
             yield Fault("stretch", f"a bone changes its length by {off.max():.0%}")
 
     def _doubts(self) -> Iterator[Fault]:
         anatomy = self.skeleton.anatomy
         if not anatomy.legs:
             yield Fault("figure", "no legs found; name hip, knee and ankle in a map file")
-        unsure = [role for role in anatomy.roles if anatomy.confidence[role] < UNSURE]
+        unsure = [role for role in anatomy.roles if anatomy.confidence[role] < SPEC.unsure]
         if unsure:
             yield Fault(
                 "figure", f"unsure of {len(unsure)} roles ({unsure[0]} …); confirm them in a map file"
@@ -228,7 +238,7 @@ class Survey:
 
 
 def stretches_of(frames: int) -> Iterator[tuple[slice, slice]]:
-    """Yields the frames that are looked at together, and those of them that no other stretch has as its own.
+    """Yields the frames of each stretch with those around it, and the stretch itself.
 
     >>> [(around.start, own.start, own.stop, around.stop) for around, own in stretches_of(10_000)]
     [(0, 0, 5000, 5256), (4744, 5000, 10000, 10000)]
@@ -243,7 +253,7 @@ def _is_same(old: Damage, new: Damage) -> bool:
 
 
 def _lowest(clip: Clip) -> Array:
-    """The height ``(T,)`` of the figure's lowest point."""
+    """Returns the height ``(T,)`` of the figure's lowest point."""
     lowest: Array = np.minimum(
         clip.world_positions[..., 1].min(1), clip.end_positions()[..., 1].min(1, initial=np.inf)
     )
@@ -251,5 +261,5 @@ def _lowest(clip: Clip) -> Array:
 
 
 def _floor_height(lowest: list[Array]) -> float:
-    """As `Clip.floor_height`."""
+    """Returns the height of the floor, computed as in `Clip.floor_height`."""
     return float(np.quantile(np.concatenate(lowest), 0.01))

@@ -17,9 +17,9 @@ from moglow.motion.skeleton import descendants
 
 
 def exchanged(clip: Clip, joints: Sequence[int], frames: Flags) -> Clip:
-    """Gives joints, in some frames ``(T,)``, the mirrored turns of their partners: limbs that were swapped, put back.
+    """Returns the clip with the joints' rotations in flagged frames ``(T,)`` replaced by the mirrored ones of partners.
 
-    Done to both sides alike it undoes itself; what hangs on the joints is to be among them.
+    ``joints`` must contain their partners and descendants; then a second call restores the clip.
     """
     mirror = find_mirror(clip.skeleton, clip.world()[1], clip.headings())
     rotations, places = clip.rotations.copy(), np.ix_(frames, np.array(joints))
@@ -28,15 +28,14 @@ def exchanged(clip: Clip, joints: Sequence[int], frames: Flags) -> Clip:
 
 
 SWITCH = 0.1
-"""Metres by which joints must jerk less for every change between swapped and not."""
+"""Cost in metres of third differences of a change between swapped and not swapped."""
 
 
 def find_swaps(clip: Clip) -> list[LimbFault]:
-    """Stretches in which a pair of limbs moves smoothly only if its left and right are exchanged.
+    """Returns stretches in which a pair of limbs moves smoothly only if left and right are exchanged.
 
-    Of all ways to exchange frames the one is taken along which the limbs accelerate the least (a Viterbi path over
-    the states of neighbouring frames), every change at the price of `SWITCH`. What is exchanged for more than half of
-    the clip is called sound: nothing else tells left from right.
+    A Viterbi path over the states of adjacent frames minimises the limbs' jerk plus `SWITCH` for each change. The state
+    of more than half of the clip is taken as sound.
     """
     found = []
     for joints in limb_pairs(clip.skeleton).values():
@@ -48,7 +47,7 @@ def find_swaps(clip: Clip) -> list[LimbFault]:
 
 
 def _smoothest(clip: Clip, joints: tuple[int, ...], price: float = SWITCH) -> Flags:
-    """Whether each frame ``(T,)`` is exchanged on the smoothest path."""
+    """Returns whether each frame ``(T,)`` is exchanged on the smoothest path."""
     if len(clip) < 3:
         return np.zeros(len(clip), bool)
     roles = set(clip.skeleton.anatomy.roles.values())
@@ -108,10 +107,11 @@ def cheapest_path(costs: Array, begin: Array) -> Flags:
         ways = totals[..., None] + steps[:, k]
         back[k] = ways[:, :, 1] < ways[:, :, 0]
         totals = ways.min(2)
-    cost, before = begin.reshape(4), np.empty((blocks, 4), int)
+    cost: Array = begin.reshape(4)
+    before = np.empty((blocks, 4), int)
     for k, block in enumerate(totals.reshape(blocks, 4, 4)):
-        ways = cost[:, None] + block
-        before[k], cost = ways.argmin(0), ways.min(0)
+        sums = cost[:, None] + block
+        before[k], cost = sums.argmin(0), sums.min(0)
     last = int(cost.argmin())
     starts, ends = np.empty(blocks, int), np.empty(blocks, int)
     for k in reversed(range(blocks)):

@@ -1,4 +1,4 @@
-"""T-poses at the start and the end of a take: found and cut."""
+"""Cuts T-poses at the start and the end of a take."""
 
 from dataclasses import dataclass
 
@@ -14,30 +14,32 @@ ARMS = ("left_upper_arm", "left_forearm", "left_hand", "right_upper_arm", "right
 
 @dataclass(frozen=True)
 class TPoseSpec:
-    """What counts as a T-pose; angles in radians, times in seconds."""
+    """The limits of a T-pose; angles in radians, times in seconds."""
 
     highest: float = np.radians(30.0)
-    """How far arms may point above the horizon."""
+    """Largest elevation of the arms."""
     lowest: float = np.radians(-45.0)
-    """How far below it."""
+    """Smallest elevation of the arms."""
     straight: float = 0.93
-    """From shoulder to hand, at least this share of the arm's length."""
+    """Least distance from shoulder to hand, relative to the arm's length."""
     sideways: float = 0.8
-    """Cosine of the arm's angle to the line of the shoulders, seen from above."""
+    """Least cosine of the arm's angle to the line of the shoulders, seen from above."""
     slow: float = 0.3
-    """Metres a second of the hips: a skipping child's arms fly, a standing actor's do not."""
+    """Largest speed of the hips in m/s; raised arms in fast motion, such as skipping, are no T-pose."""
     within: float = 0.5
-    """It begins within this time of the take's end."""
+    """Largest time between the T-pose and the end of the take."""
     shortest: float = 0.2
+    """Shortest duration of a T-pose."""
     lowered: float = np.radians(-55.0)
-    """Where arms come down afterwards, up to `lowering` seconds are part of it."""
+    """Elevation below which the arms are lowered."""
     lowering: float = 1.2
+    """Longest time in which the arms are lowered; it is cut too."""
 
 
 def without_t_poses(clip: Clip, *, spec: TPoseSpec = TPoseSpec()) -> Clip:
-    """The clip without a T-pose at its start and its end, and without the arms' way down from it and up to it.
+    """Returns the clip without T-poses at its start and end, and without the movement of the arms from and to them.
 
-    A clip that is nothing else comes back whole; so does one whose arms were not found.
+    A clip that is all T-pose, or whose arms were not found, is returned unchanged.
     """
     if not set(ARMS) <= set(clip.skeleton.anatomy.roles):
         return clip
@@ -48,7 +50,7 @@ def without_t_poses(clip: Clip, *, spec: TPoseSpec = TPoseSpec()) -> Clip:
 
 
 def _t_posed(clip: Clip, spec: TPoseSpec) -> tuple[Flags, Array]:
-    """In which frames ``(T,)`` the body stands in a T-pose, and the elevation ``(T,)`` of the higher arm."""
+    """Returns whether each frame ``(T,)`` is a T-pose, and the elevation ``(T,)`` of the higher arm."""
     world, roles = clip.world()[0], clip.skeleton.anatomy.roles
     posed = ground_speed(world[:, roles.get("hips", 0)], clip.fps) < spec.slow
     elevations = []
@@ -71,7 +73,7 @@ def _t_posed(clip: Clip, spec: TPoseSpec) -> tuple[Flags, Array]:
 
 
 def _length(posed: Flags, height: Array, fps: float, spec: TPoseSpec) -> int:
-    """How many frames to cut from the start."""
+    """Returns the number of frames to cut from the start."""
     early = np.flatnonzero(posed[: max(1, round(spec.within * fps))])
     if not early.size:
         return 0

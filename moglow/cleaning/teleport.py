@@ -14,15 +14,15 @@ from moglow.motion.foot_lock import carried, carrying_joint
 
 @dataclass(frozen=True)
 class Away(Damage):
-    """The body leaps by ``leap`` (m) and back by ``back``; or, where it does not come back, it is moved for good."""
+    """The body leaps by ``leap`` (m) and back by ``back``; ``back`` is None if it does not return."""
 
     leap: tuple[float, ...] = (0.0, 0.0, 0.0)
     back: tuple[float, ...] | None = None
-    kind, remedy = "teleport", "shifted back to where its steps lead"
+    kind, remedy = "teleport", "shifted back, continuing the steps before"
 
     @classmethod
     def find(cls, clip: Clip) -> list[Self]:
-        thawed = {stop for _, stop in find_frozen(clip)}  # after a frozen stretch the motion has gone on
+        thawed = {stop for _, stop in find_frozen(clip)}  # a leap after a frozen stretch is real motion
         leaps = [jump.frame for jump in find_jumps(clip) if jump.distance and jump.frame not in thawed]
         lurches, found, carrier = hip_lurches(clip), list[Self](), (carrying_joint(clip.skeleton),)
         while leaps:

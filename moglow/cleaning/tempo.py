@@ -1,4 +1,4 @@
-"""Stretches that run at another rate than the clip around them; numpy alone."""
+"""Stretches with another tempo than the clip around them. Needs numpy alone."""
 
 from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
@@ -13,32 +13,43 @@ from moglow.maths.rotations import Array, quat_continuous
 from moglow.maths.signals import sample_cubic, sample_turns
 from moglow.motion.clip import Clip
 
-FACTORS = (1 / 4, 1 / 3, 1 / 2, 2.0, 3.0, 4.0)
-"""By which rates are taken for each other: 30 for 60, 24 for 120 is rare and looks like 4."""
-SLOWEST = 0.15
-"""Metres a second of the mean joint: what is slower has no speed to compare."""
-LEAST = 0.45
-"""The logarithm of the smallest change of speed that counts: 1.6 times from one frame to the next."""
-APART = 4.0
-"""Times the median change around: where all is noise nothing stands out."""
-AROUND = 6
-"""Frames to both sides that are looked at for it."""
-OFF = 0.35
-"""How far, as a logarithm, a change of speed may be off its factor: bodies change their speed by themselves."""
-BESIDE = 4
-"""Steps to each side of a seam that must differ by the factor too …"""
-LASTING = 1.1
-"""… up to this, as a logarithm, at both seams together: a twitch does not last."""
-ALIKE = 0.8
-"""Cosine between the steps of all joints before and after a change of rate: the way goes on, only faster."""
-
-
 _FOUND: MutableMapping[Clip, list["Hurry"]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
+class TempoSpec:
+    """The limits of a change of tempo; differences of speeds are differences of logarithms."""
+
+    factors: tuple[float, ...] = (1 / 4, 1 / 3, 1 / 2, 2.0, 3.0, 4.0)
+    """Ratios of frame rates that are confused: 30 and 60 fps, or 24 and 120 fps, which is nearest to 4."""
+    shortest: float = 0.12
+    """Shortest stretch in seconds."""
+    longest: float = 1.5
+    """Longest stretch in seconds."""
+    slowest: float = 0.15
+    """Mean speed of the joints in m/s below which speeds are not compared."""
+    least: float = 0.45
+    """Least change of speed, a factor of 1.6, from one frame to the next."""
+    apart: float = 4.0
+    """Least ratio of a change to the median change around, to ignore noise."""
+    around: int = 6
+    """Number of frames before and after over which the median is taken."""
+    off: float = 0.35
+    """Largest difference of a change from its factor, because the speed of a body changes too."""
+    beside: int = 4
+    """Number of steps before and after a seam that must differ by the factor."""
+    lasting: float = 1.1
+    """Largest difference of these from the factor, summed over both seams; that of a twitch is larger."""
+    alike: float = 0.8
+    """Least cosine between the steps of all joints before and after a change; the direction of motion is kept."""
+
+
+TEMPO = TempoSpec()
+
+
+@dataclass(frozen=True)
 class Hurry:
-    """Frames ``start`` up to ``stop`` in which time runs ``factor`` times as fast as around them."""
+    """Frames from ``start`` to before ``stop`` in which time runs ``factor`` times as fast as around them."""
 
     start: int
     stop: int
@@ -46,47 +57,52 @@ class Hurry:
 
     @property
     def why(self) -> str:
-        """It in words."""
+        """Returns a description."""
         slower = f"{1 / self.factor:.3g} × too slow"
         return f"all joints run {f'{self.factor:g} × too fast' if self.factor > 1 else slower}"
 
 
-def find_hurries(clip: Clip, *, shortest: float = 0.12, longest: float = 1.5) -> list[Hurry]:
-    """Stretches that begin with all joints at once a factor faster or slower, and end with the opposite."""
+def find_hurries(clip: Clip, *, spec: TempoSpec = TEMPO) -> list[Hurry]:
+    """Returns stretches that begin with a sudden change of all joints' speed by a factor and end with the inverse."""
     steps = _steps(clip)
-    changes = speed_changes(steps, clip.fps)
+    changes = speed_changes(steps, clip.fps, spec)
     at = np.flatnonzero(changes)
     sizes = np.linalg.norm(steps, axis=-1) + 1e-9
     pairs: list[tuple[float, Hurry]] = []
     for start in at.tolist():
-        near = np.searchsorted(at, [start + shortest * clip.fps - 1e-9, start + longest * clip.fps + 1e-9])
+        ends = start + spec.shortest * clip.fps - 1e-9, start + spec.longest * clip.fps + 1e-9
+        near = np.searchsorted(at, ends)
         for stop in (each for each in at[slice(*near)].tolist() if changes[start] * changes[each] < 0):
-            factor = min(FACTORS, key=lambda each: _mismatch(steps, start, stop, each))
+            factor = min(spec.factors, key=lambda each: _mismatch(steps, start, stop, each))
             off = max(abs(np.log(factor) - changes[start]), abs(np.log(factor) + changes[stop]))
-            lasts = abs(np.log(_sped(sizes, start) / factor)) + abs(np.log(_sped(sizes, stop) * factor))
-            if off < OFF and lasts < LASTING:
+            before, after = (_sped(sizes, seam, spec.beside) for seam in (start, stop))
+            lasts = abs(np.log(before / factor)) + abs(np.log(after * factor))
+            if off < spec.off and lasts < spec.lasting:
                 pairs.append((off + lasts, Hurry(start, stop, factor)))
     found: list[Hurry] = []
-    for _, hurry in sorted(pairs, key=lambda pair: pair[0]):  # the clearest first
+    for _, hurry in sorted(pairs, key=lambda pair: pair[0]):  # the strongest evidence first
         if all(hurry.stop < other.start or other.stop < hurry.start for other in found):
             found.append(hurry)
     return sorted(found, key=lambda hurry: hurry.start)
 
 
 def _steps(clip: Clip) -> Array:
-    """The steps ``(T - 1, 3 R)`` of all joints that have a role, weighed so that their length is the mean joint's."""
+    """Returns the steps ``(T - 1, 3 R)`` of all joints with a role, scaled to the length of a joint's mean step."""
     points = clip.world()[0][:, sorted(set(clip.skeleton.anatomy.roles.values()))]
     steps: Array = np.diff(points, axis=0).reshape(len(clip) - 1, -1) / np.sqrt(points.shape[1])
     return steps
 
 
-def _sped(sizes: Array, frame: int) -> float:
-    """How many times as long the steps after a frame are as those before it, over `BESIDE` steps each."""
-    return float(sizes[frame : frame + BESIDE].mean() / sizes[max(0, frame - BESIDE) : frame].mean())
+def _sped(sizes: Array, frame: int, count: int) -> float:
+    """Returns the ratio of the mean length of ``count`` steps after a frame to that before it."""
+    return float(sizes[frame : frame + count].mean() / sizes[max(0, frame - count) : frame].mean())
 
 
 def _mismatch(steps: Array, start: int, stop: int, factor: float) -> float:
-    """How far the velocities around both seams are from a parabola in time, if time runs a factor faster inside."""
+    """Returns the relative residual of parabolas in time fitted to the velocities at both seams.
+
+    Time inside runs ``factor`` times as fast.
+    """
     off, three = 0.0, np.arange(3)
     for seam, inward in ((start, 1), (stop - 1, -1)):
         outside, inside = (
@@ -100,11 +116,11 @@ def _mismatch(steps: Array, start: int, stop: int, factor: float) -> float:
     return off
 
 
-def speed_changes(steps: Array, fps: float) -> Array:
-    """For each frame the logarithm ``(T,)`` of how much faster all joints leave it than they came, by their `_steps`
-    ``(T - 1, ...)``; 0 where that is nothing out of the common.
+def speed_changes(steps: Array, fps: float, spec: TempoSpec = TEMPO) -> Array:
+    """Returns for each frame the logarithm ``(T,)`` of the ratio of all joints' speed after it to that before.
 
-    A body's speed grows by itself: of a change, what those beside it foretell is taken off.
+    ``steps`` ``(T - 1, ...)`` are those of all joints. The trend of the adjacent changes is subtracted, and changes
+    that do not exceed the limits are 0.
     """
     found = np.zeros(len(steps) + 1)
     if len(steps) < 4:
@@ -114,21 +130,21 @@ def speed_changes(steps: Array, fps: float) -> Array:
     change = np.diff(np.log(np.maximum(sizes, 1e-9)))
     beside = np.clip(np.pad(change, 1), -0.15, 0.15)
     change = change - (beside[:-2] + beside[2:]) / 2
-    fast = np.minimum(sizes[1:], sizes[:-1]) * fps > SLOWEST / 4
-    fast &= np.maximum(sizes[1:], sizes[:-1]) * fps > SLOWEST
-    for k in np.flatnonzero(fast & (np.abs(change) > LEAST) & (cosine > ALIKE)).tolist():
-        around = np.delete(np.abs(change[max(0, k - AROUND) : k + AROUND + 1]), min(k, AROUND))
-        if abs(change[k]) > APART * np.median(around):
+    fast = np.minimum(sizes[1:], sizes[:-1]) * fps > spec.slowest / 4
+    fast &= np.maximum(sizes[1:], sizes[:-1]) * fps > spec.slowest
+    for k in np.flatnonzero(fast & (np.abs(change) > spec.least) & (cosine > spec.alike)).tolist():
+        around = np.delete(np.abs(change[max(0, k - spec.around) : k + spec.around + 1]), min(k, spec.around))
+        if abs(change[k]) > spec.apart * np.median(around):
             found[k + 1] = change[k]
     return found
 
 
 @dataclass(frozen=True)
 class Hurried(Damage):
-    """Time runs ``factor`` times too fast."""
+    """A stretch in which time runs ``factor`` times too fast."""
 
     factor: float = 1.0
-    kind, remedy = "rate", "resampled at the rate around it"
+    kind, remedy = "rate", "resampled at the rate of the frames around"
 
     @classmethod
     def find(cls, clip: Clip) -> list[Self]:
@@ -160,7 +176,7 @@ class Hurried(Damage):
         return np.where(at == np.round(at), frames[np.round(at).astype(int)], -1)
 
     def _times(self, frames: int) -> Array:
-        """The fractional frames ``(T',)`` of the clip that the mended ones are."""
+        """Returns the fractional original frames ``(T',)`` of the repaired ones."""
         inside = (
             self.start - 1 + np.arange(1, round((self.stop - self.start) * self.factor) + 1) / self.factor
         )

@@ -72,7 +72,7 @@ class Pin:
         return (self.joints,) if isinstance(self.joints, str) else tuple(self.joints)
 
     def __str__(self) -> str:
-        return f"pin at {self.time:g} s" if self.time < inf else "pin at the end"
+        return f"pin at {self.time:.4g} s" if self.time < inf else "pin at the end"
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Reach:
         )
 
     def __str__(self) -> str:
-        return f"reach at {self.time:g} s"
+        return f"reach at {self.time:.4g} s"
 
 
 @dataclass(frozen=True)

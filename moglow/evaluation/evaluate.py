@@ -47,7 +47,7 @@ def evaluate(
     and live manoeuvres. ``driver`` steers a figure live; without one there are no live manoeuvres.
 
     Raises:
-        MoglowError: for a measure in ``spec`` that there is not.
+        MoglowError: for an unknown measure in ``spec``.
         CorpusError: for a corpus of another skeleton or rate than a checkpoint's.
     """
     if unknown := set(spec.measures) - set(MEASURED):
@@ -91,7 +91,7 @@ def evaluate(
 def _exams(
     spec: EvaluationSpec, corpus: Corpus | None, fps: float, device: str, driver: Driver | None
 ) -> Iterator[Exam]:
-    """Yields the exams of the panels that are asked for and possible."""
+    """Yields the exams of the requested panels that are possible."""
     sampling = spec.seeds, spec.temperature
     if "tell" in spec.measures and corpus:
         yield TellingApart(corpus, *sampling, spec.tell_seconds, device)
@@ -188,9 +188,9 @@ def _notes(
     """Yields remarks that a reader of the figures needs."""
     if not corpora:
         yield (
-            "No corpus was given: there are no held-out controls, no distances to real motion and no likelihoods, no "
-            "motion to tell sampled motion from and no changes of style; the figures of real motion are those stored "
-            "in the checkpoint."
+            "No corpus was given: there are no held-out controls, distances to real motion, likelihoods, tests that "
+            "distinguish sampled from recorded motion, or changes of style; the figures of real motion are those "
+            "stored in the checkpoint."
         )
     elif "controls" in experiment.spec.measures and not experiment.trials:
         yield "The corpus has no held-out clip of two seconds or more; there are only synthetic controls."

@@ -1,6 +1,6 @@
-"""Forty manoeuvres steered live, as with keys held and let go, and what becomes of the feet.
+"""Measures the feet in forty manoeuvres that are steered live, as with keys that are pressed and released.
 
-Who drives the figure is passed in: the window's own walker, so that what is measured is what people see.
+The driver of the figure is an argument, so that the walker of the window is measured.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ ALL, DIRECT, STOPPED = "all manoeuvres", "one move after the other", "with a sto
 
 @dataclass(frozen=True)
 class Hold:
-    """What the hands hold for some seconds."""
+    """A position of the stick for some seconds."""
 
     seconds: float
     stick: Stick = (0.0, 0.0, 0.0)
@@ -41,19 +41,19 @@ class Hold:
 
 @dataclass(frozen=True)
 class Manoeuvre:
-    """What the hands do, from a stand to a stand."""
+    """A sequence of holds, from standing to standing."""
 
     name: str
     holds: tuple[Hold, ...]
 
     @property
     def rest(self) -> float:
-        """Seconds of the last hold, in which nothing is held."""
+        """Returns the duration in seconds of the last hold, in which the stick is released."""
         return self.holds[-1].seconds
 
 
 Driver = Callable[[Checkpoint, Sequence[Manoeuvre], float, int], Iterable[tuple[Clip, ControlPath]]]
-"""Drives a checkpoint's figure through manoeuvres at a temperature with a seed; yields each motion and its path."""
+"""A function of checkpoint, manoeuvres, temperature and seed that yields the motion and path of each manoeuvre."""
 
 MOVES: dict[str, tuple[Stick, bool]] = {
     "forward": ((1.0, 0.0, 0.0), False),
@@ -63,11 +63,11 @@ MOVES: dict[str, tuple[Stick, bool]] = {
     "hurry": ((1.0, 0.0, 0.0), True),
 }
 STAND, MOVE, STOP, REST = 1.0, 2.5, 1.5, 3.0
-"""Seconds of standing before, of each move, of a stop between two, and of standing after."""
+"""Durations in seconds of standing before, each move, a stop between two moves, and standing after."""
 
 
 def manoeuvres() -> tuple[Manoeuvre, ...]:
-    """All ordered pairs of moves, one after the other and with a stop between; half of them to the other side.
+    """Returns all ordered pairs of moves, without and with a stop between them; half of them are to the other side.
 
     >>> len(manoeuvres()), manoeuvres()[0].name, sum(hold.seconds for hold in manoeuvres()[0].holds)
     (40, 'forward, back', 9.0)
@@ -87,30 +87,31 @@ def manoeuvres() -> tuple[Manoeuvre, ...]:
 
 @dataclass(frozen=True)
 class StandSpec:
-    """What counts as standing, settled and astray."""
+    """The definitions of standing, settled and astray; times in seconds."""
 
     still: float = 0.15
-    """Metres a second, and radians, below which a path stands."""
+    """Speed in m/s and rad/s below which a path stands."""
     moving: float = 0.4
-    """Metres a second above which it moves at some time in the two seconds before it stops."""
+    """Speed in m/s that a path must exceed within two seconds before it stops."""
     quiet: float = 0.15
-    """Metres a second below which both toes are at rest."""
+    """Speed in m/s below which a toe is at rest."""
     hold: float = 0.5
-    """Seconds for which they must be."""
+    """Time for which both toes must be at rest."""
     least: float = 1.0
-    """Seconds that a recorded stand lasts to be looked at."""
+    """Shortest recorded stand that is used."""
     last: float = 0.5
-    """Seconds at the end of a stand in which the feet's places are read."""
+    """Time at the end of a stand over which the positions of the feet are averaged."""
     usual: float = 0.95
-    """Quantile of recorded stands beyond which a foot stands too far out or too far ahead."""
+    """Quantile over recorded stands of the distance between feet beyond which a foot is astray."""
     slide: float = 1.5
+    """Limit of the slide, as a multiple of that of recordings."""
     settle: float = 1.0
-    """The limits: slide as a multiple of recordings', seconds until both toes are at rest."""
+    """Limit of the time until both toes are at rest."""
 
 
 @dataclass(eq=False)
 class Manoeuvres(Exam):
-    """Slide, standing legs and time to settle, over manoeuvres steered live."""
+    """Slide, legs while standing, and time to settle, over manoeuvres that are steered live."""
 
     driver: Driver
     corpus: Corpus | None
@@ -123,12 +124,12 @@ class Manoeuvres(Exam):
     name = "live"
     title = "Live manoeuvres"
     note = (
-        "Keys held and let go: forward, back, side, turn and hurry in all orders, one right after the other and "
-        "with a stop between, each from a stand to a stand, through the code of the window and the page. Crossed: "
-        "the legs are crossed in a stand, between the moves or at the end. Astray: at the end a foot stands "
-        "farther out or ahead than in 95 % of recorded stands. Slide is the speed of the lowest toe, beside it "
-        "that of recordings at the same speeds. Settling: from the end of the path until both toes are at rest. "
-        "Recorded motion: stands of a second and more; settling in those after a walk."
+        "Keys are pressed and released: forward, back, side, turn and hurry in all orders, without and with a stop "
+        "between them, from standing to standing, by the code of the window and the page. Crossed: the legs are "
+        "crossed while standing, between the moves or at the end. Astray: at the end a foot is farther out or ahead "
+        "than in 95 % of recorded stands. Slide is the speed of the lowest toe, beside that of recordings at the same "
+        "speeds. Settling is the time from the end of the path until both toes are at rest. Recorded motion: stands "
+        "of at least a second, and for settling those after a walk."
     )
     measures: ClassVar[Mapping[str, Measure]] = {
         "crossed": Measure("crossed legs", "%", 100),
@@ -142,9 +143,9 @@ class Manoeuvres(Exam):
 
     @cached_property
     def stands(self) -> tuple[Array, Array]:
-        """Of recorded stands: the left ankle seen from the right one ``(N, 2)``, and times to settle ``(M,)``.
+        """Returns the left ankle relative to the right one ``(N, 2)``, and the times to settle ``(M,)``, when recorded.
 
-        Only stands after a walk have a time.
+        Only stands after a walk have a time to settle.
         """
         apart, times, fps, spec = [], [], self.fps, self.spec
         for stretch in self.corpus.stretches if self.corpus else ():
@@ -161,7 +162,7 @@ class Manoeuvres(Exam):
 
     @cached_property
     def _farthest(self) -> Array:
-        """Returns how far apart ankles are in a stand at most ``(2,)``: to the side, and one ahead of the other."""
+        """Returns the largest usual distance ``(2,)`` of the ankles in a stand, sideways and ahead."""
         apart, _ = self.stands
         if not len(apart):
             return np.array([np.inf, np.inf])
@@ -169,7 +170,7 @@ class Manoeuvres(Exam):
         return far
 
     def recorded(self) -> Conditions:
-        """Recorded stands; slide is compared at the speeds of each path, so that it has no figure of its own here."""
+        """Returns the figures of recorded stands, without slide, which is compared at the speeds of each path."""
         apart, times = self.stands
         if not len(apart):
             return {}
@@ -183,7 +184,7 @@ class Manoeuvres(Exam):
         return {ALL: {key: Estimate(value) for key, value in figures.items()}}
 
     def sampled(self, name: str, checkpoint: Checkpoint) -> Conditions:
-        """Each manoeuvre once for each seed."""
+        """Returns the figures of all manoeuvres, once for each seed."""
         rows: dict[str, list[dict[str, float]]] = {manoeuvre.name: [] for manoeuvre in self.script}
         for seed in range(self.seeds):
             motions = self.driver(checkpoint, self.script, self.temperature, seed)
@@ -205,7 +206,7 @@ class Manoeuvres(Exam):
         return {each: over_seeds(found) for each, found in {**pooled, **rows}.items()}
 
     def limits(self) -> Limits:
-        """No crossed leg, little slide, and a quick rest."""
+        """Returns limits without crossed legs, and for slide and time to settle."""
         return {
             name: {
                 "crossed": (-np.inf, 0.0),
@@ -216,16 +217,16 @@ class Manoeuvres(Exam):
         }
 
     def brief(self) -> tuple[str, ...]:
-        """The groups; single manoeuvres are left to the JSON and the page."""
+        """Returns the groups of manoeuvres; single ones are in the JSON and on the page."""
         return ALL, DIRECT, STOPPED
 
     def _figures(self, manoeuvre: Manoeuvre, clip: Clip, path: ControlPath) -> dict[str, float]:
-        """The figures of one manoeuvre."""
+        """Returns the figures of one manoeuvre."""
         velocities = path.velocities()
         end = len(clip) - round(manoeuvre.rest * self.fps)
         still = np.flatnonzero(_still(velocities[end:], self.spec))
         stand = clip[end + (int(still[0]) if len(still) else 0) :]
-        # At the end of each hold in which nothing is held; the first stand came before any move.
+        # At the end of each stand except the first one, before which there is no move.
         ends = np.cumsum([round(hold.seconds * self.fps) for hold in manoeuvre.holds]).tolist()
         idle = [frame for frame, hold in zip(ends, manoeuvre.holds, strict=True) if not any(hold.stick)][1:]
         apart = np.array([ankles_apart(clip[:frame], self.spec) for frame in idle])
@@ -258,19 +259,19 @@ class Manoeuvres(Exam):
         return np.reshape(places, (-1, 3)), np.array(slides)
 
     def _usual_slide(self, velocities: Array, near: int = 20) -> float:
-        """Returns the mean slide of recordings at the speeds of a path: of the nearest ones to each half second."""
+        """Returns the mean slide of recordings at the speeds of a path, from the ones nearest to each half second."""
         places, slides = self._slides
         if len(places) < near:
             return float("nan")
         length = max(2, round(0.5 * self.fps))
-        asked = [
+        requested = [
             velocities[start : start + length].mean(0)
             for start in range(0, len(velocities) - length + 1, length)
         ]
-        weight = np.array([1.0, 1.0, 0.5])  # a radian a second moves a foot by about half a metre
+        weight = np.array([1.0, 1.0, 0.5])  # a turn of 1 rad/s moves a foot at about 0.5 m/s
         found = []
-        for each in asked:
-            # Left and right are alike: a recording of one side stands for the other.
+        for each in requested:
+            # Left and right are equivalent, so recordings of both sides are used.
             far = np.minimum(
                 np.square((places - each) * weight).sum(1),
                 np.square((places * [1.0, -1.0, -1.0] - each) * weight).sum(1),
@@ -280,7 +281,7 @@ class Manoeuvres(Exam):
 
 
 def ankles_apart(clip: Clip, spec: StandSpec = StandSpec()) -> Array:
-    """How far the left ankle is to the left of the right one, and ahead of it, at the end of a stand ``(2,)``."""
+    """Returns the left ankle relative to the right one ``(2,)``, left and ahead, at the end of a stand."""
     last = max(1, round(spec.last * clip.fps))
     world, heading = clip.world_positions[-last:], clip.headings()[-last:]
     legs = {leg.side: leg.ankle for leg in legs_of(clip.skeleton)}
@@ -291,7 +292,7 @@ def ankles_apart(clip: Clip, spec: StandSpec = StandSpec()) -> Array:
 
 
 def settling(clip: Clip, spec: StandSpec = StandSpec()) -> float:
-    """Seconds from the start of a stand until both toes are at rest; its whole length if they never are."""
+    """Returns the seconds from the start of a stand until both toes are at rest, or its whole length."""
     speed = ground_speed(toe_points(clip), clip.fps).max(1)
     quiet: NDArray[np.bool_] = speed < spec.quiet
     long = [start for start, stop in runs(quiet) if stop - start >= spec.hold * clip.fps]

@@ -1,4 +1,4 @@
-"""Panels: tables of an evaluation beyond its controls, each of several conditions with recorded motion beside."""
+"""Panels: further tables of an evaluation, each with figures under several conditions beside recorded motion."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from moglow.measures.scores import Measure
 Conditions = Mapping[str, Mapping[str, Estimate]]
 """Figures by condition (a speed, a part of the body, a pair of styles) and key."""
 Limits = Mapping[str, Mapping[str, tuple[float, float]]]
-"""The lowest and the highest wanted value, by condition and key."""
+"""The lowest and highest acceptable value, by condition and key."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,36 +22,36 @@ class Panel:
     name: str
     title: str
     note: str
-    """What was done and how to read it."""
+    """A description of the measurement and the figures."""
     measures: Mapping[str, Measure]
-    """What the figures are called, in the order of the columns."""
+    """The measures in the order of the columns."""
     rows: Mapping[str, Conditions]
     """Figures by row of motion; recorded motion first."""
     limits: Limits = field(default_factory=dict)
     brief: tuple[str, ...] = ()
-    """The conditions that a terminal has room for; all if empty."""
+    """The conditions shown in a terminal; all if empty."""
     columns: tuple[str, ...] = ()
-    """The figures that a terminal has room for; all if empty."""
+    """The figures shown in a terminal; all if empty."""
     remarks: tuple[str, ...] = ()
-    """Sentences on what was found."""
+    """Sentences about the results."""
     recorded: bool = True
     """Whether the first row is recorded motion."""
 
     @property
     def conditions(self) -> tuple[str, ...]:
-        """All conditions, in the order of the rows that have them."""
+        """Returns all conditions, in the order of the rows that have them."""
         return tuple(dict.fromkeys(name for row in self.rows.values() for name in row))
 
     def is_recorded(self, row: str) -> bool:
-        """Whether a row is recorded motion."""
+        """Returns whether a row is recorded motion."""
         return self.recorded and row == next(iter(self.rows))
 
     def limits_of(self, condition: str, key: str) -> tuple[float, float] | None:
-        """The limits of a figure, or None."""
+        """Returns the limits of a figure, or None."""
         return self.limits.get(condition, {}).get(key)
 
     def verdict(self, row: str, condition: str, key: str) -> str:
-        """Whether a figure of sampled motion is "in" or "out" of its limits, or "unclear"; "" without limits."""
+        """Returns "in", "out" or "unclear" for a figure of sampled motion; "" without limits."""
         found = self.rows[row].get(condition, {}).get(key)
         if found is None or self.is_recorded(row):
             return ""
@@ -59,37 +59,37 @@ class Panel:
 
 
 class Exam(ABC):
-    """What makes a panel: recorded motion is measured once, then each model by the same code."""
+    """The measurement of a panel: first of recorded motion, then of each model by the same code."""
 
     name: str
     title: str
     note: str
     measures: ClassVar[Mapping[str, Measure]]
     columns: ClassVar[tuple[str, ...]] = ()
-    """The figures that a terminal shows; all if empty."""
+    """The figures shown in a terminal; all if empty."""
 
     @abstractmethod
     def recorded(self) -> Conditions:
-        """Figures of recorded motion; empty where there is none."""
+        """Returns the figures of recorded motion; empty without recordings."""
 
     @abstractmethod
     def sampled(self, name: str, checkpoint: Checkpoint) -> Conditions:
-        """Figures of a model's motion; the name is that of its row."""
+        """Returns the figures of a model's motion; ``name`` is that of its row."""
 
     def limits(self) -> Limits:
-        """Where figures of sampled motion should lie."""
+        """Returns the acceptable ranges of the figures of sampled motion."""
         return {}
 
     def brief(self) -> tuple[str, ...]:
-        """The conditions that a terminal shows; all if empty."""
+        """Returns the conditions shown in a terminal; all if empty."""
         return ()
 
     def remarks(self) -> Sequence[str]:
-        """Sentences on what was found, after all rows were measured."""
+        """Returns sentences about the results, after all rows were measured."""
         return ()
 
     def panel(self, rows: Mapping[str, Conditions], recorded: bool) -> Panel:
-        """The finished panel."""
+        """Returns the panel with all rows."""
         return Panel(
             self.name,
             self.title,
@@ -105,7 +105,7 @@ class Exam(ABC):
 
 
 def over_seeds(by_seed: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:
-    """Each figure with its interval over seeds; seeds without the figure do not count.
+    """Returns each figure with its interval over seeds; seeds without the figure are ignored.
 
     >>> found = over_seeds([{"lean": 4.0}, {"lean": 6.0}, {"lean": float("nan")}])["lean"]
     >>> found.value, round(found.high - found.low, 2)

@@ -1,4 +1,4 @@
-"""How fast a model can go: sweeps of speeds, each beside recordings of the same speed; numpy alone."""
+"""Measures the range of speeds of a model, by sweeps compared with recordings of the same speed. Needs numpy alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,34 +24,34 @@ DIRECTIONS = {
     "sideways": (0.0, 1.0, 0.0),
     "turn": (0.0, 0.0, 1.0),
 }
-"""Forward and sideways in metres a second, turn in radians a second, for a rate of 1."""
+"""Velocity of a rate of 1: forward and sideways in m/s, turn in rad/s."""
 
 
 @dataclass(frozen=True)
 class ReachSpec:
-    """What a sweep asks for and when a motion counts as good."""
+    """The rates of a sweep, and the limits of a good motion."""
 
     step: float = 0.2
-    """Metres or radians a second between two rates."""
+    """Difference between two rates in m/s or rad/s."""
     seconds: float = 6.0
-    """How long each rate is held, after as much time as `rise` takes."""
+    """Duration in seconds of each rate, after the acceleration to it."""
     rise: float = 1.5
-    """Metres or radians a second by which a path gets faster each second."""
+    """Acceleration of the path in m/s² or rad/s²."""
     seeds: int = 2
     recorded: float = 3.0
-    """Seconds of recordings that there must be within `near` of a rate."""
+    """Least duration in seconds of recordings within `near` of a rate."""
     enough: float = 40.0
-    """Seconds of recordings that are looked at for a rate, spread over all there are."""
+    """Largest duration in seconds of recordings that are measured for a rate, spread over all of them."""
     near: float = 0.25
-    """Share of a rate, at least of 1 m/s or rad/s, within which recordings are beside it."""
+    """Largest difference of recordings from a rate, relative to the rate or to 1 m/s or rad/s if that is larger."""
     sliding: float = 1.5
     """Largest speed of low toes, as a multiple of that of recordings."""
     still: float = 0.08
-    """Metres a second of toes that are always good enough: below them nothing is seen."""
+    """Speed of low toes in m/s that is always accepted, because it is invisible."""
     jerky: float = 1.7
     """Largest jerk, as a multiple of that of recordings."""
     bowed: float = 15.0
-    """Degrees by which the trunk may lean farther than in recordings."""
+    """Largest additional lean of the trunk in degrees, compared with recordings."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Rate:
 def measure_reach(
     checkpoint: Checkpoint, corpus: Corpus, spec: ReachSpec = ReachSpec(), *, temperature: float = TEMPERATURE
 ) -> tuple[ControlRange, list[Rate]]:
-    """Returns the range of controls at which a model moves about as recordings do, and the figures of each rate.
+    """Returns the range of controls in which a model is about as good as recordings, and the figures of each rate.
 
     In each direction rates rise from `step` to the fastest recorded one. The reach is the last good rate before two in
     turn that are not; rates below the first good one do not count, since slow recordings also stand still.
@@ -90,7 +90,7 @@ def measure_reach(
 
 
 def recorded_at(corpus: Corpus, direction: str, rate: float, spec: ReachSpec) -> list[Clip]:
-    """Returns the pieces of recordings, at least a second long, that go in a direction at about a rate."""
+    """Returns the pieces of recordings, at least a second long, with about a rate in a direction."""
     along = np.array(DIRECTIONS[direction])
     width, pieces = spec.near * max(rate, 1.0), list[tuple[Stretch, int, int]]()
     for stretch in corpus.stretches:
@@ -115,7 +115,7 @@ def _piece(corpus: Corpus, stretch: Stretch, start: int, stop: int) -> Clip:
 def _generated(
     sampler: Sampler, checkpoint: Checkpoint, direction: str, rates: Sequence[float], spec: ReachSpec
 ) -> list[list[Clip]]:
-    """Returns the steady parts of generated motion for each rate, feet locked, one for each seed."""
+    """Returns the steady parts of generated motion for each rate and seed, with locked feet."""
     paths = [_path(direction, rate, sampler.fps, spec) for rate in rates]
     tracks = [Track(path, seed) for path in paths for seed in range(spec.seeds)]
     clips = [joined(motion.blocks) for motion in motions(sampler, checkpoint, tracks)]
@@ -125,7 +125,7 @@ def _generated(
 
 
 def _path(direction: str, rate: float, fps: float, spec: ReachSpec) -> ControlPath:
-    """Returns a path that stands, gets faster, and then keeps a rate."""
+    """Returns a path that stands, accelerates, and then keeps a rate."""
     rising = np.linspace(0.0, rate, max(2, round(rate / spec.rise * fps)))
     rates = np.concatenate([np.zeros(round(0.5 * fps)), rising, np.full(round(spec.seconds * fps), rate)])
     return ControlPath.from_velocities(rates[:, None] * np.array(DIRECTIONS[direction]), fps)

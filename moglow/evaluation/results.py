@@ -44,7 +44,7 @@ class EvaluationSpec:
     measures: tuple[str, ...] = MEASURED
     """What is measured: held-out and synthetic controls, wandering, and the panels."""
     tell_seconds: float = math.inf
-    """Held-out motion that sampled motion is told from."""
+    """Seconds of held-out motion from which sampled motion is distinguished."""
 
     def quick(self) -> "EvaluationSpec":
         """Returns settings for a check of about a minute."""

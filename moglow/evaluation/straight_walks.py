@@ -24,33 +24,34 @@ from moglow.sampling.ensemble import Ensemble
 from moglow.sampling.generate import LOCK
 
 SPEEDS = (0.7, 1.0, 1.3, 1.6, 2.2, 2.5, 3.0, 4.0)
-"""Metres a second."""
+"""Speeds in m/s."""
 
 
 @dataclass(frozen=True)
 class StraightSpec:
-    """How long walks are, and which recordings count as straight walks at a speed."""
+    """The length of walks, and the definition of recordings of straight walks at a speed."""
 
     seconds: float = 10.0
     window: float = 1.0
-    """Seconds over which a recording's control is averaged."""
+    """Time in seconds over which a recording's control is averaged."""
     near: float = 0.1
-    """Share by which the mean speed may differ from the one asked for, and its deviation in the window."""
+    """Largest difference of the mean speed from the requested one, and deviation in the window, relative to it."""
     turn: float = 0.2
-    """The fastest mean turn, in radians a second."""
+    """Largest mean turning speed in rad/s."""
     fewest: int = 3
-    """Steps that a recording must hold for its figures to count."""
+    """Least number of steps in a recording."""
     most: float = 240.0
-    """Seconds of recordings that are measured at each speed."""
+    """Largest duration in seconds of recordings that are measured at each speed."""
     walk: float = 1.6
-    """The greatest speed of a walk, in metres a second."""
+    """Largest speed of a walk in m/s."""
     crossed: float = 0.05
+    """Limit of the share of crossed steps."""
     uneven: float = 0.06
+    """Limit of the relative difference between left and right steps."""
     more: float = 1.3
-    """The limits: share of crossed steps, difference between left and right steps, low toes and jerk as multiples
-    of the recordings'."""
+    """Limit of low toes and jerk, as multiples of those of recordings."""
     band: tuple[float, float] = (0.1, 0.9)
-    """Quantiles over recordings between which step width, lean and flight should lie."""
+    """Quantiles over recordings that limit step width, lean and flight."""
 
 
 @dataclass(eq=False)
@@ -68,11 +69,11 @@ class StraightWalks(Exam):
     name = "gait"
     title = "Straight walks and runs"
     note = (
-        "Straight lines at a steady speed in the default style, intervals over seeds. Recordings: all pieces of a "
-        "second and more that go straight at within 10 % of the speed; the median over files (of crossed steps "
-        "the share of all), in brackets the 10 to 90 % band. Step width is that of the ankles, below zero where "
-        "legs cross. Low toes are within 5 cm of their floor. Locked figures are of motion with foot lock, as "
-        "moglow generate writes it."
+        "Straight lines at a steady speed in the default style, with intervals over seeds. Recordings: all straight "
+        "pieces of at least a second within 10 % of the speed; the median over files (for crossed steps the share of "
+        "all), and in brackets the 10 to 90 % band. Step width is that of the ankles, negative if the legs cross. Low "
+        "toes are within 5 cm of their floor. Locked figures are of motion with the foot lock, as written by moglow "
+        "generate."
     )
     measures: ClassVar[Mapping[str, Measure]] = {
         "speed": Measure("speed", "m/s"),
@@ -92,7 +93,7 @@ class StraightWalks(Exam):
     columns = ("width", "crossed", "left", "right", "uneven", "lean", "low_toes_locked", "flight", "jerk")
 
     def recorded(self) -> Conditions:
-        """Medians over the recordings at each speed; speeds without recordings are left out."""
+        """Returns medians over the recordings at each speed; speeds without recordings are omitted."""
         found: dict[str, dict[str, Estimate]] = {}
         for speed in SPEEDS if self.corpus else ():
             pieces = list(self._pieces(speed))
@@ -118,7 +119,7 @@ class StraightWalks(Exam):
         return found
 
     def sampled(self, name: str, checkpoint: Checkpoint) -> Conditions:
-        """Means over seeds, each of one walk."""
+        """Returns means over seeds, each of one walk."""
         ensemble = Ensemble(checkpoint, self.temperature, self.device)
         seeds = self.seeds if ensemble.model.noise_dim else 1
         frames = round(self.spec.seconds * self.fps)
@@ -133,11 +134,11 @@ class StraightWalks(Exam):
         }
 
     def limits(self) -> Limits:
-        """Bands from the recordings at each speed; the crossed steps and the evenness that every walk should have."""
+        """Returns bands from the recordings at each speed, and limits of crossed steps and unevenness for walks."""
         found = {}
         for speed in SPEEDS:
             always = {"uneven": (-np.inf, self.spec.uneven)}
-            if speed <= self.spec.walk:  # runners set their feet on one line
+            if speed <= self.spec.walk:  # runners place their feet on one line
                 always["crossed"] = (-np.inf, self.spec.crossed)
             found[_condition(speed)] = always | self._bands.get(_condition(speed), {})
         return found
@@ -155,7 +156,7 @@ class StraightWalks(Exam):
         return limits
 
     def _of_file(self, clips: Sequence[Clip]) -> dict[str, float] | None:
-        """Figures of a file's pieces together; None for too few steps."""
+        """Returns the figures of all pieces of a file, or None if they have too few steps."""
         found = [step for clip in clips for step in steps(clip)]
         if len(found) < self.spec.fewest:
             return None
@@ -169,7 +170,7 @@ class StraightWalks(Exam):
         )
 
     def _pieces(self, speed: float) -> Iterator[list[Clip]]:
-        """Yields the pieces of each file that go straight at a speed."""
+        """Yields the straight pieces of each file at a speed."""
         assert self.corpus is not None
         by_file: dict[str, list[tuple[Stretch, int, int]]] = {}
         for stretch in self.corpus.stretches:
@@ -190,7 +191,7 @@ class StraightWalks(Exam):
             seconds += sum(stop - start for _, start, stop in by_file[name]) / self.fps
 
     def _steady(self, stretch: Stretch, speed: float) -> list[tuple[int, int]]:
-        """Returns the runs of frames of a recording that go straight at a speed."""
+        """Returns the ranges of frames of a recording that are straight at a speed."""
         assert self.corpus is not None
         length = round(self.spec.window * self.fps)
         if stretch.again or len(stretch) < length:
@@ -208,7 +209,7 @@ class StraightWalks(Exam):
 
 
 def figures(clip: Clip) -> dict[str, float]:
-    """The figures of one walk."""
+    """Returns the figures of one walk."""
     found, locked = gait(clip), bent_toes(lock_feet(clip, spec=LOCK))
     held: Gait = gait(locked)
     return _table(
@@ -254,7 +255,7 @@ def _mean(values: Sequence[float], weights: Sequence[float]) -> float:
 
 
 def _sliding(values: Array, length: int) -> Array:
-    """Means over windows of so many frames ``(T − length + 1, ...)``."""
+    """Returns means ``(T − length + 1, ...)`` over windows of ``length`` frames."""
     sums = np.concatenate([np.zeros_like(values[:1]), np.cumsum(values, axis=0)])
     means: Array = (sums[length:] - sums[:-length]) / length
     return means

@@ -1,4 +1,4 @@
-"""Styles changed in mid-walk, judged by how the body moves and not by its posture."""
+"""Changes of style during a walk, classified by the movement of the body without its posture."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,27 +29,30 @@ ALL = "all pairs"
 
 @dataclass(frozen=True)
 class ChangeSpec:
-    """How styles are changed and how that is judged."""
+    """The changes of style and their classification; times in seconds."""
 
     styles: int = 6
-    """The styles with most walking motion; every ordered pair is walked."""
+    """Number of styles, those with most walking motion; all ordered pairs are tested."""
     before: float = 5.0
-    """Seconds of the first style."""
+    """Duration of the first style."""
     after: float = 5.0
-    """Seconds of the second one."""
+    """Duration of the second style."""
     within: float = 2.0
-    """Seconds after the change from which motion should be in the second style."""
+    """Time after the change from which motion should have the second style."""
     window: float = 1.5
-    """Seconds of a window that the classifier sees."""
+    """Duration of a window of the classifier."""
     hop: float = 0.25
+    """Time between the starts of windows."""
     slowest: float = 0.4
+    """Smallest speed of a walk in m/s."""
     fastest: float = 2.0
-    """Metres a second between which motion is walking."""
+    """Largest speed of a walk in m/s."""
     judged: float = 0.5
-    """Share of the windows that must be judged to be in a style for the motion to be in it."""
+    """Least share of a motion's windows that are classified as a style for the motion to have it."""
     arrived: float = 0.9
+    """Limit of the share of changes that arrive."""
     more: float = 1.3
-    """The limits: the share of changes that should arrive, and their peak acceleration as a multiple of recordings'."""
+    """Limit of the peak acceleration, as a multiple of that of recordings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +64,12 @@ class Walks:
     styles: NDArray[np.str_]
     speeds: Array
     peaks: Mapping[str, list[float]]
-    """The peak accelerations, in m/s², of pieces as long as a change is given, by style."""
+    """The peak accelerations in m/s² of pieces of the duration `ChangeSpec.within`, by style."""
 
 
 @dataclass(eq=False)
 class StyleChanges(Exam):
-    """The share of changes that arrive, and how abrupt they are."""
+    """The share of changes that arrive, and their abruptness."""
 
     corpus: Corpus
     seeds: int
@@ -75,14 +78,14 @@ class StyleChanges(Exam):
     spec: ChangeSpec = ChangeSpec()
 
     name = "styles"
-    title = "Style changed in mid-walk"
+    title = "Changes of style during a walk"
     note = (
-        "Straight walks at one speed that both styles have; the style changes half way. A linear discriminant, "
-        "fitted to recorded windows of 1.5 s, sees ranges and speeds of toes, knees, hands, head and hips, but no "
-        "posture. Arrived: more than half of the windows that begin 2 s and more after the change are judged to "
-        "be in the second style rather than the first. In the first style before: the same for the seconds before "
-        "the change. Changed: both. Held throughout: the second style from the start. Recorded motion: held-out "
-        "walks in the second style against the first."
+        "Straight walks at a speed of both styles; the style changes half way. A linear discriminant, fitted to "
+        "recorded windows of 1.5 s, uses ranges and speeds of toes, knees, hands, head and hips, but no posture. "
+        "Arrived: more than half of the windows from 2 s after the change are classified as the second style rather "
+        "than the first. In the first style before: the same for the seconds before the change. Changed: both. Held "
+        "throughout: the second style from the start. Recorded motion: held-out walks in the second style against the "
+        "first."
     )
     measures: ClassVar[Mapping[str, Measure]] = {
         "changed": Measure("changed", "%", 100),
@@ -91,29 +94,29 @@ class StyleChanges(Exam):
         "held": Measure("held throughout", "%", 100),
         "peak": Measure("peak acceleration", "m/s²"),
         "ratio": Measure("peak ÷ recorded"),
-        "accuracy": Measure("windows judged right", "%", 100),
+        "accuracy": Measure("windows classified correctly", "%", 100),
     }
 
     @cached_property
     def known(self) -> Walks:
-        """Recorded walking to learn from."""
+        """Returns recorded walks of the training split."""
         return self._walks("train")
 
     @cached_property
     def unseen(self) -> Walks:
-        """Recorded walking to test the classifier on."""
+        """Returns recorded walks of the held-out split."""
         return self._walks("val")
 
     @cached_property
     def styles(self) -> tuple[str, ...]:
-        """The styles with most windows of walking."""
+        """Returns the styles with most windows of walking."""
         names, counts = np.unique(self.known.styles, return_counts=True)
         enough = [(-int(count), str(name)) for name, count in zip(names, counts, strict=True) if count >= 20]
         return tuple(name for _, name in sorted(enough)[: self.spec.styles])
 
     @cached_property
     def classifier(self) -> GaitClassifier:
-        """Fitted to recorded walks in the styles."""
+        """Returns the classifier fitted to recorded walks in the styles."""
         kept = np.isin(self.known.styles, self.styles)
         return GaitClassifier.fit(self.known.windows[kept], self.known.styles[kept].tolist())
 
@@ -122,7 +125,7 @@ class StyleChanges(Exam):
         return len(self.styles) >= 2
 
     def recorded(self) -> Conditions:
-        """How often held-out recordings are judged right, and their peak accelerations."""
+        """Returns the accuracy of the classifier on held-out recordings, and their peak accelerations."""
         if not self._testable:
             return {}
         rows = {}
@@ -144,7 +147,7 @@ class StyleChanges(Exam):
         return {ALL: pooled, **rows}
 
     def sampled(self, name: str, checkpoint: Checkpoint) -> Conditions:
-        """What becomes of each change, over seeds; styles that the model does not know are left out."""
+        """Returns the figures of each change over seeds, without styles that the model does not have."""
         if not self._testable:
             return {}
         ensemble = Ensemble(checkpoint, self.temperature, self.device)
@@ -172,27 +175,29 @@ class StyleChanges(Exam):
         return {ALL: over_seeds(by_seed), **{name: over_seeds(row) for name, row in rows.items()}}
 
     def limits(self) -> Limits:
-        """For all pairs together."""
+        """Returns the limits for all pairs together."""
         return {ALL: {"changed": (self.spec.arrived, np.inf), "ratio": (-np.inf, self.spec.more)}}
 
     def brief(self) -> tuple[str, ...]:
-        """All pairs together; single pairs are left to the JSON and the page."""
+        """Returns the condition of all pairs; single pairs are in the JSON and on the page."""
         return (ALL,)
 
     def remarks(self) -> Sequence[str]:
-        """The styles, and how well the classifier tells them apart."""
+        """Returns the styles with the accuracy of the classifier."""
         if not self._testable:
-            return ("styles: the corpus holds fewer than two styles with walks; nothing was changed.",)
+            return ("styles: the corpus has fewer than two styles with walks, so no change was tested.",)
         kept = np.isin(self.unseen.styles, self.styles)
         found = np.array(self.classifier.styles)[self.classifier.scores(self.unseen.windows[kept]).argmax(1)]
         truth = self.unseen.styles[kept]
         shares = {
             style: (found[truth == style] == style).mean() for style in self.styles if (truth == style).any()
         }
-        told = ", ".join(f"{style} {100 * share:.0f} %" for style, share in shares.items())
+        listed = ", ".join(f"{style} {100 * share:.0f} %" for style, share in shares.items())
         missing = [style for style in self.styles if style not in shares]
         none = f"; no held-out walks of {', '.join(missing)}" if missing else ""
-        return (f"styles: held-out windows judged right among all {len(self.styles)}: {told}{none}.",)
+        return (
+            f"styles: held-out windows classified correctly among {len(self.styles)} styles: {listed}{none}.",
+        )
 
     def _judged(self, change: Clip, held: Clip, first: str, second: str) -> dict[str, float]:
         spec, fps = self.spec, change.fps
@@ -212,7 +217,7 @@ class StyleChanges(Exam):
         }
 
     def _share(self, clip: Clip, style: str, other: str) -> float:
-        """Returns the share of a clip's windows that are judged to be in a style rather than in another one."""
+        """Returns the share of a clip's windows that are classified as ``style`` rather than ``other``."""
         windows = gait_windows(clip, seconds=self.spec.window, hop=self.spec.hop)
         return float(self.classifier.prefers(windows, style, other).mean())
 
@@ -220,7 +225,7 @@ class StyleChanges(Exam):
         return self.known.peaks[style]
 
     def _speed(self, first: str, second: str) -> float:
-        """Returns a speed at which both styles are walked: the middle of the range that both have."""
+        """Returns a speed of both styles: the middle of the range that both have."""
         low, high = np.transpose(
             [
                 np.quantile(self.known.speeds[self.known.styles == style], [0.2, 0.8])
@@ -268,6 +273,6 @@ class StyleChanges(Exam):
 
 
 def peak_acceleration(clip: Clip) -> float:
-    """The greatest acceleration (m/s²) of a joint in the world; 0 for less than three frames."""
+    """Returns the largest acceleration (m/s²) of a joint in the world; 0 for fewer than three frames."""
     second = np.diff(clip.world_positions, 2, axis=0) * clip.fps**2
     return float(np.linalg.norm(second, axis=-1).max()) if len(second) else 0.0

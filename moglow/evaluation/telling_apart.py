@@ -1,6 +1,7 @@
-"""A small net is trained to tell sampled from recorded motion; what it finds on unseen files is how unlike they are.
+"""Measures the difference between sampled and recorded motion by a small net that is trained to distinguish them.
 
-Both walk the same paths, in the same styles, by the same performers, so neither path nor label gives anything away.
+Both have the same paths, styles and performers, so that these do not reveal the source. The net is tested on files that
+are not in its training set.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,29 +43,29 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class TellingSpec:
-    """What the net sees and how it is trained."""
+    """The input of the net and its training."""
 
     seconds: float = 1.0
-    """Length of a window."""
+    """Duration of a window in seconds."""
     hop: float = 0.5
-    """Seconds from one window to the next."""
+    """Time in seconds between the starts of windows."""
     stride: int = 2
-    """Every so many frames of a window are seen."""
+    """Number of frames from one frame of the input to the next."""
     unseen: float = 1 / 3
-    """Share of the files that the net is tested on."""
+    """Share of the files on which the net is tested."""
     hidden: int = 32
     steps: int = 200
     batch: int = 128
     rate: float = 3e-3
     decay: float = 0.02
     noise: float = 0.05
-    """Deviation of the noise added to the standardised windows in training."""
+    """Standard deviation of the noise added to the standardised windows in training."""
     choices: int = 5
-    """Recorded windows beside a held-out one are drawn from so many with the nearest controls."""
+    """Number of windows with the nearest controls from which the recorded window for a held-out one is sampled."""
     enough: float = 0.65
-    """The area under the curve that motion should stay below."""
+    """Limit of the area under the curve."""
     fewest: int = 40
-    """Windows of a style or a pace for which a figure is given."""
+    """Least number of windows of a style or a pace for which a figure is computed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +80,7 @@ class WindowSet:
 
 @dataclass(eq=False)
 class TellingApart(Exam):
-    """The area under the ROC curve, and the accuracy, of nets trained to tell sampled from recorded windows."""
+    """The area under the ROC curve, and the accuracy, of nets that distinguish sampled from recorded windows."""
 
     corpus: Corpus
     seeds: int
@@ -90,13 +91,13 @@ class TellingApart(Exam):
     _seen: dict[str, str] = field(default_factory=dict)
 
     name = "tell"
-    title = "Telling sampled from recorded motion"
+    title = "Distinguishing sampled from recorded motion"
     note = (
-        "A small convolutional net sees one second of joint positions and velocities in the root's frame, is trained "
-        "on two thirds of the held-out files and tested on the others; another third for each seed. AUC 0.5: it "
-        "cannot tell; 1: it always can. Sampled motion walks the held-out paths in their styles and by their "
-        "performers. Recorded motion in this table is training motion with the nearest control and the same style, "
-        "told from held-out motion."
+        "A small convolutional net has one second of joint positions and velocities in the root's frame as input, is "
+        "trained on two thirds of the held-out files and tested on the others; each seed has another third. AUC "
+        "0.5: the net cannot distinguish them; 1: it always can. Sampled motion has the held-out paths with their "
+        "styles and performers. Recorded motion in this table is training motion with the nearest control and the same "
+        "style, compared with held-out motion."
     )
     measures: ClassVar[Mapping[str, Measure]] = {
         "auc": Measure("AUC"),
@@ -112,14 +113,14 @@ class TellingApart(Exam):
         self.joints = parts_of_body(self.corpus)
 
     def recorded(self) -> Conditions:
-        """Training motion told from held-out motion."""
+        """Returns the figures of training motion against held-out motion."""
         if not self._testable:
             return {}
-        by_seed = [self._told(seed, self._alike(seed), None) for seed in range(self.seeds)]
+        by_seed = [self._compared(seed, self._alike(seed), None) for seed in range(self.seeds)]
         return _estimates(by_seed)
 
     def sampled(self, name: str, checkpoint: Checkpoint) -> Conditions:
-        """Sampled motion told from held-out motion, one take of each path for each seed."""
+        """Returns the figures of sampled against held-out motion, with one take of each path for each seed."""
         if not self._testable:
             return {}
         ensemble = Ensemble(checkpoint, self.temperature, self.device)
@@ -129,26 +130,26 @@ class TellingApart(Exam):
             clips = [motions[seed].clip for motions in takes]
             locked = [bent_toes(lock_feet(clip, spec=LOCK)) for clip in clips]
             windows = self._windows(clips).values, self._windows(locked).values
-            by_seed.append(self._told(seed, *windows))
+            by_seed.append(self._compared(seed, *windows))
         found = _estimates(by_seed)
         areas = {part: found[part]["auc"].value for part in self.joints}
         parts = [f"{part} ({areas[part]:.2f})" for part in sorted(areas, key=lambda part: -areas[part])]
-        self._seen[name] = f"{name}: by part of the body the net tells most by {', then '.join(parts)}."
+        self._seen[name] = f"{name}: AUC by part of the body, highest first: {', '.join(parts)}."
         return found
 
     def limits(self) -> Limits:
-        """All parts of the body should stay below the same value."""
+        """Returns the same limit for all parts of the body."""
         return {name: {"auc": (-np.inf, self.spec.enough)} for name in (WHOLE, LOCKED, *self.joints)}
 
     def brief(self) -> tuple[str, ...]:
-        """The whole body and its parts; styles and paces are left to the JSON and the page."""
+        """Returns the whole body and its parts; styles and paces are in the JSON and on the page."""
         return (WHOLE, LOCKED, *self.joints)
 
     def remarks(self) -> Sequence[str]:
-        """What the nets saw best."""
+        """Returns the parts of the body that the nets distinguish best."""
         if not self._testable:
             return (
-                "tell: the corpus holds fewer than three held-out files of a second; nothing was told apart.",
+                "tell: the corpus has fewer than three held-out files of at least a second, so no net was trained.",
             )
         return tuple(self._seen.values())
 
@@ -156,8 +157,8 @@ class TellingApart(Exam):
     def _testable(self) -> bool:
         return len(set(self.held_out.files)) >= 3
 
-    def _told(self, seed: int, other: Floats, locked: Floats | None) -> dict[str, dict[str, float]]:
-        """Figures of one seed by part of the body, style and pace."""
+    def _compared(self, seed: int, other: Floats, locked: Floats | None) -> dict[str, dict[str, float]]:
+        """Returns the figures of one seed by part of the body, style and pace."""
         real, unseen = self.held_out, self._unseen(seed)
         found, odds = {}, {}
         everything = list(range(real.values.shape[2]))
@@ -181,7 +182,7 @@ class TellingApart(Exam):
             yield f"pace {label}", (paces >= low) & (paces < high)
 
     def _unseen(self, seed: int) -> Flags:
-        """Returns which windows the net of a seed is tested on."""
+        """Returns flags of the windows on which the net of a seed is tested."""
         names = sorted(set(self.held_out.files))
         count = max(1, round(self.spec.unseen * len(names)))
         order = np.random.default_rng([seed // 3, 5]).permutation(names)
@@ -204,7 +205,7 @@ class TellingApart(Exam):
         return WindowSet(stacked, tuple(files), tuple(styles), np.array(paces, np.float32))
 
     def _alike(self, seed: int) -> Floats:
-        """Returns a window of training motion for each held-out one, in its style, with one of the nearest controls."""
+        """Returns for each held-out window one of training motion with the same style and a similar control."""
         corpus, spec, fps = self.corpus, self.spec, self.corpus.fps
         length, hop = round(spec.seconds * fps), round(spec.hop * fps)
         places: list[tuple[int, int]] = []
@@ -221,16 +222,16 @@ class TellingApart(Exam):
                 for n, at in places
             ]
         )
-        asked = np.stack(
+        requested = np.stack(
             [
                 normalize(trial.path.velocities()[start : start + length : every]).ravel()
                 for trial in self.trials
                 for start in range(0, len(trial.path) - length + 1, hop)
             ]
         )
-        drawn = np.random.default_rng([seed, 6]).integers(spec.choices, size=len(asked))
+        choices = np.random.default_rng([seed, 6]).integers(spec.choices, size=len(requested))
         styles, chosen = np.array(labels), []
-        for style, control, choice in zip(self.held_out.styles, asked, drawn, strict=True):
+        for style, control, choice in zip(self.held_out.styles, requested, choices, strict=True):
             among = np.flatnonzero(styles == style)
             among = among if len(among) >= spec.choices else np.arange(len(places))
             far = np.square(known[among] - control).sum(1)
@@ -248,7 +249,7 @@ class TellingApart(Exam):
 
 
 def seen_joints(clip: Clip) -> Floats:
-    """Joint positions and velocities ``(T, J, 6)`` in the root's frame: from the ground below the hips, facing +Z."""
+    """Returns joint positions and velocities ``(T, J, 6)`` relative to the ground below the hips, facing +Z."""
     velocity = np.gradient(clip.world_positions, 1 / clip.fps, axis=0)
     turned = quat_rotate(heading_to_quat(-clip.headings())[:, None], velocity)
     seen: Floats = np.concatenate([body_positions(clip), turned], axis=-1).astype(np.float32)
@@ -256,7 +257,7 @@ def seen_joints(clip: Clip) -> Floats:
 
 
 def parts_of_body(corpus: Corpus) -> dict[str, list[int]]:
-    """The joints of each part of the body that the skeleton has."""
+    """Returns the joints of each part of the body that the skeleton has."""
     roles = corpus.encoding.skeleton.anatomy.roles
     found = {
         part: [
@@ -270,7 +271,7 @@ def parts_of_body(corpus: Corpus) -> dict[str, list[int]]:
 
 
 class Net(nn.Module):
-    """Two convolutions over time, their mean and their maximum, one number: the log-odds of sampled motion."""
+    """Two convolutions over time, their mean and maximum, and a linear layer for the log-odds of sampled motion."""
 
     def __init__(self, channels: int, hidden: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -282,7 +283,7 @@ class Net(nn.Module):
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Log-odds ``(B,)`` of windows ``(B, channels, n)``."""
+        """Returns the log-odds ``(B,)`` of windows ``(B, channels, n)``."""
         found = self.convolutions(windows)
         pooled = torch.cat([found.mean(-1), found.amax(-1)], dim=1)
         odds: Tensor = self.head(pooled)[:, 0]
@@ -292,9 +293,9 @@ class Net(nn.Module):
 def told_apart(
     real: Floats, other: Floats, unseen: Flags, spec: TellingSpec, seed: int
 ) -> tuple[Floats, Floats]:
-    """Log-odds of being sampled, of the unseen recorded windows and of the unseen others.
+    """Returns the log-odds of being sampled, of the unseen recorded windows and of the unseen others.
 
-    ``real`` and ``other`` ``(N, n, j, 6)`` belong together row by row: both windows of an unseen row are unseen.
+    ``real`` and ``other`` ``(N, n, j, 6)`` correspond row by row; both windows of an unseen row are unseen.
     """
     known = np.concatenate([real[~unseen], other[~unseen]])
     mean, deviation = real[~unseen].mean((0, 1)), real[~unseen].std((0, 1)) + 1e-3
@@ -323,7 +324,7 @@ def told_apart(
 
 
 def area_under_curve(low: Floats, high: Floats) -> float:
-    """The share of pairs in which the second number is the greater one; ties count half.
+    """Returns the share of pairs whose second number is larger; ties count half.
 
     >>> area_under_curve(np.array([0.0, 1.0]), np.array([1.0, 2.0]))
     0.875

@@ -1,6 +1,6 @@
-"""Where and when feet stand: `footprints` of a clip, their files, and motion whose feet do what footprints say.
+"""Where and when feet stand: the `footprints` of a clip, their files, and motion that follows given footprints.
 
-`soles` says what of a foot touches the ground, `matching` which asked footprint is which of a clip's own, `timing` how
-time runs then, `tracks` where each foot is in each frame, `placing` poses the body on these feet, and `following` is
-all of it.
+`following` is the whole computation. Its steps are `matching` (which requested footprint replaces which original one),
+`timing` (the new time of each frame), `tracks` (the position of each foot in each frame) and `placing` (the pose of the
+body on its feet). `soles` finds the parts of a foot that touch the ground; `standing` puts a walk on uneven ground.
 """

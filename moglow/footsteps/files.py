@@ -1,7 +1,7 @@
-"""Footprints as CSV: ``t_on,t_off,foot,x,z,heading,height``, a row a stand. Needs numpy alone.
+"""Footprints as CSV: ``t_on,t_off,foot,x,z,heading,height``, one row per footprint. Needs numpy alone.
 
-Seconds, metres and degrees; heading 0 looks along +Z and 90 along +X. Rows may be in any order; ``heading`` and
-``height`` may be left out: the heading of the clip's own footprint, and a height of 0.
+The units are seconds, metres and degrees; heading 0 is +Z and 90 is +X. Rows may be in any order. ``heading`` and
+``height`` are optional: the default heading is that of the clip's own footprint, the default height is 0.
 """
 
 import csv
@@ -26,7 +26,7 @@ MOST_BYTES = 20_000_000
 
 
 def write_footprints(prints: Sequence[Footprint], feet: Sequence[str], file: str | Path) -> None:
-    """Writes footprints, to a tenth of a millisecond, a tenth of a millimetre and a hundredth of a degree."""
+    """Writes footprints, rounded to 0.1 ms, 0.1 mm and 0.01°."""
     out = io.StringIO()
     out.write("# seconds, metres, degrees; heading 0 looks along +Z, 90 along +X\n")
     rows = csv.writer(out, lineterminator="\n")
@@ -43,7 +43,7 @@ def write_footprints(prints: Sequence[Footprint], feet: Sequence[str], file: str
 
 
 def read_footprints(file: str | Path, feet: Sequence[str]) -> Footprints:
-    """Reads footprints of a figure with these feet; without a heading it is not a number."""
+    """Reads footprints of a figure with the given feet; a missing heading is NaN."""
     rows = _rows(Path(file))
     if not rows:
         raise ControlError(f"{file}: no header; the first row names the columns {','.join(COLUMNS)}")
@@ -63,7 +63,7 @@ def read_footprints(file: str | Path, feet: Sequence[str]) -> Footprints:
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    """The line and the values of each row that is no comment."""
+    """Returns the line number and the values of each row, without comments."""
     text = read_text(path, MOST_BYTES, ControlError)
     lines = [
         (number, line)

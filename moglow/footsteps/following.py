@@ -1,4 +1,4 @@
-"""Motion whose feet do what footprints say: `follow_footprints`. Needs numpy alone."""
+"""Changes a motion so that its feet stand in given footprints: `follow_footprints`. Needs numpy alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,18 +18,20 @@ from moglow.motion.contacts import contacts, toe_points
 from moglow.paths.control_path import ControlPath
 
 SOFT = 0.15
-"""Seconds, a Gaussian's deviation, over which the body follows the feet."""
+"""Standard deviation in seconds of the Gaussian that smooths the body's movement after the feet."""
 ROUNDS = 4
-"""How often the body moves nearer to feet that it does not reach."""
+"""Number of times that the body is moved towards feet out of its reach."""
 NEAR = 1e-3
-"""Metres by which a standing foot may miss its place."""
+"""Largest accepted distance in metres of a standing foot from its footprint."""
 
 
 @dataclass(frozen=True, eq=False)
 class Followed:
-    """A clip on footprints: the asked ones, and how far (K,) in metres each foot stays from its place.
+    """A clip that follows footprints.
 
-    ``frames`` (T,) are the old frames of the body, ``offsets`` (T, 3) and ``headings`` (T,) how it moved from there.
+    ``prints`` are the requested footprints and ``missed`` ``(K,)`` the distance in metres of the foot from each.
+    ``frames`` ``(T,)`` are the original frames of the body; ``offsets`` ``(T, 3)`` and ``headings`` ``(T,)`` are its
+    displacement and rotation relative to them.
     """
 
     clip: Clip
@@ -40,7 +42,7 @@ class Followed:
     headings: Array
 
     def along(self, path: ControlPath) -> ControlPath:
-        """The path of the old clip as the body now follows it."""
+        """Returns the original clip's path, changed like the body."""
         moved = path.at(np.clip(self.frames, 0, len(path) - 1))
         return replace(
             moved,
@@ -49,27 +51,29 @@ class Followed:
         )
 
 
-def pairs_of(own: Sequence[Footprint], asked: Sequence[Footprint], legs: int) -> tuple[list[Pairs], float]:
-    """For each leg which asked footprint is which own one, and what the pairs cost in all."""
+def pairs_of(
+    own: Sequence[Footprint], requested: Sequence[Footprint], legs: int
+) -> tuple[list[Pairs], float]:
+    """Returns the matched footprints of each leg, and the total cost of the match."""
     out, cost = [], 0.0
     for leg in range(legs):
-        mine, wanted = (tuple(each for each in prints if each.leg == leg) for prints in (own, asked))
+        mine, wanted = (tuple(each for each in prints if each.leg == leg) for prints in (own, requested))
         numbers, unlike = matched(mine, wanted)
         out.append(Pairs(leg, mine, wanted, tuple(numbers)))
         cost += unlike
     return out, cost
 
 
-def follow_footprints(clip: Clip, asked: Sequence[Footprint]) -> Followed:
-    """The clip with its feet in the ``asked`` footprints, at their times.
+def follow_footprints(clip: Clip, requested: Sequence[Footprint]) -> Followed:
+    """Returns the clip with its feet in the requested footprints, at the requested times.
 
-    Each asked footprint is an own one that was moved, or a further step; own ones that none asks for are left out. Time
-    runs faster or slower in between, root and pose follow, and bones keep their lengths. The clip stands on a floor of
-    height 0, its feet locked.
+    A requested footprint either replaces one of the clip or adds a step; footprints of the clip without a counterpart
+    are removed. Time is stretched between footprints, root and pose follow the feet, and bone lengths do not change.
+    The clip must stand on a floor at height 0 with its feet locked.
     """
     planted = contacts(clip)
     soles, own = Soles.of(clip, planted), footprints(clip, planted=planted)
-    pairs, _ = pairs_of(own, asked, planted.shape[1])
+    pairs, _ = pairs_of(own, requested, planted.shape[1])
     end = _end(clip, pairs)
     seconds = np.arange(round(end * clip.fps) + 1) / clip.fps
     times = np.stack([leg_times(*each.known(), seconds) for each in pairs], axis=-1)
@@ -90,23 +94,23 @@ def follow_footprints(clip: Clip, asked: Sequence[Footprint]) -> Followed:
         if np.linalg.norm(missing, axis=-1).max() < NEAR:
             break
         offsets = offsets + reaching(missing, clip.fps)
-    return Followed(done, in_order(asked), _missed(done, in_order(asked)), frames, offsets, headings)
+    return Followed(done, in_order(requested), _missed(done, in_order(requested)), frames, offsets, headings)
 
 
 def read_at(clip: Clip, frames: Array) -> Clip:
-    """The clip at fractional frames ``(N,)``, at its own rate."""
+    """Returns the clip interpolated at fractional frames ``(N,)``, with the same frame rate."""
     rotations = sample_turns(quat_continuous(clip.rotations), frames)
     return replace(clip, positions=sample_cubic(clip.positions, frames), rotations=rotations)
 
 
 def body_moves(body: Clip, pairs: Sequence[Pairs], soft: float = SOFT) -> tuple[Array, Array]:
-    """How far ``(T, 3)`` the body moves and how much ``(T,)`` it turns so that it goes with its feet: their mean."""
+    """Returns the displacement ``(T, 3)`` and rotation ``(T,)`` of the body: the smoothed mean over its feet."""
     hips = body.world_positions[:, body.skeleton.anatomy.roles.get("hips", 0)]
     offsets, headings = [], []
     for each in pairs:
-        own, asked = each.known()
+        own, requested = each.known()
         if own:
-            share, move = Share.of(asked, body.times), Move.of(own, asked)
+            share, move = Share.of(requested, body.times), Move.of(own, requested)
             offsets.append(move.moved(hips, share) - hips)
             headings.append(share.mix(np.unwrap(move.angles)))
     if not offsets:
@@ -116,7 +120,7 @@ def body_moves(body: Clip, pairs: Sequence[Pairs], soft: float = SOFT) -> tuple[
 
 
 def reaching(missing: Array, fps: float) -> Array:
-    """How far ``(T, 3)`` the body is to move so that feet that are ``missing`` ``(T, L, 3)`` reach their places."""
+    """Returns the displacement ``(T, 3)`` of the body that closes the feet's distances ``missing`` ``(T, L, 3)``."""
     worst = np.linalg.norm(missing, axis=-1).argmax(1)
     ahead = missing[np.arange(len(missing)), worst]
     needed = np.linalg.norm(ahead, axis=-1) > NEAR / 2
@@ -129,25 +133,25 @@ def reaching(missing: Array, fps: float) -> Array:
 
 
 def _end(clip: Clip, pairs: Sequence[Pairs]) -> float:
-    """Seconds that the new clip lasts: as much longer as its last footprint is later."""
-    last = [(own[-1], asked[-1]) for own, asked in (each.known() for each in pairs) if own]
-    later = max((asked.off - own.off for own, asked in last), default=0.0)
-    ends = max((each.asked[-1].off for each in pairs if each.asked), default=0.0)
+    """Returns the duration of the new clip in seconds; the rest after the last footprint keeps its length."""
+    last = [(own[-1], requested[-1]) for own, requested in (each.known() for each in pairs) if own]
+    later = max((requested.off - own.off for own, requested in last), default=0.0)
+    ends = max((each.requested[-1].off for each in pairs if each.requested), default=0.0)
     return max(ends, clip.duration + later, 1 / clip.fps)
 
 
 def _standing(pairs: Sequence[Pairs], frames: int, fps: float) -> Array:
     standing = np.zeros((frames, len(pairs)), bool)
     for each in pairs:
-        for wanted in each.asked:
+        for wanted in each.requested:
             standing[round(wanted.on * fps) : round(wanted.off * fps) + 1, each.leg] = True
     return standing
 
 
-def _missed(clip: Clip, asked: Sequence[Footprint]) -> Array:
-    """Metres ``(K,)`` by which each foot stays from its place on the ground, where it is worst."""
+def _missed(clip: Clip, requested: Sequence[Footprint]) -> Array:
+    """Returns the largest horizontal distance ``(K,)`` in metres of the foot from each footprint."""
     toes, out = toe_points(clip), []
-    for each in asked:
+    for each in requested:
         part = toes[round(each.on * clip.fps) : round(each.off * clip.fps) + 1, each.leg]
         out.append(np.hypot(part[:, 0] - each.x, part[:, 2] - each.z).max() if len(part) else 0.0)
     return np.array(out)

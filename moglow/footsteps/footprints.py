@@ -13,15 +13,16 @@ from moglow.motion.contacts import contacts, legs_of, toe_floor, toe_points
 from moglow.motion.skeleton import Skeleton
 
 LOW = 0.25
-"""Quantile of a standing toe's heights that counts as its height: the joint rises before the foot leaves."""
+"""Quantile of a planted toe's heights that is used as its height; the joint rises before the foot leaves."""
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """One stand of a leg's foot, by the leg's number: seconds, metres and radians.
+    """One contact of a foot with the ground, in seconds, metres and radians.
 
-    ``on`` and ``off`` are the first and the last frame in which it stands, ``x`` and ``z`` the place of its toe joint,
-    ``heading`` the way from ankle to toe, ``height`` that of the ground below it.
+    ``leg`` is the number of the leg, ``on`` and ``off`` are the times of the first and last planted frame, ``x`` and
+    ``z`` the position of the toe joint, ``heading`` is the direction from ankle to toe and ``height`` that of the
+    ground.
     """
 
     leg: int
@@ -34,7 +35,7 @@ class Footprint:
 
 
 Footprints: TypeAlias = tuple[Footprint, ...]
-"""In the order of time; those of one leg do not overlap."""
+"""Footprints in the order of time; those of one leg do not overlap."""
 
 
 def footprints(
@@ -44,10 +45,9 @@ def footprints(
 
     Args:
         clip: the motion.
-        planted: which feet stand when, ``(T, L)``; found by `contacts` if not given.
-        standing: heights ``(L,)`` of the toe joints when they stand on a ground of height 0; those of the clip's lowest
-            toes if not given.
-        floor: height ``(T, L)`` of the ground below the toes; 0 if not given.
+        planted: whether each foot is planted in each frame, ``(T, L)``; by default from `contacts`.
+        standing: heights ``(L,)`` of planted toe joints over the ground; by default those of the clip's lowest toes.
+        floor: height ``(T, L)`` of the ground below the toes; by default 0.
     """
     toes = toe_points(clip)
     standing = toe_floor(toes) if standing is None else standing
@@ -75,12 +75,12 @@ def footprints(
 
 
 def in_order(prints: Sequence[Footprint]) -> Footprints:
-    """Footprints in the order of time, the lower leg number first."""
+    """Returns footprints sorted by time, then by leg."""
     return tuple(sorted(prints, key=lambda each: (each.on, each.leg)))
 
 
 def foot_names(skeleton: Skeleton) -> tuple[str, ...]:
-    """The name of each leg's foot: left and right, of four legs left_front and right_front too.
+    """Returns the name of each foot: left and right, with four legs also left_front and right_front.
 
     >>> names = ("Hips", "Thigh_L", "Shin_L", "Foot_L", "Thigh_R", "Shin_R", "Foot_R")
     >>> offsets = [[0, 9, 0], [1, 0, 0], [0, -4, 0], [0, -4, 0], [-1, 0, 0], [0, -4, 0], [0, -4, 0]]

@@ -1,7 +1,8 @@
-"""Footholds: where on a ground each foot of a walk comes to stand, how high and how tilted. Needs numpy alone.
+"""Footholds: the position, height and tilt of each footprint of a walk on uneven ground. Needs numpy alone.
 
-Each footprint may move a little along its foot. It lies where all of them together cost least: moved little, steps as
-long as they were, no toe against a riser, no heel over an edge, no rough place.
+Each footprint may move a little along its foot. Dynamic programming minimises the total cost of all footprints, which
+grows with the displacement, the change of step length, the parts of the sole on a riser or beyond an edge, and the
+roughness of the ground.
 """
 
 from collections.abc import Sequence
@@ -20,39 +21,40 @@ Ends: TypeAlias = tuple[float, float]
 
 @dataclass(frozen=True)
 class HoldSpec:
-    """What footholds cost. Lengths in metres."""
+    """The costs of footholds. Lengths are in metres."""
 
     farthest: float = 0.2
-    """The most that a footprint is moved along its foot."""
+    """Largest displacement of a footprint along its foot."""
     spacing: float = 0.01
+    """Distance between the candidate positions of a footprint."""
     moved: float = 0.12
-    """A footprint that is moved so far costs 1; …"""
+    """Displacement of a footprint that costs 1."""
     step: float = 0.08
-    """… so does a step that is so much longer or shorter."""
+    """Change of a step's length that costs 1."""
     high: float = 25.0
-    """Cost of a sole all of which would be within a riser, …"""
+    """Cost of a sole that lies entirely within a riser."""
     low: float = 9.0
-    """… of one all of which hangs over an edge, …"""
+    """Cost of a sole that lies entirely beyond an edge."""
     hanging: float = 0.12
-    """… beyond this share of it; …"""
+    """Share of a sole that may lie beyond an edge at no cost."""
     rough: float = 0.015
-    """… and of ground that is so uneven below it: 1."""
+    """Deviation of the ground from a plane below a sole that costs 1."""
     steepest: float = 30.0
-    """Degrees: what is steeper from the ball of the foot is a riser or an edge."""
+    """Slope in degrees, from the ball of the foot, above which ground is a riser or an edge."""
     broad: float = 0.04
     """Half the breadth of a foot."""
     sunk: float = 0.004
-    """How deep a foot may press into the highest point below it."""
+    """Depth by which the highest point of the ground may enter the sole."""
 
 
 SPEC = HoldSpec()
 ALONG = 9
-"""Points along the sole that are looked at, on its middle and on both sides."""
+"""Number of sample points along the sole, on its middle and on both sides."""
 
 
 @dataclass(frozen=True, eq=False)
 class Hold:
-    """A foothold: the height of the ground below the ball of the foot, its normal ``(3,)`` and what it costs."""
+    """A foothold: the height of the ground below the ball of the foot, the ground's normal ``(3,)`` and the cost."""
 
     height: float
     normal: Array
@@ -62,9 +64,9 @@ class Hold:
 def footholds(
     prints: Sequence[Footprint], ground: Ground, ends: Sequence[Ends], spec: HoldSpec = SPEC
 ) -> tuple[Footprints, Array]:
-    """The footprints of a walk on a flat floor as they come to stand on a ground, and their tilts ``(K, 4)``.
+    """Returns the footprints of a walk on a flat floor, moved onto a ground, and their tilts ``(K, 4)``.
 
-    ``ends`` are those of each leg's foot. Heights are added to those that the footprints have.
+    ``ends`` has the `Ends` of each leg's foot. The height of the ground is added to that of the footprint.
     """
     if not prints:
         return (), np.zeros((0, 4))
@@ -83,7 +85,10 @@ def footholds(
 
 
 def _cheapest(costs: Array, between: Array) -> list[int]:
-    """The choice in each row ``(K, N)`` that costs least together with what neighbours cost between them ``(N, N)``."""
+    """Returns the column chosen in each row of ``costs`` ``(K, N)`` with the least total cost.
+
+    ``between`` ``(N, N)`` is the cost of the columns chosen in successive rows.
+    """
     total, came = costs[0], []
     for row in costs[1:]:
         ways = total[:, None] + between
@@ -98,7 +103,7 @@ def _cheapest(costs: Array, between: Array) -> list[int]:
 
 
 def _hold(each: Footprint, shift: float, ground: Ground, ends: Ends, spec: HoldSpec) -> Hold:
-    """The plane through the ground under a sole, of what is neither a riser nor over an edge."""
+    """Returns the foothold on the plane fitted to the ground below a sole, without risers and edges."""
     ahead = heading_to_vector(each.heading)
     left = np.array([ahead[1], -ahead[0]])
     along = np.repeat(np.linspace(-ends[0], ends[1], ALONG), 3)

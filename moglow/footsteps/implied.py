@@ -1,4 +1,4 @@
-"""The path that footprints imply: between the feet, and ahead of one that goes. Needs numpy alone."""
+"""The path that footprints imply, between left and right foot. Needs numpy alone."""
 
 from collections.abc import Sequence
 
@@ -15,14 +15,14 @@ from moglow.paths.control_path import SMOOTHING, ControlPath
 from moglow.paths.csv_files import looking_ahead
 
 LONGEST = 600.0
-"""Seconds of footprints at most."""
+"""Largest accepted duration of footprints in seconds."""
 
 
 def implied_path(prints: Sequence[Footprint], skeleton: Skeleton, fps: float) -> ControlPath:
-    """The path of a figure whose feet stand in these footprints, from second 0 to the last one.
+    """Returns the path of a figure that walks in footprints, from time 0 to the end of the last one.
 
-    It leads through the middle of the ankles. It faces as the feet do together; where footprints have no heading, it
-    faces the direction of travel.
+    Its positions are the mean of the ankles and its headings the mean of the feet. If footprints have no heading, the
+    path faces the direction of travel.
     """
     last = max(each.off for each in prints)
     if last > LONGEST:
@@ -46,7 +46,7 @@ def implied_path(prints: Sequence[Footprint], skeleton: Skeleton, fps: float) ->
 
 
 def ankle_to_toe(skeleton: Skeleton) -> Array:
-    """Metres ``(L,)`` along the ground from each ankle to its toe joint, in the zero pose's proportions."""
+    """Returns the horizontal distance ``(L,)`` in metres from each ankle to its toe joint, from the bone's length."""
     lengths = []
     for leg in legs_of(skeleton):
         bone = float(np.linalg.norm(skeleton.offsets[leg.toe])) if leg.toe is not None else 0.0

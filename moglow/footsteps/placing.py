@@ -1,7 +1,4 @@
-"""Poses a body on its feet: where these are to be, legs follow by inverse kinematics and the hips sink to reach.
-
-Needs numpy alone.
-"""
+"""Poses a body on given feet by inverse kinematics of the legs; the hips sink to reach. Needs numpy alone."""
 
 from dataclasses import replace
 
@@ -21,11 +18,11 @@ from moglow.motion.foot_lock import (
 )
 
 REACH = LockSpec(deepest=0.35)
-"""How far the hips sink so that a leg reaches, and how straight it may get."""
+"""Limits of the hips' descent and of the leg's extension."""
 
 
 def carried_along(clip: Clip, offsets: Array, headings: Array) -> Clip:
-    """The whole body turned about the vertical through its hips by ``headings`` ``(T,)`` and shifted ``(T, 3)``."""
+    """Returns the clip, rotated about the vertical through its hips by ``headings`` ``(T,)`` and shifted ``(T, 3)``."""
     hips = clip.world_positions[:, clip.skeleton.anatomy.roles.get("hips", 0)]
     turn, positions, rotations = heading_to_quat(headings), clip.positions.copy(), clip.rotations.copy()
     positions[:, 0] = hips + quat_rotate(turn, positions[:, 0] - hips) + offsets
@@ -34,10 +31,10 @@ def carried_along(clip: Clip, offsets: Array, headings: Array) -> Clip:
 
 
 def on_feet(clip: Clip, toes: Array, turns: Array, *, spec: LockSpec = REACH) -> Clip:
-    """The clip with its toe joints at ``toes`` ``(T, L, 3)`` and its feet turned as ``turns`` ``(T, L, 4)``.
+    """Returns the clip with its toe joints at ``toes`` ``(T, L, 3)`` and its feet's world rotations ``(T, L, 4)``.
 
-    Knees point where they did. The hips sink smoothly where a leg would not reach, and a foot that is still out of
-    reach is approached along the line from its hip.
+    Knees keep their direction. The hips sink smoothly if a leg is too short; a foot that is still out of reach is
+    placed on the line from its hip to the target.
     """
     world, rotations_of = clip.world()
     legs, own = legs_of(clip.skeleton), toe_points(clip)

@@ -1,4 +1,4 @@
-"""What of a foot touches the ground: heel, ball and tip of the toes, found where a clip's feet stand flat.
+"""The parts of a foot that touch the ground (heel, ball, tip of the toes), estimated from frames with flat feet.
 
 Needs numpy alone.
 """
@@ -15,20 +15,20 @@ from moglow.motion.contacts import contacts, legs_of, toe_floor, toe_points
 FLAT = 0.3
 """Quantile of the ankle's height among planted frames up to which a foot counts as flat."""
 LOWEST = 0.02
-"""Quantile of a heel's height among planted frames at which it is on the floor."""
+"""Quantile of a heel's height among planted frames that is taken as floor contact."""
 BEHIND = 0.35
-"""The heel is so many times as far behind the ankle as the toe joint is before it."""
+"""Distance of the heel behind the ankle, as a share of that from ankle to toe joint."""
 BEYOND = 0.5
-"""The tip is so much farther than the toe joint where a skeleton has no end of the toe."""
+"""Distance of the tip from the toe joint, as the same share, for a skeleton without toe ends."""
 
 
 @dataclass(frozen=True, eq=False)
 class Soles:
-    """Points of the ``L`` feet in the frames of ankle and toe joint.
+    """Points of the ``L`` feet, ``(L, 3)`` each, in the local frames of ankle and toe joint.
 
-    ``toes`` ``(L, 3)`` is the toe joint in the ankle's frame. ``heels`` and ``balls`` ``(L, 3)`` in the ankle's frame
-    are on the ground when the foot stands flat; ``tips`` in the toe joint's are the toes' end sites. ``standing``
-    ``(L,)`` is the height of a standing toe joint, ``flat`` ``(L, 4)`` the world rotation of a flat foot that faces +Z.
+    ``toes`` (the toe joints), ``heels`` and ``balls`` are in the ankle's frame; heels and balls touch the ground when
+    the foot is flat. ``tips`` are the toes' end sites in the toe joint's frame. ``standing`` ``(L,)`` is the height of
+    a planted toe joint, ``flat`` ``(L, 4)`` the world rotation of a flat foot that faces +Z.
     """
 
     toes: Array
@@ -40,7 +40,7 @@ class Soles:
 
     @classmethod
     def of(cls, clip: Clip, planted: Flags | None = None) -> "Soles":
-        """Those of a clip that stands on a floor of height 0."""
+        """Returns the soles of a clip on a floor at height 0."""
         planted = contacts(clip) if planted is None else planted
         (world, turns), toes = clip.world(), toe_points(clip)
         standing, ends = toe_floor(toes), clip.end_positions()
@@ -75,12 +75,12 @@ class Soles:
         return cls(toe, heels, balls, tips, standing, facing)
 
     def points(self, toes: Array, turns: Array, bends: Array) -> Array:
-        """World positions ``(T, L, 3, 3)`` of heel, ball and tip.
+        """Returns the world positions ``(T, L, 3, 3)`` of heel, ball and tip.
 
         Args:
             toes: the toe joints (T, L, 3).
             turns: world rotations of the feet (T, L, 4).
-            bends: rotations of the toe joints in their feet (T, L, 4).
+            bends: rotations of the toe joints relative to the feet (T, L, 4).
         """
         ankles = toes - quat_rotate(turns, self.toes)
         heel, ball = (ankles + quat_rotate(turns, each) for each in (self.heels, self.balls))
@@ -89,7 +89,7 @@ class Soles:
 
 
 def feet_of(clip: Clip) -> tuple[Array, Array, Array]:
-    """Toe joints ``(T, L, 3)``, world rotations of the feet and rotations of the toe joints in them ``(T, L, 4)``."""
+    """Returns toe joints ``(T, L, 3)``, the feet's world rotations and the toes' relative rotations ``(T, L, 4)``."""
     turns, legs = clip.world_rotations, legs_of(clip.skeleton)
     feet = turns[:, [leg.ankle for leg in legs]]
     toes = turns[:, [leg.ankle if leg.toe is None else leg.toe for leg in legs]]
@@ -97,7 +97,7 @@ def feet_of(clip: Clip) -> tuple[Array, Array, Array]:
 
 
 def _level(ahead: Array) -> Array:
-    """The turns about the vertical ``(N, 4)`` that lead directions to +Z."""
+    """Returns the rotations about the vertical ``(N, 4)`` that map directions to +Z."""
     angle = -np.arctan2(ahead[:, 0], ahead[:, 2]) / 2
     zero = np.zeros_like(angle)
     return np.stack([np.cos(angle), zero, np.sin(angle), zero], axis=-1)

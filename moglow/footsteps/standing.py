@@ -1,7 +1,7 @@
-"""A walk on a flat floor put on a ground: `stand_on`. Needs numpy alone.
+"""Moves a walk from a flat floor onto uneven ground: `stand_on`. Needs numpy alone.
 
-Feet stand in footholds, tilted as the ground is; on their way they are lifted over what is in it. The body rises, sinks
-and moves with its feet, and legs follow by inverse kinematics.
+Feet stand in footholds with the tilt of the ground and are lifted over obstacles between them. The body follows its
+feet, and the legs are solved by inverse kinematics.
 """
 
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ from moglow.motion.contacts import contacts, toe_points
 from moglow.motion.foot_lock import widest_smooth
 
 CLEAR = 0.012
-"""Metres between a foot on its way and the ground."""
+"""Clearance in metres between a moving foot and the ground."""
 RISE = 0.1
-"""Seconds, to both sides, over which a foot is lifted over what is in its way."""
+"""Seconds before and after an obstacle over which a foot is lifted."""
 SOFT = 0.18
-"""Seconds, a Gaussian's deviation, over which the body rises and sinks with its feet."""
+"""Standard deviation in seconds of the Gaussian that smooths the body's movement after the feet."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stood:
-    """A clip on a ground: its footprints there, when its feet stand, and its soles."""
+    """A clip on a ground, with its footprints, the frames ``(T, L)`` in which its feet are planted, and its soles."""
 
     clip: Clip
     prints: Footprints
@@ -40,13 +40,14 @@ class Stood:
 
 
 def stand_on(clip: Clip, ground: Ground, spec: HoldSpec = SPEC) -> Stood:
-    """The clip, whose feet are locked on a floor of height 0, standing on a ground along the same way."""
+    """Returns a clip, whose feet are locked on a floor at height 0, moved onto a ground along the same path."""
     planted = contacts(clip)
     soles, own = Soles.of(clip, planted), footprints(clip, planted=planted)
     legs = planted.shape[1]
-    asked, tilts = footholds(own, ground, [foot_ends(soles, leg) for leg in range(legs)], spec)
+    requested, tilts = footholds(own, ground, [foot_ends(soles, leg) for leg in range(legs)], spec)
     pairs = [
-        Pairs(leg, _of(own, leg), _of(asked, leg), tuple(range(len(_of(own, leg))))) for leg in range(legs)
+        Pairs(leg, _of(own, leg), _of(requested, leg), tuple(range(len(_of(own, leg)))))
+        for leg in range(legs)
     ]
     toes, turns, bends = feet_of(clip)
     places, rotations = np.empty_like(toes), np.empty_like(turns)
@@ -55,9 +56,11 @@ def stand_on(clip: Clip, ground: Ground, spec: HoldSpec = SPEC) -> Stood:
         places[:, leg], rotations[:, leg] = foot_track(
             each, toes[:, leg], turns[:, leg], every, clip.fps, soles
         )
-        if each.asked:
-            own_tilts = np.array([tilt for tilt, step in zip(tilts, asked, strict=True) if step.leg == leg])
-            tilt = Share.of(each.asked, clip.times).mix_turns(own_tilts)
+        if each.requested:
+            own_tilts = np.array(
+                [tilt for tilt, step in zip(tilts, requested, strict=True) if step.leg == leg]
+            )
+            tilt = Share.of(each.requested, clip.times).mix_turns(own_tilts)
             rotations[:, leg] = quat_multiply(tilt, rotations[:, leg])
     places[..., 1] += lifts(soles.points(places, rotations, bends), ground, planted, clip.fps)
     offsets, headings = body_moves(clip, pairs, SOFT)
@@ -68,18 +71,18 @@ def stand_on(clip: Clip, ground: Ground, spec: HoldSpec = SPEC) -> Stood:
         if np.linalg.norm(missing, axis=-1).max() < 1e-3:
             break
         offsets = offsets + reaching(missing, clip.fps)
-    return Stood(done, asked, planted, soles)
+    return Stood(done, requested, planted, soles)
 
 
 def foot_ends(soles: Soles, leg: int) -> Ends:
-    """Metres from the ball of a flat foot back to its heel and ahead to its tip."""
+    """Returns the distances in metres from the ball of a flat foot back to its heel and ahead to its tip."""
     ahead = soles.balls[leg] - soles.heels[leg]
     back = float(np.linalg.norm(ahead))
     return back, float(np.linalg.norm(soles.tips[leg]))
 
 
 def lifts(points: Array, ground: Ground, planted: Flags, fps: float) -> Array:
-    """How much ``(T, L)`` each foot is lifted so that heel, ball and tip ``(T, L, 3, 3)`` stay above the ground."""
+    """Returns the lift ``(T, L)`` of each foot that keeps heel, ball and tip ``(T, L, 3, 3)`` above the ground."""
     depth = ground.heights(points[..., 0], points[..., 2]) - points[..., 1]
     needed = np.maximum(depth.max(-1) + np.where(planted, 0.0, CLEAR), 0.0)
     out: Array = np.zeros_like(needed)

@@ -1,4 +1,4 @@
-"""How time runs in a motion whose feet are to stand at other times: from new frames to old ones. Needs numpy alone."""
+"""Maps the time of a new motion to that of the original, so that feet stand at requested times. Needs numpy alone."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,15 +10,17 @@ from moglow.maths.rotations import Array
 from moglow.maths.signals import sample_monotone, smooth_gaussian
 
 AWAY = (0.5, 1e3)
-"""Seconds before the first and after the last footprint from which and up to which time runs as before."""
+"""Seconds before the first and after the last footprint between which time is not stretched."""
 EDGE = 0.1
-"""Seconds after a foot leaves and before it comes down in which time runs as before: steps get slower in between."""
+"""Seconds after lift-off and before touch-down in which time is not stretched."""
 SOFT = 0.1
-"""Seconds, a Gaussian's deviation, over which the body's time changes its pace."""
+"""Standard deviation in seconds of the Gaussian that smooths the body's time."""
 
 
-def leg_times(own: Sequence[Footprint], asked: Sequence[Footprint], seconds: Array) -> Array:
-    """The old time of each new one ``(T,)`` for a leg whose footprints ``own`` are to be those ``asked``, in pairs.
+def leg_times(own: Sequence[Footprint], requested: Sequence[Footprint], seconds: Array) -> Array:
+    """Returns the original time ``(T,)`` for each new time of a leg.
+
+    The K-th original footprint of the leg becomes the K-th requested one.
 
     >>> stand = Footprint(0, 1.0, 1.6, 0.0, 0.0, 0.0)
     >>> later = Footprint(0, 1.2, 2.4, 0.0, 0.0, 0.0)
@@ -27,7 +29,7 @@ def leg_times(own: Sequence[Footprint], asked: Sequence[Footprint], seconds: Arr
     """
     if not own:
         return np.asarray(seconds, float)
-    pairs = list(zip(asked, own, strict=True))
+    pairs = list(zip(requested, own, strict=True))
     knots = [(new, old) for a, b in pairs for new, old in ((a.on, b.on), (a.off, b.off))]
     for (a, b), (after, then) in pairwise(pairs):
         if min(after.on - a.off, then.on - b.off) > 3 * EDGE:
@@ -42,5 +44,5 @@ def leg_times(own: Sequence[Footprint], asked: Sequence[Footprint], seconds: Arr
 
 
 def body_times(times: Array, fps: float) -> Array:
-    """The old time of the body ``(T,)`` of those of its legs ``(T, L)``: between them, smoothly."""
+    """Returns the original time of the body ``(T,)``: the smoothed mean of the times of its legs ``(T, L)``."""
     return np.maximum.accumulate(smooth_gaussian(times.mean(1), SOFT * fps))

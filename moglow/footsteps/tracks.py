@@ -1,8 +1,8 @@
-"""Where each foot is in each frame when it is to stand in footprints: own steps moved, and steps that are new.
+"""The position of each foot in each frame of a motion that follows footprints. Needs numpy alone.
 
-A stand is the own one, turned and shifted to its footprint. Between two stands the foot goes as it went, moved a
-growing share of the way from what the first footprint asks to what the second one does. A step that the motion does
-not have is made of one that it has. Needs numpy alone.
+A contact of the original motion is rotated and shifted to its requested footprint. Between two contacts the transform
+is interpolated from that of the first to that of the second. An additional step is adapted from the original step of
+the most similar duration.
 """
 
 from collections.abc import Sequence
@@ -29,39 +29,41 @@ from moglow.maths.rotations import (
 from moglow.maths.signals import sample_cubic, sample_turns
 
 LEAD = 0.1
-"""Seconds before a foot stands from which on it moves with its next footprint: the heel is down before the toes."""
+"""Seconds before a contact from which the foot has its transform; the heel touches the ground before the toes."""
 LIFT = 0.1
-"""Metres that a foot is lifted in a step of which the motion has no like."""
+"""Height in metres of an additional step if the motion has no step at all."""
 LONGER = 2.0
-"""Times that an own step is made longer at most where it stands for another one."""
+"""Largest factor by which the length of an original step is scaled for an additional one."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """The own and the asked footprints of a leg, in the order of time, and for each asked one the number of the own one
-    that it is, or None."""
+    """Original and requested footprints of a leg, in the order of time.
+
+    ``numbers`` has the number of the matching original footprint for each requested one, or None.
+    """
 
     leg: int
     own: tuple[Footprint, ...]
-    asked: tuple[Footprint, ...]
+    requested: tuple[Footprint, ...]
     numbers: tuple[int | None, ...]
 
     def known(self) -> tuple[list[Footprint], list[Footprint]]:
-        """Own and asked ones of the pairs that have both."""
+        """Returns the matched footprints, original and requested."""
         both = [
-            (self.own[j], each) for j, each in zip(self.numbers, self.asked, strict=True) if j is not None
+            (self.own[j], each) for j, each in zip(self.numbers, self.requested, strict=True) if j is not None
         ]
-        return [own for own, _ in both], [asked for _, asked in both]
+        return [own for own, _ in both], [requested for _, requested in both]
 
     def is_kept(self, first: int) -> bool:
-        """Whether the step from an asked footprint to the next one is an own step."""
+        """Returns whether the step from a requested footprint to the next one is a step of the original motion."""
         start, end = self.numbers[first : first + 2]
         return start is not None and end == start + 1
 
 
 @dataclass(frozen=True, eq=False)
 class Share:
-    """Of each frame ``(T,)`` the footprints before and after it, by number, and how far it is between them, 0 to 1."""
+    """For each frame ``(T,)`` the numbers of the footprints before and after it, and the weight of the later one."""
 
     before: NDArray[np.intp]
     after: NDArray[np.intp]
@@ -69,7 +71,7 @@ class Share:
 
     @classmethod
     def of(cls, prints: Sequence[Footprint], seconds: Array, lead: float = LEAD) -> "Share":
-        """Those of a leg's footprints, of which there must be one at least."""
+        """Returns the shares between the footprints of one leg, at least one."""
         on, off = (np.array([getattr(each, name) for each in prints]) for name in ("on", "off"))
         before = np.clip(np.searchsorted(on, seconds + 1e-6, side="right") - 1, 0, len(prints) - 1)
         after = np.minimum(before + 1, len(prints) - 1)
@@ -79,34 +81,34 @@ class Share:
         return cls(before, after, np.where(after > before, s**3 * (10 - 15 * s + 6 * s**2), 0.0))
 
     def mix(self, values: Array) -> Array:
-        """What each frame has of values ``(K, ...)`` of the footprints."""
+        """Interpolates values ``(K, ...)`` of the footprints for each frame."""
         share = self.share.reshape(-1, *(1,) * (values.ndim - 1))
         return np.asarray((1 - share) * values[self.before] + share * values[self.after])
 
     def mix_turns(self, turns: Array) -> Array:
-        """What each frame has of rotations ``(K, 4)`` of the footprints."""
+        """Interpolates rotations ``(K, 4)`` of the footprints for each frame."""
         return quat_slerp(turns[self.before], turns[self.after], self.share)
 
 
 @dataclass(frozen=True, eq=False)
 class Move:
-    """How a figure moves from own footprints ``(K,)`` to asked ones: turned about the one, then put on the other."""
+    """The transforms of ``K`` footprints: a rotation about the original one, then a shift to the requested one."""
 
     own: Array
-    asked: Array
+    requested: Array
     angles: Array
 
     @classmethod
-    def of(cls, own: Sequence[Footprint], asked: Sequence[Footprint]) -> "Move":
-        angles = np.array([turned(a, b) for a, b in zip(own, asked, strict=True)])
-        return cls(_places(own), _places(asked), angles)
+    def of(cls, own: Sequence[Footprint], requested: Sequence[Footprint]) -> "Move":
+        angles = np.array([turned(a, b) for a, b in zip(own, requested, strict=True)])
+        return cls(_places(own), _places(requested), angles)
 
     def moved(self, points: Array, share: Share) -> Array:
-        """Points ``(T, 3)`` as the footprints around them ask."""
+        """Returns points ``(T, 3)``, transformed by the footprints before and after each frame."""
         ends = []
         for which in (share.before, share.after):
             turn = heading_to_quat(self.angles[which])
-            ends.append(self.asked[which] + quat_rotate(turn, points - self.own[which]))
+            ends.append(self.requested[which] + quat_rotate(turn, points - self.own[which]))
         return np.asarray(ends[0] + share.share[:, None] * (ends[1] - ends[0]))
 
 
@@ -114,33 +116,33 @@ def _places(prints: Sequence[Footprint]) -> Array:
     return np.array([[each.x, each.height, each.z] for each in prints])
 
 
-def turned(own: Footprint, asked: Footprint) -> float:
-    """Radians by which an asked footprint is turned; 0 where it has no heading."""
-    return float(wrap_angle(asked.heading - own.heading)) if np.isfinite(asked.heading) else 0.0
+def turned(own: Footprint, requested: Footprint) -> float:
+    """Returns the angle in radians from an original to a requested footprint; 0 without a requested heading."""
+    return float(wrap_angle(requested.heading - own.heading)) if np.isfinite(requested.heading) else 0.0
 
 
 def foot_track(
     pairs: Pairs, toes: Array, turns: Array, frames: Array, fps: float, soles: Soles
 ) -> tuple[Array, Array]:
-    """Toe joints ``(N, 3)`` and rotations ``(N, 4)`` of a foot for each new frame.
+    """Returns toe joints ``(N, 3)`` and rotations ``(N, 4)`` of a foot for each new frame.
 
     Args:
         pairs: the footprints.
-        toes: the toe joint (T, 3) in the motion.
-        turns: world rotations of the foot (T, 4) in it.
-        frames: the old frame (N,), a fraction, of each new one.
-        fps: frames a second of both.
-        soles: of the feet; its leg's number is that of the pairs.
+        toes: the toe joint (T, 3) in the original motion.
+        turns: world rotations of the foot (T, 4) in the original motion.
+        frames: the fractional original frame (N,) of each new one.
+        fps: frame rate of both.
+        soles: the soles of all feet.
     """
     places, rotations = sample_cubic(toes, frames), sample_turns(quat_continuous(turns), frames)
-    own, asked = pairs.known()
+    own, requested = pairs.known()
     seconds = np.arange(len(frames)) / fps
     if own:
-        share, move = Share.of(asked, seconds), Move.of(own, asked)
+        share, move = Share.of(requested, seconds), Move.of(own, requested)
         rotations = quat_multiply(heading_to_quat(share.mix(np.unwrap(move.angles))), rotations)
         places = move.moved(places, share)
-    stands = [_frames_of(each, fps, len(frames)) for each in pairs.asked]
-    for each, number, at in zip(pairs.asked, pairs.numbers, stands, strict=True):
+    stands = [_frames_of(each, fps, len(frames)) for each in pairs.requested]
+    for each, number, at in zip(pairs.requested, pairs.numbers, stands, strict=True):
         if number is None:
             places[at] = [each.x, soles.standing[pairs.leg] + each.height, each.z]
             rotations[at] = _flat(each, pairs, soles)
@@ -166,17 +168,19 @@ def _frames_of(each: Footprint, fps: float, frames: int) -> slice:
 
 
 def _flat(each: Footprint, pairs: Pairs, soles: Soles) -> Array:
-    """The rotation of a foot that stands flat in a footprint."""
+    """Returns the rotation of a flat foot in a footprint."""
     heading = each.heading
     if not np.isfinite(heading):
-        near = [known for known in pairs.asked if np.isfinite(known.heading)]
+        near = [known for known in pairs.requested if np.isfinite(known.heading)]
         heading = min(near, key=lambda known: abs(known.on - each.on)).heading if near else 0.0
     return quat_multiply(heading_to_quat(heading), soles.flat[pairs.leg])
 
 
 def _write_step(places: Array, rotations: Array, start: int, stop: int, steps: Sequence[Step]) -> None:
-    """Writes the frames from ``start`` to before ``stop``, between two stands, like the own step that lasts most nearly
-    as long; without one the foot is lifted and put down."""
+    """Writes the frames from ``start`` to before ``stop``, between two contacts.
+
+    They are adapted from the step whose duration is most similar; without any step the foot is lifted and put down.
+    """
     count = stop - start
     s = np.arange(1, count + 1) / (count + 1)
     smooth = s**3 * (10 - 15 * s + 6 * s**2)

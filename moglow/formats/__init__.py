@@ -1,4 +1,4 @@
 """Motion as files by suffix: `read_motion` reads, `export` writes.
 
-`Bones` is what every reader returns but BVH's, which has a package of its own: world poses, from which it makes a clip.
+Readers return `Bones`, world poses that are converted to a clip, except that of BVH files, which is in `moglow.bvh`.
 """

@@ -1,8 +1,8 @@
-"""Motion from Acclaim files, an .asf with the skeleton and an .amc with the frames, as CMU publishes them; numpy alone.
+"""Motion from Acclaim files: an .asf with the skeleton and an .amc with the frames, as of CMU. Needs numpy alone.
 
-A bone lies along a direction of the world at rest and has axes of its own, C. A frame turns it by C·M·C⁻¹ in its
-parent, where M is the product of its angles, the first one applied first. Our joint is the near end of the bone: it
-turns the bone, and the next bone begins at the far end.
+A bone has a world direction at rest and axes C. A frame rotates it relative to its parent by C·M·C⁻¹, where M is the
+product of its rotations, the first one applied first. A joint of `moglow` is the start of a bone and rotates it; the
+next bone begins at its end.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ from moglow.maths.rotations import (
 )
 
 FPS = 120.0
-"""The rate of CMU's recordings; an .amc does not contain one."""
+"""The frame rate of CMU's recordings; .amc files do not contain it."""
 _INCH = 0.0254
 _AXES = {"x": np.array([1.0, 0.0, 0.0]), "y": UP, "z": np.array([0.0, 0.0, 1.0])}
 _ROOT = "root"
@@ -33,7 +33,7 @@ _ROOT = "root"
 
 @dataclass
 class _Bone:
-    """One bone as the file gives it; lengths in its unit, angles in radians."""
+    """A bone of the file; lengths are in the file's unit, angles in radians."""
 
     name: str = ""
     direction: Sequence[float] = (0.0, 0.0, 0.0)
@@ -51,7 +51,7 @@ class _Figure:
 
 
 def read_asf(path: Path, chosen: str | None = None) -> Bones:
-    """Reads a skeleton as one frame in the rest pose."""
+    """Reads a skeleton as one frame of its rest pose."""
     if chosen is not None:
         raise MotionFileError(f"{path}: is a skeleton and has no clip {chosen!r}; name it without #{chosen}")
     figure = _read_figure(path)
@@ -59,7 +59,7 @@ def read_asf(path: Path, chosen: str | None = None) -> Bones:
 
 
 def read_amc(path: Path, chosen: str | None = None) -> Bones:
-    """Reads a motion; its skeleton is ``chosen``, the .asf of the same name or subject, or the only one beside it."""
+    """Reads a motion with the skeleton ``chosen``, by default the .asf of the same name or subject, or the only one."""
     figure = _read_figure(_skeleton_of(path, chosen))
     return _posed(figure, list(_frames(path, figure)))
 
@@ -82,7 +82,7 @@ def _skeleton_of(path: Path, chosen: str | None) -> Path:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The words of each line that has any, with its number; comments are left out."""
+    """Yields the number and the words of each line that is not empty, without comments."""
     text = read_bytes(path, LARGEST, MotionFileError).decode("utf-8", "replace")
     for number, line in enumerate(text.splitlines(), start=1):
         if words := line.partition("#")[0].replace("(", " ").replace(")", " ").split():
@@ -127,7 +127,7 @@ def _read_figure(path: Path) -> _Figure:
         ) from error
     if len(order) < 2:
         raise MotionFileError(
-            f"{path}: no bone hangs on the root, expected :bonedata and :hierarchy; get it again"
+            f"{path}: the root has no bone, expected :bonedata and :hierarchy; get it again"
         )
     places = {name: place for place, name in enumerate(order)}
     parents = tuple(places[above[name]] if name != _ROOT else -1 for name in order)
@@ -158,7 +158,7 @@ def _root(entries: dict[str, list[str]], degrees: bool) -> _Bone:
 
 
 def _turn(words: Sequence[str], order: str, degrees: bool) -> Array:
-    """The rotation by angles about the axes of an order such as XYZ, the first one applied first."""
+    """Returns the rotation by angles about axes in an order such as XYZ, the first one applied first."""
     turn = IDENTITY
     for word, axis in zip(words, order.lower(), strict=True):
         angle = np.radians(float(word)) if degrees else float(word)
@@ -167,7 +167,7 @@ def _turn(words: Sequence[str], order: str, degrees: bool) -> Array:
 
 
 def _ordered(bones: dict[str, _Bone], above: dict[str, str]) -> list[str]:
-    """The bones below the root, parents first."""
+    """Returns the bones below the root, parents first."""
     for name in (*above, *above.values()):
         if name not in bones:
             raise ValueError(f"the hierarchy names {name}, which :bonedata lacks")
@@ -178,7 +178,7 @@ def _ordered(bones: dict[str, _Bone], above: dict[str, str]) -> list[str]:
 
 
 def _frames(path: Path, figure: _Figure) -> Iterator[list[float]]:
-    """The numbers of each frame, in the order of the bones and of what each of them moves by."""
+    """Yields the numbers of each frame, in the order of the bones and their channels."""
     moving = [bone for bone in figure.bones if bone.moves]
     widths = {bone.name: len(bone.moves) for bone in moving}
     frame: dict[str, list[float]] = {}
@@ -226,7 +226,7 @@ def _frames(path: Path, figure: _Figure) -> Iterator[list[float]]:
 
 
 def _posed(figure: _Figure, frames: list[list[float]]) -> Bones:
-    """World poses of frames, each the numbers of all bones in order."""
+    """Returns world poses, given the numbers of all bones for each frame."""
     values = np.array(frames, float)
     count, column = len(values), 0
     positions = np.zeros((count, len(figure.bones), 3))

@@ -1,8 +1,8 @@
-"""Bones as a file poses them in its world, and the clip they make; numpy alone.
+"""The bones of a file in world coordinates, and their conversion to a clip. Needs numpy alone.
 
-Formats differ in what a joint's own frame is: glTF and FBX turn it in the rest pose, Acclaim gives it axes of its own.
-World positions and world rotations mean the same in all of them. A clip is made of these: its zero pose is the rest
-pose of the file, so every joint turns by its rotation away from rest.
+The local frames of joints depend on the format: glTF and FBX rotate them at rest, and Acclaim has axes for each bone.
+World positions and rotations have the same meaning in all formats. The zero pose of the clip is the rest pose of the
+file, and its rotations are relative to it.
 """
 
 from collections.abc import Collection, Mapping
@@ -29,8 +29,8 @@ from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Layout, Skeleton
 
 _NONE: Mapping[str, str] = MappingProxyType({})
-_POSES = 16  # frames that show which way is up
-_LEG = (0.1, 10.0)  # metres; legs outside show that a file declares a unit that it does not use
+_POSES = 16  # frames from which the axis up is estimated
+_LEG = (0.1, 10.0)  # metres; with other lengths of legs, the declared unit is wrong
 _RATES = (
     30,
     24,
@@ -40,17 +40,17 @@ _RATES = (
     100,
     120,
     240,
-)  # frames a second on which the keys of a thinned animation may lie
-_ON_FRAME = 0.02  # frames; times are single precision
+)  # frame rates that are tried for an animation with keys in some frames only
+_ON_FRAME = 0.02  # tolerance in frames; times have single precision
 
 
 @dataclass(frozen=True, eq=False)
 class Bones:
-    """Named bones, parents first, at rest and in frames, in the world of a file.
+    """Named bones, parents first, at rest and in frames, in the world coordinates of a file.
 
     ``rest_positions`` ``(J, 3)`` and ``rest_rotations`` ``(J, 4)`` are the rest pose, ``positions`` ``(T, J, 3)`` and
-    ``rotations`` ``(T, J, 4)`` the motion. ``unit`` is metres per unit and ``up`` the axis that points up, as the file
-    declares them; None where it does not. ``roles`` are joints by role where the file names them.
+    ``rotations`` ``(T, J, 4)`` the motion. ``unit`` is the declared number of metres per unit and ``up`` the declared
+    axis that points up, or None. ``roles`` has the joints of roles that the file declares.
     """
 
     names: tuple[str, ...]
@@ -63,7 +63,7 @@ class Bones:
     unit: float | None = None
     up: str | None = None
     end_sites: tuple[tuple[int, tuple[float, ...]], ...] = ()
-    """Tips in the world's axes, relative to their joints at rest."""
+    """Joints and the vectors to their tips, in world axes at rest."""
     roles: Mapping[str, str] = field(default_factory=dict)
 
     def clip(
@@ -74,7 +74,7 @@ class Bones:
         up: str | None = None,
         overrides: Mapping[str, str] = _NONE,
     ) -> Clip:
-        """Returns the motion in metres, Y up and +Z forward; ``unit`` and ``up`` replace what the file declares."""
+        """Returns the motion in metres, Y up and +Z forward; ``unit`` and ``up`` replace the declared ones."""
         overrides = {**self.roles, **overrides}
         turns = quat_multiply(self.rotations, quat_conjugate(self.rest_rotations))
         above = list(self.parents[1:])
@@ -95,11 +95,11 @@ class Bones:
         skeleton = replace(figure, offsets=metres * offsets @ basis.T, end_sites=ends, layout=layout)
         rotations[..., 1:] = (
             rotations[..., 1:] @ basis.T
-        )  # a rotation, so that turning its axis turns a rotation
+        )  # as a quaternion, whose vector part is rotated by the change of axes
         return Clip(skeleton, metres * positions @ basis.T, rotations, self.fps, name=name)
 
     def _metres(self, figure: Skeleton, unit: str | float | None) -> float:
-        """Metres per unit: as asked for, as declared where legs then have a length that legs can have, or as found."""
+        """Returns metres per unit: the argument, else the declared unit if legs have a plausible length, else found."""
         if unit is not None:
             return unit_to_metres(unit)
         if self.unit is not None:
@@ -110,7 +110,7 @@ class Bones:
         return find_unit(figure.names, figure.parents, figure.rest_positions, figure.overrides)[0]
 
     def _basis(self, figure: Skeleton, up: str | None) -> Array:
-        """The rotation from the file's axes to ours; a declared axis up holds unless the poses contradict it."""
+        """Returns the rotation to Y up and +Z forward; the declared axis up is used unless the poses contradict it."""
         declared = (up or self.up or "").upper()
         if declared and declared not in UPS:
             raise MotionFileError(f"up axis {up!r} is unknown, expected {', '.join(UPS)}")
@@ -130,10 +130,10 @@ class Bones:
 def compose(
     tree: NodeTree, positions: Array, rotations: Array, scales: Array, *, unscaled: Collection[int] = ()
 ) -> tuple[Array, Array]:
-    """Returns world positions ``(..., N, 3)`` and rotations ``(..., N, 4)`` of local ones, with scales ``(..., N, 3)``.
+    """Returns world positions ``(..., N, 3)`` and rotations ``(..., N, 4)``, given local ones and scales.
 
-    A scale moves and stretches what hangs on its node; ``unscaled`` nodes are moved but not stretched by their parent's
-    own. Rotations are composed without it, since a stretched frame has none.
+    The scale of a node applies to its descendants; ``unscaled`` nodes inherit its effect on their position only.
+    Rotations are composed without scales, since a non-uniformly scaled frame is not a rotation.
     """
     world = np.array(positions, float)
     turns = np.array(rotations, float)
@@ -155,7 +155,7 @@ def compose(
 def matrices_to_poses(matrices: Array) -> tuple[Array, Array]:
     """Returns positions ``(..., 3)`` and rotations ``(..., 4)`` of affine matrices ``(..., 4, 4)`` that act on columns.
 
-    The rotation is the nearest one; a mirroring becomes a half turn.
+    The rotation is the nearest one; a reflection becomes a half turn.
     """
     left, _, right = np.linalg.svd(matrices[..., :3, :3])
     turns = left @ right
@@ -164,7 +164,7 @@ def matrices_to_poses(matrices: Array) -> tuple[Array, Array]:
 
 
 def rate_of(times: Array) -> float:
-    """Returns the frames a second of key times ``(N,)`` in seconds, sorted: of a clock that has a tick at each of them.
+    """Returns the frame rate of sorted key times ``(N,)`` in seconds: one with a frame at each of them.
 
     >>> rate_of(np.arange(9) / 47.0), rate_of(np.array([1.0, 4.0, 7.0, 20.0]) / 24.0), rate_of(np.array([0.0]))
     (47.0, 24.0, 30.0)
@@ -175,7 +175,7 @@ def rate_of(times: Array) -> float:
         return 30.0
     rate = 1.0 / float(np.median(steps))
     span = float(times[-1] - times[0])
-    rate = round(span * rate) / span if len(steps) > 1 else rate  # a whole number of frames from end to end
+    rate = round(span * rate) / span if len(steps) > 1 else rate  # an integer number of frames in the span
     if len(steps) > 1 and np.abs(steps * rate - np.round(steps * rate)).max() <= _ON_FRAME and rate >= 10.0:
         return float(round(rate)) if abs(round(rate) - rate) < 4e-4 * rate else rate
     for candidate in _RATES:

@@ -1,6 +1,6 @@
-"""A clip as a file: the suffix chooses the format; numpy alone.
+"""Writes a clip to a file in the format of its suffix. Needs numpy alone.
 
-Adding a format is a function and a line in `EXPORTERS`; what it can be asked for are its keywords.
+To add a format, write a function, whose keywords are the options, and add a line to `EXPORTERS`.
 """
 
 import csv
@@ -37,7 +37,7 @@ def export(clip: Clip, path: str | PathLike[str], **options: object) -> None:
 
 
 def export_blocks(blocks: Iterable[Clip], path: str | PathLike[str], **options: object) -> None:
-    """Writes a clip that comes in blocks: at once where the format allows it, else when all have come."""
+    """Writes a clip in blocks: one after another if the format permits it, otherwise joined at the end."""
     check_options(path, options)
     at_once = BLOCKWISE.get(Path(path).suffix.lower())
     if at_once:
@@ -55,7 +55,7 @@ def export_pack(clips: Sequence[Clip], path: str | Path) -> tuple[str, ...]:
 
 
 def check_options(path: str | PathLike[str], options: Iterable[str]) -> None:
-    """Refuses a suffix without a format, and an option that its format does not have."""
+    """Raises an ExportError for a suffix without a format, or an option that the format does not have."""
     writer = writer_for(path)
     for option in options:
         if option not in signature(writer).parameters:
@@ -64,14 +64,14 @@ def check_options(path: str | PathLike[str], options: Iterable[str]) -> None:
 
 
 def root_options(path: str | PathLike[str], root_motion: bool) -> dict[str, Any]:
-    """Returns what a format must be asked for so that it keeps a root bone above the hips."""
+    """Returns the options with which a format keeps a root bone above the hips."""
     return (
         {"keep_root": True} if root_motion and "keep_root" in signature(writer_for(path)).parameters else {}
     )
 
 
 def writer_for(path: str | PathLike[str]) -> Callable[..., None]:
-    """The writer of a file's format, or an error that names the formats there are."""
+    """Returns the writer of a file's format; raises an ExportError with the known formats if there is none."""
     suffix = Path(path).suffix.lower()
     if suffix not in EXPORTERS:
         known = ", ".join(sorted(EXPORTERS))
@@ -95,7 +95,7 @@ def write_npz(clip: Clip, path: str | Path) -> None:
 
 
 def write_csv(clip: Clip, path: str | Path) -> None:
-    """Writes a row a frame: the time in seconds, then each joint's world position in metres."""
+    """Writes one row per frame: the time in seconds, then each joint's world position in metres."""
     header = io.StringIO()
     columns = [f"{name}_{axis}" for name in clip.skeleton.names for axis in "xyz"]
     csv.writer(header, lineterminator="\n").writerow(["time", *columns])
@@ -116,6 +116,6 @@ EXPORTERS: dict[str, Callable[..., None]] = {
     ".vrma": write_vrma,
 }
 BLOCKWISE: dict[str, Callable[..., None]] = {".bvh": write_bvh_blocks}
-"""Formats that need not know the end of a clip to write its beginning; the same options."""
+"""Formats that are written in blocks, with the same options."""
 PACKS: dict[str, Callable[[Sequence[Clip], str | Path], tuple[str, ...]]] = {".glb": write_glb_pack}
-"""Formats of which one file holds several clips; each writer returns their names."""
+"""Formats with several clips in one file; each writer returns the names of the clips."""

@@ -1,4 +1,4 @@
-"""An FBX file taken apart: its tree of records, binary or text, of version 7 and later; numpy alone."""
+"""Parses FBX files, binary or text, of version 7 and later, to a tree of records. Needs numpy alone."""
 
 import re
 import struct
@@ -17,7 +17,7 @@ MAGIC = b"Kaydara FBX Binary  \x00"
 _AGAIN = "get or export it again"
 _NUMBERS = {"Y": "<h", "C": "<?", "B": "<?", "I": "<i", "F": "<f", "D": "<d", "L": "<q"}
 _ARRAYS = {"f": "<f4", "d": "<f8", "l": "<i8", "i": "<i4", "b": "u1", "c": "u1"}
-_MOST = 2**31  # bytes of one array; more are a damaged length
+_MOST = 2**31  # bytes of one array; larger lengths are damaged
 
 
 @dataclass
@@ -29,16 +29,16 @@ class Record:
     children: list["Record"] = field(default_factory=list)
 
     def all(self, name: str) -> Iterator["Record"]:
-        """Yields the records of this name inside."""
+        """Yields the children with this name."""
         return (child for child in self.children if child.name == name)
 
     def first(self, name: str) -> "Record":
-        """Returns the first record of this name inside, or one without anything."""
+        """Returns the first child with this name, or an empty record."""
         return next(self.all(name), Record(name))
 
     @property
     def value(self) -> Any:
-        """The first value, or None."""
+        """Returns the first value, or None."""
         return self.values[0] if self.values else None
 
     def properties(self) -> dict[str, list[Any]]:
@@ -47,7 +47,7 @@ class Record:
 
 
 def read_records(path: Path) -> tuple[int, Record]:
-    """Returns the version of a file, such as 7400, and a record that contains all of its."""
+    """Returns the version of a file, such as 7400, and a record whose children are the file's records."""
     data = read_bytes(path, LARGEST, MotionFileError)
     try:
         if data.startswith(MAGIC):
@@ -70,7 +70,7 @@ class _Binary:
         self.head, self.size = ("<QQQB", 25) if version >= 7500 else ("<IIIB", 13)
 
     def records(self, at: int, end: int) -> Iterator[Record]:
-        """The records from one place to another; an empty one ends them."""
+        """Yields the records between two bytes, up to an empty record."""
         while at + self.size <= end:
             stop, count, _, letters = struct.unpack_from(self.head, self.data, at)
             if not stop:
@@ -91,7 +91,7 @@ class _Binary:
             raise ValueError("it is cut off")
 
     def read_value(self, at: int) -> tuple[Any, int]:
-        """A value and the place behind it."""
+        """Returns a value and the byte after it."""
         kind, at = chr(self.data[at]), at + 1
         if kind in _NUMBERS:
             form = _NUMBERS[kind]
@@ -117,7 +117,7 @@ _TOKEN = re.compile(
 
 
 def _read_text(text: str) -> tuple[int, list[Record]]:
-    """Records of a text file, and its version."""
+    """Returns the version and the records of a text file."""
     found = re.search(r"FBXVersion:\s*(\d+)", text)
     if not found:
         raise ValueError("no FBXVersion")

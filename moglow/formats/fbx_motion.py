@@ -1,7 +1,7 @@
-"""Motion from an FBX file, as Mixamo, Maya, MotionBuilder, Blender and Unreal write it; numpy alone.
+"""Motion from FBX files of Mixamo, Maya, MotionBuilder, Blender and Unreal. Needs numpy alone.
 
-A node's place is T·Roff·Rp·Rpre·R·Rpost⁻¹·Rp⁻¹·Soff·Sp·S·Sp⁻¹ in its parent, where curves move T, R and S. Curves of
-the first layer of an animation are sampled at the file's rate.
+A node's transform relative to its parent is T·Roff·Rp·Rpre·R·Rpost⁻¹·Rp⁻¹·Soff·Sp·S·Sp⁻¹, where T, R and S are animated
+by curves. The curves of the first layer of an animation are sampled at the file's rate.
 """
 
 from collections import defaultdict
@@ -20,26 +20,26 @@ from moglow.formats.fbx_file import Record, read_records
 from moglow.formats.node_tree import NodeTree, rest_pose
 from moglow.maths.rotations import IDENTITY, Array, euler_to_quat, quat_conjugate, quat_multiply, quat_rotate
 
-_TICKS, _NEW_TICKS = 46186158000, 141120000  # a second, since the first version and since 8.0
+_TICKS, _NEW_TICKS = 46186158000, 141120000  # per second, before and since version 8.0
 _RATES = {0: 30, 1: 120, 2: 100, 3: 60, 4: 50, 5: 48, 6: 30, 7: 30, 8: 29.97, 9: 29.97, 10: 25, 11: 24,
           13: 23.976, 15: 96, 16: 72, 17: 59.94, 18: 119.88}  # fmt: skip
 _CUSTOM = 14
-_ORDERS = ("XYZ", "XZY", "YZX", "YXZ", "ZXY", "ZYX")  # the first axis turns first
+_ORDERS = ("XYZ", "XZY", "YZX", "YXZ", "ZXY", "ZYX")  # the rotation about the first axis is applied first
 _CONSTANT, _LINEAR = 2, 4
-_UNSCALED = 2  # how a node inherits that leaves out its parent's own scale
+_UNSCALED = 2  # the inheritance type without the parent's own scale
 _BONES, _SHOWN = ("LimbNode", "Limb", "Root"), ("Mesh", "Camera", "Light", "LodGroup", "CameraSwitcher")
 T = TypeVar("T")
 _MOVES = {"Lcl Translation": 0.0, "Lcl Rotation": 0.0, "Lcl Scaling": 1.0}
-_MOST = 5e7  # poses; more come of a damaged time range
+_MOST = 5e7  # poses; with more, the time range is damaged
 
 
 def fbx_clips(path: Path) -> tuple[str, ...]:
-    """Returns the names of the animations that move something."""
+    """Returns the names of the animations with curves."""
     return tuple(_checked(path, lambda: _Scene(path).stacks))
 
 
 def read_fbx(path: Path, chosen: str | None) -> Bones:
-    """Reads the animation of this name, or the only one; a file without any holds one frame, its pose."""
+    """Reads the animation with this name, or the only one; a file without animations has one frame, its pose."""
     return _checked(path, lambda: _Scene(path).bones(chosen))
 
 
@@ -54,7 +54,7 @@ def _checked(path: Path, work: Callable[[], T]) -> T:
 
 @dataclass(frozen=True)
 class _Curve:
-    """Keys of one number: seconds, values, how each goes to the next, and slopes there and at the next."""
+    """Keys of one number: times in seconds, values, interpolation to the next key, and slopes at both."""
 
     times: Array
     values: Array
@@ -77,7 +77,7 @@ class _Curve:
         return cls(times, values, np.repeat(flags, counts), np.repeat(data[:, :2], counts, axis=0))
 
     def at(self, times: Array) -> Array:
-        """Values at times ``(T,)``, held before the first key and after the last."""
+        """Returns the values at times ``(T,)``, constant before the first key and after the last."""
         if len(self.times) == 1:
             return np.full(len(times), self.values[0])
         k = np.clip(np.searchsorted(self.times, times + 1e-6, side="right") - 1, 0, len(self.times) - 2)
@@ -94,7 +94,7 @@ class _Curve:
 
 
 class _Scene:
-    """The objects of a file and how they are connected."""
+    """The objects of a file and their connections."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -124,7 +124,7 @@ class _Scene:
 
     @cached_property
     def stacks(self) -> dict[str, int]:
-        """The animations with curves by name."""
+        """Returns the animations with curves, by name."""
         found = {
             _name(each): number
             for number, each in self.objects.items()
@@ -136,7 +136,7 @@ class _Scene:
         return moving or found
 
     def bones(self, chosen: str | None) -> Bones:
-        """The figure in the frames of an animation."""
+        """Returns the bones in the frames of an animation."""
         names = ", ".join(list(self.stacks)[:12]) or "none"
         if chosen is not None and chosen not in self.stacks:
             raise MotionFileError(f"{self.path}: has no animation {chosen!r}; it has {names}")
@@ -192,7 +192,7 @@ class _Scene:
         return float(rate) if 1 <= rate <= 1000 else 30.0
 
     def _axes(self) -> Array:
-        """The rotation from the file's axes to Y up, +Z towards the viewer."""
+        """Returns the rotation from the file's axes to Y up, +Z towards the viewer."""
         rows = []
         for name, default in (("CoordAxis", 0), ("UpAxis", 1), ("FrontAxis", 2)):
             rows.append(self._setting(f"{name}Sign", 1) * np.eye(3)[int(self._setting(name, default))])
@@ -202,7 +202,7 @@ class _Scene:
         return turn if np.linalg.det(turn) > 0 else turn * np.array([[-1.0], [1.0], [1.0]])
 
     def _curves(self, stack: int) -> dict[tuple[int, str], dict[str, _Curve | float]]:
-        """What moves, as model and property: its curves by axis, and numbers where an axis has none."""
+        """Returns the curves by axis for each animated model and property; a number for an axis without a curve."""
         found: dict[tuple[int, str], dict[str, _Curve | float]] = {}
         targets = {
             node: (model, name)
@@ -230,7 +230,7 @@ class _Scene:
         return self.objects[number].name if number in self.objects else ""
 
     def _span(self, stack: int) -> tuple[float, float]:
-        """Seconds of the first and the last frame: as the file gives them, else those of the keys."""
+        """Returns the times of the first and last frame in seconds, as declared in the file or those of the keys."""
         properties = self.objects[stack].properties()
         start, stop = (properties.get(name) for name in ("LocalStart", "LocalStop"))
         if start and stop and stop[0] > start[0]:
@@ -244,7 +244,7 @@ class _Scene:
         return np.unique(np.concatenate(keys))
 
     def _times(self, stack: int, fps: float) -> tuple[Array, float]:
-        """The times of the frames, at the file's rate or, where no key lies on its frames, at that of the keys."""
+        """Returns the times of the frames and their rate, the file's or, if no key is on its frames, the keys'."""
         start, stop = self._span(stack)
         keys = self._keys(stack)
         keys = keys[(keys > start - 1e-4) & (keys < stop + 1e-4)]
@@ -259,7 +259,7 @@ class _Scene:
     def _posed(
         self, curves: dict[tuple[int, str], dict[str, "_Curve | float"]], times: Array
     ) -> tuple[Array, Array]:
-        """World positions ``(T, N, 3)`` and rotations ``(T, N, 4)`` of all nodes, in the file's unit and axes."""
+        """Returns world positions ``(T, N, 3)`` and rotations ``(T, N, 4)`` of all nodes in the file's coordinates."""
         shape = (len(times), len(self.ids))
         places, turns, scales = np.empty((*shape, 3)), np.empty((*shape, 4)), np.empty((*shape, 3))
         unscaled = []
@@ -293,7 +293,7 @@ class _Scene:
         return compose(self.tree, places, turns, scales, unscaled=unscaled)
 
     def _joints(self) -> list[int]:
-        """The bones and what lies between them; without any, the nodes that show nothing."""
+        """Returns the bones and the nodes between them; in a file without bones, the nodes without geometry."""
         kinds = [str(self.objects[number].values[2]) for number in self.ids]
         bones = [place for place, kind in enumerate(kinds) if kind in _BONES]
         plain = [place for place, kind in enumerate(kinds) if kind not in _SHOWN]
@@ -302,7 +302,7 @@ class _Scene:
         return self.tree.figure(self.tree.between(bones or plain))
 
     def _bound(self) -> dict[int, Array]:
-        """Matrices of models in the pose in which a skin was put on them, or in a bind pose."""
+        """Returns the matrices of models in the bind pose of a skin, or in a declared bind pose."""
         found = {}
         for each in self.objects.values():
             if each.name == "Pose" and each.values[2] == "BindPose":
@@ -317,7 +317,7 @@ class _Scene:
 
 
 def _name(record: Record) -> str:
-    """The name of an object: ``Hips\\0\\1Model`` in binary files, ``Model::Hips`` in text."""
+    """Returns the name of an object, which is ``Hips\\0\\1Model`` in binary files and ``Model::Hips`` in text."""
     name = str(record.values[1]).partition("\x00")[0]
     return name.rpartition("::")[2] if "::" in name else name
 
@@ -328,7 +328,7 @@ def _vector(known: dict[str, list[Any]], name: str, default: float = 0.0) -> Arr
 
 
 def _turn(degrees: Array | Sequence[float], order: str) -> Array:
-    """The rotation by angles about X, Y and Z, those of an order, the first one first."""
+    """Returns the rotation by angles about X, Y and Z, applied in an order, the first axis first."""
     angles = np.radians(np.asarray(degrees, float))
     last_first = order[::-1]
     return euler_to_quat(angles[..., ["XYZ".index(axis) for axis in last_first]], last_first)

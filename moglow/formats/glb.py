@@ -1,7 +1,7 @@
-"""A clip as a binary glTF file: armature, skinned capsule body and animation; numpy and json alone.
+"""Writes a clip as a binary glTF file: armature, skinned capsule body and animation. Needs numpy alone.
 
-glTF is metres, Y up and +Z forward as we are; only quaternions are w-last. The bind pose is the zero pose, so inverse
-bind matrices are plain shifts; the pose at rest in the file is the first frame, which is what a still viewer shows.
+glTF has metres, Y up and +Z forward like `moglow`, but quaternions with w last. The bind pose is the zero pose, so that
+inverse bind matrices are translations. The rest pose of the nodes is the first frame, which still viewers show.
 """
 
 import json
@@ -26,21 +26,21 @@ Json = dict[str, Any]
 
 COMPONENTS = {np.dtype("u1"): 5121, np.dtype("<u2"): 5123, np.dtype("<u4"): 5125, np.dtype("<f4"): 5126}
 WIDTHS = {1: "SCALAR", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
-VERTICES, INDICES = 34962, 34963  # what a buffer view is for; animation and skin say nothing
+VERTICES, INDICES = 34962, 34963  # targets of buffer views; those of animation and skin have none
 GREY = [0.62, 0.66, 0.70, 1.0]
-MOVES = 1e-6  # metres; a joint that strays less from its offset needs no position keys
+MOVES = 1e-6  # metres; a joint that is nearer to its offset needs no position keys
 
 
 @dataclass
 class Chunk:
-    """The one binary chunk of the file, grown array by array, and what glTF says about each."""
+    """The binary chunk of the file, extended by arrays, with their buffer views and accessors."""
 
     data: bytearray = field(default_factory=bytearray)
     views: list[Json] = field(default_factory=list)
     accessors: list[Json] = field(default_factory=list)
 
     def add(self, values: NDArray[Any], target: int | None = None, **more: object) -> int:
-        """Appends rows of scalars, vectors or matrices and returns the number of their accessor."""
+        """Appends rows of scalars, vectors or matrices, and returns the number of their accessor."""
         rows = np.ascontiguousarray(values.reshape(len(values), -1))
         view: Json = {"buffer": 0, "byteOffset": len(self.data), "byteLength": rows.nbytes}
         self.views.append(view | ({"target": target} if target else {}))
@@ -51,20 +51,20 @@ class Chunk:
         return len(self.accessors) - 1
 
     def add_bounded(self, values: Array, target: int | None = None) -> int:
-        """Appends float rows whose smallest and largest values glTF wants to know: points and times."""
+        """Appends float rows with their minimum and maximum, which glTF requires for points and times."""
         rows = values.astype("<f4").reshape(len(values), -1)
         return self.add(rows, target, min=rows.min(0).tolist(), max=rows.max(0).tolist())
 
 
 def write_glb(clip: Clip, path: str | Path) -> None:
-    """Writes `clip` to `path`; it opens in Blender, three.js, Windows and macOS, and in game engines."""
+    """Writes `clip` to `path`, for Blender, three.js, the viewers of Windows and macOS, and game engines."""
     _write([clip], [clip.name or "motion"], path)
 
 
 def write_glb_pack(clips: Sequence[Clip], path: str | Path) -> tuple[str, ...]:
     """Writes clips of one skeleton as the animations of one file, and returns the animations' names.
 
-    The file rests in the first frame of the first clip. A name that is there already gets a number.
+    The rest pose is the first frame of the first clip. A repeated name gets a number.
     """
     names: list[str] = []
     for clip in clips:
@@ -83,7 +83,7 @@ def write_glb_pack(clips: Sequence[Clip], path: str | Path) -> tuple[str, ...]:
 
 
 def _same_bones(one: Clip, other: Clip) -> bool:
-    """Whether the joints of two clips have the same names, parents and offsets; the root's own lies anywhere."""
+    """Returns whether the joints of two clips have the same names, parents and offsets, except the root's offset."""
     a, b = one.skeleton, other.skeleton
     return (a.names, a.parents) == (b.names, b.parents) and np.allclose(
         a.offsets[1:], b.offsets[1:], atol=1e-4
@@ -109,7 +109,7 @@ def _write(clips: Sequence[Clip], names: Sequence[str], path: str | Path) -> Non
 
 
 def write_document(document: Json, chunk: Chunk, path: str | Path) -> None:
-    """Writes a document and the arrays that it names."""
+    """Writes a document and its arrays."""
     document = {
         "asset": {"version": "2.0", "generator": f"moglow {__version__}"},
         **document,
@@ -117,7 +117,7 @@ def write_document(document: Json, chunk: Chunk, path: str | Path) -> None:
         "bufferViews": chunk.views,
         "buffers": [{"byteLength": len(chunk.data)}],
     }
-    # A file name that was no UTF-8 may have left half a character in a joint's name: it becomes "?".
+    # A name from a file that is not UTF-8 may contain a lone surrogate, which becomes "?".
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     text += b" " * (-len(text) % 4)
     with replacing(path) as file:
@@ -127,7 +127,7 @@ def write_document(document: Json, chunk: Chunk, path: str | Path) -> None:
 
 
 def _joints(clip: Clip) -> list[Json]:
-    """One node a joint, posed as in the first frame."""
+    """Returns one node per joint, in the pose of the first frame."""
     nodes: list[Json] = []
     rotations = w_last(clip.rotations[0])
     for joint, name in enumerate(clip.skeleton.names):
@@ -140,7 +140,7 @@ def _joints(clip: Clip) -> list[Json]:
 
 
 def _body(clip: Clip, chunk: Chunk) -> Json:
-    """The capsule body in the bind pose; each point hangs on one joint alone, as the joints of a puppet do."""
+    """Returns the mesh of the capsule body in the bind pose; each point is bound to one joint."""
     body = capsule_body(clip.skeleton)
     points = body.points + clip.skeleton.rest_positions[body.joints]
     joints = np.zeros((len(points), 4), "<u2")
@@ -158,17 +158,15 @@ def _body(clip: Clip, chunk: Chunk) -> Json:
 
 
 def _skin(clip: Clip, chunk: Chunk) -> Json:
-    """The joints in order, each with the matrix that takes a point of the bind pose into the joint's frame."""
+    """Returns the skin: the joints in order, and the matrices from the bind pose to the joints' frames."""
     matrices = np.tile(np.eye(4, dtype="<f4"), (len(clip.skeleton), 1, 1))
-    matrices[
-        :, 3, :3
-    ] = -clip.skeleton.rest_positions  # column-major: the last row here is the last column there
+    matrices[:, 3, :3] = -clip.skeleton.rest_positions  # glTF is column-major: this row is its last column
     joints = list(range(len(clip.skeleton)))
     return {"joints": joints, "skeleton": 0, "inverseBindMatrices": chunk.add(matrices)}
 
 
 def _animation(clip: Clip, name: str, chunk: Chunk, moves: Flags) -> Json:
-    """Rotation keys for every joint; position keys for the root and for joints that leave their offset, ``moves``."""
+    """Returns an animation with rotation keys for all joints, and position keys for those flagged in ``moves``."""
     times = chunk.add_bounded(clip.times)
     samplers: list[Json] = []
     channels: list[Json] = []
@@ -186,5 +184,5 @@ def _animation(clip: Clip, name: str, chunk: Chunk, moves: Flags) -> Json:
 
 
 def w_last(quats: Array) -> Array:
-    """Unit quaternions ``(..., 4)`` in glTF's order."""
+    """Returns unit quaternions ``(..., 4)`` in glTF's order."""
     return np.roll(quat_normalize(quats), -1, axis=-1)

@@ -1,4 +1,4 @@
-"""A glTF file taken apart: its JSON and the arrays in its buffers; .glb and .gltf, numpy alone."""
+"""Reads the JSON of glTF files (.glb and .gltf) and the arrays in their buffers. Needs numpy alone."""
 
 import base64
 import binascii
@@ -35,7 +35,7 @@ class GltfFile:
 
     @classmethod
     def read(cls, path: Path) -> "GltfFile":
-        """Reads a .glb or .gltf, by its content."""
+        """Reads a .glb or .gltf file; the content determines which."""
         data = read_bytes(path, LARGEST, MotionFileError)
         text, chunk = _chunks(path, data) if data[:4] == b"glTF" else (data, b"")
         document = parse_json(text.removeprefix(BOM_UTF8), f"{path} document", MotionFileError)
@@ -47,14 +47,14 @@ class GltfFile:
         return cls(path, document, chunk)
 
     def objects(self, name: str) -> list[Json]:
-        """The top-level list ``nodes``, ``skins``, …; empty where the file has none."""
+        """Returns a top-level list such as ``nodes`` or ``skins``; it is empty if the file has none."""
         found = self.document.get(name, [])
         if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
             raise MotionFileError(f"{self.path}: {name} is no list of objects; {_AGAIN}")
         return found
 
     def array(self, number: int) -> Array:
-        """An accessor as floats ``(N, width)``; normalised integers become −1 to 1."""
+        """Returns an accessor as floats ``(N, width)``; normalised integers become −1 to 1."""
         try:
             return self._array(self.objects("accessors")[number])
         except (IndexError, KeyError, TypeError, ValueError) as error:
@@ -126,7 +126,7 @@ class GltfFile:
 
 
 def _chunks(path: Path, data: bytes) -> tuple[bytes, bytes]:
-    """The JSON and the binary chunk of a .glb."""
+    """Returns the JSON and the binary chunk of a .glb file."""
     if len(data) < 20:
         raise MotionFileError(f"{path}: {len(data)} bytes, too short for a GLB file; {_AGAIN}")
     version, length = struct.unpack_from("<II", data, 4)

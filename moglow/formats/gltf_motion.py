@@ -1,4 +1,4 @@
-"""Motion from a glTF file: a skeleton, one of its animations and the pose at rest; numpy alone."""
+"""Motion from a glTF file: a skeleton, its rest pose and one of its animations. Needs numpy alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,16 +19,16 @@ from moglow.maths.rotations import (
 )
 
 _PATHS = ("translation", "rotation", "scale")
-_SAME_SIZE = 0.01  # by this share bone lengths may differ in poses of one skeleton
+_SAME_SIZE = 0.01  # largest relative difference of bone lengths in poses of one skeleton
 
 
 def gltf_clips(path: Path) -> tuple[str, ...]:
-    """Returns the names of a file's animations; one without a name is called by its number."""
+    """Returns the names of a file's animations; the name of an unnamed one is its number."""
     return _names(GltfFile.read(path).objects("animations"))
 
 
 def read_gltf(path: Path, chosen: str | None) -> Bones:
-    """Reads the animation of this name, or the only one; a file without any holds one frame, its pose."""
+    """Reads the animation with this name, or the only one; a file without animations has one frame, its pose."""
     file = GltfFile.read(path)
     try:
         return _Scene(file).bones(_animation(file, chosen))
@@ -67,7 +67,7 @@ def _animation(file: GltfFile, chosen: str | None) -> Json:
 
 
 class _Scene:
-    """The nodes of a file, parents first, and what hangs on them."""
+    """The nodes of a file, parents first, with their meshes and skins."""
 
     def __init__(self, file: GltfFile) -> None:
         self.file = file
@@ -84,7 +84,7 @@ class _Scene:
 
     @staticmethod
     def _local(node: Json) -> tuple[Array, Array, Array]:
-        """A node's translation, rotation (w first) and scale."""
+        """Returns a node's translation, rotation (w first) and scale."""
         if "matrix" in node:
             matrix = np.array(node["matrix"], float).reshape(4, 4).T
             place, turn = matrices_to_poses(matrix)
@@ -94,7 +94,7 @@ class _Scene:
         return np.array(place, float), quat_normalize(turn), np.array(scale, float)
 
     def bones(self, animation: Json) -> Bones:
-        """The skeleton that an animation moves, over the animation's frames."""
+        """Returns the skeleton in the frames of an animation."""
         channels = list(self._channels(animation))
         joints, roles = self._joints({node for node, _, _ in channels})
         times = np.unique(np.concatenate([keys[0] for _, _, keys in channels] or [np.zeros(1)]))
@@ -125,12 +125,12 @@ class _Scene:
         )
 
     def _channels(self, animation: Json) -> Iterator[tuple[int, str, tuple[Array, Array, str]]]:
-        """Each moved node, what of it moves, and the keys: times, values and how to go from one to the next."""
+        """Yields each animated node, the animated property, and the keys: times, values and interpolation."""
         samplers = animation.get("samplers", [])
         for channel in animation.get("channels", []):
             node, path = channel["target"].get("node"), channel["target"]["path"]
             if node is None or path not in _PATHS:
-                continue  # a morph target, or something that an extension moves
+                continue  # a morph target, or a property of an extension
             sampler = samplers[channel["sampler"]]
             times, values = self.file.array(sampler["input"])[:, 0], self.file.array(sampler["output"])
             kind = sampler.get("interpolation", "LINEAR")
@@ -139,7 +139,7 @@ class _Scene:
             yield node, path, (times, values, kind)
 
     def _joints(self, moved: set[int]) -> tuple[list[int], Mapping[str, int]]:
-        """The nodes of the figure, parents first, with a single root; and roles that the file names."""
+        """Returns the nodes of the figure, parents first, with a single root, and the roles declared in the file."""
         roles, humanoid_alone = self._humanoid()
         skins = [set(map(int, skin["joints"])) for skin in self.file.objects("skins")]
         if humanoid_alone:
@@ -162,7 +162,7 @@ class _Scene:
         return self.tree.figure(joints), roles
 
     def _humanoid(self) -> tuple[Mapping[str, int], bool]:
-        """Nodes by role as VRM names them, and whether the file is an animation that has no other joints."""
+        """Returns the nodes by role of a VRM file, and whether the file is a VRM animation, without other joints."""
         extensions = self.file.document.get("extensions", {})
         old = extensions.get("VRM", {}).get("humanoid", {}).get("humanBones", [])
         found = {each["bone"]: each["node"] for each in old if "node" in each}
@@ -173,7 +173,7 @@ class _Scene:
         return roles, "VRMC_vrm_animation" in extensions and not self.file.objects("skins")
 
     def _rest(self, joints: Sequence[int]) -> tuple[Array, Array]:
-        """World positions and rotations in the bind pose; of joints without one, as the nodes stand to those above."""
+        """Returns world positions and rotations in the bind pose; joints without one keep their local transforms."""
         positions, rotations = compose(self.tree, *self.local)
         bound: dict[int, tuple[Array, Array]] = {}
         for skin in self.file.objects("skins"):
@@ -182,10 +182,10 @@ class _Scene:
         return rest_pose(self.tree, joints, bound, positions, rotations)
 
     def _bind_pose(self, skin: Json, positions: Array, rotations: Array) -> dict[int, tuple[Array, Array]]:
-        """The pose in which a skin was put on its joints, in the world.
+        """Returns the bind pose of a skin in the world.
 
-        The matrices give it in the space of the mesh. Where that lies in the world is in no file: at the joints' root,
-        or at the origin, whichever gives the bones the lengths that they have and turns the root the least.
+        The file's matrices are relative to the mesh, whose transform in the world is not specified. It is that of the
+        joints' root or the identity, whichever reproduces the bone lengths with the smaller rotation of the root.
         """
         inverse = self.file.array(skin["inverseBindMatrices"]).reshape(-1, 4, 4).transpose(0, 2, 1)
         joints: list[int] = skin["joints"]
@@ -214,7 +214,7 @@ class _Scene:
         return {joint: (where[k], turns[k]) for k, joint in enumerate(joints)}
 
     def _matrix(self, node: int) -> Array:
-        """The matrix that takes a node's space into the world's."""
+        """Returns the matrix from a node's space to the world."""
         matrix = np.eye(4)
         for each in reversed(self.tree.line(node)):
             place, turn, scale = (values[each] for values in self.local)
@@ -225,7 +225,7 @@ class _Scene:
 
 
 def _sampled(keys: tuple[Array, Array, str], path: str, at: Array) -> Array:
-    """Values at times ``(T,)``: held before the first key and after the last; quaternions w first."""
+    """Returns values at times ``(T,)``, constant before the first key and after the last; quaternions are w first."""
     times, values, kind = keys
     cubic = kind == "CUBICSPLINE"
     values = np.roll(values, 1, axis=-1) if path == "rotation" else values

@@ -1,4 +1,4 @@
-"""The nodes of a scene that are a figure, joints below a single root, and their pose at rest; numpy alone."""
+"""The nodes of a scene that form a figure with a single root, and their rest pose. Needs numpy alone."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from moglow.maths.rotations import Array, quat_conjugate, quat_multiply, quat_ro
 
 @dataclass(frozen=True)
 class NodeTree:
-    """The parents of nodes, −1 above the topmost ones, and the nodes in an order with parents first."""
+    """The parents of nodes (−1 for top nodes), and an order of the nodes with parents first."""
 
     above: Sequence[int]
     order: Sequence[int]
@@ -36,18 +36,18 @@ class NodeTree:
         return cls(above, order)
 
     def line(self, node: int) -> list[int]:
-        """Returns a node and all above it."""
+        """Returns a node and its ancestors."""
         line = [node]
         while self.above[line[-1]] >= 0:
             line.append(self.above[line[-1]])
         return line
 
     def nearest(self, node: int, among: Collection[int]) -> int | None:
-        """Returns the nearest of some nodes above this one."""
+        """Returns the nearest ancestor of a node that is in ``among``, or None."""
         return next((above for above in self.line(node)[1:] if above in among), None)
 
     def between(self, joints: Iterable[int]) -> set[int]:
-        """Returns joints and all nodes that lie between two of them."""
+        """Returns joints and all nodes between two of them."""
         joints = set(joints)
         found = set(joints)
         for joint in joints:
@@ -59,8 +59,8 @@ class NodeTree:
     def figure(self, joints: Iterable[int]) -> list[int]:
         """Returns joints as a tree with one root, parents first.
 
-        Several roots are joined by the nearest node above all of them; where there is none, the root with the most
-        joints below it stays, with these.
+        Several roots are joined by their nearest common ancestor. If there is none, only the root with the most
+        descendants is kept.
         """
         joints = set(joints)
         tops = [joint for joint in joints if self.nearest(joint, joints) is None]
@@ -85,10 +85,10 @@ def rest_pose(
     positions: Array,
     rotations: Array,
 ) -> tuple[Array, Array]:
-    """Returns world positions ``(J, 3)`` and rotations ``(J, 4)`` of joints at rest.
+    """Returns the world positions ``(J, 3)`` and rotations ``(J, 4)`` of joints at rest.
 
-    ``bound`` gives those that a skin holds. The others stand to the joint above them as they do where the nodes are by
-    default, at ``positions`` ``(N, 3)`` and ``rotations`` ``(N, 4)``.
+    ``bound`` has those of a skin's bind pose. The transforms of other joints relative to their parent are those of the
+    nodes at ``positions`` ``(N, 3)`` and ``rotations`` ``(N, 4)``.
     """
     found = dict(bound)
     for joint in joints:

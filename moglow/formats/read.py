@@ -1,7 +1,7 @@
-"""Motion files of every format that is read, behind one function; the suffix and the first bytes choose the format.
+"""Reads motion files of all formats with one function; suffix and first bytes determine the format.
 
-Adding a format is a function that returns `Bones` and a line in `FORMATS`. Libraries that a format needs are imported
-inside its functions, so that the other formats work without them.
+To add a format, write a function that returns `Bones` and add a line to `FORMATS`. Libraries of a format are imported
+inside its functions, so that other formats work without them.
 """
 
 import contextlib
@@ -22,25 +22,25 @@ from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import Frames
 
 _NONE: Mapping[str, str] = MappingProxyType({})
-_HEAD = 64  # bytes that tell formats apart
+_HEAD = 64  # bytes that distinguish the formats
 
 
 def _single(path: Path) -> tuple[str, ...]:
-    """A file of one clip, which needs no name."""
+    """Returns the names of the clips in a file of one clip, which needs no name."""
     return ("",)
 
 
 @dataclass(frozen=True)
 class Format:
-    """How files of one format are recognised and read."""
+    """The functions that recognise and read the files of a format."""
 
     suffixes: tuple[str, ...]
     read: Callable[[Path, str | None], Bones]
-    """Reads the clip of this name, or the only one."""
+    """Reads the clip with this name, or the only one."""
     clips: Callable[[Path], tuple[str, ...]] = _single
     """Returns the names of the clips in a file."""
     starts: tuple[bytes, ...] = ()
-    """How files of the format begin."""
+    """The first bytes of the format's files."""
 
 
 FORMATS: tuple[Format, ...] = (
@@ -51,9 +51,9 @@ FORMATS: tuple[Format, ...] = (
     Format((".asf",), read_asf),
 )
 SUFFIXES = (".bvh", *(suffix for each in FORMATS for suffix in each.suffixes))
-"""Of files that `read_motion` reads."""
+"""Suffixes of the files that `read_motion` reads."""
 MOTIONS = tuple(suffix for suffix in SUFFIXES if suffix != ".asf")
-"""Of files that contain motion; an .asf is only the skeleton of an .amc."""
+"""Suffixes of files with motion; .asf files have only the skeleton of an .amc."""
 
 
 def read_motion(
@@ -66,9 +66,9 @@ def read_motion(
 ) -> Clip:
     """Reads a motion file of any format.
 
-    A file with several clips is read with the name of one behind ``#``: ``pack.glb#Walk``. ``unit``, ``up`` and
-    ``overrides`` are those of `read_bvh`; other formats declare unit and axes. With ``pose_only`` a file serves for its
-    skeleton: any of its clips will do, and it need not have one.
+    In a file with several clips, ``#`` selects one by name, as in ``pack.glb#Walk``. ``unit``, ``up`` and ``overrides``
+    are those of `read_bvh`; other formats declare unit and axes. With ``pose_only`` only the skeleton is needed: any
+    clip of the file is read, and a file without clips is accepted.
     """
     motion = open_motion(path, unit=unit, up=up, overrides=overrides, pose_only=pose_only)
     return motion if isinstance(motion, Clip) else motion[:]
@@ -86,7 +86,7 @@ def open_motion(
     file, chosen = split_name(path)
     form = format_of(file)
     if form is None:
-        from moglow.bvh.read import open_bvh  # takes a tenth of a second to import
+        from moglow.bvh.read import open_bvh  # the import takes 0.1 s
 
         return open_bvh(path, unit=unit, up=up, overrides=overrides)
     try:
@@ -114,7 +114,7 @@ def _read(form: Format, file: Path, chosen: str | None, pose_only: bool) -> Bone
 def clips_in(path: Path) -> list[Path]:
     """Returns a file, or ``file#name`` for each of its clips if it has several.
 
-    A file that cannot be read counts as one clip: reading it raises the error.
+    A file that cannot be read is returned as one clip; `read_motion` raises the error.
     """
     form = format_of(path)
     if form is None:
@@ -127,7 +127,7 @@ def clips_in(path: Path) -> list[Path]:
 
 
 def split_name(path: str | Path) -> tuple[Path, str | None]:
-    """Returns the file and the name of the clip in ``pack.glb#Walk``; a file whose own name has a # stays whole.
+    """Returns the file and the name of the clip in ``pack.glb#Walk``; an existing file may contain # in its name.
 
     >>> file, name = split_name("pack.glb#Walk")
     >>> file.name, name
@@ -141,7 +141,7 @@ def split_name(path: str | Path) -> tuple[Path, str | None]:
 
 
 def format_of(path: Path) -> Format | None:
-    """Returns the format of a file by its first bytes, else by its suffix; None stands for BVH."""
+    """Returns the format of a file, by its first bytes or its suffix; None is BVH."""
     head = b""
     if path.is_file():  # looking into a pipe would take its beginning away, or wait for ever
         with contextlib.suppress(OSError), open(path, "rb") as file:

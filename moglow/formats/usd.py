@@ -1,4 +1,4 @@
-"""A clip as a USD file: a UsdSkel skeleton, its animation and a skinned body; needs `pxr`, which usd-core installs."""
+"""Writes a clip as a USD file: UsdSkel skeleton, animation and skinned body. Needs `pxr` of usd-core."""
 
 import os
 import tempfile
@@ -13,11 +13,11 @@ from moglow.maths.rotations import Array, quat_continuous, quat_normalize
 from moglow.motion.capsule_body import capsule_body
 from moglow.motion.clip import Clip
 
-_EARLIEST = 315619200  # seconds; the second day of 1980, when time begins in packages
+_EARLIEST = 315619200  # seconds; the second day of 1980, near the earliest time in a package
 
 
 def write_usd(clip: Clip, path: str | Path) -> None:
-    """Writes `clip` to ``path`` (.usda, .usdc or .usdz): metres, Y up, a time code a frame."""
+    """Writes `clip` to ``path`` (.usda, .usdc or .usdz), in metres, Y up, one time code per frame."""
     from pxr import UsdUtils
 
     with tempfile.TemporaryDirectory() as folder:
@@ -28,7 +28,7 @@ def write_usd(clip: Clip, path: str | Path) -> None:
             packed = whole.with_suffix(".usdz")
             os.utime(
                 whole, (_EARLIEST, _EARLIEST)
-            )  # the package contains it, and the same clip gives the same bytes
+            )  # the package contains the time; a constant one makes the bytes reproducible
             if not UsdUtils.CreateNewUsdzPackage(str(whole), str(packed)):
                 raise ExportError(f"{path}: the package could not be made; write .usdc instead")
             whole = packed
@@ -74,7 +74,7 @@ def _stage(clip: Clip, path: Path) -> None:
 
 
 def _add_body(clip: Clip, stage: Any, skeleton: Any) -> None:
-    """The capsule body in the bind pose; each point hangs on one joint alone."""
+    """Adds the capsule body in the bind pose; each point is bound to one joint."""
     from pxr import Gf, Sdf, UsdGeom, UsdSkel, Vt
 
     body = capsule_body(clip.skeleton)
@@ -98,7 +98,7 @@ def _add_body(clip: Clip, stage: Any, skeleton: Any) -> None:
 
 
 def _joint_paths(clip: Clip) -> list[str]:
-    """Each joint's path from the root, of names that USD allows, no two the same."""
+    """Returns each joint's path from the root, of unique names that USD permits."""
     paths: list[str] = []
     for name, parent in zip(clip.skeleton.names, clip.skeleton.parents, strict=True):
         plain = f"{paths[parent]}/{_identifier(name)}" if parent >= 0 else _identifier(name)
@@ -110,7 +110,7 @@ def _joint_paths(clip: Clip) -> list[str]:
 
 
 def _identifier(name: str) -> str:
-    """A name as USD wants it: letters, digits and underscores, no digit first."""
+    """Returns a name that USD permits: letters, digits and underscores, not starting with a digit."""
     plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name)
     return f"_{plain}" if not plain or plain[0].isdigit() else plain
 
@@ -122,6 +122,6 @@ def _matrices(rows: Array) -> Any:
 
 
 def _extent(clip: Clip) -> tuple[list[float], list[float]]:
-    """The corners of the space that the joints pass through, with room for the body."""
+    """Returns the corners of the bounding box of all joints and frames, with a margin for the body."""
     places = clip.world()[0].reshape(-1, 3)
     return (places.min(0) - 0.3).tolist(), (places.max(0) + 0.3).tolist()

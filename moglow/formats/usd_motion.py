@@ -1,4 +1,4 @@
-"""Motion from a USD file: a UsdSkel skeleton and its animation; needs `pxr`, which usd-core installs."""
+"""Motion from a USD file: a UsdSkel skeleton and its animation. Needs `pxr` of usd-core."""
 
 import re
 from pathlib import Path
@@ -10,20 +10,20 @@ from moglow.errors import MotionFileError
 from moglow.formats.bones import Bones, matrices_to_poses, rate_of
 from moglow.maths.rotations import Array
 
-_MOST = 5e7  # poses; more come of damaged times
+_MOST = 5e7  # poses; with more, the times are damaged
 
 
 def usd_clips(path: Path) -> tuple[str, ...]:
-    """Returns the names of the animations that skeletons of the file play."""
+    """Returns the names of the animations of the file's skeletons."""
     stage = _open(path)
     return tuple(_moving(_skeletons(path, stage)))
 
 
 def read_usd(path: Path, chosen: str | None) -> Bones:
-    """Reads the skeleton that plays the animation of this name, or the only one; without any, a pose as one frame."""
+    """Reads the animation with this name, or the only one; a file without animations has one frame, its pose."""
     from pxr import Usd, UsdGeom
 
-    stage = _open(path)  # what is found in it lives as long as it
+    stage = _open(path)  # prims are valid only as long as their stage
     skeletons = _skeletons(path, stage)
     moving = _moving(skeletons)
     names = ", ".join(list(moving)[:12]) or "none"
@@ -51,7 +51,7 @@ def read_usd(path: Path, chosen: str | None) -> Bones:
     rest = _columns(query.GetJointWorldBindTransforms())
     if rest.shape != poses[0].shape or np.abs(np.linalg.det(rest[:, :3, :3])).min() < 1e-12:
         rest = world[0] @ _columns(query.ComputeJointSkelTransforms(Usd.TimeCode.Default(), True))
-    if sum(parent < 0 for parent in parents) != 1:  # a root above all, where the skeleton stands
+    if sum(parent < 0 for parent in parents) != 1:  # an additional root at the skeleton's transform
         parents = [-1, *(parent + 1 for parent in parents)]
         joints = [query.GetPrim().GetName(), *joints]
         poses, rest = np.concatenate([world[:, None], poses], 1), np.concatenate([world[:1], rest])
@@ -87,7 +87,7 @@ def _open(path: Path) -> Any:
 
 
 def _skeletons(path: Path, stage: Any) -> list[Any]:
-    """What is known of each skeleton with joints."""
+    """Returns the skeleton query of each skeleton with joints."""
     from pxr import Usd, UsdSkel
 
     cache = UsdSkel.Cache()
@@ -104,7 +104,7 @@ def _skeletons(path: Path, stage: Any) -> list[Any]:
 
 
 def _moving(skeletons: list[Any]) -> dict[str, Any]:
-    """Skeletons by the name of the animation that each plays; by their own path where two have the same."""
+    """Returns skeletons by the name of their animation, or by their own path if two have the same."""
     found: dict[str, Any] = {}
     for query in skeletons:
         animation = query.GetAnimQuery()
@@ -115,7 +115,7 @@ def _moving(skeletons: list[Any]) -> dict[str, Any]:
 
 
 def _times(path: Path, query: Any, per_second: float) -> tuple[bool, Array, float]:
-    """Whether the skeleton moves, the time codes of its frames, and the frames a second."""
+    """Returns whether the skeleton is animated, the time codes of its frames, and the frame rate."""
     animation = query.GetAnimQuery()
     samples = np.array(animation.GetJointTransformTimeSamples() if animation else [], float)
     if not len(samples):
@@ -128,5 +128,5 @@ def _times(path: Path, query: Any, per_second: float) -> tuple[bool, Array, floa
 
 
 def _columns(matrices: Any) -> Array:
-    """Matrices ``(..., 4, 4)`` that act on columns; USD's act on rows."""
+    """Returns matrices ``(..., 4, 4)`` that act on columns, given USD's, which act on rows."""
     return np.swapaxes(np.array(matrices, float), -1, -2)

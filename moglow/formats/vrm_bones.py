@@ -1,4 +1,4 @@
-"""The bones of the VRM humanoid, and the roles that they play in our anatomy."""
+"""The bones of the VRM humanoid and their roles."""
 
 from types import MappingProxyType
 
@@ -20,14 +20,14 @@ ROLE_OF = MappingProxyType(
     _MIDDLE
     | {f"{side}{part}": f"{side}_{role}" for side in ("left", "right") for part, role in _SIDED.items()}
 )
-"""Our role by VRM bone: ``leftUpperLeg`` is ``left_thigh``."""
+"""The role of each VRM bone, such as ``left_thigh`` of ``leftUpperLeg``."""
 
 REQUIRED = (
     "hips", "spine", "head",
     *(f"{side}{part}" for side in ("left", "right")
       for part in ("UpperLeg", "LowerLeg", "Foot", "UpperArm", "LowerArm", "Hand")),
 )  # fmt: skip
-"""The bones that every VRM humanoid has."""
+"""The required bones of a VRM humanoid."""
 
 
 def humanoid(skeleton: Skeleton) -> tuple[tuple[str, ...], tuple[int, ...], tuple[int, ...]]:
@@ -50,5 +50,7 @@ def humanoid(skeleton: Skeleton) -> tuple[tuple[str, ...], tuple[int, ...], tupl
             above = skeleton.parents[above]
         parents.append(picked.index(above) if above >= 0 else -1)
     if parents.count(-1) != 1 or bones[0] != "hips":
-        raise SkeletonError("bones of a VRM avatar hang on its hips; name roles in a map file", setting="map")
+        raise SkeletonError(
+            "all bones of a VRM avatar must be below its hips; name roles in a map file", setting="map"
+        )
     return tuple(bones), tuple(picked), tuple(parents)

@@ -1,7 +1,7 @@
-"""A clip as a VRM animation, which any VRM avatar plays; numpy and json alone.
+"""Writes a clip as a VRM animation for any VRM avatar. Needs numpy alone.
 
-The file is a binary glTF whose nodes are the bones of the VRM humanoid, at rest in a T-pose that faces +Z, as the
-extension VRMC_vrm_animation wants them. Bones turn, and the hips move.
+The file is a binary glTF whose nodes are the bones of the VRM humanoid. As the extension VRMC_vrm_animation requires,
+the rest pose is a T-pose that faces +Z, bones are rotated, and only the hips are translated.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ def write_vrma(clip: Clip, path: str | Path) -> None:
 
 
 def _nodes(clip: Clip, bones: Sequence[str], picked: Sequence[int], parents: Sequence[int]) -> list[Json]:
-    """The bones in the T-pose."""
+    """Returns the bones in the T-pose."""
     skeleton = clip.skeleton
     turns = canonical_rotations(skeleton, clip)
     places = np.zeros((len(skeleton), 3))

@@ -1,5 +1,7 @@
-"""What figures stand on: `surface` is the ground's interface, `shapes` slopes, stairs and rough ground, `height_map` a
-picture and `mesh` triangles; `reading` makes one of a text such as ``stairs:rise=0.17``.
+"""The ground below figures.
 
-`png`, `obj` and `glb` read the files, and `treads` finds the level stretches along a path.
+`surface` has the interface `Ground`, `shapes` slopes, stairs and rough ground, `height_map` ground from a picture and
+`mesh` ground from triangles; `reading` parses a text such as ``stairs:rise=0.17``.
+
+`png`, `obj` and `glb` read files, and `treads` adapts a path to slopes and stairs.
 """

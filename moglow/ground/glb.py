@@ -1,4 +1,4 @@
-"""Reads the triangles of a binary glTF file, all its meshes where its nodes put them. Needs numpy alone."""
+"""Reads the triangles of a binary glTF file, with the transforms of its nodes. Needs numpy alone."""
 
 import struct
 from collections.abc import Iterator, Mapping
@@ -19,13 +19,15 @@ TRIANGLES = 4
 
 
 def read_glb_mesh(file: str | Path) -> tuple[Array, NDArray[np.int64]]:
-    """Vertices ``(V, 3)`` in metres and triangles ``(F, 3)``; skins and animations are left out."""
+    """Returns the vertices ``(V, 3)`` in metres and triangles ``(F, 3)``; skins and animations are ignored."""
     try:
         document, binary = _parts(read_bytes(file, LARGEST), file)
         placed = list(_placed(document, file))
         meshes = [_mesh(document, binary, mesh, matrix, file) for mesh, matrix in placed]
     except (AttributeError, LookupError, TypeError, ValueError, OverflowError, struct.error) as error:
-        raise FileFormatError(f"{file}: is no whole binary glTF file ({error}); export it again") from error
+        raise FileFormatError(
+            f"{file}: is no complete binary glTF file ({error}); export it again"
+        ) from error
     parts = [part for mesh in meshes for part in mesh]
     if not parts:
         raise FileFormatError(f"{file}: holds no triangle; export the ground as a mesh")
@@ -55,7 +57,7 @@ def _parts(data: bytes, file: str | Path) -> tuple[Mapping[str, Any], bytes]:
 
 
 def _placed(document: Mapping[str, Any], file: str | Path) -> Iterator[tuple[int, Array]]:
-    """Each mesh with the matrix ``(4, 4)`` of the node that shows it."""
+    """Yields the number of each node's mesh and the node's matrix ``(4, 4)``."""
     nodes = document.get("nodes", [])
     scenes = document.get("scenes", [])
     roots = scenes[document.get("scene", 0)]["nodes"] if scenes else range(len(nodes))
@@ -69,7 +71,7 @@ def _placed(document: Mapping[str, Any], file: str | Path) -> Iterator[tuple[int
         if "mesh" in node:
             yield int(node["mesh"]), matrix
         waiting += [(int(child), matrix) for child in node.get("children", [])]
-    raise FileFormatError(f"{file}: its nodes go round in a circle; export it again")
+    raise FileFormatError(f"{file}: its nodes form a cycle; export it again")
 
 
 def _matrix(node: Mapping[str, Any]) -> Array:

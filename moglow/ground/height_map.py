@@ -1,4 +1,4 @@
-"""Ground from a picture: bright is high. Needs numpy alone."""
+"""Ground from a picture whose bright pixels are high. Needs numpy alone."""
 
 from dataclasses import dataclass, field
 
@@ -11,9 +11,10 @@ from moglow.maths.signals import Flags
 
 @dataclass(frozen=True, eq=False)
 class HeightMap(Ground):
-    """Heights ``(rows, columns)`` over an area ``size`` metres wide, as a map whose top is towards +Z and left +X.
+    """Heights ``(rows, columns)`` over an area ``size`` metres wide.
 
-    Its middle is at (x, z). Between pixels heights are linear.
+    The centre is at (x, z), the top row towards +Z and the left column towards +X. Heights between pixels are
+    interpolated linearly.
     """
 
     values: Array

@@ -1,4 +1,4 @@
-"""Ground from triangles: at each place the highest one that lies there. Needs numpy alone."""
+"""Ground from triangles: the height of a place is that of the highest triangle there. Needs numpy alone."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,14 +12,14 @@ from moglow.maths.rotations import Array
 from moglow.maths.signals import Flags
 
 STEEP = 1e-9
-"""Square metres that a triangle covers from above at least; less is a wall."""
+"""Least area in square metres of a triangle's projection on the ground; smaller ones are walls."""
 CHUNK = 4096
-"""Places that are looked up at once."""
+"""Number of places that are looked up at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class MeshGround(Ground):
-    """Triangles ``faces`` ``(F, 3)`` between ``vertices`` ``(V, 3)``; what is higher than ``below`` is left out."""
+    """Triangles ``faces`` ``(F, 3)`` between ``vertices`` ``(V, 3)``; those higher than ``below`` are ignored."""
 
     vertices: Array
     faces: NDArray[np.int64]
@@ -50,7 +50,7 @@ class MeshGround(Ground):
         return np.asarray(~np.isnan(self._highest(x.ravel(), z.ravel()))).reshape(x.shape)
 
     def surface(self, low: Array, high: Array) -> Surface:
-        """The triangles that reach into the area."""
+        """Returns the triangles that intersect the area."""
         corners = self.vertices[self.faces][..., [0, 2]]
         inside = ((corners.max(1) >= low) & (corners.min(1) <= high)).all(-1)
         inside &= self.vertices[self.faces][..., 1].min(1) < self.below
@@ -59,7 +59,7 @@ class MeshGround(Ground):
 
     @cached_property
     def _corners(self) -> Array:
-        """The corners ``(F, 3, 3)`` of the triangles that are no wall, nor too high."""
+        """Returns the corners ``(F, 3, 3)`` of the triangles that are neither walls nor too high."""
         corners = self.vertices[self.faces]
         a, b, c = np.moveaxis(corners[..., [0, 2]], 1, 0)
         area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
@@ -68,7 +68,7 @@ class MeshGround(Ground):
 
     @cached_property
     def _cells(self) -> tuple[Array, float, NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-        """A grid over the triangles: its corner, cell and shape, and the triangles of each cell, one after another."""
+        """Returns a grid over the triangles: corner, cell size, shape, and the triangles of all cells in order."""
         flat = self._corners[..., [0, 2]]
         low, high = flat.min((0, 1)), flat.max((0, 1))
         extent = np.maximum(high - low, 1e-6)
@@ -87,7 +87,7 @@ class MeshGround(Ground):
         return low, cell, shape, starts, face[order]
 
     def _highest(self, x: Array, z: Array) -> Array:
-        """The height of the highest triangle at each place ``(N,)``; not a number where there is none."""
+        """Returns the height of the highest triangle at each place ``(N,)``, or NaN."""
         out = np.full(len(x), np.nan)
         for start in range(0, len(x), CHUNK):
             part = slice(start, start + CHUNK)
@@ -115,7 +115,7 @@ class MeshGround(Ground):
         return np.where(np.isinf(out), np.nan, out)
 
     def _nearest(self, x: Array, z: Array) -> Array:
-        """The height of the nearest corner of a triangle ``(N,)``."""
+        """Returns the heights ``(N,)`` of the nearest corners of triangles."""
         corners = self._corners.reshape(-1, 3)
         out = np.empty(len(x))
         for k, (px, pz) in enumerate(zip(x, z, strict=True)):

@@ -1,4 +1,4 @@
-"""Reads the triangles of a Wavefront OBJ file: vertices and faces, nothing else. Needs numpy alone."""
+"""Reads the vertices and faces of a Wavefront OBJ file. Needs numpy alone."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +13,7 @@ from moglow.maths.rotations import Array
 
 
 def read_obj(file: str | Path) -> tuple[Array, NDArray[np.int64]]:
-    """Vertices ``(V, 3)`` and triangles ``(F, 3)``; faces of more corners are cut into triangles."""
+    """Returns the vertices ``(V, 3)`` and triangles ``(F, 3)``; faces with more corners are split into triangles."""
     text = read_bytes(file, LARGEST).decode("utf-8", "replace")
     vertices: list[list[float]] = []
     faces: list[tuple[int, int, int]] = []
@@ -39,7 +39,7 @@ def read_obj(file: str | Path) -> tuple[Array, NDArray[np.int64]]:
 
 
 def _corner(word: str, count: int) -> int:
-    """The number, from 0, of a vertex named from 1, or from the end with a negative number."""
+    """Returns the vertex's index from 0; OBJ counts from 1, and from the end with negative numbers."""
     number = read_whole_number(word.partition("/")[0]) or 0
     place = number - 1 if number > 0 else count + number
     if number == 0 or not 0 <= place < count:

@@ -1,4 +1,4 @@
-"""Reads the grey values of a PNG picture with the standard library and numpy: for height maps."""
+"""Reads the grey values of a PNG picture, for height maps. Needs numpy alone."""
 
 import struct
 import zlib
@@ -14,9 +14,9 @@ from moglow.maths.rotations import Array
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""Numbers of a pixel by the colour type: grey, RGB, palette, grey and alpha, RGBA."""
+"""Values per pixel by colour type: grey, RGB, palette, grey and alpha, RGBA."""
 LARGEST = 8192
-"""Pixels along a side."""
+"""Largest accepted number of pixels along a side."""
 LARGEST_FILE = 600_000_000
 """Bytes; those of the largest picture, unpacked."""
 Bytes: TypeAlias = NDArray[np.uint8]
@@ -24,7 +24,7 @@ LUMA = np.array([0.2126, 0.7152, 0.0722])
 
 
 def read_grey(file: str | Path) -> Array:
-    """Grey values ``(rows, columns)`` from 0 to 1; colours count by their brightness, alpha does not."""
+    """Returns grey values ``(rows, columns)`` from 0 to 1: the brightness of colours, without alpha."""
     data = read_bytes(file, LARGEST_FILE)
     if not data.startswith(SIGNATURE):
         raise FileFormatError(f"{file}: is no PNG picture; save the height map as a .png")
@@ -78,14 +78,17 @@ def _chunks(data: bytes, file: str | Path) -> list[tuple[bytes, bytes]]:
 
 
 def _unfiltered(raw: bytes, height: int, stride: int, step: int, file: str | Path) -> Bytes:
-    """The bytes ``(height, stride)`` of the rows: each was stored as its difference from what is left or above."""
+    """Returns the bytes ``(height, stride)`` of the rows, without the filters of the PNG format.
+
+    A filter stores each byte as the difference from the byte on the left, the one above, or a prediction from both.
+    """
     rows = np.frombuffer(raw[: (stride + 1) * height], np.uint8).reshape(height, stride + 1)
     out = np.zeros((height, stride), np.uint8)
     above = np.zeros(stride, np.uint8)
     for number, (kind, row) in enumerate(zip(rows[:, 0], rows[:, 1:], strict=True)):
         if kind == 0:
             done = row
-        elif kind == 1:  # the sum of what is left, of each byte of a pixel by itself
+        elif kind == 1:  # cumulative sums, for each byte of a pixel separately
             padded = np.pad(row, (0, -stride % step)).reshape(-1, step)
             done = np.cumsum(padded, axis=0, dtype=np.uint8).reshape(-1)[:stride]
         elif kind == 2:
@@ -99,7 +102,7 @@ def _unfiltered(raw: bytes, height: int, stride: int, step: int, file: str | Pat
 
 
 def _one_by_one(kind: int, row: bytes, above: bytes, step: int) -> bytes:
-    """A row whose bytes depend on the one to the left: filter 3, of the average, and 4, of Paeth's choice."""
+    """Returns a row whose bytes are decoded one after another: filter 3 (average) and filter 4 (Paeth)."""
     out = bytearray(len(row))
     for i, value in enumerate(row):
         left, up = (out[i - step] if i >= step else 0), above[i]

@@ -1,4 +1,4 @@
-"""Grounds by their text: ``stairs:rise=0.17,run=0.29``, ``slope:angle=10``, or a file and its numbers.
+"""Parses the text of a ground: ``stairs:rise=0.17,run=0.29``, ``slope:angle=10``, or a file and its parameters.
 
 A file is a picture (``height.png:size=10,high=1.5``) or a mesh (``mesh.obj``, ``mesh.glb``). Needs numpy alone.
 """
@@ -31,7 +31,7 @@ SHAPES: Mapping[str, type[Flat | Slope | Stairs | Rough]] = {
 
 
 def read_ground(text: str | Ground) -> Ground:
-    """Returns the ground that a text names.
+    """Returns the ground that a text describes.
 
     >>> read_ground("stairs:rise=0.2,run=0.3,steps=4")
     Stairs(rise=0.2, run=0.3, steps=4.0, start=1.5, heading=0.0, name='stairs:rise=0.2,run=0.3,steps=4')
@@ -62,7 +62,7 @@ def read_ground(text: str | Ground) -> Ground:
 
 
 def _parts(text: str) -> tuple[str, dict[str, float]]:
-    """The name before the numbers, and the numbers; a colon may be part of a file's name, as on Windows."""
+    """Returns the name and the parameters; the name of a file may contain a colon, as on Windows."""
     name, colon, rest = text.rpartition(":")
     if not colon or (rest and "=" not in rest):
         return text.strip(), {}
@@ -119,4 +119,4 @@ FILES: Mapping[str, tuple[Callable[[str, str, Mapping[str, float], bytes], Groun
     ".obj": (_read_mesh, MESH),
     ".glb": (_read_mesh, MESH),
 }
-"""The reader of each kind of file, and the numbers that may follow its name."""
+"""The reader of each kind of file, and its parameters."""

@@ -1,7 +1,7 @@
-"""Grounds by a few numbers: flat, a slope, stairs, rough ground. Needs numpy alone.
+"""Parametric grounds: flat, a slope, stairs, rough ground. Needs numpy alone.
 
-They begin ``start`` metres ahead of the origin, along ``heading`` (degrees, 0 along +Z, left positive), and are flat
-before.
+They begin ``start`` metres from the origin in the direction ``heading`` (degrees, 0 along +Z, left positive). The
+ground before is flat.
 """
 
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Flat(Ground):
 
 @dataclass(frozen=True)
 class Slope(Ground):
-    """A slope of ``angle`` degrees, up or with a negative angle down, over ``length`` metres; level beyond.
+    """A slope of ``angle`` degrees over ``length`` metres, then level ground; a negative angle leads down.
 
     >>> Slope(angle=45.0, start=1.0, length=2.0).heights(np.zeros(3), np.array([0.0, 2.0, 9.0])).round(3).tolist()
     [0.0, 1.0, 2.0]
@@ -44,7 +44,7 @@ class Slope(Ground):
 
 @dataclass(frozen=True)
 class Stairs(Ground):
-    """So many ``steps`` of a ``rise`` and a ``run``; a negative rise leads down. A landing is beyond the last one.
+    """Stairs of ``steps`` steps with a ``rise`` and a ``run``, then a landing; a negative rise leads down.
 
     >>> stairs = Stairs(rise=0.2, run=0.3, steps=3, start=1.0)
     >>> stairs.heights(np.zeros(4), np.array([0.9, 1.1, 1.4, 9])).round(3).tolist()
@@ -63,7 +63,7 @@ class Stairs(Ground):
         return np.asarray(self.rise * np.clip(np.floor(ahead / self.run + 1e-9) + 1, 0, self.steps))
 
     def surface(self, low: Array, high: Array) -> Surface:
-        """Treads and risers, between the sides of the area."""
+        """Returns treads and risers as wide as the area."""
         corners = np.array([[a, b] for a in (low[0], high[0]) for b in (low[1], high[1])])
         turn = np.radians(self.heading)
         ahead = corners @ np.array([np.sin(turn), np.cos(turn)])
@@ -87,7 +87,7 @@ class Stairs(Ground):
 
 @dataclass(frozen=True)
 class Rough(Ground):
-    """Bumps and hollows of at most ``height`` metres up or down, ``size`` metres wide, of a ``seed``."""
+    """Random bumps and hollows, at most ``height`` metres high or deep and ``size`` metres wide."""
 
     height: float = 0.08
     size: float = 0.8

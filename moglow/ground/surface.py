@@ -1,7 +1,6 @@
-"""Ground: a height for each place. Needs numpy alone.
+"""Ground as a height field, in metres, Y up. Needs numpy alone.
 
-Metres, Y up. A ground may end somewhere; beyond its border it has the height of its nearest point, and `covers` says
-where it is.
+A ground may have a border. Beyond it, the height is that of the nearest point, and `Ground.covers` is False.
 """
 
 from abc import ABC, abstractmethod
@@ -15,40 +14,40 @@ from moglow.maths.rotations import Array
 from moglow.maths.signals import Flags
 
 CELL = 0.05
-"""Metres between the points of a ground that is drawn as a grid …"""
+"""Distance in metres between the points of a grid surface."""
 MOST = 160
-"""… and the most of them along each side."""
+"""Largest number of points along a side of a grid surface."""
 
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """Triangles to be looked at: ``vertices`` ``(V, 3)`` and ``faces`` ``(F, 3)``, anticlockwise from above."""
+    """Triangles for display: ``vertices`` ``(V, 3)`` and ``faces`` ``(F, 3)``, anticlockwise from above."""
 
     vertices: Array
     faces: NDArray[np.int64]
 
 
 class Ground(ABC):
-    """A height at each place (x, z)."""
+    """A height for each place (x, z)."""
 
     name: str = "ground"
-    """The text that makes it."""
+    """The text from which `reading.read_ground` makes the ground."""
 
     @abstractmethod
     def heights(self, x: Array, z: Array) -> Array:
-        """Metres (...) at places x and z (...)."""
+        """Returns the heights ``(...)`` in metres at places ``x`` and ``z`` ``(...)``."""
 
     def covers(self, x: Array, z: Array) -> Flags:
-        """Whether the ground is at places x and z (...); without an end it is everywhere."""
+        """Returns whether the ground covers places ``x`` and ``z`` ``(...)``; always, without a border."""
         return np.ones(np.broadcast_shapes(np.shape(x), np.shape(z)), bool)
 
     def surface(self, low: Array, high: Array) -> Surface:
-        """Triangles of the ground from the corner ``low`` ``(2,)`` to ``high``, (x, z): here a grid."""
+        """Returns triangles of the ground between the corners ``low`` and ``high`` ``(2,)``, (x, z); here of a grid."""
         return grid_surface(*(_sides(low, high)), self)
 
     @property
     def digest(self) -> bytes:
-        """What tells this ground from others of the same name: the content of its file."""
+        """Returns the content of the ground's file, which distinguishes grounds of the same name."""
         return b""
 
 
@@ -58,7 +57,7 @@ def _sides(low: Array, high: Array) -> tuple[Array, Array]:
 
 
 def grid_surface(x: Array, z: Array, ground: Ground) -> Surface:
-    """Two triangles between each four neighbours of the grid over x ``(M,)`` and z ``(N,)``, where the ground is."""
+    """Returns two triangles for each cell of the grid over ``x`` ``(M,)`` and ``z`` ``(N,)`` that the ground covers."""
     across, along = np.meshgrid(x, z)  # (N, M)
     height = ground.heights(across, along)
     vertices = np.stack([across, height, along], axis=-1).reshape(-1, 3)
@@ -71,5 +70,5 @@ def grid_surface(x: Array, z: Array, ground: Ground) -> Surface:
 
 
 def as_json(surface: Surface, digits: int = 3) -> dict[str, Any]:
-    """Plain lists, rounded, for a page."""
+    """Returns rounded plain lists for a web page."""
     return {"vertices": surface.vertices.round(digits).tolist(), "faces": surface.faces.tolist()}

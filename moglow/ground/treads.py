@@ -1,4 +1,4 @@
-"""How a path is walked over a ground: slower where it climbs, and a step a tread on stairs. Needs numpy alone."""
+"""Adapts a path to a ground: slower on slopes, and one step per tread on stairs. Needs numpy alone."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,27 +10,36 @@ from moglow.maths.rotations import Array
 from moglow.maths.signals import Flags, smooth_gaussian
 from moglow.paths.control_path import SMOOTHING, ControlPath
 
-SPACING = 0.01
-"""Metres between the points of a profile."""
-RISER = 0.05
-"""Metres that the ground rises or falls within two points at an edge."""
-DEEPEST = 0.8
-"""Metres: what is level for longer is no tread but a floor."""
-SLOPE = 0.6
-"""Metres over which a slope is measured."""
-EFFORT = 1.0
-"""A slope of 100 % is walked at a half of the speed, one of 50 % at two thirds."""
-RAMP = 0.12
-"""Metres, a Gaussian's deviation, over which steps get shorter where stairs begin."""
-STRETCH = (0.7, 3.0)
-"""How much longer steps of the gait may be than those on the treads."""
+
+@dataclass(frozen=True)
+class TreadSpec:
+    """The parameters of stairs and slopes; lengths in metres."""
+
+    spacing: float = 0.01
+    """Distance between the points of a profile."""
+    riser: float = 0.05
+    """Least difference of height between every second point at an edge."""
+    deepest: float = 0.8
+    """Largest depth of a tread; longer level stretches are floors."""
+    slope: float = 0.6
+    """Distance over which a slope is measured."""
+    effort: float = 1.0
+    """Relative increase of time per slope: a slope of 100 % is walked at half the speed, one of 50 % at two thirds."""
+    ramp: float = 0.12
+    """Standard deviation of the Gaussian that smooths the step length where stairs begin."""
+    stretch: tuple[float, float] = (0.7, 3.0)
+    """Range of the ratio of the gait's step length to that on the treads."""
+
+
+SPEC = TreadSpec()
 
 
 @dataclass(frozen=True, eq=False)
 class Stairway:
-    """A path over a ground, and how many times ``stretch`` ``(T,)`` the gait's steps are as long as those on it.
+    """A path over a ground.
 
-    ``on_treads`` ``(T,)`` says where there are stairs.
+    ``stretch`` ``(T,)`` is the ratio of the gait's step length on a flat floor to that on the path, ``on_treads``
+    ``(T,)`` is True on stairs.
     """
 
     path: ControlPath
@@ -38,44 +47,44 @@ class Stairway:
     on_treads: Flags
 
     def gait(self) -> ControlPath:
-        """The path that a figure on a flat floor walks meanwhile: with longer steps, in the same times."""
+        """Returns the corresponding path on a flat floor: its steps are longer and take the same time."""
         rows = self.path.velocities() * np.stack(
             [self.stretch, self.stretch, np.ones_like(self.stretch)], axis=-1
         )
         return ControlPath.from_velocities(rows, self.path.fps, styles=self.path.styles)
 
 
-def tread_edges(heights: Array) -> Array:
-    """Metres ``(N,)`` along a profile, of points `SPACING` apart, at which it rises or falls by an edge.
+def tread_edges(heights: Array, spec: TreadSpec = SPEC) -> Array:
+    """Returns the distances ``(N,)`` in metres of the edges along a profile with points ``spec.spacing`` apart.
 
     >>> tread_edges(np.repeat([0.0, 0.17, 0.34], 30))
     array([0.3, 0.6])
     """
     change = np.abs(heights[2:] - heights[:-2])
     peaks = np.flatnonzero(
-        (change > RISER) & (change >= np.roll(change, 1)) & (change >= np.roll(change, -1))
+        (change > spec.riser) & (change >= np.roll(change, 1)) & (change >= np.roll(change, -1))
     )
     kept: list[int] = []
     for peak in peaks:
-        if not kept or (peak - kept[-1]) * SPACING > 0.06:
+        if not kept or (peak - kept[-1]) * spec.spacing > 0.06:
             kept.append(int(peak))
-    return SPACING * (np.array(kept, float) + 1)
+    return spec.spacing * (np.array(kept, float) + 1)
 
 
 def over_ground(path: ControlPath, ground: Ground, *, step: float, speed: float) -> Stairway:
-    """The path as it is walked over a ground.
+    """Returns a path, with its times adapted to slopes and stairs.
 
     Args:
         path: the path on a flat floor.
-        ground: what it leads over.
-        step: length of the gait's steps at ``speed``.
-        speed: the pace of the gait on stairs: m/s on a flat floor.
+        ground: the ground below the path.
+        step: length in metres of the gait's steps at ``speed``.
+        speed: speed of the gait used on stairs, in m/s on a flat floor.
     """
     steps = np.linalg.norm(np.diff(path.positions, axis=0), axis=-1)
     arcs = np.concatenate([[0.0], np.cumsum(steps)])
-    if arcs[-1] < SPACING:
+    if arcs[-1] < SPEC.spacing:
         return Stairway(path, np.ones(len(path)), np.zeros(len(path), bool))
-    at = np.arange(0.0, arcs[-1] + SPACING, SPACING)
+    at = np.arange(0.0, arcs[-1] + SPEC.spacing, SPEC.spacing)
     moving = np.concatenate([[True], steps > 1e-9])
     x, z = (np.interp(at, arcs[moving], axis[moving]) for axis in path.positions.T)
     heights = ground.heights(x, z)
@@ -85,7 +94,7 @@ def over_ground(path: ControlPath, ground: Ground, *, step: float, speed: float)
     on_treads = np.interp(arcs, at, treads.astype(float)) > 0.5
     pace = np.linalg.norm(path.velocities()[:, :2], axis=-1)
     slower = np.maximum(
-        1.0, np.where(on_treads, pace * here / speed, 1.0 + EFFORT * np.interp(arcs, at, grade))
+        1.0, np.where(on_treads, pace * here / speed, 1.0 + SPEC.effort * np.interp(arcs, at, grade))
     )
     slower = np.maximum(smooth_gaussian(slower, SMOOTHING * path.fps), 1.0)
     times = np.concatenate([[0.0], np.cumsum(slower[1:])])
@@ -97,35 +106,36 @@ def over_ground(path: ControlPath, ground: Ground, *, step: float, speed: float)
 
 
 def _stretch(heights: Array, step: float) -> tuple[Array, Flags]:
-    """How many times each point's steps are longer in the gait, and whether it lies on stairs."""
+    """Returns for each point of a profile the ratio of step lengths, and whether it is on stairs."""
     stretch, treads = np.ones(len(heights)), np.zeros(len(heights), bool)
     edges = tread_edges(heights)
     for first, last in pairwise(edges):
         deep = last - first
-        if deep <= DEEPEST:
-            part = slice(round(first / SPACING), round(last / SPACING))
-            stretch[part] = np.clip(step * max(1, round(deep / step)) / deep, *STRETCH)
+        if deep <= SPEC.deepest:
+            part = slice(round(first / SPEC.spacing), round(last / SPEC.spacing))
+            stretch[part] = np.clip(step * max(1, round(deep / step)) / deep, *SPEC.stretch)
             treads[part] = True
-    for edge in edges:  # the step onto the first tread, and the one off the last
-        near = slice(max(0, round((edge - step / 3) / SPACING)), round((edge + step / 3) / SPACING))
+    for edge in edges:  # the step onto the first tread and the one after the last
+        start, stop = (round((edge + sign * step / 3) / SPEC.spacing) for sign in (-1, 1))
+        near = slice(max(0, start), stop)
         if treads[near].any():
             stretch[near] = np.where(treads[near], stretch[near], stretch[near][treads[near]].mean())
             treads[near] = True
-    return np.maximum(smooth_gaussian(stretch, RAMP / SPACING), STRETCH[0]), treads
+    return np.maximum(smooth_gaussian(stretch, SPEC.ramp / SPEC.spacing), SPEC.stretch[0]), treads
 
 
 def _grade(heights: Array) -> Array:
-    """The slope of a profile, in which stairs are gaps."""
+    """Returns the slope of a profile, interpolated over stairs, which are NaN."""
     there = ~np.isnan(heights)
     if not there.any():
         return np.zeros(len(heights))
     filled = np.interp(np.arange(len(heights)), np.flatnonzero(there), heights[there])
-    return (
-        np.gradient(smooth_gaussian(filled, SLOPE / SPACING / 2)) / SPACING if len(filled) > 1 else filled * 0
-    )
+    if len(filled) < 2:
+        return filled * 0
+    return np.gradient(smooth_gaussian(filled, SPEC.slope / SPEC.spacing / 2)) / SPEC.spacing
 
 
 def at_heights(path: ControlPath, ground: Ground) -> Array:
-    """The path as points ``(T, 3)`` on the ground."""
+    """Returns the path as points ``(T, 3)`` on the ground."""
     x, z = path.positions.T
     return np.stack([x, ground.heights(x, z), z], axis=-1)

@@ -1,8 +1,8 @@
-"""Tells styles of walking apart by how bodies move, whatever their posture; numpy alone.
+"""Classifies styles of walking by the movement of the body, independent of its posture. Needs numpy alone.
 
-A raised shoulder or a bent back says at once which style was asked for, even of a figure that walks on as before. So
-windows are described by speeds and ranges alone: what is constant over a window does not count. A linear discriminant
-is fitted to recorded windows.
+A posture such as a raised shoulder identifies the requested style even if the figure walks as before. The features of a
+window are therefore speeds and ranges, which do not depend on constant values. A linear discriminant is fitted to
+recorded windows.
 """
 
 from collections.abc import Sequence
@@ -18,19 +18,19 @@ from moglow.motion.clip import Clip
 from moglow.motion.contacts import legs_of
 
 PARTS = ("shin", "hand")
-"""Joints of both sides that are watched besides toes, hips and head: knees and hands."""
+"""Joints of both sides that are used besides toes, hips and head: knees and hands."""
 FEATURES = 3 * 3 * 3 + 3 * 3 + 3 * 2 * 3 + 3 * 3
-"""Of a window: of three pairs, how their sides differ, of head and hips, how both sides go together."""
+"""Number of features of a window: means, differences and correlations of three pairs, and figures of head and hips."""
 LEAST = 1e-3
-"""Metres, and metres a second, added before a logarithm."""
+"""Distance in metres, or speed in m/s, that is added before a logarithm."""
 
 
 def gait_windows(clip: Clip, *, seconds: float, hop: float) -> Array:
-    """Features ``(N, F)`` of overlapping windows: logarithms of ranges and speeds, means over left and right.
+    """Returns features ``(N, F)`` of overlapping windows: logarithms of ranges and speeds, averaged over both sides.
 
-    Toes, knees, hands and the head are seen from the figure, hips by their height. Of each and each axis: the range,
-    the mean and the greatest speed; of the pairs also how different left and right are, and how much they move in
-    opposite directions. Clips shorter than a window give none.
+    Toes, knees, hands and head are relative to the figure, and of the hips only the height is used. The features for
+    each axis are the range, the mean speed and the largest speed; for pairs also the difference and the correlation of
+    left and right. A clip shorter than a window has no features.
     """
     points = _points(clip)
     speed = np.gradient(points, 1 / clip.fps, axis=0)
@@ -59,7 +59,7 @@ def gait_windows(clip: Clip, *, seconds: float, hop: float) -> Array:
 
 
 def _points(clip: Clip) -> Array:
-    """Returns toes, knees, hands (left before right), head and hips ``(T, 8, 3)`` as seen from the figure."""
+    """Returns toes, knees, hands (left before right), head and hips ``(T, 8, 3)`` relative to the figure."""
     body, roles = body_positions(clip), clip.skeleton.anatomy.roles
     world = clip.world_positions
     legs = sorted(legs_of(clip.skeleton), key=lambda leg: leg.side)[:2]
@@ -81,7 +81,7 @@ def _correlation(one: Array, other: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class GaitClassifier:
-    """A linear discriminant: classes with their own means and a shared covariance, all equally likely."""
+    """A linear discriminant: classes with equal priors, separate means and a shared covariance."""
 
     styles: tuple[str, ...]
     mean: Array
@@ -93,7 +93,7 @@ class GaitClassifier:
 
     @classmethod
     def fit(cls, windows: Array, labels: Sequence[str], *, shrinkage: float = 0.1) -> Self:
-        """Fits the classifier to windows ``(N, F)``; classes count alike, however many windows they have.
+        """Returns the classifier fitted to windows ``(N, F)``; all classes have the same weight.
 
         >>> random = np.random.default_rng(0)
         >>> windows = np.concatenate([random.normal(size=(50, 2)), random.normal(size=(50, 2)) + [9.0, 0.0]])
@@ -114,12 +114,12 @@ class GaitClassifier:
         return cls(styles, mean, scale, weights, bias)
 
     def scores(self, windows: Array) -> Array:
-        """Log-likelihoods ``(N, S)`` of windows, up to a constant for each window."""
+        """Returns the log-likelihoods ``(N, S)`` of windows, up to a constant for each window."""
         found: Array = ((windows - self.mean) / self.scale) @ self.weights + self.bias
         return found
 
     def prefers(self, windows: Array, style: str, other: str) -> NDArray[np.bool_]:
-        """Whether each window ``(N,)`` is more likely in a style than in another one."""
+        """Returns whether each window ``(N,)`` is more likely in a style than in another one."""
         scores = self.scores(windows)
         chosen: NDArray[np.bool_] = scores[:, self.styles.index(style)] > scores[:, self.styles.index(other)]
         return chosen

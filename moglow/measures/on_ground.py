@@ -1,4 +1,4 @@
-"""Figures of a motion on a ground: how well feet stand on it, and how far they reach into it; numpy alone."""
+"""Measures of a motion on a ground: distance and depth of the feet, slide, knees. Needs numpy alone."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,24 +15,24 @@ from moglow.motion.contacts import legs_of, toe_points
 
 @dataclass(frozen=True)
 class OnGround:
-    """Metres, metres a second and degrees."""
+    """The measures of a motion on a ground, in metres, metres per second and degrees."""
 
     foothold_mean: float
-    """How far standing toes are from their usual height over the ground, in the middle of a stand, …"""
+    """Distance of planted toes from their usual height over the ground: mean over contacts."""
     foothold_p95: float
-    """… and in all but a twentieth of the stands."""
+    """The same distance: 95th percentile over contacts."""
     penetration: float
-    """How deep feet reach into the ground, in all but a hundredth of the frames."""
+    """Depth of feet below the ground: 99th percentile over frames."""
     slide: Slide
-    """Of the toe that is nearest to the ground."""
+    """Horizontal speed of the toe nearest to the ground."""
     straightest: float
-    """The knee's smallest angle of flexion: 0 is a straight leg."""
+    """Smallest flexion of a knee; 0 is a straight leg."""
     most_bent: float
-    """And its greatest one."""
+    """Largest flexion of a knee."""
 
     @property
     def figures(self) -> dict[str, Any]:
-        """The figures as plain numbers, for a sidecar."""
+        """Returns the figures as plain numbers, for a sidecar."""
         return {
             "foothold_error_m": {"mean": round(self.foothold_mean, 4), "p95": round(self.foothold_p95, 4)},
             "penetration_p99_m": round(self.penetration, 4),
@@ -45,10 +45,10 @@ def on_ground(clip: Clip, ground: Ground, planted: Flags, standing: Array, soles
 
     Args:
         clip: the motion.
-        ground: what it stands on.
-        planted: which feet stand when (T, L).
-        standing: heights (L,) of the toe joints over the ground when they stand.
-        soles: points (T, L, S, 3) of the feet that should not be in the ground.
+        ground: the ground.
+        planted: whether each foot is planted (T, L).
+        standing: heights (L,) of planted toe joints over the ground.
+        soles: points (T, L, S, 3) of the feet that should be above the ground.
     """
     toes = above(toe_points(clip), ground)
     stands = [(leg, *run) for leg in range(planted.shape[1]) for run in runs(planted[:, leg])]
@@ -66,14 +66,14 @@ def on_ground(clip: Clip, ground: Ground, planted: Flags, standing: Array, soles
 
 
 def above(points: Array, ground: Ground) -> Array:
-    """Points ``(..., 3)`` with their heights over the ground for their heights."""
+    """Returns points ``(..., 3)`` whose heights are relative to the ground."""
     out = points.copy()
     out[..., 1] -= ground.heights(points[..., 0], points[..., 2])
     return out
 
 
 def knee_flexion(clip: Clip) -> Array:
-    """Degrees ``(T, L)`` by which each knee is bent; 0 is a straight leg."""
+    """Returns the flexion ``(T, L)`` of each knee in degrees; 0 is a straight leg."""
     world, out = clip.world_positions, []
     for leg in legs_of(clip.skeleton):
         thigh, shin = world[:, leg.knee] - world[:, leg.hip], world[:, leg.ankle] - world[:, leg.knee]

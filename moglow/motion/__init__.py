@@ -1,1 +1,1 @@
-"""A figure and its motion: `Skeleton`, `Clip`, contacts, foot lock, mirroring, retargeting."""
+"""A figure and its motion: `Skeleton`, `Clip`, contacts, foot lock, mirroring and retargeting."""

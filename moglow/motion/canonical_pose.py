@@ -1,9 +1,9 @@
-"""The canonical pose, in which figures are compared: standing, facing +Z, arms out, feet flat. Needs numpy alone.
+"""The canonical pose, relative to which figures are compared: standing, facing +Z, arms out, feet flat.
 
-A zero pose may be anything: a T, an A, or, where every bone lies along a coordinate axis of its joint, no pose at all.
-What is the same in all figures is where bones point and about which axes they bend; from these follows how each joint
-is turned when its figure stands in the canonical pose. Two figures are then in the same pose when their joints are
-turned by the same rotations away from it.
+The zero pose of a skeleton may be a T-pose, an A-pose or, if every bone lies along a coordinate axis of its joint, no
+natural pose. The directions of bones and the axes about which they bend determine each joint's rotation in the
+canonical pose. Two figures are in the same pose if the rotations of their joints away from it are equal. Needs numpy
+alone.
 """
 
 import numpy as np
@@ -33,28 +33,29 @@ _NEXT = {
     "clavicle": "upper_arm", "upper_arm": "forearm", "forearm": "hand",
     "thigh": "shin", "shin": "foot", "foot": "toe",
 }  # fmt: skip
-"""The role to which each role's bone leads."""
+"""The role at the end of each role's bone."""
 
 SLOPE = np.radians(30.0)
-"""How steeply a foot slopes from the ankle down to the toe joint where neither a zero pose nor a motion tells."""
+"""Default slope in radians of a flat foot from ankle to toe joint, if neither zero pose nor motion determine it."""
 
 BENT, HINGED, TWISTED = 0.5, 0.95, np.cos(np.radians(30.0))
-"""A knee bent by 30° and more about so constant an axis tells how a leg is turned; up to 30°, the zero pose does."""
+"""Limits of a knee whose axis is used: the sine of its flexion, the constancy of the axis, and the cosine of the angle
+to the axis of the zero pose, which is used below 30°."""
 
 SHARP = 0.999
-"""An elbow whose axis is that constant is a hinge, and its axis worth more than what the zero pose says."""
+"""Least constancy of an elbow's axis that is used instead of the zero pose's."""
 
 
 UPRIGHT = np.cos(np.radians(45.0))
-"""The cosine of the trunk's tilt beyond which a zero pose is not standing: rigs differ by 20°, ACCAD's lies at 60°."""
+"""Least cosine of the trunk's tilt in a standing zero pose; rigs tilt by up to 20°, ACCAD's by 60°."""
 
 
 def canonical_rotations(skeleton: Skeleton, motion: Clip | None = None) -> Array:
-    """World rotations ``(J, 4)`` of all joints in the canonical pose.
+    """Returns the world rotations ``(J, 4)`` of all joints in the canonical pose.
 
-    Joints without a role stay with their parents. A ``motion`` of the skeleton tells how feet stand, about which
-    axes elbows bend, and, where the zero pose is none, which side of a joint faces where; without it these are
-    guesses in the last case, which change how bones are twisted about themselves but not where joints are.
+    Joints without a role follow their parents. A ``motion`` of the skeleton determines flat feet and the axes of
+    elbows; if the zero pose is not a natural pose, also the twist of bones. Without a motion, the twist is estimated,
+    which does not change the positions of joints.
     """
     roles = {joint: role for role, joint in skeleton.anatomy.roles.items()}
     reader = _Reader(skeleton, motion)
@@ -69,7 +70,7 @@ def canonical_rotations(skeleton: Skeleton, motion: Clip | None = None) -> Array
 
 
 def stands(skeleton: Skeleton) -> bool:
-    """Whether the zero pose is a pose: every leg leads down and, on two legs and with arms, the trunk leads up."""
+    """Returns whether the zero pose stands: all legs point down and, with two legs and arms, the trunk points up."""
     rest, lengths = skeleton.rest_positions, leg_lengths(skeleton)
     legs, roles = legs_of(skeleton), skeleton.anatomy.roles
     drops = [rest[leg.hip, 1] - rest[leg.ankle, 1] for leg in legs]
@@ -82,7 +83,7 @@ def stands(skeleton: Skeleton) -> bool:
 
 
 class _Reader:
-    """Reads the canonical rotation of one joint after the other from a skeleton and perhaps its motion."""
+    """Computes the canonical rotation of each joint from a skeleton and, if given, its motion."""
 
     def __init__(self, skeleton: Skeleton, motion: Clip | None) -> None:
         self.skeleton, self.motion = skeleton, motion
@@ -97,7 +98,7 @@ class _Reader:
         self.unturned = heading_to_quat(-motion.headings()) if motion else IDENTITY
 
     def local(self, joint: int) -> Array:
-        """How a joint without a role is turned against its parent: not at all in a pose, else as usual."""
+        """Returns a joint's local rotation without a role: the identity or, without a standing zero pose, its mean."""
         return IDENTITY if self.stands or self.motion is None else quat_mean(self.motion.rotations[:, joint])
 
     def rotation(self, joint: int, role: str, above: Array) -> Array:
@@ -112,7 +113,7 @@ class _Reader:
         if self.stands:
             return self.facing
         if part == "clavicle":
-            # Collar bones lean as the rig pleases, and hardly move: they are taken to be at rest on the whole.
+            # The direction of collar bones depends on the rig and hardly changes: their mean direction is used.
             usual = self.usual(joint)
             rest = outwards if usual is None else quat_rotate(usual, self.bone(joint, role)).mean(0)
             return self.turned(joint, above, self.bone(joint, role), rest, UP)
@@ -127,7 +128,7 @@ class _Reader:
         return self.turned(joint, above, self.bone(joint, role), UP, LEFT)
 
     def bone(self, joint: int, role: str) -> Array:
-        """Where the bone points in the joint's own frame."""
+        """Returns the direction of the bone in the joint's frame."""
         part = after = _split(role)[1]
         while after in _NEXT:
             after = _NEXT[after]
@@ -137,12 +138,12 @@ class _Reader:
         bones = [self.way(joint, joint, below) for below in descendants(self.skeleton, joint)]
         bones += [np.array(tip) for tipped, tip in self.skeleton.end_sites if tipped == joint]
         longest = max(bones, key=lambda bone: float(np.linalg.norm(bone)), default=np.zeros(3))
-        # A joint with nothing below it points on along the bone that leads to it.
+        # A joint without children continues its parent's bone.
         tiny = np.linalg.norm(longest) < 0.01
         return self.way(joint, self.skeleton.parents[joint], joint) if tiny else longest
 
     def way(self, joint: int, start: int, end: int) -> Array:
-        """From one joint to another in a joint's frame: as in the zero pose if it is one, else as usual."""
+        """Returns the vector between two joints in a joint's frame, from a standing zero pose or the motion's mean."""
         if self.stands or self.motion is None:
             rest: Array = self.rest[end] - self.rest[start]
             return rest
@@ -152,11 +153,11 @@ class _Reader:
         return usual
 
     def usual(self, joint: int) -> Array | None:
-        """World rotations (T, 4) of a joint in the motion, with the body's heading taken out."""
+        """Returns the world rotations (T, 4) of a joint in the motion, relative to the body's heading."""
         return quat_multiply(self.unturned, self.motion.world_rotations[:, joint]) if self.motion else None
 
     def turned(self, joint: int, above: Array, bone: Array, towards: Array, facing: Array) -> Array:
-        """The joint turned so that its bone points ``towards``, and that side which usually does faces ``facing``."""
+        """Returns the rotation with the bone pointing ``towards`` and its usual front facing ``facing``."""
         if self.stands:
             return _frame(bone, towards, quat_rotate(quat_conjugate(self.facing), facing), facing)
         usual = self.usual(joint)
@@ -174,9 +175,9 @@ class _Reader:
         return aim(above, bone, outwards)
 
     def upwards(self, joint: int, role: str) -> Array:
-        """Where the bone of the hips leads while the trunk is upright; straight up where it never is.
+        """Returns the direction of the hips' bone while the trunk is upright; straight up if it never is.
 
-        Rigs have the lowest joint of the spine above, before or behind the hips.
+        The lowest joint of the spine is above, before or behind the hips, depending on the rig.
         """
         usual = self.usual(joint)
         if usual is None or self.motion is None or "head" not in self.roles:
@@ -191,16 +192,16 @@ class _Reader:
         return leads
 
     def leg(self, joint: int, role: str, above: Array) -> Array:
-        """Thigh or shin straight down; about its bone as in the zero pose, unless the knee shows that to be far off."""
+        """Returns a vertical thigh or shin, with the twist of the zero pose unless the knee's axis differs too much."""
         bone, axis = self.bone(joint, role), self.knee(joint, role)
         if self.stands and axis is not None:
-            told = quat_rotate(self.facing, axis)
-            if told @ LEFT < TWISTED * np.linalg.norm(told):
+            turned = quat_rotate(self.facing, axis)
+            if turned @ LEFT < TWISTED * np.linalg.norm(turned):
                 return _frame(bone, -UP, axis, LEFT)
         return self.turned(joint, above, bone, -UP, LEFT)
 
     def knee(self, joint: int, role: str) -> Array | None:
-        """The axis about which a biped's knee bends, in this joint's frame, if the motion bends it sharply enough."""
+        """Returns the axis of a biped's knee in this joint's frame, or None if the motion does not bend it enough."""
         names = [role[: role.index("_") + 1] + part for part in ("thigh", "shin", "foot")]
         legs = legs_of(self.skeleton)
         if self.motion is None or len(legs) != 2 or not all(name in self.roles for name in names):
@@ -216,7 +217,7 @@ class _Reader:
         return total if np.linalg.norm(total) > HINGED * most else None
 
     def elbow(self, joint: int, role: str) -> Array | None:
-        """The axis about which the elbow bends, in this joint's frame, if the motion shows one."""
+        """Returns the axis of the elbow in this joint's frame, or None if the motion does not determine it."""
         side, part = _split(role)
         names = [f"{side}_{part}" for part in ("upper_arm", "forearm", "hand")]
         if self.motion is None or part == "hand" or not all(name in self.roles for name in names):
@@ -231,7 +232,7 @@ class _Reader:
         return total if sharpness > SHARP else None
 
     def foot(self, joint: int, role: str, above: Array) -> Array:
-        """The foot, or toes, as they are while the foot stands flat, pointing ahead."""
+        """Returns the rotation of a foot or toes that are flat and point ahead."""
         bone = self.bone(joint, role)
         bone = bone / np.linalg.norm(bone)
         flat = self.flat.get(joint)
@@ -242,12 +243,12 @@ class _Reader:
         else:
             slope = SLOPE if role.endswith("foot") else 0.0
         if self.stands and bone[2] < 0.5:
-            return self.facing  # a hoof, a dog's metatarsus, a foot without toes: it does not point ahead
+            return self.facing  # a hoof, a dog's metatarsus or a foot without toes does not point ahead
         return self.turned(joint, above, bone, np.cos(slope) * FORWARD - np.sin(slope) * UP, LEFT)
 
 
 def _flat_frames(motion: Clip) -> dict[int, Array]:
-    """World rotations of feet and toes in the frames in which the foot stands flat: neither toe nor ankle moves."""
+    """Returns the world rotations of feet and toes in frames with flat feet, in which neither toe nor ankle moves."""
     world, rotations = motion.world()
     flat: dict[int, Array] = {}
     planted, lengths = contacts(motion), leg_lengths(motion.skeleton)
@@ -259,7 +260,7 @@ def _flat_frames(motion: Clip) -> dict[int, Array]:
 
 
 def _split(role: str) -> tuple[str, str]:
-    """Side and part of a role.
+    """Returns the side and part of a role.
 
     >>> _split("left_front_thigh"), _split("right_upper_arm"), _split("neck")
     (('left', 'thigh'), ('right', 'upper_arm'), ('', 'neck'))
@@ -271,14 +272,14 @@ def _split(role: str) -> tuple[str, str]:
 
 
 def _snapped(direction: Array, bone: Array) -> Array:
-    """The coordinate axis next to a direction if the bone lies along one too: then the rig is built on them."""
+    """Returns the coordinate axis nearest to a direction, if the bone lies along an axis too, or the direction."""
     if np.abs(bone).max() < np.cos(np.radians(5)) * np.linalg.norm(bone):
         return direction
     return np.where(np.abs(direction) == np.abs(direction).max(), np.sign(direction), 0.0)
 
 
 def _frame(first: Array, to_first: Array, second: Array, to_second: Array) -> Array:
-    """The rotation that takes one direction exactly and another as nearly as possible to where they should be."""
+    """Returns the rotation that maps ``first`` exactly and ``second`` as nearly as possible to their targets."""
     swing = quat_between(first, to_first)
     turned, axis = quat_rotate(swing, second), to_first / np.linalg.norm(to_first)
     angle = np.arctan2(

@@ -1,7 +1,7 @@
-"""A solid body for any skeleton: one tapered capsule a bone, as a triangle mesh. Needs numpy alone.
+"""A solid body for any skeleton: one tapered capsule per bone, as a triangle mesh. Needs numpy alone.
 
-Each point belongs to one joint and keeps its place in that joint's frame, so posing the body is one rigid move a
-joint. Thickness follows the roles: a thigh is thicker than a forearm, whatever the rig calls them.
+Each point is fixed in the frame of one joint, so posing the body takes one rigid transform per joint. The thickness
+depends on the joint's role.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from moglow.maths.rotations import Array, quat_between, quat_rotate
 from moglow.motion.skeleton import Skeleton
 
-# Radius in metres at each role's joint on a figure of 1.75 m, sides and fore or hind left out.
+# Radius in metres at each role's joint on a figure of 1.75 m; roles are without side, fore and hind.
 RADII = {
     "hips": 0.105, "spine": 0.100, "chest": 0.115, "neck": 0.050, "head": 0.085,
     "clavicle": 0.070, "upper_arm": 0.052, "forearm": 0.040, "hand": 0.032,
@@ -21,13 +21,13 @@ RADII = {
 REACH = 1.15  # metres from the hips to the farthest tip, along the bones of that figure
 SHORTEST = 0.02  # metres; a bone shorter than this, on that figure, has no capsule of its own
 SIDES, RINGS = 12, 5  # points around a capsule; rings on each rounded end
-INSIDE = 0.94  # of the radius where the next bone begins: two surfaces in one place would flicker
+INSIDE = 0.94  # ratio of radii where the next bone begins; coincident surfaces would flicker
 STICK, BALL = 0.012, 0.026  # metres on that figure: radius of a bone drawn as a stick, and of its joints
 
 
 @dataclass(frozen=True)
 class CapsuleBody:
-    """Points and normals ``(P, 3)`` in the frame of the joint ``(P,)`` that carries them; ``triangles`` ``(F, 3)``."""
+    """Points and normals ``(P, 3)`` in the frame of their joint ``(P,)``, and ``triangles`` ``(F, 3)``."""
 
     points: Array
     normals: Array
@@ -35,13 +35,13 @@ class CapsuleBody:
     triangles: NDArray[np.int64]
 
     def posed(self, world_positions: Array, world_rotations: Array) -> Array:
-        """Where the points are ``(..., P, 3)`` when the joints are at these world positions and rotations."""
+        """Returns the points ``(..., P, 3)`` for joints at world positions and rotations."""
         turned = quat_rotate(world_rotations[..., self.joints, :], self.points)
         return turned + world_positions[..., self.joints, :]
 
 
 def capsule_body(skeleton: Skeleton, *, around: int = SIDES) -> CapsuleBody:
-    """Returns the body of a skeleton, its capsules with so many points around.
+    """Returns the body of a skeleton, with ``around`` points around each capsule.
 
     >>> arm = Skeleton(("UpperArm", "Forearm"), (-1, 0), [[0, 0, 0], [0.3, 0, 0]], ((1, (0.25, 0, 0)),))
     >>> body = capsule_body(arm)
@@ -72,7 +72,7 @@ def stick_body(skeleton: Skeleton, *, around: int = SIDES) -> CapsuleBody:
 
 
 def _bones(skeleton: Skeleton) -> list[tuple[int, Array, int | None]]:
-    """The bones long enough to see: the joint that carries it, its tip there, the joint at the tip or no one."""
+    """Returns the visible bones: the joint of each, its tip in the joint's frame, and the joint at the tip or None."""
     above, shortest = _above_body(skeleton), SHORTEST * _scale(skeleton)
     bones: list[tuple[int, Array, int | None]] = [
         (p, skeleton.offsets[j], j) for j, p in enumerate(skeleton.parents) if j not in above
@@ -82,7 +82,7 @@ def _bones(skeleton: Skeleton) -> list[tuple[int, Array, int | None]]:
 
 
 def _body(tips: list[tuple[int, Array, float, float]], around: int) -> CapsuleBody:
-    """A body of capsules: the joint that carries each, its tip there, its radii at both ends."""
+    """Returns a body of capsules, given the joint of each, its tip in the joint's frame, and the radii of both ends."""
     shapes = [_capsule(tip, float(start), float(end), around) for _, tip, start, end in tips]
     triangles = _triangles(around)
     count = len(shapes[0][0])
@@ -95,22 +95,22 @@ def _body(tips: list[tuple[int, Array, float, float]], around: int) -> CapsuleBo
 
 
 def _above_body(skeleton: Skeleton) -> set[int]:
-    """The joints from the root to the hips, both with it: a root on the floor is no part of the body."""
+    """Returns the joints from the root to the hips, including both; a root on the floor is not part of the body."""
     return _ways({skeleton.hips}, skeleton)
 
 
 def joint_radii(skeleton: Skeleton) -> Array:
-    """How thick the body is at each joint: radii ``(J,)`` in metres."""
+    """Returns the radius ``(J,)`` of the body at each joint in metres."""
     return _scale(skeleton) * _radii(skeleton)
 
 
 def joint_sides(skeleton: Skeleton) -> list[int]:
-    """The side of each joint, 1 left, −1 right, 0 the middle: that of its role, else its parent's."""
-    said = {joint: role.partition("_")[0] for role, joint in skeleton.anatomy.roles.items()}
+    """Returns the side of each joint, from its role or its parent: 1 left, −1 right, 0 middle."""
+    named = {joint: role.partition("_")[0] for role, joint in skeleton.anatomy.roles.items()}
     sides: list[int] = []
     for joint, parent in enumerate(skeleton.parents):
         inherited = sides[parent] if parent >= 0 else 0
-        sides.append({"left": 1, "right": -1}.get(said.get(joint, ""), inherited))
+        sides.append({"left": 1, "right": -1}.get(named.get(joint, ""), inherited))
     return sides
 
 
@@ -119,7 +119,7 @@ def _scale(skeleton: Skeleton) -> float:
 
 
 def _radii(skeleton: Skeleton) -> Array:
-    """The radius at each joint; one without a role is as thick as its parent, or thinner where nothing follows."""
+    """Returns the radius at each joint. The radius without a role is that of the parent, or less on the last bones."""
     radii: list[float] = []
     parts = {
         joint: role.removeprefix("left_").removeprefix("right_").removeprefix("front_")
@@ -134,7 +134,7 @@ def _radii(skeleton: Skeleton) -> Array:
 
 
 def _ways(joints: set[int], skeleton: Skeleton) -> set[int]:
-    """The joints on the ways from the root to these, both ends with them."""
+    """Returns the joints on the paths from the root to ``joints``, including both ends."""
     found: set[int] = set()
     for joint in joints:
         while joint >= 0 and joint not in found:
@@ -144,7 +144,7 @@ def _ways(joints: set[int], skeleton: Skeleton) -> set[int]:
 
 
 def _reach(skeleton: Skeleton, above: set[int]) -> float:
-    """The length of the longest way from the hips to a tip, along the bones."""
+    """Returns the length of the longest path along bones from the hips to a tip."""
     way = [0.0] * len(skeleton)
     for joint, parent in enumerate(skeleton.parents):
         if joint not in above:
@@ -153,10 +153,10 @@ def _reach(skeleton: Skeleton, above: set[int]) -> float:
 
 
 def _capsule(tip: ArrayLike, start: float, end: float, around: int) -> tuple[Array, Array]:
-    """Points and normals of a capsule from the origin to ``tip``: two balls and the cone that touches both.
+    """Returns points and normals of a capsule from the origin to ``tip``: two balls and their tangent cone.
 
-    The cone leaves both balls where their normals have the same slope a, sin a = (start − end) / length; so the
-    profile is an arc up to a, a straight line, and an arc from a on.
+    The cone touches both balls where their normals have the slope a, sin a = (start − end) / length. The profile is an
+    arc up to a, a straight line, and an arc from a.
     """
     tip = np.asarray(tip, float)
     length = float(np.linalg.norm(tip))
@@ -173,7 +173,7 @@ def _capsule(tip: ArrayLike, start: float, end: float, around: int) -> tuple[Arr
 
 
 def _triangles(around: int) -> NDArray[np.int64]:
-    """The triangles of a capsule, seen from outside counter-clockwise; at the poles a quad is only one triangle."""
+    """Returns the triangles of a capsule, anticlockwise from outside; a quad at a pole is one triangle."""
     corners = np.arange(2 * RINGS * around).reshape(2 * RINGS, around)
     low, high = corners[:-1], corners[1:]
     low_next, high_next = np.roll(low, -1, axis=1), np.roll(high, -1, axis=1)

@@ -1,6 +1,6 @@
-"""A Clip: a skeleton in motion. Needs numpy alone.
+"""A clip: the motion of a skeleton. Needs numpy alone.
 
-Local positions are kept for every joint, not only the root: some mocap moves them all.
+All joints have local positions, not only the root, since some captures translate all joints.
 """
 
 from dataclasses import dataclass, replace
@@ -63,7 +63,7 @@ class Clip:
 
     @classmethod
     def at_rest(cls, skeleton: Skeleton, *, frames: int = 1, fps: float = 30.0) -> "Clip":
-        """The zero pose, held."""
+        """Returns a clip of the zero pose."""
         positions = np.broadcast_to(skeleton.offsets, (frames, len(skeleton), 3)).copy()
         rotations = np.broadcast_to(IDENTITY, (frames, len(skeleton), 4)).copy()
         return cls(skeleton, positions, rotations, fps)
@@ -76,12 +76,12 @@ class Clip:
 
     @property
     def duration(self) -> float:
-        """Seconds from the first frame to the last."""
+        """Returns the time in seconds from the first frame to the last."""
         return (len(self) - 1) / self.fps
 
     @property
     def times(self) -> Array:
-        """Seconds ``(T,)`` of the frames."""
+        """Returns the times ``(T,)`` of the frames in seconds."""
         return np.arange(len(self)) / self.fps
 
     @cached_property
@@ -94,22 +94,23 @@ class Clip:
 
     @property
     def world_positions(self) -> Array:
-        """World positions ``(T, J, 3)`` of the joints."""
+        """Returns the world positions ``(T, J, 3)`` of the joints."""
         return self._world[0]
 
     @property
     def world_rotations(self) -> Array:
-        """World rotations ``(T, J, 4)`` of the joints."""
+        """Returns the world rotations ``(T, J, 4)`` of the joints."""
         return self._world[1]
 
     def end_positions(self) -> Array:
-        """World positions ``(T, E, 3)`` of the end sites."""
+        """Returns the world positions ``(T, E, 3)`` of the end sites."""
         return self.skeleton.end_positions(*self._world)
 
     def headings(self) -> Array:
-        """The body's heading ``(T,)``, unwrapped: across the hips and the shoulders, so hip sway counts half.
+        """Returns the body's heading ``(T,)`` in radians, unwrapped.
 
-        A skeleton without left and right falls back on the turn of its hips.
+        It is perpendicular to the mean of the lines between the hips and between the shoulders, so that hip sway counts
+        half. For a skeleton without left and right it is the heading of the hips' rotation.
         """
         world, rotations = self._world
         roles = self.skeleton.anatomy.roles
@@ -123,14 +124,14 @@ class Clip:
         return np.unwrap(vector_to_heading(np.stack([-across[:, 2], across[:, 0]], axis=-1)))
 
     def ground_positions(self) -> Array:
-        """The hips over the floor ``(T, 2)``, as (x, z)."""
+        """Returns the ground positions ``(T, 2)`` of the hips, as (x, z)."""
         return self._world[0][:, self.skeleton.hips][:, [0, 2]]
 
     def resample(self, fps: float) -> "Clip":
-        """The same motion at another rate: a cubic through the frames, on the sphere for rotations.
+        """Returns the motion at another frame rate, interpolated by cubics (for rotations, on the sphere).
 
-        Going down, what the new rate cannot hold is filtered out first. The first frame stays at time zero; the last
-        one is the last that the old clip still covers.
+        For a lower rate, a low-pass filter is applied first. The first frame is at time zero, the last within the
+        duration of the clip.
         """
         if not (fps > 0 and np.isfinite(fps)):
             raise ClipError(
@@ -145,7 +146,7 @@ class Clip:
         return self.sampled(np.arange(frames) * (self.fps / fps), fps)
 
     def sampled(self, at: ArrayLike, fps: float) -> "Clip":
-        """The motion at fractional frames ``(N,)``, as a clip of ``fps`` frames a second."""
+        """Returns the motion at fractional frames ``(N,)``, as a clip of ``fps`` frames a second."""
         if fps == self.fps or len(self) == 1:
             frames = np.round(np.asarray(at, float)).astype(int)
             return replace(
@@ -161,52 +162,55 @@ class Clip:
         )
 
     def mirrored(self) -> "Clip":
-        """Left and right exchanged across the plane x = 0; bones keep their lengths, twice changes nothing."""
+        """Returns the mirror image across the plane x = 0, with left and right exchanged and bones of the same length.
+
+        Mirroring twice gives the original clip.
+        """
         mirror = find_mirror(self.skeleton, self._world[1], self.headings())
         return replace(
             self, positions=mirror.positions(self.positions), rotations=mirror.rotations(self.rotations)
         )
 
     def reversed(self) -> "Clip":
-        """The motion backwards in time."""
+        """Returns the motion backwards in time."""
         return self[::-1]
 
     def moved(self, offset: ArrayLike = (0.0, 0.0, 0.0), heading: float = 0.0) -> "Clip":
-        """Turned by a heading about the vertical through the world's origin, then shifted, as one rigid body."""
+        """Returns the clip, rotated by ``heading`` about the vertical at the origin, then shifted by ``offset``."""
         turn, positions, rotations = heading_to_quat(heading), self.positions.copy(), self.rotations.copy()
         positions[:, 0] = quat_rotate(turn, positions[:, 0]) + np.asarray(offset, float)
         rotations[:, 0] = quat_multiply(turn, rotations[:, 0])
         return replace(self, positions=positions, rotations=rotations)
 
     def at_origin(self) -> "Clip":
-        """Starting above the origin, facing +Z, heights kept."""
+        """Returns the clip, moved so that it starts above the origin and faces +Z; heights do not change."""
         turned = self.moved(heading=-float(self.headings()[0]))
         x, z = turned.ground_positions()[0]
         return turned.moved((-x, 0.0, -z))
 
     def in_place(self) -> "Clip":
-        """The hips held above the origin, as game engines want it; turning and bobbing stay."""
+        """Returns the clip with the hips above the origin, for game engines; rotation and height do not change."""
         positions = self.positions.copy()
         positions[:, 0, [0, 2]] -= self.ground_positions()
         return replace(self, positions=positions)
 
     def floor_height(self) -> float:
-        """Height of the floor: where the lowest point of the figure is in the lowest hundredth of the frames."""
+        """Returns the height of the floor: the 1st percentile over frames of the height of the lowest point."""
         lowest = np.concatenate([self._world[0], self.end_positions()], axis=1)[..., 1].min(1)
         return float(np.quantile(lowest, 0.01))
 
     def on_floor(self) -> "Clip":
-        """Shifted vertically so that the floor is at height 0."""
+        """Returns the clip, shifted vertically so that the floor is at height 0."""
         return self.moved((0.0, -self.floor_height(), 0.0))
 
     def as_frame(self, **page: object) -> str:
-        """Returns the page that plays the clip, inside an HTML frame; ``page`` goes to `make_page` of the viewer.
+        """Returns the page that plays the clip, in an HTML frame; ``page`` has arguments of the viewer's `make_page`.
 
-        The viewer is looked up by name: it stands above this package, and a notebook alone needs it.
+        The viewer is imported by name here, because it depends on this package and only notebooks need it.
         """
         text = import_module("moglow_viewer.pages.clip_page").make_page([self], **page)
         return f'<iframe srcdoc="{escape(text)}" width="960" height="600" style="border:0"></iframe>'
 
     def _repr_html_(self) -> str:
-        """The clip as a page in a frame, for notebooks."""
+        """Returns the clip as a page in a frame, for notebooks."""
         return self.as_frame()

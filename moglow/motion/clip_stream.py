@@ -1,4 +1,4 @@
-"""Clips in blocks of frames, so that an hour of motion needs no more memory than a minute."""
+"""Clips in blocks of frames, so that memory does not grow with the length of the motion."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -37,7 +37,7 @@ FASTEST = 10_000.0
 
 
 def joined(blocks: Iterable[Clip], name: str | None = None) -> Clip:
-    """The blocks as one clip.
+    """Returns the blocks as one clip.
 
     >>> from moglow.motion.skeleton import Skeleton
     >>> clip = Clip.at_rest(Skeleton(("Hips",), (-1,), [[0, 0.9, 0]]), frames=5)
@@ -54,16 +54,16 @@ def joined(blocks: Iterable[Clip], name: str | None = None) -> Clip:
 
 
 def stretches(blocks: Iterable[Clip], margin: int) -> Iterator[tuple[Clip, slice]]:
-    """Overlapping stretches, and which frames of each are its own: together, in order, these are all frames there are.
+    """Yields overlapping stretches and the slice of each that is its own; the slices cover all frames once, in order.
 
-    Around its own frames a stretch has ``margin`` others, or as many as there are, for work that looks around.
+    A stretch has ``margin`` frames before and after its own, or fewer at the ends, for operations that need context.
     """
     kept: Clip | None = None
-    done = 0  # of the kept frames
+    done = 0  # frames of the buffer that were yielded
     for block in blocks:
         kept = block if kept is None else joined([kept, block])
         ready = len(kept) - margin
-        if ready - done >= margin:  # else the margins would be most of the work
+        if ready - done >= margin:  # otherwise most of the work would be on margins
             yield kept, slice(done, ready)
             cut = max(0, ready - margin)
             kept, done = kept[cut:], ready - cut
@@ -72,7 +72,7 @@ def stretches(blocks: Iterable[Clip], margin: int) -> Iterator[tuple[Clip, slice
 
 
 def resampled(blocks: Iterable[Clip], fps: float) -> Iterator[Clip]:
-    """The blocks at another rate: what `Clip.resample` makes of them joined, up to rounding."""
+    """Yields the blocks at another rate; joined, they equal `Clip.resample` of the joined blocks, up to rounding."""
     blocks = iter(blocks)
     first = next(blocks, None)
     if first is None:
@@ -80,7 +80,7 @@ def resampled(blocks: Iterable[Clip], fps: float) -> Iterator[Clip]:
     if not 0 < fps <= FASTEST:
         raise ClipError(f"{first.name or 'clip'}: {fps:g} frames a second; give a rate up to {FASTEST:g}")
     step = first.fps / fps
-    passed, written = 0, 0  # frames so far, at the old rate and at the new one
+    passed, written = 0, 0  # frames so far, at the original and the new rate
     for clip, own in stretches(chain([first], blocks), margin=int(np.ceil(4 * max(step, 1.0))) + 4):
         before = passed - own.start
         limit = own.stop - 1e-9 if own.stop < len(clip) else len(clip) - 1 + 1e-6 * step

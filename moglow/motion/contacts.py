@@ -1,4 +1,4 @@
-"""Toes and their contacts with the ground: where each leg's toe is, and when it is planted. Needs numpy alone."""
+"""The positions of toes and their contacts with the ground. Needs numpy alone."""
 
 from dataclasses import dataclass
 
@@ -14,27 +14,27 @@ from moglow.motion.skeleton import Skeleton
 
 @dataclass(frozen=True)
 class ContactSpec:
-    """What counts as planted. Lengths are shares of the leg's length (0.85 m for a grown man), times are seconds."""
+    """The limits of a contact. Lengths are relative to the leg's length (0.85 m for a man), times are in seconds."""
 
     low: float = 0.04
-    """Above its floor a toe this low can land: markers and skin give and take 2 cm."""
+    """Largest height above its floor at which a toe lands; markers and skin vary by 2 cm."""
     high: float = 0.08
-    """A planted toe this high has left: the ball of the foot rises a little before the tip follows."""
+    """Height at which a planted toe leaves; the ball of the foot rises a little before the tip."""
     slow: float = 0.2
-    """Leg lengths a second: a toe this slow can land."""
+    """Largest speed, in leg lengths a second, at which a toe lands."""
     fast: float = 0.7
-    """A planted toe this fast has left; a swinging one passes it within a frame or two."""
+    """Speed at which a planted toe leaves; a swinging toe exceeds it within a frame or two."""
     body: float = 0.25
-    """Share of the hips' speed added to `slow` and `fast`: generated feet slide with the body that they carry, a
-    swinging one is still at twice the body's speed."""
+    """Share of the hips' speed that is added to `slow` and `fast`, since generated feet slide with the body. A swinging
+    foot has twice the body's speed."""
     gap: float = 0.1
-    """Contacts this close together are one, if the toe stays below `high` and `fast` in between."""
+    """Longest gap between contacts that are joined if the toe stays below `high` and `fast`."""
     shortest: float = 0.08
-    """What is shorter is a toe passing through: a runner's foot stays 0.15 s and more."""
+    """Shortest contact; a runner's lasts at least 0.15 s."""
 
 
 def legs_of(skeleton: Skeleton) -> tuple[Leg, ...]:
-    """The skeleton's legs; an error when there is none."""
+    """Returns the skeleton's legs; raises a SkeletonError if it has none."""
     if not skeleton.anatomy.legs:
         raise SkeletonError(
             "no leg was found (hip, knee and ankle in one chain); name its joints in a map file"
@@ -43,7 +43,7 @@ def legs_of(skeleton: Skeleton) -> tuple[Leg, ...]:
 
 
 def leg_lengths(skeleton: Skeleton) -> Array:
-    """Length ``(L,)`` of thigh and shin: of all bones between hip and ankle, whatever the zero pose."""
+    """Returns the length ``(L,)`` of each leg: the sum of all bones between hip and ankle."""
     lengths = []
     for leg in legs_of(skeleton):
         joint, length = leg.ankle, 0.0
@@ -60,7 +60,7 @@ def leg_lengths(skeleton: Skeleton) -> Array:
 
 
 def toe_points(clip: Clip) -> Array:
-    """World positions ``(T, L, 3)`` of each leg's toe joint; its foot's end site, or the ankle, where there is none.
+    """Returns the world positions ``(T, L, 3)`` of the toe joints; without one, of the foot's end site or the ankle.
 
     >>> from moglow.motion.skeleton import Skeleton
     >>> names = ("Hips", *(f"{s}{j}" for s in ("Left", "Right") for j in ("UpLeg", "Leg", "Foot", "Toe")))
@@ -84,9 +84,9 @@ def toe_points(clip: Clip) -> Array:
 
 
 def toe_floor(toes: Array) -> Array:
-    """Height ``(L,)`` of each toe of ``(T, L, 3)`` when it stands: its lowest, outliers apart.
+    """Returns the height ``(L,)`` of each planted toe, given toes ``(T, L, 3)``: the lowest height without outliers.
 
-    A foot that never comes down has its floor within 3 cm of the others'.
+    The height for a foot that is never planted is within 3 cm of the others'.
     """
     lowest = np.quantile(toes[..., 1], 0.05, axis=0)
     floor: Array = np.minimum(lowest, lowest.min() + 0.03)
@@ -94,11 +94,11 @@ def toe_floor(toes: Array) -> Array:
 
 
 def contacts(clip: Clip, *, floor: Array | None = None, spec: ContactSpec = ContactSpec()) -> Flags:
-    """Which feet are planted: booleans ``(T, L)``, legs in the order of ``skeleton.anatomy.legs``.
+    """Returns whether each foot is planted in each frame ``(T, L)``, in the order of ``skeleton.anatomy.legs``.
 
-    A foot is planted where its toe is low and slow, and stays so over short gaps in which it is neither high nor fast
-    (hysteresis, the same forwards and backwards). ``floor`` gives the height ``(L,)`` of standing toes; it is found
-    from the clip otherwise, so that a floor off zero does no harm.
+    A foot is planted while its toe is low and slow, and over short gaps in which it is neither high nor fast
+    (hysteresis, symmetric in time). ``floor`` is the height ``(L,)`` of planted toes, by default `toe_floor` of the
+    clip, so that the floor need not be at height 0.
     """
     toes, lengths = toe_points(clip), leg_lengths(clip.skeleton)
     hips = clip.world_positions[:, [clip.skeleton.hips]]
@@ -115,12 +115,12 @@ def contacts(clip: Clip, *, floor: Array | None = None, spec: ContactSpec = Cont
 
 
 def _inner_runs(flags: Flags, longest: float) -> list[tuple[int, int]]:
-    """Returns the short runs that the clip's ends do not cut off; the true length of the others is unknown."""
+    """Returns the short runs that do not touch the clip's ends, where the true length is unknown."""
     return [(a, b) for a, b in runs(flags) if a > 0 and b < len(flags) and b - a <= longest + 1e-6]
 
 
 def ground_speed(points: Array, fps: float) -> Array:
-    """Horizontal speed ``(T, ...)`` of ``(T, ..., 3)``, over a thirtieth of a second to both sides."""
+    """Returns the horizontal speed ``(T, ...)`` of points ``(T, ..., 3)``, over 1/30 s before and after."""
     reach = max(1, round(fps / 30))
     frames = np.arange(len(points))
     after, before = np.minimum(frames + reach, len(points) - 1), np.maximum(frames - reach, 0)

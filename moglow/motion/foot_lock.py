@@ -1,6 +1,6 @@
-"""Holds planted feet in place and moves feet, by inverse kinematics on a whole clip. Needs numpy alone.
+"""Holds planted feet in place and moves feet, by inverse kinematics. Needs numpy alone.
 
-Used after sampling (frame by frame if need be) and after retargeting.
+It is used after sampling, also on streams, and after retargeting.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,35 +24,35 @@ CONTACT = ContactSpec()
 
 @dataclass(frozen=True)
 class LockSpec:
-    """How feet are held. Lengths are shares of the leg's length, times are seconds."""
+    """The limits of the foot lock. Lengths are relative to the leg's length, times are in seconds."""
 
     blend: float = 0.12
-    """Time over which a held toe comes from and returns to its own way; beyond it nothing is touched."""
+    """Time before and after a contact over which the correction is faded in and out."""
     settle: float = np.inf
-    """A toe is held where it is on average in the first part of its contact, by default in all of it. A stream must
-    look that far ahead."""
+    """Duration of the first part of a contact whose mean position is held, by default all of it. A stream is delayed by
+    it."""
     farthest: float = 0.1
-    """The most that a toe is moved; a foot that slides farther is dragged along."""
+    """Largest displacement of a toe; a foot that slides farther follows at this distance."""
     straight: float = 0.985
-    """The hips sink rather than that a leg gets straighter than this, unless it was so already."""
+    """Largest extension of a leg before the hips sink instead, unless it was larger in the original."""
     deepest: float = 0.05
-    """The most that the hips sink."""
+    """Largest descent of the hips."""
 
 
 def lock_feet(
     clip: Clip, planted: Flags | None = None, *, held: Flags | None = None, spec: LockSpec = LockSpec()
 ) -> Clip:
-    """Holds each planted toe at one place of the ground for as long as its contact lasts.
+    """Returns the clip with each planted toe at a constant ground position during its contact.
 
-    The toe's height and the foot's orientation stay as they are, thigh and shin follow by inverse kinematics with the
-    knee pointing where it did, and the hips sink a little where a leg would not reach. A foot farther than
-    ``spec.blend`` from its contacts is not moved; bones keep their lengths.
+    The height of the toe and the orientation of the foot do not change. Thigh and shin are solved by inverse
+    kinematics, with the same direction of the knee, and the hips sink a little if a leg is too short. Feet farther than
+    ``spec.blend`` from a contact are not moved; bone lengths do not change.
 
     Args:
         clip: the motion.
-        planted: which feet stand when, ``(T, L)``; found by `contacts` if not given.
-        held: frames ``(T,)`` in which toes keep their places; a contact that has such frames is held where they are.
-        spec: how soft, how far.
+        planted: whether each foot is planted in each frame, ``(T, L)``; by default from `contacts`.
+        held: frames ``(T,)`` in which toes are not moved; a contact that contains such frames is held at their mean.
+        spec: the limits.
     """
     planted = contacts(clip) if planted is None else planted
     toes = toe_points(clip)
@@ -69,7 +69,7 @@ def lock_feet(
 
 
 def _places(toes: Array, planted: Flags, fps: float, spec: LockSpec) -> Array:
-    """Where (T, L, 3) each planted toe is to be held; not a number while it is free."""
+    """Returns the position (T, L, 3) at which each planted toe is held; NaN while it is not planted."""
     places = np.full_like(toes, np.nan)
     for leg in range(planted.shape[1]):
         for start, stop in runs(planted[:, leg]):
@@ -79,7 +79,7 @@ def _places(toes: Array, planted: Flags, fps: float, spec: LockSpec) -> Array:
 
 
 def _shifts(clip: Clip, planted: Flags, places: Array, spec: LockSpec) -> Array:
-    """How far (T, L, 3) each toe moves along the ground to its place, faded in and out around the contact."""
+    """Returns the horizontal displacement (T, L, 3) of each toe, faded in and out around its contact."""
     blend = max(1, round(spec.blend * clip.fps))
     fade = 0.5 - 0.5 * np.cos(np.pi * np.arange(1, blend + 1) / (blend + 1))
     away = (places - toe_points(clip)) * (1 - UP)
@@ -97,14 +97,13 @@ def _shifts(clip: Clip, planted: Flags, places: Array, spec: LockSpec) -> Array:
 def lock_stream(
     blocks: Iterable[Clip], *, floor: Array, spec: LockSpec = LockSpec(settle=0.25)
 ) -> Iterator[Clip]:
-    """Locks feet while frames arrive in blocks of any size; joined, the same as `lock_feet` makes of the whole.
+    """Yields blocks of frames with locked feet; joined, they equal `lock_feet` of the joined input.
 
-    Works on overlapping stretches: a frame leaves about 0.9 s after it came, is kept only as long as it matters, and
-    a contact that has begun keeps its place. ``floor`` is the height ``(L,)`` of standing toes, from `toe_floor` of
-    real motion, since a stream has no end to find it from; ``spec.settle`` must be finite.
+    It works on overlapping stretches with a delay of about 0.9 s. ``floor`` is the height ``(L,)`` of planted toes,
+    from `toe_floor` of real motion, because a stream must not wait for its end; ``spec.settle`` must be finite.
     """
     clip: Clip | None = None
-    planted: Flags = np.zeros((0, len(floor)), bool)  # these two of the kept frames that have left
+    planted: Flags = np.zeros((0, len(floor)), bool)  # of the buffered frames that were yielded
     places: Array = np.zeros((0, len(floor), 3))
     for block in blocks:
         clip = block if clip is None else _joined(clip, block)
@@ -122,7 +121,7 @@ def lock_stream(
 def _lock_next(
     clip: Clip, planted: Flags, places: Array, ready: int, floor: Array, spec: LockSpec
 ) -> tuple[Clip, Flags, Array]:
-    """The locked frames from the end of what was decided up to ``ready``, and what is decided then."""
+    """Returns the locked frames up to ``ready``, and the decided contacts and positions."""
     done, fresh = len(planted), contacts(clip, floor=floor, spec=CONTACT)
     fresh[:done] = planted
     where = _places(toe_points(clip), fresh, clip.fps, spec)
@@ -140,9 +139,9 @@ def _joined(first: Clip, second: Clip) -> Clip:
 
 
 def move_feet(clip: Clip, shifts: Array, *, spec: LockSpec = LockSpec()) -> Clip:
-    """Moves the feet by ``shifts (T, L, 3)`` without turning them: knees bend, hips sink where a leg would not reach.
+    """Returns the clip with the feet shifted by ``shifts (T, L, 3)``, without rotation.
 
-    Where nothing is to move, nothing changes to the last bit.
+    The hips sink if a leg is too short. Frames without a shift do not change by a bit.
     """
     world = clip.world_positions
     ankles = world[:, [leg.ankle for leg in legs_of(clip.skeleton)]]
@@ -171,11 +170,11 @@ def turn_leg(
     fold: Array,
     foot: Array | None = None,
 ) -> None:
-    """Turns a thigh by ``swing`` and its shin by ``fold``, in the world and in frames ``at``.
+    """Rotates a thigh by ``swing`` and its shin by ``fold``, both in the world, in frames ``at``.
 
-    The foot gets the world rotations ``foot`` ``(N, 4)``, or stays as it was. Writes the local ``rotations``
-    ``(T, J, 4)`` of hip, knee and ankle. What lies between thigh and shin, or shin and foot, turns with the upper one
-    of them.
+    The foot gets the world rotations ``foot`` ``(N, 4)``; by default its own do not change. The result is written to
+    the local ``rotations`` ``(T, J, 4)`` of hip, knee and ankle. Joints between thigh and shin, or shin and foot,
+    rotate with the upper one.
     """
     parents, turns = clip.skeleton.parents, clip.world_rotations
     above_thigh = turns[at, parents[leg.hip]]
@@ -191,7 +190,7 @@ def _local(parent: Array, rotation: Array) -> Array:
 
 
 def carrying_joint(skeleton: Skeleton) -> int:
-    """The joint whose position moves the body: the hips, or what is above them if the file gives them no position."""
+    """Returns the joint that translates the body: the hips or, if the file has no position of them, a joint above."""
     joint, layout = skeleton.hips, skeleton.layout
     while (
         layout
@@ -204,7 +203,7 @@ def carrying_joint(skeleton: Skeleton) -> int:
 
 
 def carried(clip: Clip, offsets: Array) -> Clip:
-    """The body moved by ``offsets (T, 3)`` in the world; frames that stay keep every bit."""
+    """Returns the clip with the body shifted by ``offsets (T, 3)``; frames with zero offset do not change by a bit."""
     carrier, positions = carrying_joint(clip.skeleton), clip.positions.copy()
     parent = clip.skeleton.parents[carrier]
     if parent >= 0:
@@ -214,9 +213,9 @@ def carried(clip: Clip, offsets: Array) -> Clip:
 
 
 def kept_knee(hip: Array, knee: Array, ankle: Array, reach: Array, ahead: Array) -> Array:
-    """Where the knee goes when the ankle comes to lie at ``reach`` from the hip: on where it was, the rest ahead.
+    """Returns the offset of the knee for an ankle at ``reach`` from the hip: its own bend, and additional bend ahead.
 
-    A leg that was nearly straight bent nowhere in particular, and what it bends beyond that must not follow noise.
+    The bend of a nearly straight leg has no reliable direction, so additional bend must not follow it.
     """
     thigh, shin = np.linalg.norm(knee - hip, axis=-1), np.linalg.norm(ankle - knee, axis=-1)
     bend = across_part(knee - hip, ankle - hip)
@@ -226,16 +225,16 @@ def kept_knee(hip: Array, knee: Array, ankle: Array, reach: Array, ahead: Array)
 
 
 def knee_ahead(clip: Clip, leg: Leg) -> Array:
-    """Where the knee of a straight leg would bend: over the toes; an elbow the other way."""
+    """Returns the direction in which the knee of a straight leg bends: over the toes, or opposite for an elbow."""
     k = legs_of(clip.skeleton).index(leg)
     ahead: Array = toe_points(clip)[:, k] - clip.world_positions[:, leg.ankle]
     return -ahead if leg.front else ahead
 
 
 def sink_to_reach(clip: Clip, ankles: Array, moved: Flags, spec: LockSpec) -> Array:
-    """How far (T,) the hips go down so that every leg reaches the wanted ``ankles`` (T, L, 3), smoothly in time.
+    """Returns the descent (T,) of the hips, smooth in time, with which every leg reaches ``ankles`` (T, L, 3).
 
-    Only legs that are ``moved`` (T, L) count.
+    Only legs that are ``moved`` (T, L) are considered.
     """
     world, legs = clip.world_positions, legs_of(clip.skeleton)
     needed = np.zeros(len(clip))
@@ -247,12 +246,12 @@ def sink_to_reach(clip: Clip, ankles: Array, moved: Flags, spec: LockSpec) -> Ar
         beside = np.minimum(np.linalg.norm(leg_line[:, [0, 2]], axis=-1), longest)
         sink = np.clip(leg_line[:, 1] - np.sqrt(longest**2 - beside**2), 0.0, spec.deepest * length)
         needed = np.maximum(needed, np.where(moved[:, k], sink, 0.0))
-    # The mean of a running maximum over the same window is smooth and never less than what is needed.
+    # The running mean of a running maximum over the same window is smooth and never below the original.
     return widest_smooth(needed, max(1, round(spec.blend * clip.fps / 2)))
 
 
 def widest_smooth(needed: Array, reach: int) -> Array:
-    """A smooth curve (T,) that is nowhere below the given one: the mean, over a window, of the greatest in a window.
+    """Returns a smooth curve (T,) that is nowhere below the given one: the running mean of the running maximum.
 
     >>> widest_smooth(np.array([0.0, 0.0, 1.0, 0.0, 0.0]), 1).round(2).tolist()
     [0.25, 0.75, 1.0, 0.75, 0.25]
@@ -266,10 +265,10 @@ def widest_smooth(needed: Array, reach: int) -> Array:
 
 
 def bent_toes(clip: Clip) -> Clip:
-    """Returns the clip with each toe whose tip is below the floor bent up in its foot's plane until the tip lies on it.
+    """Returns the clip with toes bent up, in the foot's plane, so that no tip is below the floor.
 
-    Captures hardly mark toes: the heel rises and the toes point down with the foot. Nothing else moves, and frames in
-    which the tips are above the floor stay as they are to the last bit.
+    In most captures toes have no markers and point down with the foot when the heel rises. Other joints and frames with
+    all tips above the floor do not change by a bit.
 
     >>> from moglow.motion.skeleton import Skeleton
     >>> names = ("Hips", *(f"{s}{j}" for s in ("Left", "Right") for j in ("UpLeg", "Leg", "Foot", "Toe")))
@@ -298,11 +297,11 @@ def bent_toes(clip: Clip) -> Clip:
 
 
 def _bends(toe: Array, tip: Array, ahead: Array) -> tuple[Array, Array]:
-    """Where tips (T, 3) lie, seen from their toes, and where they are to lie; ``ahead`` is the way of the foot."""
+    """Returns the tips (T, 3) relative to their toes, and their targets; ``ahead`` is the direction of the foot."""
     forward = ahead * (1 - UP)
     forward = forward / np.maximum(np.linalg.norm(forward, axis=-1, keepdims=True), 1e-9)
     sideways = tip - (tip * forward).sum(-1, keepdims=True) * forward - tip * UP
     length = np.sqrt(np.maximum((tip**2).sum(-1) - (sideways**2).sum(-1), 1e-12))
-    height = np.clip(-toe[:, 1], -length, length)  # of the tip over the toe, with the tip on the floor
+    height = np.clip(-toe[:, 1], -length, length)  # of a tip on the floor, relative to its toe
     along = np.sqrt(length**2 - height**2)
     return tip, sideways + along[:, None] * forward + height[:, None] * UP

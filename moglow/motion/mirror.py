@@ -1,9 +1,9 @@
-"""The mirror image of a skeleton's frames, correct even where the zero pose is not a T-pose. Needs numpy alone.
+"""The mirror image of a skeleton's frames, also for zero poses that are not T-poses. Needs numpy alone.
 
-Seen in the mirror plane x = 0 of the world, M = diag(−1, 1, 1), the left hand becomes a right one. If ``p`` is the
-partner of joint ``j`` (``j`` itself on the mid-line), the mirrored world rotation is ``W'ⱼ = M Wₚ Sⱼ``, where the
-reflection ``Sⱼ`` takes vectors of j's frame to p's. Flipping signs of Euler channels silently assumes Sⱼ = M, which
-holds only where the zero pose is symmetric; elsewhere (bones along ±X in every frame) each joint has its own.
+The mirror plane is x = 0, M = diag(−1, 1, 1). If ``p`` is the partner of joint ``j`` (``j`` itself on the mid-line),
+the mirrored world rotation is ``W'ⱼ = M Wₚ Sⱼ``, where the reflection ``Sⱼ`` maps vectors of j's frame to p's. Changing
+the signs of Euler channels implies Sⱼ = M, which requires a symmetric zero pose; in other rigs (bones along ±X in every
+frame) each joint has its own reflection.
 """
 
 from collections.abc import Sequence
@@ -46,10 +46,7 @@ class Mirror:
         return list(self.skeleton.anatomy.partners)
 
     def rotations(self, local: Array, joints: Sequence[int] | None = None) -> Array:
-        """Mirrored local rotations ``(..., J, 4)``: the root's in the world, every other in its parent's frame.
-
-        Of some ``joints`` alone, if they are given.
-        """
+        """Returns mirrored local rotations ``(..., J, 4)`` of all joints, or of some ``joints``."""
         chosen = list(range(len(self.partners)) if joints is None else joints)
         turns = matrix_to_quat(-self.reflections)
         before = np.concatenate([_TURN[None], quat_conjugate(turns)[list(self.skeleton.parents[1:])]])
@@ -57,7 +54,7 @@ class Mirror:
         return quat_multiply(quat_multiply(before[chosen], theirs), turns[chosen])
 
     def positions(self, local: Array) -> Array:
-        """Mirrored local positions ``(..., J, 3)``; joints at their offsets stay there, so bones keep lengths."""
+        """Returns mirrored local positions ``(..., J, 3)``; joints at their offsets stay there, so lengths are kept."""
         maps = np.concatenate([WORLD_MIRROR[None], self.reflections[list(self.skeleton.parents[1:])]])
         mirrored = np.einsum("jba,...jb->...ja", maps, local[..., self.partners, :])
         still = np.all(np.isclose(local, self.skeleton.offsets, atol=1e-6), axis=(*range(local.ndim - 2), -1))
@@ -67,11 +64,11 @@ class Mirror:
 
 
 def find_mirror(skeleton: Skeleton, rotations: Array, headings: Array) -> Mirror:
-    """Finds each joint's reflection: the one of the zero pose if that is symmetric, else from motion.
+    """Returns each joint's reflection, from the zero pose if it is symmetric, otherwise from motion.
 
-    ``rotations`` ``(T, J, 4)`` are world rotations and ``headings`` ``(T,)`` the body's. Over a clip the mean posture
-    is nearly its own mirror image, and the bones are exactly so; together they single out one signed permutation of
-    axes for each joint, the nearest of the 24.
+    ``rotations`` ``(T, J, 4)`` are world rotations and ``headings`` ``(T,)`` the body's. The mean posture of a clip is
+    nearly symmetric, and the bones are exactly so. Together they determine a signed permutation of axes for each joint,
+    the nearest of 24.
     """
     partners = list(skeleton.anatomy.partners)
     rest = skeleton.rest_positions - skeleton.rest_positions[0]

@@ -1,4 +1,4 @@
-"""Retargets a clip to another skeleton: by roles, in the canonical pose, with feet at their old places."""
+"""Retargets a clip to another skeleton by roles, relative to the canonical pose, with feet on the same ground."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -31,10 +31,11 @@ from moglow.motion.skeleton import Skeleton, descendants
 FORWARD = np.array([0.0, 0.0, 1.0])
 
 LOW, HIGH = 0.02, 0.06
-"""Shares of the leg's length: below the one toes follow the source's toes, above the other legs its legs."""
+"""Heights relative to the leg's length: below the first, toes follow those of the source, above the second, rotations
+of the legs do."""
 
 AROUND = 2.0
-"""Seconds to both sides that a block in a stream sees: a foot in the air stands before and after it."""
+"""Seconds before and after a block of a stream that are needed; every swing must lie between two contacts."""
 
 
 def retarget(
@@ -45,19 +46,19 @@ def retarget(
     keep_feet: bool = True,
     keep_path: bool = False,
 ) -> Clip:
-    """Puts the motion of a clip on another skeleton.
+    """Returns the motion of a clip on another skeleton.
 
-    Each joint that has a role in both figures turns away from the canonical pose as its counterpart does; the joints
-    of a longer spine share out what lies between, all others (fingers, twist bones, helpers) stay at rest. The body is
-    scaled by the length of the legs, and toes follow the scaled toes of the source, so that what stood still stands
-    still. The result has the target's hierarchy and layout as they are.
+    A joint with a role in both figures has the same rotation away from the canonical pose. The joints of a longer spine
+    are interpolated; all others (fingers, twist bones, helpers) stay at rest. The body is scaled by the length of the
+    legs, and toes follow the scaled toes of the source, so that planted feet stay planted. The result has the hierarchy
+    and layout of the target.
 
     Args:
         clip: the motion.
-        skeleton: the figure that is to move like it.
-        like: a motion of that figure. Worth giving where its zero pose is no pose at all, or shows no flat feet.
-        keep_feet: whether toes are put in their places by inverse kinematics, rather than only legs turned alike.
-        keep_path: whether the way over the ground keeps its length, rather than growing with the legs.
+        skeleton: the target.
+        like: a motion of the target, which helps if its zero pose is not a natural pose or has no flat feet.
+        keep_feet: whether toes are placed by inverse kinematics; otherwise only the rotations of legs are copied.
+        keep_path: whether the path over the ground keeps its length; otherwise it is scaled with the legs.
     """
     moved = Retargeting.of(clip, skeleton, like=like, keep_path=keep_path)
     return moved.feet_kept(clip) if keep_feet else moved.body(clip)
@@ -66,7 +67,7 @@ def retarget(
 def retarget_blocks(
     blocks: Iterable[Clip], skeleton: Skeleton, *, like: Clip | None = None, keep_path: bool = False
 ) -> Iterator[Clip]:
-    """The same for a clip that comes in blocks, the first of which shows how its figure stands."""
+    """Yields the retargeted blocks of a clip; the first block must be long enough to show how the figure stands."""
     blocks = iter(blocks)
     for first in blocks:
         moved = Retargeting.of(first, skeleton, like=like, keep_path=keep_path)
@@ -76,28 +77,28 @@ def retarget_blocks(
 
 @dataclass(frozen=True, eq=False)
 class Retargeting:
-    """What is known of two figures before any frame: their canonical poses, sizes and soles."""
+    """The constants of a pair of figures: canonical poses, sizes and soles."""
 
     skeleton: Skeleton
     pose: Array
     """World rotations ``(J, 4)`` of the source's joints in the canonical pose."""
     target_pose: Array
     scales: Array
-    """Times ``(3,)`` the source's lengths."""
+    """Scale ``(3,)`` from the source's lengths to the target's."""
     floor: Array
-    """Height ``(L,)`` of the source's standing toes."""
+    """Height ``(L,)`` of the source's planted toes."""
     ahead: Array
-    """Where the source's toe is, seen from its ankle, more than the target's ``(3,)``."""
+    """Difference ``(3,)`` of the vectors from ankle to toe, source minus target."""
     sole: Array
-    """From the lowest point of the target's feet to their toe joints ``(3,)``."""
+    """Vector ``(3,)`` from the lowest point of the target's feet to their toe joints."""
 
     @classmethod
     def of(cls, clip: Clip, skeleton: Skeleton, *, like: Clip | None, keep_path: bool) -> Self:
-        """Looks at both figures, at the source's where a clip of it shows it; see `retarget`."""
+        """Returns the constants of the figures of a clip and a skeleton; for the arguments see `retarget`."""
         source = clip.skeleton
         if len(legs_of(skeleton)) != len(legs_of(source)):
             raise SkeletonError(
-                f"{clip.name or 'clip'}: {len(legs_of(source))} legs were found, in the target "
+                f"{clip.name or 'clip'}: {len(legs_of(source))} legs found, and in the target "
                 f"{len(legs_of(skeleton))}; retarget between figures of one kind, or name the legs in a map file"
             )
         if like is None and skeleton == source:
@@ -105,8 +106,7 @@ class Retargeting:
         pose, target_pose = canonical_rotations(source, clip), canonical_rotations(skeleton, like)
         scale = float(leg_lengths(skeleton).mean() / leg_lengths(source).mean())
         scales = np.array([1.0, scale, 1.0]) if keep_path else np.full(3, scale)
-        # Feet are built differently: where a flat foot's toe is, seen from the ankle, decides where the hips are
-        # over it.
+        # The shape of feet differs: the vector from ankle to toe of a flat foot determines the hips' position over it.
         standing = _in_pose(skeleton, target_pose[None])
         foot = scales * _feet(_in_pose(source, pose[None])) - _feet(standing)
         floor = toe_floor(toe_points(clip))
@@ -114,7 +114,7 @@ class Retargeting:
         return cls(skeleton, pose, target_pose, scales, floor, ahead, _sole(standing) * UP)
 
     def body(self, clip: Clip) -> Clip:
-        """The motion of a clip with legs turned alike, the hips where the feet want them."""
+        """Returns the motion with the rotations of the source, with the hips placed over the feet."""
         turns = _world_rotations(clip, self.pose, self.skeleton, self.target_pose)
         body = _in_pose(self.skeleton, turns, clip.fps, clip.name)
         ahead = quat_rotate(heading_to_quat(clip.headings()), self.ahead)
@@ -123,7 +123,7 @@ class Retargeting:
         return _bent_forwards(body, turns, self.target_pose)
 
     def feet_kept(self, clip: Clip) -> Clip:
-        """The same with toes in their places."""
+        """Returns the motion of `body` with the toes placed like the source's."""
         body, toes = self.body(clip), toe_points(clip) - self.floor[:, None] * UP
         height = toes[..., 1] / leg_lengths(clip.skeleton)
         shifts = self.scales * toes + self.sole - toe_points(body)
@@ -133,8 +133,8 @@ class Retargeting:
     def _apart(self, clip: Clip, body: Clip, shifts: Array, planted: Flags) -> Array:
         """Returns sideways shifts ``(T, L, 3)`` that keep the ankles as far apart as the source's.
 
-        A longer foot whose toe is kept has its ankle farther behind, and with toes turned out farther inside: steps
-        would cross. Each stance is shifted as a whole, so that no planted foot slides; swings pass between the shifts.
+        A longer foot with the same toe has its ankle farther behind and, with toes turned out, farther inside, so that
+        steps would cross. Each contact is shifted as a whole, so that no planted foot slides; swings are interpolated.
         """
         ankles = self.scales * clip.world()[0][:, [leg.ankle for leg in legs_of(clip.skeleton)]]
         found = body.world()[0][:, [leg.ankle for leg in legs_of(body.skeleton)]] + shifts
@@ -157,10 +157,10 @@ class Retargeting:
 
 
 def _bent_forwards(body: Clip, turns: Array, pose: Array) -> Clip:
-    """The body with a biped's knees that bend backwards bent forwards as far; ankles and feet stay as they are.
+    """Returns the body with knees of a biped that bend backwards bent forwards; ankles and feet do not change.
 
-    A leg that markers or a solver overstretch has its knee behind the line from hip to ankle. Whatever is done to such
-    a leg later would follow that: a leg that gets a little shorter would fold up like a bird's.
+    Markers and solvers may overextend a leg so that its knee is behind the line from hip to ankle. Inverse kinematics
+    would keep that direction and, for a slightly shorter leg, bend the knee backwards visibly.
     """
     legs, rotations = legs_of(body.skeleton), body.rotations.copy()
     if len(legs) != 2:
@@ -182,9 +182,9 @@ def _bent_forwards(body: Clip, turns: Array, pose: Array) -> Clip:
 
 
 def _while_low(shifts: Array, height: Array, planted: Flags) -> Array:
-    """The shifts (T, L, 3) where feet stand or are low, and a smooth way from one stance to the next where they are up.
+    """Returns the shifts (T, L, 3) of planted and low feet, interpolated smoothly while feet are up.
 
-    A longer foot that strikes with its heel has its toe higher: to follow toes in flight would pull the hips down.
+    A longer foot that strikes with its heel has a higher toe; following toes in the air would pull the hips down.
     """
     smooth = np.zeros_like(shifts)
     for leg, stands in enumerate(planted.T):
@@ -199,7 +199,7 @@ def _while_low(shifts: Array, height: Array, planted: Flags) -> Array:
 
 
 def _world_rotations(clip: Clip, pose: Array, skeleton: Skeleton, target_pose: Array) -> Array:
-    """World rotations (T, J, 4) of the target's joints, each turned away from its canonical pose like the source's."""
+    """Returns the target's world rotations (T, J, 4), relative to its canonical pose equal to the source's."""
     roles, source_roles = skeleton.anatomy.roles, clip.skeleton.anatomy.roles
     turned = quat_multiply(clip.world_rotations, quat_conjugate(pose))
     driven = {joint: turned[:, source_roles[role]] for role, joint in roles.items() if role in source_roles}
@@ -217,13 +217,13 @@ def _world_rotations(clip: Clip, pose: Array, skeleton: Skeleton, target_pose: A
 
 
 def _shared_out(skeleton: Skeleton, driven: dict[int, Array]) -> dict[int, Array]:
-    """The turns of joints of the spine and neck that the source has not: between those below and above."""
+    """Returns the rotations of spine and neck joints that the source lacks, interpolated between those around."""
     roles = skeleton.anatomy.roles
     path = [next(roles[role] for role in ("head", "neck", "chest", "spine", "hips") if role in roles)]
     while skeleton.parents[path[0]] >= 0:
         path.insert(0, skeleton.parents[path[0]])
     lengths = skeleton.bone_lengths[path]
-    middle = np.cumsum(lengths) + np.append(lengths[1:], 0.0) / 2  # of the bone that a joint turns
+    middle = np.cumsum(lengths) + np.append(lengths[1:], 0.0) / 2  # the middle of each joint's bone
     shared = {}
     for low, high in pairwise(k for k, joint in enumerate(path) if joint in driven):
         for k in range(low + 1, high):
@@ -233,7 +233,7 @@ def _shared_out(skeleton: Skeleton, driven: dict[int, Array]) -> dict[int, Array
 
 
 def _in_pose(skeleton: Skeleton, rotations: Array, fps: float = 1.0, name: str = "") -> Clip:
-    """A clip at the skeleton's rest place with the given world rotations (T, J, 4)."""
+    """Returns a clip at the skeleton's rest position with world rotations (T, J, 4)."""
     local = rotations.copy()
     for joint, parent in enumerate(skeleton.parents[1:], start=1):
         local[:, joint] = quat_multiply(quat_conjugate(rotations[:, parent]), rotations[:, joint])
@@ -242,20 +242,20 @@ def _in_pose(skeleton: Skeleton, rotations: Array, fps: float = 1.0, name: str =
 
 
 def _middle(clip: Clip) -> Array:
-    """The middle (T, 3) between the hip joints: hips themselves lie above or behind it, each skeleton its own way."""
+    """Returns the midpoint (T, 3) of the hip joints; the offset of the hips from it depends on the skeleton."""
     middle: Array = clip.world_positions[:, [leg.hip for leg in legs_of(clip.skeleton)]].mean(1)
     return middle
 
 
 def _feet(standing: Clip) -> Array:
-    """From ankle to toe (L, 3) in the one frame of a standing figure."""
+    """Returns the vectors (L, 3) from ankle to toe in the only frame of a standing figure."""
     ankles = standing.world_positions[0, [leg.ankle for leg in legs_of(standing.skeleton)]]
     feet: Array = toe_points(standing)[0] - ankles
     return feet
 
 
 def _sole(standing: Clip) -> float:
-    """How high the toe joints are over the lowest point of their feet in the one frame of a standing figure."""
+    """Returns the height of the toe joints over the lowest point of the feet in the only frame of a standing figure."""
     skeleton, heights = standing.skeleton, standing.world_positions[0, :, 1]
     tips = [joint for joint, _ in skeleton.end_sites]
     soles = []

@@ -1,4 +1,4 @@
-"""The way over the ground on a root bone, as game engines move characters; needs numpy alone."""
+"""Root motion for game engines: the path over the ground on a root bone. Needs numpy alone."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Skeleton
 
 ROOT = "root"
-"""The name of a root bone that is made."""
+"""The name of an added root bone."""
 
 _IK = {
     "ik_foot_l": "left_foot",
@@ -18,14 +18,14 @@ _IK = {
     "ik_hand_l": "left_hand",
     "ik_hand_r": "right_hand",
 }
-"""Bones of Unreal's mannequins that lie where another joint does, and its role."""
+"""Bones of Unreal's mannequins that coincide with another joint, and its role."""
 
 
 def on_root(clip: Clip) -> Clip:
     """Returns the clip with a root bone on the ground below the hips, turned to the body's heading.
 
-    The bone above the hips that a skeleton has is used; without one, a bone named ``root`` is made. All other joints
-    stay where they are in the world, except that the ``ik_`` bones of Unreal's mannequins follow the feet and hands.
+    It is the skeleton's bone above the hips or, without one, a new bone named ``root``. The world positions of other
+    joints do not change, except that the ``ik_`` bones of Unreal's mannequins follow feet and hands.
 
     >>> figure = Skeleton(("Hips", "Spine"), (-1, 0), [[0, 0, 0], [0, 0.5, 0]])
     >>> clip = Clip.at_rest(figure).moved((2.0, 0.9, 3.0))
@@ -53,7 +53,7 @@ def on_root(clip: Clip) -> Clip:
     positions, rotations = clip.positions.copy(), clip.rotations.copy()
     positions[:, 0], rotations[:, 0] = places[:, 0], turns[:, 0]
     for joint, parent in enumerate(skeleton.parents[1:], start=1):
-        if joint in moved or parent in moved:  # the others keep every bit
+        if joint in moved or parent in moved:  # others do not change by a bit
             back = quat_conjugate(turns[:, parent])
             positions[:, joint] = quat_rotate(back, places[:, joint] - places[:, parent])
             rotations[:, joint] = quat_multiply(back, turns[:, joint])
@@ -61,7 +61,7 @@ def on_root(clip: Clip) -> Clip:
 
 
 def _with_root(clip: Clip) -> Clip:
-    """A bone above the hips, at the origin."""
+    """Returns the clip with a bone above the hips, at the origin."""
     old, frames = clip.skeleton, len(clip)
     name = next(
         name for k in range(len(old) + 1) if (name := ROOT if not k else f"{ROOT}{k}") not in old.names

@@ -1,7 +1,7 @@
 """A skeleton: names, parents, offsets and end sites, with forward kinematics. Needs numpy alone.
 
-Metres, Y up. Every joint's frame is its parent's frame moved by the joint's local position and then turned by its local
-rotation. In the zero pose all local rotations are the identity and all local positions are the offsets.
+Units are metres, and Y is up. A joint's frame is its parent's frame, shifted by the joint's local position and rotated
+by its local rotation. In the zero pose, local rotations are the identity and local positions are the offsets.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,11 +25,11 @@ CHANNELS = tuple(f"{axis}{kind}" for kind in ("position", "rotation") for axis i
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file spells a skeleton, kept so that the same hierarchy can be written again.
+    """The representation of a skeleton in its file, from which the same hierarchy can be written.
 
-    ``channels`` names each joint's channels in file order (none for a file that is no BVH file), ``unit`` is metres per
-    file unit, ``basis`` ``(3, 3)`` turns the file's axes into ours, ``root_offset`` is the root's OFFSET in file units
-    (position channels replace it, some files leave a world position there).
+    ``channels`` has each joint's channels in file order (empty for files other than BVH), ``unit`` is metres per file
+    unit, ``basis`` ``(3, 3)`` is the rotation from the file's axes to Y up and +Z forward, and ``root_offset`` is the
+    root's OFFSET in file units, which position channels replace.
     """
 
     channels: tuple[tuple[str, ...], ...]
@@ -52,7 +52,7 @@ class Skeleton:
     """A tree of joints, parents before children; the first joint is the only root.
 
     ``offsets`` ``(J, 3)`` are local positions in the zero pose, ``end_sites`` pairs of joint and tip offset.
-    ``overrides`` names roles and partners that the anatomy should not find by itself.
+    ``overrides`` has roles and partners that replace those found by `find_anatomy`.
 
     >>> arm = Skeleton(("Shoulder", "Elbow"), (-1, 0), [[0, 0, 0], [0.3, 0, 0]], ((1, (0.25, 0, 0)),))
     >>> arm.index("Elbow"), arm.bone_lengths.tolist()
@@ -101,13 +101,13 @@ class Skeleton:
         return hash((self.names, self.parents, self.offsets.tobytes()))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """For other processes: the fields alone, what was derived from them is derived again."""
+        """Pickles the fields without cached properties."""
         return Skeleton, (
             self.names, self.parents, self.offsets, self.end_sites, self.layout, dict(self.overrides)
         )  # fmt: skip
 
     def index(self, name: str) -> int:
-        """The number of the joint with this name (the first, where names repeat)."""
+        """Returns the number of the first joint with this name."""
         try:
             return self.names.index(name)
         except ValueError:
@@ -116,7 +116,7 @@ class Skeleton:
             raise SkeletonError(f"the skeleton has no joint {name!r}; {hint}") from None
 
     def role(self, role: str) -> int:
-        """The joint that plays a role such as ``left_foot``; an error where none was found."""
+        """Returns the joint with a role such as ``left_foot``; raises a SkeletonError if there is none."""
         try:
             return self.anatomy.roles[role]
         except KeyError:
@@ -125,7 +125,7 @@ class Skeleton:
             ) from None
 
     def children(self, joint: int) -> tuple[int, ...]:
-        """The joints whose parent is this one."""
+        """Returns the children of a joint."""
         return self._children[joint]
 
     @cached_property
@@ -137,17 +137,17 @@ class Skeleton:
 
     @cached_property
     def anatomy(self) -> Anatomy:
-        """Partners, roles and legs, found from names and shape."""
+        """Returns partners, roles and legs, found from names and shape."""
         return find_anatomy(self.names, self.parents, self.rest_positions, self.overrides)
 
     @property
     def hips(self) -> int:
-        """The joint that carries the legs, or the root of a skeleton in which none was found."""
+        """Returns the joint with the role ``hips``, by default the root."""
         return self.anatomy.roles.get("hips", 0)
 
     @cached_property
     def rest_positions(self) -> Array:
-        """Positions ``(J, 3)`` of the joints in the zero pose, the root at its offset."""
+        """Returns the positions ``(J, 3)`` of the joints in the zero pose, with the root at its offset."""
         rest = self.offsets.copy()
         for j, parent in enumerate(self.parents[1:], start=1):
             rest[j] += rest[parent]
@@ -155,13 +155,13 @@ class Skeleton:
 
     @cached_property
     def bone_lengths(self) -> Array:
-        """Distance ``(J,)`` of each joint from its parent; 0 for the root."""
+        """Returns the distance ``(J,)`` of each joint from its parent; 0 for the root."""
         lengths: Array = np.linalg.norm(self.offsets, axis=-1)
         lengths[0] = 0.0
         return lengths
 
     def forward_kinematics(self, positions: ArrayLike, rotations: ArrayLike) -> tuple[Array, Array]:
-        """World positions ``(..., J, 3)`` and rotations ``(..., J, 4)`` of local ones."""
+        """Returns world positions ``(..., J, 3)`` and rotations ``(..., J, 4)``, given local ones."""
         world_positions, world_rotations = np.array(positions, float), np.array(rotations, float)
         for j, parent in enumerate(self.parents[1:], start=1):
             turn = world_rotations[..., parent, :]
@@ -172,18 +172,18 @@ class Skeleton:
         return world_positions, world_rotations
 
     def end_positions(self, world_positions: Array, world_rotations: Array) -> Array:
-        """World positions ``(..., E, 3)`` of the end sites."""
+        """Returns the world positions ``(..., E, 3)`` of the end sites."""
         joints = [joint for joint, _ in self.end_sites]
         tips = np.array([tip for _, tip in self.end_sites], float).reshape(-1, 3)
         return world_positions[..., joints, :] + quat_rotate(world_rotations[..., joints, :], tips)
 
     def scaled(self, scale: float) -> "Skeleton":
-        """The same skeleton, larger or smaller; no layout, since a file's numbers would no longer hold."""
+        """Returns the skeleton with scaled offsets, without the layout, whose numbers would be wrong."""
         ends = tuple((j, tuple(scale * x for x in tip)) for j, tip in self.end_sites)
         return replace(self, offsets=self.offsets * scale, end_sites=ends, layout=None)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as plain lists; `from_json` gives an equal skeleton."""
+        """Returns the skeleton as plain lists; `from_json` returns an equal skeleton."""
         layout = self.layout
         return {
             "names": list(self.names),
@@ -202,7 +202,7 @@ class Skeleton:
 
     @classmethod
     def from_json(cls, data: object, place: str = "skeleton") -> "Skeleton":
-        """The skeleton that `to_json` wrote."""
+        """Returns the skeleton, given the result of `to_json`."""
         table = from_table(_Table, data, place, FileFormatError)
         skeleton = cls(
             table.names, table.parents, table.offsets, table.end_sites, table.layout, dict(table.overrides)
@@ -228,7 +228,7 @@ class _Table:
 
 
 def descendants(skeleton: Skeleton, joint: int) -> Sequence[int]:
-    """The joints below this one, parents first."""
+    """Returns the descendants of a joint, parents first."""
     below = {joint}
     for j, parent in enumerate(skeleton.parents):
         if parent in below:

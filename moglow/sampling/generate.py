@@ -1,6 +1,6 @@
 """Makes finished takes, with their figures, from a checkpoint and a path. Needs numpy alone.
 
-`Sampler` samples poses; here they become clips: feet are locked, figures measured, takes ranked. Motion is processed in
+The poses of `Sampler` are decoded to clips, feet are locked, figures measured and takes ranked. Motion is processed in
 blocks of some seconds, so that memory does not grow with its length; `joined` makes one clip of the blocks.
 """
 
@@ -34,14 +34,14 @@ PRETRAINED = Path(__file__).parents[1] / "pretrained" / "locomotion.safetensors"
 """The model inside the package."""
 
 TEMPERATURE = 0.7
-"""Below 1 motion is calmer and feet hold better; at this they slide as real ones do, and takes vary nearly as much."""
+"""The default temperature, at which feet slide as in recordings and takes vary nearly as much."""
 
 BLOCK = 10.0
-"""Seconds in a block; the height of standing toes is found in the first one."""
+"""Seconds of a block; the height of planted toes is estimated from the first one."""
 LOCK = LockSpec(settle=0.5)
-"""How feet are held; a toe is held where it is on average in the first half second of its contact."""
+"""The settings of the foot lock; a toe is held at its mean position in the first half second of its contact."""
 WAITING = 250_000
-"""The most frames of sampled poses kept in memory, 60 MB: fewer long motions are sampled at once."""
+"""Largest number of frames of sampled poses in memory, 60 MB; it limits the number of long motions sampled at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +57,13 @@ class Motion:
 
     @property
     def figures(self) -> dict[str, Any]:
-        """The figures as plain numbers, for a sidecar."""
+        """Returns the figures as plain numbers, for a sidecar."""
         return self.measured().figures
 
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """How a take was made, so that it can be made again with another style or temperature."""
+    """The settings of a take, from which it can be made again with another style or temperature."""
 
     styles: tuple[str, ...]
     """The styles of the model."""
@@ -74,7 +74,7 @@ class Origin:
 
 @dataclass(frozen=True, eq=False)
 class Take:
-    """One motion along a path: the clip, which take of which seed, and its figures."""
+    """One motion along a path: the clip, its seed and take number, and its figures."""
 
     clip: Clip
     seed: int
@@ -82,19 +82,19 @@ class Take:
     path: ControlPath
     measured: Measured
     real: Mapping[str, Any] = field(default_factory=dict)
-    """The same figures of recordings, as far as the checkpoint has them."""
+    """The same figures of recordings, if the checkpoint has them."""
     warnings: tuple[str, ...] = ()
-    """What the path asks for beyond what the model has seen, one line each."""
+    """Warnings about a path beyond the range of the recordings."""
     lap: Mapping[str, Any] = field(default_factory=dict)
     """For a loop: whether it returns to its start, its length in seconds, and the difference blended at the seam."""
     footprints: Footprints = ()
-    """For directed feet: when and where each stands."""
+    """For directed feet: their footprints."""
     directed: Mapping[str, Any] = field(default_factory=dict)
-    """For directed feet: how well they follow footprints and stand on a ground."""
+    """For directed feet: the figures of footprints and ground."""
     pins: tuple[Mapping[str, Any], ...] = ()
-    """What each pin costs, for motion that has pins."""
+    """For motion with pins: the figures of each pin."""
     origin: Origin | None = None
-    """How to make it again, for takes of `moglow.generate`."""
+    """The settings of a take of `moglow.generate`."""
 
     @property
     def slide_before(self) -> Slide:
@@ -106,7 +106,7 @@ class Take:
 
     @property
     def figures(self) -> dict[str, Any]:
-        """The figures as plain numbers: metres, seconds, nats."""
+        """Returns the figures as plain numbers, in metres, seconds and nats."""
         about: dict[str, Any] = {"real_motion": dict(self.real)} if self.real else {}
         if self.lap:
             about["lap"] = dict(self.lap)
@@ -116,14 +116,14 @@ class Take:
         return {"take": self.number, **self.measured.figures, **about, "warnings": list(self.warnings)}
 
     def export(self, path: str | Path, **options: object) -> None:
-        """Writes the clip to a file; the suffix decides the format, see `moglow.export`."""
+        """Writes the clip to a file in the format of its suffix; see `moglow.export`."""
         export(self.clip, path, **options)
 
     def show(self) -> Any:
         """Returns a widget for notebooks that plays the take, with sliders for its style and temperature.
 
         The widget's ``take`` is the take that it plays. Needs anywidget, which the extra ``notebook`` installs. The
-        viewer is looked up by name: it stands above this package, and a notebook alone needs it.
+        viewer is imported by name here, because it depends on this package and only notebooks need it.
         """
         try:
             module = import_module("moglow_viewer.notebook.take_widget")
@@ -132,7 +132,7 @@ class Take:
         return module.TakeWidget(self)
 
     def _repr_html_(self) -> str:
-        """The take on its path as a page in a frame, for notebooks."""
+        """Returns the take on its path as a page in a frame, for notebooks."""
         return self.clip.as_frame(control=self.path, figures=[self.figures])
 
 
@@ -146,7 +146,7 @@ def generate(
     foot_lock: bool = True,
     name: str = "",
 ) -> Iterator[Take]:
-    """Yields takes of a path, one after the other; the same seed and number give the same motion."""
+    """Yields takes of a path; the same seed and number give the same motion."""
     sampler = Sampler.of(checkpoint, temperature=temperature)
     path = path.resample(sampler.fps)
     tracks = [Track(path, seed, number) for number in range(takes)]
@@ -158,7 +158,7 @@ def generate(
 def motions(
     sampler: Sampler, checkpoint: Checkpoint, tracks: Sequence[Track], *, foot_lock: bool = True
 ) -> Iterator[Motion]:
-    """Yields the motions of tracks in order, many sampled at once; use up each before the next."""
+    """Yields the motions of tracks in order, sampled in batches; each must be consumed before the next."""
     for batch in batches([len(track.path) for track in tracks], sampler.model.rows[1]):
         together = [tracks[number] for number in batch]
         for track, drawn in zip(together, _drawn(sampler, together), strict=True):
@@ -167,7 +167,7 @@ def motions(
 
 
 def batches(frames: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Yields which motions are sampled together: neighbours, at most ``most``, within the limit of `WAITING` frames.
+    """Yields the numbers of motions that are sampled together: at most ``most`` in order, within `WAITING` frames.
 
     >>> list(batches([300, 300, 300, 200_000, 200_000], most=2))
     [[0, 1], [2], [3], [4]]
@@ -183,7 +183,7 @@ def batches(frames: Sequence[int], most: int) -> Iterator[list[int]]:
 
 
 def _drawn(sampler: Sampler, tracks: Sequence[Track]) -> list[Iterator[tuple[NDArray[Any], NDArray[Any]]]]:
-    """Each track's poses ``(T, D)`` and likelihoods ``(T,)`` in blocks; each is sampled for all at once."""
+    """Returns each track's poses ``(T, D)`` and likelihoods ``(T,)`` in blocks, sampled for all tracks at once."""
     size, frames = round(BLOCK * sampler.fps), sampler.draw(tracks)
     waiting: list[deque[tuple[NDArray[Any], NDArray[Any]]]] = [deque() for _ in tracks]
 
@@ -212,7 +212,7 @@ def finished(
     tally: Tally,
     foot_lock: bool,
 ) -> Iterator[Clip]:
-    """The blocks of a track as clips, feet held, counted as they pass."""
+    """Returns the blocks of a track as clips with locked feet, measured while they are read."""
 
     def decoded() -> Iterator[Clip]:
         start = 0
@@ -234,7 +234,7 @@ def finished(
 
 
 def ranked(takes: Sequence[Take], checkpoint: Checkpoint) -> list[Take]:
-    """The takes, best first by `ranking.scores`."""
+    """Returns the takes, sorted by `ranking.scores`, the best first."""
     measured = [take.measured for take in takes]
     values = scores(
         [each.path.mean for each in measured],
@@ -249,10 +249,10 @@ def ranked(takes: Sequence[Take], checkpoint: Checkpoint) -> list[Take]:
 def within_range(
     checkpoint: Checkpoint, path: ControlPath, *, as_asked: bool, strict: bool
 ) -> tuple[ControlPath, list[str]]:
-    """Returns the path to follow, and a warning for each thing that is beyond the model's reach.
+    """Returns the path to follow, and warnings about speeds beyond the model's range.
 
-    A path that is too fast is slowed down until it fits; with ``as_asked`` it stays as it is, with ``strict`` it is
-    refused.
+    A path that is too fast is slowed down; with ``as_asked`` it is not changed, with ``strict`` a ControlError is
+    raised.
     """
     reach = checkpoint.control_range
     fast, stands = reach.warnings(path), reach.stands(path)
@@ -272,5 +272,5 @@ def within_range(
 
 
 def styled(path: ControlPath, style: str | None) -> ControlPath:
-    """The path in one style throughout, or as it is."""
+    """Returns the path with one style for all frames, or the path itself without a style."""
     return path if style is None else replace(path, styles=(style,) * len(path))

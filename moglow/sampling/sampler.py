@@ -1,10 +1,10 @@
-"""Samples motion from a model along a path, frame by frame. Needs numpy alone, so it starts at once.
+"""Samples motion from a model along a path, frame by frame. Needs numpy alone.
 
-A `Sampler` holds what does not change; a `Past` is all that a frame depends on in the frames before it, a value
-that ``step`` takes and returns. Streaming, batches of takes and a game loop are the same few lines around ``step``.
+A `Sampler` has the constants; a `Past` is the part of the previous frames on which the next one depends, a value that
+``step`` takes and returns. Streaming, batches of takes and game loops are a few lines around ``step``.
 
-A motion is the same to the last bit whatever else is in the batch. How a library multiplies, and so rounds, depends on
-how many rows there are; so in numpy each row's products are its own, and torch always gets as many rows.
+A motion does not depend by a bit on the rest of its batch. The rounding of a library's products depends on the number
+of rows, so in numpy the products of each row are computed separately, and in torch the number of rows is constant.
 """
 
 from collections import deque
@@ -28,45 +28,45 @@ from moglow.sampling.fast.row_by_row import RowByRow
 from moglow.sampling.start_and_stop import best_ending, can_settle, ending_start, setting_off
 
 AHEAD = 64
-"""Frames for which noise is sampled at once; the stream of noise does not depend on it."""
+"""Number of frames for which noise is sampled at once; the stream of noise does not depend on it."""
 
 ENDINGS = 8
-"""Endings that are sampled; the best is taken."""
+"""Number of endings that are sampled; the best one is used."""
 
 
 FAR = 1e3
-"""Standard deviations to which poses are bounded, so that what a model does with impossible controls stays finite.
+"""Bound of poses in standard deviations, so that motion along impossible controls stays finite.
 
-Recordings stay below 15, and sampled motion that looks right too; `moglow.sampling.generate` refuses what does not."""
+Recordings and plausible sampled motion are below 15; `moglow.sampling.generate` rejects motion beyond that."""
 
 
 class StepModel(Protocol):
-    """What the sampler asks of a model: the numpy one, or a torch one that works on tensors on its device."""
+    """The interface of a model for the sampler, in numpy or in torch with tensors on its device."""
 
     @property
     def rows(self) -> tuple[int, int]:
-        """The batch size: a multiple of the first number, at most the second."""
+        """The batch size is a multiple of the first number and at most the second."""
         ...
 
     @property
     def noise_dim(self) -> int: ...
 
     def array(self, values: NDArray[np.float32]) -> Any:
-        """Numbers as the model takes them."""
+        """Returns an array or tensor for `step`."""
         ...
 
     def numpy(self, values: Any) -> NDArray[Any]:
-        """What the model gives, as numbers."""
+        """Returns results of `step` as numpy arrays."""
         ...
 
     def recorded(self, frame: Callable[..., Any]) -> Callable[..., Any]:
-        """A pure function of such numbers, as it is or made faster for those who call it frame by frame."""
+        """Returns a pure function of arrays, unchanged or compiled for repeated calls."""
         ...
 
     def initial_state(self, batch: int = 1) -> Any: ...
 
     def step(self, context: Any, state: Any, noise: Any, *, temperature: float = 1.0) -> tuple[Any, Any, Any]:
-        """The target ``(B, D)``, its log-density ``(B,)`` in nats, that of temperature 1, and the state after it."""
+        """Returns the target ``(B, D)``, its log-density ``(B,)`` in nats at temperature 1, and the state after it."""
         ...
 
 
@@ -81,13 +81,13 @@ class Past:
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """A motion to sample: the path, at the sampler's rate, and which of all motions along it."""
+    """A motion to sample: the path, at the sampler's rate, and the seed and take that determine the noise."""
 
     path: ControlPath
     seed: int = 0
     take: int = 0
     performer: str | None = None
-    """Who moves; the model's default performer if not given."""
+    """The performer; by default the model's default performer."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Sampler:
 
     @property
     def device(self) -> str:
-        """Where it computes: "numpy", or torch's "cpu" or "cuda"."""
+        """The device of the computation: "numpy", or torch's "cpu" or "cuda"."""
         return "numpy" if self.context.xp is np else str(self.context.weights.device.type)
 
     @classmethod
@@ -116,11 +116,11 @@ class Sampler:
         device: str = "auto",
         arithmetic: Arithmetic | None = None,
     ) -> Self:
-        """The sampler of a checkpoint, in numpy or in torch.
+        """Returns the sampler of a checkpoint, in numpy or in torch.
 
-        "auto" is numpy where the model has such a sampler, since one motion is sampled fastest there; else the GPU if
-        there is one. The same seed gives the same motion on the same device, on another one it rounds differently.
-        It can multiply with another arithmetic of the device (`moglow.sampling.fast.arithmetic`).
+        "auto" is numpy if the model has a numpy sampler, which is the fastest for one motion, otherwise a GPU if there
+        is one. The same seed gives the same motion on the same device; other devices round differently. ``arithmetic``
+        selects another implementation of products (`moglow.sampling.fast.arithmetic`).
         """
         made = NUMPY_MODELS.get(checkpoint.model)
         if device in ("auto", "cpu") and made is not None and made.covers(checkpoint.config):
@@ -135,12 +135,12 @@ class Sampler:
         return cls(on_device(checkpoint.context, device), steps, temperature)
 
     def step(self, past: Past, controls: Any, noise: Any, style: Any) -> tuple[Past, Any, Any]:
-        """The past after one more frame, that frame's pose ``(B, D)`` in metres and radians, and its likelihood.
+        """Returns the past after one more frame, the frame's pose ``(B, D)`` in metres and radians, and its likelihood.
 
-        ``controls`` ``(B, 1 + L, 3)`` are the step to this frame and, for a model that looks ahead, the L after it,
-        standardised; ``noise`` ``(B, noise_dim)`` decides which of the possible poses is taken, ``style``
-        ``(B, P + S)`` is a label or zeros. The likelihood ``(B,)`` is in nats, of the pose in standardised
-        coordinates, by the model as it is: a lower temperature samples where it is high.
+        ``controls`` ``(B, 1 + L, 3)`` are the standardised step to this frame and, for a model with a lookahead of L,
+        the L steps after it. ``noise`` ``(B, noise_dim)`` determines the pose, and ``style`` ``(B, P + S)`` is a label
+        or zeros. The likelihood ``(B,)`` is in nats, of the pose in standardised coordinates at temperature 1; lower
+        temperatures sample poses of higher likelihood.
         """
         given = past.poses, past.controls, past.memory
         after, pose, nats = self._frame(given, controls, noise, style)
@@ -153,7 +153,7 @@ class Sampler:
     def _drawn(
         self, past: tuple[Any, Any, Any], controls: Any, noise: Any, style: Any
     ) -> tuple[tuple[Any, Any, Any], Any, Any]:
-        """What `step` does, with the past's fields for the past: a pure function of arrays."""
+        """Computes `step` as a pure function of arrays, with the fields of the past."""
         xp, (poses, before, memory) = self.context.xp, past
         seen = xp.concatenate([before, controls], 1)
         vector = self.context.build(poses, seen, style)
@@ -187,10 +187,10 @@ class Sampler:
         take: int = 0,
         styles: Iterable[str | None] = repeat(None),
     ) -> Iterator[NDArray[Any]]:
-        """Poses ``(D,)`` for velocities ``(3,)`` as they come: forward and sideways in m/s, turn in rad/s.
+        """Yields a pose ``(D,)`` for each velocity ``(3,)``: forward and sideways in m/s, turn in rad/s.
 
-        One pose for each velocity; a model with a lookahead of L answers L frames late and holds the last velocity at
-        the end. The same seed and take give the same motion, whatever else is sampled and in whatever chunks.
+        A model with a lookahead of L has a delay of L frames and repeats the last velocity at the end. The same seed
+        and take give the same motion, independent of other motions and of chunks.
         """
         rows = (
             (np.asarray(velocity, np.float32)[None], self.context.label_vector(style)[None])
@@ -199,10 +199,10 @@ class Sampler:
         yield from (pose[0] for _, pose, _ in self._run(rows, [(seed, take)]))
 
     def draw(self, tracks: Sequence[Track]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        """Poses ``(B, D)`` and likelihoods ``(B,)`` of many motions, frame by frame until the longest ends.
+        """Yields poses ``(B, D)`` and likelihoods ``(B,)`` of many motions, frame by frame until the longest ends.
 
-        Rows of motions that have ended continue at their last velocity. Where a path stops, several endings are
-        sampled (in numpy) and the best is taken, which `stream` cannot do.
+        Rows of motions that have ended continue at their last velocity. If a path stops, several endings are sampled
+        (in numpy) and the best one is used, which is not possible in `stream`.
         """
         paths = [track.path for track in tracks]
         frames = max(map(len, paths))
@@ -246,17 +246,17 @@ class Sampler:
         seeds: Sequence[tuple[int, ...]],
         past: Past | None = None,
     ) -> Iterator[tuple[Past, NDArray[Any], NDArray[Any]]]:
-        """The past of each frame, its poses ``(B, D)`` and likelihoods ``(B,)``, from a past on if one is given.
+        """Yields the past of each frame, its poses ``(B, D)`` and likelihoods ``(B,)``, from a past on if it is given.
 
-        ``velocities`` ``(B, T, 3)`` lead to each frame, ``labels`` ``(B, T, S)`` are rows of `Context.style_rows`. No
-        ending is chosen among several.
+        ``velocities`` ``(B, T, 3)`` lead to each frame, and ``labels`` ``(B, T, S)`` are rows of `Context.style_rows`.
+        Only one ending is sampled.
         """
         rows = ((velocities[:, t].astype(np.float32), labels[:, t]) for t in range(velocities.shape[1]))
         return self._run(rows, seeds, past)
 
     @property
     def _settles(self) -> bool:
-        """Whether several endings can be sampled at once: in numpy, where the batch size is free."""
+        """Whether several endings can be sampled at once, which requires the free batch size of numpy."""
         least, most = self.model.rows
         return (
             isinstance(self.model, RowByRow)
@@ -267,7 +267,7 @@ class Sampler:
     def _ending(
         self, track: Track, past: Past, row: int, controls: Sequence[tuple[NDArray[Any], ...]]
     ) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-        """The best of some endings from a row's past on, as its poses ``(D,)`` and likelihoods."""
+        """Returns the best of `ENDINGS` endings from a row's past, as poses ``(D,)`` and likelihoods."""
         rows = [row] * ENDINGS
         memory = tuple(tuple(part[rows] for part in layer) for layer in past.memory)
         begin = Past(past.poses[rows], past.controls[rows], memory)
@@ -282,7 +282,7 @@ class Sampler:
         seeds: Sequence[tuple[int, ...]],
         past: Past | None = None,
     ) -> Iterator[tuple[Past, NDArray[Any], NDArray[Any]]]:
-        """What was before each frame, its poses and likelihoods, for velocities ``(B, 3)`` and styles ``(B, S)``."""
+        """Yields the past, the poses and likelihoods of each frame, for velocities ``(B, 3)`` and styles ``(B, S)``."""
         xp, asked = self.context.xp, len(seeds)
         missing = -asked % self.model.rows[0]
         seeds = [*seeds, *[seeds[-1]] * missing]
@@ -300,7 +300,7 @@ class Sampler:
             coming.popleft()
 
     def _noise(self, generators: Sequence[np.random.Generator]) -> Iterator[Any]:
-        """Standard normals ``(B, noise_dim)`` for one frame after the other, each row from its own generator."""
+        """Yields standard normals ``(B, noise_dim)`` for each frame; each row has its own generator."""
         while True:
             shape = (AHEAD, self.model.noise_dim)
             yield from self.model.array(
@@ -310,7 +310,7 @@ class Sampler:
     def _held(
         self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]], missing: int
     ) -> Iterator[tuple[Any, Any]]:
-        """Standardised controls and style vectors; last rows repeat for those missing, the end for the lookahead."""
+        """Yields standardised controls and style vectors, with repeated rows if missing, and a repeated end."""
         last = None
         for velocities, styles in rows:
             values, labels = (
@@ -322,14 +322,14 @@ class Sampler:
         yield from repeat(last, self.context.spec.lookahead) if last else ()
 
     def generate(self, path: ControlPath, *, seed: int = 0, take: int = 0, name: str = "") -> Clip:
-        """A clip of the whole path, at the model's rate."""
+        """Returns the motion along a path as one clip, at the model's rate."""
         path = path.resample(self.fps)
         poses = [pose[0] for pose, _ in self.draw([Track(path, seed, take)])]
         return self.context.encoding.decode(np.stack(poses), path, name)
 
 
 def _bounded(xp: Any, pose: Any) -> Any:
-    """Standardised poses as they are, up to `FAR`; what is not a number becomes that as well."""
+    """Returns standardised poses, bounded to `FAR`; NaN becomes `FAR` too."""
     if xp is np:
         return np.fmax(np.fmin(pose, np.float32(FAR)), np.float32(-FAR))
     return xp.nan_to_num(pose, nan=FAR).clip(-FAR, FAR)

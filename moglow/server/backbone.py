@@ -1,7 +1,7 @@
-"""The model behind the server: Motion Model Context Protocol requests in, motion out; needs motionmcp-sdk[server].
+"""Answers requests of the Motion Model Context Protocol with motion. Needs motionmcp-sdk[server].
 
-Constraints of type root_path are followed, on our figure or retargeted onto the client's. The prompt of a text segment
-chooses a style by name. Everything else is refused by an error object of the protocol.
+Constraints of type root_path are supported, on the model's figure or retargeted onto the client's. The prompt of a text
+segment selects a style by name. Other requests are answered with an error object of the protocol.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ SHORTEST = 2  # frames at the model's rate
 
 
 class MoglowBackbone(Backbone):  # type: ignore[misc, unused-ignore] # untyped where the extra is missing
-    """Answers requests by one model; ``workers`` requests are computed at once, the others wait."""
+    """Answers requests with one model; at most ``workers`` requests are computed at once, others wait."""
 
     model_id = MODEL
 
@@ -66,11 +66,11 @@ class MoglowBackbone(Backbone):  # type: ignore[misc, unused-ignore] # untyped w
         return self.checkpoint.context.encoding.skeleton
 
     def capabilities(self) -> ModelSpec:
-        """What the server offers."""
+        """Returns the model's description for clients."""
         return self._spec
 
     async def generate(self, request: GenerateRequest) -> MotionResult:
-        """The motion of a request; it is computed beside the server's own thread."""
+        """Returns the motion of a request, computed in another thread than the server's."""
         return await asyncio.to_thread(self._waiting, request)
 
     def _waiting(self, request: GenerateRequest) -> MotionResult:
@@ -87,11 +87,11 @@ class MoglowBackbone(Backbone):  # type: ignore[misc, unused-ignore] # untyped w
         if options is not None and options.loop:
             raise ProtocolError("invalid_options", "loop is not supported; leave it out")
         frames = request.total_frames
-        wished, notes = path_of(
+        requested, defaults = path_of(
             frames, fps, [each for each in request.constraints if each.type == "root_path"]
         )
-        styles, told = self._styles(request)
-        path = self._at_our_rate(replace(wished, styles=styles), frames, fps)
+        styles, messages = self._styles(request)
+        path = self._at_our_rate(replace(requested, styles=styles), frames, fps)
         rig = Rig.of(request.skeleton.joints)
         same = _same_bones(rig, self._skeleton)
         seed = options.seed if options is not None else None
@@ -103,37 +103,35 @@ class MoglowBackbone(Backbone):  # type: ignore[misc, unused-ignore] # untyped w
             for motion in motions(self.sampler, self.checkpoint, tracks)
         ]
         local = [rig.local(clip) for clip in clips]
-        said = [
-            {"code": "made_up", "severity": "info", "message": f"not in the request: {note}"}
-            for note in notes
+        notes = [
+            {"code": "default", "severity": "info", "message": f"not in the request, default used: {default}"}
+            for default in defaults
         ]
-        said += [{"code": "style", "severity": "info", "message": line} for line in told]
-        said += [{"code": "speed", "severity": "warning", "message": line} for line in self._beyond(path)]
+        notes += [{"code": "style", "severity": "info", "message": line} for line in messages]
+        notes += [{"code": "speed", "severity": "warning", "message": line} for line in self._beyond(path)]
         return MotionResult(
             rotations=np.stack([rotations for rotations, _ in local]).astype(np.float32),
             root_translations=np.stack([places for _, places in local]).astype(np.float32),
-            notes=said,
+            notes=notes,
         )
 
     def _styles(self, request: GenerateRequest) -> tuple[tuple[str, ...] | None, list[str]]:
-        """A style for each frame of the request, and a line on each prompt."""
+        """Returns a style for each frame of the request, and a message for each prompt."""
         known = tuple(self.checkpoint.context.styles)
         styles: list[str] = []
-        told = []
+        messages = []
         for segment in request.segments:
             style = style_of(segment.prompt, known) if segment.type == "text" else None
             if segment.type == "text":
-                heard = (
-                    f"style {style}"
-                    if style
-                    else f"no style is named; there are {', '.join(known) or 'none'}"
+                meaning = (
+                    f"style {style}" if style else f"names no style of {', '.join(known) or 'the model'}"
                 )
-                told.append(f"{segment.prompt[:80]!r}: {heard}")
+                messages.append(f"{segment.prompt[:80]!r}: {meaning}")
             styles += [style or ""] * segment.duration_frames
-        return (tuple(styles) if any(styles) else None), told
+        return (tuple(styles) if any(styles) else None), messages
 
     def _at_our_rate(self, path: ControlPath, frames: int, fps: float) -> ControlPath:
-        """The path at the model's rate, at least so long that every frame of the request is inside."""
+        """Returns the path at the model's frame rate, long enough to cover all frames of the request."""
         ours = self.sampler.fps
         count = max(SHORTEST, int(np.ceil((frames - 1) / fps * ours)) + 1)
         at = np.minimum(np.arange(count) * fps / ours, frames - 1)
@@ -143,18 +141,18 @@ class MoglowBackbone(Backbone):  # type: ignore[misc, unused-ignore] # untyped w
         return ControlPath(positions, np.interp(at, here, path.headings), ours, styles)
 
     def _on(self, rig: Rig, clip: Clip, same: bool, frames: int, fps: float) -> Clip:
-        """The motion on the client's figure, at the request's rate and length."""
+        """Returns the motion on the client's figure, with the request's frame rate and length."""
         moved = replace(clip, skeleton=rig.skeleton) if same else retarget(clip, rig.skeleton, keep_path=True)
         at = np.minimum(np.arange(frames) * moved.fps / fps, len(moved) - 1)
         return rigid(moved[:frames] if fps == moved.fps else moved.sampled(at, fps))
 
     def _beyond(self, path: ControlPath) -> list[str]:
-        """What the path asks for beyond the recordings."""
+        """Returns warnings about speeds outside the range of the recordings."""
         return [*self.checkpoint.control_range.warnings(path)]
 
 
 def _same_bones(rig: Rig, ours: Any) -> bool:
-    """Whether a rig is our own figure, joint by joint."""
+    """Returns whether a rig has the joints and bones of the model's figure."""
     identity = np.abs(rig.rest - [1.0, 0.0, 0.0, 0.0]).max() < 1e-6
     return bool(
         identity

@@ -1,7 +1,7 @@
-"""What a request of the Motion Model Context Protocol asks for, in our terms; numpy alone.
+"""Converts requests of the Motion Model Context Protocol to paths, styles and skeletons. Needs numpy alone.
 
-The protocol's skeletons have rest rotations, quaternions with w last, and frames at the request's rate. Its axes and
-units are ours.
+The protocol's skeletons have rest rotations, its quaternions have w last, and its frames have the request's rate. Its
+axes and units are the same as in `moglow`.
 """
 
 from collections.abc import Sequence
@@ -19,21 +19,21 @@ from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_path import ControlPath
 
 STANDING = "standing still"
-"""What is walked where a request has no path."""
+"""The default for a request without a path."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rig:
-    """A skeleton of the protocol: ours, whose zero pose is its rest pose, and its rest rotations in the world."""
+    """A skeleton of the protocol: a `Skeleton` whose zero pose is the rest pose, and the world rest rotations."""
 
     skeleton: Skeleton
     rest: Array
     root: Array
-    """The root's place at rest ``(3,)``."""
+    """The root's rest position ``(3,)``."""
 
     @classmethod
     def of(cls, joints: Sequence[Any]) -> "Rig":
-        """The rig of a list of joints, parents first."""
+        """Returns the rig of a list of joints, parents first."""
         places = {joint.name: number for number, joint in enumerate(joints)}
         parents = tuple(-1 if joint.parent is None else places[joint.parent] for joint in joints)
         local = np.array([joint.rest_translation for joint in joints], float)
@@ -46,11 +46,11 @@ class Rig:
 
     @classmethod
     def from_skeleton(cls, skeleton: Skeleton) -> "Rig":
-        """The rig of a skeleton of ours."""
+        """Returns the rig of a `Skeleton`."""
         return cls(skeleton, np.tile([1.0, 0.0, 0.0, 0.0], (len(skeleton), 1)), np.zeros(3))
 
     def joints(self) -> list[dict[str, Any]]:
-        """The joints as the protocol lists them."""
+        """Returns the joints in the protocol's format."""
         skeleton, offsets = self.skeleton, self.skeleton.offsets.copy()
         offsets[0] = [0.0, -float(skeleton.rest_positions[:, 1].min()), 0.0]
         return [
@@ -64,7 +64,7 @@ class Rig:
         ]
 
     def local(self, clip: Clip) -> tuple[Array, Array]:
-        """Rotations ``(T, J, 4)`` of a clip in their parents, w last, and the root's places ``(T, 3)``."""
+        """Returns a clip's rotations ``(T, J, 4)`` relative to the parents, w last, and root positions ``(T, 3)``."""
         places, turns = clip.world()
         world = quat_multiply(turns, self.rest)
         local = world.copy()
@@ -74,9 +74,9 @@ class Rig:
 
 
 def rigid(clip: Clip) -> Clip:
-    """Returns a clip in which the root alone moves in its parent, and the hips are where they were.
+    """Returns a clip in which only the root is translated, with the hips at the same world positions.
 
-    The protocol's answer has turns for all joints and a place for the root: a root above the hips carries them.
+    The protocol's answer has rotations for all joints and positions for the root alone.
     """
     hips = clip.skeleton.anatomy.roles.get("hips", 0)
     positions = clip.positions.copy()
@@ -87,10 +87,10 @@ def rigid(clip: Clip) -> Clip:
 
 
 def path_of(frames: int, fps: float, constraints: Sequence[Any]) -> tuple[ControlPath, list[str]]:
-    """Returns the path through the points of ``root_path`` constraints, and what was made up.
+    """Returns the path through the points of ``root_path`` constraints, and the defaults that were used.
 
-    Points between frames are joined by a smooth curve; before the first and after the last point the figure stands.
-    Without headings it faces where it goes.
+    Positions between the points are interpolated by a smooth curve; before the first and after the last point the
+    figure stands. The default headings follow the path.
     """
     keys: dict[int, tuple[float, float]] = {}
     faces: dict[int, float] = {}
@@ -115,7 +115,7 @@ def path_of(frames: int, fps: float, constraints: Sequence[Any]) -> tuple[Contro
 
 
 def _curve(time: Array, at: Array, values: Array) -> Array:
-    """Returns a cubic through keys that never overshoots (Fritsch and Carlson 1980), held before and after them."""
+    """Returns a monotone cubic through keys (Fritsch and Carlson 1980), constant before and after them."""
     if len(at) == 1:
         return np.full(len(time), values[0])
     steps = np.diff(at).astype(float)
@@ -137,7 +137,7 @@ def _curve(time: Array, at: Array, values: Array) -> Array:
 
 
 def _facing(positions: Array, fps: float) -> Array:
-    """Headings along a path, held where it stands."""
+    """Returns headings along a path, constant where it stands."""
     steps = np.gradient(positions, axis=0) * fps if len(positions) > 1 else np.zeros_like(positions)
     moving = np.flatnonzero(np.linalg.norm(steps, axis=-1) > 0.1)
     if not len(moving):

@@ -1,8 +1,8 @@
-"""The set of loops and transitions that a game moves a figure with: `cycle_set` plans, samples and names them.
+"""The set of loops and transitions for a game character: `cycle_set` plans, samples and names them.
 
-An idle, cycles of gaits that begin as the left foot comes down, turns on the spot, starts on either foot and stops from
-either foot. Starts and turns begin in the idle's first frame or one soon after it, stops in a cycle; each ends in the
-first frame of the loop that follows it.
+It contains an idle, cycles of gaits that begin with a contact of the left foot, turns on the spot, starts on either
+foot and stops from either foot. Starts and turns begin in the idle's first frame or soon after it, stops in a cycle;
+each ends in the first frame of the following loop.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,27 +36,27 @@ GAITS: Mapping[str, tuple[float, float]] = {
     "strafe_left": (0.0, 0.6),
     "strafe_jog_left": (0.0, 1.6),
 }
-"""Metres a second ahead and to the left of each cycle; those to the right are the mirror images."""
+"""Velocity in m/s, forward and left, of each cycle; those to the right are mirror images."""
 AHEAD = ("walk", "jog", "run")
 """Gaits with starts and stops."""
 TURNS = (90.0, 180.0)
 IDLE = 4.0
-"""Seconds of the idle."""
+"""Duration of the idle in seconds."""
 RATE = np.radians(110.0)
-"""Radians a second of a turn on the spot at its quickest."""
+"""Largest turning speed on the spot in rad/s."""
 FASTER, SLOWER = 2.0, 2.2
-"""Metres a second squared of a start and of a stop at their quickest."""
+"""Largest acceleration of a start and of a stop in m/s²."""
 FOUND, SETTLED = 2.0, 1.6
-"""Seconds after a start in which it may join its cycle, and after a stop or a turn in which it comes to rest."""
+"""Time in seconds in which a start joins its cycle, and a stop or a turn comes to rest."""
 APART = 0.05
-"""Metres: a cycle whose ends are farther apart is no steady gait, …"""
+"""Largest distance in metres between the ends of a cycle."""
 LIMPS = 0.4
-"""… nor one whose left and right steps differ by so large a share of their length."""
+"""Largest difference between left and right steps of a cycle, relative to their length."""
 
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A loop or a transition of the set, with its name, its kind and what is to be said of it."""
+    """A loop or a transition of the set, with its name, kind and figures."""
 
     name: str
     kind: str
@@ -68,13 +68,13 @@ class Piece:
         return self.motion.path
 
     def whole(self) -> tuple[Clip, int]:
-        """The motion with what is around it, and the frame in which it begins."""
+        """Returns the motion with the frames before and after it, and the frame in which it begins."""
         if isinstance(self.motion, Loop):
             return self.motion.rounds, self.motion.first
         return self.motion.whole, self.motion.first
 
     def entry(self) -> dict[str, Any]:
-        """What the list of the set says of it, in seconds, metres and degrees."""
+        """Returns the entry in the list of the set, in seconds, metres and degrees."""
         clip, first = self.whole()
         rows, frames = self.path.velocities()[1:], len(self.path) - 1
         turned = float(np.degrees(self.path.headings[-1] - self.path.headings[0]))
@@ -112,10 +112,10 @@ class Piece:
 def stands_in(
     planted: Flags, first: int, frames: int, clip: Clip, *, again: bool
 ) -> dict[str, list[list[float]]]:
-    """Of each foot from when to when it stands.
+    """Returns the start and end of each contact, for each foot.
 
-    Of a motion that repeats ``again`` these are the stands that begin in it, the last of which may end in its next
-    round; a foot that always stands does so from its start to its end.
+    For a motion that repeats ``again``, these are the contacts that begin in it; the last one may end in the next
+    repetition. A foot that is always planted has one contact, from start to end.
     """
     out: dict[str, list[list[float]]] = {}
     for leg, name in enumerate(foot_names(clip.skeleton)):
@@ -137,15 +137,15 @@ def cycle_set(
     style: str | None = None,
     performer: str | None = None,
 ) -> Iterator[Piece | str]:
-    """Yields the pieces of the set, and a line for each that is left out, with the reason.
+    """Yields the pieces of the set, and a line with the reason for each one that is omitted.
 
     Args:
         sampler: samples the motion.
-        checkpoint: the sampler's model, whose control range decides which gaits there are.
+        checkpoint: the sampler's model, whose control range limits the gaits.
         seed: the same seed gives the same set.
-        speeds: metres a second of gaits by name instead of those of `GAITS`.
-        style: of the motion; the model's default style if not given.
-        performer: who moves; the model's default performer if not given.
+        speeds: speeds in m/s of gaits by name, instead of those of `GAITS`.
+        style: a style of the model; by default its default style.
+        performer: a performer of the model; by default its default performer.
     """
     encoding, fps = checkpoint.context.encoding, sampler.fps
     about = Track(ControlPath.standing(round(IDLE * fps) + 1, fps), seed, 0, performer)
@@ -176,12 +176,12 @@ def cycle_set(
 
 
 def styled(path: ControlPath, style: str | None) -> ControlPath:
-    """The path in one style throughout, or as it is."""
+    """Returns the path with one style for all frames, or the path itself without a style."""
     return path if style is None else replace(path, styles=(style,) * len(path))
 
 
 def mirrored(loop: Loop, encoding: Encoding) -> Loop:
-    """The mirror image of a cycle, from where its left foot comes down: the right one's did in the cycle."""
+    """Returns the mirror image of a cycle, shifted to begin with a contact of its left foot."""
     rounds, path = loop.rounds.mirrored(), loop.path.mirrored()
     later = [int(frame) - loop.first for frame in touchdowns(rounds) if frame >= loop.first]
     shift = later[0] if later else 0
@@ -200,7 +200,7 @@ def _velocities(speeds: Mapping[str, float]) -> dict[str, Array]:
 
 
 def _cycle(sampler: Sampler, checkpoint: Checkpoint, about: Track, name: str, velocity: Array) -> Loop | str:
-    """The cycle of a gait, or why there is none."""
+    """Returns the cycle of a gait, or the reason why there is none."""
     pace = float(np.hypot(velocity[0], velocity[1]))
     if reason := _beyond(checkpoint.control_range, velocity):
         return f"{name} at {pace:g} m/s is left out: {reason}"
@@ -245,7 +245,7 @@ def _cycle_piece(name: str, loop: Loop) -> Piece:
 
 
 def _idle_starts(sampler: Sampler, rest: Joint) -> list[tuple[Joint, Any]]:
-    """Joints of the idle from which ways begin: half of them at its first frame, the others spread over half of it."""
+    """Returns frames of the idle in which transitions begin: half of them its first one, the others in half of it."""
     frames = [0] * (WAYS // 2) + np.linspace(0, rest.period // 2, WAYS - WAYS // 2).round().astype(
         int
     ).tolist()
@@ -327,7 +327,7 @@ def _piece(name: str, kind: str, made: Transition) -> Piece:
 
 
 def _ramp(start: Array, end: Array, seconds: float, held: float, fps: float) -> Array:
-    """Velocities ``(T, 3)`` from one to another and on."""
+    """Returns velocities ``(T, 3)`` from ``start`` to ``end``, which is then constant."""
     share = _smooth(np.arange(1, round(seconds * fps) + 1) / round(seconds * fps))[:, None]
     return np.concatenate([start + share * (end - start), np.tile(end, (round(held * fps), 1))])
 

@@ -1,6 +1,6 @@
-"""Takes whose feet are directed: footprints that they follow, a ground that they stand on, footprints to be written.
+"""Takes with directed feet: they follow footprints, stand on a ground, or have their footprints written.
 
-They are made as a whole, not in blocks, so they last `LONGEST` seconds at most.
+They are made as a whole and not in blocks, so their duration is limited to `LONGEST` seconds.
 """
 
 from collections.abc import Sequence
@@ -38,14 +38,14 @@ from moglow.sampling.sampler import Sampler, Track
 from moglow.sampling.sanity import refuse_no_body, refuse_wild
 
 CHOICE = 6
-"""Takes among which the one is chosen whose steps are most like footprints that come without a path."""
+"""Number of takes that are sampled for footprints without a path; the one with the most similar steps is used."""
 REACHED = 0.01
-"""Metres: a foot that stays farther from its footprint is named in a warning."""
+"""Distance in metres of a foot from its footprint above which there is a warning."""
 
 
 @dataclass(frozen=True)
 class Footwork:
-    """What `moglow generate` is asked of feet: a ground, a file of footprints to follow, one to write."""
+    """The options of `moglow generate` for feet: a ground, a file of footprints to follow, and one to write."""
 
     ground: str | None = None
     follow: Path | None = None
@@ -57,7 +57,7 @@ class Footwork:
     def check(
         self, *, motions: int, loop: bool, mirror: bool, foot_lock: bool, inputs: Sequence[object]
     ) -> None:
-        """Raises an error for options that do not go together, before the work."""
+        """Raises an error for options that exclude each other."""
         for option, given in (("--ground", self.ground), ("--footprints-in", self.follow)):
             if given and loop:
                 raise MoglowError(f"{option}: a loop stands on a flat floor; leave out --loop or {option}")
@@ -81,7 +81,7 @@ class Footwork:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What of it decides about a motion, as plain values; empty where nothing is asked."""
+        """Returns the options that determine a motion, as plain values; empty without any."""
         if not self:
             return {}
         ground = read_ground(self.ground) if self.ground else None
@@ -94,7 +94,7 @@ class Footwork:
         }
 
     def path(self, control: str, model: Checkpoint) -> ControlPath | None:
-        """The path that the footprints imply, where they stand for it."""
+        """Returns the path implied by the footprints, if there is no other path, or None."""
         if self.follow is None or control != str(self.follow):
             return None
         skeleton = model.context.encoding.skeleton
@@ -110,7 +110,7 @@ class Footwork:
         foot_lock: bool,
         implied: bool,
     ) -> "Footed":
-        """Makes a motion, and writes its footprints where that is asked."""
+        """Makes a motion, and writes its footprints if requested."""
         skeleton = rig.skeleton if rig else model.context.encoding.skeleton
         feet = foot_names(skeleton)
         asked = read_footprints(self.follow, feet) if self.follow else None
@@ -135,7 +135,7 @@ class Footed:
 
     @property
     def figures(self) -> dict[str, Any]:
-        """The figures as plain numbers, for a sidecar."""
+        """Returns the figures as plain numbers, for a sidecar."""
         return {**self.measured.figures, **self.more}
 
 
@@ -155,12 +155,12 @@ def footed(
     Args:
         sampler: samples the motion.
         model: the sampler's checkpoint.
-        track: the path, and which take of it.
-        asked: footprints of a figure with the rig's feet.
-        ground: what it stands on.
-        rig: the skeleton that the motion is put on; the model's if not given.
-        foot_lock: whether feet are held, which footprints and a ground need.
-        implied: whether the path comes from the footprints; then the take whose steps fit best is chosen.
+        track: the path, seed and take.
+        asked: the requested footprints, of a figure with the rig's feet.
+        ground: the ground below the figure.
+        rig: the skeleton of the result; by default the model's.
+        foot_lock: whether feet are locked, as footprints and a ground require.
+        implied: whether the path is implied by the footprints; then the take with the most similar steps is used.
     """
     if track.path.duration > LONGEST:
         raise ControlError(
@@ -200,7 +200,7 @@ def footed(
 def _sampled(
     sampler: Sampler, model: Checkpoint, track: Track, ground: Ground | None
 ) -> tuple[Clip, ControlPath, NDArray[np.float64]]:
-    """A motion on a flat floor as it was sampled, its path and its likelihoods."""
+    """Returns a sampled motion on a flat floor, its path and its likelihoods."""
     if ground is not None:
         walked = walk_over(sampler, model, track, ground)
         return walked.clip, walked.path, walked.nats
@@ -219,7 +219,7 @@ def _unlike(clip: Clip, asked: Footprints) -> float:
 
 
 def _on_flat(asked: Footprints, ground: Ground | None) -> Footprints:
-    """Footprints with their heights over the ground, which come back when the motion is put on it."""
+    """Returns footprints with heights relative to the ground."""
     if ground is None:
         return asked
     x, z = np.array([[each.x, each.z] for each in asked]).T
@@ -246,7 +246,7 @@ def _on_ground(stood: Stood, ground: Ground) -> OnGround:
 
 
 def as_prints(given: str | Path | Sequence[Footprint] | None, feet: Sequence[str]) -> Footprints | None:
-    """Footprints as values or from a file."""
+    """Returns footprints, given as values or a file."""
     if given is None:
         return None
     return read_footprints(given, feet) if isinstance(given, str | Path) else tuple(given)

@@ -61,23 +61,24 @@ def generate(
     """Returns motion that follows a path: the motion that `moglow generate` writes with the same options.
 
     Args:
-        control: a preset such as ``"circle:r=2"``, a CSV file, or a path; a figure of eight if not given, or the path
-            that the footprints imply.
+        control: a preset such as ``"circle:r=2"``, a CSV file, or a path; by default a figure of eight, or the path
+            implied by the footprints.
         seed: the same seed gives the same motion.
-        checkpoint: a trained model or its file; the model inside the package if not given.
-        style: a style of the model; its default style if not given.
-        performer: a performer of the model, or ``"any"``; its default performer if not given.
-        temperature: 0 is the calmest, 1 as varied as the data.
-        skeleton: a motion file, or a clip read from one, whose skeleton the motion is put on; the model's if not given.
+        checkpoint: a trained model or its file; by default the model inside the package.
+        style: a style of the model; by default its default style.
+        performer: a performer of the model, or ``"any"``; by default its default performer.
+        temperature: 0 is the calmest, 1 is as varied as the data.
+        skeleton: a motion file, or a clip read from one, to whose skeleton the motion is retargeted; by default the
+            model's.
         foot_lock: whether planted feet are held in place.
-        loop: whether the motion closes on itself: its last frame is its first.
-        strides: makes the loop a cycle of so many strides; the path must be walked at one velocity.
-        ground: what the figure walks over, such as ``"stairs:rise=0.17,run=0.29,steps=8"``, a height map or a mesh.
-        footprints: a file, or values, that say when and where each foot stands.
-        as_asked: whether a path is followed at its own speed where that is beyond the model's reach; else it is slowed
-            down there.
+        loop: whether the motion is a loop, whose last frame equals the first.
+        strides: the number of strides of a loop; the path must have a constant velocity.
+        ground: the ground below the figure, such as ``"stairs:rise=0.17,run=0.29,steps=8"``, a height map or a mesh.
+        footprints: a file, or values, with the times and places of the feet's contacts.
+        as_asked: whether a path beyond the model's range is followed at its own speed; otherwise it is slowed down.
         pins: poses, points and looks, as `Pin`, `Reach` and `Look`.
-        continued: a motion file or a clip from whose last frames the motion goes on, along the path moved to its end.
+        continued: a motion file or a clip that the motion continues from its last frames, along the path moved to its
+            end.
 
     >>> take = generate("line:length=1", seed=1)
     >>> take.clip.fps, round(take.figures["foot_slide_m_s"]["written"]["median"], 3)
@@ -139,7 +140,7 @@ def generate(
 
 
 def read_rig(skeleton: Clip | str | Path) -> Clip:
-    """Returns the clip of a motion file whose skeleton motion is put on, or a clip as it is."""
+    """Returns the clip of a motion file to whose skeleton motion is retargeted; a clip is returned unchanged."""
     if isinstance(skeleton, Clip):
         return skeleton
     from moglow.formats.read import read_motion  # takes a while to import, and only a rig needs it
@@ -148,5 +149,5 @@ def read_rig(skeleton: Clip | str | Path) -> Clip:
 
 
 def on_rig(blocks: Iterator[Clip], rig: Clip | None) -> Iterator[Clip]:
-    """Returns blocks of motion on the skeleton of ``rig``, or as they are without one."""
+    """Returns blocks of motion, retargeted to the skeleton of ``rig`` if there is one."""
     return retarget_blocks(blocks, rig.skeleton, like=rig, keep_path=True) if rig else blocks

@@ -48,10 +48,10 @@ TUNED: Mapping[str, Any] = {
     "rate_floor": 1e-5,
     "warmup": 50,
     "average": 0.99,  # of some hundred steps; the weights before the start count in it
-    "validate_every": 500,
-    "steps": 2500,
+    "validate_every": 1000,
+    "steps": 2000,
     "choose": "likelihood",  # roll-outs are as good at the start, in the old styles
-    "rehearsal": {"minutes": 8.0, "borrowed": 0.3},
+    "rehearsal": {"minutes": 8.0, "borrowed": 0.2},
 }
 """What a start from a checkpoint changes in [training]."""
 

@@ -37,7 +37,7 @@ class RehearsalSpec:
     share: float = 0.5  # of the training motion; clips, or the rehearsal, are repeated to reach it
     seconds: float = 12.0  # of each motion
     warm: float = 2.0  # seconds before it, which are discarded
-    temperature: float = 0.8  # of the samples; at 1 they tremble, far below it they lose variety
+    temperature: float = 1.0  # of the samples; at 1 they are what the model gives the highest density
     usual: float = 0.3  # share of the motions with the default labels; the others have random ones
     borrowed: float = 0.0
     """Share of the motions that go sideways or backwards and are learnt under the labels of new clips without such
@@ -104,11 +104,7 @@ def rehearsal(
     )
     controls = np.concatenate([np.repeat(wanted[:, :1], past + warm, axis=1), wanted], axis=1)
     labels = np.stack([context.style_vector(*part.performed) for part in parts])
-    postures = [
-        context.posture(label) if part.begins is None else part.begins
-        for part, label in zip(parts, labels, strict=True)
-    ]
-    history = np.repeat(np.stack(postures)[:, None], past, axis=1)
+    history = np.repeat(context.posture(labels)[:, None], past, axis=1)
     noise = model.sample_noise(count, warm + frames, generator=torch.Generator().manual_seed(seed))
     first, seen, label = (
         torch.as_tensor(np.asarray(part, np.float32))
@@ -118,10 +114,7 @@ def rehearsal(
         poses, _ = roll_out(
             model, on_device(context, "cpu"), first, seen, label, noise, temperature=spec.temperature
         )
-    starts = [warm if part.begins is None else 0 for part in parts]
-    shown = np.array(starts)[:, None] + np.arange(frames)
-    made = context.physical_pose(np.take_along_axis(poses.numpy(), shown[..., None], 1)).astype(np.float32)
-    wanted = np.take_along_axis(controls[:, past:], shown[..., None], 1).astype(np.float32)
+    made = context.physical_pose(poses.numpy()[:, warm:]).astype(np.float32)
     sound = np.isfinite(made).all((1, 2)) & (np.abs(poses.numpy()).max((1, 2)) < FARTHEST)
     stretches = []
     for place, number in enumerate(np.flatnonzero(sound)):
@@ -131,7 +124,7 @@ def rehearsal(
     return replace(
         corpus,
         pose=made[sound].reshape(-1, made.shape[-1]),
-        control=wanted[sound].reshape(-1, 3),
+        control=wanted[sound, :frames].reshape(-1, 3),
         stretches=tuple(stretches),
     )
 
@@ -148,9 +141,6 @@ class _Part:
     learnt: Labels
     reach: ControlRange
     chances: tuple[float, ...] = MOVES
-    begins: Floats | None = (
-        None  # the pose (D,) from which borrowed motion leaves, and which is learnt with it
-    )
 
 
 def _part(
@@ -169,8 +159,7 @@ def _part(
             named if named in context.styles else context.spec.usual or None,
             named if named in context.performers else context.spec.performer or None,
         )
-        begins = np.asarray(context.posture_of(corpus, own[0] or ""), np.float32)
-        return _Part(performed, own, reach, lacking, begins)
+        return _Part(performed, own, reach, lacking)
     if random.random() < spec.usual:
         usual: Labels = (context.spec.usual or None, context.spec.performer or None)
         return _Part(usual, usual, reach)

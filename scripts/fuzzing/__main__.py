@@ -8,7 +8,6 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 
 from scripts.fuzzing.options import CommandLines
@@ -33,7 +32,8 @@ def fuzz(
     deadline = time.monotonic() + seconds
     search = Search(folder, seed)
     done = dict.fromkeys(names, 0)
-    for turn in count():
+    turn = 0
+    while time.monotonic() < deadline and any(number < tries for number in done.values()):
         for name in names:
             search.seed = seed + 1_000_003 * turn
             left = int(min(ROUND, tries - done[name]))
@@ -43,8 +43,8 @@ def fuzz(
                     continue  # the package that writes this format is missing
                 search.run(name, subject, _times(left, deadline))
             done[name] += left
-        if time.monotonic() >= deadline or all(number >= tries for number in done.values()):
-            return search
+        turn += 1
+    return search
 
 
 def _times(left: int, deadline: float) -> Callable[[], bool]:

@@ -134,8 +134,8 @@ def test_a_gap_at_the_end_is_held() -> None:
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        (slice(20, 40), "Hips misses frames 20 to 39, 0.67 s; gaps up to 0.25 s"),
-        (slice(None), "misses frames 0 to"),
+        (slice(20, 40), "Hips lacks frames 20 to 39, 0.67 s; gaps up to 0.25 s"),
+        (slice(None), "lacks frames 0 to"),
     ],
 )
 def test_a_long_gap_is_refused(missing: slice, message: str) -> None:

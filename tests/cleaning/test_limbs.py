@@ -14,7 +14,8 @@ from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
 
 WALK, _ = walk(skeleton_of(RIGS["cmu"]), seconds=3.0)
-STRETCH = np.isin(np.arange(len(WALK)), np.arange(30, 50))
+# In frame 30 the arms mirror each other: as the first of a stretch it could be of either side.
+STRETCH = np.isin(np.arange(len(WALK)), np.arange(27, 50))
 
 
 @pytest.mark.parametrize("rig", RIGS)
@@ -32,14 +33,14 @@ def test_exchanging_limbs_twice_changes_nothing(rig: str) -> None:
 def test_a_swap_is_found_to_the_frame(pair: str) -> None:
     joints = limb_pairs(WALK.skeleton)[pair]
     (fault,) = find_swaps(exchanged(WALK, joints, STRETCH))
-    assert (fault.start, fault.stop, fault.joints) == (30, 50, joints)
+    assert (fault.start, fault.stop, fault.joints) == (27, 50, joints)
     assert find_swaps(WALK) == []
 
 
 def test_the_longer_part_counts_as_sound() -> None:
     joints = limb_pairs(WALK.skeleton)["leg"]
     (fault,) = find_swaps(exchanged(WALK, joints, ~STRETCH))
-    assert (fault.start, fault.stop) == (30, 50)
+    assert (fault.start, fault.stop) == (27, 50)
 
 
 def held(joints: list[int], stop: int = 50) -> np.ndarray:
@@ -71,5 +72,5 @@ def test_a_foot_below_the_floor_is_found_and_a_sunken_floor_is_none() -> None:
     positions[STRETCH, 0, 1] -= 0.08
     faults = find_sunk(replace(WALK, positions=positions))
     assert {fault.joints[0] for fault in faults} == {leg.hip for leg in WALK.skeleton.anatomy.legs}
-    assert all(30 <= fault.start < fault.stop <= 50 for fault in faults)
+    assert all(27 <= fault.start < fault.stop <= 50 for fault in faults)
     assert max(fault.depth for fault in faults) == pytest.approx(0.08, abs=0.02)

@@ -86,7 +86,7 @@ def test_motion_is_told_apart_by_files_that_were_not_seen(corpus: Corpus, checkp
     recorded, sampled = exam.recorded(), exam.sampled("tiny", checkpoint)
     assert {"whole body", "legs", "arms", "hips"} <= recorded.keys() <= sampled.keys() | {"style calm"}
     assert sampled["whole body"]["auc"].value > max(0.9, recorded["whole body"]["auc"].value)
-    assert exam.remarks() and exam.remarks()[0].startswith("tiny: by part of the body ")
+    assert exam.remarks() and exam.remarks()[0].startswith("tiny: AUC by part of the body, ")
 
 
 def test_straight_recordings_are_found_at_their_speed() -> None:

@@ -230,7 +230,7 @@ def test_damage_is_one_line(change: tuple[str, str], message: str, tmp_path: Pat
         (("name lfemur", "name"), "line 30: not an ASF skeleton"),
         (("length 7.59371", "length long"), "line 30: not an ASF skeleton"),
         (("    lfemur ltibia\n", "    lfemur lshin\n"), "names lshin, which :bonedata lacks"),
-        ((":hierarchy", ":nothing"), "no bone hangs on the root"),
+        ((":hierarchy", ":nothing"), "the root has no bone"),
         (("dof rx ry rz", "dof rx tx"), "bone lfemur moves by rx tx"),
     ],
 )

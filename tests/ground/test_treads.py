@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from moglow.ground.shapes import Flat, Slope, Stairs
-from moglow.ground.treads import SPACING, over_ground, tread_edges
+from moglow.ground.treads import SPEC, over_ground, tread_edges
 from moglow.paths.csv_files import read_path
 
 
 def test_edges_are_where_the_stairs_are() -> None:
-    z = np.arange(0.0, 5.0, SPACING)
+    z = np.arange(0.0, 5.0, SPEC.spacing)
     heights = Stairs(rise=0.17, run=0.29, steps=5, start=1.0).heights(0 * z, z)
     np.testing.assert_allclose(tread_edges(heights), 1.0 + 0.29 * np.arange(5), atol=0.011)
     assert not len(tread_edges(Slope(angle=30.0, start=1.0).heights(0 * z, z)))

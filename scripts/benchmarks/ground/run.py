@@ -3,10 +3,10 @@
 
 scripts/benchmarks/ground/run.py --seeds 4 --out docs/ground.md
 
-Grounds: stairs of 10 to 20 cm up and down, slopes of 15 degrees either way, rough ground of 8 cm. Each is walked with
-some seeds; feet are measured by heel, ball and tip of the foot, beside the same seeds on a flat floor. Footprints:
-those of a walk are edited and given back, and the footprints found in the result are compared with what was asked.
-Cycles: how even their speed is, and how smooth they are where they close.
+Grounds: stairs of 10 to 20 cm up and down, slopes up to 15 degrees up and down, rough ground of 8 cm, each with some
+seeds, compared with the same seeds on a flat floor; feet are measured at heel, ball and tip. Footprints: those of a
+walk are edited and followed, and the footprints of the result are compared with the requested ones. Cycles: evenness of
+their speed, and smoothness of their seam.
 """
 
 import argparse
@@ -55,7 +55,7 @@ LOOPS = (
     *((control, None) for control in ("circle:r=2", "figure8", "square", "stand")),
 )
 EDITS: dict[str, Callable[[int, Footprint], Footprint]] = {
-    "given back as they are": lambda k, each: each,
+    "unchanged": lambda k, each: each,
     "one 15 cm aside": lambda k, each: replace(each, x=each.x + 0.15 * (k == 5)),
     "steps 20 cm wider": lambda k, each: replace(each, x=each.x + 0.1 * (1 - 2 * each.leg)),
     "steps 15 % longer": lambda k, each: replace(each, z=1.15 * each.z),
@@ -71,25 +71,25 @@ Made by `scripts/benchmarks/ground/run.py` with the model inside the package, {s
 """
 ON_GROUND = """## Ground
 
-Six metres straight ahead. *Foothold*: how far a standing foot's ball is from its height over the ground, the mean and
-95 % of the stands of the worst seed. *Penetration*: how deep heel, ball or tip reach into the ground in 99 % of the
-frames. *Slide*: of the toe nearest to the ground. *Knee*: flexion, 0° is straight. *Seconds* of processor time.
+Six metres straight ahead. *Foothold*: distance of a planted foot's ball from its height over the ground, mean and 95th
+percentile over contacts of the worst seed. *Penetration*: depth of heel, ball or tip below the ground, 99th percentile
+over frames. *Slide*: of the toe nearest to the ground. *Knee*: flexion, 0° is straight. *Seconds* of processor time.
 
 | ground | foothold, cm | penetration, cm | slide, cm/s | knee | jerk, m/s³ | bones | seconds |
 |---|---|---|---|---|---|---|---|"""
 IN_PRINTS = """## Footprints
 
-The footprints of a walk are edited and given back; those found in the result are compared with the ones asked for.
-The worst of all seeds.
+The footprints of a walk are edited and followed; those of the result are compared with the requested ones. Figures are
+of the worst seed.
 
 | edit | place, cm | time, frames | heading | jerk to before |
 |---|---|---|---|---|"""
 IN_LOOPS = """## Cycles
 
-*Evenness*: half the range of the hips' speed, taken over a step (side-steps: over a stride) and for the share of the
-path's. *Seam*: the greatest acceleration of a joint within two frames of where the loop closes, for the share of the
-greatest one elsewhere in it. *Apart*: how far joints are apart, in the mean, in the two frames that become one. The
-worst of all seeds; *seconds* of processor time.
+*Evenness*: half the range of the hips' speed, averaged over a step (side-steps: over a stride), relative to the path's
+speed. *Seam*: largest acceleration of a joint within two frames of the seam, relative to the largest one elsewhere.
+*Apart*: mean distance of the joints in the two frames that are joined. Figures are of the worst seed; *seconds* of
+processor time.
 
 | path | strides | length, s | evenness | seam | apart, cm | slide, cm/s | seconds |
 |---|---|---|---|---|---|---|---|"""
@@ -169,13 +169,13 @@ def print_table(sampler: Sampler, model: Checkpoint, seeds: Sequence[int]) -> It
     yield ""
 
 
-def _error(asked: Footprint, found: Sequence[Footprint], fps: float) -> tuple[float, float, float]:
-    """Metres, frames and radians by which the footprint nearest in time differs from the one asked for."""
-    own = [each for each in found if each.leg == asked.leg]
-    near = min(own, key=lambda each: abs(each.on - asked.on) + abs(each.off - asked.off))
-    late = max(abs(near.on - asked.on), abs(near.off - asked.off)) * fps
-    away = float(np.hypot(near.x - asked.x, near.z - asked.z))
-    return away, round(late, 3), float(near.heading - asked.heading)
+def _error(requested: Footprint, found: Sequence[Footprint], fps: float) -> tuple[float, float, float]:
+    """Returns the difference in metres, frames and radians of the footprint nearest in time from the requested one."""
+    own = [each for each in found if each.leg == requested.leg]
+    near = min(own, key=lambda each: abs(each.on - requested.on) + abs(each.off - requested.off))
+    late = max(abs(near.on - requested.on), abs(near.off - requested.off)) * fps
+    away = float(np.hypot(near.x - requested.x, near.z - requested.z))
+    return away, round(late, 3), float(near.heading - requested.heading)
 
 
 def _turned(each: Footprint, angle: float) -> Footprint:
@@ -203,12 +203,12 @@ def loop_table(sampler: Sampler, model: Checkpoint, seeds: Sequence[int]) -> Ite
 
 
 def _seam(loop: Loop) -> tuple[float, float]:
-    """How even the speed is, and the acceleration at the seam."""
+    """Returns the evenness of the speed, and the relative acceleration at the seam."""
     clip, frames = loop.finished(), len(loop.path) - 1
     shown = _again(clip, loop.path, 3)
     forward, left, _ = np.abs(loop.path.velocities()).mean(0)
     stride = frames // loop.strides if loop.strides else min(frames, round(1.15 * clip.fps))
-    step = stride // 2 if forward > left else stride  # a side-step is followed by one that only draws near
+    step = stride // 2 if forward > left else stride  # every second side-step only closes the feet
     asked = laps_around(loop.path, 1, 1).positions[: len(shown)]
     way, path = (
         np.linalg.norm(places[step:] - places[:-step], axis=-1)[frames : 2 * frames]
@@ -223,7 +223,7 @@ def _seam(loop: Loop) -> tuple[float, float]:
 
 
 def _again(clip: Clip, path: ControlPath, times: int) -> Clip:
-    """The loop as a player shows it, each time going on where the last one ended."""
+    """Returns the loop repeated, each repetition starting at the end of the previous one."""
     laps, turn, end = [], float(path.headings[-1] - path.headings[0]), path.positions[0]
     for lap in range(times):
         way: Array = path.moved(heading=turn * lap).positions

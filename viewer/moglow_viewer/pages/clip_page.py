@@ -30,7 +30,7 @@ UNIT = 0.001
 ARROW = 0.35
 """Length in metres of the arrow of a requested heading."""
 CELL, FACES = 0.04, 1500
-"""Metres between the known heights of a ground, and the most triangles of it that are painted."""
+"""Distance in metres between the heights of a ground, and the largest number of its triangles that are painted."""
 LIFTED, FASTEST = 255, 254
 """A foot's byte in a frame: its speed in cm/s up to `FASTEST` while it is planted, else `LIFTED`."""
 
@@ -46,8 +46,8 @@ def write_page(
 ) -> None:
     """Writes a page that plays clips in sync over the requested path.
 
-    ``figures`` is one mapping per clip, as in its sidecar; missing figures are measured. ``ground`` is what the figures
-    walk over; by default the one that the first of the figures names. The same input gives the same bytes.
+    ``figures`` is one mapping per clip, as in its sidecar; missing figures are measured. ``ground`` is the ground below
+    the figures, by default that in the first sidecar. The same input gives the same bytes.
 
     >>> import tempfile
     >>> clip = Clip.at_rest(Skeleton(("Hips",), (-1,), [[0.0, 0.9, 0.0]]))
@@ -114,7 +114,7 @@ def _second_differences(points: Array, unit: float) -> Array:
 
 
 def _ground(scene: Scene, ground: Ground) -> dict[str, Any]:
-    """The ground around the figures' ways: heights on a grid, row by row, and triangles to be painted."""
+    """Returns the ground around the figures' tracks: heights on a grid, row by row, and triangles."""
     low, high = scene.area
     cell = max(CELL, float((high - low).max()) / 400)
     x, z = (np.arange(a, b + cell, cell) for a, b in zip(low, high, strict=True))

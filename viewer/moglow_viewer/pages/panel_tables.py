@@ -1,4 +1,4 @@
-"""The panels of an evaluation as tables of a page, coloured by their limits; numpy alone."""
+"""The panels of an evaluation as tables of a page, coloured by their limits. Needs numpy alone."""
 
 import math
 from html import escape
@@ -10,7 +10,7 @@ from moglow_viewer.pages.tables import row_style
 
 
 def panel_section(evaluation: Evaluation, panel: Panel) -> str:
-    """A panel's main conditions, the others folded away, and what was found in words."""
+    """Returns a panel's main conditions, the other ones in a collapsed table, and the remarks."""
     main = panel.brief or panel.conditions
     rest = tuple(each for each in panel.conditions if each not in main)
     folded = (

@@ -1,4 +1,4 @@
-"""A figure driven by a script of hands instead of a person's: what `moglow evaluate` measures of live motion."""
+"""A figure steered by a script, with which `moglow evaluate` measures live motion."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,9 +16,9 @@ from moglow_viewer.play.live import Hands, Walker, path_of
 def driven(
     checkpoint: Checkpoint, manoeuvres: Sequence[Manoeuvre], temperature: float, seed: int
 ) -> Iterator[tuple[Clip, ControlPath]]:
-    """Yields the motion of each manoeuvre, walked as in the window, and the path that was steered.
+    """Yields the motion of each manoeuvre, computed as in the window, and the steered path.
 
-    All begin from the same stand; the noise afterwards is another one for each.
+    All begin in the same standing state and continue with different noise.
     """
     walker, context = (
         Walker.of(checkpoint, temperature=temperature, style=None, seed=seed),
@@ -38,5 +38,5 @@ def driven(
 
 
 def hands_of(hold: Hold) -> Hands:
-    """The hands that hold what a script asks for, as a gamepad's sticks do."""
+    """Returns the hands of a hold, as of a gamepad's sticks."""
     return Hands(hurry=hold.hurry, pad=Stick(*hold.stick))

@@ -19,9 +19,9 @@ from moglow_viewer.scene.palette import colour, take_colour
 from moglow_viewer.scene.shown_motion import ShownMotion
 
 CLIMBS, ASIDE = 0.1, 1.2
-"""Metres from which on a figure climbs, and radians by which it is then seen from farther behind."""
+"""Height in metres from which a figure climbs, and angle in radians by which the camera is then farther behind."""
 AROUND = 1.2
-"""Metres of ground shown around the figures' ways."""
+"""Margin in metres of the ground shown around the figures' tracks."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Scene:
 
     @property
     def ground(self) -> Ground | None:
-        """What the first figure walks over; figures side by side stand on a flat floor."""
+        """The ground below the first figure; None for figures side by side, which are on a flat floor."""
         return None if self.beside else self.motions[0].ground
 
     @property
     def front(self) -> float:
-        """The heading before which a camera stands: the first figure's, or one to its side where it climbs, since the
-        ground ahead of it would hide its feet."""
+        """The heading that a camera faces: the first figure's or, if it climbs, one to its side, since the ground ahead
+        would hide its feet."""
         motion = self.motions[0]
         heading = float(motion.clip.headings()[0])
         if self.ground is None:
@@ -51,7 +51,7 @@ class Scene:
 
     @property
     def area(self) -> tuple[Array, Array]:
-        """The corners (x, z) of the ground that is shown: around the ways of all figures."""
+        """The corners (x, z) of the shown ground, around the tracks of all figures."""
         ways = [motion.clip.ground_positions() for motion in self.motions]
         places = np.concatenate([*ways, *([self.path.positions] if self.path else [])])
         return places.min(0) - AROUND, places.max(0) + AROUND
@@ -97,7 +97,7 @@ class Sources:
     real: tuple[Path, ...] = ()
     beside: bool = False
     ground: str | None = None
-    """As `read_ground` takes it; that of each clip's sidecar if not given."""
+    """The ground, as for `read_ground`; by default that of each clip's sidecar."""
 
     def read(self) -> Scene:
         """Returns the scene of the files; an error names the file."""
@@ -129,7 +129,7 @@ class Sources:
 
 
 def ground_of(figures: Mapping[str, Any]) -> Ground | None:
-    """The ground that a sidecar names; None where there is none, or its file is gone."""
+    """Returns the ground of a sidecar; None if it has none or its file does not exist."""
     text = figures.get("ground")
     try:
         return read_ground(text) if isinstance(text, str) else None

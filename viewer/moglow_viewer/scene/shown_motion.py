@@ -43,7 +43,7 @@ class Footprint:
     z: float
     speed: float
     height: float = 0.0
-    """Of the ground there."""
+    """The height of the ground."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class ShownMotion:
     real: bool = False
     """A recording, shown in grey beside generated motion."""
     ground: Ground | None = None
-    """What the figure walks over; a flat floor if not given."""
+    """The ground below the figure; by default a flat floor."""
 
     def frame_at(self, seconds: float) -> int:
         """Returns the frame at a time, the first or the last one outside the clip."""
@@ -142,11 +142,11 @@ class ShownMotion:
 
     @cached_property
     def toes_above(self) -> Array:
-        """The toes ``(T, L, 3)`` with their heights over the ground for their heights."""
+        """The toes ``(T, L, 3)``, with heights relative to the ground."""
         return self.toes if self.ground is None else above(self.toes, self.ground)
 
     def floor_at(self, places: Array) -> Array:
-        """Heights (...) of the ground at places ``(..., 2)``."""
+        """Returns the heights ``(...)`` of the ground at places ``(..., 2)``."""
         return (
             np.zeros(places.shape[:-1])
             if self.ground is None

@@ -17,7 +17,7 @@ from moglow_viewer.stage.shadow import CELLS, Shadow
 
 SHADOW_HEIGHT = 0.002  # metres over the floor, below all other marks
 DRAPED = 32
-"""Parts along each side of a shadow that lies on uneven ground."""
+"""Number of parts along each side of a shadow on uneven ground."""
 ACROSS, OPACITY = slice(0, 3, 2), slice(3, 4)  # x and z of a point; the last channel of a pixel
 
 
@@ -100,7 +100,7 @@ class Figure:
 
 
 def _square(parts: int) -> tuple[Array, NDArray[np.int64]]:
-    """Points ``(P, 2)`` from 0 to 1 and quads of a square in so many parts along each side.
+    """Returns points ``(P, 2)`` from 0 to 1 and quads of a square with ``parts`` parts along each side.
 
     >>> _square(1)
     (array([[0., 0.],

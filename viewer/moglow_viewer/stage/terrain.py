@@ -1,4 +1,4 @@
-"""Ground that is not flat: its triangles in the light, and a line a metre over them."""
+"""Uneven ground: its lit triangles, and a line per metre on them."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from moglow_viewer.scene.palette import colour
 from moglow_viewer.stage.meshes import actor_of, mesh_of
 
 LINE_HEIGHT = 0.003
-"""Metres over the ground."""
+"""Height of the lines over the ground in metres."""
 FINE = 0.02
-"""Metres between the points of a line."""
+"""Distance in metres between the points of a line."""
 
 
 def terrain_actors(ground: Ground, low: Array, high: Array) -> list[Any]:
-    """The actors of the ground between two corners (x, z)."""
+    """Returns the actors of the ground between two corners (x, z)."""
     surface = ground.surface(low, high)
     mesh = mesh_of(surface.vertices, surface.faces).compute_normals(
         point_normals=False, auto_orient_normals=False, consistent_normals=False
@@ -45,7 +45,7 @@ def _metres(low: float, high: float) -> Array:
 
 
 def _line(ground: Ground, axis: int, at: float, low: Array, high: Array) -> Array:
-    """Points ``(N, 3)`` of the line at a metre of an axis, on the ground."""
+    """Returns the points ``(N, 3)`` of a line on the ground, at a coordinate of an axis."""
     along = np.arange(low[1 - axis], high[1 - axis], FINE)
     across = np.full_like(along, at)
     x, z = (across, along) if axis == 0 else (along, across)
