@@ -75,6 +75,11 @@ class Chart(ABC):
         """Returns the chart that `to_json` wrote; raises `FileFormatError` with ``place`` and the key that is wrong."""
 
     @cached_property
+    def reaches(self) -> Array:
+        """Metres ``(L,)`` from the hips to the toe of each stretched leg; none where feet have no numbers."""
+        return np.zeros(0)
+
+    @cached_property
     def groups(self) -> dict[str, slice]:
         """The slice of each group."""
         names = [channel.group for channel in self.channels]

@@ -42,6 +42,10 @@ CHARTS: dict[str, type[Chart]] = {
 FIT_FRAMES = 20_000
 """Frames that a fit uses; more change no mean and find no further dependence."""
 
+NEAREST, TINY = 0.1, 1e-9
+"""Metres within which a toe on the ground is always within reach of the hips, however high these are; and square metres
+that keep a division from zero."""
+
 CONTROL_MIRROR = np.array([1.0, -1.0, -1.0])
 """Signs of forward, sideways and turn in the mirror."""
 
@@ -210,8 +214,9 @@ class Encoding:
         """Returns the pose ``(..., D)`` after a step of the path in which the feet keep their places in the world.
 
         ``step`` ``(..., 3)`` is the control times the frame's duration: metres forward and sideways, radians turned.
-        Toe x and z and foot yaw move back by the step, everything else is unchanged. It is a rigid motion with Jacobian
-        determinant 1, so a model of the residual to it has the same density. ``xp`` is numpy or torch.
+        Toe x and z and foot yaw move back by the step, everything else is unchanged. A toe that the leg cannot reach
+        any more is drawn towards the hips: a model whose foot was left behind would otherwise never see it come back.
+        ``xp`` is numpy or torch.
         """
         forward, sideways, turn = step[..., 0:1], step[..., 1:2], step[..., 2:3]
         x, z, yaw = (pose[..., self.slice(group)] for group in PLANTED)
@@ -219,8 +224,21 @@ class Encoding:
         cosine, sine, half_cosine, half_sine = xp.cos(turn), xp.sin(turn), xp.cos(turn / 2), xp.sin(turn / 2)
         new_x = cosine * x - sine * z - (half_cosine * sideways - half_sine * forward)
         new_z = sine * x + cosine * z - (half_sine * sideways + half_cosine * forward)
+        new_x, new_z = self._within_reach(pose, new_x, new_z, xp)
         rest = pose[..., x.shape[-1] + z.shape[-1] + yaw.shape[-1] :]
         return xp.concatenate([new_x, new_z, yaw - turn, rest], -1)
+
+    def _within_reach(self, pose: Any, x: Any, z: Any, xp: Any) -> tuple[Any, Any]:
+        """Returns x and z of toes, drawn to the hips of a pose as far as the legs are too short for them."""
+        groups = ("hips_x", "hips_z", "hips_height", "toe_height")
+        if not all(group in self.slices for group in groups):
+            return x, z
+        hips_x, hips_z, hips, toe = (pose[..., self.slice(group)] for group in groups)
+        down, reaches = hips - toe, self.chart.reaches.tolist()
+        squares = [reach**2 - down[..., k : k + 1] ** 2 for k, reach in enumerate(reaches)]  # on the ground
+        level = xp.clip(xp.concatenate(squares, -1), NEAREST**2, None)
+        share = xp.sqrt(xp.clip(level / ((x - hips_x) ** 2 + (z - hips_z) ** 2 + TINY), None, 1.0))
+        return hips_x + share * (x - hips_x), hips_z + share * (z - hips_z)
 
     @cached_property
     def mirror_signs(self) -> tuple[NDArray[np.intp], Array]:

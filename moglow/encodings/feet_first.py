@@ -70,6 +70,14 @@ class FeetFirstChart(Chart):
         ]
         return (*channels, *self.body.channels)
 
+    @cached_property
+    def reaches(self) -> Array:
+        bones, hips = np.linalg.norm(self.skeleton.offsets, axis=1), self.skeleton.hips
+        chains = [ancestors(self.skeleton, leg.ankle) for leg in self.skeleton.anatomy.legs]
+        legs = [bones[chain[chain.index(hips) + 1 :] if hips in chain else chain].sum() for chain in chains]
+        reaches: Array = np.array(legs) + np.linalg.norm(self.legs.soles, axis=1)
+        return reaches
+
     def encode(self, clip: Clip, path: ControlPath) -> Array:
         legs = self.legs.encode(*to_path_frame(clip, path))
         return np.concatenate([legs, self.body.encode(clip, path)], axis=1)

@@ -11,10 +11,11 @@ from moglow.flows.nets import Conditioner
 from moglow.flows.scales import ScaleMap
 
 MASKS: Mapping[str, Callable[[int], Tensor]] = {
-    "checkerboard": lambda dim: torch.arange(dim) % 2 == 0,
-    "channel": lambda dim: torch.arange(dim) < dim // 2,
+    "checkerboard": lambda dim: torch.arange(dim, device="cpu") % 2 == 0,
+    "channel": lambda dim: torch.arange(dim, device="cpu") < dim // 2,
 }
-"""Masks of the channels that are kept: every other one, or the first half. The next coupling takes the opposite."""
+"""Masks of the channels that are kept: every other one, or the first half. The next coupling takes the opposite.
+They lie on the CPU, since sizes of nets follow from them also where a model is made on the meta device."""
 
 
 class MaskedCoupling(AffineCoupling):

@@ -93,7 +93,7 @@ class Glow(WindowedFlow):
     def level(self, moments: int, generator: Generator) -> Chain:
         """Returns the flow of a window of `moments` moments, each of two frames."""
         width, half = 2 * self.pose_dim, moments * self.pose_dim
-        stays = (torch.arange(width) < self.pose_dim).repeat(moments)
+        stays = (torch.arange(width, device="cpu") < self.pose_dim).repeat(moments)
         links: dict[str, Bijection] = {
             f"step{k:02d}": Chain(
                 actnorm=ActNorm(2 * half),

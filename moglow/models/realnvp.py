@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Generator
 
 from moglow.flows.actnorm import ActNorm
@@ -42,8 +41,7 @@ class RealNVP(ReadingFlow):
     small = ReluMLP
 
     def flow_step(self, k: int, generator: Generator) -> Chain:
-        with torch.device("cpu"):  # the sizes of the nets need the masks' values, also on the meta device
-            masks = [mask for make in MASKS.values() for mask in (make(self.pose_dim), ~make(self.pose_dim))]
+        masks = [mask for make in MASKS.values() for mask in (make(self.pose_dim), ~make(self.pose_dim))]
         mask = masks[k % len(masks)]
         kept = int(mask.sum())
         net = self.small_net(kept, 2 * (self.pose_dim - kept), generator)

@@ -14,6 +14,7 @@ from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 from moglow import __version__
 from moglow.checkpoint import Checkpoint
 from moglow.encodings.chart import PLANTED
+from moglow.encodings.encoding import NEAREST, TINY
 from moglow.encodings.feet_first import FeetFirstChart
 from moglow.errors import CheckpointError
 from moglow.files.atomic import replacing
@@ -211,9 +212,27 @@ class _Frame:
         )
         ahead = graph.op("Add", times(aside, sideways), times(near, forward))
         new_z = less(graph.op("Add", times(sine, x), times(cosine, z)), ahead)
+        new_x, new_z = self._within_reach(physical, new_x, new_z)
         rest = graph.part(physical, slices[-1].stop, dim)
         carried = graph.joined(new_x, new_z, less(yaw, turn), rest)
         carried = graph.op("Sub", carried, graph.constant(context.pose_mean))
         carried = graph.op("Div", carried, graph.constant(context.pose_deviation))
         own = graph.op("Mul", target, graph.constant(context.scale))
         return graph.op("Add", own, graph.op("Mul", carried, graph.constant(context.weights)))
+
+    def _within_reach(self, pose: str, x: str, z: str) -> tuple[str, str]:
+        """The toes' x and z, as `Encoding.carry` draws them to the hips of a pose."""
+        graph, encoding = self.graph, self.context.encoding
+        slices = [encoding.slice(group) for group in ("hips_x", "hips_z", "hips_height", "toe_height")]
+        if any(part.stop == part.start for part in slices):
+            return x, z
+        hips_x, hips_z, hips, toe = (graph.part(pose, part.start, part.stop) for part in slices)
+        apart = [graph.op("Sub", x, hips_x), graph.op("Sub", z, hips_z)]
+        down = graph.op("Sub", hips, toe)
+        square = graph.op("Sub", graph.constant(encoding.chart.reaches**2), graph.op("Mul", down, down))
+        level = graph.op("Max", square, graph.constant(NEAREST**2))
+        far = graph.op("Add", *(graph.op("Mul", each, each) for each in apart))
+        far = graph.op("Add", far, graph.constant(TINY))
+        share = graph.op("Sqrt", graph.op("Min", graph.op("Div", level, far), graph.constant(1.0)))
+        near_x, near_z = (graph.op("Mul", share, each) for each in apart)
+        return graph.op("Add", hips_x, near_x), graph.op("Add", hips_z, near_z)

@@ -200,6 +200,34 @@ def test_carry_preserves_volume_in_numpy_and_torch(clip: Clip, encoding: Encodin
     assert abs(torch.linalg.slogdet(jacobian)[1].item()) < 1e-12
 
 
+def test_a_foot_left_behind_is_drawn_within_the_reach_of_its_leg(clip: Clip) -> None:
+    torch, encoding = pytest.importorskip("torch"), FeatureSpec("feet_first").fit([clip])
+    pose = encoding.features(clip).pose[5]
+    step = np.array([0.0, 3.0, 0.0])
+    carried = encoding.carry(pose, step)
+    x, z = (encoding.slice(group) for group in ("toe_x", "toe_z"))
+    hips = pose[encoding.slice("hips_x")], pose[encoding.slice("hips_z")]
+    down = pose[encoding.slice("hips_height")] - pose[encoding.slice("toe_height")]
+    apart = np.sqrt((carried[x] - hips[0]) ** 2 + (carried[z] - hips[1]) ** 2 + down**2)
+    np.testing.assert_allclose(apart, encoding.chart.reaches, atol=1e-6)
+    assert (carried[x] < hips[0]).all(), "it stays on its side"
+    theirs = encoding.carry(torch.tensor(pose), torch.tensor(step), xp=torch)
+    np.testing.assert_allclose(theirs.numpy(), carried, atol=1e-12)
+
+
+def test_recorded_feet_are_within_reach(clip: Clip, encoding: Encoding) -> None:
+    features = encoding.features(clip)
+    carried = encoding.carry(features.pose[:-1], features.control[1:] / clip.fps)
+    x, step = encoding.slice("toe_x"), features.control[1:] / clip.fps
+    half, forward, sideways = step[:, 2:] / 2, step[:, :1], step[:, 1:2]
+    turned = (
+        np.cos(step[:, 2:]) * features.pose[:-1, x]
+        - np.sin(step[:, 2:]) * features.pose[:-1, encoding.slice("toe_z")]
+    )
+    rigid = turned - (np.cos(half) * sideways - np.sin(half) * forward)
+    np.testing.assert_allclose(carried[:, x], rigid, atol=1e-12)
+
+
 @pytest.mark.parametrize("contacts", [False, True])
 def test_json_keeps_everything(clip: Clip, encoding: Encoding, contacts: bool) -> None:
     encoding = replace(encoding, spec=replace(encoding.spec, contacts=contacts))

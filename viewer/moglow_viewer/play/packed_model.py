@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from moglow.checkpoint import Checkpoint
 from moglow.corpus.context import ARRAYS
+from moglow.encodings.encoding import NEAREST, TINY, Encoding
 from moglow.encodings.feet_first import FeetFirstChart
 from moglow.encodings.reduction import Reduction
 from moglow.errors import CheckpointError
@@ -19,6 +20,9 @@ from moglow.sampling.fast.folded import Folded
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
 from moglow.sampling.start_and_stop import STANDING_WARM_UP
 from moglow_viewer.pages.single_page import pack_bytes
+
+REACH = {"x": "hips_x", "z": "hips_z", "hips": "hips_height", "toes": "toe_height"}
+"""The groups by which a page keeps toes within reach, by their names there."""
 
 
 def pack_model(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -48,9 +52,18 @@ def pack_model(checkpoint: Checkpoint) -> dict[str, Any]:
         "styles": list(context.styles),
         "usual": context.spec.usual,
         "planted": len(chart.legs.soles),
+        "reach": reach_facts(context.encoding),
         "arrays": [[name, array.dtype.str[1:], array.size] for name, array in arrays.items()],
         "data": pack_bytes(np.frombuffer(b"".join(array.tobytes() for array in arrays.values()), "u1")),
     }
+
+
+def reach_facts(encoding: Encoding) -> dict[str, Any] | None:
+    """Returns what `Encoding.carry` needs to keep toes within reach: legs' lengths, places of hips and heights."""
+    starts = {name: encoding.slices[group].start for name, group in REACH.items() if group in encoding.slices}
+    if len(starts) < len(REACH):
+        return None
+    return {"lengths": encoding.chart.reaches.tolist(), "nearest": NEAREST, "tiny": TINY, **starts}
 
 
 def _flow_arrays(flow: Folded) -> dict[str, NDArray[Any]]:

@@ -149,8 +149,21 @@ class Sampler {
       out[k] = cosine * x - sine * z - (half * sideways - halfSine * forward);
       out[legs + k] = sine * x + cosine * z - (halfSine * sideways + half * forward);
       out[2 * legs + k] -= turn;
+      this.drawToReach(pose, out, k);
     }
     return this.standardized(out, "pose");
+  }
+
+  // Draws the toe of a leg to the hips of a pose as far as the leg is too short for it.
+  drawToReach(pose, out, leg) {
+    const { reach, planted } = this;
+    if (!reach) return;
+    const x = pose[reach.x], z = pose[reach.z], down = pose[reach.hips] - pose[reach.toes + leg];
+    const level = Math.max(reach.lengths[leg] ** 2 - down ** 2, reach.nearest ** 2);
+    const apart = [out[leg] - x, out[planted + leg] - z];
+    const share = Math.sqrt(Math.min(1, level / (apart[0] ** 2 + apart[1] ** 2 + reach.tiny)));
+    out[leg] = x + share * apart[0];
+    out[planted + leg] = z + share * apart[1];
   }
 
   // Returns the standardised posture of a style; the mean for none.
