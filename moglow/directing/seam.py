@@ -136,12 +136,10 @@ def _stands(made: Clip, other: Clip) -> Flags:
 def _standing_legs(made: Clip, other: Clip) -> set[int]:
     """The joints of legs whose feet stand, which follow their feet."""
     legs = legs_of(made.skeleton)
-    return {
-        joint
-        for leg, stands in zip(legs, _stands(made, other) if legs else (), strict=True)
-        for joint in (leg.hip, leg.knee, leg.ankle)
-        if stands
-    }
+    if not legs:
+        return set()
+    standing = zip(legs, _stands(made, other), strict=True)
+    return {joint for leg, stands in standing if stands for joint in (leg.hip, leg.knee, leg.ankle)}
 
 
 def _rate(values: Array) -> Array:

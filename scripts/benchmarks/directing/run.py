@@ -29,7 +29,7 @@ from moglow.directing.pinned import Directing
 from moglow.directing.pins import Pin, Reach
 from moglow.errors import MoglowError
 from moglow.formats.read import read_motion
-from moglow.maths.rotations import Array, quat_continuous
+from moglow.maths.rotations import Array, quat_continuous, quat_slerp
 from moglow.measures.metrics import jerk, toe_slide
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import toe_points
@@ -200,14 +200,10 @@ Method = Callable[[Clip, int, int], Sequence[Clip]]
 
 def slerped(clip: Clip, start: int, stop: int) -> Sequence[Clip]:
     """Places on a line, rotations on the sphere."""
-    missing = np.zeros((len(clip), len(clip.skeleton)), bool)
-    missing[start:stop] = True
     share = (np.arange(start, stop) - start + 1) / (stop - start + 1)
     positions, rotations = clip.positions.copy(), quat_continuous(clip.rotations).copy()
     ends = positions[[start - 1, stop]]
     positions[start:stop] = ends[0] + share[:, None, None] * (ends[1] - ends[0])
-    from moglow.maths.rotations import quat_slerp
-
     for k, each in enumerate(share):
         rotations[start + k] = quat_slerp(
             rotations[start - 1], rotations[stop], np.full(len(clip.skeleton), each)
