@@ -6,18 +6,20 @@ from typing import Any
 
 import click
 
+from moglow.cli.options import SEED, Number, Whole
+
 OPTIONS = (
-    click.option("--takes", type=click.IntRange(1), default=1, show_default=True, help="How many are made."),
+    click.option(
+        "--takes", type=Whole(1, 1_000_000), default=1, show_default=True, help="How many are made."
+    ),
     click.option(
         "--seed",
-        type=click.IntRange(0),
+        type=SEED,
         default=0,
         show_default=True,
         help="The same seed gives the same motion.",
     ),
-    click.option(
-        "--temperature", type=click.FloatRange(0, 2), help="0 is calmest, 1 as varied as the recordings."
-    ),
+    click.option("--temperature", type=Number(0, 2), help="0 is calmest, 1 as varied as the recordings."),
     click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder."),
 )
 

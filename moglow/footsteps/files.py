@@ -16,11 +16,13 @@ import numpy as np
 from moglow.errors import ControlError
 from moglow.files.atomic import replacing
 from moglow.files.numbers import read_number
-from moglow.files.reading import read_text
+from moglow.files.reading import open_input, read_text
 from moglow.footsteps.footprints import Footprint, Footprints, in_order
 
 COLUMNS = ("t_on", "t_off", "foot", "x", "z", "heading", "height")
 NEEDED = COLUMNS[:5]
+FIRST = "# seconds, metres, degrees; heading 0 looks along +Z, 90 along +X\n"
+"""The first line of the files that are written."""
 LARGEST = 1e6
 MOST_BYTES = 20_000_000
 
@@ -28,7 +30,7 @@ MOST_BYTES = 20_000_000
 def write_footprints(prints: Sequence[Footprint], feet: Sequence[str], file: str | Path) -> None:
     """Writes footprints, rounded to 0.1 ms, 0.1 mm and 0.01°."""
     out = io.StringIO()
-    out.write("# seconds, metres, degrees; heading 0 looks along +Z, 90 along +X\n")
+    out.write(FIRST)
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow(COLUMNS)
     for each in in_order(prints):
@@ -40,6 +42,12 @@ def write_footprints(prints: Sequence[Footprint], feet: Sequence[str], file: str
         rows.writerow(numbers)
     with replacing(file) as whole:
         whole.write(out.getvalue().encode())
+
+
+def has_footprints(file: Path) -> bool:
+    """Returns whether a file is one that `write_footprints` wrote."""
+    with open_input(file, ControlError) as opened:
+        return opened.read(len(FIRST)) == FIRST.encode()
 
 
 def read_footprints(file: str | Path, feet: Sequence[str]) -> Footprints:

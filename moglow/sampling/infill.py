@@ -25,19 +25,19 @@ from moglow.motion.retarget import retarget
 
 @dataclass(frozen=True)
 class InfillSpec:
-    """How a gap is filled. Times are seconds."""
+    """The settings of filling a gap. Times are in seconds."""
 
     motions: int = 64
-    """Motions that are sampled …"""
+    """Number of motions that are sampled."""
     best: int = 8
-    """… and how many of them are averaged: a mean is nearer to the truth than one sample."""
+    """Number of the best motions that are averaged; a mean is nearer to the truth than a sample."""
     temperature: float = 0.7
     shortest: float = 0.4
-    """Shorter gaps are interpolated: in a third of a second no joint moves far from a curve."""
+    """Shortest gap that is sampled; interpolation is accurate in shorter ones."""
     before: float = 1.5
-    """Good frames before the gap from which the memory is computed."""
+    """Duration of the sound frames before the gap from which the memory is computed."""
     after: float = 0.2
-    """Good frames after the gap with which the samples are compared."""
+    """Duration of the sound frames after the gap with which the samples are compared."""
     known: float = 0.1
     """Weight of the distance to known joints within the gap, relative to the frames after it."""
 
@@ -58,7 +58,7 @@ class Infill:
         return cls(checkpoint, checkpoint.to_torch(), generator, spec)
 
     def __call__(self, clip: Clip, missing: Flags) -> Clip:
-        """The clip with the marked joints in frames ``(T, J)`` made up, all else as it is to the last bit."""
+        """Returns the clip with the joints marked in ``(T, J)`` replaced; other values do not change by a bit."""
         filled = interpolated(clip, missing)
         for start, stop in runs(missing.max(axis=1)):
             long = stop - start >= self.spec.shortest * clip.fps
@@ -77,7 +77,7 @@ class Infill:
         begin = int(np.floor((start - 1 - first) * ratio)) + 1
         end = min(len(seen) - 1, int(np.ceil((stop - first) * ratio)))
         if begin <= context.spec.history + 1 or end <= begin:
-            return clip  # nothing to start from
+            return clip  # too few sound frames before the gap
         features = context.encoding.features(seen)
         drawn = self._draw(
             features.pose, features.control, self._channels(clip, missing[start:stop]), begin, end
@@ -87,7 +87,7 @@ class Infill:
         return _joined(clip, made, missing, start, stop, (np.arange(start - 1, stop + 1) - first) * ratio)
 
     def _channels(self, clip: Clip, missing: Flags) -> NDArray[np.bool_]:
-        """Which of the model's channels ``(D,)`` say where the missing joints are."""
+        """Returns flags ``(D,)`` of the model's channels that determine the missing joints."""
         encoding = self.checkpoint.context.encoding
         skeleton, lost = encoding.skeleton, missing.max(axis=0)
         roles = {role: joint for role, joint in clip.skeleton.anatomy.roles.items() if lost[joint]}
@@ -101,7 +101,7 @@ class Infill:
         return np.array([name.rpartition(".")[0] in names for name in encoding.names])
 
     def _draw(self, pose: Array, control: Array, lost: NDArray[np.bool_], begin: int, end: int) -> Array:
-        """Poses ``(T, D)`` with the lost channels of frames ``begin`` up to ``end`` sampled."""
+        """Returns poses ``(T, D)`` with the lost channels sampled in the frames from ``begin`` to before ``end``."""
         context, spec = on_device(self.checkpoint.context, "cpu"), self.spec
         many, history, ahead = spec.motions, context.spec.history, context.spec.lookahead
         known = context.standardize_pose(torch.as_tensor(pose, dtype=torch.float32))
@@ -141,8 +141,11 @@ class Infill:
 
 
 def _joined(clip: Clip, made: Clip, missing: Flags, start: int, stop: int, at: Array) -> Clip:
-    """The clip with the missing joints of a gap as in a made motion, read at frames ``at`` from the last good one
-    before the gap to the first one after it, and led to both."""
+    """Returns the clip with the missing joints of a gap replaced by those of a sampled motion.
+
+    The motion is read at frames ``at``, from the last sound frame before the gap to the first one after it, and aligned
+    with both.
+    """
     turns = sample_turns(quat_continuous(made.rotations), at)
     off = quat_multiply(quat_conjugate(turns[[0, -1]]), clip.rotations[[start - 1, stop]])
     share = np.linspace(0, 1, len(at))[1:-1]

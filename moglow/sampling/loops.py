@@ -1,9 +1,9 @@
-"""Motion that repeats without a jump. Needs numpy alone.
+"""Motion that repeats without a visible seam. Needs numpy alone.
 
-Some takes are sampled. A steady path becomes a cycle of strides: it begins as the left foot comes down and ends where
-the motion is most like that again, so many strides later. Any other path is a lap, walked round and on: it is cut where
-the gait is at the same point as at its start, and steps become a little longer or shorter so that they fit into it.
-What differs at the cut is blended over; then feet are locked as if the motion never ended.
+Several takes are sampled. For a path of constant velocity, the loop is a cycle of strides: it begins with a contact of
+the left foot and ends after a number of strides where the motion is most similar to its start. Any other path is a lap,
+which is walked beyond its end: it is cut at the same phase of the gait as at its start, and steps are scaled slightly
+to fit. The difference at the seam is blended; then feet are locked as in an endless motion.
 """
 
 from collections.abc import Sequence
@@ -31,17 +31,17 @@ from moglow.sampling.sanity import is_wild, refuse_wild
 from moglow.sampling.seams import Seam, closed, joint_features, lap_seam, stride_of, stride_seams
 
 TAKES = 6
-"""Motions that are sampled for a loop, fewer for a long lap …"""
+"""Number of motions that are sampled for a loop."""
 FEWEST, ENOUGH = 3, 45.0
-"""… but so many at least, and no more than together last so many seconds; …"""
+"""For long laps: the least number of motions, and their largest total duration in seconds beyond it."""
 CANDIDATES = 4
-"""… so many cuts, those with the most alike ends, are looked at more closely, …"""
+"""Number of cuts with the most similar ends that are compared by path, feet and likelihood."""
 FAR = 0.02
-"""… where so many metres between the ends count as much as feet that slide once more than real ones."""
+"""Distance in metres between the ends that costs as much as a foot slide equal to that of real motion."""
 TEMPO = 0.05
-"""A short lap is walked at a tempo of so much less to so much more than the path's."""
+"""Largest relative difference of the tempo of a short lap from the path's."""
 BLEND = 0.4
-"""Seconds in which the end of a round turns into what led to its start."""
+"""Duration in seconds of the blend from the end of a round to the motion before its start."""
 STEADY = 9.0
 """Seconds of steady motion in which a cycle is looked for, …"""
 ROUNDS = 2.2
@@ -60,33 +60,33 @@ Sampled: TypeAlias = tuple[Array, NDArray[np.float64]]
 
 @dataclass(frozen=True, eq=False)
 class Loop:
-    """A motion of some rounds, alike, of which a middle one is the loop."""
+    """A motion of several equal rounds; a middle one is the loop."""
 
     rounds: Clip
     first: int
     """The frame of ``rounds`` at which the loop begins."""
     path: ControlPath
-    """The round as it is walked; its last frame is the first of the next one."""
+    """The path of one round; its last frame is the first of the next round."""
     strides: int
-    """The strides of a cycle; 0 for a lap, whose strides are not counted."""
+    """The number of strides of a cycle; 0 for a lap."""
     blended: float
-    """Metres between joints, in the mean, of the two frames that become one."""
+    """Mean distance in metres of the joints in the two frames that are joined."""
     poses: Array
-    """One round as sampled and closed ``(P, D)``, before feet are locked."""
+    """The poses ``(P, D)`` of one closed round, before the foot lock."""
     source: Track
-    """The motion that it was cut from, …"""
+    """The motion from which the loop was cut."""
     at: int
-    """… at this frame, which is the first of the round unless it is a lap that moves."""
+    """The frame of ``source`` at which the loop was cut; the first of the round, except in a lap that moves."""
     measured: Measured
 
     @property
     def closed(self) -> bool:
-        """Whether the loop returns to where it began, rather than going on from there."""
+        """Whether the loop returns to its starting place."""
         return is_closed(self.path) or not np.any(self.path.velocities())
 
     @property
     def lap(self) -> dict[str, Any]:
-        """How the loop closes, as plain numbers."""
+        """Returns the figures of the loop's seam as plain numbers."""
         return {
             "returns": self.closed,
             "seconds": round(self.path.duration, 4),
@@ -96,13 +96,13 @@ class Loop:
 
     @property
     def figures(self) -> dict[str, Any]:
-        """The figures as plain numbers, for a sidecar."""
+        """Returns the figures as plain numbers, for a sidecar."""
         return {**self.measured.figures, "lap": self.lap}
 
     def finished(self, rig: Clip | None = None, fps: float | None = None, *, in_place: bool = False) -> Clip:
-        """The loop, on another rig or at another rate; the last frame is the first again.
+        """Returns the loop, on another rig or at another rate; its last frame equals the first.
 
-        In place it is seen from its path; only a lap still turns with it.
+        In place, it is relative to the positions of its path, and for a cycle also to its headings.
         """
         turned = self.strides > 0
         return cut_out(self.rounds, self.first, self.path, rig, fps, in_place=in_place, turned=turned)
@@ -118,10 +118,10 @@ def cut_out(
     in_place: bool,
     turned: bool,
 ) -> Clip:
-    """The frames of a motion that follow a path, from frame ``first`` on, on another rig or at another rate.
+    """Returns the frames of a motion that follow a path, from frame ``first``, on another rig or at another rate.
 
-    At another rate the motion keeps its first and its last frame. In place it is seen from its path, and with
-    ``turned`` does not turn with it.
+    The first and the last frame are the same at another rate. In place, the motion is relative to the positions of its
+    path and, with ``turned``, to its headings.
     """
     rounds = retarget(rounds, rig.skeleton, like=rig, keep_path=True) if rig else rounds
     fps, frames = fps or rounds.fps, len(path) - 1
@@ -140,16 +140,16 @@ def make_loop(
     strides: int | None = None,
     foot_lock: bool = True,
 ) -> Loop:
-    """The best loop along a path that there is among some takes.
+    """Returns the best loop along a path among several takes.
 
     Args:
         sampler: samples the takes.
         checkpoint: the sampler's model.
-        track: the path, and which of all loops along it.
-        spec: how feet are held.
-        strides: makes a cycle of so many strides, which needs a path of one velocity. If not given, a closed path is
-            walked round, a steady one becomes a cycle of one stride, and any other goes on from where it ends.
-        foot_lock: whether feet are held.
+        track: the path, seed and take.
+        spec: the settings of the foot lock.
+        strides: the number of strides of a cycle, which needs a path of constant velocity. By default, a closed path
+            is one lap, a path of constant velocity a cycle of one stride, and any other path continues from its end.
+        foot_lock: whether feet are locked.
     """
     velocity = steady_velocity(track.path)
     if strides and (velocity is None or not np.any(velocity)):
@@ -173,7 +173,7 @@ def make_loop(
 
 @dataclass(frozen=True, eq=False)
 class _Cut:
-    """A seam in a sampled motion, and the round that it makes: its path, and the frame of it at which the cut lies."""
+    """A seam in a sampled motion, with the path of the resulting round and the frame of the cut in it."""
 
     seam: Seam
     sampled: Sampled
@@ -184,7 +184,7 @@ class _Cut:
 
 
 def _cycles(sampler: Sampler, context: Context, track: Track, velocity: Array, strides: int) -> list[_Cut]:
-    """Cycles of so many strides, each of which begins as the left foot comes down."""
+    """Returns cycles of ``strides`` strides, each starting with a contact of the left foot."""
     fps, blend = sampler.fps, round(BLEND * sampler.fps)
     frames = round(max(STEADY, ROUNDS * STRIDE * strides) * fps) + blend
     styles = track.path.styles and (track.path.styles[len(track.path) // 2],)
@@ -203,7 +203,7 @@ def _cycles(sampler: Sampler, context: Context, track: Track, velocity: Array, s
 
 
 def _laps(sampler: Sampler, context: Context, track: Track) -> list[_Cut]:
-    """Rounds of a whole path, its ends walked through."""
+    """Returns rounds of a whole path, which is walked beyond both ends."""
     fps, blend = sampler.fps, round(BLEND * sampler.fps)
     lap = without_ends(track.path)
     moving = bool(np.any(lap.velocities()))
@@ -226,7 +226,7 @@ def _laps(sampler: Sampler, context: Context, track: Track) -> list[_Cut]:
 
 
 def touchdowns(clip: Clip, leg: int = 0) -> NDArray[np.intp]:
-    """Frames in which a leg's foot comes down; every frame of a clip in which it never does."""
+    """Returns the frames in which contacts of a leg's foot begin; all frames if there is none."""
     starts = [start for start, _ in runs(contacts(clip)[:, leg]) if start > 0]
     return np.array(starts or range(len(clip)), np.intp)
 
@@ -261,7 +261,7 @@ def _at_tempo(lap: ControlPath, tempo: float) -> ControlPath:
 
 
 def _draw(sampler: Sampler, context: Context, tracks: Sequence[Track]) -> list[tuple[Track, Sampled]]:
-    """Samples along tracks; those in which the model loses the figure are left out, and refused if all are."""
+    """Samples along tracks, without implausible motion; raises an error if all motion is implausible."""
     most = sampler.model.rows[1]
     out: list[tuple[Track, Sampled]] = []
     for start in range(0, len(tracks), most):

@@ -1,7 +1,6 @@
-"""Motion over a ground: sampled as on a flat floor, with steps that fit treads, then put on the ground.
+"""Samples motion over a ground: on a flat floor with steps that fit the treads, then moved onto the ground.
 
-On stairs the model walks slowly ahead while the path advances by a tread a step: its steps are shortened by as much.
-Needs numpy alone.
+On stairs the model walks slowly, and its steps are scaled so that each advances by one tread. Needs numpy alone.
 """
 
 from dataclasses import dataclass, replace
@@ -22,18 +21,18 @@ from moglow.sampling.sampler import Sampler, Track
 from moglow.sampling.sanity import refuse_wild
 
 SPEED, STEP = 0.8, 0.5
-"""Metres a second of the gait on stairs, and the length of its steps where none is found."""
+"""Speed in m/s of the gait on stairs, and the default length of its steps in metres."""
 STEPS = (0.25, 0.9)
-"""Metres: what is measured beyond that is no step."""
+"""Range of plausible step lengths in metres."""
 PROBE = 6.0
-"""Seconds of that gait in which its steps are measured."""
+"""Duration in seconds of the motion in which the steps of that gait are measured."""
 LONGEST = 600.0
-"""Seconds that a motion over a ground lasts at most, since it is made as a whole."""
+"""Largest duration in seconds of a motion over a ground, which is made as a whole."""
 
 
 @dataclass(frozen=True, eq=False)
 class Walked:
-    """A motion on a flat floor, along the path over a ground, before feet are held: its clip and likelihoods (T,)."""
+    """A motion on a flat floor along the path over a ground, before the foot lock: its clip and likelihoods (T,)."""
 
     clip: Clip
     path: ControlPath
@@ -41,7 +40,7 @@ class Walked:
 
 
 def walk_over(sampler: Sampler, checkpoint: Checkpoint, track: Track, ground: Ground) -> Walked:
-    """Samples a motion along a path whose steps are as long as the ground's treads."""
+    """Returns a motion along a path, with steps as long as the ground's treads."""
     path, encoding = track.path, checkpoint.context.encoding
     _check_path(path, ground)
     way = over_ground(path, ground, step=STEP, speed=SPEED)
@@ -57,7 +56,7 @@ def walk_over(sampler: Sampler, checkpoint: Checkpoint, track: Track, ground: Gr
 
 
 def step_length(sampler: Sampler, checkpoint: Checkpoint, track: Track) -> float:
-    """The median length in metres of the steps that a take's gait has on stairs."""
+    """Returns the median length in metres of a take's steps at the speed of the gait on stairs."""
     rows = np.tile([SPEED, 0.0, 0.0], (round(PROBE * sampler.fps), 1))
     styles = track.path.styles and track.path.styles[:1] * len(rows)
     path = ControlPath.from_velocities(rows, sampler.fps, styles=styles)

@@ -1,4 +1,4 @@
-"""Which take is best: one score from path, feet and likelihood. Needs numpy alone."""
+"""Ranks takes by a score of path, feet and likelihood. Needs numpy alone."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ from moglow.checkpoint import REAL_SLIDE
 from moglow.maths.rotations import Array
 
 FAR = 0.05
-"""Metres of mean path error that count as much as feet that slide once more than real ones do."""
+"""Mean path error in metres that costs as much as a foot slide equal to that of real motion."""
 UNUSUAL = 0.1
-"""Nats a channel and frame from the usual that count as much."""
+"""Difference from the usual likelihood, in nats per channel and frame, of the same cost."""
 
 
 def scores(
@@ -21,13 +21,13 @@ def scores(
     channels: int,
     real_slide: float = REAL_SLIDE,
 ) -> Array:
-    """A score for each of some takes of one path, the smaller the better, as a sum of three shares:
+    """Returns the score of each take of one path, smaller is better, as the sum of three costs:
 
     * the mean path error, in units of `FAR`;
-    * the mean foot slide before the foot lock, in units of real motion's, since a lock hides it only so far;
-    * how far the mean likelihood is from usual, in units of `UNUSUAL`. Neither the highest is best, which is motion
-      that dares nothing, nor is that of real motion the measure, since a temperature below 1 raises it on purpose.
-      What is usual at a temperature and on a path is the median over the takes; with fewer than three there is none.
+    * the mean foot slide before the foot lock, which cannot hide large slides, in units of real motion's;
+    * the difference of the mean likelihood from the usual one, in units of `UNUSUAL`. The usual likelihood is the
+      median over the takes, with at least three takes. The highest likelihood is that of motion without variation, and
+      that of real motion does not apply, since temperatures below 1 raise the likelihood.
 
     >>> scores([0.05, 0.05, 0.1], [0.05, 0.1, 0.05], [150.0, 150.0, 150.0], channels=60).tolist()
     [2.0, 3.0, 3.0]

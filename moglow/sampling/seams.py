@@ -1,7 +1,7 @@
-"""Where motion can be cut so that it repeats: frames alike in pose and velocity, and the blend over the cut.
+"""Finds frames with similar poses and velocities at which motion can repeat, and blends the seam.
 
-Poses are compared as joints seen from the path, in metres. The distance of two frames counts their places and, times
-`TIME`, their velocities. Needs numpy alone.
+Poses are compared by the positions of joints relative to the path, in metres, and by their velocities, weighted by
+`TIME`. Needs numpy alone.
 """
 
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ from moglow.maths.rotations import Array
 from moglow.maths.signals import sample_cubic
 
 TIME = 0.12
-"""Seconds: a difference of one metre a second counts as so many metres."""
+"""Weight of velocities in seconds: the distance in metres that is equivalent to a difference of 1 m/s."""
 FEET = 3.0
-"""How much more ankles and toes count than other joints."""
+"""Weight of ankles and toes, relative to other joints."""
 STRIDES = (0.45, 2.2)
-"""Seconds that a stride lasts: two steps."""
+"""Range of a stride's duration (two steps) in seconds."""
 NEARLY = 1.4
-"""A shorter period is taken whose distance is at most so many times the least: two strides are as alike as one."""
+"""Largest ratio of a period's distance to the least one; the shortest such period is used, not two strides."""
 SPREAD = 0.15
-"""Share of a stride by which a single stride may be longer or shorter."""
+"""Largest relative difference of a single stride's duration."""
 
 
 @dataclass(frozen=True)
 class Seam:
-    """A cut: frames ``at`` and ``at + period`` of a motion are alike, ``apart`` metres in the mean around them."""
+    """A cut between similar frames ``at`` and ``at + period``; ``apart`` is their mean distance in metres."""
 
     at: int
     period: int
@@ -36,7 +36,7 @@ class Seam:
 
 
 def joint_features(encoding: Encoding, poses: Array, fps: float) -> Array:
-    """Places and velocities ``(..., T, F)`` of the joints of poses ``(..., T, D)`` as seen from the path.
+    """Returns positions and velocities ``(..., T, F)`` of joints relative to the path, given poses ``(..., T, D)``.
 
     The Euclidean distance of two rows is the root mean square distance of joints in metres.
     """
@@ -53,13 +53,13 @@ def joint_features(encoding: Encoding, poses: Array, fps: float) -> Array:
 
 
 def distances(features: Array, lag: int) -> Array:
-    """Metres ``(T - lag,)`` between each frame and the one ``lag`` frames later."""
+    """Returns the distance ``(T - lag,)`` in metres of each frame from the one ``lag`` frames later."""
     apart: Array = np.linalg.norm(features[lag:] - features[: len(features) - lag], axis=-1)
     return apart
 
 
 def stride_of(features: Array, fps: float) -> int:
-    """Frames that a stride of a motion lasts: the shortest lag at which the motion is most like itself.
+    """Returns the duration of a stride in frames: the shortest lag at which the motion is most similar to itself.
 
     >>> phase = 2 * np.pi * np.arange(300)[:, None] / 35
     >>> stride_of(np.concatenate([np.sin(phase), np.cos(phase)], axis=1), fps=30.0)
@@ -76,10 +76,10 @@ def stride_of(features: Array, fps: float) -> int:
 def stride_seams(
     features: Array, starts: NDArray[np.intp], stride: int, strides: int, blend: int
 ) -> list[Seam]:
-    """For each start the best cut so many strides later.
+    """Returns the best cut for each start, a number of strides later.
 
-    A cut counts how unlike the frames before its two ends are, which are blended, and half as much how unlike the
-    whole cycle is to what follows it, so that odd steps lose.
+    The cost is the distance of the frames before both ends, which are blended, plus half of the distance of the whole
+    cycle from the motion after it, to avoid unusual steps.
     """
     usual, spread = stride * strides, max(1, round(SPREAD * stride))
     lags = range(usual - spread, usual + spread + 1)
@@ -96,7 +96,7 @@ def stride_seams(
 
 
 def lap_seam(features: Array, period: int, slack: int, first: int, blend: int) -> Seam:
-    """The best cut about ``period`` frames apart, at most ``slack`` more or less, from frame ``first`` on."""
+    """Returns the best cut from frame ``first`` on with ends ``period`` frames apart, within ``slack``."""
     best = Seam(first, period, np.inf)
     for lag in range(period - slack, period + slack + 1):
         apart = distances(features, lag)
@@ -111,11 +111,11 @@ def lap_seam(features: Array, period: int, slack: int, first: int, blend: int) -
 
 
 def closed(encoding: Encoding, poses: Array, seam: Seam, frames: int, blend: int) -> Array:
-    """One round ``(frames, D)`` of a motion that is cut at a seam; after its last frame comes its first.
+    """Returns one round ``(frames, D)`` of a motion that is cut at a seam; its first frame follows its last.
 
-    Where the seam's period is another number of frames, the motion is read faster or slower and its steps are made
-    shorter or longer by as much, so that planted feet stay on the ground. The last frames turn into those that led to
-    the first one, by a share whose first two derivatives are zero at both its ends.
+    If the seam's period differs from ``frames``, time is scaled, and steps with it, so that planted feet stay planted.
+    The last frames are blended with those before the first one by a weight whose first two derivatives are zero at both
+    ends.
     """
     ratio = seam.period / frames
     times = seam.at + ratio * np.arange(frames)
@@ -129,7 +129,7 @@ def closed(encoding: Encoding, poses: Array, seam: Seam, frames: int, blend: int
 
 
 def _retimed(encoding: Encoding, poses: Array, times: Array, ratio: float) -> Array:
-    """Poses at fractional frames, steps shortened where time runs ``ratio`` times as fast."""
+    """Returns poses at fractional frames, with steps shortened if time runs ``ratio`` times as fast."""
     if ratio == 1.0:
         return np.asarray(poses[np.round(times).astype(int)], float)
     return with_stride(encoding, sample_cubic(poses, times), 1 / ratio)

@@ -1,7 +1,7 @@
-"""How a motion stops: where its ending begins, and which of several endings is best. Needs numpy alone.
+"""The start and the end of a motion: the warm-up, and the choice among several endings. Needs numpy alone.
 
-A person who stops puts the feet side by side and leaves them there. A model does so more or less; of several
-endings sampled from the same frame, the best is taken.
+A person who stops puts the feet side by side and keeps them still, which a model does not always do. Several endings
+are sampled from the same frame, and the best one is used.
 """
 
 import numpy as np
@@ -12,19 +12,19 @@ from moglow.maths.rotations import Array
 from moglow.paths.control_path import ControlPath
 
 BEFORE = 1.6
-"""Seconds before the path stops at which endings part: time for two steps."""
+"""Time in seconds from the start of the endings to the end of the path's movement, enough for two steps."""
 LONGEST = 20.0
-"""Seconds of standing; in longer stands the figure settles without help."""
+"""Longest final stand in seconds with several endings; in longer ones the figure settles anyway."""
 STILL = 0.05
-"""Metres and radians a second."""
+"""Speed in m/s and rad/s below which a path stands."""
 AT_LAST = 0.3
-"""Seconds at the end in which feet are looked at."""
+"""Time in seconds at the end in which the feet are compared."""
 APART, HIGH, SLIDING = 0.1, 0.03, 0.05
-"""What counts alike: metres of one foot before the other, metres of toes off the ground, metres a second of slide."""
+"""Equal costs: distance in metres of one foot before the other, height of toes in metres, and slide in m/s."""
 
 
 def ending_start(path: ControlPath) -> int | None:
-    """The frame at which the ending of a path begins, or None where it does not come to a stand.
+    """Returns the frame at which the ending of a path begins, or None if the path does not end standing.
 
     >>> from moglow.paths.presets import preset
     >>> stopping = preset("line:length=4", fps=30.0)
@@ -41,7 +41,7 @@ def ending_start(path: ControlPath) -> int | None:
 
 
 def best_ending(encoding: Encoding, poses: Array, fps: float) -> int:
-    """Which of some endings ``(N, T, D)`` stands best: feet beside each other, on the ground and at rest."""
+    """Returns the number of the best ending of ``(N, T, D)``: feet side by side, on the ground and still."""
     x, z, height = (poses[..., encoding.slice(group)] for group in ("toe_x", "toe_z", "toe_height"))
     last = max(1, round(AT_LAST * fps))
     apart = np.ptp(z[:, -last:], axis=-1).mean(-1)
@@ -52,24 +52,23 @@ def best_ending(encoding: Encoding, poses: Array, fps: float) -> int:
 
 
 def can_settle(encoding: Encoding) -> bool:
-    """Whether poses say where two feet are."""
+    """Returns whether poses contain the positions of two feet."""
     toes = encoding.slice("toe_z")
     return bool(toes.stop - toes.start == 2)
 
 
 WARM_UP, STANDS, SETS_OFF = 5.0, 1.0, 0.7
-"""Seconds before frame 0, so that motion starts in stride and not from a mean: the figure stands, sets off, and goes on
-at the path's first velocity. From a stand it finds its step; put into full swing it now and then glides for good, and
-after two seconds a step is not yet found by all."""
+"""Duration in seconds of the warm-up before frame 0, in which the figure stands, accelerates, and continues at the
+path's first velocity. Without standing first, or within two seconds, some figures do not find a step and glide."""
 
 
 STANDING_WARM_UP = 2.0
-"""Seconds before frame 0 on a page, where the figure begins standing and has no step to find; with `WARM_UP` a browser
-would compute for 0.7 s instead of 0.3 s before the figure appears."""
+"""Duration in seconds of the warm-up on a page, where the figure begins standing; with `WARM_UP` a browser would
+compute for 0.7 s instead of 0.3 s before the figure appears."""
 
 
 def setting_off(fps: float) -> NDArray[np.float32]:
-    """The share of the path's first velocity that a figure has in each frame before it.
+    """Returns the share of the path's first velocity in each frame of the warm-up.
 
     >>> setting_off(2.0)[:6]
     array([0.   , 0.   , 0.   , 0.714..., 1.   , 1.   ], dtype=float32)

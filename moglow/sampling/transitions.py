@@ -1,8 +1,8 @@
-"""Motion from one loop into another: starts, stops and turns. Needs numpy alone.
+"""Motion from one loop to another: starts, stops and turns. Needs numpy alone.
 
-Several ways are sampled from the past of a loop's frame. The one that comes nearest to a frame of the other loop is cut
-there; its last steps are led to where that loop's feet stand, the rest is blended, and feet are locked together with
-the loops on both sides. The first and the last frame are exactly those of the loops.
+Several motions are sampled from the past of a loop's frame. The one that is nearest to a frame of the other loop is cut
+there; its last steps are moved to the footprints of that loop, the rest is blended, and feet are locked together with
+the loops before and after. The first and the last frame are exactly those of the loops.
 """
 
 from collections.abc import Sequence
@@ -25,24 +25,24 @@ from moglow.sampling.sampler import Past, Sampler
 from moglow.sampling.seams import joint_features
 
 BLEND = 0.4
-"""Seconds in which a transition turns into what leads to the frame in which it ends …"""
+"""Duration in seconds of the blend from a transition to the motion before the frame in which it ends."""
 REJOIN = 0.2
-"""… and in which its locked feet become exactly those of the loops, at both its ends."""
+"""Duration in seconds of the blend from its locked feet to those of the loops, at both ends."""
 AROUND = 1.2
-"""Seconds of the loops on both sides with which feet are locked."""
+"""Seconds of the loops before and after with which feet are locked."""
 EVERY = 2
-"""Each so manyth frame of a way is tried as its end."""
+"""Number of frames between the frames that are tried as the end of a transition."""
 UNLIKE = 0.05
-"""Metres: as far apart counts a foot that does not stand where the loop's feet all do."""
+"""Cost, as a distance in metres, of a foot that is not planted while the loop's feet all are."""
 WAYS = 16
-"""Transitions that are sampled."""
+"""Number of transitions that are sampled."""
 
 
 @dataclass(frozen=True, eq=False)
 class Joint:
     """A frame of a loop at which transitions begin or end.
 
-    ``locked`` ``(P, D)`` are the loop's poses as they are written.
+    ``locked`` ``(P, D)`` are the loop's poses after the foot lock.
     """
 
     name: str
@@ -61,18 +61,18 @@ class Joint:
         return len(self.loop.path) - 1
 
     def poses(self, frames: NDArray[np.intp], *, locked: bool = False) -> Array:
-        """The poses so many frames after the joint, round and round."""
+        """Returns the poses ``frames`` frames after the joint; the loop repeats."""
         return (self.locked if locked else self.loop.poses)[(self.frame + frames) % self.period]
 
     def velocities(self, frames: NDArray[np.intp]) -> Array:
-        """The path's velocities that lead to these frames."""
+        """Returns the path's velocities that lead to these frames."""
         steps = (self.frame + frames) % self.period
         return self.loop.path.velocities()[np.where(steps, steps, self.period)]
 
 
 @dataclass(frozen=True, eq=False)
 class Transition:
-    """A motion between two loops, with some of both around it."""
+    """A motion between two loops, with frames of both loops around it."""
 
     whole: Clip
     first: int
@@ -80,20 +80,20 @@ class Transition:
     start: Joint
     end: Joint
     apart: float
-    """Metres between its joints and the loop's where it was cut."""
+    """Distance in metres of its joints from the loop's at the cut."""
 
     def finished(self, rig: Clip | None = None, fps: float | None = None, *, in_place: bool = False) -> Clip:
-        """The transition, on another rig or at another rate; in place it is seen from its path."""
+        """Returns the transition, on another rig or at another rate; in place, it is relative to its path."""
         return cut_out(self.whole, self.first, self.path, rig, fps, in_place=in_place, turned=True)
 
 
 def can_branch(sampler: Sampler) -> bool:
-    """Whether a sampler goes on from a past in several ways: the numpy one does."""
+    """Returns whether a sampler can continue a past several times, as the numpy sampler can."""
     return isinstance(sampler.model, RowByRow)
 
 
 def pasts_of(sampler: Sampler, loop: Loop, frames: Sequence[int]) -> list[Past]:
-    """The pasts after some frames of a loop's first two thirds, in which it is as it was sampled."""
+    """Returns the pasts after some frames of a loop's first two thirds, which are not blended."""
     track, wanted = loop.source, [loop.at + frame + 1 for frame in frames]
     labels = sampler.context.style_rows(
         sampler.context.styles_of(track.path), len(track.path), track.performer
@@ -120,18 +120,18 @@ def make_transition(
     spec: LockSpec,
     first: int | None = None,
 ) -> Transition | None:
-    """The best transition between two loops; None where no way lifts the leg ``first`` first.
+    """Returns the best transition between two loops, or None if no sampled motion lifts the leg ``first`` first.
 
     Args:
-        sampler: samples the ways; it must be able to branch.
+        sampler: samples the motions; it must be able to branch.
         checkpoint: the sampler's model.
-        starts: joints from which ways begin, with their pasts.
-        end: the joint in which they end.
-        velocities: those (T, 3) that lead to the frames after the joint; they end in those of the other loop.
-        earliest: the first of these frames in which a way may end.
-        seed: of the ways.
-        spec: how feet are locked.
-        first: the leg that is lifted first; any if not given.
+        starts: joints at which motions begin, with their pasts.
+        end: the joint at which they end.
+        velocities: the velocities (T, 3) that lead to the frames after the joint; the last are those of the other loop.
+        earliest: the first of these frames in which a motion may end.
+        seed: the seed of the motions.
+        spec: the settings of the foot lock.
+        first: the leg that is lifted first; by default any.
     """
     encoding = checkpoint.context.encoding
     ways = _ways(sampler, starts, velocities, seed)
@@ -169,7 +169,7 @@ def make_transition(
 def _ways(
     sampler: Sampler, starts: Sequence[tuple[Joint, Past]], velocities: Array, seed: int
 ) -> list[Array]:
-    """The poses ``(T, D)`` of one way from each start."""
+    """Returns the poses ``(T, D)`` of one motion from each start."""
     context, most = sampler.context, sampler.model.rows[1]
     out: list[Array] = []
     for first in range(0, len(starts), most):
@@ -189,7 +189,7 @@ def _ways(
 
 
 def _beside(pasts: Sequence[Past]) -> Past:
-    """Pasts of one figure each as one of all."""
+    """Returns the pasts of single figures as one batch."""
     memory = tuple(
         np.concatenate([np.asarray(past.memory[k]) for past in pasts], axis=1)
         for k in range(len(pasts[0].memory))
@@ -202,7 +202,7 @@ def _beside(pasts: Sequence[Past]) -> Past:
 
 
 def first_lifted(planted: Flags) -> int:
-    """The leg whose foot leaves the ground first in frames ``(T, L)``.
+    """Returns the leg whose foot leaves the ground first in frames ``(T, L)``.
 
     >>> first_lifted(np.array([[True, True], [True, False], [False, True]]))
     1
@@ -212,9 +212,9 @@ def first_lifted(planted: Flags) -> int:
 
 
 def led_to(encoding: Encoding, poses: Array, path: ControlPath, planted: Flags, aim: Array) -> Array:
-    """Poses ``(T, D)`` whose feet that stand at the end stand where those of a pose ``aim`` ``(D,)`` do.
+    """Returns poses ``(T, D)`` with the feet that are planted at the end moved to those of a pose ``aim`` ``(D,)``.
 
-    The last step of each such foot is led there; a foot that never left the ground moves all the time.
+    The correction is applied over the last step of each foot; for a foot that never leaves the ground, over all frames.
     """
     out = poses.copy()
     x, z, yaw = (encoding.slice(group).start for group in ("toe_x", "toe_z", "foot_yaw"))
@@ -245,7 +245,7 @@ def _joined(
     spec: LockSpec,
     apart: float,
 ) -> Transition:
-    """Locks a transition's feet with the loops around it, and makes its ends theirs."""
+    """Locks a transition's feet with the loops around it, and blends its ends to the loops' frames."""
     around = round(AROUND * fps)
     lead_in, lead_out = np.arange(-around, 0), np.arange(1, around + 1)
     rows = np.concatenate([start.velocities(lead_in), start.velocities(np.zeros(1, np.intp)), velocities])
@@ -267,10 +267,10 @@ def _joined(
 
 
 def _smooth(s: Array) -> Array:
-    """From 0 to 1 with two derivatives that are zero at both ends."""
+    """Returns a curve from 0 to 1 whose first two derivatives are zero at both ends."""
     return np.asarray(s**3 * (10 - 15 * s + 6 * s**2))
 
 
 def as_at(joint: Joint, frame: int) -> Joint:
-    """The same loop's joint at another frame."""
+    """Returns the joint of the same loop at another frame."""
     return replace(joint, frame=frame)

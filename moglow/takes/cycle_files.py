@@ -36,10 +36,10 @@ def write_set(
     overwrite: bool = False,
     inputs: tuple[Path | None, ...] = (),
 ) -> Iterator[str]:
-    """Writes a set into a folder and yields a line for each motion, and for each that is left out.
+    """Writes a set to a folder, and yields a line for each motion and for each omitted one.
 
-    The list is written last: a folder that has one is whole. A folder with other files of these names is refused unless
-    ``overwrite`` is given.
+    The list is written last, so that a folder with a list is complete. A folder with other files of these names raises
+    an error without ``overwrite``.
     """
     if suffix not in EXPORTERS:
         raise MoglowError(f"{suffix}: no such format; use one of {', '.join(sorted(EXPORTERS))}")
@@ -83,7 +83,7 @@ def write_set(
 
 
 def speeds_of(given: tuple[str, ...]) -> dict[str, float]:
-    """Speeds by gait of texts such as ``walk=1.2``.
+    """Returns speeds by gait, given texts such as ``walk=1.2``.
 
     >>> speeds_of(("walk=1.2", "run=3.5"))
     {'walk': 1.2, 'run': 3.5}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from moglow.checkpoint import Checkpoint
 from moglow.errors import ControlError, MoglowError
 from moglow.files.atomic import file_digest, refuse_overwriting
-from moglow.footsteps.files import read_footprints, write_footprints
+from moglow.footsteps.files import has_footprints, read_footprints, write_footprints
 from moglow.footsteps.following import follow_footprints, pairs_of
 from moglow.footsteps.footprints import Footprint, Footprints, foot_names, footprints
 from moglow.footsteps.holds import HoldSpec
@@ -55,9 +55,19 @@ class Footwork:
         return bool(self.ground or self.follow or self.write)
 
     def check(
-        self, *, motions: int, loop: bool, mirror: bool, foot_lock: bool, inputs: Sequence[object]
+        self,
+        *,
+        motions: int,
+        loop: bool,
+        mirror: bool,
+        foot_lock: bool,
+        inputs: Sequence[object],
+        overwrite: bool = False,
     ) -> None:
-        """Raises an error for options that exclude each other."""
+        """Raises an error for options that exclude each other.
+
+        Footprints are written over a file of another kind only with ``overwrite``.
+        """
         for option, given in (("--ground", self.ground), ("--footprints-in", self.follow)):
             if given and loop:
                 raise MoglowError(f"{option}: a loop stands on a flat floor; leave out --loop or {option}")
@@ -74,6 +84,10 @@ class Footwork:
         if self.write:
             files = [each for each in (*inputs, self.follow) if isinstance(each, str | Path)]
             refuse_overwriting(self.write, files)
+            if not overwrite and self.write.exists() and not has_footprints(self.write):
+                raise ControlError(
+                    f"{self.write}: is no file of footprints; give another name, or --overwrite to replace it"
+                )
         if self.follow and not self.follow.is_file():
             raise ControlError(f"{self.follow}: cannot be read; give a file that --footprints wrote")
         if self.ground:

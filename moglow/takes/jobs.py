@@ -1,4 +1,4 @@
-"""What `moglow generate` is to make: which motions, in which files, in which process."""
+"""The plan of `moglow generate`: the motions, their files and their processes."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,13 +11,13 @@ from moglow.files.atomic import check_output
 from moglow.formats.export import writer_for
 
 FOLDER = Path("takes")
-"""Where the motions of several paths go if nobody says."""
+"""The default folder for the motions of several paths."""
 SUFFIX = ".bvh"
 
 
 @dataclass(frozen=True)
 class Job:
-    """Some takes of one path, and the file that a single take would be."""
+    """Takes of one path, and the file that a single take would have."""
 
     control: str
     target: Path
@@ -25,7 +25,7 @@ class Job:
     of: int
 
     def place(self, number: int) -> Path:
-        """The file of take or rank ``number``, counted from 0.
+        """Returns the file of take or rank ``number``, counted from 0.
 
         >>> Job("line", Path("line.bvh"), (0, 1), 2).place(1).name
         'line_2.bvh'
@@ -35,12 +35,12 @@ class Job:
         return self.target.with_stem(f"{self.target.stem}_{number + 1:0{len(str(self.of))}d}")
 
     def waiting(self, take: int) -> Path:
-        """The file of a take that is not ranked yet."""
+        """Returns the file of a take that is not ranked yet."""
         return self.target.with_stem(f"{self.target.stem}.take{take}")
 
 
 def plan(controls: Sequence[str], out: Path | None, takes: int) -> list[Job]:
-    """A job for each path; folders are all the CSV files in them.
+    """Returns a job for each path; a folder stands for all CSV files in it.
 
     >>> [str(job.target) for job in plan(["circle:r=2", "line"], None, 1)]
     ['takes/circle_r=2.bvh', 'takes/line.bvh']
@@ -58,7 +58,7 @@ def plan(controls: Sequence[str], out: Path | None, takes: int) -> list[Job]:
         raise MoglowError(
             f"{out}: one file for {len(paths)} paths; give a folder, or a pattern such as 'takes/{{}}{out.suffix}'"
         )
-    writer_for(out)  # refuses a suffix without a format
+    writer_for(out)  # raises an error for a suffix without a format
     names = _names(paths)
     targets = [out.with_name(out.name.replace("{}", name)) for name in names]
     return [
@@ -67,7 +67,7 @@ def plan(controls: Sequence[str], out: Path | None, takes: int) -> list[Job]:
 
 
 def share(jobs: Sequence[Job], part: int, parts: int, *, whole: bool) -> list[Job]:
-    """This process's part, counted from 0: every n-th take, or with ``whole`` every n-th path with all its takes.
+    """Returns the jobs of process ``part``, from 0: every n-th take, or with ``whole`` every n-th path with all takes.
 
     >>> [job.takes for job in share(plan(["line"], None, 5), 1, 2, whole=False)]
     [(1, 3)]
@@ -80,7 +80,7 @@ def share(jobs: Sequence[Job], part: int, parts: int, *, whole: bool) -> list[Jo
 
 
 def find_share(shard: str | None) -> tuple[int, int]:
-    """Which part of how many, from ``3/8`` or, under torchrun, from its RANK and WORLD_SIZE; counted from 0.
+    """Returns the part, from 0, and the number of parts, given ``3/8`` or torchrun's RANK and WORLD_SIZE.
 
     >>> find_share("3/8")
     (2, 8)
@@ -105,13 +105,13 @@ def _paths(control: str) -> Iterator[str]:
 
 
 def _names(paths: Sequence[str]) -> list[str]:
-    """A file name for each path: the file's own, or the preset's words; one that is taken gets a number."""
+    """Returns a file name for each path, from its file or preset; a repeated name gets a number."""
     names: list[str] = []
     taken: set[str] = set()
     for path in paths:
         plain = re.sub(r"[^\w.=+-]+", "_", Path(path).stem if path.lower().endswith(".csv") else path)
         unique, number = plain, 2
-        while unique.lower() in taken:  # file systems may not tell cases apart
+        while unique.lower() in taken:  # some file systems ignore case
             unique, number = f"{plain}-{number}", number + 1
         taken.add(unique.lower())
         names.append(unique)

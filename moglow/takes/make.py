@@ -1,4 +1,4 @@
-"""What `moglow generate` does with its options: takes as files, each with a sidecar of figures."""
+"""Makes the takes of `moglow generate`: motion files, each with a sidecar of figures."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -39,11 +39,11 @@ from moglow.takes.sidecars import (
 from moglow.takes.single import on_rig, read_rig
 
 Made: TypeAlias = Motion | Loop | Footed | Pinned
-"""Knows the figures of a motion once its blocks have passed."""
+"""An object with the figures of a motion, which are complete after its blocks have been read."""
 Passed: TypeAlias = Callable[[int, int, int], None]
-"""Is told the frames of finished motions, those of all, and those of the motion that is being made."""
+"""A callback with the numbers of frames of finished motions, of all motions, and of the current motion."""
 LISTED = 5
-"""Failed paths that the last error describes."""
+"""Number of failed paths that are listed in the error."""
 THERE = "is there already, made with the same settings (--overwrite makes it again)"
 
 
@@ -53,10 +53,10 @@ def make_takes(
     wish: Wish,
     passed: Passed = lambda *_: None,
 ) -> Iterator[str]:
-    """Writes the takes and yields a line for each file, and for each warning; tells ``passed`` how far it is."""
+    """Writes the takes, and yields a line for each file and each warning; calls ``passed`` with the progress."""
     planned = plan(controls, out, wish.takes)
     jobs = share(planned, *find_share(wish.shard), whole=wish.rank)
-    for job in jobs:  # a mistake is told before the work, not after it
+    for job in jobs:  # errors are raised before the work
         check_options(job.target, ["unit"] if wish.unit else [])
     wish.directions.check(
         loop=wish.loop, mirror=wish.mirror, footwork=bool(wish.footwork), device=wish.device
@@ -69,10 +69,15 @@ def make_takes(
     refuse_overwriting((place for job in jobs for place in _places(job, wish)), inputs)
     motion_count = sum(len(job.takes) for job in jobs)
     wish.footwork.check(
-        motions=motion_count, loop=wish.loop, mirror=wish.mirror, foot_lock=wish.foot_lock, inputs=inputs
+        motions=motion_count,
+        loop=wish.loop,
+        mirror=wish.mirror,
+        foot_lock=wish.foot_lock,
+        inputs=inputs,
+        overwrite=wish.overwrite,
     )
     if wish.footwork.write and not wish.footwork.write.exists():
-        wish = replace(wish, overwrite=True)  # a take that is there already wrote none
+        wish = replace(wish, overwrite=True)  # for an existing take, none was written
     model = Checkpoint.read(wish.checkpoint or PRETRAINED)
     temperature = TEMPERATURE if wish.temperature is None else wish.temperature
     sampler = Sampler.of(model, temperature=temperature, device=wish.device)
@@ -96,7 +101,7 @@ def make_takes(
                 orders.append(order)
                 if order.take == job.takes[0]:
                     yield from (f"warning: {job.control}: {each}" for each in order.warnings)
-    orders.sort(key=lambda order: len(order.path))  # those drawn together are best as long as each other
+    orders.sort(key=lambda order: len(order.path))  # motions of a batch should have similar lengths
     for folder in {job.target.parent for job in jobs}:
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
@@ -112,7 +117,7 @@ def make_takes(
 
 
 def _summary(failures: Sequence[str], jobs: int) -> MoglowError:
-    """Returns one error for the paths of which no motion was made; the others are written."""
+    """Returns one error for all paths whose motion failed; the others are written."""
     if jobs == 1:
         return ControlError(failures[0])
     more = f"; and {len(failures) - LISTED} more" if len(failures) > LISTED else ""
@@ -127,9 +132,9 @@ def _written(
     passed: Passed,
     lost: dict[str, str],
 ) -> Iterator[str]:
-    """Writes each motion while its file is locked, and yields a line on it if it waits for no rank.
+    """Writes each motion while its file is locked, and yields a line about it unless it is ranked later.
 
-    What is no motion of a body is not written; ``lost`` takes its path and the reason, and the rest is made.
+    Implausible motion is not written; its path and the reason are added to ``lost``, and the others are made.
     """
     total, so_far = sum(len(order.path) for order in orders), 0
     about = {"real_motion": real_figures(model), "likelihood_is": likelihood_terms(model)}
@@ -159,8 +164,8 @@ def _written(
 def _figures(
     order: Order, counted: "_Counted", made: Made | None, about: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Returns what is said of a motion once all of its blocks have passed."""
-    assert made is not None, "blocks that pass are those of a motion"
+    """Returns the figures of a motion after all of its blocks have been read."""
+    assert made is not None, "only motions have blocks"
     length = {"fps": counted.fps, "frames": counted.frames}
     return {**order.settings, "warnings": list(order.warnings), **length, **made.figures, **about}
 
@@ -168,7 +173,7 @@ def _figures(
 def _made(
     orders: Sequence[Order], wish: Wish, sampler: Sampler, model: Checkpoint, rig: Clip | None
 ) -> Iterator[tuple[Iterator[Clip], Made | None]]:
-    """For each order the blocks of its motion, and who knows its figures once they have passed."""
+    """Yields for each order the blocks of its motion and the object with its figures."""
     tracks = [Track(order.path, wish.seed, order.take, order.performer) for order in orders]
     if wish.directions:
         for pinned in wish.directions.motions(
@@ -205,19 +210,19 @@ def _made(
 
 
 def _raising(error: MoglowError) -> Iterator[Clip]:
-    """Blocks of a motion that could not be made."""
+    """Returns the blocks of a motion that could not be made: reading them raises the error."""
     yield from ()
     raise error
 
 
 def _places(job: Job, wish: Wish) -> list[Path]:
-    """Returns the files that a job may write, those of takes that wait for their rank included."""
+    """Returns the files that a job may write, including those of takes without a rank."""
     places = [job.place(take) for take in job.takes]
     return [*(job.waiting(take) for take in job.takes), *places] if wish.rank else places
 
 
 def _found(job: Job, wish: Wish) -> dict[int, list[tuple[Path, Figures]]]:
-    """Returns by take what a job's files are known to hold; files that moglow did not make are refused."""
+    """Returns the existing files of each take of a job; raises an error for files that moglow did not make."""
     found: dict[int, list[tuple[Path, Figures]]] = {}
     for place in _places(job, wish):
         if figures := refuse_foreign(place, overwrite=wish.overwrite):
@@ -228,7 +233,7 @@ def _found(job: Job, wish: Wish) -> dict[int, list[tuple[Path, Figures]]]:
 def _finished_file(
     order: Order, found: Mapping[int, Sequence[tuple[Path, Figures]]]
 ) -> tuple[Path, Figures] | None:
-    """Returns where a take lies already, whole and made with the same settings, and what is known of it."""
+    """Returns the existing complete file of a take with the same settings, and its figures."""
     same = (each for each in found.get(order.take, ()) if agrees(each[1], order.settings))
     return next(same, None)
 
@@ -278,7 +283,7 @@ def _rooted(blocks: Iterator[Clip], wish: Wish) -> Iterator[Clip]:
 
 
 class _Counted:
-    """Blocks that are counted as they pass."""
+    """Blocks whose frames are counted while they are read."""
 
     def __init__(self, blocks: Iterable[Clip], passed: Callable[[int], None]) -> None:
         self._blocks, self._passed = blocks, passed

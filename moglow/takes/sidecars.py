@@ -1,7 +1,7 @@
-"""The sidecar beside each motion, ``walk.bvh.json`` beside ``walk.bvh``: what it was made of, and its figures.
+"""The sidecar of each motion, ``walk.bvh.json`` beside ``walk.bvh``, with its settings and figures.
 
-A sidecar holds the SHA-256 of its motion and is ignored beside another motion. Only sidecars of moglow are replaced or
-removed. Earlier versions called it ``walk.json``; these are read too.
+A sidecar contains the SHA-256 of its motion and is ignored beside another motion. Only sidecars of moglow are replaced
+or removed. Those of earlier versions, named ``walk.json``, are read too.
 """
 
 import contextlib
@@ -17,13 +17,13 @@ from moglow.files.atomic import Output, file_digest, replacing
 Figures = dict[str, Any]
 
 LARGEST = 1 << 28
-"""Bytes; an hour of motion has a sidecar of 1 MB."""
+"""Largest size in bytes; the sidecar of an hour of motion has 1 MB."""
 PREVIOUS = "previous"
-"""Key under which a sidecar describes the motion that is being replaced, until it is."""
+"""Key of the description of the previous motion in a sidecar, while it is replaced."""
 
 
 def sidecar_of(motion: Path) -> Path:
-    """Returns where the sidecar of a motion is written.
+    """Returns the file of a motion's sidecar.
 
     >>> sidecar_of(Path("takes/walk.bvh")).as_posix()
     'takes/walk.bvh.json'
@@ -32,16 +32,16 @@ def sidecar_of(motion: Path) -> Path:
 
 
 def sidecars_of(motion: Path) -> tuple[Path, Path]:
-    """Returns where the sidecar of a motion may lie: today's name first, then the old one."""
+    """Returns the possible files of a motion's sidecar: the current name, then that of earlier versions."""
     return sidecar_of(motion), motion.with_suffix(".json")
 
 
 def read_sidecar(motion: str | Path) -> Figures:
-    """Returns what is known of a motion file; nothing where no sidecar of moglow describes the file as it is now."""
+    """Returns the sidecar of a motion file; empty without a sidecar of moglow for the current content of the file."""
     motion = Path(motion)
-    new, old = sidecars_of(motion)
     if not motion.is_file():
         return {}
+    new, old = sidecars_of(motion)
     if found := _read(new):
         digest = file_digest(motion)
         entries: list[Any] = [found, found.get(PREVIOUS)]
@@ -56,15 +56,15 @@ def read_sidecar(motion: str | Path) -> Figures:
 def write_motion(
     motion: Path, write: Callable[[os.PathLike[str]], None], figures: Callable[[], Mapping[str, Any]]
 ) -> Figures:
-    """Writes a motion and its sidecar, and returns what the sidecar holds.
+    """Writes a motion and its sidecar, and returns the content of the sidecar.
 
-    At every moment a whole motion is there, the old one or the new one, and its sidecar describes it: before the new
-    motion takes its place the sidecar gets the descriptions of both, and afterwards it loses the old one.
+    At any time, the file is complete, with the old or the new motion, and the sidecar describes it: before the motion
+    is replaced, descriptions of both are written, and afterwards the old one is removed.
 
     Args:
         motion: the file.
         write: writes the motion to a path.
-        figures: returns what is to be said of the motion; called once it is complete.
+        figures: returns the figures of the motion; called after it is complete.
     """
     before, found = _before(motion), Figures()
 
@@ -79,9 +79,9 @@ def write_motion(
 
 
 def move_motion(motion: Path, to: Path, figures: Mapping[str, Any]) -> None:
-    """Gives a motion another name, and its sidecar these figures; a motion that has the name already is replaced.
+    """Renames a motion and sets the figures of its sidecar; an existing motion with the new name is replaced.
 
-    As in `write_motion`, at every moment the sidecar of each motion describes it.
+    As in `write_motion`, the sidecar of each motion describes it at any time.
     """
     if motion == to:
         write_sidecar(to, figures)
@@ -97,7 +97,7 @@ def move_motion(motion: Path, to: Path, figures: Mapping[str, Any]) -> None:
 def write_sidecar(
     motion: Path, figures: Mapping[str, Any], previous: Mapping[str, Any] | None = None
 ) -> None:
-    """Writes the sidecar of a motion, a line for each entry: long lists stay on one."""
+    """Writes the sidecar of a motion, with one line for each entry."""
     entries = {**figures, **({PREVIOUS: dict(previous)} if previous else {})}
     lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in entries.items())
     with replacing(sidecar_of(motion)) as written:
@@ -105,17 +105,17 @@ def write_sidecar(
 
 
 def remove_lone_sidecar(motion: Path) -> None:
-    """Removes the sidecar of a motion that is not there, if it is one of moglow."""
+    """Removes the sidecar of a motion that does not exist, if it is a sidecar of moglow."""
     with contextlib.suppress(FileFormatError):
         if not motion.exists() and _read(sidecar_of(motion)):
             sidecar_of(motion).unlink(missing_ok=True)
 
 
 def refuse_foreign(motion: Path, *, overwrite: bool) -> Figures:
-    """Returns what is known of the motion at a place that is to be written to.
+    """Returns the sidecar of an existing motion that is to be replaced.
 
-    Raises `ExportError` if the place of its sidecar is taken by a file that is none, or, unless ``overwrite``, if the
-    motion there was not made by moglow or was changed since.
+    Raises `ExportError` if the file with the sidecar's name is not a sidecar or, without ``overwrite``, if the motion
+    was not made by moglow or was changed since.
     """
     place = sidecar_of(motion)
     try:
@@ -143,7 +143,7 @@ def agrees(figures: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
 
 
 def describe(target: Path, figures: Mapping[str, Any]) -> str:
-    """Returns a line on a motion that was written."""
+    """Returns a line about a written motion."""
     slide, nats = figures["foot_slide_m_s"], figures["log_likelihood_nats"]["mean"]
     return (
         f"{target}: {(figures['frames'] - 1) / figures['fps']:.1f} s at {figures['fps']:g} fps, "
@@ -154,7 +154,7 @@ def describe(target: Path, figures: Mapping[str, Any]) -> str:
 
 
 def _read(place: Path) -> Figures:
-    """Returns what a sidecar holds; nothing where there is none, or a file of another program."""
+    """Returns the content of a sidecar; empty if there is none, or a file of another program."""
     if not place.is_file():
         return {}
     try:
@@ -169,7 +169,7 @@ def _read(place: Path) -> Figures:
 
 
 def _is_ours(read: Any) -> bool:
-    """Returns whether an object out of a JSON file describes a motion as moglow does."""
+    """Returns whether an object of a JSON file is the content of a sidecar of moglow."""
     try:
         describe(Path(), read)
         texts, numbers = ("moglow", "model_sha256", "control_sha256"), ("take", "bytes")
@@ -191,9 +191,9 @@ def _before(motion: Path) -> Figures:
 
 
 def _forget(before: Mapping[str, Any], motion: Path, figures: Mapping[str, Any]) -> None:
-    """Takes the description of a motion that was replaced out of the sidecar."""
+    """Removes the description of the replaced motion from the sidecar."""
     if before:
-        with contextlib.suppress(ExportError):  # a full disk: the sidecar says more than it needs to
+        with contextlib.suppress(ExportError):  # a full disk: the old description remains
             write_sidecar(motion, figures)
         _remove_old(motion.with_suffix(".json"), before)
 

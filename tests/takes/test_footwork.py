@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,12 @@ import moglow
 from moglow.bvh.read import read_bvh
 from moglow.bvh.write import write_bvh
 from moglow.cli.main import cli
+from moglow.errors import ControlError
+from moglow.footsteps.files import FIRST
 from moglow.footsteps.footprints import foot_names
 from moglow.ground.shapes import Stairs
 from moglow.motion.contacts import toe_points
+from moglow.takes.footwork import Footwork
 from moglow.takes.sidecars import read_sidecar
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
@@ -118,6 +122,18 @@ def test_options_that_do_not_go_together_are_one_line(
     filled = [word.replace("{tmp}", str(tmp_path)) for word in words]
     assert fault in fails(*SHORT, "-o", tmp_path / "out.bvh", *filled)
     assert not (tmp_path / "out.bvh").exists()
+
+
+def test_footprints_replace_no_file_of_another_kind(tmp_path: Path) -> None:
+    other = tmp_path / "rig.bvh"
+    other.write_text("HIERARCHY")
+    footwork = Footwork(write=other)
+    options: dict[str, Any] = {"motions": 1, "loop": False, "mirror": False, "foot_lock": True, "inputs": ()}
+    with pytest.raises(ControlError, match="no file of footprints"):
+        footwork.check(**options)
+    footwork.check(**options, overwrite=True)
+    other.write_text(FIRST)
+    footwork.check(**options)
 
 
 def test_footprints_of_another_motion_are_refused(tmp_path: Path) -> None:

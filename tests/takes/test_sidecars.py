@@ -157,3 +157,8 @@ def test_a_motion_moves_with_its_sidecar(tmp_path: Path) -> None:
     move_motion(source, target, found | {"score": 3.5})
     assert target.read_bytes() == b"new" and read_sidecar(target) == found | {"score": 3.5}
     assert sorted(os.listdir(tmp_path)) == ["walk_1.bvh", "walk_1.bvh.json"]
+
+
+def test_what_is_no_file_has_no_sidecar(tmp_path: Path) -> None:
+    for place in (".", "", tmp_path, tmp_path / "missing.bvh"):
+        assert read_sidecar(place) == {}

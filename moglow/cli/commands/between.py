@@ -6,6 +6,8 @@ from typing import Any
 import click
 
 from moglow.cli.edit_options import edit_options
+from moglow.cli.options import Number
+from moglow.cli.terminal import say
 
 EXAMPLE = """\b
 Examples:
@@ -20,7 +22,7 @@ Examples:
 @click.argument("second", type=click.Path(path_type=Path))
 @click.option(
     "--seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, 1e6, above=True),
     required=True,
     help="Time from the last frame of FIRST to the first frame of SECOND.",
 )
@@ -38,4 +40,4 @@ def command(first: Path, second: Path, out: Path, **options: Any) -> None:
     from moglow.takes.edit_files import write_between
 
     for line in write_between(first, second, out, **options):
-        click.echo(line)
+        say(line)

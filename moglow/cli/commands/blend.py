@@ -6,6 +6,8 @@ from typing import Any
 import click
 
 from moglow.cli.edit_options import edit_options
+from moglow.cli.options import Number
+from moglow.cli.terminal import say
 
 EXAMPLE = """\b
 Examples:
@@ -19,13 +21,13 @@ Examples:
 @click.argument("second", type=click.Path(path_type=Path))
 @click.option(
     "--at",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, 1e6, above=True),
     required=True,
     help="Second of FIRST at which SECOND begins.",
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, 1e6, above=True),
     default=1.0,
     show_default=True,
     help="Time of made motion from one to the other.",
@@ -41,4 +43,4 @@ def command(first: Path, second: Path, out: Path, **options: Any) -> None:
     from moglow.takes.edit_files import write_blend
 
     for line in write_blend(first, second, out, **options):
-        click.echo(line)
+        say(line)

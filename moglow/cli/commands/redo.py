@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from moglow.cli.edit_options import edit_options
+from moglow.cli.terminal import say
 
 EXAMPLE = """\b
 Examples:
@@ -41,4 +42,4 @@ def command(take: Path, frames: str, joints: tuple[str, ...], out: Path | None, 
     names = [name.strip() for each in joints for name in each.split(",")]
     target = out or take.with_stem(f"{take.stem}_redo")
     for line in write_redo(take, frames, target, joints=names, **options):
-        click.echo(line)
+        say(line)
