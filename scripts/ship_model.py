@@ -107,7 +107,7 @@ A `{checkpoint.model}` with {millions:.2f} million parameters, in float16: {mega
 It walks, turns, stops, side-steps and goes backwards along a path, at {fps:g} frames a second,
 on the {joints}-joint figure of `data/samples/figure.bvh`.
 
-**Trained again by**
+**Trained by**
 ```
 moglow train {recipe.as_posix()} -o runs/locomotion --seed {about["seed"]}
 python scripts/ship_model.py {place} --corpus CORPUS --recipe {recipe.as_posix()}
@@ -141,10 +141,9 @@ locked; generated / recorded: speed of toes within 5 cm of the floor in m/s, jer
 Without a style a motion is `{checkpoint.context.spec.usual or "any"}`, without a performer
 `{checkpoint.context.spec.performer or "any"}`.
 
-**Limits**: running was hardly seen, in clips too short for a window. Above 2 m/s the model makes long quick steps whose
-feet slide by a tenth of the speed; recorded runs slide by 44 / 142 cm/s, since their feet fly half of the time. Paths
-faster than what was seen give poor motion; `moglow generate` warns of them. In other styles than that, or
-steered live without one, side-steps may glide.
+**Limits**: side-steps are best by `{checkpoint.context.spec.sideways or "any"}`, who is the performer of paths that go
+sideways for a while; steered live, or in the middle of a walk, side-steps to the right glide. Between 1.3 and 1.6 m/s
+the model changes from walking to running. Styles with few minutes (lean, bouncy, pacing) are weak.
 
 sha256 {digest}; figures measured on {platform.machine()}, {platform.system()}.
 """

@@ -30,6 +30,9 @@ class WindowSpec:
 
     Where the past pose is carried whole, as planted toes are, it comes back as slide instead: little of it there.
     """
+    misplaced: float = 0.0
+    """Share of windows whose history has feet out of place, which come back in the frames to predict."""
+    misplaced_by: float = 0.12  # metres, the deviation of each coordinate
     pose_dropout: float = 0.95  # probability with which each past pose is hidden from the context
     dropout_windows: float = 1.0  # share of windows in which poses are hidden at all
     dropout_drawn: bool = False  # each window draws its own probability, from 0 to pose_dropout
@@ -39,6 +42,8 @@ class WindowSpec:
 
     performer_dropout: float = 0.0
     """Share of windows whose performer is not given, so that any performer can be asked for."""
+    performer_lent: float = 0.0
+    """Share of windows labelled as the default performer's, who so learns what only others were recorded doing."""
     labelled: float = 1.0  # share of the clips whose style is ever told; to find out what labels are worth
 
     def __post_init__(self) -> None:
@@ -56,16 +61,18 @@ class WindowSpec:
             raise ValueError(f"forget is {self.forget}, but no {self.order} window has a memory; set it to 0")
         for name in (
             "forget",
+            "misplaced",
             "pose_dropout",
             "dropout_windows",
             "style_dropout",
             "performer_dropout",
+            "performer_lent",
             "short_share",
             "labelled",
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; a probability lies between 0 and 1")
-        if self.dequantise < 0 or min(self.history_noise.values(), default=0.0) < 0:
+        if self.dequantise < 0 or min([self.misplaced_by, *self.history_noise.values()]) < 0:
             raise ValueError("noise cannot be negative")
 
     def clean(self) -> Self:
@@ -77,10 +84,12 @@ class WindowSpec:
             mirror=False,
             reverse=False,
             forget=0.0,
+            misplaced=0.0,
             history_noise={},
             pose_dropout=0.0,
             style_dropout=0.0,
             performer_dropout=0.0,
+            performer_lent=0.0,
             labelled=1.0,
         )
 

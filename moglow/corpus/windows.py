@@ -17,6 +17,7 @@ from torch import Generator, Tensor
 
 from moglow.corpus.context import Context, by_channel
 from moglow.corpus.corpus import Corpus, Stretch
+from moglow.corpus.misplaced_feet import misplace_feet
 from moglow.corpus.window_order import ORDERS, Cuts
 from moglow.corpus.window_spec import WindowSpec
 from moglow.encodings.encoding import CONTROL_MIRROR, Features
@@ -93,6 +94,10 @@ class Footage:
                     stretch.before or None, performer if context.performers else None
                 )
             first[stretch.frames], last[stretch.frames] = stretch.start, stretch.stop - 1
+        who = context.spec.performer
+        self.default_performer = (
+            self._tensor(context.style_vector(None, who)[: len(context.performers)]) if who else None
+        )
         self.style, self.first, self.last = self._tensor(labels), self._tensor(first), self._tensor(last)
         partners, signs = corpus.encoding.mirror_signs
         self.partners, self.signs = self._tensor(partners), self._tensor(signs.astype(np.float32))
@@ -243,6 +248,11 @@ class Windows:
         length = shown.shape[1]
         if spec.dequantise:
             poses = poses + spec.dequantise * noise()
+        if spec.misplaced:
+            chosen = uniform(1, 1) < spec.misplaced
+            offsets = self._offsets(size, generator)[rows] * chosen
+            controls = window.controls[:, : poses.shape[1]]
+            poses = misplace_feet(poses, controls, self.footage.context, offsets, self.past)
         history = poses + self.history_noise * noise() if spec.history_noise else poses
         if spec.pose_dropout:
             probability = (uniform(1, 1) < spec.dropout_windows) * spec.pose_dropout
@@ -257,12 +267,28 @@ class Windows:
         if spec.style_dropout:
             given = (uniform(1, 1) >= spec.style_dropout).float()
             style = torch.cat([style[..., :performers], style[..., performers:] * given], -1)
+        if spec.performer_lent and self.footage.default_performer is not None:
+            lent = uniform(1, 1) < spec.performer_lent
+            who = torch.where(lent, self.footage.default_performer, style[..., :performers])
+            style = torch.cat([who, style[..., performers:]], -1)
         if spec.performer_dropout and performers:
             given = (uniform(1, 1) >= spec.performer_dropout).float()
             style = torch.cat([style[..., :performers] * given, style[..., performers:]], -1)
         if spec.forget:
             fresh = torch.maximum(fresh, (uniform() < spec.forget).float())
         return replace(window, poses=poses, history=history, shown=shown, style=style, fresh=fresh)
+
+    def _offsets(self, size: int, generator: Generator) -> Tensor:
+        """Returns offsets (size, L, 3) of feet, half of them zero; heights are not below zero."""
+        slices = self.footage.corpus.encoding.slices
+        if "toe_height" not in slices:
+            raise TrainingError(
+                "[training.windows] misplaced needs features.encoding = feet_first; set misplaced to 0"
+            )
+        legs = slices["toe_height"].stop - slices["toe_height"].start
+        offsets = torch.randn(size, legs, 3, generator=generator, device=generator.device)
+        offsets = torch.cat([offsets[..., :2], offsets[..., 2:].abs()], -1) * self.spec.misplaced_by
+        return offsets * (torch.rand(size, legs, 1, generator=generator, device=generator.device) < 0.5)
 
 
 def on_device(context: Context, device: str) -> Context:

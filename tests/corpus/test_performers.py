@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from moglow.corpus.context import ANY, Context, ContextSpec
 from moglow.corpus.corpus import Corpus
@@ -81,6 +82,20 @@ def test_performer_and_style_are_dropped_out_on_their_own() -> None:
     assert (performer == 0).float().mean().item() == pytest.approx(0.25, abs=0.04)
     assert (style == 0).float().mean().item() == pytest.approx(0.5, abs=0.04)
     assert ((performer == 0) & (style == 0)).float().mean().item() == pytest.approx(0.125, abs=0.04)
+
+
+def test_the_default_performer_borrows_windows_of_others() -> None:
+    corpus = performed()
+    footage = Footage(corpus, Context.of_corpus(replace(SPEC, performer="bob"), corpus))
+    spec = WindowSpec(length=10, pose_dropout=0.0, style_dropout=0.0)
+    before, after = (
+        Windows(footage, each, split="train", batch=2000, seed=1).batch(0).style[:, 0]
+        for each in (spec, replace(spec, performer_lent=0.25))
+    )
+    ann = before[:, 0] == 1
+    assert (after[ann, 1] == 1).float().mean().item() == pytest.approx(0.25, abs=0.05)
+    assert torch.equal(after[~ann, :2].argmax(-1), torch.ones(int((~ann).sum()), dtype=torch.int64))
+    assert torch.equal(before[:, 2:], after[:, 2:])
 
 
 def test_a_path_sideways_has_a_performer_of_its_own() -> None:

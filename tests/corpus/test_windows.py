@@ -180,7 +180,7 @@ def test_consecutive_rows_go_on_where_they_ended(footage: Footage) -> None:
         {"length": 9}, {"overlap": 0.2}, {"order": "consecutive"}, {"mirror": False}, {"reverse": False},
         {"dequantise": 2e-3}, {"history_noise": {"others": 0.02}}, {"pose_dropout": 0.9}, {"dropout_windows": 0.5},
         {"dropout_drawn": True}, {"dropout_shared": True}, {"style_dropout": 0.9},
-        {"order": "consecutive", "forget": 0.5},
+        {"order": "consecutive", "forget": 0.5}, {"misplaced": 1.0}, {"misplaced": 1.0, "misplaced_by": 0.3},
     ],
 )  # fmt: skip
 def test_no_field_is_dead(footage: Footage, change: dict[str, Any]) -> None:
@@ -205,6 +205,29 @@ def test_dropout_hides_the_stated_share(footage: Footage) -> None:
     assert shared.mean().item() == pytest.approx(0.6, abs=0.01)
     styles = windows(footage, replace(PLAIN, style_dropout=0.3), batch=2000).batch(0).style
     assert (styles[:, 0].sum(-1) == 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
+
+
+def test_misplaced_feet_come_back(footage: Footage) -> None:
+    """Only feet are moved; a raised one comes down within the window, and one far off ends where it was recorded."""
+    long = replace(PLAIN, length=30)
+    plain, moved = (
+        windows(footage, spec, batch=64).batch(0) for spec in (long, replace(long, misplaced=0.5))
+    )
+    context, slices = footage.context, footage.context.encoding.slices
+    apart = context.physical_pose(moved.poses) - context.physical_pose(plain.poses)
+    feet = [slices[name] for name in ("toe_x", "toe_z", "toe_height")]
+    others = torch.ones(apart.shape[-1], dtype=torch.bool)
+    for part in feet:
+        others[part] = False
+    assert apart[..., others].abs().max() == 0
+    changed = (apart.abs().amax((1, 2)) > 0).float().mean().item()
+    assert changed == pytest.approx(0.5 * 0.75, abs=0.2)  # each of two feet with a chance of a half
+    x, z, height = (apart[..., part] for part in feet)
+    assert height[:, 0].max() > 0.1 and height[:, -1].abs().max() < 0.01 and height.min() > -1e-5
+    far = (x[:, 0] ** 2 + z[:, 0] ** 2).sqrt() > 0.15
+    left = (x[:, -1] ** 2 + z[:, -1] ** 2).sqrt()
+    assert far.any() and left[far].max() < 0.01
+    torch.testing.assert_close(moved.history, moved.poses)
 
 
 def test_a_clip_is_labelled_in_all_its_windows_or_in_none(footage: Footage) -> None:
