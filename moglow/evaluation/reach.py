@@ -1,12 +1,14 @@
 """Measures the range of speeds of a model, by sweeps compared with recordings of the same speed. Needs numpy alone."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from moglow.checkpoint import Checkpoint
 from moglow.corpus.corpus import Corpus, Stretch
+from moglow.errors import ClipError
 from moglow.maths.rotations import Array
 from moglow.maths.signals import runs
 from moglow.measures.gait import gait
@@ -115,13 +117,17 @@ def _piece(corpus: Corpus, stretch: Stretch, start: int, stop: int) -> Clip:
 def _generated(
     sampler: Sampler, checkpoint: Checkpoint, direction: str, rates: Sequence[float], spec: ReachSpec
 ) -> list[list[Clip]]:
-    """Returns the steady parts of generated motion for each rate and seed, with locked feet."""
+    """Returns the steady parts of generated motion for each rate and seed, with locked feet.
+
+    Motion that is not of a body is left out: its rate has fewer clips.
+    """
     paths = [_path(direction, rate, sampler.fps, spec) for rate in rates]
     tracks = [Track(path, seed) for path in paths for seed in range(spec.seeds)]
-    clips = [joined(motion.blocks) for motion in motions(sampler, checkpoint, tracks)]
-    steady = round(spec.seconds * sampler.fps)
-    clips = [clip[-steady:] for clip in clips]
-    return [clips[k : k + spec.seeds] for k in range(0, len(clips), spec.seeds)]
+    steady, found = round(spec.seconds * sampler.fps), [list[Clip]() for _ in rates]
+    for number, motion in enumerate(motions(sampler, checkpoint, tracks)):
+        with suppress(ClipError):
+            found[number // spec.seeds].append(joined(motion.blocks)[-steady:])
+    return found
 
 
 def _path(direction: str, rate: float, fps: float, spec: ReachSpec) -> ControlPath:
@@ -132,7 +138,9 @@ def _path(direction: str, rate: float, fps: float, spec: ReachSpec) -> ControlPa
 
 
 def _figures(clips: Sequence[Clip]) -> Array:
-    """Returns the speed of low toes, the jerk and the lean of clips, each the mean over their frames."""
+    """Returns the speed of low toes, the jerk and the lean of clips, means over their frames; zeros of no clips."""
+    if not clips:
+        return np.zeros(3)
     weights = [len(clip) for clip in clips]
     values = [(gait(clip), jerk(clip.world()[0], clip.fps)) for clip in clips]
     rows = [[each.low_toe_speed, jerky, each.lean] for each, jerky in values]
@@ -144,7 +152,8 @@ def _compared(
 ) -> Rate:
     (slides, jerks, leans) = zip(_figures(made), _figures(recorded), strict=True)
     good = (
-        slides[0] <= max(spec.sliding * slides[1], spec.still)
+        len(made) == spec.seeds
+        and slides[0] <= max(spec.sliding * slides[1], spec.still)
         and jerks[0] <= spec.jerky * jerks[1]
         and leans[0] <= leans[1] + spec.bowed
     )

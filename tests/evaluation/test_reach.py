@@ -42,11 +42,22 @@ def test_the_reach_ends_before_two_bad_rates_in_turn() -> None:
 def test_a_model_is_measured_beside_recordings() -> None:
     spec = ReachSpec(step=0.4, seconds=2.0, seeds=1, recorded=1.0, near=0.4)
     lenient = replace(spec, sliding=1e9, jerky=1e9, bowed=1e9)
-    reach, found = measure_reach(make_checkpoint(), tiny_corpus(), lenient)
+    reach, found = measure_reach(make_checkpoint(carry={}), tiny_corpus(), lenient)
     assert {each.direction for each in found} == {"forward", "sideways", "turn"} & {
         each.direction for each in found
     }
     assert all(each.good and np.isfinite(each.jerk).all() for each in found)
     assert reach.forward == max(each.rate for each in found if each.direction == "forward")
-    strict, _ = measure_reach(make_checkpoint(), tiny_corpus(), replace(spec, sliding=0.0, still=-1.0))
+    strict, _ = measure_reach(
+        make_checkpoint(carry={}), tiny_corpus(), replace(spec, sliding=0.0, still=-1.0)
+    )
     assert strict.forward == 0.0
+
+
+def test_motion_that_is_not_of_a_body_is_not_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = ReachSpec(
+        step=0.4, seconds=2.0, seeds=1, recorded=1.0, near=0.4, sliding=1e9, jerky=1e9, bowed=1e9
+    )
+    monkeypatch.setattr("moglow.sampling.sanity.FAREST", 0.0)
+    reach, found = measure_reach(make_checkpoint(carry={}), tiny_corpus(), spec)
+    assert reach.forward == 0.0 and found and not any(each.good for each in found)

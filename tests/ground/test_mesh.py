@@ -127,7 +127,7 @@ def test_a_broken_glb_is_one_line(tmp_path: Path) -> None:
     write_glb(surface, tmp_path / "whole.glb", {})
     data = (tmp_path / "whole.glb").read_bytes()
     for spoilt, fault in (
-        (data[:200], "complete binary"),
+        (data[:200], "no JSON"),
         (data[:-40], "complete binary"),
         (b"glTX" + data[4:], "no binary"),
     ):
