@@ -95,9 +95,9 @@ def can_branch(sampler: Sampler) -> bool:
 def pasts_of(sampler: Sampler, loop: Loop, frames: Sequence[int]) -> list[Past]:
     """Returns the pasts after some frames of a loop's first two thirds, which are not blended."""
     track, wanted = loop.source, [loop.at + frame + 1 for frame in frames]
-    labels = sampler.context.style_rows(
-        sampler.context.styles_of(track.path), len(track.path), track.performer
-    )
+    context = sampler.context
+    who = context.performer_of(track.path, track.performer)
+    labels = context.style_rows(context.styles_of(track.path), len(track.path), who)
     found: dict[int, Past] = {}
     steps = sampler.follow(track.path.velocities()[None], labels[None], [(track.seed, track.take)])
     for frame, (past, _, _) in enumerate(steps):
@@ -178,7 +178,8 @@ def _ways(
         rows = np.repeat(velocities[None], len(group), axis=0)
         path = ControlPath.from_velocities(velocities, sampler.fps, styles=None)
         styles = track.path.styles[:1] if track.path.styles else context.styles_of(path)
-        labels = context.style_rows(styles, len(velocities), track.performer)
+        who = context.performer_of(track.path, track.performer)
+        labels = context.style_rows(styles, len(velocities), who)
         seeds = [(seed, first + number, 2) for number in range(len(group))]
         steps = sampler.follow(
             rows, np.repeat(labels[None], len(group), axis=0), seeds, _beside([p for _, p in group])

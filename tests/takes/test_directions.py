@@ -66,7 +66,7 @@ def test_mistakes_end_in_one_line(pose: Path, tmp_path: Path) -> None:
     assert "--mirror: does not go with pins" in fails(*SHORT, "--mirror", *pin, *out)
     assert "--ground and --footprints: does not" in fails(*SHORT, "--ground", "slope:angle=5", *pin, *out)
     assert "leave one out" in fails(*SHORT, "--start", pose, "--continue", pose, *out)
-    assert "nowhere.csv: cannot be read" in fails(*SHORT, "--pins", "nowhere.csv", *out)
+    assert "nowhere.csv: no such file" in fails(*SHORT, "--pins", "nowhere.csv", *out)
     assert "nowhere.bvh: no such file" in fails(*SHORT, "--continue", "nowhere.bvh", *out)
     assert "nowhere.bvh" in fails(*SHORT, "--pin", "1=nowhere.bvh", *out)
     assert "time within it" in fails(*SHORT, "--pin", f"9={pose}", *out)
