@@ -73,7 +73,7 @@ def between(
     >>> walk = moglow.generate("line:length=2").clip
     >>> (edit,) = between(walk[:50], walk[68:], seconds=0.6)
     >>> len(edit.clip), edit.start, edit.stop
-    (102, 50, 67)
+    (132, 50, 67)
     """
     model = _model(checkpoint)
     before, after = _alike(_clip(first), _clip(second))
