@@ -149,7 +149,7 @@ def test_impossible_films_are_refused_in_one_line(samples: Path, tmp_path: Path)
         (("--sheet", tmp_path / "a.jpg"), ".png"),
         (("--screenshot", tmp_path / "a.gif"), ".png"),
         (("--record", tmp_path / "a.avi"), ".mp4"),
-        (("--record", tmp_path / "a.mp4", "--size", "9x9"), "64"),
+        (("--record", tmp_path / "a.mp4", "--size", "9x9"), "16"),
     ):
         done = view(walk_file, *arguments)
         assert done.exit_code in (1, 2) and word in done.stderr and len(done.stderr.splitlines()) == 1
