@@ -1,4 +1,4 @@
-"""Which column of a BVH file's frames is what."""
+"""The meaning of the columns in the frames of a BVH file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ Indices = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Columns:
-    """Where the frames ``(T, C)`` hold positions and rotations.
+    """The columns of frames ``(T, C)`` that hold positions and rotations.
 
-    Positions ``[:, position_joints, position_axes]`` stand in ``position_columns``. ``rotations`` has, for each
-    order of axes, the joints ``(N,)`` that turn in it and their columns ``(N, len(order))``; the
-    empty order is that of joints that do not turn.
+    The columns ``position_columns`` hold the positions ``[:, position_joints, position_axes]``. ``rotations`` maps each
+    order of axes to the joints ``(N,)`` that rotate in this order and their columns ``(N, len(order))``. Joints without
+    rotation channels have the empty order.
     """
 
     count: int
@@ -26,7 +26,7 @@ class Columns:
 
 
 def find_columns(channels: Sequence[Sequence[str]]) -> Columns:
-    """The columns of joints with these channels.
+    """Returns the columns of joints with these channels.
 
     >>> columns = find_columns([("Xposition", "Zposition", "Zrotation", "Xrotation"), ("Yrotation",)])
     >>> columns.count, columns.position_axes.tolist()

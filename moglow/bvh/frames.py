@@ -1,4 +1,4 @@
-"""The frames of a BVH file as an array, every line of them checked."""
+"""Reads the frames of a BVH file into an array and checks every line."""
 
 from collections.abc import Iterator
 from typing import BinaryIO, NoReturn
@@ -10,18 +10,18 @@ from moglow.bvh.numbers import Counts, text_to_numbers
 from moglow.errors import BvhError
 from moglow.maths.rotations import Array
 
-_BLOCK = 1 << 20  # bytes of text held at once; they stay in the processor's cache
+_BLOCK = 1 << 20  # bytes of text read at once; a block fits in the processor's cache
 _LONGEST_LINE = 1 << 24
 
 
 def read_frames(file: BinaryIO, head: bytes, header: Header, size: int | None = None) -> Array:
-    """The frames ``(T, C)`` that stand in ``head`` and then in ``file``, in degrees and file units.
+    """Returns the frames ``(T, C)`` from ``head`` and the rest of ``file``, in degrees and file units.
 
-    Reading stops at the first fault, so memory is bounded by the frames that the header declares and by the ``size`` of
-    the file in bytes, which a pipe does not have.
+    Reading stops at the first error. The number of frames in the header and the ``size`` of the file in bytes (None for
+    a pipe) therefore limit the memory in use.
     """
     rows = _Rows(header)
-    most = (size or len(head) + _BLOCK) // 2 + 1  # each number has a blank behind it
+    most = (size or len(head) + _BLOCK) // 2 + 1  # each number is followed by a blank
     values = np.empty(min(header.frames * header.width, most))
     for text, line in _blocks(file, head, header):
         try:
@@ -39,11 +39,11 @@ def read_frames(file: BinaryIO, head: bytes, header: Header, size: int | None = 
 
 
 def _blocks(file: BinaryIO, rest: bytes, header: Header) -> Iterator[tuple[bytes, int]]:
-    """Blocks of whole lines, ended by newlines alone, each with the number of its first line."""
+    """Yields blocks of whole lines that end with ``\\n``, each with the number of its first line."""
     line, more = header.lines, b"\n"
     while more:
         more = file.read(_BLOCK)
-        rest += more or b"\n"  # a missing final newline is no fault
+        rest += more or b"\n"  # the final newline may be missing
         cut = rest.rfind(b"\n") + 1 or rest.rfind(b"\r") + 1
         text, rest = rest[:cut], rest[cut:]
         if b"\r" in text:
@@ -56,21 +56,21 @@ def _blocks(file: BinaryIO, rest: bytes, header: Header) -> Iterator[tuple[bytes
 
 
 class _Rows:
-    """Counts the numbers of each line into frames and refuses what does not fit the header.
+    """Groups the numbers of the lines into frames and raises an error if they do not fit the header.
 
-    A frame is one line or several. Where the lines break anywhere, as some programs wrap them at a fixed width, no
-    line is likely to be a whole frame: then only the total has to fit.
+    A frame takes one line or several. Some programs wrap all lines at a fixed width; then hardly any line is a whole
+    frame, and only the total is checked.
     """
 
     def __init__(self, header: Header) -> None:
         self.header, self.width = header, header.width
         self.total, self.frames, self.begun = 0, 0, 0
-        self.first_line = header.lines  # of the frame begun
+        self.first_line = header.lines  # of the current frame
         self.whole_line = False  # whether some line was a frame
         self.misfit: BvhError | None = None
 
     def take(self, counts: Counts, line: int) -> None:
-        """Adds lines with so many numbers each, the first of them being ``line``."""
+        """Adds lines, given the count of numbers in each; ``line`` is the number of the first line."""
         before, limit = self.total, self.header.frames * self.width
         self.total += int(counts.sum())
         if self.begun or self.misfit or np.any((counts != 0) & (counts != self.width)):
@@ -104,7 +104,7 @@ class _Rows:
         return BvhError(f"{where}: frame {self.frames + 1} has {count} values, {declared}; {advice}")
 
     def finish(self) -> None:
-        """Refuses a file that ends too early."""
+        """Raises an error if the file ends too early."""
         if self.total == self.header.frames * self.width:
             return
         if self.misfit or self.begun:
@@ -114,7 +114,7 @@ class _Rows:
 
 
 def _check_range(numbers: Array, counts: Counts, line: int, before: int, header: Header) -> None:
-    """Refuses NaN, infinity and numbers that no motion has."""
+    """Raises an error for NaN, infinity and numbers outside the range of real motion."""
     usable = np.abs(numbers) <= LARGEST_NUMBER
     if not usable.all():
         first = int(np.argmin(usable))
@@ -125,7 +125,7 @@ def _check_range(numbers: Array, counts: Counts, line: int, before: int, header:
 
 
 def _fail_at_word(text: bytes, line: int, before: int, header: Header) -> NoReturn:
-    """Raises the error of the first word that is no number."""
+    """Raises an error that names the first word that is not a number."""
     for words in (row.split() for row in text.split(b"\n")):
         for word in words:
             to_number(

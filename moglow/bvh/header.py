@@ -1,7 +1,7 @@
-"""The head of a BVH file: joints, channels, number and length of frames.
+"""Reads the header of a BVH file: joints, channels, number of frames and frame time.
 
-The package `bvh` builds the tree. It wants one statement a line, keywords in their usual case and names without
-blanks, and checks nothing; so the text is held to the grammar and put into that form first.
+The package `bvh` builds the tree. It expects one statement per line, keywords in their usual case and names without
+blanks, and does not check its input. This module therefore checks the grammar and normalises the text first.
 """
 
 import math
@@ -17,7 +17,7 @@ from moglow.errors import BvhError
 from moglow.files.numbers import read_number
 from moglow.maths.rotations import Array
 
-# Bounds that no real file comes near, so that garbage of any size is refused after a short look.
+# Limits far above those of real files, so that invalid input of any size is rejected quickly.
 LONGEST_HEADER = 1 << 21  # bytes
 MOST_JOINTS = 4096
 LARGEST_NUMBER = 1e9  # in file units or degrees
@@ -33,11 +33,11 @@ _STATEMENT = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _LAST_LINE = re.compile(rb"(?:\A|[\r\n])[ \t]*frame[ \t]+time[ \t]*:[^\r\n]*(?=[\r\n])", re.IGNORECASE)
-# Each begins at a line and repeats no newline, so that a search looks at every character once.
+# Each pattern is anchored at a line start and never repeats over newlines, so that a search takes linear time.
 _FRAMES = re.compile(r"^[^\S\n]*frames[^\S\n]*:(.*)", re.IGNORECASE | re.MULTILINE)
 _FRAME_TIME = re.compile(r"^[^\S\n]*frame[^\S\n]+time[^\S\n]*:(.*)", re.IGNORECASE | re.MULTILINE)
 
-# What may stand where; an announced block must open first.
+# The statements allowed inside and outside each block; a block must first be opened by a brace.
 _JOINT = ("OFFSET", "CHANNELS", "JOINT", "END SITE", "}")
 _INSIDE = {"ROOT": _JOINT, "JOINT": _JOINT, "END SITE": ("OFFSET", "}")}
 _OUTSIDE = {"HIERARCHY": ("ROOT",), "}": ("MOTION",)}
@@ -45,7 +45,7 @@ _OUTSIDE = {"HIERARCHY": ("ROOT",), "}": ("MOTION",)}
 
 @dataclass(frozen=True)
 class Header:
-    """What stands above the frames, in file units; ``lines`` counts its lines, ``source`` names the file in errors."""
+    """The content above the frames, in file units; ``lines`` is its number of lines, ``source`` the file's name."""
 
     source: str
     names: tuple[str, ...]
@@ -59,11 +59,11 @@ class Header:
 
     @property
     def width(self) -> int:
-        """How many numbers make a frame."""
+        """The number of values in a frame."""
         return sum(map(len, self.channels))
 
     def column(self, number: int) -> str:
-        """What a number of a frame is, for messages."""
+        """Returns a description of a column, for messages."""
         joints = zip(self.names, self.channels, strict=True)
         return [f"{channel} of {shown(name)}" for name, channels in joints for channel in channels][number]
 
@@ -76,24 +76,24 @@ class _Statement(NamedTuple):
 
 
 def fail(source: str, line: int, message: str) -> NoReturn:
-    """Raises the error of a line."""
+    """Raises an error that names the file and a line."""
     raise BvhError(f"{source}: line {line}: {message}")
 
 
 def shown(text: str) -> str:
-    """A piece of a file for a message: quoted, short and printable."""
+    """Returns text from a file for a message: quoted, shortened and printable."""
     return ascii(text if len(text) <= 30 else text[:27] + "...")
 
 
 def read_header(file: BinaryIO, source: str) -> tuple[Header, bytes]:
-    """Reads up to the line ``Frame Time:``; returns the header and what was already read of the frames.
+    """Reads up to the line ``Frame Time:``; returns the header and the bytes of frames that were read with it.
 
-    Only the first megabytes are looked at, whatever the file holds.
+    At most `LONGEST_HEADER` bytes are searched for that line.
     """
     head, found, more = b"", None, b"\n"
     while found is None and more and len(head) < LONGEST_HEADER:
         more = file.read(max(1 << 16, len(head)))
-        head += more or b"\n"  # a missing final newline is no fault
+        head += more or b"\n"  # the final newline may be missing
         _check_start(head, source)
         found = _LAST_LINE.search(head)
     end = found.end() if found else len(head)
@@ -111,12 +111,12 @@ def _check_start(head: bytes, source: str) -> None:
 
 
 def _parse(text: str, source: str) -> Header:
-    """The header from its text, the lines ended by newlines alone."""
+    """Parses the text of a header; its lines end with ``\\n``."""
     lines, names, motion = _normalise(text, source)
     nodes: list[BvhNode] = []
     parents: list[int] = []
     waiting = [(next(Bvh("\n".join(lines) + "\n").root.filter("ROOT")), -1)]
-    while waiting:  # in file order, which is that of the channels; no recursion, however deep the tree
+    while waiting:  # in file order, which is the order of channels; iterative, since the tree may be deep
         node, parent = waiting.pop()
         waiting += [(child, len(nodes)) for child in reversed(list(node.filter("JOINT")))]
         nodes.append(node)
@@ -150,9 +150,9 @@ def _statements(text: str) -> Iterator[_Statement]:
 
 
 def _normalise(text: str, source: str) -> tuple[list[str], list[str], int]:
-    """The hierarchy as ``bvh`` wants it, the joints' names, and where in the text the motion begins.
+    """Returns the hierarchy in the form that ``bvh`` reads, the joints' names and the offset of MOTION in the text.
 
-    In the lines for ``bvh`` a joint's name is its number, and each statement ends with its line in the file.
+    In that form a joint's name is its index, and each statement ends with its line number in the file.
     """
     lines: list[str] = []
     names: list[str] = []
@@ -190,7 +190,7 @@ def _place(blocks: list[_Statement], expected: tuple[str, ...]) -> str:
 
 
 def to_number(word: str, where: str) -> float:
-    """The number that a word spells; an error where it spells none, or one that no motion has."""
+    """Converts a word to a number; raises an error if it is not a number or outside the range of real motion."""
     number = read_number(word)
     if math.isnan(number) and word.strip("+-").lower() not in ("nan", "inf", "infinity"):
         advice = "write a decimal point, no comma" if "," in word else "export the file again"
@@ -252,7 +252,7 @@ def _frame_time(text: str, motion: int, source: str) -> float:
 
 
 def _after(pattern: re.Pattern[str], title: str, text: str, motion: int, source: str) -> tuple[str, int]:
-    """What stands behind a title below MOTION, and its line."""
+    """Returns the text after a keyword such as ``Frames:`` below MOTION, and its line number."""
     found = pattern.search(text, motion)
     if found is None:
         fail(source, text.rstrip().count("\n") + 1, f"no line {title} after MOTION; is the file cut off?")

@@ -1,7 +1,7 @@
-"""The numbers of a BVH file, from text to array and back, fast.
+"""Fast conversion of the numbers in BVH files from text to arrays and back.
 
-Motion is millions of short decimal numbers. Reading and printing them one by one costs more than everything else
-together, so both ways go through whole numbers: the point is taken out, or put in, for all of them at once.
+A motion file can hold millions of short decimal numbers, and converting them one at a time would take most of the run
+time. Both conversions therefore use integers and remove or insert the decimal points of a whole array at once.
 """
 
 import numpy as np
@@ -12,14 +12,14 @@ from moglow.maths.rotations import Array
 Counts = npt.NDArray[np.int64]
 
 _PLAIN = b"0123456789+-. \t\n"
-_DIGITS = 18  # as many fit in 64 bits
+_DIGITS = 18  # the most that fit in 64 bits
 _TENS = 10.0 ** np.arange(_DIGITS + 1)
 
 
 def text_to_numbers(text: bytes) -> tuple[Array, Counts]:
-    """The numbers in lines of text, and how many stand in each line; every line ends with a newline.
+    """Returns the numbers in lines of text and the count in each line; every line must end with a newline.
 
-    A ``ValueError`` means that some word is not a number.
+    Raises ``ValueError`` if a word is not a number.
 
     >>> text_to_numbers(b"1.5 -2\\n\\n3e2\\n")
     (array([  1.5,  -2. , 300. ]), array([2, 0, 1]))
@@ -37,26 +37,26 @@ def text_to_numbers(text: bytes) -> tuple[Array, Counts]:
 
 
 def _plain_to_numbers(text: bytes) -> tuple[Array, Counts] | None:
-    """The same where all is digits, signs and points; None where anything is odd, so that the slow way decides.
+    """Converts text of digits, signs and points only; returns None for any other text, which needs the slow method.
 
-    A number is its digits as a whole number, divided by ten to the number of its decimals. As long as the digits fit
-    in a double this is the nearest double, as reading it the slow way gives.
+    The digits of a number are read as an integer and divided by ten to the power of the number of decimals. If a double
+    holds the integer exactly, the quotient is the nearest double, which is also the result of the slow method.
     """
     codes = np.frombuffer(text, np.uint8)
     blank = codes <= ord(" ")
     sign = (codes < ord(".")) & ~blank
-    ends = np.flatnonzero(blank[1:] > blank[:-1]) + 1  # just behind each word
+    ends = np.flatnonzero(blank[1:] > blank[:-1]) + 1  # index after each word
     points = np.flatnonzero(codes == ord("."))
-    # The word that each point is in: mostly each word has one, and the search is not needed.
+    # Finds the word of each point. Usually every word has exactly one point and no search is needed.
     one_each = len(points) == len(ends) and bool(np.all(points < ends) and np.all(points[1:] > ends[:-1]))
     pointed = np.arange(len(ends)) if one_each else np.searchsorted(ends, points)
     decimals = np.zeros(len(ends), np.int64)
     decimals[pointed] = ends[pointed] - points - 1
-    # A word is a number if it has a digit at its end, or before a point there, one point at most and no sign inside.
+    # A number ends with a digit, or a digit and a point, and has at most one point and no sign inside.
     digit_last = (codes[ends - 1] >= ord("0")) | (codes[ends - 2] >= ord("0"))
     if not digit_last.all() or np.any(np.diff(pointed) == 0) or np.any(sign[1:] & ~blank[:-1]):
         return None
-    # Only now: `fromstring` takes a lone sign for 0.
+    # Must follow the checks above: `fromstring` reads a lone sign as 0.
     digits = np.fromstring(text.translate(None, b"."), np.int64, sep=" ") if len(ends) else decimals
     if np.any(np.abs(digits) > 10**_DIGITS) or np.any(decimals > _DIGITS):
         return None
@@ -66,11 +66,11 @@ def _plain_to_numbers(text: bytes) -> tuple[Array, Counts] | None:
 
 
 def numbers_to_text(numbers: Array, decimals: int) -> bytes:
-    """Rows of numbers ``(T, C)`` as lines of text with this many decimals, as ``"%.6f"`` prints them.
+    """Formats rows of numbers ``(T, C)`` as lines of text with a fixed number of decimals, like ``"%.6f"``.
 
-    Every number gets a field of the same width, written digit by digit for the whole array; the places that it does
-    not need stay zero bytes and are squeezed out at the end. Zero has no sign. The numbers times ten to the
-    ``decimals`` must be whole numbers that a double can hold.
+    All numbers are written into fields of equal width, one digit position of the whole array at a time. Unused
+    positions remain zero bytes, which are removed at the end. Zero is written without a sign. The rounded numbers times
+    ``10**decimals`` must be integers that a double can represent exactly.
 
     >>> numbers_to_text(np.array([[1.5, -20.25], [0.0, -0.001]]), 2)
     b'1.50 -20.25\\n0.00 0.00\\n'

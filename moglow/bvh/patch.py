@@ -1,4 +1,4 @@
-"""A BVH file with some of its frames written anew and every other line as it was, to the byte."""
+"""Rewrites some frames of a BVH file and copies all other lines byte for byte."""
 
 import re
 from io import BytesIO
@@ -21,14 +21,14 @@ from moglow.motion.clip import Clip
 def patch_bvh(
     source: str | Path, clip: Clip, path: str | Path, *, frames: NDArray[np.intp], changed: Flags
 ) -> None:
-    """Writes the file ``source`` to ``path`` with the changed joints of a clip that was read from it.
+    """Writes the file ``source`` to ``path`` with the changed joints of a clip that was read from ``source``.
 
     Args:
-        source: the file.
-        clip: what is to be in it; its skeleton has the file's layout.
-        path: the new file; what was there stays until it is whole.
-        frames: which frame of the file each of the clip's is ``(T,)``; −1 where it is new.
-        changed: the joints in frames ``(T, J)`` that are written anew; numbers of the others stay as they are spelled.
+        source: the original file.
+        clip: the new motion; its skeleton has the layout of the file.
+        path: the new file; an existing file is replaced once the new one is complete.
+        frames: for each frame of the clip, the index ``(T,)`` of its frame in the file; −1 for a new frame.
+        changed: a mask ``(T, J)`` of the joints to rewrite; the numbers of the other joints are copied as text.
     """
     head, rows, tail = _read_rows(Path(source))
     layout = clip.skeleton.layout
@@ -55,7 +55,7 @@ def patch_bvh(
 
 
 def _read_rows(source: Path) -> tuple[bytes, list[bytes], bytes]:
-    """What stands above the frames, a line for each frame, and what stands below."""
+    """Returns the text above the frames, one line for each frame, and the text below."""
     with open_input(source, BvhError) as file:
         text = file.read()
     header, motion = read_header(opened := BytesIO(text), source.name)
@@ -67,7 +67,7 @@ def _read_rows(source: Path) -> tuple[bytes, list[bytes], bytes]:
     tail = b""
     while lines and not lines[-1].strip():
         tail = lines.pop() + tail
-    if len(lines) != header.frames:  # wrapped at some width, or with blank lines between
+    if len(lines) != header.frames:  # lines are wrapped, or blank lines lie between them
         words = motion.split()
         starts = range(0, len(words), header.width)
         lines = [b" ".join(words[k : k + header.width]) + ending_of(first) for k in starts]
@@ -75,12 +75,12 @@ def _read_rows(source: Path) -> tuple[bytes, list[bytes], bytes]:
 
 
 def ending_of(line: bytes) -> bytes:
-    """How a line ends: as the system wrote it."""
+    """Returns the line ending of a line."""
     return b"\r\n" if line.endswith(b"\r\n") else b"\n"
 
 
 def _angles(line: bytes, columns: Columns) -> dict[str, Array]:
-    """The angles of a frame by their order, in radians, as `spell_frames` goes on from them."""
+    """Returns the angles of a frame by order of axes, in radians, as `spell_frames` takes them for ``last``."""
     numbers = np.radians(np.array([float(word) for word in line.split()]))
     return {order: numbers[place][None] for order, (_, place) in columns.rotations.items()}
 
@@ -90,14 +90,14 @@ def _word(number: float, decimals: int) -> bytes:
 
 
 def _retold(head: bytes, frames: int, fps: float) -> bytes:
-    """The head for so many frames at a rate; the same bytes where both are what they were."""
+    """Returns the header with a new number of frames and rate; values that do not change keep their bytes."""
     at = head.upper().rindex(b"MOTION")
 
     def count(found: re.Match[bytes]) -> bytes:
         return found[0] if int(found[2]) == frames else found[1] + str(frames).encode()
 
     def time(found: re.Match[bytes]) -> bytes:
-        same = abs(float(found[2]) * fps - 1) < 1e-3  # times are written rounded
+        same = abs(float(found[2]) * fps - 1) < 1e-3  # files hold rounded frame times
         return found[0] if same else found[1] + repr(1.0 / fps).encode()
 
     motion = re.sub(rb"(?i)(frames[ \t]*:[ \t]*)(\d+)", count, head[at:])

@@ -1,4 +1,4 @@
-"""A clip in the words that every reader of BVH files understands alike; numpy alone."""
+"""Converts clips to a form that all readers of BVH files interpret in the same way."""
 
 import re
 from collections.abc import Sequence
@@ -12,24 +12,24 @@ from moglow.maths.rotations import quat_multiply, quat_rotate
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Layout, Skeleton
 
-SAME_PLACE = 1e-6  # metres, that is 1e-4 cm: less is noise of printing
-_SHORTEST_TIP = 1e-3  # metres; Blender takes anything shorter for a mistake
+SAME_PLACE = 1e-6  # metres, or 1e-4 cm; smaller differences come from rounding in the file
+_SHORTEST_TIP = 1e-3  # metres; Blender rejects shorter bones
 
 _PLACE = ("Xposition", "Yposition", "Zposition")
-# The sideways axis in the middle: the pole, where Euler angles run wild, is then leaning over by 90°, not turning.
+# The sideways axis X is second, so that gimbal lock occurs at a forward lean of 90° and not at a turn.
 _TURN = ("Zrotation", "Xrotation", "Yrotation")
 
 
 def portable(clip: Clip, *, unit: str | float = "cm", keep_root: bool = False) -> Clip:
-    """The same motion, with a skeleton and layout that every reader understands alike.
+    """Returns the same motion with a skeleton and layout that all readers interpret in the same way.
 
-    Position channels stand on the root only and its OFFSET is zero, since some readers add the two and others replace
-    one by the other; every joint turns in the same order; the axes are ours; end sites have a length; names are unique
-    and without blanks. Two kinds of motion need more:
+    Only the root has position channels, and its OFFSET is zero, since some readers add the two and others replace one
+    by the other. All joints have the same rotation order, the axes are those of moglow, end sites have a non-zero
+    length, and names are unique and contain no blanks. There are two special cases:
 
-    * A root that carries a single, moving joint (Bandai's ``joint_Root`` above ``Hips``) is folded into that joint,
-      unless ``keep_root`` asks for it: engines read the way over the ground from it.
-    * Any other joint that moves in its parent keeps position channels, and an OFFSET of zero for the same reason.
+    * A root whose only child moves relative to it (Bandai's ``joint_Root`` above ``Hips``) is merged into that child.
+      ``keep_root`` keeps it, for game engines that read root motion from it.
+    * Any other joint that moves relative to its parent has position channels and an OFFSET of zero, too.
     """
     clip = clip if keep_root else _without_carrier(clip)
     positions = clip.positions.copy()
@@ -49,13 +49,13 @@ def portable(clip: Clip, *, unit: str | float = "cm", keep_root: bool = False) -
 
 
 def portable_layout(joints: int, *, unit: str | float = "cm", moving: Sequence[int] = (0,)) -> Layout:
-    """Three rotations for each joint, three positions before them for those that move in their parent."""
+    """Returns a layout with three rotations for each joint, preceded by three positions for the ``moving`` joints."""
     channels = tuple(_PLACE + _TURN if joint in moving else _TURN for joint in range(joints))
     return Layout(channels, unit_to_metres(unit))
 
 
 def unit_to_metres(unit: str | float) -> float:
-    """Metres per unit of a unit's name, or of a number that says so already.
+    """Returns metres per unit, given the name of a unit; a number is returned as it is.
 
     >>> unit_to_metres("inch"), unit_to_metres(0.01)
     (0.0254, 0.01)
@@ -69,7 +69,7 @@ def unit_to_metres(unit: str | float) -> float:
 
 
 def _without_carrier(clip: Clip) -> Clip:
-    """Takes away a root whose only child moves in it; the child takes its place in the world."""
+    """Removes a root whose only child moves relative to it; the child becomes the root and keeps its world motion."""
     skeleton = clip.skeleton
     while (
         len(skeleton) > 1
@@ -96,7 +96,7 @@ def _without_carrier(clip: Clip) -> Clip:
 
 
 def _portable_names(names: Sequence[str]) -> tuple[str, ...]:
-    """The names without blanks and braces; a name that is there already gets a number."""
+    """Returns the names without blanks and braces; a number is added to a repeated name."""
     taken: dict[str, None] = {}
     for name in names:
         plain = re.sub(r"[\s{}]+", "_", name) or "joint"
@@ -109,7 +109,7 @@ def _portable_names(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _portable_end_sites(skeleton: Skeleton) -> tuple[tuple[int, tuple[float, ...]], ...]:
-    """End sites with a length, at least one for each joint that has no child."""
+    """Returns end sites with a non-zero length, at least one for each joint without children."""
     ends = tuple((joint, tip) for joint, tip in skeleton.end_sites if np.linalg.norm(tip) >= _SHORTEST_TIP)
     bare = set(range(len(skeleton))) - set(skeleton.parents) - {joint for joint, _ in ends}
     invented = ((joint, _invented_tip(skeleton, joint)) for joint in sorted(bare))
@@ -117,7 +117,7 @@ def _portable_end_sites(skeleton: Skeleton) -> tuple[tuple[int, tuple[float, ...
 
 
 def _invented_tip(skeleton: Skeleton, joint: int) -> tuple[float, ...]:
-    """A quarter of the joint's own bone, or of the nearest bone above that has a length."""
+    """Returns the offset of a new end site: a quarter of the joint's bone, or of the nearest bone above it with a non-zero length."""
     while joint and skeleton.bone_lengths[joint] < 4 * _SHORTEST_TIP:
         joint = skeleton.parents[joint]
     return tuple((skeleton.offsets[joint] / 4).tolist()) if joint else (0.0, 0.1, 0.0)

@@ -1,4 +1,4 @@
-"""Motion from a BVH file as a Clip: degrees, file units and foreign axes end here; uses `bvh`."""
+"""Reads BVH files as clips; degrees, file units and the file's axes are converted here."""
 
 import os
 from collections.abc import Mapping
@@ -19,10 +19,11 @@ from moglow.maths.rotations import UP, Array, euler_to_quat, quat_between, quat_
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Layout, Skeleton
 
-# Rates are whole numbers; a file prints their inverse with five or six digits. 29.97 and 23.976 lie 0.1 % off and stay.
+# Most rates are whole numbers, whose inverse is in the file with five or six digits. 29.97 and 23.976 differ from a
+# whole number by 0.1 % and are kept.
 _RATE_TOLERANCE = 4e-4
-_POSES = 16  # frames that show which way is up
-_BLOCK = 1024  # frames turned into quaternions at once, so that the work stays in the processor's cache
+_POSES = 16  # frames from which the up axis is found
+_BLOCK = 1024  # frames converted to quaternions at once; a block fits in the processor's cache
 
 
 def read_bvh(
@@ -32,11 +33,11 @@ def read_bvh(
     up: str | None = None,
     overrides: Mapping[str, str] = MappingProxyType({}),
 ) -> Clip:
-    """Reads a motion file, whatever way it spells its hierarchy, and refuses in one line what is not whole.
+    """Reads a BVH file in any common spelling; raises `BvhError` if the file is incomplete or invalid.
 
-    Position channels replace OFFSET, component by component, on every joint that has them. ``unit`` (a name such as
-    "cm", or metres per unit) and ``up`` ("Y", "Z", "-Z", …) are found from the figure where they are not given. The
-    clip's skeleton remembers the file's layout, so that `write_bvh` can give the same file again.
+    On joints with position channels, these replace OFFSET component by component. If ``unit`` (a name such as "cm", or
+    metres per unit) or ``up`` ("Y", "Z", "-Z", …) is not given, it is estimated from the figure. The clip's skeleton
+    keeps the layout of the file, so that `write_bvh` can reproduce the file.
 
     >>> import tempfile
     >>> text = "HIERARCHY ROOT Hips { OFFSET 0 0 0 CHANNELS 2 Yposition Yrotation } MOTION"
@@ -51,9 +52,9 @@ def read_bvh(
 
 @dataclass(frozen=True, eq=False)
 class BvhMotion:
-    """The motion of a file, as it was read: a part of it becomes a `Clip` when it is asked for.
+    """The motion of a file in the file's own numbers; indexing with a slice returns that part as a `Clip`.
 
-    A long recording needs several times the memory as a clip.
+    A `Clip` needs several times as much memory, which matters for long recordings.
     """
 
     skeleton: Skeleton
@@ -73,7 +74,7 @@ class BvhMotion:
     def __getitem__(self, part: slice) -> Clip:
         positions, rotations = _frames_to_poses(self.frames[part], self.columns, self.rest)
         positions *= self.metres
-        if not np.array_equal(self.basis, np.eye(3)):  # a rotation, so that turning its axis turns a rotation
+        if not np.array_equal(self.basis, np.eye(3)):  # a rotation acts on a quaternion's vector part
             positions, rotations[..., 1:] = positions @ self.basis.T, rotations[..., 1:] @ self.basis.T
         return Clip(self.skeleton, positions, rotations, self.fps, name=self.name)
 
@@ -85,7 +86,7 @@ def open_bvh(
     up: str | None = None,
     overrides: Mapping[str, str] = MappingProxyType({}),
 ) -> BvhMotion:
-    """Reads a motion file as `read_bvh` does, for clips of parts of it."""
+    """Reads a motion file like `read_bvh`, but returns a `BvhMotion`, which converts parts of the file to clips."""
     path = Path(path)
     try:
         with open_input(path, BvhError) as file:
@@ -95,7 +96,7 @@ def open_bvh(
         raise BvhError(f"{path}: cannot be read ({error.strerror or error}); check the path") from error
     columns = find_columns(header.channels)
     rest = header.offsets.copy()
-    rest[0, columns.position_axes[columns.position_joints == 0]] = 0.0  # often a leftover place in the world
+    rest[0, columns.position_axes[columns.position_joints == 0]] = 0.0  # often a world position
     figure = Skeleton(header.names, header.parents, rest, overrides=overrides)
     metres = _find_unit(figure, unit)
     some = np.linspace(0, len(frames) - 1, _POSES).astype(int)
@@ -115,7 +116,7 @@ def open_bvh(
 
 
 def _frames_to_poses(frames: Array, columns: Columns, rest: Array) -> tuple[Array, Array]:
-    """Local positions ``(T, J, 3)`` and rotations ``(T, J, 4)`` of frames ``(T, C)``, in file units and axes."""
+    """Returns local positions ``(T, J, 3)`` and rotations ``(T, J, 4)`` of frames ``(T, C)``, in file units and axes."""
     positions = np.empty((len(frames), *rest.shape))
     rotations = np.empty((*positions.shape[:2], 4))
     positions[:] = rest
@@ -128,14 +129,14 @@ def _frames_to_poses(frames: Array, columns: Columns, rest: Array) -> tuple[Arra
 
 
 def _find_unit(figure: Skeleton, unit: str | float | None) -> float:
-    """Metres per unit of a figure in file units, as given or found."""
+    """Returns metres per file unit: ``unit`` if given, else estimated from the figure, which is in file units."""
     if unit is None:
         return find_unit(figure.names, figure.parents, figure.rest_positions, figure.overrides)[0]
     return unit_to_metres(unit)
 
 
 def _find_basis(figure: Skeleton, positions: Array, rotations: Array, up: str | None) -> Array:
-    """The rotation from the file's axes to ours, as given or found from some poses."""
+    """Returns the rotation from the file's axes to those of moglow: from ``up`` if given, else from some poses."""
     if up is None:
         poses, _ = figure.forward_kinematics(positions, rotations)
         return find_basis(figure.names, figure.parents, figure.rest_positions, poses, figure.overrides)[0]
@@ -145,7 +146,7 @@ def _find_basis(figure: Skeleton, positions: Array, rotations: Array, up: str | 
 
 
 def _frame_rate(frame_time: float) -> float:
-    """Frames a second: a whole number where the file's rounded time can mean one.
+    """Returns frames per second: a whole number if the rounded time in the file is consistent with one.
 
     >>> _frame_rate(0.033333), _frame_rate(0.00833333), round(_frame_rate(0.04170833), 3)
     (30.0, 120.0, 23.976)

@@ -1,4 +1,4 @@
-"""Clips and streams of frames as BVH files, verbatim or portable; numpy alone."""
+"""Writes clips and streams of frames as BVH files, in the layout of their source file or a portable one."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ from moglow.motion.skeleton import Layout, Skeleton
 
 _SAME_TURN = 1e-6  # radians; 6e-5 degrees
 _DEEPEST_INDENT = 32
-_BLOCK = 512  # frames printed at once, so that the work stays in the processor's cache
+_BLOCK = 512  # frames formatted at once; a block fits in the processor's cache
 
 
 def write_bvh(
@@ -40,11 +40,11 @@ def write_bvh(
     unit: str | float | None = None,
     keep_root: bool = False,
 ) -> None:
-    """Writes a clip as a motion file; what was at ``path`` stays until the new file is whole.
+    """Writes a clip as a BVH file; an existing file at ``path`` is replaced once the new one is complete.
 
-    Verbatim is the hierarchy, the names, the channels, the unit and the axes of the file that the skeleton came from.
-    It is the default where there was such a file and its channels can say everything that the clip does. Otherwise,
-    and where a ``unit`` is asked for, the file is `portable`, with a root bone above the hips if ``keep_root``.
+    A ``verbatim`` file has the hierarchy, names, channels, unit and axes of the file that the skeleton was read from.
+    This is the default if there was such a file and its channels can represent the clip. Otherwise, or if a ``unit`` is
+    given, the file is `portable`; ``keep_root`` then keeps a root bone above the hips.
     """
     write_bvh_blocks([clip], path, verbatim=verbatim, unit=unit, keep_root=keep_root)
 
@@ -57,7 +57,7 @@ def write_bvh_blocks(
     unit: str | float | None = None,
     keep_root: bool = False,
 ) -> None:
-    """Writes a clip that comes in blocks, and keeps none of them; the first one decides about the form."""
+    """Writes a clip block by block without storing it; the first block decides whether the file is verbatim."""
     blocks = iter(blocks)
     first = next(blocks, None)
     if first is None:
@@ -85,10 +85,10 @@ def write_bvh_blocks(
 
 
 class BvhWriter:
-    """Writes frames as they come, in memory that does not grow; their number is filled in at the end.
+    """Writes frames as they arrive, in constant memory; the number of frames is filled in at the end.
 
-    The file is spelled as the skeleton's layout says; without one, in centimetres with positions on the root alone.
-    Angles run on smoothly in time, also from one block of frames to the next.
+    The file has the layout of the skeleton, or, if there is none, centimetres and positions on the root only. Angles
+    are continuous in time, also between consecutive blocks of frames.
 
     >>> import tempfile
     >>> figure = Skeleton(("Hips", "Head"), (-1, 0), [[0, 0, 0], [0, 0.7, 0]], ((1, (0, 0.2, 0)),))
@@ -152,16 +152,16 @@ class BvhWriter:
 
 
 def decimals_of(layout: Layout) -> int:
-    """How many decimals are written: 1e-6 degrees, and 1e-8 m."""
+    """Returns the number of decimals for a resolution of 1e-6 degrees and 1e-8 m."""
     return max(6, int(np.ceil(np.log10(layout.unit) + 8)))
 
 
 def spell_frames(
     positions: Array, rotations: Array, layout: Layout, columns: Columns, last: Mapping[str, Array]
 ) -> tuple[Array, dict[str, Array]]:
-    """Frames as they stand in a file ``(T, C)``, and by order of axes the angles of the last one, in radians.
+    """Returns the numbers of a file ``(T, C)`` and the angles of the last frame by order of axes, in radians.
 
-    Angles go on smoothly from ``last``, the angles before the first frame, where there are any.
+    Angles continue without jumps from ``last``, the angles of the preceding frame, if there are any.
     """
     table = np.empty((len(positions), columns.count))
     basis, after = np.array(layout.basis), {}
@@ -177,13 +177,13 @@ def spell_frames(
 
 
 def spell(skeleton: Skeleton, layout: Layout) -> tuple[str, list[int]]:
-    """The text from HIERARCHY to the last brace, and the joints in its order: each followed by all that hangs on it."""
+    """Returns the text from HIERARCHY to the last brace, and the joints in the order of the text (depth first)."""
     to_file = np.array(layout.basis) / layout.unit
     offsets = skeleton.offsets @ to_file
     offsets[0] = layout.root_offset
     lines, order, depth = ["HIERARCHY"], [], [0] * len(skeleton)
     waiting: list[int | str] = [0]
-    while waiting:  # no recursion: a hierarchy may be deeper than the stack
+    while waiting:  # iterative, since a hierarchy may be deeper than the stack
         joint = waiting.pop()
         if isinstance(joint, str):
             lines.append(joint)
@@ -207,14 +207,14 @@ def _numbers(vector: Array) -> str:
 
 
 def _turn_axes(rotations: Array, basis: Array) -> Array:
-    """Rotations in the file's axes, those that ``basis`` turns into ours."""
+    """Converts rotations to the file's axes; ``basis`` rotates the file's axes to those of moglow."""
     if np.array_equal(basis, np.eye(3)):
         return rotations
     return np.concatenate([rotations[..., :1], rotations[..., 1:] @ basis], axis=-1)
 
 
 def _quat_to_angles(quat: Array, order: str) -> Array:
-    """Euler angles ``(..., n)`` in an order of three axes or fewer; with fewer, of the rotations that they can say.
+    """Returns Euler angles ``(..., n)`` in an order of up to three axes; fewer axes represent only some rotations.
 
     With two axes, q = (cos α/2 + sin α/2 · i)(cos β/2 + sin β/2 · j): then w + qᵢ·i and qⱼ + qₖ·i, taken as complex
     numbers, both have the argument α/2, and their lengths are cos β/2 and sin β/2.
@@ -232,12 +232,12 @@ def _quat_to_angles(quat: Array, order: str) -> Array:
 
 
 def _continuous(angles: Array, order: str) -> Array:
-    """The angles ``(T, ..., n)`` without jumps of 360°."""
+    """Returns the angles ``(T, ..., n)`` without jumps of 360°."""
     return euler_continuous(angles) if is_euler_order(order) else angle_continuous(angles)
 
 
 def obstacle_to(skeleton: Skeleton, layout: Layout, positions: Array, rotations: Array) -> str:
-    """Why the channels of a layout cannot say these frames; empty where they can."""
+    """Returns the reason why the channels of a layout cannot represent these frames, or an empty string."""
     if not layout.channels:
         return "its file is no BVH file"
     if len(layout.channels) != len(skeleton):
