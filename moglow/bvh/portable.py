@@ -117,7 +117,10 @@ def _portable_end_sites(skeleton: Skeleton) -> tuple[tuple[int, tuple[float, ...
 
 
 def _invented_tip(skeleton: Skeleton, joint: int) -> tuple[float, ...]:
-    """Returns the offset of a new end site: a quarter of the joint's bone, or of the nearest bone above it with a non-zero length."""
+    """Returns the offset of a new end site: a quarter of the joint's bone.
+
+    If the bone is too short, the nearest longer bone above it is used.
+    """
     while joint and skeleton.bone_lengths[joint] < 4 * _SHORTEST_TIP:
         joint = skeleton.parents[joint]
     return tuple((skeleton.offsets[joint] / 4).tolist()) if joint else (0.0, 0.1, 0.0)

@@ -116,7 +116,7 @@ def open_bvh(
 
 
 def _frames_to_poses(frames: Array, columns: Columns, rest: Array) -> tuple[Array, Array]:
-    """Returns local positions ``(T, J, 3)`` and rotations ``(T, J, 4)`` of frames ``(T, C)``, in file units and axes."""
+    """Returns local positions ``(T, J, 3)`` and rotations ``(T, J, 4)`` of frames ``(T, C)`` in file units and axes."""
     positions = np.empty((len(frames), *rest.shape))
     rotations = np.empty((*positions.shape[:2], 4))
     positions[:] = rest

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and never over what they are made from."""
+"""Atomic writing of files, and checks that an output may be written and is none of the inputs."""
 
 import contextlib
 import errno
@@ -20,18 +20,18 @@ from moglow.files.locks import SUFFIX, remove_if_abandoned, short, try_lock
 KINDS = {stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket"}
 STREAMS = re.compile(r"/dev/(std(in|out|err)|fd/.*)|/proc/.*/fd/.*")
 PARTIAL = re.compile(r".+\.(\d+)-[0-9a-f]{8}\.partial", re.DOTALL)
-"""The name of a partial file: that of the file, the process, a number of its own."""
+"""The name of a partial file: the name of the file, the process ID and a random number."""
 SWEPT: dict[Path, float] = {}
-"""When a folder may be swept again: large folders seldom, so that it takes a twentieth of the time at most."""
+"""The time from which a folder may be swept again, so that sweeping takes at most about 5 % of the time."""
 NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True)
 class Output(os.PathLike[str]):
-    """A path to write to, and what is done once the new file is complete, just before it takes its place.
+    """A path to write to, with a callback that runs when the new file is complete, before it replaces ``path``.
 
-    ``complete`` is called with the path of the complete file, which still has another name. If it raises, what was at
-    ``path`` stays.
+    ``complete`` is called with the path of the complete file, which still has a temporary name. If it raises an
+    exception, ``path`` is left unchanged.
     """
 
     path: Path
@@ -45,12 +45,12 @@ class Output(os.PathLike[str]):
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Opens a file that takes the place of `path` only once it is complete and on the disk.
+    """Opens a file that replaces `path` once it is complete and flushed to disk.
 
-    A killed process, a full disk or an exception leaves what was at `path` unchanged. The partial file stands in the
-    same folder under a name of its own, so that two processes may write one file: the later one wins, whole. Partial
-    files of processes that no longer run are removed. The file keeps the mode of the file that it replaces; where
-    `path` is a link, the file that it points to is replaced. What `check_output` refuses is refused.
+    If the process is killed, the disk is full or an exception is raised, `path` is left unchanged. The partial file
+    has a unique name in the same folder, so two processes may write the same file; the one that finishes last replaces
+    it. Partial files of dead processes are removed. The new file keeps the mode of the file that it replaces. If
+    `path` is a link, its target is replaced. Raises `ExportError` for paths that `check_output` rejects.
     """
     mode = check_output(path)
     target = Path(os.path.realpath(path))
@@ -59,7 +59,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         sweep(target.parent)
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOT_FOLLOWED, 0o666)
         with open(descriptor, "wb") as file:
-            try_lock(descriptor)  # by which a process on another machine sees that this one runs
+            try_lock(descriptor)  # shows processes on other machines that this process runs
             if mode is not None:
                 os.chmod(partial, mode)
             yield file
@@ -80,7 +80,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def append_line(path: str | Path, line: str) -> None:
-    """Adds a line to the end of a file at once, so that lines of several processes never mix."""
+    """Appends a line to a file in a single write, so that lines of several processes never mix."""
     check_output(path)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
@@ -93,10 +93,9 @@ def append_line(path: str | Path, line: str) -> None:
 
 
 def check_output(path: str | os.PathLike[str]) -> int | None:
-    """Returns the permissions of the file at a path to write to, None if there is none.
+    """Returns the permissions of the file at an output path, or None if there is no file.
 
-    Raises `ExportError` for all that is no file or is not to be written over: a folder, a device, a pipe, standard
-    output, and a file that is marked as read-only.
+    Raises `ExportError` if the path is a folder, a device, a pipe, standard output or a read-only file.
 
     >>> check_output("-")
     Traceback (most recent call last):
@@ -119,7 +118,7 @@ def check_output(path: str | os.PathLike[str]) -> int | None:
 
 
 def try_output(path: str | Path) -> None:
-    """Raises `ExportError` if a file cannot be written at a path, by making and removing one of another name there."""
+    """Raises `ExportError` if `path` cannot be written; tests this with a temporary file in the same folder."""
     check_output(path)
     probe = _partial(Path(os.path.realpath(path)))
     try:
@@ -130,9 +129,9 @@ def try_output(path: str | Path) -> None:
 
 
 def refuse_overwriting(out: str | Path | Iterable[str | Path], inputs: Iterable[str | Path | None]) -> None:
-    """Raises `ExportError` if an output is one of the files that it is made from, by this name or another.
+    """Raises `ExportError` if an output is the same file as an input, also under another name.
 
-    What `check_output` refuses is refused too.
+    Outputs that `check_output` rejects raise `ExportError`, too.
     """
     known = {found: source for source in inputs if source is not None and (found := _identity(source))}
     for place in [out] if isinstance(out, str | Path) else out:
@@ -151,11 +150,11 @@ def file_digest(path: str | Path) -> str:
 
 
 def sweep(folder: Path) -> None:
-    """Removes what processes that no longer run left in a folder: partial files and locks."""
+    """Removes partial files and locks that dead processes left in a folder."""
     start = time.monotonic()
     if (
         SWEPT.get(folder, start) > start or sys.platform == "win32"
-    ):  # where asking whether a process runs ends it
+    ):  # on Windows, `os.kill` would end the process
         return
     for name in os.listdir(folder):
         partial = PARTIAL.fullmatch(name)
@@ -170,7 +169,7 @@ def _partial(target: Path) -> Path:
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:
-    """Returns what is the same for all names of one file, None where there is no file."""
+    """Returns the device and inode of a file, which are equal for all its names, or None if there is no file."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -190,7 +189,7 @@ def _runs(process: int) -> bool:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes a rename in `folder` durable, where the system lets one open a folder (Windows does not)."""
+    """Flushes a rename in `folder` to disk, on systems that can open a folder (Windows cannot)."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

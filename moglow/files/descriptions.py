@@ -1,7 +1,7 @@
-"""Descriptions in JSON and TOML, read in one place: bounded, and refused in one line that says where.
+"""Reads JSON and TOML with limits; errors are one line that names the place.
 
 `parse_json` and `read_toml` turn text into plain tables; `moglow.files.tables.from_table` turns a table into a
-dataclass and names the key that is wrong.
+dataclass and names invalid keys.
 """
 
 import json
@@ -21,7 +21,7 @@ _LONG_KEY = re.compile(r"""(?<![\w"'-])(?:[\w"'-]+[ \t]*\.[ \t]*){32}""")
 
 
 def parse_json(text: str | bytes, place: str, error: type[MoglowError] = FileFormatError) -> Any:
-    """Returns what a JSON text holds; ``place`` begins the message of an error.
+    """Returns the value of a JSON text; error messages begin with ``place``.
 
     >>> parse_json('{"a": [1, 2]}', "a.json")
     {'a': [1, 2]}
@@ -33,14 +33,14 @@ def parse_json(text: str | bytes, place: str, error: type[MoglowError] = FileFor
         return json.loads(text)
     except RecursionError:
         raise error(f"{place}: the JSON is nested too deeply; make the file again") from None
-    except ValueError as reason:  # wrong JSON, wrong UTF-8, or a whole number of thousands of digits
+    except ValueError as reason:  # invalid JSON, invalid UTF-8 or an integer of thousands of digits
         raise error(f"{place}: is no JSON that can be read ({reason})") from None
 
 
 def parse_json_table(
     text: str | bytes, place: str, error: type[MoglowError] = FileFormatError
 ) -> Mapping[str, Any]:
-    """Returns the table that a JSON text holds; any other value is refused."""
+    """Returns the object of a JSON text as a dict; raises ``error`` for any other value."""
     table = parse_json(text, place, error)
     if not isinstance(table, Mapping):
         raise error(f"{place}: expected a table of keys and values in JSON, found {type(table).__name__}")
@@ -50,7 +50,7 @@ def parse_json_table(
 def read_json(
     path: str | Path, error: type[MoglowError] = FileFormatError, *, most: int = LARGEST_JSON
 ) -> Any:
-    """Returns what a JSON file holds."""
+    """Returns the value of a JSON file."""
     return parse_json(read_text(path, most, error), str(path), error)
 
 
@@ -60,7 +60,7 @@ def parse_toml(text: str, place: str, error: type[MoglowError] = FileFormatError
     >>> parse_toml("x = 1_0", "a.toml")
     {'x': 10}
     """
-    # A key of n parts takes time in proportion to n².
+    # `tomllib` takes quadratic time in the number of parts of a dotted key.
     if found := _LONG_KEY.search(text):
         line = text.count("\n", 0, found.start()) + 1
         raise error(f"{place}: line {line} has a key of more than 32 parts; no key of ours has more than 4")

@@ -1,7 +1,7 @@
-"""Locks on outputs: one process at a time makes a file or fills a folder.
+"""Locks on outputs, so that only one process at a time writes a file or a folder.
 
-A lock is a file beside the output, locked by the operating system, which releases it when the process ends, however it
-ends. The next process takes over what a killed one left, and removes it at the end.
+A lock is a file beside the output that is locked by the operating system. The system releases it when the process
+ends for any reason. The lock file of a killed process is reused by the next process, which removes it at its end.
 """
 
 import contextlib
@@ -34,14 +34,15 @@ State = Literal["ours", "theirs", "unknown"]
 
 @contextlib.contextmanager
 def locked(path: str | Path, wait: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Holds the lock of a file, or of everything in a folder.
+    """Holds the lock of an output file, or of a whole folder.
 
     Args:
-        path: the file that is made, or the folder, which must exist.
-        wait: is called once with a line that names the owner if another process holds the lock; then the lock is waited
-            for. Without it such a lock raises `ExportError`.
+        path: the output file, or a folder, which must exist.
+        wait: if another process holds the lock, this is called once with a line that names the owner, and the call
+            then waits for the lock. If it is None, `ExportError` is raised instead.
 
-    On a file system without locks nothing is locked; files are whole there too, see `moglow.files.atomic.replacing`.
+    On a file system without locks, no lock is taken; files are still written atomically, see
+    `moglow.files.atomic.replacing`.
     """
     place = lock_file(path)
     descriptor, tries = _open(place, path), 1
@@ -57,7 +58,7 @@ def locked(path: str | Path, wait: Callable[[str], None] | None = None) -> Itera
         descriptor, tries = _open(place, path), tries + 1
     try:
         if state == "ours" and os.fstat(descriptor).st_size == 0:
-            with contextlib.suppress(OSError):  # a full disk: the lock holds without a name in it
+            with contextlib.suppress(OSError):  # on a full disk the lock file remains empty and still locks
                 os.write(descriptor, MARK + f"{os.getpid()} {socket.gethostname()}\n".encode())
         yield
     finally:
@@ -65,9 +66,9 @@ def locked(path: str | Path, wait: Callable[[str], None] | None = None) -> Itera
 
 
 def locked_in_turn(paths: Iterable[Path]) -> Generator[Path, None, None]:
-    """Yields the paths, each while its lock is held; the next lock is taken before the last one is released.
+    """Yields each path while its lock is held; the next lock is taken before the current one is released.
 
-    A process that comes second to the same list therefore never gets between two of its files.
+    Another process with the same list therefore cannot overtake this one.
     """
     with contextlib.ExitStack() as held:
         for path in paths:
@@ -79,7 +80,7 @@ def locked_in_turn(paths: Iterable[Path]) -> Generator[Path, None, None]:
 
 
 def lock_file(path: str | Path) -> Path:
-    """Returns where the lock of a file or a folder lies.
+    """Returns the path of the lock of a file or a folder.
 
     >>> lock_file("takes/walk.bvh").as_posix()
     'takes/.walk.bvh.moglow-lock'
@@ -89,7 +90,7 @@ def lock_file(path: str | Path) -> Path:
 
 
 def short(name: str) -> str:
-    """Returns a file name with room for more letters: long ones are cut, and end in a digest of the whole.
+    """Shortens long file names, so that a suffix fits; a shortened name ends in a digest of the full name.
 
     >>> short("walk.bvh"), len(short("w" * 250))
     ('walk.bvh', 57)
@@ -99,7 +100,7 @@ def short(name: str) -> str:
 
 
 def remove_if_abandoned(place: Path, *, is_lock: bool) -> None:
-    """Removes a partial file or a lock that no process holds: the process that made it is dead."""
+    """Removes a partial file or a lock if no process holds it, which means that its process has ended."""
     with contextlib.suppress(OSError):
         descriptor = os.open(place, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
         try:
@@ -111,7 +112,7 @@ def remove_if_abandoned(place: Path, *, is_lock: bool) -> None:
 
 
 def try_lock(descriptor: int) -> State:
-    """Returns whose lock an open file has after this; "unknown" on a file system that has no locks."""
+    """Tries to lock an open file; returns who holds the lock, or "unknown" on a file system without locks."""
     try:
         if sys.platform == "win32":
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -132,13 +133,13 @@ def _open(place: Path, path: str | Path) -> int:
         if isinstance(error, PermissionError):
             with contextlib.suppress(
                 OSError
-            ):  # another user's process was killed: its file can be locked all the same
+            ):  # a lock left by another user cannot be written, but it can be locked
                 return os.open(place, os.O_RDONLY | flags)
         raise ExportError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def _owned(descriptor: int, place: Path) -> State:
-    """Returns whose the lock is; one on a file that another process has removed meanwhile counts as theirs."""
+    """Tries to lock an open file; returns "theirs" also if another process has removed the file meanwhile."""
     state = try_lock(descriptor)
     return "theirs" if state == "ours" and not _is_at(descriptor, place) else state
 
@@ -151,7 +152,7 @@ def _is_at(descriptor: int, place: Path) -> bool:
 
 
 def _owner(place: Path) -> str:
-    """Returns the process that holds a lock, in words."""
+    """Returns a description of the process that holds a lock."""
     with contextlib.suppress(OSError, ValueError):
         words = place.read_bytes()[:300].decode("utf-8", "replace").split()
         if words[:1] == ["moglow"] and len(words) == 3:
@@ -160,7 +161,7 @@ def _owner(place: Path) -> str:
 
 
 def _release(descriptor: int, place: Path) -> None:
-    """Removes the lock file, while it is still locked, and releases it."""
+    """Removes the lock file and then releases the lock."""
     with contextlib.suppress(OSError):
         if _is_marked(descriptor) and _is_at(descriptor, place):
             place.unlink()
@@ -168,6 +169,6 @@ def _release(descriptor: int, place: Path) -> None:
 
 
 def _is_marked(descriptor: int) -> bool:
-    """Returns whether an open file is a lock of moglow, by its content."""
+    """Returns whether the content of an open file is that of a lock file of moglow."""
     os.lseek(descriptor, 0, os.SEEK_SET)
     return os.read(descriptor, len(MARK)) in (b"", MARK)

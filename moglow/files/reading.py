@@ -1,4 +1,4 @@
-"""Input files, opened in one place: regular files and pipes, each read up to a limit."""
+"""Opens input files: regular files and pipes, which are read up to a limit."""
 
 import os
 import select
@@ -15,8 +15,8 @@ LARGEST = 2_000_000_000
 def open_input(path: str | Path, error: type[MoglowError] = FileFormatError) -> BinaryIO:
     """Opens a file for reading in binary mode.
 
-    A pipe is read if another process writes to it. A folder, a device and a pipe without a writer are refused with
-    ``error``, since reading them fails, never ends or waits for ever.
+    A pipe is accepted if another process has it open for writing. Raises ``error`` for a folder, a device and a pipe
+    without a writer, since reading them would fail or never end.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -49,7 +49,7 @@ def open_input(path: str | Path, error: type[MoglowError] = FileFormatError) -> 
 
 
 def read_bytes(path: str | Path, most: int, error: type[MoglowError] = FileFormatError) -> bytes:
-    """Returns the content of a file of at most ``most`` bytes; a larger one is refused after so many."""
+    """Returns the content of a file; raises ``error`` if it has more than ``most`` bytes."""
     try:
         with open_input(path, error) as file:
             content = file.read(most + 1)
@@ -62,7 +62,7 @@ def read_bytes(path: str | Path, most: int, error: type[MoglowError] = FileForma
 
 
 def read_text(path: str | Path, most: int, error: type[MoglowError] = FileFormatError) -> str:
-    """Returns the text of a UTF-8 file of at most ``most`` bytes, without a byte-order mark."""
+    """Returns the text of a UTF-8 file without its byte-order mark; the limit is ``most`` bytes."""
     try:
         return read_bytes(path, most, error).decode("utf-8-sig")
     except UnicodeDecodeError as reason:
@@ -70,7 +70,7 @@ def read_text(path: str | Path, most: int, error: type[MoglowError] = FileFormat
 
 
 def _check_writer(descriptor: int, path: str | Path, error: type[MoglowError]) -> None:
-    """Refuses a pipe that no process writes to. Reading one without data ends at once if it has no writer."""
+    """Raises ``error`` for a pipe without a writer, in which case reading an empty pipe returns at once."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     if any(event & select.POLLIN for _, event in poll.poll(0)):

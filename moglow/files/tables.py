@@ -1,7 +1,7 @@
-"""Frozen dataclasses out of plain tables (TOML, JSON) and back, with errors that help.
+"""Converts plain tables (TOML, JSON) to frozen dataclasses and back, with helpful error messages.
 
-A dataclass is its own schema: the field's annotation says what a table may hold, its default makes it optional,
-and `__post_init__` checks the rest (a `ValueError` there becomes an error that names the place).
+A dataclass is its own schema. The annotation of a field gives the type of its value, a default makes the field
+optional, and `__post_init__` checks further conditions (a `ValueError` there becomes an error that names the place).
 """
 
 import dataclasses
@@ -28,9 +28,9 @@ WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "
 
 @dataclasses.dataclass(frozen=True)
 class Numbers:
-    """What an annotation says of an array in a table: ``Annotated[Array, Numbers(None, 3)]`` is any number of rows.
+    """An annotation for arrays: ``Annotated[Array, Numbers(None, 3)]`` is an array of any number of rows of 3.
 
-    ``shape`` has None where any length will do; ``whole`` are whole numbers. All are finite.
+    In ``shape``, None stands for any length. With ``whole``, all values must be integers. All values must be finite.
     """
 
     shape: tuple[int | None, ...]
@@ -45,12 +45,12 @@ class Numbers:
         return f"a list of {'whole ' if self.whole else ''}numbers, {sizes}"
 
     def read(self, value: object) -> npt.NDArray[Any] | None:
-        """Returns a list of lists as an array, or None if it is no such array."""
+        """Converts nested lists to an array; returns None if its shape or type does not match."""
         if not isinstance(value, list | tuple):
             return None
         try:
             array = np.array(value)
-        except (ValueError, OverflowError):  # rows of different lengths, whole numbers of any size
+        except (ValueError, OverflowError):  # rows of different lengths or integers that overflow
             return None
         if not array.size:
             array = np.zeros(array.shape + tuple(size or 0 for size in self.shape[array.ndim :]), int)
@@ -72,10 +72,10 @@ def from_table(
     *,
     finite: bool = True,
 ) -> T:
-    """Returns the dataclass `cls` filled from a table; unknown keys, wrong types and missing keys are refused.
+    """Converts a table to the dataclass `cls`; raises ``error`` for unknown keys, wrong types and missing keys.
 
-    `place` begins every message, such as "recipe.toml: [training]". With `finite`, NaN and infinity are wrong, too;
-    without it they are numbers, as in figures that were measured.
+    `place`, such as "recipe.toml: [training]", begins every message. With `finite`, NaN and infinity are errors, too;
+    without it they are accepted, as needed for measured values.
 
     >>> @dataclasses.dataclass(frozen=True)
     ... class Training:
@@ -106,9 +106,9 @@ def from_table(
 
 
 def to_table(value: Any) -> Any:
-    """Returns a dataclass as plain dicts, lists, numbers and text, which `from_table` takes back.
+    """Converts a dataclass to plain dicts, lists, numbers and text; the inverse of `from_table`.
 
-    Keys that are None are left out: TOML knows no null.
+    Values that are None are left out, since TOML has no null.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         pairs = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
@@ -121,14 +121,14 @@ def to_table(value: Any) -> Any:
 
 
 def suggestion(wrong: str, known: typing.Iterable[str]) -> str:
-    """Returns the known word that is nearest to a wrong one as a question, else the list of all."""
+    """Returns a question with the known word closest to a wrong one, or the list of all known words."""
     known, wrong = list(known), wrong[:100]
     near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
 
 
 def _value(hint: Any, value: Any, place: str, error: type[MoglowError], finite: bool) -> Any:
-    """Returns `value` as the annotation `hint` asks for it, checked all the way down."""
+    """Converts `value` to the type of the annotation `hint` and checks it recursively."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return value
@@ -174,7 +174,7 @@ def _value(hint: Any, value: Any, place: str, error: type[MoglowError], finite: 
 
 
 def _wanted(hint: Any) -> str:
-    """Returns what an annotation asks for, in words."""
+    """Returns a description of the type that an annotation expects."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return _wanted(arguments[0])
@@ -193,7 +193,7 @@ def _shown_key(key: object) -> str:
 
 
 def _shown(value: object) -> str:
-    """Returns a value as a user wrote it, with its kind, cut to one short line."""
+    """Returns a value as the user wrote it and its type, shortened to one line."""
     kind = "a list" if isinstance(value, list | tuple) else "a table" if isinstance(value, Mapping) else None
     kind = kind or WORDS.get(type(value), type(value).__name__)
     text = reprlib.repr(value) if isinstance(value, list | tuple | Mapping) else repr(value)

@@ -1,8 +1,8 @@
-"""Named arrays in one safetensors file, with numpy alone.
+"""Reads and writes safetensors files of named arrays, without the `safetensors` package.
 
-The format is eight bytes of header length, a JSON header, then the raw arrays one after the other. It holds
-no code, so opening a stranger's file is safe; the files written here open with the `safetensors` package, and
-the reverse. Reading maps the file into memory: an array costs no RAM until somebody looks at it.
+A file consists of the header length in eight bytes, a JSON header and the raw arrays. It contains no code, so files
+from untrusted sources are safe to open. The `safetensors` package can read the files written here, and the reverse.
+Files are memory-mapped: an array is loaded when it is first accessed.
 """
 
 import hashlib
@@ -31,12 +31,12 @@ DTYPES = {
 CODES = {dtype: code for code, dtype in DTYPES.items()}
 LONGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors package
 DIGEST = "moglow_sha256"
-"""The key of the metadata under which a file holds the SHA-256 of its other metadata, its entries and its arrays."""
-_CHUNK = 1 << 24  # bytes of an array that are hashed or looked at together
+"""The metadata key of the SHA-256 of a file's other metadata, entries and arrays."""
+_CHUNK = 1 << 24  # bytes of an array that are hashed or checked at once
 
 
 def write_tensors(path: str | Path, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
-    """Writes `arrays` and `metadata` to `path`, atomically; the same content gives the same bytes.
+    """Writes `arrays` and `metadata` to `path` atomically; equal content gives identical files.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -46,7 +46,7 @@ def write_tensors(path: str | Path, arrays: Mapping[str, Array], metadata: Mappi
     [0. 1. 2.] {'unit': 'm'}
     """
     ready = {name: _storable(path, name, array) for name, array in arrays.items()}
-    # Widest items first, as the safetensors package does: each array then starts on a multiple of its item.
+    # Arrays with the largest items come first, as in the safetensors package, so that every array is aligned.
     order = sorted(ready, key=lambda name: (-ready[name].itemsize, name))
     header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
     end = 0
@@ -70,10 +70,10 @@ def write_tensors(path: str | Path, arrays: Mapping[str, Array], metadata: Mappi
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
-    """Returns the arrays of a file, read-only and mapped into memory, and its metadata.
+    """Returns the arrays of a file, read-only and memory-mapped, and its metadata.
 
-    A file that is cut short, has bytes left over or is of another kind is refused with a `FileFormatError`, and so is
-    one whose content is not that of its digest. Files of other programs have none.
+    Raises `FileFormatError` if the file is truncated, has extra bytes, has another format or does not match its
+    digest. Files of other programs have no digest.
     """
     path = Path(path)
     try:
@@ -120,7 +120,7 @@ def check_tensors(
     place: str,
     error: type[MoglowError] = FileFormatError,
 ) -> None:
-    """Raises an error unless the arrays are those that are expected, by name, shape, type and finite values.
+    """Raises an error if arrays do not have the expected names, shapes and types, or are not finite.
 
     >>> check_tensors({"x": np.zeros(3)}, {"x": ((2,), np.float64)}, "a.safetensors")
     Traceback (most recent call last):
@@ -142,7 +142,7 @@ def check_tensors(
 
 
 def is_finite(array: Array) -> bool:
-    """Returns whether all values are finite; of a mapped file, a part is looked at after the other."""
+    """Returns whether all values are finite; memory-mapped arrays are checked in parts."""
     if array.dtype.kind != "f":
         return True
     flat = array.reshape(-1)
@@ -150,7 +150,7 @@ def is_finite(array: Array) -> bool:
 
 
 def _storable(path: str | Path, name: str, array: Array) -> Array:
-    """Returns the array contiguous and little-endian, as it goes to the file."""
+    """Returns the array as it is stored: contiguous and little-endian."""
     dtype = array.dtype.newbyteorder("<")
     if dtype not in CODES:
         raise FileFormatError(f"{path}: array {name!r} has type {array.dtype}, unknown to safetensors")
