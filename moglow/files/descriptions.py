@@ -16,7 +16,7 @@ from moglow.files.reading import read_text
 
 LARGEST_TOML = 1_000_000
 LARGEST_JSON = 100_000_000
-"""Bytes; a list of splits has a few megabytes, a description of a corpus as many as it has clips."""
+"""Bytes; a list of splits has a few megabytes, the description of a corpus grows with its number of clips."""
 _LONG_KEY = re.compile(r"""(?<![\w"'-])(?:[\w"'-]+[ \t]*\.[ \t]*){32}""")
 
 

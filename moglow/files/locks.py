@@ -23,11 +23,11 @@ else:
 
 SUFFIX = ".moglow-lock"
 MARK = b"moglow "
-"""How the content of a lock file begins; files with other content are never removed."""
+"""The first bytes of a lock file; files with other content are never removed."""
 TRIES, PAUSE = 5, 0.02
-"""Another process may hold a lock for a moment only to see whether its owner is dead."""
+"""Another process may hold a lock briefly to check whether the owner is dead, so taking it is retried."""
 POLL = 0.2
-"""Seconds between two tries to get a lock that is waited for."""
+"""Seconds between two attempts while waiting for a lock."""
 
 State = Literal["ours", "theirs", "unknown"]
 

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from moglow.errors import FileFormatError, MoglowError
 
 LARGEST = 2_000_000_000
-"""Bytes of a motion file that is read as a whole."""
+"""The most bytes of a motion file that is read as a whole."""
 
 
 def open_input(path: str | Path, error: type[MoglowError] = FileFormatError) -> BinaryIO:
@@ -70,7 +70,7 @@ def read_text(path: str | Path, most: int, error: type[MoglowError] = FileFormat
 
 
 def _check_writer(descriptor: int, path: str | Path, error: type[MoglowError]) -> None:
-    """Raises ``error`` for a pipe without a writer, in which case reading an empty pipe returns at once."""
+    """Raises ``error`` for an empty pipe without a writer; a read from such a pipe returns at once, without data."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     if any(event & select.POLLIN for _, event in poll.poll(0)):

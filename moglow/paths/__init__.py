@@ -1,1 +1,1 @@
-"""Where a figure is to go: `ControlPath`, presets, CSV files, live steering."""
+"""Paths that a figure follows: `ControlPath`, presets, CSV files, live steering."""

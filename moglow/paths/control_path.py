@@ -1,13 +1,13 @@
-"""A ControlPath: where a figure goes over the ground, which way it faces and in what style. Needs numpy alone.
+"""The class `ControlPath`: the position, heading and style of a figure on the ground over time.
 
-The model is steered by a path's *velocities*. Row t is the step from frame t−1 to frame t, divided by its duration and
-expressed in the heading half-way between the two frames. Seen from there a step looks the same from both its ends, so
+The control of a model is the *velocities* of a path. Row t is the step from frame t−1 to frame t, divided by its
+duration and expressed in the heading half-way between the two frames. With this choice,
 
-* a path run backwards in time has the negated velocities, shifted by one row, and
-* its mirror image has sideways and turn negated:
+* a path reversed in time has the negated velocities, shifted by one row, and
+* a mirrored path has the velocities with sideways and turn negated.
 
-both are linear, and so is everything that the model's windows need. (Expressed in the heading of either end, a reversed
-path would not integrate back.)
+Both operations are linear, like all others on the windows of a model. (If a step were expressed in the heading of one
+of its two frames, the integral of the negated velocities would differ from the reversed path.)
 """
 
 from collections.abc import Sequence
@@ -22,21 +22,21 @@ from moglow.maths.signals import sample_cubic, smooth_gaussian
 from moglow.motion.clip import Clip
 
 SMOOTHING = 0.25
-"""Seconds (a Gaussian's deviation) over which a clip's root is smoothed into a path: the sway of single steps goes, a
-change of direction stays."""
+"""Standard deviation in seconds of the Gaussian that smooths a clip's root into a path: it removes the sway of single
+steps and keeps changes of direction."""
 LONGEST = 1_000_000
-"""Frames: nine hours at 30 a second; more is taken for a mistake."""
+"""The most frames of a path: nine hours at 30 a second; longer paths raise an error."""
 STEP = 0.1
-"""Metres a second from which a movement sideways or backwards is one."""
+"""The speed in m/s from which a frame counts as moving sideways or backwards."""
 SIDEWAYS, BACKWARDS = 0.2, 0.5
-"""Shares of its frames from which a path goes sideways, or backwards; else it is a usual walk."""
+"""The shares of frames from which a path counts as going sideways, or backwards."""
 
 
 @dataclass(frozen=True, eq=False)
 class ControlPath:
     """Ground ``positions`` ``(T, 2)`` as (x, z) in metres, ``headings`` ``(T,)`` in radians, unwrapped, at ``fps``.
 
-    ``styles`` names a style for each frame, or is None. ``notes`` are doubts about the file that it came from.
+    ``styles`` holds the name of a style for each frame, or is None. ``notes`` are warnings about the source file.
 
     >>> arc = ControlPath.from_velocities([[1.2, 0.0, 0.5]] * 61, fps=30.0)
     >>> len(arc), arc.duration, arc.velocities()[-1].round(6).tolist()
@@ -79,9 +79,9 @@ class ControlPath:
         start: tuple[float, float, float] = (0.0, 0.0, 0.0),
         styles: Sequence[str] | None = None,
     ) -> "ControlPath":
-        """Integrates ``(T, 3)`` forward m/s, sideways m/s, turn rad/s; undoes `velocities`.
+        """Integrates ``(T, 3)`` forward m/s, sideways m/s, turn rad/s; the inverse of `velocities`.
 
-        ``start`` is x, z and heading of the first frame; row 0 leads to it from nowhere and is not used.
+        ``start`` is x, z and heading of the first frame. Row 0 is the step before the first frame and is ignored.
         """
         forward, sideways, turn = np.asarray(velocities, float).reshape(-1, 3).T / fps
         headings = start[2] + np.concatenate([[0.0], np.cumsum(turn[1:])])
@@ -92,14 +92,14 @@ class ControlPath:
 
     @classmethod
     def from_clip(cls, clip: Clip, smoothing: float = SMOOTHING) -> "ControlPath":
-        """The hips over the floor and the body's heading, smoothed by a Gaussian of ``smoothing`` seconds."""
+        """Returns the path of a clip's hips and heading, smoothed by a Gaussian of ``smoothing`` seconds."""
         sigma = smoothing * clip.fps
         positions = smooth_gaussian(clip.ground_positions(), sigma)
         return cls(positions, smooth_gaussian(clip.headings(), sigma), clip.fps)
 
     @classmethod
     def standing(cls, frames: int, fps: float) -> "ControlPath":
-        """At the origin, facing +Z."""
+        """Returns a path that stands at the origin, facing +Z."""
         return cls(np.zeros((frames, 2)), np.zeros(frames), fps)
 
     def __len__(self) -> int:
@@ -111,17 +111,17 @@ class ControlPath:
 
     @property
     def duration(self) -> float:
-        """Seconds from the first frame to the last."""
+        """The time from the first frame to the last, in seconds."""
         return (len(self) - 1) / self.fps
 
     @property
     def times(self) -> Array:
-        """Seconds ``(T,)`` of the frames."""
+        """The times ``(T,)`` of the frames, in seconds."""
         return np.arange(len(self)) / self.fps
 
     @property
     def length(self) -> float:
-        """Metres walked."""
+        """The length of the path in metres."""
         return float(np.linalg.norm(np.diff(self.positions, axis=0), axis=-1).sum())
 
     def goes_sideways(self) -> bool:
@@ -131,7 +131,7 @@ class ControlPath:
         return bool(aside.mean() > SIDEWAYS or (forward < -STEP).mean() > BACKWARDS)
 
     def velocities(self) -> Array:
-        """Forward m/s, sideways m/s (left positive), turn rad/s (left positive) ``(T, 3)``; row 0 repeats row 1."""
+        """Returns ``(T, 3)`` forward m/s, sideways m/s and turn rad/s (left positive); row 0 is a copy of row 1."""
         if len(self) == 1:
             return np.zeros((1, 3))
         middle = heading_to_vector((self.headings[1:] + self.headings[:-1]) / 2)
@@ -141,12 +141,12 @@ class ControlPath:
         return np.concatenate([rows[:1], rows])
 
     def frames(self) -> tuple[Array, Array]:
-        """The path's own frame in the world: positions ``(T, 3)`` on the floor, rotations ``(T, 4)``."""
+        """Returns the path as coordinate frames: positions ``(T, 3)`` on the floor and rotations ``(T, 4)``."""
         x, z = self.positions.T
         return np.stack([x, np.zeros_like(x), z], axis=-1), heading_to_quat(self.headings)
 
     def at(self, frames: ArrayLike) -> "ControlPath":
-        """Read at fractional frames ``(N,)``, still at ``fps``: the way to change a path's timing."""
+        """Returns the path interpolated at fractional frames ``(N,)``, at the same ``fps``; this changes the timing."""
         frames = np.asarray(frames, float)
         nearest = np.clip(np.round(frames).astype(int), 0, len(self) - 1)
         styles = None if self.styles is None else tuple(self.styles[k] for k in nearest)
@@ -154,7 +154,7 @@ class ControlPath:
         return replace(self, positions=positions, headings=headings, styles=styles)
 
     def resample(self, fps: float) -> "ControlPath":
-        """The same path at another rate; the last frame is the last that the old one still covers."""
+        """Returns the path at another frame rate; the last frame is the last that lies within the path."""
         if not (fps > 0 and np.isfinite(fps)):
             raise ControlError(f"path: cannot resample to {fps} frames a second; give a positive rate")
         if not self.duration * fps < LONGEST:
@@ -165,15 +165,15 @@ class ControlPath:
         return replace(self.at(np.arange(frames) * (self.fps / fps)), fps=float(fps))
 
     def reversed(self) -> "ControlPath":
-        """Returns the path backwards in time: forward becomes backward."""
+        """Returns the path reversed in time: forward becomes backward."""
         return self[::-1]
 
     def mirrored(self) -> "ControlPath":
-        """Left and right exchanged across the plane x = 0."""
+        """Returns the path reflected at the plane x = 0."""
         return replace(self, positions=self.positions * np.array([-1.0, 1.0]), headings=-self.headings)
 
     def moved(self, offset: ArrayLike = (0.0, 0.0), heading: float = 0.0) -> "ControlPath":
-        """Turned by a heading about the origin, then shifted by (x, z), as one rigid body."""
+        """Returns the path rotated about the origin by a heading and then shifted by (x, z)."""
         forward = heading_to_vector(heading)
         positions = self.positions[:, :1] * _left(forward) + self.positions[:, 1:] * forward
         return replace(
@@ -181,12 +181,12 @@ class ControlPath:
         )
 
     def at_origin(self) -> "ControlPath":
-        """Starting at the origin, facing +Z."""
+        """Returns the path moved so that it starts at the origin, facing +Z."""
         turned = self.moved(heading=-float(self.headings[0]))
         return turned.moved(-turned.positions[0])
 
     def then(self, following: "ControlPath") -> "ControlPath":
-        """This path, then another one moved so that its first frame is this one's last."""
+        """Appends a path, moved so that its first frame coincides with the last frame of this one."""
         following, turn = following.resample(self.fps).at_origin(), float(self.headings[-1])
         following = following.moved(heading=turn).moved(self.positions[-1])[1:]
         styles = None if self.styles is None or following.styles is None else self.styles + following.styles
@@ -200,5 +200,5 @@ class ControlPath:
 
 
 def _left(forward: Array) -> Array:
-    """The ground direction to the left of (x, z) directions: facing +Z, +X is left."""
+    """Returns the directions to the left of (x, z) directions: +X is left of +Z."""
     return np.stack([forward[..., 1], -forward[..., 0]], axis=-1)

@@ -1,4 +1,4 @@
-"""The range of controls that a model can do, and paths checked against it or slowed down to it. Needs numpy alone."""
+"""The range of controls that a model has learnt; checks paths against it and slows them down to it."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,7 +10,7 @@ from moglow.maths.rotations import Array
 from moglow.paths.control_path import SMOOTHING, ControlPath
 
 LEAST = 0.1
-"""Metres or radians a second that are always within the range: a standing figure is never quite still."""
+"""Metres or radians a second that are always within the range, since a standing figure moves a little."""
 TOLERANCE = 1.02
 """A path may exceed the range by this factor without a warning."""
 STRETCHED = 4.0
@@ -19,9 +19,10 @@ STRETCHED = 4.0
 
 @dataclass(frozen=True)
 class ControlRange:
-    """How fast motion goes, in m/s and rad/s; sideways and turn to either side.
+    """The largest velocities of motion, in m/s and rad/s; sideways and turn hold for both sides.
 
-    ``slowest`` is the pace that 99 % of it exceeds: a model that saw no standing figure cannot begin from a stand.
+    ``slowest`` is the pace that 99 % of the frames exceed. A model trained without standing figures cannot start from
+    a stand.
     """
 
     forward: float
@@ -37,7 +38,7 @@ class ControlRange:
 
     @classmethod
     def of(cls, control: NDArray[Any]) -> Self:
-        """Returns the range of controls ``(N, 3)``, all but a thousandth of them.
+        """Returns the range of controls ``(N, 3)`` without the most extreme 0.1 % of them.
 
         >>> ControlRange.of(np.array([[1.0, -0.2, 0.5]]))
         ControlRange(forward=1.0, backward=0.0, sideways=0.2, turn=0.5, slowest=1.0198)
@@ -49,7 +50,7 @@ class ControlRange:
         return cls(*(round(float(value), 4) for value in values))
 
     def joined(self, other: Self) -> Self:
-        """Returns the range of both: of a model that learnt from one set of motion and then from another.
+        """Returns the union of two ranges, for a model that was trained on one corpus and then on another.
 
         >>> ControlRange(1.0, 0.5, 0.5, 1.0, 0.2).joined(ControlRange(0.8, 0.7, 0.5, 1.0, 0.1))
         ControlRange(forward=1.0, backward=0.7, sideways=0.5, turn=1.0, slowest=0.1)
@@ -58,7 +59,7 @@ class ControlRange:
         return type(self)(**largest, slowest=min(self.slowest, other.slowest))
 
     def shares(self, path: ControlPath) -> dict[str, Array]:
-        """Returns, for each frame ``(T,)``, the path's velocity as a multiple of the range: 1 is its border.
+        """Returns the path's velocities as multiples of the range, for each frame ``(T,)``; 1 is the limit.
 
         >>> steady = ControlPath.from_velocities([[1.5, 0.0, 0.0]] * 3, fps=30.0)
         >>> ControlRange(forward=1.0, backward=0.5, sideways=0.5, turn=1.0).shares(steady)["forward"].tolist()
@@ -74,7 +75,7 @@ class ControlRange:
         return {name: values / max(getattr(self, name), LEAST) for name, values in asked.items()}
 
     def warnings(self, path: ControlPath) -> tuple[str, ...]:
-        """Returns one sentence for each quantity that exceeds the range, with both values and the time.
+        """Returns a message for each quantity that exceeds the range, with both values and the time.
 
         >>> fast = ControlPath.from_velocities([[6.2, 0.0, 0.0]] * 31, fps=30.0)
         >>> ControlRange(forward=4.1, backward=1.0, sideways=0.5, turn=2.0).warnings(fast)
@@ -92,7 +93,7 @@ class ControlRange:
         return tuple(out)
 
     def stands(self, path: ControlPath) -> tuple[str, ...]:
-        """Returns a sentence, with both paces and the time, if a path is slower than all training data.
+        """Returns a message with both paces and the time if a path is slower than the training data, else nothing.
 
         >>> walked = ControlRange(forward=1.3, backward=0.0, sideways=0.2, turn=1.0, slowest=0.8)
         >>> walked.stands(ControlPath.standing(31, fps=30.0))
@@ -109,10 +110,10 @@ class ControlRange:
         )
 
     def slowed(self, path: ControlPath) -> ControlPath:
-        """Returns the same path in more time, slowed down wherever it exceeds the range.
+        """Returns the path slowed down wherever it exceeds the range.
 
-        The time is stretched by the largest share around each frame and then smoothed over as much, so it is enough
-        everywhere and nothing brakes with a jerk.
+        Time is stretched by the largest multiple of the range in a window around each frame. The stretch is then
+        smoothed over the same window, so that it suffices at every frame and the path brakes without a jerk.
         """
         shares = np.max(list(self.shares(path).values()), axis=0)
         reach = max(1, round(SMOOTHING * path.fps))

@@ -1,14 +1,14 @@
-"""Reads and writes paths as CSV; `read_path` reads a file or a preset. Needs numpy alone.
+"""Reads and writes paths as CSV; `read_path` reads a file or a preset.
 
-The first row that is no ``#`` comment names the columns, in any order; separated by commas, semicolons or tabs.
+The first row that is not a ``#`` comment names the columns, in any order. The delimiter is a comma, semicolon or tab.
 
-* ``t,x,z[,heading][,style]``: a position at a time: seconds, metres, degrees.
-* ``x,z[,heading][,style]``: a waypoint. The times follow from a comfortable pace, corners are rounded.
-* ``forward,sideways,turn[,style]``: the step that leads to a frame, in metres and degrees a second, left positive. As
-  many frames as rows, at the rate of a comment ``# fps: 30``, else at the requested rate.
+* ``t,x,z[,heading][,style]``: positions at given times, in seconds, metres and degrees.
+* ``x,z[,heading][,style]``: waypoints. The times follow from a comfortable pace, and corners are rounded.
+* ``forward,sideways,turn[,style]``: the velocity that leads to each frame, in metres and degrees a second, left
+  positive. Each row is a frame, at the rate of a comment ``# fps: 30`` or else at the requested rate.
 
-Heading 0 looks along +Z and grows to the left: 90 looks along +X. Without that column the figure faces the direction of
-travel, and keeps its last heading while it stands. A style holds until the next row.
+Heading 0 is +Z, and headings increase to the left: 90 is +X. Without this column the figure faces the direction of
+travel and keeps its last heading while it stands. A style holds until the next row.
 """
 
 import csv
@@ -31,19 +31,19 @@ from moglow.paths.presets import PRESETS, preset
 FPS = 30.0
 """Frames a second, if neither the caller nor the file gives a rate."""
 FASTEST = 10_000.0
-"""Frames or metres a second that a caller may ask for."""
+"""The largest frame rate, and the largest speed in m/s, that a caller may give."""
 DENSE = 0.1
-"""Seconds: rows closer than that are a recording, kept as it is; rows further apart are key points, and smoothed."""
+"""Seconds: rows closer in time are a recording and kept as they are; others are key points and smoothed."""
 DOUBTFUL = 50.0
-"""Metres between two waypoints that are rather centimetres."""
+"""Metres between two waypoints from which the unit of a file is probably centimetres."""
 STROLL = 0.1
 """Metres a second: a slower figure counts as standing and keeps its heading."""
 
 
 def read_path(source: str | Path, *, fps: float | None = None, speed: float | None = None) -> ControlPath:
-    """Returns the path in a file, or a preset such as ``circle:r=2``, at ``fps`` frames a second.
+    """Returns the path of a file or a preset such as ``circle:r=2``, at ``fps`` frames a second.
 
-    ``speed`` is the pace along waypoints without times and of presets without a speed.
+    ``speed`` is the pace for waypoints and for presets whose text gives no speed.
 
     >>> read_path("line:length=3", fps=20.0).length
     3.00
@@ -65,7 +65,7 @@ def _read_path(source: str | Path, fps: float | None, speed: float | None) -> Co
         return preset(str(source), fps or FPS, speed=speed)
     if not Path(source).exists():
         if isinstance(source, str) and not Path(source).suffix and not {"/", "\\"} & set(source):
-            return preset(source, fps or FPS)  # its error lists the presets
+            return preset(source, fps or FPS)  # raises an error that lists the presets
         raise ControlError(f"{source}: no such file; give a CSV file or a preset: {', '.join(PRESETS)}")
     table = read_table(source)
     read = next(read for kind, read in READERS.items() if set(kind) <= set(table.columns))
@@ -73,7 +73,7 @@ def _read_path(source: str | Path, fps: float | None, speed: float | None) -> Co
 
 
 def write_path(path: ControlPath, file: str | Path) -> None:
-    """Writes ``t,x,z,heading[,style]``, a row a frame, to a micrometre and a millionth of a degree."""
+    """Writes a row ``t,x,z,heading[,style]`` for each frame, with a resolution of 1e-6 metres and degrees."""
     out = io.StringIO()
     out.write(f"# seconds, metres, degrees; fps: {path.fps:.10g}\n")
     rows = csv.writer(out, lineterminator="\n")
@@ -87,7 +87,7 @@ def write_path(path: ControlPath, file: str | Path) -> None:
 
 
 def looking_ahead(positions: Array, fps: float) -> Array:
-    """Headings ``(T,)`` along the way, smoothed; while standing, the last one. 0 if there is no way at all."""
+    """Returns smoothed headings ``(T,)`` in the direction of travel; the last one while standing, 0 without any."""
     if len(positions) < 2:
         return np.zeros(len(positions))
     velocity = np.gradient(smooth_gaussian(positions, SMOOTHING * fps), axis=0) * fps

@@ -25,26 +25,26 @@ UNITS = {
 }
 LAYOUTS: Mapping[
     tuple[str, ...], tuple[str, ...]
-] = {  # columns that make a kind of path, and what may go with them
+] = {  # required columns of each kind of path, and its optional columns
     ("t", "x", "z"): ("heading", "style"),
     ("forward", "sideways", "turn"): ("style",),
     ("x", "z"): ("heading", "style"),
 }
 LARGEST = 1e6
-"""A value beyond it, 1,000 km or 11 days, is taken for a mistake."""
+"""The largest value, 1,000 km or 11 days; larger ones raise an error."""
 MOST_BYTES = 100_000_000
 MOST_LINES = 2_000_000
 MOST_COLUMNS = 50
 LONGEST_FIELD = 1000
-"""Characters."""
+"""The most characters of a field."""
 RATES = (1.0, 1000.0)
-"""Frames a second that a comment may give."""
+"""The range of frame rates that a comment may give."""
 _RATE = re.compile(r"\bfps\b\s*(?:[:=]\s*)?([0-9.]+(?:e[+-]?[0-9]+)?)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Numeric columns ``(N,)`` by name, the style and the line of each row, the rate if stated."""
+    """Numeric columns ``(N,)`` by name, the style and line number of each row, and the frame rate if given."""
 
     source: str
     columns: Mapping[str, Array]
@@ -56,16 +56,16 @@ class Table:
         return len(self.lines)
 
     def stacked(self, *names: str) -> Array:
-        """Columns side by side ``(N, len(names))``."""
+        """Returns columns as one array ``(N, len(names))``."""
         return np.stack([self.columns[name] for name in names], axis=-1)
 
     def complaint(self, row: int, column: str, what: str) -> ControlError:
-        """An error that names the file, the line and the column."""
+        """Returns an error that names the file, the line and the column."""
         return ControlError(f"{self.source}: line {self.lines[row]}, column {column}: {what}")
 
 
 def read_table(path: str | Path) -> Table:
-    """Reads a table; its columns decide which of `LAYOUTS` it is."""
+    """Reads a table; its columns must match one of `LAYOUTS`."""
     text = read_text(path, MOST_BYTES, ControlError)
     if "\0" in text:
         raise ControlError(f"{path}: not a text file; give a CSV file with columns t,x,z")
@@ -98,7 +98,7 @@ def read_table(path: str | Path) -> Table:
         for name, value in zip(names, row, strict=False):
             columns[name].append(value.strip())
     styles = _fill_styles(path, numbers, columns.pop("style")) if "style" in columns else None
-    point = {} if delimiter == "," else {ord(","): "."}  # where commas part nothing, they are decimal
+    point = {} if delimiter == "," else {ord(","): "."}  # if not delimiters, commas are decimal
     values = {
         name: _numbers(path, numbers, name, [v.translate(point) for v in column])
         for name, column in columns.items()
@@ -163,7 +163,7 @@ def _fill_styles(path: str | Path, lines: Sequence[int], values: list[str]) -> t
 
 
 def _rate(path: str | Path, comments: Sequence[tuple[int, str]]) -> float | None:
-    """The rate that the first comment with ``fps`` and a number gives, if there is one."""
+    """Returns the frame rate in the first comment with ``fps`` and a number, or None."""
     for number, line in comments:
         if found := _RATE.search(line):
             rate = read_number(found[1].rstrip("."))
@@ -175,5 +175,5 @@ def _rate(path: str | Path, comments: Sequence[tuple[int, str]]) -> float | None
 
 
 def _shown(text: str) -> str:
-    """A value for a message: quoted and short."""
+    """Returns a value for a message, quoted and shortened."""
     return repr(text if len(text) <= 30 else text[:27] + "...")

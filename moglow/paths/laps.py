@@ -1,7 +1,4 @@
-"""Paths that repeat: laps without a stand where they close, steady velocities, and clips seen from their path.
-
-Needs numpy alone.
-"""
+"""Paths for loops: laps that do not stop where they close, steady velocities, and clips relative to their path."""
 
 from dataclasses import replace
 
@@ -12,21 +9,21 @@ from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
 
 ARM = 0.3
-"""Metres: a turn on the spot counts as a way of so much per radian."""
+"""Metres: the distance that a turn on the spot counts as, per radian."""
 STILL = 0.05
-"""Metres a second: slower is standing."""
+"""Metres a second: a slower figure counts as standing."""
 CLOSED = 0.05
-"""Metres and radians: a path that ends so near its start comes back to it."""
+"""Metres and radians: the largest difference between the ends of a closed path."""
 EVEN = 0.1
 """Share by which a steady path may be slower for a while, and differ from its velocity in nine tenths of its frames."""
 
 
 QUICK = 0.98
-"""Share of the usual speed from which on a lap has set off; what is slower at its ends is walked faster."""
+"""Share of the usual speed below which the frames at both ends of a lap are sped up."""
 
 
 def is_closed(path: ControlPath) -> bool:
-    """Whether a path that moves ends where it began, facing the same way.
+    """Returns whether a path moves and ends where it began, with the same heading.
 
     >>> from moglow.paths.presets import preset
     >>> is_closed(preset("circle:r=2")), is_closed(preset("line"))
@@ -38,7 +35,7 @@ def is_closed(path: ControlPath) -> bool:
 
 
 def without_ends(path: ControlPath) -> ControlPath:
-    """The path walked through its start and its end as fast as in between: a loop does not stop where it closes.
+    """Returns the path with full speed at its start and end, so that a loop does not stop where it closes.
 
     >>> from moglow.paths.presets import preset
     >>> whole = preset("circle:r=2", fps=30.0)
@@ -55,7 +52,7 @@ def without_ends(path: ControlPath) -> ControlPath:
     first, last = int(quick[0]), int(quick[-1])
     faster = speed.copy()
     gap = first + len(speed) - 1 - last
-    if gap:  # from the last quick frame over the seam to the first, evenly
+    if gap:  # constant speed from the last fast frame to the first, across the seam
         over = speed[last] + (speed[first] - speed[last]) * np.arange(1, gap + 1) / (gap + 1)
         ends = np.concatenate([np.arange(last + 1, len(speed)), np.arange(first)])
         faster[ends] = np.maximum(speed[ends], over)
@@ -65,9 +62,9 @@ def without_ends(path: ControlPath) -> ControlPath:
 
 
 def steady_velocity(path: ControlPath) -> Array | None:
-    """The one velocity ``(3,)`` that a path sets off to, holds and brakes from; None where there are more.
+    """Returns the velocity ``(3,)`` that a path holds between its start and stop, or None if it varies.
 
-    A path that stands has the velocity 0.
+    The velocity of a standing path is 0.
 
     >>> from moglow.paths.presets import preset
     >>> steady_velocity(preset("side")).round(2).tolist(), steady_velocity(preset("figure8"))
@@ -86,7 +83,7 @@ def steady_velocity(path: ControlPath) -> Array | None:
 
 
 def walked_on(lap: ControlPath, frames: int) -> ControlPath:
-    """So many frames of the lap again and again, by its velocities; frame n is at the lap's frame n mod P."""
+    """Repeats the velocities of a lap of P steps; frame n of the path corresponds to frame n mod P of the lap."""
     steps = np.arange(frames) % (len(lap) - 1)
     rows = lap.velocities()[np.where(steps, steps, len(lap) - 1)]
     styles = lap.styles and [lap.styles[step] for step in steps]
@@ -94,7 +91,7 @@ def walked_on(lap: ControlPath, frames: int) -> ControlPath:
 
 
 def laps_around(lap: ControlPath, before: int, after: int) -> ControlPath:
-    """The lap with others before and after it, each of which begins where the one before it ends."""
+    """Returns the lap with copies before and after it; each copy begins where the previous one ends."""
     chain = lap
     for _ in range(before + after):
         chain = chain.then(lap)
@@ -104,9 +101,10 @@ def laps_around(lap: ControlPath, before: int, after: int) -> ControlPath:
 
 
 def seen_from(clip: Clip, path: ControlPath, *, turned: bool = True) -> Clip:
-    """The clip as it is seen from its path: where the path is becomes the origin, and its heading +Z.
+    """Returns the clip relative to its path, whose position becomes the origin and whose heading becomes +Z.
 
-    Sway and bobbing stay, so that planted feet move as evenly as the path. With ``turned`` false headings stay too.
+    Sway and bobbing are kept, so that planted feet move as evenly as the path. If ``turned`` is false, headings are
+    kept, too.
     """
     headings = path.headings if turned else np.zeros(len(path))
     back, places = heading_to_quat(-headings), path.frames()[0]
@@ -117,6 +115,6 @@ def seen_from(clip: Clip, path: ControlPath, *, turned: bool = True) -> Clip:
 
 
 def _speed(velocities: Array) -> Array:
-    """Metres a second (...) of velocities (..., 3); of a turn on the spot those of a point `ARM` away."""
+    """Returns speeds (...) of velocities (..., 3); a turn on the spot has the speed of a point at distance `ARM`."""
     walked = np.hypot(velocities[..., 0], velocities[..., 1])
     return np.asarray(np.maximum(walked, ARM * np.abs(velocities[..., 2])))

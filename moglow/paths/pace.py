@@ -1,7 +1,7 @@
-"""Makes a path that a person can walk from a line: rounded corners, speed by curvature, a stand at both ends.
+"""Converts a line to a walkable path: rounded corners, speed by curvature, a stand at both ends.
 
-A line has no times. The figure starts and stops gently and slows down in bends; at a corner that is too sharp for a
-bend it stops, turns on the spot and continues.
+A line has no times. The figure accelerates and brakes gradually and slows down in bends. If a corner is too sharp to be
+rounded, the figure stops, turns on the spot and continues.
 """
 
 from dataclasses import dataclass
@@ -17,25 +17,23 @@ from moglow.paths.control_path import LONGEST, SMOOTHING, ControlPath
 SPACING = 0.02
 """Metres between the nodes of a curve."""
 STRIDE = 0.3
-"""Metres over which curvature is measured: one step, so that the jitter of a drawn line does not slow the figure."""
+"""Metres over which curvature is measured; one step, so that jitter of a drawn line does not slow the figure."""
 SHARPEST = 0.15
-"""Metres: a corner that leaves room only for a smaller radius is turned on the spot, if it is a real corner …"""
+"""Metres: corners with less room for a radius than this, and an angle above `CORNER`, are turned on the spot."""
 CORNER = np.radians(60.0)
-"""… which it is from this angle on."""
+"""The smallest angle of a turn on the spot, in radians."""
 CUT = np.sqrt(2) - 1
-"""Times the radius: no corner is missed by more than a full arc misses a right angle by."""
+"""Largest distance between a corner and its arc, as a multiple of the radius; that of a right angle."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How a path is walked: metres and seconds."""
+    """The pace of a path, in metres, radians and seconds."""
 
     speed: float = 1.2  # comfortable walking
-    acceleration: float = 1.0  # from a stand to a walk in about two steps
-    turn: float = 1.6  # rad/s in bends; walking people in our data reach it at their 95th percentile
-    pause: float = (
-        3 * SMOOTHING
-    )  # of standing before and after, so that smoothed starts and stops are at rest
+    acceleration: float = 1.0  # reaches walking speed in about two steps
+    turn: float = 1.6  # rad/s in bends; the 95th percentile of walks in the training data
+    pause: float = 3 * SMOOTHING  # standing at both ends, so that the path is at rest there after smoothing
 
     def __post_init__(self) -> None:
         for name in ("speed", "acceleration", "turn"):
@@ -46,9 +44,9 @@ class Pace:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A line on the ground: nodes ``(N, 2)`` close together and the direction ``(N,)`` of the line there, unwrapped.
+    """A line on the ground: closely spaced nodes ``(N, 2)`` and the unwrapped direction ``(N,)`` of the line there.
 
-    Two nodes in the same place with different directions are a turn on the spot.
+    Two nodes at the same position with different directions are a turn on the spot.
     """
 
     nodes: Array
@@ -56,7 +54,7 @@ class Curve:
 
     @classmethod
     def through(cls, points: ArrayLike) -> "Curve":
-        """The line through points ``(N, 2)`` that already lie close together on something smooth."""
+        """Returns the curve through closely spaced points ``(N, 2)`` of a smooth line."""
         drawn = np.asarray(points, float)
         nodes: Array = drawn[np.linalg.norm(np.diff(drawn, axis=0, prepend=np.inf), axis=-1) > 1e-6]
         if len(nodes) < 3:
@@ -67,21 +65,22 @@ class Curve:
 
     @property
     def arcs(self) -> Array:
-        """Metres ``(N,)`` walked up to each node."""
+        """The arc length ``(N,)`` up to each node, in metres."""
         return np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(self.nodes, axis=0), axis=-1))])
 
 
 def round_corners(points: ArrayLike, radius: float) -> tuple[Curve, Array]:
-    """The polygon through ``points`` ``(N, 2)`` with every corner an arc, and each point's node: the middle of its arc.
+    """Rounds the corners of a polyline ``(N, 2)``; returns the curve and the index of each point's node on it.
 
-    An arc has ``radius``, or what short segments and a sharp corner leave room for. Neighbouring points must differ.
+    The node of a corner is the middle of its arc. Arcs have the given ``radius``, or a smaller one at sharp corners and
+    between short segments. Neighbouring points must differ.
     """
     points = np.asarray(points, float)
     segments = np.diff(points, axis=0)
     check_length(float(np.linalg.norm(segments, axis=-1).sum()))
     lengths, directions = np.linalg.norm(segments, axis=-1), np.unwrap(vector_to_heading(segments))
     room = lengths / 2
-    room[[0, -1]] = lengths[[0, -1]]  # nothing else needs the ends
+    room[[0, -1]] = lengths[[0, -1]]  # the end points have no arcs
     nodes, headings = [points[:1]], [directions[:1]]
     marks, count, start = [0], 1, points[0]
     for corner, before, after, space in zip(
@@ -89,7 +88,7 @@ def round_corners(points: ArrayLike, radius: float) -> tuple[Curve, Array]:
     ):
         angle = after - before
         half = min(abs(angle), np.pi - 1e-9) / 2
-        bend, past = np.tan(half), 1 / np.cos(half) - 1  # times the radius: before the corner, and beside it
+        bend, past = np.tan(half), 1 / np.cos(half) - 1  # times radius: lengths before and beside the corner
         fitting = min(radius, space / max(bend, 1e-12), CUT * radius / max(past, 1e-12))
         if fitting < SHARPEST and abs(angle) > CORNER:
             fitting = 0.0
@@ -117,11 +116,11 @@ def follow(
     facing: ArrayLike | None = None,
     styles: ArrayLike | None = None,
 ) -> ControlPath:
-    """Walks a curve at a pace, facing along it or as ``facing`` ``(N,)`` says for its nodes; ``styles`` too are theirs.
+    """Returns the path along a curve at a pace; ``facing`` ``(N,)`` and ``styles`` are given for the curve's nodes.
 
-    The speed v(s) is the largest with v ≤ pace.speed, v·|bend| ≤ pace.turn and |dv²/ds| ≤ 2·pace.acceleration, zero at
-    both ends and where the curve turns on the spot. Time and heading are then smoothed, so that nothing starts with a
-    jerk; positions stay on the curve.
+    Without ``facing``, the figure faces along the curve. The speed v(s) is the largest with v ≤ pace.speed,
+    v·|bend| ≤ pace.turn and |dv²/ds| ≤ 2·pace.acceleration, and zero at both ends and at turns on the spot. Arc length
+    and heading are then smoothed over time, so that the path starts without a jerk; positions stay on the curve.
 
     >>> path = follow(Curve.through(np.linspace([0.0, 0.0], [0.0, 6.0], 301)), fps=30.0)
     >>> round(path.length, 3), round(float(path.velocities()[:, 0].max()), 3)
@@ -135,8 +134,8 @@ def follow(
     limit = np.minimum(pace.speed, pace.turn / np.maximum(bend, 1e-9)) ** 2
     limit[[0, -1, *pivots, *(pivots + 1)]] = 0.0
     ramp = 2 * pace.acceleration * arcs
-    limit = np.minimum.accumulate(limit - ramp) + ramp  # the acceleration is bounded …
-    limit = np.minimum.accumulate((limit + ramp)[::-1])[::-1] - ramp  # … and so is the deceleration
+    limit = np.minimum.accumulate(limit - ramp) + ramp  # limits the acceleration
+    limit = np.minimum.accumulate((limit + ramp)[::-1])[::-1] - ramp  # limits the deceleration
     speed = np.sqrt(np.maximum(limit, 0.0))
     lasting = 2 * steps / np.maximum(speed[1:] + speed[:-1], 1e-9)
     lasting[pivots] = np.maximum(np.abs(np.diff(headings))[pivots] / pace.turn, pace.pause)
@@ -153,7 +152,7 @@ def follow(
 
 
 def check_length(metres: float) -> None:
-    """Raises ControlError for a path that is too long."""
+    """Raises `ControlError` if a path is too long."""
     if metres > LONGEST * SPACING:
         raise ControlError(
             f"path: {metres / 1000:.0f} km long; ask for at most {LONGEST * SPACING / 1000:.0f} km"
@@ -169,13 +168,13 @@ def _frame_count(seconds: float, fps: float) -> int:
 
 
 def _bend(arcs: Array, angles: Array) -> Array:
-    """Radians a metre, over the length of a step around each node."""
+    """Returns the curvature in rad/m at each node, averaged over the length of a step."""
     ahead, behind = (np.interp(arcs + way * STRIDE / 2, arcs, angles) for way in (1, -1))
     bend: Array = np.abs(ahead - behind) / STRIDE
     return bend
 
 
 def _between(start: Array, end: Array) -> Array:
-    """Points from start to end, both included, at most `SPACING` apart."""
+    """Returns points from start to end, both included, at most `SPACING` apart."""
     pieces = max(1, int(np.ceil(np.linalg.norm(end - start) / SPACING)))
     return start + (end - start) * np.linspace(0, 1, pieces + 1)[:, None]

@@ -1,8 +1,8 @@
-"""Paths by name: `circle:r=2,laps=3`, `square:side=4`, `stand:seconds=5`.
+"""Preset paths: `circle:r=2,laps=3`, `square:side=4`, `stand:seconds=5`.
 
-Every preset is a function whose keywords are the parameters of its name: numbers in metres, seconds and degrees. All
-paths begin at the origin, facing +Z, and begin and end at rest. Left is positive: a negative radius, side, speed or
-angle goes to the right. `seconds`, where given, sets the length instead of `laps` or `length`.
+Each preset is a function. Its keywords are the parameters, in metres, seconds and degrees. All paths start at the
+origin, facing +Z, and begin and end at rest. Left is positive: a negative radius, side, speed or angle goes to the
+right. If `seconds` is given, it sets the length of the path instead of `laps` or `length`.
 """
 
 import inspect
@@ -22,27 +22,27 @@ WALK = Pace().speed
 
 
 def line(fps: float, *, length: float = 6.0, speed: float = WALK, seconds: float = 0.0) -> ControlPath:
-    """Straight ahead."""
+    """Walks straight ahead."""
     return _straight(fps, 0.0, length, speed, seconds)
 
 
 def side(fps: float, *, length: float = 3.0, speed: float = 0.5, seconds: float = 0.0) -> ControlPath:
-    """Side-steps to the left, or with a negative speed to the right, facing ahead."""
+    """Side-steps to the left, or to the right if the speed is negative, facing ahead."""
     return _straight(fps, copysign(pi / 2, speed), length, abs(speed), seconds)
 
 
 def back(fps: float, *, length: float = 4.0, speed: float = 0.8, seconds: float = 0.0) -> ControlPath:
-    """Backward, facing ahead."""
+    """Walks backward, facing ahead."""
     return _straight(fps, pi, length, speed, seconds)
 
 
 def stand(fps: float, *, seconds: float = 4.0) -> ControlPath:
-    """Standing still."""
+    """Stands still."""
     return _lasting(ControlPath.standing(1, fps), _positive("seconds", seconds))
 
 
 def turn(fps: float, *, angle: float = 180.0, rate: float = 90.0, seconds: float = 0.0) -> ControlPath:
-    """Turning on the spot by an angle, at a rate in degrees a second."""
+    """Turns on the spot by an angle, at a rate in degrees a second."""
     spot = Curve(np.zeros((2, 2)), np.array([0.0, radians(angle)]))
     return _lasting(follow(spot, fps=fps, pace=Pace(turn=radians(rate))), seconds)
 
@@ -50,7 +50,7 @@ def turn(fps: float, *, angle: float = 180.0, rate: float = 90.0, seconds: float
 def circle(
     fps: float, *, r: float = 2.0, laps: float = 1.0, speed: float = WALK, seconds: float = 0.0
 ) -> ControlPath:
-    """Around a circle of radius r, beginning on it."""
+    """Walks around a circle of radius r, starting on the circle."""
     angle = np.linspace(0, 2 * pi, _nodes(2 * pi * _positive("r", abs(r))))
     lap = np.stack([r * (1 - np.cos(angle)), abs(r) * np.sin(angle)], axis=-1)
     return _around(lap, fps, laps, speed, seconds)
@@ -59,7 +59,7 @@ def circle(
 def figure8(
     fps: float, *, r: float = 2.0, laps: float = 1.0, speed: float = WALK, seconds: float = 0.0
 ) -> ControlPath:
-    """A lying eight (Bernoulli's lemniscate, whose bend never jumps), each loop reaching 2 r from the crossing."""
+    """Walks a figure of eight, Bernoulli's lemniscate; each loop extends 2 r from the crossing."""
     angle = np.linspace(0, 2 * pi, _nodes(10.5 * _positive("r", abs(r)))) - pi / 2
     reach = 2 * abs(r) * np.cos(angle) / (1 + np.sin(angle) ** 2)
     lap = np.stack([copysign(1, r) * reach * np.sin(angle), reach], axis=-1)
@@ -69,7 +69,7 @@ def figure8(
 def square(
     fps: float, *, side: float = 3.0, laps: float = 1.0, speed: float = WALK, seconds: float = 0.0
 ) -> ControlPath:
-    """Around a square, beginning in the middle of a side, its corners rounded as the speed needs."""
+    """Walks around a square from the middle of a side; the radius of the corners depends on the speed."""
     half = _positive("side", abs(side)) / 2
     corners = np.array([[0, 0], [0, half], [side, half], [side, -half], [0, -half], [0, 0]])
     return _around(round_corners(corners, speed / Pace().turn)[0].nodes, fps, laps, speed, seconds)
@@ -78,7 +78,7 @@ def square(
 def spiral(
     fps: float, *, r: float = 3.0, inner: float = 0.8, laps: float = 3.0, speed: float = WALK
 ) -> ControlPath:
-    """Winding inward from radius r to radius inner."""
+    """Walks a spiral inward from radius r to radius inner."""
     length = 2 * pi * laps * (_positive("r", abs(r)) + _positive("inner", inner)) / 2
     angle = np.linspace(0, 2 * pi * _positive("laps", laps), _nodes(length))
     radius = abs(r) + (inner - abs(r)) * angle / angle[-1]
@@ -100,7 +100,7 @@ PRESETS: Mapping[str, Callable[..., ControlPath]] = {
 
 
 def parameters(name: str) -> Mapping[str, float]:
-    """A preset's parameters with their defaults.
+    """Returns the parameters of a preset and their defaults.
 
     >>> parameters("turn")
     {'angle': 180.0, 'rate': 90.0, 'seconds': 0.0}
@@ -109,7 +109,7 @@ def parameters(name: str) -> Mapping[str, float]:
 
 
 def preset(text: str, fps: float = 30.0, *, speed: float | None = None) -> ControlPath:
-    """The path that a text such as ``circle:r=2,speed=1`` names, at ``speed`` where it has one and the text says none.
+    """Returns the path of a preset such as ``circle:r=2,speed=1``; ``speed`` is used if the text gives none.
 
     >>> len(preset("stand:seconds=2", fps=30.0))
     61
@@ -147,7 +147,7 @@ def _nodes(length: float) -> int:
 
 
 def _distance(pace: Pace, seconds: float) -> float:
-    """Metres walked when starting, walking and stopping take so many seconds."""
+    """Returns the metres walked if starting, walking and stopping take ``seconds`` together."""
     walking = seconds - 2 * pace.pause
     if walking <= 0:
         raise ControlError(
@@ -166,7 +166,7 @@ def _straight(fps: float, direction: float, length: float, speed: float, seconds
 
 
 def _around(lap: Array, fps: float, laps: float, speed: float, seconds: float) -> ControlPath:
-    """Follows a closed line so often, or for so long."""
+    """Follows a closed line for a number of laps, or of seconds."""
     pace, length = Pace(speed), float(Curve.through(lap).arcs[-1])
     laps = _distance(pace, seconds) / length if seconds else _positive("laps", laps)
     check_length(laps * length)
@@ -179,7 +179,7 @@ def _around(lap: Array, fps: float, laps: float, speed: float, seconds: float) -
 
 
 def _lasting(path: ControlPath, seconds: float) -> ControlPath:
-    """Cut, or held at its end, to last so many seconds; as it is for 0."""
+    """Returns the path cut, or held at its end, to last ``seconds``; unchanged if ``seconds`` is 0."""
     if not 0 <= seconds * path.fps < LONGEST:
         raise ControlError(
             f"path: {seconds:g} s at {path.fps:g} frames a second; ask for 1 to {LONGEST} frames"

@@ -1,8 +1,8 @@
-"""Turns the position of a stick into the velocities that a model takes. Needs numpy alone.
+"""Converts the position of a control stick to the velocities that control a model.
 
-A stick can jump, a body cannot: each velocity follows the stick like a critically damped spring, in closed form. A
-model that looks ahead is given the velocities that the spring would have if the stick were held, so that the figure
-reacts at once, however far the model looks. The state is a value that is passed and returned:
+A stick can jump, but a body cannot. Each velocity therefore follows the stick like a critically damped spring, computed
+in closed form. A model with lookahead receives the future velocities of the spring for a constant stick, so that the
+figure reacts without delay for any lookahead. The state is a value that is passed and returned:
 
     coming = steering.ahead(moving, wanted, 1 + lookahead)  # what `Sampler.step` takes, once standardised
     moving = steering.step(moving, wanted)
@@ -21,15 +21,16 @@ from moglow.paths.control_range import ControlRange
 from moglow.paths.pace import Pace
 
 RESPONSE = float(np.e / (SMOOTHING * np.sqrt(2 * np.pi)))
-"""Per second: the spring is as fast as a sudden change looks in the smoothed paths of the training data.
+"""Rate of the spring in 1/s, chosen to match sudden changes in the smoothed paths of the training data.
 
-A jump by d is steepest with d·RESPONSE/e here and with d/(SMOOTHING·√2π) there. Half of it is done after 0.39 s.
+After a jump by d, the steepest slope of the spring is d·RESPONSE/e; that of a smoothed path is d/(SMOOTHING·√2π). Half
+of the change is complete after 0.39 s.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class Moving:
-    """How a figure moves now: ``velocities`` ``(3,)`` forward, sideways, turn, and their ``accelerations`` ``(3,)``."""
+    """The current ``velocities`` ``(3,)`` forward, sideways and turn, and their ``accelerations`` ``(3,)``."""
 
     velocities: Array = field(default_factory=lambda: np.zeros(3))
     accelerations: Array = field(default_factory=lambda: np.zeros(3))
@@ -37,7 +38,7 @@ class Moving:
 
 @dataclass(frozen=True)
 class Steering:
-    """Springs between a stick and a figure, at ``fps``, within what a model has seen.
+    """Springs between a stick and a figure, at ``fps``, limited to the control range of a model.
 
     >>> steering = Steering(ControlRange(forward=4.0, backward=1.0, sideways=1.0, turn=2.5), fps=30.0)
     >>> moving = Moving()
@@ -50,15 +51,16 @@ class Steering:
     seen: ControlRange
     fps: float
     response: float = RESPONSE
-    walk: float = Pace.speed  # m/s with the stick held forward …
-    back: float = 0.8  # … backward …
-    side: float = 0.5  # … and sideways: the paces of the presets
+    walk: float = Pace.speed  # m/s with the stick fully forward
+    back: float = 0.8  # m/s with the stick fully backward
+    side: float = 0.5  # m/s with the stick fully sideways; all three are the paces of the presets
     turn: float = Pace.turn  # rad/s
 
     def wanted(self, forward: float, sideways: float, turn: float, *, hurry: float = 1.0) -> Array:
-        """The velocities ``(3,)`` that a stick asks for, −1 to 1 along each axis, left positive; ``hurry`` times them.
+        """Returns the velocities ``(3,)`` for a stick, −1 to 1 along each axis, left positive.
 
-        The corner of a square stick asks for no more than its edge: forward and sideways share one pace.
+        ``hurry`` multiplies forward and sideways. Their combined deflection is limited to 1, so that the corners of a
+        square stick are not faster than its edges.
         """
         length = max(1.0, float(np.hypot(forward, sideways)))
         pace = self.walk if forward > 0 else self.back
@@ -66,22 +68,22 @@ class Steering:
         return self.clamped(stick * [hurry, hurry, 1.0])
 
     def clamped(self, wanted: ArrayLike) -> Array:
-        """Velocities ``(3,)`` as near to the wanted ones as the model has seen."""
+        """Returns the wanted velocities ``(3,)`` limited to the control range."""
         low = [-self.seen.backward, -self.seen.sideways, -self.seen.turn]
         clamped: Array = np.clip(wanted, low, [self.seen.forward, self.seen.sideways, self.seen.turn])
         return clamped
 
     def step(self, moving: Moving, wanted: ArrayLike) -> Moving:
-        """The motion one frame later, with the stick held meanwhile."""
+        """Returns the motion one frame later for a constant stick."""
         velocities, accelerations = self._held(moving, wanted, np.array([1.0 / self.fps]))
         return Moving(velocities[0], accelerations[0])
 
     def ahead(self, moving: Moving, wanted: ArrayLike, frames: int) -> Array:
-        """Velocities ``(frames, 3)`` of the next frames if the stick is held: exactly those that `step` would give."""
+        """Returns the next velocities ``(frames, 3)`` for a constant stick; they equal those of repeated `step`."""
         return self._held(moving, wanted, np.arange(1, frames + 1) / self.fps)[0]
 
     def _held(self, moving: Moving, wanted: ArrayLike, seconds: Array) -> tuple[Array, Array]:
-        """The spring after so many seconds ``(n,)``: velocities and accelerations ``(n, 3)``."""
+        """Returns velocities and accelerations ``(n, 3)`` after ``seconds`` ``(n,)``, for a constant stick."""
         goal, t = self.clamped(wanted), seconds[:, None]
         away = moving.velocities - goal
         pull = moving.accelerations + self.response * away
@@ -90,7 +92,7 @@ class Steering:
 
 
 def walked(place: Sequence[float] | Array, velocities: ArrayLike, fps: float) -> Array:
-    """Where a figure is ``(3,)`` x, z, heading, one frame after ``place``: one step of `ControlPath.from_velocities`.
+    """Returns ``(3,)`` x, z and heading one frame after ``place``; a step of `ControlPath.from_velocities`.
 
     >>> walked([0.0, 0.0, 0.0], [1.2, 0.0, 0.0], fps=30.0).round(3).tolist()
     [0.0, 0.04, 0.0]

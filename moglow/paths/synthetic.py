@@ -1,8 +1,8 @@
-"""Synthetic controls: those of an evaluation, those of the validations in training, and a wander. Needs numpy alone.
+"""Synthetic controls for evaluations and for validations during training, and a wandering path.
 
-The two sets differ on purpose. An evaluation has the seven controls of the MoGlow paper as paths that begin and end at
-rest, as a user's paths do. A validation has constant velocities within the range of the corpus and no run: while a
-runner's feet are in the air their speed is not foot slide, and it would hide the slide on the other controls.
+The two sets differ on purpose. An evaluation uses the seven controls of the MoGlow paper as paths that begin and end at
+rest, like the paths of users. A validation uses constant velocities within the range of the corpus and no run, since
+the fast feet of a runner in flight would be counted as foot slide and would hide the slide of the other controls.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ EVALUATION_PRESETS: dict[str, str] = {
     "stand": "stand:seconds={seconds}",
     "side": "side:speed=0.5,seconds={seconds}",
     "walk": "line:speed=1.2,seconds={seconds}",
-    "run": "line:speed=3.3,seconds={seconds}",  # as most recorded runs; the corpora have few from 2 to 3 m/s
+    "run": "line:speed=3.3,seconds={seconds}",  # the speed of most recorded runs; few are at 2 to 3 m/s
     "back": "back:speed=0.8,seconds={seconds}",
     "turn, walking": "circle:r=2,speed=1.2,seconds={seconds}",
     "turn, on the spot": "turn:angle=-1440,rate=90,seconds={seconds}",
@@ -45,7 +45,7 @@ def evaluation_paths(reach: ControlRange, fps: float, *, seconds: float) -> dict
 def validation_velocities(reach: ControlRange, fps: float, *, frames: int) -> dict[str, Array]:
     """Returns the velocities (frames, 3), float32, of the controls of a validation by name.
 
-    The last, stop and go, is the hardest: a model that ignores its control does well on all others.
+    The last, stop and go, is the hardest; a model that ignores its control can do well on all the others.
     """
     walking = min(0.7 * reach.forward, WALK)
     constant = {
@@ -66,7 +66,7 @@ def validation_velocities(reach: ControlRange, fps: float, *, frames: int) -> di
 
 
 def wander_path(reach: ControlRange, fps: float, *, seconds: float) -> ControlPath:
-    """Returns a path of walking about, turning and stopping, with equal velocities in every minute."""
+    """Returns a path that walks, turns and stops, and whose velocities repeat every minute."""
     turns = 2 * np.pi * (np.arange(round(seconds * fps)) / fps % MINUTE) / MINUTE
     going = np.clip(0.65 + 0.55 * np.sin(3 * turns) + 0.25 * np.sin(7 * turns + 1.0), 0.0, 1.0)
     turning = 0.6 * np.sin(2 * turns + 0.5) + 0.4 * np.sin(5 * turns)
