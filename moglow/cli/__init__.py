@@ -1,1 +1,1 @@
-"""The command line: `main` is the group, every other file is one command of it."""
+"""The command line: `main` defines the group, `commands` the commands and `actions` what they do."""

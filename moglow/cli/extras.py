@@ -1,4 +1,4 @@
-"""The modules that a base install lacks, and the extra of the package that installs each."""
+"""The optional modules and the extra of the package that installs each of them."""
 
 EXTRA_OF = {
     **dict.fromkeys(("torch", "scipy"), "train"),
@@ -12,7 +12,7 @@ EXTRA_OF = {
 
 
 def missing_extra(error: ModuleNotFoundError) -> str | None:
-    """Returns what a failed import needs and how to install it, or None if no extra has the module.
+    """Returns the missing module and how to install it, or None if no extra provides the module.
 
     >>> missing_extra(ModuleNotFoundError(name="torch"))
     "torch: pip install 'moglow[train]'"

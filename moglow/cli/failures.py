@@ -1,7 +1,7 @@
-"""Errors as the user meets them: one line on standard error and an exit code.
+"""Converts exceptions to error messages: one line on standard error and an exit code.
 
-The code is 2 for a wrong option or argument, 130 for Ctrl-C and 1 for everything else. An error that neither input nor
-the machine causes is a bug of ours; it keeps its traceback.
+The code is 2 for a wrong option or argument, 130 for Ctrl-C and 1 for all other errors. An exception that is caused
+neither by the input nor by the machine is a bug in moglow and keeps its traceback.
 """
 
 import os
@@ -21,7 +21,7 @@ MACHINE = {
     "RecursionError": "the input is nested too deeply; give a simpler file",
     "BrokenProcessPool": "a worker process was killed, perhaps for lack of memory; try again with fewer processes",
 }
-"""Lines for errors of the machine, by the name of the exception or of one that it derives from."""
+"""Messages for errors of the machine, by the name of the exception or of one of its base classes."""
 
 
 class Failure(click.ClickException):
@@ -40,14 +40,14 @@ class Failure(click.ClickException):
 
 
 class OneLine:
-    """A context in which every exception that a user or a machine can cause becomes a `Failure`."""
+    """A context manager that converts exceptions caused by the user or the machine to a `Failure`."""
 
     def __init__(self, ctx: click.Context | None = None) -> None:
         self.ctx = ctx
 
     @property
     def command(self) -> str:
-        """The command that is run, as far as it is known."""
+        """The name of the running command, or "moglow" if it is not known."""
         return f"moglow {(self.ctx and self.ctx.invoked_subcommand) or ''}".strip()
 
     def __enter__(self) -> Self:
@@ -62,9 +62,9 @@ class OneLine:
 
 
 def as_failure(error: BaseException, command: str) -> Failure | None:
-    """Returns an exception as a failure of a command, or None for one that stays as it is."""
+    """Converts an exception to a `Failure` of a command; returns None for one that is not converted."""
     if isinstance(error, Failure | BrokenPipeError) or _asks_for_help(error):
-        return None  # of a broken pipe the reader has gone (`moglow … | head`): click ends without a message
+        return None  # on a broken pipe (`moglow … | head`), click ends without a message
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else command
         return Failure(f"{error.format_message().rstrip('.')}; see {command} --help", error.exit_code)
@@ -88,7 +88,7 @@ def as_failure(error: BaseException, command: str) -> Failure | None:
 
 
 def describe(error: OSError) -> str:
-    """Returns the message of a system error, the file first.
+    """Returns the message of a system error, preceded by the file name.
 
     >>> describe(FileNotFoundError(2, "No such file or directory", "walk.bvh"))
     'walk.bvh: No such file or directory'
@@ -98,9 +98,9 @@ def describe(error: OSError) -> str:
 
 
 def flush_output() -> int:
-    """Flushes standard output at the end of a command; returns 0, or 1 if it could not be written.
+    """Flushes standard output at the end of a command; returns 0, or 1 if this fails.
 
-    Python would do so while it ends, and then print a traceback for a pipe that was closed or a disk that is full.
+    Otherwise Python flushes it at exit and prints a traceback if the pipe is closed or the disk is full.
     """
     try:
         if sys.stdout is not None:
@@ -114,5 +114,5 @@ def flush_output() -> int:
 
 
 def _asks_for_help(error: BaseException) -> bool:
-    """Whether a command without arguments shows its help, which click raises as an error from 8.2 on."""
+    """Returns whether an error is the one that click ≥ 8.2 raises to show the help of a command without arguments."""
     return type(error).__name__ == "NoArgsIsHelpError"

@@ -1,7 +1,7 @@
-"""The `moglow` command: a group that imports each command when it is asked for, and shows errors as one line.
+"""The `moglow` command: a group that imports its commands on demand and shows errors as one line.
 
-Each command is a file with the attribute `command`; it parses options, calls one function and prints the result.
-It imports what it calls inside its body, so that `moglow --help` starts at once.
+Each command is a file with the attribute `command`. It parses options, calls one function and prints the result. It
+imports that function inside its body, so that `moglow --help` starts fast.
 """
 
 import io
@@ -56,7 +56,7 @@ Example:
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported by name, and listed by section in the help."""
+    """A group that imports commands by name and lists them by section in the help."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -101,9 +101,7 @@ def main() -> None:
     """Runs the command line and exits."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(
-                errors="replace"
-            )  # a terminal that cannot show a "°" or a name is no reason to stop
+            stream.reconfigure(errors="replace")  # a terminal without "°" must not end the program
     code: object = 0
     try:
         cli()

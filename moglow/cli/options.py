@@ -1,4 +1,4 @@
-"""The values of options: numbers in decimal digits within bounds, seeds, rates and sizes in pixels."""
+"""Types of option values: bounded numbers in decimal digits, seeds, rates and sizes in pixels."""
 
 import math
 from typing import Any
@@ -26,7 +26,7 @@ class Whole(click.IntRange):
 
 
 class Number(click.FloatRange):
-    """A finite number up to ``most``, from ``least`` or above it.
+    """A finite number from ``least``, or above it if ``above``, to ``most``.
 
     >>> Number(0, 2).convert("0.5", None, None)
     0.5
@@ -43,7 +43,7 @@ class Number(click.FloatRange):
 
 
 def read_size(ctx: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
-    """Reads pixels as width and height, such as ``960x540``; the callback of an option."""
+    """Parses a size in pixels such as ``960x540`` to width and height; the callback of an option."""
     if text is None:
         return None
     sides = [read_whole_number(side) or 0 for side in text.lower().split("x")]

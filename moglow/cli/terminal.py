@@ -1,7 +1,7 @@
-"""Text for the terminal. Names of files, joints and styles are data: they are shown, never obeyed.
+"""Prints text on the terminal; names of files, joints and styles are escaped.
 
-A name may hold square brackets, which rich takes for markup, control characters, which a terminal obeys, and bytes that
-are no UTF-8, which Python keeps as surrogates. All that the commands print passes here.
+A name can contain square brackets, which rich interprets as markup, control characters, which a terminal interprets,
+and invalid UTF-8, which Python decodes to surrogates. All output of the commands passes through this module.
 """
 
 import sys
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 WIDE = 160
-"""Columns of a table that goes to a file or a pipe."""
+"""The width in characters of a table that is written to a file or a pipe."""
 
 
 def shown(text: str) -> str:
-    r"""Returns a text with control characters, invisible ones and surrogates as escapes; lines stay lines.
+    r"""Escapes control characters, invisible characters and surrogates; newlines are kept.
 
     >>> shown("a\x1b[2Jb\udcff [/b] Läufer")
     'a\\x1b[2Jb\\udcff [/b] Läufer'
@@ -33,7 +33,7 @@ def shown(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    r"""Returns a text that is safe to show, in one line.
+    r"""Returns a text escaped as by `shown`, in one line.
 
     >>> one_line("walk.bvh: line 3\n is odd")
     'walk.bvh: line 3 is odd'
@@ -47,14 +47,14 @@ def say(text: str, *, err: bool = False) -> None:
 
 
 def cell(text: str, style: str = "") -> "Text":
-    """Returns a text for a table of rich, with a style that rich knows, such as "yellow"."""
+    """Returns a text for a table of rich, in a style of rich such as "yellow"."""
     from rich.text import Text
 
     return Text(shown(text), style=style)
 
 
 def make_console(*, stderr: bool = False, wide: bool = False) -> "Console":
-    """Returns a console of rich that shows plain text as it is; with ``wide``, tables in files are not squeezed."""
+    """Returns a console of rich without markup; with ``wide``, output to a file or pipe has `WIDE` columns."""
     from rich.console import Console
     from rich.text import Text
 
@@ -69,9 +69,9 @@ def make_console(*, stderr: bool = False, wide: bool = False) -> "Console":
 def make_progress(
     *columns: "str | ProgressColumn", console: "Console | None" = None, **options: Any
 ) -> "Progress":
-    """Returns rich's progress bar on standard error; its description is shown as it is.
+    """Returns rich's progress bar on standard error; its description is not parsed as markup.
 
-    A transient one shows nothing where standard error is no terminal: what it would leave there is an empty line.
+    A transient bar is disabled if standard error is not a terminal, since it would print an empty line.
     """
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -90,7 +90,7 @@ def make_progress(
 def tracked(
     items: Iterable[T], description: str, *, total: int | None = None, quiet: bool = False
 ) -> Iterator[T]:
-    """Yields the items and shows on standard error how many are done, if that is a terminal."""
+    """Yields the items and shows a progress bar on standard error if that is a terminal."""
     total = len(items) if total is None and isinstance(items, Sequence) else total
     with make_progress(transient=True, disable=quiet) as bar:
         yield from bar.track(items, total=total, description=shown(description))

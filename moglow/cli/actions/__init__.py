@@ -1,1 +1,1 @@
-"""What commands do and show while they work; each file serves the command of its name."""
+"""The work and the output of the commands; each file belongs to the command of the same name."""

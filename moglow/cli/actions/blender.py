@@ -1,4 +1,4 @@
-"""What `moglow blender` does with its options: one scene, and what there is to say about it."""
+"""Implements `moglow blender`: builds a scene and reports its files and warnings."""
 
 from collections.abc import Iterator
 from math import degrees
@@ -11,7 +11,7 @@ from moglow.formats.read import read_motion, split_name
 from moglow.paths.csv_files import read_path
 
 SMOOTH = 0.05
-"""Metres; a loop that jumps farther is seen to."""
+"""The largest jump in metres at which a loop causes no warning."""
 
 
 def make_scene(
@@ -26,7 +26,7 @@ def make_scene(
     size: tuple[int, int],
     blender: Path | None,
 ) -> Iterator[str]:
-    """Builds the scene and yields a line for each file, and for each warning."""
+    """Builds the scene and yields a line for each file and each warning."""
     scene = BlenderScene(out, film, size=size, character=character, body=body, loop=loop)
     refuse_overwriting(filter(None, (out, film)), (split_name(source)[0], control, character))
     clip = read_motion(source)

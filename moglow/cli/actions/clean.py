@@ -1,4 +1,4 @@
-"""What `moglow clean` does with its options: a table or JSON of what was found, the mended file, a page."""
+"""Implements `moglow clean`: a table or JSON of the faults, the mended file and an HTML page."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,14 +23,14 @@ from moglow.motion.clip import Clip
 from moglow.sampling.generate import PRETRAINED
 
 if TYPE_CHECKING:
-    from moglow.scoring.strangeness import UnlikelyStretch  # torch, which rules alone do not need
+    from moglow.scoring.strangeness import UnlikelyStretch  # loads torch, which the rules do not need
 
 LISTED = "only listed: a model alone is no reason to change a take"
 
 
 @dataclass(frozen=True, eq=False)
 class Cleaning:
-    """A take, what was found in it and how it came out; ``note`` says why no model has looked at it."""
+    """A take, its faults and the mended result; ``note`` is the reason if no model has scored it."""
 
     source: Path
     mended: Mended
@@ -73,7 +73,7 @@ class Cleaning:
     def write(self, out: Path) -> None:
         """Writes the mended file."""
         layout = self.mended.clip.skeleton.layout
-        if layout is None or not layout.channels:  # of another format, whose lines cannot be kept
+        if layout is None or not layout.channels:  # no BVH file, so no lines can be kept
             export(self.mended.clip, out)
             return
         if out.suffix.lower() != ".bvh":
@@ -83,7 +83,7 @@ class Cleaning:
         patch_bvh(self.source, self.mended.clip, out, frames=self.mended.source, changed=self.mended.changed)
 
     def show(self, page: Path) -> None:
-        """Writes a page that plays the take before and after, in place."""
+        """Writes a page that plays the take before and after cleaning."""
         from moglow_viewer.pages.clip_page import write_page
 
         name = self.source.stem
@@ -101,7 +101,7 @@ class Cleaning:
 
     @property
     def summary(self) -> str:
-        """What was found and done, in a line."""
+        """The faults and repairs, in one line."""
         findings = self.mended.findings
         mended = sum(not each.left for each in findings)
         frames = int(self.mended.changed.max(axis=1).sum())
@@ -113,7 +113,7 @@ class Cleaning:
         )
 
     def table(self) -> Table | Text:
-        """What was found, a line each."""
+        """Returns a table with a line for each fault."""
         if not self.mended.findings and not self.strange:
             return cell("no fault found", "green")
         table = Table(title=str(self.source), title_justify="left", box=None, pad_edge=False)
@@ -141,7 +141,7 @@ class Cleaning:
         return table
 
     def to_json(self, out: Path | None) -> dict[str, Any]:
-        """What was found, for programs; ``changed`` are frames of the written file."""
+        """Returns the faults as a dict for JSON; ``changed`` are frames of the written file."""
         clip, names = self.mended.clip, self.mended.clip.skeleton.names
         return {
             "file": str(self.source),
@@ -159,7 +159,7 @@ class Cleaning:
         }
 
     def said(self, out: Path | None, html: Path | None) -> Iterator[str]:
-        """Lines on what came of it."""
+        """Yields lines that describe the output files."""
         if self.note:
             yield f"not looked at by the model: {self.note}"
         if out:

@@ -1,4 +1,4 @@
-"""What `moglow evaluate` does with its options: progress and figures on a terminal, figures as JSON."""
+"""Implements `moglow evaluate`: shows progress and results on a terminal and writes results as JSON."""
 
 import json
 import math
@@ -27,7 +27,7 @@ SHOWN = (
     *("slide_median", "slide_mean", "locked_median", "locked_mean", "toe_height", "stance"),
     *("path_mean", "path_p95", "heading", "jerk", "frechet", "diversity"),
 )
-"""Figures that a terminal has room for; the report and the JSON have all."""
+"""The measures shown on a terminal; the report and the JSON contain all."""
 
 
 def evaluated(
@@ -40,7 +40,7 @@ def evaluated(
     device: str,
     measures: tuple[str, ...],
 ) -> Evaluation:
-    """Evaluates the checkpoints, all but the first held against it, and shows what is being done."""
+    """Evaluates the checkpoints, compares all others with the first and shows progress."""
     heat = TEMPERATURE if temperature is None else temperature
     spec = EvaluationSpec(seeds=seeds, temperature=heat, measures=measures)
     models = {label(path, checkpoints): Checkpoint.read(path) for path in dict.fromkeys(checkpoints)}
@@ -59,7 +59,7 @@ def evaluated(
 
 
 def label(path: Path, among: Sequence[Path]) -> str:
-    """What a checkpoint is called in the tables: its name, or its whole path where names are alike.
+    """Returns the label of a checkpoint in tables: its name, or its path if several have the same name.
 
     >>> label(Path("runs/a/best.safetensors"), [Path("runs/a/best.safetensors"), Path("runs/b/best.safetensors")])
     'runs/a/best.safetensors'
@@ -70,13 +70,13 @@ def label(path: Path, among: Sequence[Path]) -> str:
 
 
 def write_json(evaluation: Evaluation, path: Path) -> None:
-    """Writes all figures, in SI units."""
+    """Writes all results in SI units."""
     with replacing(path) as file:
         file.write(json.dumps(to_json(evaluation), indent=1, allow_nan=False).encode())
 
 
 def scoreboard(evaluation: Evaluation) -> RenderableType:
-    """The main figures, a table for each group of controls, coloured by their bands."""
+    """Returns a table of the main measures for each group of controls, coloured by their bands."""
     tables: list[RenderableType] = []
     for group in (HELD_OUT, SYNTHETIC):
         rows = [row for row in evaluation.rows if group in row.figures]
@@ -104,7 +104,7 @@ def _panels(evaluation: Evaluation) -> Iterator[RenderableType]:
 
 
 def panel_table(panel: Panel) -> Table:
-    """A panel: a line for each condition and row of motion, coloured by the limits."""
+    """Returns a table of a panel with a line for each condition and row of motion, coloured by the limits."""
     rows = [row for row in panel.rows if panel.rows[row]]
     keys = [
         key
@@ -138,7 +138,7 @@ def _panel_cell(panel: Panel, row: str, condition: str, key: str) -> Text:
 
 
 def spread(found: Estimate, scale: float) -> str:
-    """Half the interval of a figure as text, or nothing.
+    """Returns half the confidence interval of an estimate as text, or "" without an interval.
 
     >>> spread(Estimate(1.0, 0.5, 1.5), 100), spread(Estimate(1.0), 100)
     (' ± 50', '')

@@ -1,4 +1,4 @@
-"""What `moglow export` does with its options: one clip converted, or several into one file."""
+"""Implements `moglow export`: converts one clip, or several into one file."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def convert(
     unit: str | None,
     verbatim: bool | None,
 ) -> str:
-    """Writes the file and returns a line on it."""
+    """Writes the file and returns a line that describes it."""
     refuse_overwriting(
         out, (*(split_name(source)[0] for source in sources), skeleton, source_map, skeleton_map)
     )

@@ -1,4 +1,4 @@
-"""What `moglow stream` and `moglow play` do with live links: frames sent when due, commands taken as they come."""
+"""Implements the live links of `moglow stream` and `moglow play`: sends frames in real time, receives commands."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +17,7 @@ from moglow_viewer.play.live import Hands, Live, Walker
 
 
 def stream(source: Path, vmc: str, *, loop: bool, fps: float | None, overrides: Mapping[str, str]) -> str:
-    """Sends a clip, once or until it is interrupted, and returns a line on what was sent."""
+    """Sends a clip once, or repeatedly until interrupted; returns a line that describes the transmission."""
     clip = read_motion(source, overrides=overrides)
     clip = clip.resample(fps) if fps else clip
     positions, rotations = clip.world()
@@ -38,7 +38,7 @@ def play(
     osc_in: str | None,
     say: Callable[[str], None],
 ) -> None:
-    """Steers a figure, in a window or by OSC messages, and sends its poses if there is an address for them."""
+    """Steers a figure in a window or by OSC messages; sends its poses if ``vmc`` is given."""
     walker = Walker.of(model, temperature=temperature, style=style, seed=seed)
     if osc_in:
         walk_by_osc(walker, osc_in, vmc, say=say)
@@ -56,14 +56,14 @@ def play(
 
 
 def linked(walker: Walker, vmc: str) -> VmcLink:
-    """The link of a steered figure to an address."""
+    """Returns the link that sends a steered figure to an address."""
     return VmcLink(VmcFigure.of(walker.sampler.context.encoding.skeleton), Address.read(vmc))
 
 
 def walk_by_osc(
     walker: Walker, osc_in: str, vmc: str | None, *, say: Callable[[str], None], frames: int | None = None
 ) -> int:
-    """Walks a figure by OSC messages and sends its poses, until it is interrupted; returns how many were sent."""
+    """Steers a figure by OSC messages and sends its poses until interrupted; returns the number of poses sent."""
     with Receiver(Address.read(osc_in)) as receiver:
         link = linked(walker, vmc) if vmc else None
         to = f"; poses go to {link.sender.address}" if link else ""
@@ -80,7 +80,7 @@ def walk_by_osc(
 def walked(
     walker: Walker, receiver: Receiver, frames: int | None, say: Callable[[str], None]
 ) -> Iterator[Live]:
-    """Yields the figure frame by frame, steered by what arrives; a stick stays where a message has put it."""
+    """Yields the figure frame by frame, steered by received messages; a stick keeps its last position."""
     live, hands = walker.begin(), Hands()
     for _ in paced(walker.fps, frames):
         for message in receiver.received():
@@ -93,7 +93,7 @@ def walked(
 
 
 def obeyed(message: Message, hands: Hands, walker: Walker) -> tuple[Hands, Walker]:
-    """Returns what is held and who walks after a message; other addresses are left alone."""
+    """Returns the input and the walker after a message; messages with unknown addresses have no effect."""
     if message.address == "/moglow/move":
         numbers = [float(value) for value in message.arguments if isinstance(value, int | float)]
         if len(numbers) != 3 or not all(map(math.isfinite, numbers)):

@@ -1,4 +1,4 @@
-"""What `moglow serve` does: a server of the Motion Model Context Protocol until it is stopped."""
+"""Implements `moglow serve`: a server of the Motion Model Context Protocol."""
 
 import socket
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from moglow.errors import LinkError
 from moglow.server.backbone import MoglowBackbone
 
 WAITING = 64
-"""Connections at once; more are told to come back."""
+"""The maximum number of simultaneous connections; further ones are rejected and may retry."""
 
 
 def serve(

@@ -10,11 +10,11 @@ from moglow.anatomy.anatomy import ROLES
 from moglow.cleaning.inspect import Report
 from moglow.cli.terminal import cell
 
-_LOW = 0.7  # a confidence below is shown in yellow
+_LOW = 0.7  # lower confidences are shown in yellow
 
 
 def sheet(report: Report) -> RenderableType:
-    """One file, in full."""
+    """Returns the full report of one file."""
     table = Table(title=report.file, title_justify="left", show_header=False, box=None, pad_edge=False)
     for label, value in _lines(report):
         table.add_row(cell(label, "bold"), value)
@@ -44,7 +44,7 @@ def _lines(report: Report) -> list[tuple[str, RenderableType]]:
 
 
 def _faults(report: Report) -> Table:
-    """A line each, as `moglow clean` lists them."""
+    """Returns a table with a line for each fault, in the format of `moglow clean`."""
     table = Table(
         "fault", "frames", Column("seconds", justify="right"), "where and why", box=None, pad_edge=False
     )
@@ -55,7 +55,7 @@ def _faults(report: Report) -> Table:
 
 
 def _roles(report: Report) -> Table:
-    """Joints by role, left beside right."""
+    """Returns a table of joints by role, with left and right side by side."""
     assert report.figure, "a report without an error has a figure"
     table = Table("role", "joint", "sure", "joint on the right", "sure", pad_edge=False)
     found = report.figure.roles
@@ -81,7 +81,7 @@ def _degrees(angle: float) -> str:
 
 
 def overview(reports: Sequence[Report], root: str) -> RenderableType:
-    """Many files, a line each, and what they come to."""
+    """Returns a table with a line for each file, followed by a summary."""
     table = Table(box=None, pad_edge=False)
     table.add_column("file", overflow="fold")
     for heading in ("joints", "roles", "sure"):
@@ -119,7 +119,7 @@ def _row(report: Report) -> list[RenderableType]:
 
 
 def summary(reports: Sequence[Report]) -> str:
-    """How many files, how long, how many with faults, how many of no use."""
+    """Returns the number and duration of files, and how many have faults or cannot be used."""
     useless = sum(report.error is not None for report in reports)
     faulty = sum(bool(report.faults) for report in reports)
     minutes = sum(report.seconds for report in reports) / 60

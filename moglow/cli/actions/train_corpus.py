@@ -1,4 +1,4 @@
-"""The corpus of a training run: opened, or made first if it is not there."""
+"""Opens the corpus of a training run and makes it first if it does not exist."""
 
 import os
 from pathlib import Path
@@ -20,10 +20,10 @@ from moglow.recipe import Recipe
 def corpus_of(
     material: Material, path: Path, data: str | None, place: Place, *, encoding: Encoding | None, anew: bool
 ) -> tuple[Corpus, Summary]:
-    """Returns the corpus in a file, made by the recipe if there is none or if it is to be made `anew`.
+    """Returns the corpus in a file; makes it by the recipe if the file does not exist, or if `anew`.
 
-    One of another making is refused. With the `encoding` of a checkpoint, clips are encoded as its own were, and
-    whether a corpus fits is for the run to find out.
+    Raises `CorpusError` if an existing corpus was made with other settings. If the `encoding` of a checkpoint is given,
+    clips are encoded with it, and the training run checks the corpus instead.
     """
     recipe, summary = material.recipe, None
     data_spec, features = recipe.section("data", DataSpec).at(data), recipe.section("features", FeatureSpec)
@@ -31,7 +31,7 @@ def corpus_of(
         if alone and (anew or not path.exists()):
             path.parent.mkdir(parents=True, exist_ok=True)
             with locked(path, wait=lambda line: say(line, err=True)):
-                if anew or not path.exists():  # another training may have made it meanwhile
+                if anew or not path.exists():  # another run may have made it meanwhile
                     summary = _make(data_spec, features, path, Path(recipe.place).parent, encoding)
     corpus = Corpus.open(path)
     if encoding is None and material.kind != "corpus":

@@ -1,4 +1,4 @@
-"""What `moglow train` shows while it works, and how it hears Ctrl-C."""
+"""The terminal output of `moglow train`, and its handling of Ctrl-C."""
 
 import math
 import signal
@@ -18,11 +18,11 @@ from moglow.training.run import TrainingRun
 from moglow.training.trainer import StepReport
 from moglow.training.validation import Validation
 
-RECENT = 50  # steps over which loss and speed are averaged
+RECENT = 50  # number of steps over which loss and speed are averaged
 
 
 class Scalars(Protocol):
-    """What a TensorBoard writer offers."""
+    """The interface of a TensorBoard writer."""
 
     def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> Any: ...
 
@@ -32,7 +32,7 @@ class Scalars(Protocol):
 
 
 class Screen:
-    """A progress bar, a line for each validation, and the signals that end a run in good order."""
+    """Shows a progress bar and a line for each validation, and handles the signals that stop a run."""
 
     def __init__(self, run: TrainingRun, *, tensorboard: bool = False, sheets: bool = False) -> None:
         self.run, self.first = run, run.place.rank == 0
@@ -67,7 +67,7 @@ class Screen:
             signal.signal(number, handler)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        """Asks the run to end after this step; the same signal again ends it at once."""
+        """Stops the run after the current step; a second signal ends it immediately."""
         self.interrupted = True
         self.run.trainer.stop()
         signal.signal(number, self.handlers[number])
@@ -91,7 +91,7 @@ class Screen:
         )
 
     def _said(self, report: StepReport, loss: float) -> tuple[str, float]:
-        """Returns the loss in words and as a number: a likelihood as one of standardised poses, another as it is."""
+        """Returns the loss as text and number; a likelihood is converted to nats per frame of standardised poses."""
         if set(report.losses) != {"nll"}:
             return f"{', '.join(report.losses)} {loss:8.4f}", loss
         nats = self.run.nats(loss)
@@ -136,7 +136,7 @@ class Screen:
                 self.scalars.add_scalar(name, value, step)
 
     def close(self) -> None:
-        """Says how the run ended."""
+        """Prints how the run ended."""
         if self.scalars:
             self.scalars.close()
         if not self.first:

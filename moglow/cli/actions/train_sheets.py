@@ -1,4 +1,4 @@
-"""Contact sheets of what a model does while it trains: its free roll-outs after each validation."""
+"""Contact sheets of the free roll-outs of a model after each validation during training."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,21 +8,21 @@ from moglow.training.run import TrainingRun
 FOLDER, HELD_OUT = (
     "sheets",
     2,
-)  # where they lie in a run's folder; how many roll-outs on held-out controls they show
+)  # the subfolder of a run for sheets, and the number of roll-outs on held-out controls per sheet
 
 
 class Sheets:
-    """Draws roll-outs into a run's folder: the first ones on held-out controls, and all on synthetic ones."""
+    """Draws roll-outs into the folder of a run: the first on held-out controls and all on synthetic ones."""
 
     def __init__(self, run: TrainingRun) -> None:
         from moglow_viewer.stage.graphics import need_drawing
 
-        need_drawing()  # fails before the work begins, not after an hour
+        need_drawing()  # fails at the start if drawing is impossible
         self.run, self.folder = run, run.folder / FOLDER
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def draw(self, step: int) -> NDArray[np.uint8] | None:
-        """Writes the sheet of a step and returns its pixels; None where the model blew up."""
+        """Writes the sheet of a step and returns its pixels, or None if the model diverged."""
         from moglow_viewer.pictures.sheet import write_sheet
         from moglow_viewer.scene.scene import Scene
         from moglow_viewer.scene.shown_motion import ShownMotion

@@ -1,4 +1,4 @@
-"""What `moglow train` learns from: a recipe, a folder of BVH files or a corpus, each read as a recipe's tables."""
+"""The input of `moglow train`: a recipe, a folder of BVH files or a corpus, each converted to a recipe."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,14 +18,14 @@ from moglow.training.defaults import compact, steps_for, tuned
 from moglow.training.start import Start
 
 OWN_CORPUS = "motion.corpus"
-"""The corpus of a folder of clips, kept with the run."""
+"""The file name of the corpus of a folder of clips, in the folder of the run."""
 SHOWN = 8
-"""Files whose faults are printed one by one."""
+"""The number of left-out files that are listed one by one."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """Where a run's motion comes from, and the recipe for it."""
+    """The source of the motion of a training run, and its recipe."""
 
     path: Path
     recipe: Recipe
@@ -35,9 +35,9 @@ class Material:
     def read(
         cls, path: Path, settings: Sequence[str], start: Start | None, begun: Checkpoint | None = None
     ) -> "Material":
-        """Returns what a path holds; a recipe without a model is refused, since the paper's is a large one.
+        """Reads the source at a path; raises `RecipeError` for a recipe without a model, since there is no default.
 
-        A run that was `begun` goes on with the settings in its checkpoint, where the path is no recipe.
+        If the path is not a recipe, a run that was `begun` continues with the settings in its checkpoint.
         """
         kind = "folder" if path.is_dir() else "corpus" if _is_binary(path) else "recipe"
         if kind == "recipe":
@@ -58,7 +58,7 @@ class Material:
         return cls(path, Recipe(str(path), tables).overridden(settings), kind)
 
     def corpus_file(self, output: Path) -> Path:
-        """Returns where the corpus is kept: a recipe's beside the runs, so that they share it; a folder's in the run.
+        """Returns the path of the corpus: in the run for a folder of clips, beside the runs for a recipe, to be shared.
 
         >>> recipe = Recipe("data/open/recipe.toml", {})
         >>> Material(Path(recipe.place), recipe, "recipe").corpus_file(Path("runs/first")).as_posix()
@@ -71,7 +71,7 @@ class Material:
         return output.parent / f"{self.path.absolute().parent.name}.corpus"
 
     def fitted(self, corpus: Corpus, start: Start | None) -> "Material":
-        """Returns the material with what the corpus decides: the number of steps and the default labels."""
+        """Returns the material with the settings that depend on the corpus: number of steps and default labels."""
         if self.kind == "recipe":
             return self
         settings, summary = [], Summary.of(corpus, ())
@@ -88,7 +88,7 @@ class Material:
 
 
 def reading(path: Path, summary: Summary) -> list[str]:
-    """Returns what was read and left out, in lines."""
+    """Returns lines that list the motion read and the files left out."""
     kept = sum(summary.minutes.values())
     files = sum(summary.clips.values())
     cut = f", {summary.t_poses:.1f} min of T-poses at the ends cut" if summary.t_poses >= 0.05 else ""
@@ -105,7 +105,7 @@ def reading(path: Path, summary: Summary) -> list[str]:
 
 
 def going_on(output: Path, corpus: Path, style: str) -> list[str]:
-    """Returns the commands that a finished run is used with."""
+    """Returns lines with example commands that use a finished run."""
     named = f" --style {quote(style)}" if style else ""
     motion = f"{output.name}.bvh"
     return [
@@ -117,6 +117,6 @@ def going_on(output: Path, corpus: Path, style: str) -> list[str]:
 
 
 def _is_binary(path: Path) -> bool:
-    """Returns whether a file begins as a corpus does: the length of a header, and the header."""
+    """Returns whether a file begins like a corpus, with a header length and a JSON header."""
     with open_input(path, RecipeError) as file:
         return file.read(9)[8:] == b"{"

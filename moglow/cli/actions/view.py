@@ -1,4 +1,4 @@
-"""What `moglow view` does with its options: a page, pictures and films of a scene, or a window."""
+"""Implements `moglow view`: a page, pictures and films of a scene, or a window."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ def look(
     bones: bool,
     size: tuple[int, int] | None,
 ) -> Iterator[str]:
-    """Writes what was asked for and yields a line for each file; where nothing was, opens a window."""
+    """Writes the requested files and yields a line for each; opens a window if none is requested."""
     look = "bones" if bones else "capsules"
     if not (html or record or screenshot or sheet):
         return _window(sources, look, size)

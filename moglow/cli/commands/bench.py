@@ -1,4 +1,4 @@
-"""`moglow bench`: how fast a model samples frames here, beside the limits of the machine."""
+"""`moglow bench`: the sampling speed of a model on this machine, compared with the limits of the hardware."""
 
 import json
 import os
@@ -64,7 +64,7 @@ def command(
 
     Prints milliseconds a frame, frames a second, the time of the first frame and the limits of this machine.
     """
-    os.environ.update(dict.fromkeys(THREADS, str(threads)))  # read when numpy is loaded, so before it is
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))  # must be set before numpy is imported
     from moglow.evaluation.speed import Subject, measure, report_lines
     from moglow.sampling.generate import PRETRAINED
 

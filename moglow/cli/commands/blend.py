@@ -1,4 +1,4 @@
-"""`moglow blend`: goes over from one motion file to another."""
+"""`moglow blend`: generates the transition from one motion file to another."""
 
 from pathlib import Path
 from typing import Any

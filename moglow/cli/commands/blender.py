@@ -17,7 +17,7 @@ Examples:
 
 
 def install(ctx: click.Context, option: click.Parameter, asked: bool) -> None:
-    """Installs bpy and ends; eager, so that no file needs to be named."""
+    """Installs bpy and exits; the option is eager, so that the arguments are not required."""
     if asked and not ctx.resilient_parsing:
         from moglow.blender.program import install_bpy
 

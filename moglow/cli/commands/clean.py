@@ -1,4 +1,4 @@
-"""`moglow clean`: bad frames of a take found, listed and mended; every other line of the file stays as it is."""
+"""`moglow clean`: finds, lists and mends bad frames of a take; all other lines of the file are unchanged."""
 
 from pathlib import Path
 

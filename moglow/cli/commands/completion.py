@@ -1,4 +1,4 @@
-"""`moglow completion`: words that a shell completes with Tab."""
+"""`moglow completion`: prints the script for completion with Tab in a shell."""
 
 import click
 from click.shell_completion import get_completion_class

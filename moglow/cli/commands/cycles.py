@@ -1,4 +1,4 @@
-"""`moglow cycles`: the loops and transitions that a game moves a figure with."""
+"""`moglow cycles`: loops and transitions for the animation of game characters."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`moglow evaluate`: models beside real motion, in figures and on a page."""
+"""`moglow evaluate`: compares models with real motion, in numbers and on a page."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from moglow.cli.options import Number, Whole
 from moglow.cli.terminal import make_console, say
 
 MEASURED = ("controls", "wander", "tell", "gait", "styles", "live")
-"""What can be measured; that of `moglow.evaluation.results`, which needs torch to load."""
+"""The names of all measures; a copy of those in `moglow.evaluation.results`, whose import needs torch."""
 
 EXAMPLE = """\b
 Examples:
@@ -20,7 +20,7 @@ Examples:
 
 
 def chosen(text: str | None) -> tuple[str, ...]:
-    """The measures that a text names, in their order.
+    """Parses a list of measures; returns them in the order of `MEASURED`.
 
     >>> chosen("live, gait")
     ('gait', 'live')

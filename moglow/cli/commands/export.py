@@ -22,7 +22,7 @@ Examples:
 
 
 def read_frames(ctx: click.Context, option: click.Parameter, text: str | None) -> slice:
-    """A range of frames as Python writes it: ``10:200``, ``:100``, ``-30:``; everything by default."""
+    """Parses a range of frames in Python's slice syntax: ``10:200``, ``:100``, ``-30:``; all frames by default."""
     try:
         start, stop = (_frame(part) for part in (text or ":").split(":"))
     except ValueError:
@@ -33,7 +33,7 @@ def read_frames(ctx: click.Context, option: click.Parameter, text: str | None) -
 
 
 def _frame(text: str) -> int | None:
-    """The number of a frame; None where nothing is written."""
+    """Parses the number of a frame; returns None for an empty text."""
     if not text.strip():
         return None
     number = read_whole_number(text)

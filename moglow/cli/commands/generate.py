@@ -1,4 +1,4 @@
-"""`moglow generate`: a path in, motion out."""
+"""`moglow generate`: generates motion along a path."""
 
 import sys
 from pathlib import Path
@@ -41,7 +41,7 @@ MOST_TAKES = 100_000
 
 
 class Generate(click.Command):
-    """The command, which tells where a path goes that was given without its option."""
+    """The command; its error for a positional argument names the option for a path."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         extra = super().parse_args(ctx, args)
@@ -220,7 +220,7 @@ def command(controls: tuple[str, ...], out: Path | None, **options: Any) -> None
 
 
 class Passing:
-    """A progress bar on a terminal, and nothing elsewhere."""
+    """A progress bar if standard error is a terminal, else nothing."""
 
     def __init__(self, shown: bool) -> None:
         self.bar: Any = None
@@ -234,12 +234,12 @@ class Passing:
         return self
 
     def passed(self, before: int, total: int, frames: int) -> None:
-        """Shows how many of all frames are done."""
+        """Updates the number of frames done and of all frames."""
         if self.bar:
             self.bar.update(self.task, completed=before + frames, total=total)
 
     def say(self, line: str) -> None:
-        """Prints a line, with the bar out of its way."""
+        """Prints a line while the bar is hidden."""
         if self.bar:
             self.bar.stop()
         say(line)

@@ -1,4 +1,4 @@
-"""`moglow info`: what a recipe, a checkpoint or a preset is, in numbers."""
+"""`moglow info`: the settings and sizes of a recipe, a checkpoint or a preset."""
 
 import json
 from pathlib import Path

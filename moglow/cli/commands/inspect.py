@@ -1,4 +1,4 @@
-"""`moglow inspect`: what is in motion files, and what is wrong with them."""
+"""`moglow inspect`: the content of motion files and their faults."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`moglow play`: a figure that walks under your hands."""
+"""`moglow play`: steers a walking figure in real time."""
 
 from pathlib import Path
 

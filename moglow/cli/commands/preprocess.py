@@ -1,4 +1,4 @@
-"""`moglow preprocess`: a recipe or a folder of motion files becomes a corpus."""
+"""`moglow preprocess`: makes a corpus from a recipe or a folder of motion files."""
 
 import json
 import os

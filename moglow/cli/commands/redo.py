@@ -1,4 +1,4 @@
-"""`moglow redo`: makes some frames of a motion file anew."""
+"""`moglow redo`: generates some frames of a motion file again."""
 
 from pathlib import Path
 from typing import Any

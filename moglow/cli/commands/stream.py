@@ -1,4 +1,4 @@
-"""`moglow stream`: a motion file sent live to other programs."""
+"""`moglow stream`: sends a motion file to other programs in real time."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`moglow train`: a folder of clips, a corpus or a recipe becomes a trained model in a folder."""
+"""`moglow train`: trains a model on a folder of clips, a corpus or a recipe."""
 
 from pathlib import Path
 
@@ -85,14 +85,14 @@ def command(
     extra = [] if steps is None else [f"training.steps={steps}"]
     begun = Checkpoint.read(output / LAST) if resume and (output / LAST).exists() else None
     material = Material.read(source, [*settings, *extra], start, begun)
-    TrainingPlan.of(material.recipe)  # what is wrong with it is found before the clips are read
+    TrainingPlan.of(material.recipe)  # checks the recipe before the clips are read
     path = corpus_file or material.corpus_file(output)
     before = start.checkpoint if start else begun if begun and "from" in begun.about else None
     encoding = before.context.encoding if before else None
     anew = material.kind == "folder" and not (corpus_file or resume)
     if not resume:
         refuse_used(output)
-    keep_freed_memory()  # an eighth to a seventh of each step on a CPU
+    keep_freed_memory()  # saves an eighth to a seventh of the time of each step on a CPU
     with process_group(device) as place:
         with occupied(output, place):
             corpus, summary = corpus_of(material, path, data, place, encoding=encoding, anew=anew)

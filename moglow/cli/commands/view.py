@@ -1,4 +1,4 @@
-"""`moglow view`: motion to look at, in a window, as pictures and films, and on a page that any browser plays."""
+"""`moglow view`: shows motion in a window, as pictures and films, and on a page for any browser."""
 
 from pathlib import Path
 
