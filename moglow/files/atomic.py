@@ -59,7 +59,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         sweep(target.parent)
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOT_FOLLOWED, 0o666)
         with open(descriptor, "wb") as file:
-            try_lock(descriptor)  # processes on other machines see from it that this one runs
+            try_lock(descriptor)  # marks this process as running, also for other machines
             if mode is not None:
                 os.chmod(partial, mode)
             yield file

@@ -35,9 +35,10 @@ class Material:
     def read(
         cls, path: Path, settings: Sequence[str], start: Start | None, begun: Checkpoint | None = None
     ) -> "Material":
-        """Reads the source at a path; raises `RecipeError` for a recipe without a model, since there is no default.
+        """Reads the source at a path.
 
-        If the path is not a recipe, a run that was `begun` continues with the settings in its checkpoint.
+        Raises `RecipeError` for a recipe without a model, since the paper's model is too large to be a default. If the
+        path is not a recipe, a run that was `begun` continues with the settings in its checkpoint.
         """
         kind = "folder" if path.is_dir() else "corpus" if _is_binary(path) else "recipe"
         if kind == "recipe":
