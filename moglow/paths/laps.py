@@ -15,7 +15,7 @@ STILL = 0.05
 CLOSED = 0.05
 """Metres and radians: the largest difference between the ends of a closed path."""
 EVEN = 0.1
-"""Tolerance of a steady path: the largest dip in speed, and the largest deviation from its velocity in 90 % of frames."""
+"""Tolerance of a steady path: the largest dip in speed, and the deviation from its velocity in 90 % of the frames."""
 
 
 QUICK = 0.98
