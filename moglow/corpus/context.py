@@ -33,7 +33,7 @@ class ContextSpec:
 
     history: int = 10  # K past poses and as many past controls
     lookahead: int = 0  # L controls after the current one; each adds a frame of latency in live control
-    flags: bool = False  # whether the context contains which past poses are hidden by data dropout
+    flags: bool = False  # whether the context indicates the past poses that data dropout hides
     carry: Mapping[str, float] = field(default_factory=dict)
     """Weight by channel group of the previous pose, moved with the control, which is subtracted from the target.
 

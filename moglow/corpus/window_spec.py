@@ -16,7 +16,7 @@ class WindowSpec:
     length: int = 70  # frames to predict; with ten frames of history these are the 80 of the paper
     short: int = 0
     """Frames to predict in clips that are too short for `length`, such as runs; 0 omits these clips."""
-    short_share: float = 0.1  # of the batches, if there are any; the windows of a batch have equal lengths
+    short_share: float = 0.1  # share of batches with short windows; in a batch all lengths are equal
     overlap: float = 0.5  # between neighbouring windows; windows with carried memory do not overlap
     order: str = "shuffled"  # or "consecutive": each row of a batch continues that of the last one
     forget: float = 0.0
@@ -28,8 +28,8 @@ class WindowSpec:
     history_noise: Mapping[str, float] = field(default_factory=dict)
     """Deviations of additional noise on the history, by channel group, from which the model learns to correct errors.
 
-    Where the target is relative to the previous pose, as for planted toes, the noise causes foot slide: keep it small
-    there.
+    Keep it small for channels that are carried from the previous pose, such as those of toes: there it causes foot
+    slide.
     """
     misplaced: float = 0.0
     """Share of windows whose history has displaced feet, which return in the frames to predict."""
@@ -44,7 +44,7 @@ class WindowSpec:
     performer_dropout: float = 0.0
     """Share of windows without a performer label, so that the model can also generate motion of any performer."""
     performer_lent: float = 0.0
-    """Share of windows with the label of the default performer, who thereby gets motion recorded of others only."""
+    """Share of windows with the label of the default performer, so that this performer gets motion of the others."""
     labelled: float = 1.0  # share of the clips with a style label, to measure the value of labels
 
     def __post_init__(self) -> None:

@@ -18,7 +18,7 @@ class ArrivalSpec:
     shortest: float = 0.3
     longest: float = 0.9
     swing: float = 0.25
-    """Shortest time from the last lift of a foot to the end; a foot with less is moved in the step before."""
+    """Shortest time in the air at the end for moving a foot; with less time it is moved in the step before."""
     slow: float = 1.5
     """Largest rate of the correction, in deviations a second of the channel with the largest error."""
 
@@ -53,7 +53,7 @@ def _rise(frames: int, taken: float) -> Floats:
 
 
 def _steps(planted: Flags, otherwise: Floats, swing: int) -> Floats:
-    """Returns the share ``(n, L)`` of its correction that each foot has in each frame; it changes only in the air.
+    """Returns the share ``(n, L)`` of its correction that each foot reaches in each frame; it changes only in the air.
 
     A foot that is in the air for less than ``swing`` frames at the end is moved in the step before its last contact.
     """

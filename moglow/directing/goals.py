@@ -249,7 +249,7 @@ def on_skeleton(clip: Clip, context: Context) -> Clip:
 
 
 def led_through(path: ControlPath, places: Sequence[tuple[int, tuple[float, float, float]]]) -> ControlPath:
-    """Returns the path led through x, z and heading in some frames; it returns to its course where no other is near."""
+    """Returns the path led through x, z and heading in some frames; it returns to its course between distant ones."""
     if not places:
         return path
     knots: dict[float, NDArray[np.float64]] = {}

@@ -120,7 +120,7 @@ class Directing:
 
 
 def usual_nats(checkpoint: Checkpoint) -> float:
-    """Returns the log-likelihood in nats per frame of held-out recordings; infinite if the checkpoint lacks it."""
+    """Returns the log-likelihood in nats per frame of held-out recordings; infinite if it is not in the checkpoint."""
     said = checkpoint.about.get("validation", {}).get("likelihood", {})
     return -float(said["standardized"]) if "standardized" in said else np.inf
 

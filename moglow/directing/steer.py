@@ -30,9 +30,9 @@ class SteerSpec:
     out_of_step: float = 0.55
     """Largest difference in time between the pose in the motion and in the aim: half a stride."""
     hurry: float = 1500.0
-    """Cost of a pose that comes a second earlier in the motion than required; it grows with the square of the time."""
+    """Cost of moving a pose in the motion to a second earlier; it grows with the square of the time."""
     linger: float = 5000.0
-    """The same for a later pose: steps are shortened more easily than lengthened."""
+    """The same for moving it to a second later: steps are shortened more easily than lengthened."""
     steady: float = 0.1
     """Speed in m/s of the lower toe without a cost …"""
     sliding: float = 1.0
@@ -92,7 +92,7 @@ class Steering:
         return found
 
     def _nearest(self, poses: Floats, aims: Sequence[Aim]) -> tuple[int, int]:
-        """Returns the index of the motion nearest to the aims, of ``(n, B, D)``, and its timing error in frames."""
+        """Returns the index of the motion nearest to the aims, of ``(n, B, D)``, and its delay in frames."""
         at, fps = aims[0].frame, self.flow.context.fps
         most = round(self.spec.out_of_step * fps) if self._walks(aims[0]) else 0
         shifts = np.arange(-min(most, at), min(most, len(poses) - 1 - at) + 1)

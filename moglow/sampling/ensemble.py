@@ -176,7 +176,7 @@ class Ensemble:
         context, past, steps, asked = self.context, self.context.spec.history, self._steps, len(seeds)
         reach = past + 1 + context.spec.lookahead
         array, numpy = (steps.array, steps.numpy) if steps else (np.asarray, np.asarray)
-        if steps:  # as many rows as the device samples at once; the last row is repeated
+        if steps:  # as many rows as the device samples at once, filled with the last row
             rows = np.minimum(np.arange(asked + -asked % steps.rows[0]), asked - 1)
             seeds, controls, labels = [seeds[row] for row in rows], controls[rows], labels[rows]
         poses = array(np.repeat(context.posture(labels[:, :1]), past, axis=1))

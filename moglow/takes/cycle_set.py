@@ -245,7 +245,7 @@ def _cycle_piece(name: str, loop: Loop) -> Piece:
 
 
 def _idle_starts(sampler: Sampler, rest: Joint) -> list[tuple[Joint, Any]]:
-    """Returns frames of the idle in which transitions begin: the first one for half of them, then spread evenly."""
+    """Returns frames of the idle in which transitions begin: half of them the first one, half spread evenly."""
     frames = [0] * (WAYS // 2) + np.linspace(0, rest.period // 2, WAYS - WAYS // 2).round().astype(
         int
     ).tolist()

@@ -31,7 +31,7 @@ def write_blend(first: Path, second: Path, out: Path, *, takes: int, **options: 
 def write_redo(source: Path, frames: str, out: Path, *, takes: int, **options: Any) -> Iterator[str]:
     """Replaces frames of a motion file by new motion, and yields a line for each written file.
 
-    If both files are BVH, all other lines, and the values of all other joints, are equal to the byte.
+    If both files are BVH, all other lines, and the values of all other joints, are kept to the byte.
     """
     places, (start, stop) = _places(out, takes, (source,)), frames_of(frames)
     clip = read_whole(source)
