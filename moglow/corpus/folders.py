@@ -8,7 +8,7 @@ from moglow.errors import RecipeError
 from moglow.formats.read import MOTIONS
 
 HELD_OUT_FROM = 5
-"""Number of files from which a tenth of a folder is held out for validation; smaller ones are used for training only."""
+"""Number of files from which a tenth of a folder is held out for validation; smaller ones are all for training."""
 SMOOTHER = 0.5
 """Time in seconds by which paths are smoothed in the second copy of each clip, since drawn paths are smooth."""
 
