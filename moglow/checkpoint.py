@@ -1,7 +1,7 @@
 """A trained model in one file, with everything that generation needs.
 
-The file is safetensors: the weights as arrays, the rest as JSON in its header. It holds no code, is written
-atomically, and refuses what it does not know in one line.
+The file format is safetensors: the weights are arrays, and the rest is JSON in the header. It contains no code and is
+written atomically. Unknown content raises an error.
 """
 
 import json
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "moglow-checkpoint", "1"
 BEST = "best.safetensors"
-"""The checkpoint that stands for a run's folder."""
+"""The file name of the best checkpoint in the folder of a run."""
 
 
 @dataclass(frozen=True)
 class _Table:
-    """A checkpoint in JSON, without its arrays."""
+    """The JSON form of a checkpoint, without its arrays."""
 
     model: str
     config: Mapping[str, Any]
@@ -46,7 +46,7 @@ class _Table:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A model by name and configuration, its weights, what it sees, and what it was trained on."""
+    """A model with its name, configuration, weights and context, and a description of its training."""
 
     model: str
     config: Mapping[str, Any]
@@ -55,7 +55,7 @@ class Checkpoint:
     control_range: ControlRange
     notices: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
-    """Figures and origin, for people: steps, likelihood, roll-out score, recipe, minutes of motion."""
+    """Figures and origin: steps, likelihood, roll-out score, recipe, minutes of motion."""
     version: str = __version__
 
     @property
@@ -63,7 +63,7 @@ class Checkpoint:
         return self.context.encoding.skeleton
 
     def write(self, path: str | Path, *, half: bool = False) -> None:
-        """Writes the checkpoint, atomically; `half` stores the weights in float16, half the size."""
+        """Writes the checkpoint atomically; `half` stores the weights in float16, which halves the size."""
         arrays, table = self.context.to_parts()
         weights = {
             f"weight.{name}": _halved(array) if half else array for name, array in self.weights.items()
@@ -124,7 +124,7 @@ class Checkpoint:
         )
 
     def performed_by(self, performer: str | None, *, seed: int = 0) -> Self:
-        """Returns the checkpoint with another default performer; "any" is one of all, chosen by the seed."""
+        """Returns the checkpoint with another default performer; "any" is one of all, selected by the seed."""
         chosen = self.context.cast(performer, seed, 0)
         if chosen is None:
             return self
@@ -132,7 +132,7 @@ class Checkpoint:
         return replace(self, context=replace(self.context, spec=spec))
 
     def to_torch(self, device: str = "cpu") -> "MotionModel":
-        """Returns the model in torch, ready to score and to sample; torch is imported only here."""
+        """Returns the model in torch, for scoring and sampling; torch is imported only here."""
         import torch
 
         from moglow.models import MODELS
@@ -152,7 +152,7 @@ class Checkpoint:
         try:
             config = from_table(cls.Config, self.config, place, CheckpointError)
             sizes = self.context.pose_dim, self.context.size
-            with torch.device("meta"):  # the shapes alone, whatever the numbers of the configuration
+            with torch.device("meta"):  # only the shapes, for any numbers in the configuration
                 wanted = cls(config, *sizes).state_dict()
             expected = {
                 name: (tuple(tensor.shape), torch.empty(0, dtype=tensor.dtype).numpy().dtype)
@@ -168,7 +168,7 @@ class Checkpoint:
         return model.to(device).eval().requires_grad_(False)
 
     def figure(self, *keys: str) -> float | None:
-        """Returns a number of `about`, by the keys that lead to it; None where there is none, or it is not finite."""
+        """Returns a number of `about` by its keys; None if it is missing or not finite."""
         value: Any = self.about
         for key in keys:
             if value is None:
@@ -187,12 +187,12 @@ class Checkpoint:
         return float(value) if abs(value) < 1e300 else None
 
     def with_figures(self, **figures: Any) -> Self:
-        """Returns the checkpoint with more figures to show."""
+        """Returns the checkpoint with additional entries in `about`."""
         return replace(self, about={**self.about, **figures})
 
 
 def read_parts(path: Path, form: str, version: str) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    """Returns arrays and metadata of a file that must be of a certain form and version."""
+    """Returns arrays and metadata of a file; raises an error for another form or version."""
     try:
         arrays, metadata = read_tensors(path)
     except FileFormatError as error:
@@ -222,17 +222,17 @@ def _whole(array: NDArray[Any]) -> NDArray[Any]:
 
 
 REAL_SLIDE = 0.05
-"""Metres a second, mean of the lowest toe: motion capture where a checkpoint does not say."""
+"""Default for the mean speed of the lowest toe in motion capture in m/s, for checkpoints without this figure."""
 
 
 def real_slide(checkpoint: Checkpoint) -> float:
-    """Mean slide (m/s) of the lowest toe in the real motion that the checkpoint was validated on."""
+    """Returns the mean speed (m/s) of the lowest toe in the real motion with which the checkpoint was validated."""
     found = checkpoint.figure("validation", "real", "slide_mean")
     return REAL_SLIDE if found is None else found
 
 
 def real_figures(checkpoint: Checkpoint) -> dict[str, Any]:
-    """The same figures of held-out real motion, as far as the checkpoint says them."""
+    """Returns the roll-out figures of held-out real motion that the checkpoint contains."""
     median, mean, jerk = (
         checkpoint.figure("validation", "real", name) for name in ("slide_median", "slide_mean", "jerk")
     )
@@ -248,7 +248,7 @@ def real_figures(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def likelihood_terms(checkpoint: Checkpoint) -> str:
-    """What a likelihood of this model means."""
+    """Returns a description of the terms in the model's likelihood."""
     noise = checkpoint.figure("validation", "likelihood", "dequantised")
     density = f", density with dequantisation noise of {noise:g} deviations" if noise is not None else ""
     stride = int(checkpoint.figure("stride") or 1)

@@ -1,7 +1,7 @@
 """A recipe: one TOML file with the sections data, features, context, model and training.
 
-Each section is the frozen dataclass of the part it configures, so a key is explained where it is used. A command
-reads the sections it needs: preprocessing asks for [data] and [features] and never meets torch.
+Each section is the frozen dataclass of the part that it configures, with the documentation of its keys. A command reads
+only the sections that it needs: preprocessing reads [data] and [features], and does not import torch.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ SECTIONS = ("data", "features", "context", "model", "training")
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a TOML file asked for: a table per section, an absent one empty.
+    """The content of a TOML file: a table per section, empty for a missing one.
 
     >>> recipe = Recipe("walk.toml", {"training": {"steps": 100}}).overridden(["training.steps=7", "model.name=maf"])
     >>> recipe.tables["training"], recipe.tables["model"]
@@ -40,11 +40,11 @@ class Recipe:
                 raise RecipeError(f"{self.place}: {name} = … should be a section [{name}]")
 
     def section(self, name: str, cls: type[T]) -> T:
-        """Returns one section as its dataclass, checked."""
+        """Returns a section as its dataclass; raises an error for invalid values."""
         return from_table(cls, self.tables.get(name, {}), f"{self.place}: [{name}]")
 
     def overridden(self, settings: Iterable[str]) -> "Recipe":
-        """Returns the recipe with `section.key=value` settings put in; a value reads as TOML, else as text."""
+        """Returns the recipe with values from `section.key=value` settings, which are TOML, or else text."""
         tables: dict[str, Any] = _copied(self.tables)
         for setting in settings:
             path, equals, text = setting.partition("=")
@@ -63,12 +63,12 @@ class Recipe:
 
 
 def read_recipe(path: str | Path, settings: Iterable[str] = ()) -> Recipe:
-    """Returns the recipe of a TOML file, with `section.key=value` settings put over it."""
+    """Returns the recipe of a TOML file, with values replaced by `section.key=value` settings."""
     return Recipe(str(path), read_toml(path, RecipeError)).overridden(settings)
 
 
 def _value(text: str) -> Any:
-    """Returns a value as TOML reads it; what TOML cannot read is text, so that names need no quotes."""
+    """Returns a value, parsed as TOML; invalid TOML is text, so that names need no quotes."""
     try:
         table = parse_toml(f"value = {text}", "--set", RecipeError)
     except RecipeError:

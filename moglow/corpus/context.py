@@ -1,8 +1,8 @@
-"""What a model sees and what it predicts: the context vector and the target, one code for both uses.
+"""The input and the target of a model: the context vector and the prediction, for training and for generation.
 
 Training calls it with torch tensors of whole windows, generation with numpy arrays of one frame. Leading axes are
-free, so both are the same few lines. Poses and controls are standardised here; D pose channels, K past poses,
-L frames of lookahead, P performers and S styles.
+arbitrary, so the code is the same. Poses and controls are standardised. D is the number of pose channels, K of past
+poses, L of frames of lookahead, P of performers and S of styles.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,33 +21,31 @@ from moglow.files.tensors import check_tensors
 from moglow.maths.rotations import Array
 from moglow.paths.control_path import ControlPath
 
-OTHERS = "others"  # the key for channel groups that are not named
-ANY = "any"  # stands for a performer chosen at random for each take
+OTHERS = "others"  # key of the channel groups that are not named
+ANY = "any"  # a performer chosen at random for each take
 MOST_FRAMES = 1000  # of history and of lookahead
 SMALLEST = 0.01  # standard deviations; targets are not scaled up more than a hundred times
 
 
 @dataclass(frozen=True)
 class ContextSpec:
-    """What is shown and what is asked for; the recipe's [context]. The defaults are the paper's."""
+    """The settings of the context; the recipe's [context]. The defaults are those of the paper."""
 
     history: int = 10  # K past poses and as many past controls
-    lookahead: int = 0  # L controls beyond the current one; each costs a frame of latency when steering live
-    flags: bool = False  # one more number per past pose: 1 where it is shown, 0 where data dropout hides it
+    lookahead: int = 0  # L controls after the current one; each adds a frame of latency in live control
+    flags: bool = False  # whether the context indicates the past poses that data dropout hides
     carry: Mapping[str, float] = field(default_factory=dict)
-    """Weight per channel group of the previous pose, carried along by the control, as the target's origin.
+    """Weight by channel group of the previous pose, moved with the control, which is subtracted from the target.
 
-    At 1 a foot that stands needs a prediction of zero; below 1 the pose is pulled to the mean, so that an error dies
-    out. Groups not named take the weight of `others`, else 0: the target is then the pose itself, as in the paper.
+    At 1 the target of a planted foot is zero; below 1 the pose is pulled to the mean, so that errors decay. Groups that
+    are not named have the weight of `others`, by default 0: the target is then the pose itself, as in the paper.
     """
 
-    styles: bool = True  # the style label as a further condition, one-hot; the paper has none
-    performers: bool = False  # the performer as a further condition, one-hot
-    performer: str = ""  # the performer of a motion for which none is asked; without it any
-    usual: str = ""  # the style of a motion for which none is asked; without it any will do
-    sideways: str = (
-        ""  # the style or performer of a path that goes sideways, or back for long, unless one is asked for
-    )
+    styles: bool = True  # whether the context contains the style, one-hot; the paper has no styles
+    performers: bool = False  # whether the context contains the performer, one-hot
+    performer: str = ""  # the default performer; empty for any performer
+    usual: str = ""  # the default style; empty for any style
+    sideways: str = ""  # the default style or performer of paths that go sideways, or backwards for long
 
     def __post_init__(self) -> None:
         if self.history < 1 or self.lookahead < 0:
@@ -65,12 +63,12 @@ class ContextSpec:
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """A `ContextSpec` fitted to a corpus: the function that builds contexts, and the one that builds targets.
+    """A `ContextSpec` fitted to a corpus: the functions that compute contexts and targets.
 
     `weights` and `scale` (D,): target = (pose − weights · carried previous pose) / scale, all standardised, so that
-    the target has unit size on the training data. The map is affine in the pose: its log-determinant is a constant.
-    `postures` (P + S, D), standardised, add up to the mean pose of a performer in a style: the mean poses of the
-    styles, and how far each performer's poses are from these on average.
+    the target has unit size on the training data. The map is affine in the pose, so its log-determinant is constant.
+    `postures` (P + S, D), standardised: the sum of those of a performer and a style is their mean pose. For styles,
+    they are mean poses; for performers, the mean differences from these.
     """
 
     spec: ContextSpec
@@ -89,7 +87,7 @@ class Context:
 
     @classmethod
     def of_corpus(cls, spec: ContextSpec, corpus: Corpus) -> Self:
-        """Fits a context to the training stretches of a corpus: it finds the scale of the targets."""
+        """Returns the context of a corpus; the scale of the targets is fitted to its training stretches."""
         encoding = corpus.encoding
         weights = by_channel(spec.carry, encoding, "[context] carry")
         pose, control = corpus.pose_normalizer, corpus.control_normalizer
@@ -113,7 +111,7 @@ class Context:
         postures += by_style.values()
         residuals = [context._residuals(corpus.features(stretch)) for stretch in corpus.split("train")]
         square = np.square(np.concatenate(residuals), dtype=float).mean(0)
-        # The floor keeps dequantisation noise small in a channel that its past foretells entirely.
+        # The lower bound keeps dequantisation noise small in a channel that is fully predictable from its past.
         scale = np.sqrt(np.maximum(square, SMALLEST**2)).astype(np.float32)
         scale = np.where(weights > 0, scale, np.float32(1))
         return replace(
@@ -121,14 +119,14 @@ class Context:
         )
 
     def posture_of(self, corpus: Corpus, style: str) -> Array:
-        """Returns the mean pose (D,) of a style; that of all styles, zero, where all its clips are held out."""
+        """Returns the mean pose (D,) of a style, or zero, the mean of all styles, if all its clips are held out."""
         poses = [corpus.features(s).pose for s in corpus.split("train") if s.style == style]
         if not poses:
             return np.zeros(self.pose_dim, np.float32)
         return np.asarray(self.standardize_pose(np.concatenate(poses)).mean(0))
 
     def offset_of(self, corpus: Corpus, performer: str, postures: Mapping[str, Array]) -> Array:
-        """Returns how far a performer's poses (D,) are from the mean poses of their styles, on average."""
+        """Returns the mean difference (D,) between a performer's poses and the mean poses of their styles."""
         offsets = [
             self.standardize_pose(corpus.features(s).pose) - postures.get(s.style, 0.0)
             for s in corpus.split("train")
@@ -161,7 +159,7 @@ class Context:
         return len(self.performers) + len(self.styles)
 
     def style_vector(self, style: str | None, performer: str | None = None) -> Array:
-        """Returns a performer and a style as one-hots (P + S,); zeros for None: any of them."""
+        """Returns a performer and a style as one-hot vectors (P + S,); zeros for None, which stands for any."""
         for kind, label, labels in (("style", style, self.styles), ("performer", performer, self.performers)):
             if label is not None and label not in labels:
                 known = suggestion(label, labels) if labels else f"the model was trained without {kind}s"
@@ -170,7 +168,7 @@ class Context:
         return np.array(ones, np.float32)
 
     def cast(self, performer: str | None, seed: int, take: int) -> str | None:
-        """Returns the performer of a take: the one named, or for "any" one of all, chosen by seed and take.
+        """Returns the performer of a take; for "any", one of all performers, selected by seed and take.
 
         None stands for the default performer.
         """
@@ -182,47 +180,47 @@ class Context:
         return self.performers[np.random.default_rng([seed, take]).integers(len(self.performers))]
 
     def told(self, style: str | None) -> str | None:
-        """Returns the style told to draw a motion: the one asked for, else the usual one, if there is one."""
+        """Returns the style of a motion: the given one, or else the default style, or else None."""
         return style or self.spec.usual or None
 
     def label_vector(self, style: str | None) -> Array:
-        """Returns the label (P + S,) of a motion in a style, or in the usual one, by the default performer."""
+        """Returns the label (P + S,) of a style, by default the default style, and the default performer."""
         return self.style_vector(self.told(style), self.spec.performer or None)
 
     def styles_of(self, path: ControlPath) -> Sequence[str | None]:
-        """Returns the styles of a path's frames; where it asks for none and goes sideways, that of side-steps."""
+        """Returns the styles of a path's frames; if it has none and goes sideways, the style for sideways motion."""
         if not path.styles and self.spec.sideways in self.styles and path.goes_sideways():
             return (self.spec.sideways,)
         return [self.told(style) for style in path.styles or (None,)]
 
     def performer_of(self, path: ControlPath, performer: str | None = None) -> str | None:
-        """Returns who moves along a path: the performer asked for, else the one of side-steps, else the default one."""
+        """Returns the performer of a path: the given one, else the one for sideways motion, else the default one."""
         if performer is None and self.spec.sideways in self.performers and path.goes_sideways():
             return self.spec.sideways
         return performer or self.spec.performer or None
 
     def style_rows(self, styles: Sequence[str | None], frames: int, performer: str | None = None) -> Array:
-        """Returns the label vectors (frames, P + S) of a path's styles and a performer.
+        """Returns the label vectors (frames, P + S) of the styles of a path and of a performer.
 
-        The last style is held; zeros stand for None: any style or performer.
+        The last style is repeated; None stands for any style or performer and gives zeros.
         """
         rows = {style: self.style_vector(style, performer) for style in set(styles)}
         return np.stack([rows[styles[min(frame, len(styles) - 1)]] for frame in range(frames)])
 
     def posture(self, style: Any) -> Any:
-        """Returns the pose (..., D), standardised, that a motion with a label (..., P + S) starts from.
+        """Returns the standardised pose (..., D) from which a motion with a label (..., P + S) starts.
 
-        What a figure does not move, as its shoulders, it goes on holding as it was.
+        Joints that the model hardly moves, such as shoulders, keep this posture.
         """
         return style @ self.postures
 
     def build(self, poses: Any, controls: Any, style: Any = None, shown: Any = None) -> Any:
-        """Returns the context vector (..., C) of one frame t: the one function, in training and in generation.
+        """Returns the context vector (..., C) of one frame t, for training and for generation.
 
         Args:
             poses: the past poses t−K … t−1, (..., K, D), standardised, oldest first.
             controls: the controls t−K … t+L, (..., K + 1 + L, 3), standardised.
-            style: label vectors (..., P + S), zeros where any will do; not needed where there are no labels.
+            style: label vectors (..., P + S), zeros for any label; not needed without labels.
             shown: (..., K), 1 where a past pose is shown and 0 where it is hidden; None shows all.
         """
         xp, lead = self.xp, poses.shape[:-2]
@@ -237,15 +235,15 @@ class Context:
         return xp.concatenate(parts, -1)
 
     def to_target(self, pose: Any, previous: Any, control: Any) -> Any:
-        """Returns what the model predicts (..., D) for a pose after a previous one under a control, standardised."""
+        """Returns the target (..., D) of a pose after a previous pose and with a control, all standardised."""
         return (pose - self.weights * self.carried(previous, control)) / self.scale
 
     def from_target(self, target: Any, previous: Any, control: Any) -> Any:
-        """Returns the pose (..., D) of a prediction; undoes `to_target`."""
+        """Returns the pose (..., D) of a prediction; the inverse of `to_target`."""
         return target * self.scale + self.weights * self.carried(previous, control)
 
     def carried(self, previous: Any, control: Any) -> Any:
-        """Returns the previous pose (..., D) as the control's step alone would have it, standardised."""
+        """Returns the previous pose (..., D) moved by the step of the control alone, standardised."""
         step = self.physical_control(control) / self.fps
         return self.standardize_pose(self.encoding.carry(self.physical_pose(previous), step, self.xp))
 
@@ -272,11 +270,11 @@ class Context:
         return float(np.log(np.asarray(self.pose_deviation)).sum())
 
     def mapped(self, convert: Callable[[Any], Any], xp: ModuleType) -> Self:
-        """Returns the context with its arrays converted for another array library: `mapped(torch.as_tensor, torch)`."""
+        """Returns the context with converted arrays, for another array library: `mapped(torch.as_tensor, torch)`."""
         return replace(self, xp=xp, **{name: convert(getattr(self, name)) for name in ARRAYS})
 
     def to_parts(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        """Returns its arrays and the rest as a JSON table, for a checkpoint."""
+        """Returns the arrays, and the rest as a JSON table, for a checkpoint."""
         table = {"spec": to_table(self.spec), "encoding": self.encoding.to_json(), "fps": self.fps}
         return {name: np.asarray(getattr(self, name)) for name in ARRAYS}, table | {
             "styles": list(self.styles),
@@ -285,12 +283,12 @@ class Context:
 
     @classmethod
     def from_parts(cls, arrays: Mapping[str, Array], table: object, place: str) -> Self:
-        """Returns the context that `to_parts` took apart; raises `MoglowError` with ``place`` and what is wrong."""
+        """Returns the context from the result of `to_parts`; raises `MoglowError`, with ``place``, if it is invalid."""
         found = from_table(_Table, table, f"{place} context", CheckpointError)
         encoding = Encoding.from_json(found.encoding, f"{place} context encoding")
         channels, labels = len(encoding), len(found.performers) + len(found.styles)
         shapes = {"control_mean": (3,), "control_deviation": (3,), "postures": (labels, channels)}
-        none = np.zeros((labels, channels), np.float32)  # of checkpoints from before there were any
+        none = np.zeros((labels, channels), np.float32)  # for checkpoints of earlier versions
         arrays = {"postures": none, **arrays}
         expected = {name: (shapes.get(name, (channels,)), np.float32) for name in ARRAYS}
         check_tensors(arrays, expected, f"{place} context", CheckpointError)
@@ -306,7 +304,7 @@ class Context:
 
 @dataclass(frozen=True)
 class _Table:
-    """A context in JSON."""
+    """The JSON form of a context."""
 
     spec: ContextSpec
     encoding: Mapping[str, Any]
@@ -332,7 +330,7 @@ def refuse_unknown(spec: ContextSpec, styles: Sequence[str], performers: Sequenc
 
 
 def by_channel(values: Mapping[str, float], encoding: Encoding, place: str) -> Array:
-    """Returns the value (D,) of each channel, given by groups of channels; the rest takes that of `others`, else 0."""
+    """Returns the value (D,) of each channel from values by channel group; other groups have that of `others`, or 0."""
     channels = np.full(len(encoding), values.get(OTHERS, 0.0), np.float32)
     for group, value in values.items():
         if group not in (*encoding.chart.groups, OTHERS):

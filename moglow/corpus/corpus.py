@@ -1,8 +1,8 @@
-"""A corpus: encoded clips, split, with all that inverts them, in one memory-mapped file; numpy alone.
+"""A corpus: encoded clips with their splits, and the data for decoding, in one memory-mapped file. Needs numpy alone.
 
-Only originals are stored. Mirror images and reversed time are linear maps of poses and controls (see `Encoding`), and
-windows are cut when they are needed, so a corpus is as small as its motion: 64 minutes at 30 frames a second with 60
-channels are 29 MB.
+Only the originals are stored. Mirror images and reversed time are linear maps of poses and controls (see `Encoding`),
+and windows are cut when they are used, so the size of a corpus is that of its motion: 29 MB for 64 minutes at 30 frames
+a second with 60 channels.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ VERSION = "1"
 
 
 class Label(NamedTuple):
-    """What is known about a clip besides its motion; empty where nothing is."""
+    """The labels of a clip; empty where unknown."""
 
     name: str
     style: str
@@ -41,7 +41,7 @@ class Label(NamedTuple):
 
 @dataclass(frozen=True)
 class Stretch:
-    """Frames ``start`` to ``stop`` of a corpus: one source file, or what lies between two faults of it."""
+    """Frames ``start`` to ``stop`` of a corpus: one source file, or a part of it without capture errors."""
 
     name: str
     style: str
@@ -49,11 +49,11 @@ class Stretch:
     start: int
     stop: int
     again: bool = False
-    """Whether it repeats a recording along a smoother path."""
+    """Whether it repeats a recording with a smoother path."""
     performer: str = ""
-    """Who moves; empty where that is not known."""
+    """The performer; empty if unknown."""
     before: str = ""
-    """The style of its first ``change`` frames, where it joins recordings in two styles."""
+    """The style of the first ``change`` frames, if it joins recordings in two styles."""
     change: int = 0
 
     def __len__(self) -> int:
@@ -66,9 +66,9 @@ class Stretch:
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """``pose`` ``(N, D)`` and ``control`` ``(N, 3)`` float32 in metres and radians, and the stretches they fall into.
+    """``pose`` ``(N, D)`` and ``control`` ``(N, 3)`` as float32 in metres and radians, and their stretches.
 
-    The normalizers were fitted on training stretches and their mirror images. ``notices`` are the licences to be named.
+    The normalizers are fitted to the training stretches and their mirror images. ``notices`` are the licences to list.
     """
 
     encoding: Encoding
@@ -83,7 +83,7 @@ class Corpus:
 
     @cached_property
     def styles(self) -> tuple[str, ...]:
-        """The style labels, sorted; a clip without one may be in any."""
+        """The style labels, sorted."""
         return tuple(sorted({stretch.style for stretch in self.stretches if stretch.style}))
 
     @cached_property
@@ -92,7 +92,7 @@ class Corpus:
         return tuple(sorted({stretch.performer for stretch in self.stretches if stretch.performer}))
 
     def labelled(self, split: str, share: float, *, seed: int) -> frozenset[str]:
-        """The names of a share of the labelled clips of a split, as large a share of each style, at least one."""
+        """Returns the names of a share of the labelled clips of a split: the same share of each style, at least one."""
         names: set[str] = set()
         for style in self.styles:
             clips = sorted({stretch.name for stretch in self.split(split) if stretch.style == style})
@@ -101,19 +101,19 @@ class Corpus:
         return frozenset(names)
 
     def split(self, name: str) -> tuple[Stretch, ...]:
-        """The stretches of ``"train"`` or ``"val"``."""
+        """Returns the stretches of ``"train"`` or ``"val"``."""
         return tuple(stretch for stretch in self.stretches if stretch.split == name)
 
     def features(self, stretch: Stretch) -> Features:
-        """Poses and controls of a stretch, without copying."""
+        """Returns the poses and controls of a stretch, without copying."""
         return Features(self.pose[stretch.frames], self.control[stretch.frames])
 
     def path(self, stretch: Stretch) -> ControlPath:
-        """The path of a stretch, from the origin facing +Z."""
+        """Returns the path of a stretch, starting at the origin and facing +Z."""
         return ControlPath.from_velocities(self.control[stretch.frames].astype(float), self.fps)
 
     def clip(self, stretch: Stretch) -> Clip:
-        """The motion of a stretch, from the origin facing +Z."""
+        """Returns the motion of a stretch, starting at the origin and facing +Z."""
         return self.encoding.decode(self.pose[stretch.frames], self.path(stretch), stretch.name)
 
     @classmethod
@@ -127,9 +127,9 @@ class Corpus:
         notices: Sequence[str] = (),
         again: int = 0,
     ) -> Self:
-        """The corpus of encoded clips, each with its `Label`; normalised by those of split "train".
+        """Returns the corpus of encoded clips, each with its `Label`, normalised by the clips of the split "train".
 
-        The last ``again`` of them repeat recordings along smoother paths.
+        The last ``again`` of the clips repeat recordings with smoother paths.
         """
         ends = np.cumsum([len(each.pose) for each in features]).tolist()
         starts = [0, *ends[:-1]]
@@ -174,7 +174,7 @@ class Corpus:
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
-        """The corpus in a file; poses stay on the disk until they are looked at."""
+        """Returns the corpus of a file; poses are read from the disk when they are used."""
         try:
             arrays, metadata = read_tensors(path)
         except FileFormatError as error:
@@ -220,7 +220,7 @@ class Corpus:
 
 @dataclass(frozen=True)
 class _Table:
-    """A corpus in JSON."""
+    """The JSON form of a corpus."""
 
     encoding: Mapping[str, Any]
     stretches: tuple[Stretch, ...]

@@ -1,4 +1,4 @@
-"""A folder of clips as a recipe's [data]: its sub-folders are styles, its name is the performer's; numpy alone."""
+"""A folder of clips as [data] of a recipe: sub-folders are styles, and the folder's name is the performer's."""
 
 from collections import Counter
 from pathlib import Path
@@ -8,16 +8,16 @@ from moglow.errors import RecipeError
 from moglow.formats.read import MOTIONS
 
 HELD_OUT_FROM = 5
-"""Files from which a tenth of a folder is held out; of fewer each is worth more in training."""
+"""Number of files from which a tenth of a folder is held out for validation; smaller ones are all for training."""
 SMOOTHER = 0.5
-"""Seconds by which paths are smoothed when clips are seen a second time: paths that people draw are smooth."""
+"""Time in seconds by which paths are smoothed in the second copy of each clip, since drawn paths are smooth."""
 
 
 def folder_data(folder: Path) -> DataSpec:
-    """Returns which clips of a folder to learn from, and how they are labelled.
+    """Returns the clips of a folder as training data, with their labels.
 
-    A clip in a sub-folder has the sub-folder's name as its style, a clip beside it the folder's own name, which is also
-    the performer's.
+    The style of a clip is the name of its sub-folder, or that of the folder for a clip outside of sub-folders. The
+    performer is the name of the folder.
     """
     name = folder.resolve().name
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
@@ -35,7 +35,7 @@ def folder_data(folder: Path) -> DataSpec:
 
 
 def _kinds(files: list[Path]) -> str:
-    """Returns what lies in a folder instead, in words."""
+    """Returns a description of the files in a folder without motion files."""
     found = Counter(path.suffix.lower() or "no suffix" for path in files)
     most = ", ".join(f"{count} with {suffix}" for suffix, count in found.most_common(3))
     return f"files: {most}" if found else "it is empty"

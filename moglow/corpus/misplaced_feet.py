@@ -1,8 +1,8 @@
-"""Feet that are out of place at the beginning of a window and come back, so that a model learns to recover.
+"""Windows that begin with misplaced feet, which return to their places, so that a model learns to recover.
 
-A generated foot may be left behind or stay in the air, and no recording shows how motion continues from there. The
-history of such a window shows feet moved by random offsets. In the frames to predict, a raised foot comes down, and a
-foot out of place makes a step to where the recording has it.
+A generated foot may be left behind or stay in the air, and recordings contain no such frames. In the history of these
+windows, feet are displaced by random offsets. In the frames to predict, a raised foot is lowered, and a displaced foot
+steps to its place in the recording.
 """
 
 import math
@@ -13,20 +13,21 @@ from torch import Tensor
 from moglow.corpus.context import Context
 
 HIGH = 0.04
-"""Metres above its lowest height from which a foot is in the air."""
+"""Height in metres above its lowest position from which a foot counts as in the air."""
 FAR = 0.1
-"""Metres from which a standing foot makes a step back to its place; a smaller offset stays until the next swing."""
+"""Offset in metres from which a planted foot steps back; a smaller one stays until the next swing."""
 RISE = 0.08
-"""Metres by which that step rises."""
+"""Height in metres of such a step."""
 BACK = 0.15
-"""Seconds in which an offset in the air falls to 1/e."""
+"""Time constant in seconds with which the offset of a foot in the air decays."""
 
 
 def misplace_feet(poses: Tensor, controls: Tensor, context: Context, offsets: Tensor, past: int) -> Tensor:
-    """Returns standardised poses ``(B, T, D)`` with feet out of place.
+    """Returns standardised poses ``(B, T, D)`` with displaced feet.
 
-    ``offsets`` ``(B, L, 3)`` are those of L feet in the first frame, in metres: x, z and height. They stay through
-    ``past`` frames; x and z turn with the path. The standardised controls ``(B, T, 3)`` lead to the frames.
+    ``offsets`` ``(B, L, 3)`` are the offsets of L feet in the first frame, in metres: x, z and height. They are
+    constant for ``past`` frames; x and z turn with the path. The standardised controls ``(B, T, 3)`` lead to the
+    frames.
     """
     x, z, height = (context.encoding.slices[name] for name in ("toe_x", "toe_z", "toe_height"))
     turns = context.physical_control(controls)[..., 2] / context.fps

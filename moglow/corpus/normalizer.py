@@ -1,4 +1,4 @@
-"""Mean and deviation of each channel, so that a model sees numbers about one; numpy alone."""
+"""Standardisation of channels by mean and deviation. Needs numpy alone."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
@@ -12,10 +12,10 @@ from moglow.files.tables import Numbers, from_table
 Floats = NDArray[np.float32]
 
 SMALLEST = 5e-3
-"""Metres, radians or their rates: deviations below are taken as this, so that noise is not blown up to size one.
+"""Lower bound of deviations, in metres, radians or their rates, so that noise is not scaled to unit size.
 
-Nobody sees 5 mm or a third of a degree of a joint that otherwise keeps still, but at size one it would weigh as much in
-a likelihood as a step, and a clip in which it differs would look like a fault."""
+Differences of 5 mm or a third of a degree in a joint that hardly moves are invisible, but at unit size they would have
+the weight of a step in a likelihood, and clips with such differences would be reported as damaged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +32,10 @@ class Normalizer:
 
     @classmethod
     def fit(cls, values: NDArray[Any], mirror: tuple[NDArray[np.intp], NDArray[Any]] | None = None) -> Self:
-        """The statistics of training values ``(N, D)``.
+        """Returns the statistics of training values ``(N, D)``.
 
-        With ``mirror`` (partners and signs of the channels) those of the values and their mirror images together;
-        mirroring then commutes with normalising, and may be done on either side of it.
+        With ``mirror`` (partners and signs of the channels), these are the statistics of the values together with their
+        mirror images; mirroring and normalising then commute.
         """
         mean, square = values.mean(0, dtype=float), np.square(values, dtype=float).mean(0)
         if mirror is not None:
@@ -46,28 +46,28 @@ class Normalizer:
 
     @classmethod
     def fit_rates(cls, values: NDArray[Any]) -> Self:
-        """For rates ``(N, C)`` that a mirror or reversed time only change in sign: scaled about zero, not centred.
+        """Returns the scale of rates ``(N, C)`` whose sign changes in mirror images or reversed time; the mean is zero.
 
-        So standing still is zero, and mirroring and reversing commute with normalising.
+        Standing still remains zero, and mirroring and reversing commute with normalising.
         """
         scale = np.sqrt(np.maximum(np.square(values, dtype=float).mean(0), SMALLEST**2))
         return cls(np.zeros(values.shape[-1], np.float32), scale.astype(np.float32))
 
     def normalize(self, values: NDArray[Any]) -> Floats:
-        """Values ``(..., D)`` about zero, of size one."""
+        """Returns values ``(..., D)`` with mean 0 and deviation 1."""
         return ((values - self.mean) / self.deviation).astype(np.float32)
 
     def denormalize(self, normalized: NDArray[Any]) -> Floats:
-        """Undoes `normalize`."""
+        """Returns the values of normalised ones; the inverse of `normalize`."""
         return (normalized * self.deviation + self.mean).astype(np.float32)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain lists; float32 values survive exactly."""
+        """Returns the normalizer as plain lists; float32 values are exact."""
         return {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
 
     @classmethod
     def from_json(cls, data: object, channels: int, place: str = "normalizer") -> Self:
-        """The normalizer of so many channels that `to_json` wrote."""
+        """Returns the normalizer from the result of `to_json`; raises an error if the number of channels differs."""
         table = from_table(_Table, data, place, FileFormatError)
         if table.mean.shape != (channels,) or table.deviation.shape != (channels,):
             raise FileFormatError(
@@ -81,7 +81,7 @@ class Normalizer:
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """A normalizer in JSON."""
+    """The JSON form of a normalizer."""
 
     mean: Annotated[NDArray[Any], Numbers(None)]
     deviation: Annotated[NDArray[Any], Numbers(None)]

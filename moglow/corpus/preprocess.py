@@ -1,7 +1,7 @@
-"""From folders of mocap to a corpus: read, resample, retarget, trim, encode; in parallel over files.
+"""Builds a corpus from folders of motion capture: read, resample, retarget, trim and encode, in parallel over files.
 
-A file that cannot be used is left out and named with the reason, it never stops the rest. The split is by source file
-and comes before everything else: no statistic is taken of a held-out file.
+A file that cannot be used is omitted and listed with the reason. Files are split into training and validation before
+anything else, so no statistic depends on a held-out file.
 """
 
 import multiprocessing
@@ -34,7 +34,7 @@ from moglow.motion.retarget import retarget
 from moglow.motion.skeleton import Skeleton
 
 LIKE_FRAMES = 600
-"""Twenty seconds show a retarget how a figure stands; more would only cost time, once a clip."""
+"""Number of frames of each clip that are used to find the stance for retargeting: twenty seconds."""
 
 Clips = list[tuple[Source, Clip]]
 T = TypeVar("T")
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Progress:
-    """``done`` of ``total`` steps, and what is being done; the last one carries the summary."""
+    """``done`` of ``total`` steps, and a description of the current one; the last one contains the summary."""
 
     done: int
     total: int
@@ -59,11 +59,11 @@ def preprocess(
     workers: int = 1,
     encoding: Encoding | None = None,
 ) -> Iterator[Progress]:
-    """Builds the corpus file ``output``, step by step; ``base`` is the folder that the recipe's paths start from.
+    """Builds the corpus file ``output`` and yields the progress. Paths of the recipe are relative to ``base``.
 
-    The same files and recipe give the same bytes, whatever the number of ``workers`` (processes). With the ``encoding``
-    of a checkpoint, clips are put on its skeleton and encoded as its own were; ``features`` and the skeleton of
-    ``data`` are not used then.
+    The same files and recipe give the same bytes for any number of ``workers`` (processes). With the ``encoding`` of a
+    checkpoint, clips are retargeted to its skeleton and encoded with it; then ``features`` and the skeleton of ``data``
+    are not used.
     """
     features = encoding.spec if encoding else features
     run = _Run(data, Path(base), workers, encoding)
@@ -78,7 +78,7 @@ def preprocess(
 
 
 class _Run:
-    """The clips on their way, what was dropped, and how far it is."""
+    """The state of preprocessing: the clips, the omitted files, and the progress."""
 
     def __init__(self, data: DataSpec, base: Path, workers: int, encoding: Encoding | None) -> None:
         self.data, self.workers, self.encoding = data, workers, encoding
@@ -97,10 +97,10 @@ class _Run:
         return Progress(self.done, self.total, doing)
 
     def load(self, features: FeatureSpec) -> Iterator[Progress]:
-        """Reads the files, onto the target skeleton if there is one."""
+        """Reads the files and retargets them if there is a target skeleton."""
         known: dict[
             Skeleton, Skeleton
-        ] = {}  # one object for equal skeletons: what is found about it is found once
+        ] = {}  # one object for equal skeletons, so that their cached properties are computed once
         jobs = [(source, self.target, self.data, features) for source in self.sources]
         for source, loaded in zip(self.sources, _parallel(_load, jobs, self.workers), strict=True):
             clip = loaded.clip
@@ -111,7 +111,7 @@ class _Run:
             yield self.progress(source.name)
 
     def unite(self) -> Iterator[Progress]:
-        """Puts all clips on the skeleton that most frames have; on the target they are already."""
+        """Retargets all clips to the skeleton with the most frames, unless there is a target skeleton."""
         if not self.clips:
             return
         frames: Counter[Skeleton] = Counter()
@@ -123,7 +123,7 @@ class _Run:
         self.clips = [
             (source, replace(clip, skeleton=common)) for source, clip in self.clips if same[clip.skeleton]
         ]
-        # How the figure moves tells what its zero pose may not: which way its feet and elbows are turned.
+        # The motion shows how feet and elbows are turned, which may not be clear from the zero pose.
         like = max((clip for _, clip in self.clips), key=len)[:LIKE_FRAMES]
         jobs = [(clip, common, like) for _, clip in others]
         self.total += len(jobs)
@@ -133,7 +133,7 @@ class _Run:
         self.clips.sort(key=lambda pair: pair[0].name)
 
     def encode(self, features: FeatureSpec) -> Iterator[Progress]:
-        """Cuts out what only capture errors do, and encodes the rest; the corpus is then there."""
+        """Removes capture errors, encodes the rest and builds the corpus."""
         encoding = self.encoding or features.fit(self.training)
         yield self.progress("looking for faults")
         sources, clips = zip(*self.clips, strict=True)
@@ -165,7 +165,7 @@ class _Run:
 
     @property
     def training(self) -> list[Clip]:
-        """The clips for training; an error where there is none."""
+        """Returns the training clips; raises an error if there are none."""
         clips = [clip for source, clip in self.clips if source.split == "train"]
         if not clips:
             why = "; ".join(f"{name}: {reason}" for name, reason in self.dropped[:1]) or "all are held out"
@@ -180,7 +180,7 @@ class _Run:
 
 
 def same_bones(one: Skeleton, other: Skeleton) -> bool:
-    """Whether two skeletons agree to a tenth of a millimetre, the hips' own place apart: files leave anything there."""
+    """Returns whether two skeletons agree to a tenth of a millimetre, except for the arbitrary offset of the hips."""
     if (one.names, one.parents) != (other.names, other.parents):
         return False
     below = one.anatomy.roles.get("hips", 0) + 1
@@ -189,7 +189,7 @@ def same_bones(one: Skeleton, other: Skeleton) -> bool:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The clip of a source file or why there is none, its seconds, and how many of them were cut as T-poses."""
+    """The clip of a source file or the reason for its omission, its duration, and the seconds removed as T-poses."""
 
     clip: Clip | str
     seconds: float = 0.0
@@ -197,7 +197,7 @@ class Loaded:
 
 
 def _load(job: tuple[Source, Skeleton | None, DataSpec, FeatureSpec]) -> Loaded:
-    """Returns what a source file holds."""
+    """Returns the content of a source file."""
     source, target, data, features = job
     seconds = t_poses = 0.0
     try:
@@ -209,11 +209,11 @@ def _load(job: tuple[Source, Skeleton | None, DataSpec, FeatureSpec]) -> Loaded:
         moving = without_t_poses(clip) if data.cut_t_poses else clip
         t_poses = clip.duration - moving.duration
         clip = level_floor(moving) if data.level_floors else moving
-        # A retarget stands toes on the floor; the lowest point of a clip may be a tip that a bad marker kicks.
+        # A retarget puts the toes on the floor; the lowest point of a clip may be an end site with a bad marker.
         clip = clip.on_floor() if target is None else retarget(clip, target)
         clip = steady_knees(clip) if data.steady_knees else clip
         clip = features.posed(within_limits(clip) if data.limits else clip)
-        # Without what it derived on the way, which would travel between processes.
+        # Without cached properties, which would be sent between processes.
         return Loaded(replace(clip), seconds, t_poses)
     except MoglowError as error:
         return Loaded(str(error), seconds, t_poses)
@@ -228,15 +228,15 @@ def _retarget(job: tuple[Clip, Skeleton, Clip]) -> Clip | str:
 
 
 def _parallel(work: Callable[[Any], T], jobs: Sequence[Any], workers: int) -> Iterator[T]:
-    """The results of ``work`` on each job, in order."""
+    """Yields the results of ``work`` for each job, in order."""
     if workers <= 1 or len(jobs) < 2:
         yield from map(work, jobs)
         return
-    # Fresh processes rather than forked ones: a fork of a program with threads may hang.
+    # Spawned processes, since a fork of a program with threads may deadlock.
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     processes: list[Any] = []
     try:
-        with _interrupts_ignored():  # the processes go on ignoring them, and this one ends them
+        with _interrupts_ignored():  # the processes continue to ignore them, and this process ends them
             results = pool.map(work, jobs, chunksize=max(1, min(8, len(jobs) // (4 * workers))))
         processes += (getattr(pool, "_processes", None) or {}).values()
         yield from results
@@ -250,8 +250,8 @@ def _parallel(work: Callable[[Any], T], jobs: Sequence[Any], workers: int) -> It
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Ignores Ctrl-C for a moment, and in all processes started meanwhile for good."""
-    if threading.current_thread() is not threading.main_thread():  # only it may set a handler
+    """Context manager that ignores Ctrl-C, permanently in the processes that are started in it."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set a handler
         yield
         return
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Which files become a corpus: folders, patterns, styles, and the split by file; numpy alone."""
+"""The source files of a corpus: folders, patterns, labels, and the split by file. Needs numpy alone."""
 
 import hashlib
 import json
@@ -27,26 +27,26 @@ class SourceSpec:
     """One folder of clips."""
 
     folder: str = "."
-    """Below the data root."""
+    """Path relative to the data root."""
     pattern: str = "**/*"
-    """Which motion files of it; other files are left out."""
+    """Pattern of the motion files; other files are ignored."""
     skip: tuple[str, ...] = ()
-    """Patterns of file names to leave out."""
+    """Patterns of the names of files to skip."""
     style: str = ""
-    """The label of all its clips; else the group of `style_from`; else the name of the sub-folder.
+    """The style of all clips. By default, the group of `style_from`, or else the name of the sub-folder.
 
-    A clip that gets none of these has no label: it may be in any style.
+    A clip without any of these has no label.
     """
     styles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Patterns of file names by style: the first style with a pattern that matches is the file's, before `style`."""
+    """Patterns of file names for each style, which take priority over `style`; the first style that matches is used."""
     style_from: str = ""
-    """A regular expression with a group (?P<style>…), searched in each file's name."""
+    """A regular expression with a group (?P<style>…) that is searched in the name of each file."""
     performer: str = ""
-    """Who moves in its clips; empty where several people do and their names are not known."""
+    """The performer of all clips; empty if unknown."""
     performers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Patterns of file names by performer: the first match is the file's performer, before `performer`."""
+    """Patterns of file names for each performer. The first match is used; it takes priority over `performer`."""
     licence: str = ""
-    """Named in the corpus and in every model that learns from it."""
+    """The licence, which is listed in the corpus and in models trained on it."""
 
     def __post_init__(self) -> None:
         if "\0" in self.folder + self.pattern or ".." in Path(self.folder).parts:
@@ -61,7 +61,7 @@ class SourceSpec:
             )
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error")  # an expression that means something else in another Python
+                warnings.simplefilter("error")  # an expression that depends on the version of Python
                 named = not self.style_from or "style" in re.compile(self.style_from).groupindex
         except (re.error, RecursionError, OverflowError, Warning) as error:
             raise ValueError(f"style_from is no regular expression ({error})") from error
@@ -70,7 +70,7 @@ class SourceSpec:
 
 
 def _fault_of(pattern: str) -> str:
-    """Returns what is wrong with a pattern of files below a folder; empty if nothing is."""
+    """Returns an error message for a pattern of files in a folder; empty if the pattern is valid."""
     parts = PurePath(pattern).parts
     if not parts:
         return "give a pattern of file names"
@@ -83,38 +83,38 @@ def _fault_of(pattern: str) -> str:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """Which clips become a corpus; the recipe's ``[data]``. Paths are relative to the recipe."""
+    """The clips of a corpus; the recipe's ``[data]``. Paths are relative to the recipe."""
 
     sources: tuple[SourceSpec, ...] = (SourceSpec(),)
     root: str = "."
-    """Where the folders lie; the command line's --data replaces it."""
+    """The folder of the data; the option --data replaces it."""
     skeleton: str = ""
-    """A motion file onto whose skeleton all clips are retargeted; empty: the skeleton that most clips have."""
+    """A motion file to whose skeleton all clips are retargeted; by default the skeleton of most clips."""
     splits: str = "splits.json"
-    """Below the root: {folder: {"train": [file, …], "val": [file, …]}}; may be absent."""
+    """A file below the root: {folder: {"train": [file, …], "val": [file, …]}}; it may be missing."""
     held_out: float = 0.1
-    """Share of the files that no split lists which are kept for validation."""
+    """The share of the other files that is used for validation."""
     fps: float = 30.0
-    """Enough for feet, and half the work of 60."""
+    """The frame rate; 30 is sufficient for feet."""
     despike: bool = True
-    """Mends rotations that jump away and back within a tenth of a second, before resampling smears them."""
+    """Whether to repair rotations that jump away and back within a tenth of a second, before resampling."""
     cut_t_poses: bool = True
-    """Cuts the T-poses with which takes begin and end."""
+    """Whether to remove T-poses at the beginning and end of takes."""
     level_floors: bool = True
-    """Makes the plane level on which the toes of a take stand."""
+    """Whether to level the plane on which the toes of a take stand."""
     steady_knees: bool = True
-    """Leads knees smoothly where those of nearly straight legs swing about them faster than knees do."""
+    """Whether to smooth the direction of knees of nearly straight legs where it turns faster than knees can."""
     limits: bool = True
-    """Leads heads, hands and toes over where they are turned farther than they turn."""
+    """Whether to limit heads, hands and toes to the angles that people reach."""
     smoother: tuple[float, ...] = ()
-    """Seconds: training clips are seen again along paths smoothed by these. A recorded path sways with each step, and a
-    model that learns to read its steps from there is lost on a path that somebody drew."""
+    """Times in seconds. Training clips are repeated with paths smoothed by these times. A recorded path sways with each
+    step, and a model trained only on such paths performs poorly on smooth, drawn paths."""
     splices: SpliceSpec = field(default_factory=SpliceSpec)
-    """Training clips that join recordings in two styles, from which a model learns to change style in mid-walk."""
+    """Training clips that join recordings in two styles, so that a model learns to change the style within a motion."""
     shortest: float = 1.0
-    """Seconds; less teaches a model with a history nothing."""
+    """The shortest clip in seconds."""
     outlier: float = 15.0
-    """Deviations: frames beyond are faults of the capture and are cut; sound ones stay below 12, runs included."""
+    """Frames with a larger deviation are removed as capture errors; correct frames, including runs, stay below 12."""
 
     def __post_init__(self) -> None:
         if not self.sources:
@@ -131,18 +131,18 @@ class DataSpec:
             raise ValueError(f"outlier is {self.outlier}; below 3 deviations sound motion would go too")
 
     def at(self, root: str | Path | None) -> "DataSpec":
-        """The same with its folders below another root, which is relative to the working directory."""
+        """Returns the data with another root, which is relative to the working directory."""
         return self if root is None else replace(self, root=str(Path(root).absolute()))
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """The licences to be named."""
+        """Returns the licences that must be listed."""
         return tuple(sorted({source.licence for source in self.sources if source.licence}))
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file to read, with what its place and name say about it; ``name`` is its path below the data root."""
+    """A file to read, with its labels and split; ``name`` is its path relative to the data root."""
 
     path: Path
     name: str
@@ -152,7 +152,7 @@ class Source:
 
 
 def find_sources(data: DataSpec, base: Path) -> list[Source]:
-    """The files of a recipe that lies in ``base``, sorted by name, each with its style and split."""
+    """Returns the files of a recipe in the folder ``base``, sorted by name, with their labels and splits."""
     root = base / data.root
     found: dict[str, tuple[Path, str, str]] = {}
     for spec in data.sources:
@@ -189,15 +189,15 @@ def find_sources(data: DataSpec, base: Path) -> list[Source]:
 
 
 def _first_match(patterns: Mapping[str, tuple[str, ...]], name: str) -> str:
-    """Returns the first label with a pattern that matches a file's name; empty without one."""
+    """Returns the first label with a pattern that matches the name of a file; empty if there is none."""
     matching = (label for label, globs in patterns.items() if any(fnmatch(name, glob) for glob in globs))
     return next(matching, "")
 
 
 def _search(pattern: str, names: Sequence[str]) -> dict[str, str]:
-    """Returns the group ``style`` of a regular expression in each name, empty where the expression is not found.
+    """Returns the group ``style`` of a regular expression in each name; empty where the expression does not match.
 
-    Some expressions take exponential time. They are searched in a process of its own, which is ended if it takes long.
+    Some expressions take exponential time, so they are searched in a separate process with a time limit.
     """
     command = [sys.executable, "-I", "-S", "-c", _SEARCH]
     given = json.dumps([pattern, list(names)]).encode()
@@ -231,7 +231,7 @@ def _style(spec: SourceSpec, path: Path, folder: Path, searched: Mapping[str, st
 
 
 def read_splits(path: Path) -> dict[str, str]:
-    """Split by name below the data root, from ``{folder: {"train": [file, …], "val": […]}}``; empty without a file."""
+    """Returns the split by file from ``{folder: {"train": [file, …], "val": […]}}``; empty if the file is missing."""
     if not path.is_file():
         return {}
     table = read_json(path, RecipeError)
@@ -247,16 +247,16 @@ def read_splits(path: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Splits:
-    """The files of one folder by their split."""
+    """The files of a folder by split."""
 
     train: tuple[str, ...] = ()
     val: tuple[str, ...] = ()
 
 
 def draw_splits(styles: Mapping[str, str], held_out: float) -> dict[str, str]:
-    """Draws the share ``held_out`` of files for validation, at least one of several, by a hash of their names.
+    """Selects the share ``held_out`` of files for validation by a hash of their names, at least one of several.
 
-    ``styles`` has the style of each file; the only file of a style is for training.
+    ``styles`` contains the style of each file. A file that is the only one with its style is used for training.
 
     >>> sorted(draw_splits({"a.bvh": "", "b.bvh": "", "c.bvh": ""}, 0.1).values())
     ['train', 'train', 'val']

@@ -1,7 +1,7 @@
-"""Joins recordings in different styles, so that a model learns to change style in mid-walk; numpy alone.
+"""Joins recordings in different styles, so that a model learns to change the style within a motion. Needs numpy alone.
 
-Recordings hardly ever change style. Two frames with nearly the same gait are found, one in each recording, and the
-second recording goes on from the first one's pose. The label changes with them.
+Recordings rarely change their style. The method finds two frames with similar gait, one in each recording, and
+continues the first recording with the second one from the same pose. The label changes with them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,34 +19,34 @@ from moglow.maths.signals import Flags, runs
 
 @dataclass(frozen=True)
 class SpliceSpec:
-    """How recordings are joined; the recipe's ``[data] splices``."""
+    """The settings of joined recordings; the recipe's ``[data] splices``."""
 
     count: int = 0
-    """Splices in all, as many for each ordered pair of styles that have enough motion."""
+    """Number of splices, equally divided among the ordered pairs of styles with enough motion."""
     before: float = 1.5
-    """Seconds of the first style."""
+    """Duration in seconds of the first style."""
     after: float = 3.0
-    """Seconds of the second style."""
+    """Duration in seconds of the second style."""
     blend: float = 0.3
-    """Seconds in which the body passes from one recording to the other; feet do so in their next swing."""
+    """Duration in seconds of the transition of the body; feet make theirs during their next swing."""
     moving: float = 0.4
-    """Metres a second that both recordings move at least: bodies at rest are joined too easily."""
+    """Smallest speed in m/s of both recordings; otherwise most splices would join bodies at rest."""
     choices: int = 2000
-    """Frames of each style that are compared for a splice."""
+    """Number of frames of each style that are compared for a splice."""
     apart: float = 0.9
-    """Splices whose gaits differ by more are left out: 0.3 is 10 cm of a toe, or 1 m/s of its speed."""
+    """Largest difference between gaits of a splice: 0.3 is 10 cm of a toe, or 1 m/s of its speed."""
 
 
 PLANTED_SPEED = 0.25
-"""Metres a second below which a toe counts as planted."""
+"""Speed in m/s below which a toe counts as planted."""
 GAIT = ("toe_x", "toe_z", "toe_height")
-"""Channels that must agree at a splice."""
+"""Channels that are compared for a splice."""
 FAR = 3.0
-"""Weight of a toe's place, in metres, against speeds in metres a second."""
+"""Weight of the position of a toe in metres relative to speeds in m/s."""
 
 
 def spliced(corpus: Corpus, spec: SpliceSpec, *, seed: int = 0) -> Corpus:
-    """Returns a corpus with joined training clips added; the same corpus and specification give the same splices."""
+    """Returns a corpus with joined training clips; the same corpus and settings give the same splices."""
     if not spec.count:
         return corpus
     train = corpus.split("train")
@@ -74,9 +74,9 @@ def _splices(
     fps: float,
     seed: int,
 ) -> Iterator[tuple[Features, int, int, int]]:
-    """Yields joined features, the frame at which the style changes, and the numbers of the two clips.
+    """Yields joined features, the frame at which the style changes, and the indices of the two clips.
 
-    Pairs of styles take turns; clips without a style are left out.
+    Pairs of styles alternate; clips without a style are not used.
     """
     before, after, blend = (round(seconds * fps) for seconds in (spec.before, spec.after, spec.blend))
     ways = [clips, [clip.mirrored(encoding) for clip in clips]]
@@ -114,10 +114,10 @@ def _splices(
 
 
 def joined(encoding: Encoding, head: Features, tail: Features, blend: int, fps: float) -> Features:
-    """Returns a clip that goes on as ``tail`` where ``head`` has ``blend`` frames left.
+    """Returns a clip that changes from ``head`` to ``tail`` in the last ``blend`` frames of ``head``.
 
-    The body and the control cross from one to the other in these frames. A foot keeps its place on the ground until
-    its next swing in the tail, and moves over during that swing, so that no planted foot slides.
+    The body and the control are interpolated in these frames. A foot keeps its position on the ground until its next
+    swing in the tail and moves during that swing, so that planted feet do not slide.
     """
     cut, feet = len(head.pose) - blend, _feet(encoding)
     share = eased(np.linspace(0.0, 1.0, blend + 2)[1:-1])[:, None]
@@ -126,7 +126,7 @@ def joined(encoding: Encoding, head: Features, tail: Features, blend: int, fps: 
     control[:blend] = (1 - share) * head.control[cut:] + share * control[:blend]
     own = np.concatenate([_moves(encoding, head, fps)[cut : cut + 1], _moves(encoding, tail, fps)[1:]])
     swinging = np.hypot(own[:, feet[0]], own[:, feet[1]]) * fps >= PLANTED_SPEED
-    swinging[0] = swinging[1]  # the tail's
+    swinging[0] = swinging[1]  # those of the tail
     kept, before = _kept(swinging), np.asarray(head.pose[cut - 1], float)
     for t, move in enumerate(own):
         there = encoding.carry(before, control[t] / fps) + move
@@ -140,7 +140,7 @@ def joined(encoding: Encoding, head: Features, tail: Features, blend: int, fps: 
 
 
 def eased(share: Array) -> Array:
-    """Returns shares from 0 to 1 with a level start and end.
+    """Returns shares from 0 to 1 with zero slope at start and end.
 
     >>> eased(np.array([0.0, 0.25, 0.5, 1.0]))
     array([0.     , 0.15625, 0.5    , 1.     ])
@@ -149,20 +149,20 @@ def eased(share: Array) -> Array:
 
 
 def _feet(encoding: Encoding) -> list[slice]:
-    """Returns the channels of the feet that stay where they are while a foot stands."""
+    """Returns the channels of the position of each foot, which are constant while it is planted."""
     return [encoding.slice(group) for group in PLANTED]
 
 
 def _moves(encoding: Encoding, features: Features, fps: float) -> Array:
-    """Returns the change (T, D) of each frame's pose beyond what the path's step alone gives; zeros at first."""
+    """Returns the change (T, D) of each frame's pose apart from the step of the path; zero in the first frame."""
     carried = encoding.carry(features.pose[:-1], features.control[1:] / fps)
     return np.concatenate([np.zeros_like(carried[:1]), features.pose[1:] - carried])
 
 
 def _kept(swinging: Flags) -> Array:
-    """Returns the share (T, feet) of a foot's offset that each frame keeps: 1 while planted, less in a swing.
+    """Returns the share (T, feet) of the offset of a foot in each frame: 1 while it is planted, decreasing in a swing.
 
-    At the end of a swing nothing is left.
+    At the end of a swing the share is 0.
     """
     kept = np.ones(swinging.shape)
     for foot in range(swinging.shape[1]):
@@ -173,7 +173,7 @@ def _kept(swinging: Flags) -> Array:
 
 
 def _gait(encoding: Encoding, clip: Features, fps: float) -> Array:
-    """Returns what must agree at a splice (T, M): place and speed of the feet, and the control, in comparable units."""
+    """Returns the features (T, M) compared for a splice: weighted positions and speeds of the feet, and the control."""
     channels = np.concatenate([np.arange(len(encoding))[encoding.slice(name)] for name in GAIT])
     place = np.asarray(clip.pose[:, channels], float)
     speed = np.diff(place, axis=0, prepend=place[:1]) * fps
@@ -187,7 +187,7 @@ def _distances(ones: Array, others: Array) -> Array:
 
 
 def _some(frames: Sequence[tuple[int, int]], most: int, random: np.random.Generator) -> list[tuple[int, int]]:
-    """Returns at most so many of the frames, chosen at random."""
+    """Returns at most ``most`` of the frames, chosen at random."""
     return [frames[k] for k in random.permutation(len(frames))[:most]]
 
 

@@ -1,4 +1,4 @@
-"""What is in a corpus and what was left out of it, in numbers and in words; numpy alone."""
+"""A summary of a corpus and of the omitted files. Needs numpy alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,28 +11,28 @@ from moglow.corpus.corpus import Corpus, Stretch
 
 @dataclass(frozen=True)
 class Summary:
-    """A corpus in figures: metres, seconds, radians; minutes where it says so."""
+    """Figures of a corpus, in metres, seconds and radians; durations are in minutes where stated."""
 
     clips: dict[str, int]
-    """Source files by split."""
+    """Number of source files by split."""
     minutes: dict[str, float]
-    """By split."""
+    """Minutes by split."""
     styles: dict[str, float]
     """Minutes by style."""
     speed: tuple[float, float]
-    """Median and 95th percentile in training."""
+    """Median and 95th percentile of the speed in the training clips."""
     turn: float
-    """95th percentile in training."""
+    """95th percentile of the turning speed in the training clips."""
     channels: int
     joints: int
     dropped: tuple[tuple[str, str], ...]
-    """Each file that was left out or cut, and why."""
+    """Omitted or trimmed files, each with the reason."""
     notices: tuple[str, ...]
-    """The licences to be named."""
+    """The licences that must be listed."""
     read: float
-    """Minutes of all files that could be read."""
+    """Minutes of all files that were read."""
     t_poses: float
-    """Minutes of T-poses at the ends of files, which were cut."""
+    """Minutes of removed T-poses."""
 
     @classmethod
     def of(
@@ -43,7 +43,7 @@ class Summary:
         read: float = 0.0,
         t_poses: float = 0.0,
     ) -> Self:
-        """Counts and measures a corpus; the minutes that were read and cut are not in it."""
+        """Returns the summary of a corpus; the minutes that were read and removed are arguments."""
         splits = {name: corpus.split(name) for name in ("train", "val")}
         labels = sorted({stretch.style for stretch in corpus.stretches})
         styles = {style: [s for s in corpus.stretches if s.style == style] for style in labels}
@@ -64,7 +64,7 @@ class Summary:
         )
 
     def __str__(self) -> str:
-        """A fact a line."""
+        """Returns the summary as text, with one fact per line."""
         clips, minutes = self.clips, self.minutes
         styles = ", ".join(f"{style or 'none'} {minutes:.1f} min" for style, minutes in self.styles.items())
         lines = [
@@ -80,5 +80,5 @@ class Summary:
 
 
 def _minutes(stretches: Sequence[Stretch], fps: float) -> float:
-    """Minutes of recorded motion: what is seen twice counts once."""
+    """Returns the minutes of recorded motion; repeated recordings count once."""
     return round(sum(len(stretch) for stretch in stretches if not stretch.again) / fps / 60, 2)

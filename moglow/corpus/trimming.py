@@ -1,4 +1,4 @@
-"""Cutting clips where their features jump or lie too far off, as only capture errors do; numpy alone."""
+"""Trims clips where features jump or lie too far from the mean because of capture errors. Needs numpy alone."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -13,25 +13,25 @@ from moglow.maths.signals import runs
 from moglow.motion.clip import Clip
 
 JUMP = 30.0
-"""Radians (or metres) a second: a channel that changes faster has jumped; a runner's foot reaches 20."""
+"""Rate in radians or metres a second above which a channel counts as jumping; the foot of a runner reaches 20."""
 
 STRANGE = 5.0
-"""Deviations: a channel that has jumped and is beyond this in half of the frames up to the next jump is turned over."""
+"""Deviations from the mean; a channel beyond them in half of the frames between two jumps counts as flipped."""
 
 
 def trim(
     encoding: Encoding, clips: Sequence[Clip], training: Sequence[bool], *, outlier: float, shortest: float
 ) -> list[tuple[list[Clip], str]]:
-    """For each clip its sound stretches and, in words, what was lost (empty if nothing).
+    """Returns the usable stretches of each clip and a description of what was removed, empty if nothing was.
 
     Args:
-        encoding: how clips become numbers.
+        encoding: the encoding of the clips.
         clips: the motion.
-        training: which of the clips tell what is usual; those of them that jump are not asked.
-        outlier: deviations beyond which a frame is a fault.
-        shortest: seconds of the shortest stretch that is worth keeping.
+        training: which clips define the mean and deviation; those with jumps are excluded.
+        outlier: deviations above which a frame is removed.
+        shortest: duration in seconds of the shortest stretch that is kept.
     """
-    moving = slice(0, len(encoding.reduction.kept))  # a contact may jump
+    moving = slice(0, len(encoding.reduction.kept))  # contacts may jump
     poses = [encoding.features(clip).pose[:, moving] for clip in clips]
     jumps = [_jumps(pose, clip.fps) for pose, clip in zip(poses, clips, strict=True)]
     asked = [pose for pose, flag in zip(poses, training, strict=True) if flag]
@@ -52,12 +52,12 @@ def trim(
 
 
 def _first(mirror: tuple[NDArray[np.intp], Array], channels: slice) -> tuple[NDArray[np.intp], Array]:
-    """The mirror of the first channels, which keep to themselves."""
+    """Returns the mirror map of the first channels, which contain their own mirror partners."""
     return mirror[0][channels], mirror[1][channels]
 
 
 def _fault(encoding: Encoding, pose: Array, off: Array, fps: float) -> str:
-    """The largest fault in words."""
+    """Returns a description of the largest capture error."""
     speed = np.abs(np.diff(pose, axis=0)) * fps
     if speed.max(initial=0.0) > JUMP:
         frame, channel = np.unravel_index(speed.argmax(), speed.shape)
@@ -67,19 +67,19 @@ def _fault(encoding: Encoding, pose: Array, off: Array, fps: float) -> str:
 
 
 def _jumps(pose: Array, fps: float) -> NDArray[np.bool_]:
-    """Which channels jump from frame t to t + 1 ``(T − 1, D)``."""
+    """Returns which channels jump from frame t to t + 1, ``(T − 1, D)``."""
     return np.asarray(np.abs(np.diff(pose, axis=0)) * fps > JUMP)
 
 
 def _turned_over(off: Array, jump: NDArray[np.bool_], start: int, stop: int) -> bool:
-    """Whether a channel lies far off in the frames ``start`` to ``stop``, into or out of which it has jumped."""
+    """Returns whether a channel is far from its mean in frames ``start`` to ``stop`` and jumps before or after them."""
     edges = [edge for edge in (start - 1, stop - 1) if 0 <= edge < len(jump)]
     jumped = jump[edges].any(0)
     return bool(jumped.any() and (np.median(off[start:stop, jumped], axis=0) > STRANGE).any())
 
 
 def _sound_stretches(sound: NDArray[np.bool_], jump: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Stretches of sound frames ``(T,)``, parted also where frame t jumps to t + 1 ``(T − 1,)``.
+    """Returns the stretches of usable frames ``(T,)``, which are split where frame t jumps to t + 1 ``(T − 1,)``.
 
     >>> _sound_stretches(np.array([True] * 5 + [False, True]), np.array([False, True, False, False, False, False]))
     [(0, 2), (2, 5), (6, 7)]

@@ -1,4 +1,4 @@
-"""Which windows make up batch number n: orders of windows as functions of n; used by `windows`."""
+"""The order of windows: the windows of batch number n as functions of n."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from moglow.errors import TrainingError
 
 
 class Cutting(Protocol):
-    """What an order needs to know of a `WindowSpec`."""
+    """The attributes of a `WindowSpec` that an order uses."""
 
     @property
     def length(self) -> int: ...
@@ -29,7 +29,7 @@ class Cutting(Protocol):
 
 @dataclass(frozen=True)
 class Cuts:
-    """Where the windows of a batch begin, and how each is turned; `fresh` where it does not continue its row."""
+    """Start and transformation of each window of a batch; `fresh` where it does not continue its row."""
 
     start: Tensor  # (B,) frame of the corpus
     mirror: Tensor  # (B,) bool
@@ -48,7 +48,7 @@ Table = np.ndarray[tuple[int, ...], np.dtype[np.int64]]  # (windows, 4): start, 
 
 
 class Order(ABC):
-    """An endless list of windows, epoch after epoch, and which of them are batch n of B rows."""
+    """An endless sequence of windows, epoch after epoch, in batches of B rows."""
 
     def __init__(
         self, stretches: Sequence[Stretch], frames: int, spec: Cutting, batch: int, seed: int
@@ -60,34 +60,34 @@ class Order(ABC):
 
     @abstractmethod
     def epoch(self, number: int) -> Table:
-        """Returns the windows of one epoch, in order; every epoch has the same number of them."""
+        """Returns the windows of one epoch, in order; every epoch has the same number of windows."""
 
     @abstractmethod
     def cuts(self, step: int) -> Cuts:
-        """Returns the windows of the global batch number `step`."""
+        """Returns the windows of global batch number `step`."""
 
     def random(self, epoch: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, epoch])
 
     @property
     def windows(self) -> int:
-        """How many windows an epoch has."""
+        """Returns the number of windows of an epoch."""
         return len(self._epoch(0))
 
     def _flipped(self, starts: Table) -> Table:
-        """Returns each start with each way of turning it, (starts · flips, 4), all fresh."""
+        """Returns each start with each transformation, (starts · transformations, 4), all fresh."""
         rows = [np.insert(self.flips, 0, start, axis=1) for start in starts]
         return np.insert(np.concatenate(rows), 3, 1, axis=1)
 
 
 class Listed(Order):
-    """Every window once, in the order of the corpus; the last batch has what is left."""
+    """Every window once, in the order of the corpus; the last batch may be smaller."""
 
     def epoch(self, number: int) -> Table:
         return self._flipped(np.concatenate([self.starts(stretch) for stretch in self.stretches]))
 
     def starts(self, stretch: Stretch) -> Table:
-        """Returns where windows of a stretch begin; one more ends with it, so that no frame is left out."""
+        """Returns the starts of windows in a stretch; an additional window ends with it, to include every frame."""
         stride = max(1, round(self.spec.length * (1 - self.spec.overlap)))
         last = stretch.stop - self.frames
         return np.unique(np.append(np.arange(stretch.start, last + 1, stride), last))
@@ -97,7 +97,7 @@ class Listed(Order):
 
 
 class Shuffled(Listed):
-    """Every window once an epoch, in a new order; shifted by less than a stride, so that no two epochs are alike."""
+    """Every window once an epoch, in a random order; each epoch shifts the starts differently by less than a stride."""
 
     def epoch(self, number: int) -> Table:
         random = self.random(number)
@@ -114,9 +114,9 @@ class Shuffled(Listed):
 
 
 class Consecutive(Order):
-    """Rows that go on where they ended, for memory carried from batch to batch.
+    """Rows that continue across batches, for models whose memory is carried from batch to batch.
 
-    An epoch is one tape of stretches in a random order, cut into B pieces of the same length; row b reads piece b.
+    An epoch is a sequence of stretches in a random order, divided into B parts of equal length; row b reads part b.
     """
 
     def epoch(self, number: int) -> Table:

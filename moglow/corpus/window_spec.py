@@ -1,4 +1,4 @@
-"""How windows are cut and what is done to them: the recipe's [training.windows]; used by `windows`."""
+"""The settings of windows: the recipe's [training.windows]."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,40 +11,41 @@ from moglow.corpus.window_order import ORDERS
 
 @dataclass(frozen=True)
 class WindowSpec:
-    """How windows are cut and what is done to them; the recipe's [training.windows]. The defaults are the paper's."""
+    """The settings of windows; the recipe's [training.windows]. The defaults are those of the paper."""
 
-    length: int = 70  # frames predicted; with the ten before them the paper's 80
+    length: int = 70  # frames to predict; with ten frames of history these are the 80 of the paper
     short: int = 0
-    """Frames predicted in clips too short for `length`: a run is over in a second; 0 leaves these out."""
-    short_share: float = 0.1  # of the batches, where there are such clips; a batch has windows of one length
-    overlap: float = 0.5  # of two neighbouring windows; with carried state they always lie end to end
-    order: str = "shuffled"  # or "consecutive": each row of a batch goes on where it ended, with its memory
+    """Frames to predict in clips that are too short for `length`, such as runs; 0 omits these clips."""
+    short_share: float = 0.1  # share of batches with short windows; in a batch all lengths are equal
+    overlap: float = 0.5  # between neighbouring windows; windows with carried memory do not overlap
+    order: str = "shuffled"  # or "consecutive": each row of a batch continues that of the last one
     forget: float = 0.0
-    """Share of windows that begin without memory though their row goes on: what to do must not hang on long ago."""
-    mirror: bool = True  # every window is also seen with left and right exchanged
-    reverse: bool = True  # and backwards in time
+    """Share of windows that begin without memory though they continue a row, so that the model can do without it."""
+    mirror: bool = True  # whether every window is also used with left and right exchanged
+    reverse: bool = True  # whether every window is also used in reversed time
     dequantise: float = 1e-3
-    """Deviations of noise on each pose, past and future; part of the density, so state it."""
+    """Deviation of noise on each pose, past and future. It is part of the density, so report it with likelihoods."""
     history_noise: Mapping[str, float] = field(default_factory=dict)
-    """Deviations of noise, by channel group, on top of what the model is shown of the past: it learns to come back.
+    """Deviations of additional noise on the history, by channel group, from which the model learns to correct errors.
 
-    Where the past pose is carried whole, as planted toes are, it comes back as slide instead: little of it there.
+    Keep it small for channels that are carried from the previous pose, such as those of toes: there it causes foot
+    slide.
     """
     misplaced: float = 0.0
-    """Share of windows whose history has feet out of place, which come back in the frames to predict."""
-    misplaced_by: float = 0.12  # metres, the deviation of each coordinate
+    """Share of windows whose history has displaced feet, which return in the frames to predict."""
+    misplaced_by: float = 0.12  # metres, the standard deviation of each coordinate
     pose_dropout: float = 0.95  # probability with which each past pose is hidden from the context
-    dropout_windows: float = 1.0  # share of windows in which poses are hidden at all
-    dropout_drawn: bool = False  # each window draws its own probability, from 0 to pose_dropout
-    dropout_shared: bool = False  # a pose is hidden from all frames or none, not lag by lag
+    dropout_windows: float = 1.0  # share of windows with hidden poses
+    dropout_drawn: bool = False  # whether each window has its own random probability, from 0 to pose_dropout
+    dropout_shared: bool = False  # whether a pose is hidden from all frames or none, not for each lag
     style_dropout: float = 0.1
-    """Share of windows whose style is not told, so that "any style" can be asked for."""
+    """Share of windows without a style label, so that the model can also generate motion in any style."""
 
     performer_dropout: float = 0.0
-    """Share of windows whose performer is not given, so that any performer can be asked for."""
+    """Share of windows without a performer label, so that the model can also generate motion of any performer."""
     performer_lent: float = 0.0
-    """Share of windows labelled as the default performer's, who so learns what only others were recorded doing."""
-    labelled: float = 1.0  # share of the clips whose style is ever told; to find out what labels are worth
+    """Share of windows with the label of the default performer, so that this performer gets motion of the others."""
+    labelled: float = 1.0  # share of the clips with a style label, to measure the value of labels
 
     def __post_init__(self) -> None:
         if self.length < 1 or not 0 <= self.overlap < 1:
@@ -76,7 +77,7 @@ class WindowSpec:
             raise ValueError("noise cannot be negative")
 
     def clean(self) -> Self:
-        """Returns the windows to validate on: nothing hidden, no augmentation, the same density."""
+        """Returns the settings for validation: nothing hidden, no augmentation, the same density."""
         return replace(
             self,
             overlap=0.0,
@@ -95,7 +96,7 @@ class WindowSpec:
 
 
 def fitting(spec: WindowSpec, corpus: Corpus, context: Context, split: str) -> WindowSpec:
-    """Returns windows no longer than the longest clip of a split: held-out clips may all be shorter than a window."""
+    """Returns windows that are no longer than the longest clip of a split."""
     longest = max(map(len, corpus.split(split))) - context.spec.history
     length = max(1, min(spec.length, longest))
     return replace(spec, length=length, short=min(spec.short, length - 1))

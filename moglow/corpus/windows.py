@@ -1,9 +1,9 @@
-"""Windows of motion, cut on the device when they are needed.
+"""Windows of motion, cut on the device when they are used.
 
-A corpus is gathered by index, mirrored and reversed by linear maps: nothing is materialised, so memory is the
-corpus (29 MB an hour) plus one batch. Batch number n is a *function of n* and a seed: there is no generator state
-to save, a resumed run sees what an unbroken one would have seen, and each of several processes cuts its own rows
-of the same global batch, whatever their number.
+Windows are indexed, mirrored and reversed by linear maps and not stored, so the memory is that of the corpus (29 MB an
+hour) and of one batch. Batch number n is a *function of n* and a seed. There is no generator state to save, a resumed
+run gets the same batches as an uninterrupted one, and each of several processes cuts its own rows of the same global
+batch, for any number of processes.
 """
 
 from collections.abc import Sequence
@@ -28,16 +28,16 @@ from moglow.errors import TrainingError
 class Window:
     """A batch of windows, standardised, on the device: K past frames, T frames to predict, L of lookahead."""
 
-    poses: Tensor  # (B, K + T, D), the truth
-    history: Tensor  # (B, K + T, D), what the model is shown of it: noisier, or partly its own samples
+    poses: Tensor  # (B, K + T, D), the recorded poses
+    history: Tensor  # (B, K + T, D), the model's input: with more noise, or partly the model's own samples
     controls: Tensor  # (B, K + T + L, 3)
     shown: Tensor  # (B, T, K), 0 where data dropout hides a past pose from a frame
-    style: Tensor  # (B, T, P + S), the labels of each frame
-    fresh: Tensor  # (B,), 1 where a row does not go on where the last batch ended
+    style: Tensor  # (B, T, P + S), the label vector of each frame
+    fresh: Tensor  # (B,), 1 where a row does not continue the row of an earlier batch
 
     @classmethod
     def of_clip(cls, context: Context, features: Features, style: Tensor) -> Self:
-        """Returns a whole clip as a window for each label (B, P + S), nothing hidden; the last control is held."""
+        """Returns a whole clip, once for each label (B, P + S), with nothing hidden; the last control is repeated."""
         spec, rows = context.spec, len(style)
         pose, control = (
             torch.as_tensor(np.array(part, np.float32), device=style.device)
@@ -67,7 +67,7 @@ class Window:
         return replace(self, shown=torch.ones_like(self.shown))
 
     def target(self, context: Context) -> Tensor:
-        """Returns what the model predicts (B, T, D): the truth, seen from the history that it is shown."""
+        """Returns the targets of the model (B, T, D): the recorded poses relative to the model's history."""
         past, frames = context.spec.history, self.shown.shape[1]
         previous, control = self.history[:, past - 1 : -1], self.controls[:, past : past + frames]
         target: Tensor = context.to_target(self.poses[:, past:], previous, control)
@@ -75,7 +75,7 @@ class Window:
 
 
 class Footage:
-    """A corpus on the device, ready to be cut; training and validation share one."""
+    """A corpus on the device; training and validation can share it."""
 
     def __init__(self, corpus: Corpus, context: Context, device: torch.device | str = "cpu") -> None:
         self.corpus, self.device = corpus, torch.device(device)
@@ -104,13 +104,13 @@ class Footage:
         self.control_signs = self._tensor(CONTROL_MIRROR.astype(np.float32))
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
-        """Returns a copy on the device: corpora are mapped read-only, which torch does not know."""
+        """Returns a copy on the device. torch does not support read-only memory maps."""
         return torch.as_tensor(np.array(array), device=self.device)
 
     def cut(self, cuts: Cuts, past: int, length: int, ahead: int) -> Window:
-        """Returns bare windows: nothing hidden, no noise.
+        """Returns windows without noise, with nothing hidden.
 
-        A lookahead that reaches past its clip holds the last control, as generation does at the end of a path.
+        A lookahead beyond the end of a clip repeats the last control, as in generation.
         """
         cuts = cuts.to(self.device)
         step = torch.arange(past + length + ahead, device=self.device)
@@ -135,8 +135,8 @@ class Footage:
 class Windows:
     """The batches of one split. `batch(n)` is a pure function of n, the seed and the global batch size.
 
-    A departure from "randomness is a generator": a generator would have to be saved, split among processes and
-    wound forward on resuming; a seed and a number are all of that.
+    There is no `generator` argument, unlike elsewhere: the state of a generator would have to be saved, divided among
+    processes and restored on resuming.
     """
 
     def __init__(
@@ -186,18 +186,18 @@ class Windows:
         }
 
     def _over(self, length: int) -> bool:
-        """Returns whether no window of a length goes on: clips too short for a longer one are over after it."""
+        """Returns whether windows of a length are never continued in a later batch: those of short clips."""
         return self.spec.order == "consecutive" and length == self.spec.short
 
     def goes_on(self, step: int) -> bool:
-        """Returns whether rows of a batch go on in a later one."""
+        """Returns whether some rows of a batch are continued in a later one."""
         return self.spec.order == "consecutive" and not self._over(self._place(step)[0])
 
     def _lasting(self, stretches: Sequence[Stretch], length: int) -> list[Stretch]:
         return [stretch for stretch in stretches if len(stretch) >= self.past + length]
 
     def must_hold(self, frames: int) -> None:
-        """Refuses windows too short for a model that scores so many frames at once: it would learn nothing of them."""
+        """Raises an error if the windows are shorter than the number of frames that a model scores together."""
         if (shortest := min(self.orders)) < frames:
             raise TrainingError(
                 f"[training.windows] some windows have {shortest} frames, the model scores {frames} at once; "
@@ -205,11 +205,11 @@ class Windows:
             )
 
     def __len__(self) -> int:
-        """How many batches show every window once, the last one of each length perhaps not full."""
+        """Returns the number of batches that contain every window once; the last one of each length may be smaller."""
         return sum(-(-order.windows // order.batch) for order in self.orders.values())
 
     def batch(self, step: int, *, whole: bool = False) -> Window:
-        """Returns this process's rows (or the whole) of global batch number `step`, with noise and dropout."""
+        """Returns the rows of this process, or all rows, of global batch number `step`, with noise and dropout."""
         length, number = self._place(step)
         cuts, rows = self.orders[length].cuts(number), slice(None) if whole else self.rows
         here = cuts.rows(rows).to(self.footage.device)
@@ -218,7 +218,7 @@ class Windows:
         return self._disturbed(bare, len(cuts.start), rows, self.generator(step))
 
     def _place(self, step: int) -> tuple[int, int]:
-        """Returns the length of a batch's windows and its number among the batches of that length."""
+        """Returns the length of the windows of a batch, and its number among the batches with this length."""
         first, *others = self.orders
         if not others:
             return first, step
@@ -229,12 +229,12 @@ class Windows:
         return (others[0], before) if after > before else (first, step - before)
 
     def generator(self, step: int, *purpose: int) -> Generator:
-        """Returns the generator of one batch, on the device; purposes do not disturb each other."""
+        """Returns the random generator of a batch, on the device; each purpose has an independent one."""
         seed = np.random.SeedSequence([self.seed, step, *purpose]).generate_state(1, np.uint64)[0]
         return Generator(self.footage.device).manual_seed(int(seed >> 1))
 
     def _disturbed(self, window: Window, size: int, rows: slice, generator: Generator) -> Window:
-        """Returns the windows with noise and dropout, drawn for all `size` rows of the batch."""
+        """Returns the windows with noise and dropout, which are sampled for all `size` rows of the batch."""
         spec = self.spec
 
         def uniform(*shape: int) -> Tensor:
@@ -279,7 +279,7 @@ class Windows:
         return replace(window, poses=poses, history=history, shown=shown, style=style, fresh=fresh)
 
     def _offsets(self, size: int, generator: Generator) -> Tensor:
-        """Returns offsets (size, L, 3) of feet, half of them zero; heights are not below zero."""
+        """Returns offsets (size, L, 3) of feet; half of them are zero, and heights are not negative."""
         slices = self.footage.corpus.encoding.slices
         if "toe_height" not in slices:
             raise TrainingError(
@@ -292,5 +292,5 @@ class Windows:
 
 
 def on_device(context: Context, device: str) -> Context:
-    """The context whose arrays are tensors on a device."""
+    """Returns the context with its arrays as tensors on a device."""
     return context.mapped(lambda array: torch.as_tensor(np.array(array, np.float32), device=device), torch)

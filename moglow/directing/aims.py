@@ -1,4 +1,4 @@
-"""What a stretch of motion aims at: channels of a pose, or the place of a joint, at a frame. Needs numpy alone."""
+"""The aims of a stretch of motion: values of channels, or the position of a joint, in a frame. Needs numpy alone."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,45 +12,45 @@ from moglow.maths.rotations import Array
 from moglow.sampling.fast.folded import Floats
 
 ROUND = ("foot_yaw", "foot_pitch", "hips_yaw", "hips_pitch")
-"""Groups of angles in which a whole turn is no difference."""
+"""Groups of angles that are equal up to a full turn."""
 METRES, RADIANS, SHARE = 0.005, 0.015, 0.015
-"""Misses that hardly matter, of channels that are places or angles, and as a share of a channel's deviation."""
+"""Tolerances of lengths and angles, and the tolerance relative to the standard deviation of a channel."""
 PLACES = ("toe_x", "toe_z", "toe_height", "hips_height", "hips_x", "hips_z")
 """Groups of channels in metres."""
 
 
 class Aim(Protocol):
-    """One thing that a frame of a stretch is to have."""
+    """A condition on one frame of a stretch."""
 
     @property
     def frame(self) -> int:
-        """The frame, counted from the stretch's first."""
+        """The index of the frame in the stretch."""
         ...
 
     def missed(self, poses: Floats) -> Floats:
-        """How far standardised poses ``(B, D)`` are from it ``(B, R)``, in units of what hardly matters."""
+        """Returns the errors ``(B, R)`` of standardised poses ``(B, D)``, divided by their tolerances."""
         ...
 
     def slopes(self, pose: Floats) -> Floats:
-        """The derivatives ``(R, D)`` of `missed` by a pose ``(D,)``."""
+        """Returns the derivatives ``(R, D)`` of `missed` with respect to a pose ``(D,)``."""
         ...
 
     def met(self, pose: Floats) -> Floats:
-        """The pose nearest to the given one ``(D,)`` that has it."""
+        """Returns the pose nearest to the given one ``(D,)`` that meets the aim."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class PoseAim:
-    """The ``channels`` ``(C,)`` of a standardised pose are to have these ``values`` ``(C,)``."""
+    """Required ``values`` ``(C,)`` of the ``channels`` ``(C,)`` of a standardised pose."""
 
     frame: int
     channels: NDArray[np.intp]
     values: Floats
     tolerance: Floats
-    """The misses ``(C,)`` that hardly matter."""
+    """The tolerances ``(C,)`` of the errors."""
     turns: Floats
-    """A whole turn of each channel ``(C,)``; infinite where it is no angle that goes round."""
+    """A full turn in each channel ``(C,)``; infinite for channels that are not periodic."""
 
     @classmethod
     def of(
@@ -61,7 +61,7 @@ class PoseAim:
         pose: Floats,
         loose: float = 1.0,
     ) -> "PoseAim":
-        """Aims at the channels of a standardised pose ``(D,)``, with so many times the usual tolerance."""
+        """Returns the aim for channels of a standardised pose ``(D,)``, with ``loose`` times the usual tolerances."""
         groups, deviation = channel_groups(context.encoding), np.asarray(context.pose_deviation, float)
         size = np.where(np.isin(groups, PLACES), METRES, RADIANS) / deviation
         turns = np.where(np.isin(groups, ROUND), 2 * np.pi, np.inf) / deviation
@@ -69,7 +69,7 @@ class PoseAim:
         return cls(frame, channels, *(np.asarray(part, np.float32) for part in parts))
 
     def away(self, poses: Floats) -> Floats:
-        """From poses ``(..., D)`` to the values ``(..., C)``, the shorter way round."""
+        """Returns the differences ``(..., C)`` from poses ``(..., D)`` to the values; for angles, the shorter ones."""
         off = self.values - poses[..., self.channels]
         whole = np.round(off / self.turns) * np.where(np.isfinite(self.turns), self.turns, 0.0)
         return np.asarray(off - whole, np.float32)
@@ -90,7 +90,7 @@ class PoseAim:
 
 @dataclass(frozen=True, eq=False)
 class ReachAim:
-    """A joint is to be at a ``point`` ``(3,)`` of the world; the figure's path is at ``place``: x, z, heading."""
+    """A ``point`` ``(3,)`` in the world for a joint; ``place`` is the position on the path: x, z and heading."""
 
     frame: int
     context: Context
@@ -98,10 +98,10 @@ class ReachAim:
     point: Array
     place: Array
     willing: Floats
-    """How far each channel ``(D,)`` goes, in deviations, to make the last centimetres; 0 where it stays."""
+    """Weight of each channel ``(D,)`` in the correction of the error, in deviations; 0 for those that do not move."""
 
     def at(self, poses: Floats) -> Array:
-        """Where the joint is ``(..., 3)`` in standardised poses ``(..., D)``."""
+        """Returns the positions ``(..., 3)`` of the joint in standardised poses ``(..., D)``."""
         encoding = self.context.encoding
         lead = poses.shape[:-1]
         local = encoding.decode_frames(
@@ -133,12 +133,12 @@ class ReachAim:
 
 
 def walking_channels(encoding: Encoding) -> NDArray[np.intp]:
-    """The channels of legs and hips, which say in which part of a step a figure is."""
+    """Returns the channels of legs and hips, which determine the phase of a step."""
     return np.flatnonzero(channel_groups(encoding) != "joints")
 
 
 def channel_groups(encoding: Encoding) -> NDArray[np.str_]:
-    """The group ``(D,)`` of each channel."""
+    """Returns the name of the group ``(D,)`` of each channel."""
     groups = np.empty(len(encoding), dtype="U16")
     for name, part in encoding.slices.items():
         groups[part] = name

@@ -1,4 +1,4 @@
-"""Leads a stretch of motion into a pose exactly, the feet during their last step. Needs numpy alone."""
+"""Changes a stretch of motion to end exactly in a pose; feet move during their last step. Needs numpy alone."""
 
 from dataclasses import dataclass
 
@@ -13,23 +13,23 @@ from moglow.sampling.fast.folded import Floats
 
 @dataclass(frozen=True)
 class ArrivalSpec:
-    """Over how long a miss is made up for. Times are seconds."""
+    """The duration of the correction. Times are in seconds."""
 
     shortest: float = 0.3
     longest: float = 0.9
     swing: float = 0.25
-    """A foot that left the ground less than this before the end had better stood elsewhere."""
+    """Shortest time in the air at the end for moving a foot; with less time it is moved in the step before."""
     slow: float = 1.5
-    """Deviations a second at most, of the channel that is farthest off."""
+    """Largest rate of the correction, in deviations a second of the channel with the largest error."""
 
 
 def arrive(
     context: Context, poses: Floats, path: ControlPath, wanted: Floats, *, spec: ArrivalSpec = ArrivalSpec()
 ) -> Floats:
-    """Standardised poses ``(n, D)`` of a stretch, the last of which is to be ``wanted`` ``(D,)`` and becomes it.
+    """Returns standardised poses ``(n, D)`` of a stretch, changed so that the last one is ``wanted`` ``(D,)``.
 
-    ``path`` is where they go, frame by frame. The miss of the last frame is made up for over the last moments before
-    it. A foot that stands at the end is moved during the step before, so that it stands where it will stand.
+    ``path`` contains the position of each frame. The error of the last frame is corrected over the frames before it. A
+    foot that is planted at the end is moved during the preceding step, so that it does not slide.
     """
     encoding, fps = context.encoding, context.fps
     off = np.asarray(wanted - poses[-1], np.float32)
@@ -47,25 +47,25 @@ def arrive(
 
 
 def _rise(frames: int, taken: float) -> Floats:
-    """A smooth way ``(n,)`` from 0 to 1 at the last frame, over so many frames or all there are."""
+    """Returns a smooth curve ``(n,)`` from 0 to 1 at the last frame, over ``taken`` frames or all if they are fewer."""
     at = np.clip(1 + (np.arange(frames) - (frames - 1)) / min(taken, max(frames - 1, 1)), 0.0, 1.0)
     return np.asarray(at**3 * (10 - 15 * at + 6 * at**2), np.float32)
 
 
 def _steps(planted: Flags, otherwise: Floats, swing: int) -> Floats:
-    """The shares ``(n, L)`` of its move that each foot has made: it moves only while it is in the air.
+    """Returns the share ``(n, L)`` of its correction that each foot reaches in each frame; it changes only in the air.
 
-    A foot that is in the air for less than ``swing`` frames at the end moves in the step before that stand.
+    A foot that is in the air for less than ``swing`` frames at the end is moved in the step before its last contact.
     """
     frames, steps = len(planted), np.repeat(otherwise[:, None], planted.shape[1], axis=1)
     for leg in range(planted.shape[1]):
         stands = runs(planted[:, leg])
-        if not stands or frames - stands[-1][1] >= swing:  # in the air at the end
+        if not stands or frames - stands[-1][1] >= swing:  # the foot is in the air at the end
             lifted, landed = stands[-1][1] if stands else 0, frames
         elif stands[-1][0] > 0:
             lifted, landed = stands[-2][1] if len(stands) > 1 else 0, stands[-1][0]
         else:
-            continue  # it has no step in which to move
+            continue  # there is no step for the correction
         steps[:lifted, leg], steps[landed:, leg] = 0.0, 1.0
         air = np.arange(1, landed - lifted + 1) / (landed - lifted + (landed < frames))
         steps[lifted:landed, leg] = air**3 * (10 - 15 * air + 6 * air**2)
@@ -81,7 +81,7 @@ def _move_feet(
     toes: list[slice],
     out: Floats,
 ) -> None:
-    """Writes x, z and yaw of the feet into ``out``: their misses in the world, seen from each frame's path."""
+    """Writes x, z and yaw of the feet into ``out``: errors in the world, converted to the path's frame of each pose."""
     x, z, yaw = toes
     deviation = np.asarray(context.pose_deviation)
     turn = (path.headings[-1] - path.headings)[:, None]

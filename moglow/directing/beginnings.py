@@ -1,4 +1,4 @@
-"""How a motion begins: with a figure that stands and sets off, or as the continuation of a clip. Needs numpy alone."""
+"""The beginning of a motion: from a standing figure, or as the continuation of a clip. Needs numpy alone."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -15,19 +15,19 @@ from moglow.sampling.fast.folded import Floats
 from moglow.sampling.start_and_stop import WARM_UP, setting_off
 
 BEFORE = 6.0
-"""Seconds of a clip from which the memory is computed."""
+"""Seconds of the clip from which the memory is computed."""
 LEAST = 0.3
-"""Seconds that a clip needs at least, beyond the poses that the model sees at once."""
+"""Smallest number of seconds of a clip, in addition to the poses in the model's history."""
 CHANGE, SLOPE = 1.2, 0.1
-"""Seconds in which the velocity of a clip turns into that of the path, and over which both are measured."""
+"""Seconds in which the velocity of a clip changes to that of the path, and over which both are measured."""
 
 
 @dataclass(frozen=True, eq=False)
 class Beginning:
-    """What a motion begins with: the ``moment`` before ``frame`` of a course, whose last frames are the path's.
+    """The beginning of a motion: the ``moment`` before ``frame`` of a course that ends with the frames of the path.
 
-    ``known`` ``(k, D)`` are the path's frames that lie before it, standardised; ``first`` is where exactly the first
-    one is, if it is known.
+    ``known`` ``(k, D)`` are the standardised poses of the path's frames before it; ``first`` is the exact first pose if
+    it is known.
     """
 
     course: Course
@@ -37,12 +37,12 @@ class Beginning:
     first: PoseGoal | None = None
 
     def before_path(self, path: ControlPath) -> int:
-        """How many frames of the course lie before the path's first."""
+        """Returns the number of frames of the course before the first frame of the path."""
         return len(self.course) - len(path)
 
 
 def from_a_stand(flow: Flow, path: ControlPath, performer: str | None = None) -> Beginning:
-    """The beginning of a figure that stands and sets off, some seconds before the path begins."""
+    """Returns the beginning of a figure that stands and starts to move some seconds before the path begins."""
     context, fps = flow.context, flow.context.fps
     history, ahead, warm = context.spec.history, context.spec.lookahead, round(WARM_UP * fps)
     setting = np.pad(setting_off(fps), (history, len(path) + ahead), mode="edge")
@@ -57,7 +57,7 @@ def from_a_stand(flow: Flow, path: ControlPath, performer: str | None = None) ->
 
 @dataclass(frozen=True, eq=False)
 class Continuation:
-    """The last seconds of a clip, on the model's skeleton and as they were, and the way on from there."""
+    """The last seconds of a clip, on the model's skeleton and in the original, and the path from there."""
 
     seen: Clip
     source: Clip
@@ -66,7 +66,7 @@ class Continuation:
 
     @classmethod
     def of(cls, context: Context, clip: Clip, path: ControlPath) -> Self:
-        """The continuation of a clip along a path, which is moved so that it begins where the clip ends."""
+        """Returns the continuation of a clip along a path, which is moved to begin where the clip ends."""
         seen = on_skeleton(_last_seconds(clip, context.fps), context)
         least = context.spec.history + round(LEAST * context.fps)
         if len(seen) < least:
@@ -80,11 +80,11 @@ class Continuation:
 
     @property
     def path(self) -> ControlPath:
-        """The path, whose first frame is the clip's last one."""
+        """The path, whose first frame is the last frame of the clip."""
         return replace(self.way[len(self.seen) - 1 :], styles=self.styles)
 
     def beginning(self, flow: Flow, path: ControlPath, performer: str | None = None) -> Beginning:
-        """The beginning along the path, which may have been changed after its first frame."""
+        """Returns the beginning for a path, which may differ from `path` after its first frame."""
         context, before = flow.context, self.way[: len(self.seen) - 1]
         way = replace(
             before,
@@ -107,7 +107,7 @@ class Continuation:
 
 
 def course_of(context: Context, way: ControlPath, labels: Floats) -> Course:
-    """The course of a way whose last frames have these labels ``(N, P + S)``; those before have the first one."""
+    """Returns the course of a path whose last frames have these labels ``(N, P + S)``; earlier ones have the first."""
     history, ahead = context.spec.history, context.spec.lookahead
     controls = np.pad(way.velocities(), ((history, ahead), (0, 0)), mode="edge").astype(np.float32)
     missing = len(way) - len(labels)
@@ -116,7 +116,7 @@ def course_of(context: Context, way: ControlPath, labels: Floats) -> Course:
 
 
 def remembered(flow: Flow, course: Course, poses: Floats) -> Moment:
-    """The moment after the poses ``(n, D)`` with which a course begins."""
+    """Returns the state after the poses ``(n, D)`` with which a course begins."""
     history = flow.context.spec.history
     start = Moment(poses[None, :history], flow.model.initial_state(1))
     *_, moments = flow.score(course, history, start, poses[history:, None])
@@ -124,22 +124,22 @@ def remembered(flow: Flow, course: Course, poses: Floats) -> Moment:
 
 
 def labels_of(context: Context, path: ControlPath, performer: str | None = None) -> Floats:
-    """The labels ``(N, P + S)`` of a path's frames."""
+    """Returns the labels ``(N, P + S)`` of the frames of a path."""
     who = context.performer_of(path, performer)
     return np.asarray(context.style_rows(context.styles_of(path), len(path), who), np.float32)
 
 
 def joined_path(own: ControlPath, path: ControlPath) -> ControlPath:
-    """A way, and a path moved to its end: the figure goes on as fast as it was and then more and more as the path.
+    """Returns a path followed by another one, moved to its end; the velocity changes smoothly from one to the other.
 
-    Where it was faster than the path it comes so much farther ahead.
+    If the first path was faster, the rest is shifted forward by the additional distance.
     """
     whole, last = replace(own, styles=None).then(replace(path, styles=None)), len(own) - 1
     near = max(1, round(SLOPE * own.fps))
     values = np.column_stack([whole.positions, whole.headings])
     before = values[last] - values[max(last - near, 0)]
     after = values[min(last + near, len(values) - 1)] - values[last]
-    faster = (before - after) / near  # a frame
+    faster = (before - after) / near  # per frame
     at = np.clip(np.arange(len(values) - last) / (CHANGE * own.fps), 0, 1)
     share = 1 - at**3 * (10 - 15 * at + 6 * at**2)
     values[last:, :2] += np.append(0.0, np.cumsum(share[:-1]))[:, None] * faster[:2]
@@ -148,7 +148,7 @@ def joined_path(own: ControlPath, path: ControlPath) -> ControlPath:
 
 
 def _last_seconds(clip: Clip, fps: float) -> Clip:
-    """The last seconds of a clip at another rate; its last frame is the clip's."""
+    """Returns the last seconds of a clip at another frame rate, ending with its last frame."""
     count = int(min(clip.duration, BEFORE) * fps + 1e-6) + 1
     at = len(clip) - 1 - np.arange(count)[::-1] * (clip.fps / fps)
     return clip.sampled(np.maximum(at, 0), fps)

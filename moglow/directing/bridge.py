@@ -1,4 +1,4 @@
-"""Motion from the last frame of one clip to the first of another, sampled and steered there. Needs numpy alone."""
+"""Motion from the last frame of a clip to the first frame of another, sampled and steered. Needs numpy alone."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,16 +20,16 @@ from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
 
 BEYOND = 0.7
-"""Seconds of the second clip, or of the path, that show how motion goes on."""
+"""Seconds of the second clip, or of the path, that are used as lookahead."""
 SLOPE = 0.2
-"""Seconds over which the velocity of a path is measured at its end."""
+"""Seconds over which the velocity at the end of a path is measured."""
 
 
 @dataclass(frozen=True, eq=False)
 class Bridged:
-    """Motion between two clips, from the last frame of the first to the first of the second, both included.
+    """Motion from the last frame of a clip to the first frame of the next clip, including both frames.
 
-    It is on their skeleton and has their rate. ``prices`` is empty where no second clip follows.
+    It has the skeleton and frame rate of the clips. ``prices`` is empty if there is no second clip.
     """
 
     clip: Clip
@@ -39,15 +39,15 @@ class Bridged:
 
 @dataclass(frozen=True, eq=False)
 class Bridge:
-    """What is between two clips of one skeleton and rate.
+    """A gap between two clips with the same skeleton and frame rate.
 
     Args:
-        context: the model's.
-        before: the clip from which motion goes on, up to its last frame.
-        after: the clip that it leads to, from its first frame on; None if it leads nowhere.
-        steps: frames from the last of ``before`` to the first of ``after``, or as many as are made.
-        way: the path at the model's rate: that of ``before`` as in `seen_before`, up to the first frame of ``after``,
-            and `BEYOND` further.
+        context: the context of the model.
+        before: the clip before the gap.
+        after: the clip after the gap; None if there is none.
+        steps: frames from the last frame of ``before`` to the first frame of ``after``, or the number of frames to
+        make. way: the path at the model's frame rate: that of ``before`` as in `seen_before`, up to the first frame of
+            ``after``, and `BEYOND` seconds more.
     """
 
     context: Context
@@ -58,7 +58,7 @@ class Bridge:
 
     @classmethod
     def between(cls, context: Context, before: Clip, after: Clip, steps: int) -> Self:
-        """The gap between two clips, on the path that they imply."""
+        """Returns the gap between two clips, with a path that connects theirs."""
         own, other = (
             context.encoding.spec.path(seen(clip, context))
             for seen, clip in ((seen_before, before), (seen_after, after))
@@ -68,7 +68,7 @@ class Bridge:
 
     @classmethod
     def within(cls, context: Context, clip: Clip, start: int, stop: int) -> Self:
-        """Frames ``start`` up to ``stop`` of a clip, on the clip's own path."""
+        """Returns the gap of frames ``start`` up to ``stop`` of a clip, with the clip's own path."""
         before, after = clip[:start], clip[stop:] if stop < len(clip) else None
         steps = stop - start + (after is not None)
         at, seen = grid(context, clip, start, steps)
@@ -86,17 +86,17 @@ class Bridge:
 
     @property
     def frames(self) -> int:
-        """Frames of the model from the last of ``before`` to the first of ``after``."""
+        """Number of frames, at the model's rate, from the last one of ``before`` to the first one of ``after``."""
         return model_frames(self.steps / self.before.fps, self.context)
 
     @cached_property
     def continuation(self) -> Continuation:
-        """The last seconds of ``before`` and the way on."""
+        """Returns the continuation of ``before`` along the path."""
         seen = seen_before(self.before, self.context)
         return Continuation(seen, self.before[len(self.before) - 1 :], self.way, None)
 
     def goals(self, path: ControlPath) -> list[Goal]:
-        """The first pose of ``after``."""
+        """Returns the goal of reaching the first pose of ``after``."""
         if self.after is None:
             return []
         seen, at = seen_after(self.after, self.context), self.frames
@@ -107,7 +107,7 @@ class Bridge:
         return [found.goal(self.context, path, at)]
 
     def make(self, directing: Directing, *, seed: int, take: int, performer: str | None = None) -> Bridged:
-        """One take of the motion."""
+        """Returns one take of the motion."""
         path = self.continuation.path
         beginning, goals = self.continuation.beginning(directing.flow, path, performer), self.goals(path)
         usual = usual_nats(directing.checkpoint)
@@ -121,14 +121,14 @@ class Bridge:
 
 
 def model_frames(seconds: float, context: Context) -> int:
-    """Frames of the model nearest to a time, at least one."""
+    """Returns the number of frames of the model that is nearest to a duration, at least one."""
     return max(1, round(seconds * context.fps))
 
 
 def grid(context: Context, clip: Clip, start: int, steps: int) -> tuple[Array, int]:
-    """Frames ``(N,)`` of a clip, as fractions, at which a model sees it that makes ``steps`` from ``start`` on.
+    """Returns the fractional frames ``(N,)`` of a clip at the model's rate, for ``steps`` frames from ``start`` on.
 
-    The first of them, whose number is returned too, are those of `seen_before`, the last `BEYOND`.
+    These begin with the frames of `seen_before`, whose number is also returned, and end with those of `BEYOND`.
     """
     frames, ratio = model_frames(steps / clip.fps, context), clip.fps / context.fps
     seen = len(seen_before(clip[:start], context))
@@ -139,7 +139,7 @@ def grid(context: Context, clip: Clip, start: int, steps: int) -> tuple[Array, i
 
 
 def seen_before(clip: Clip, context: Context) -> Clip:
-    """The last seconds of a clip on the model's skeleton and at its rate; its last frame is the clip's."""
+    """Returns the last seconds of a clip on the model's skeleton and at its rate, ending with its last frame."""
     ratio = clip.fps / context.fps
     count = int(min(clip.duration, BEFORE) * context.fps + 1e-6) + 1
     at = len(clip) - 1 - ratio * np.arange(count)[::-1]
@@ -154,16 +154,16 @@ def seen_before(clip: Clip, context: Context) -> Clip:
 
 
 def seen_after(clip: Clip, context: Context) -> Clip:
-    """The first seconds of a clip on the model's skeleton and at its rate, as far as they are needed."""
+    """Returns the first seconds of a clip on the model's skeleton and at its rate, as many as are used."""
     ratio = clip.fps / context.fps
     count = int(min(clip.duration, BEFORE) * context.fps + 1e-6) + 1
     return on_skeleton(warped(clip, ratio * np.arange(count), context.fps), context)
 
 
 def implied_way(before: ControlPath, after: ControlPath, frames: int) -> ControlPath:
-    """The path from the last frame of one path to the first of another, and `BEYOND` along that one.
+    """Returns the path from the last frame of a path to the first frame of another, and `BEYOND` seconds along it.
 
-    Place, heading and their velocities are continuous. ``frames`` is how many frames later the other path begins.
+    Position, heading and their velocities are continuous. The other path begins after ``frames`` frames.
     """
     start, end = values_of(before), values_of(after)
     turn = float(wrap_angle(end[0, 2] - start[-1, 2]))
@@ -180,24 +180,24 @@ def implied_way(before: ControlPath, after: ControlPath, frames: int) -> Control
 
 
 def _after(own: ControlPath, way: ControlPath) -> ControlPath:
-    """A path, and a way from its last frame on."""
+    """Returns a path followed by another one, which starts at its last frame."""
     values = np.concatenate([values_of(own)[:-1], values_of(way)])
     return ControlPath(values[:, :2], values[:, 2], own.fps)
 
 
 def values_of(path: ControlPath) -> Array:
-    """x, z and heading ``(T, 3)``."""
+    """Returns x, z and heading ``(T, 3)`` of a path."""
     return np.column_stack([path.positions, path.headings])
 
 
 def _slope(values: Array) -> Array:
-    """The change ``(3,)`` per frame at the beginning of values ``(T, 3)`` of a path at the model's rate."""
+    """Returns the change per frame ``(3,)`` at the beginning of values ``(T, 3)`` at the model's rate."""
     near = min(round(SLOPE * 30), len(values) - 1)
     return np.asarray((values[near] - values[0]) / near if near else np.zeros(3))
 
 
 def _on(values: Array, fps: float, frames: int) -> ControlPath:
-    """A way of x, z and heading, continued or cut where `BEYOND` ends."""
+    """Returns the path of x, z and heading, extended or cut to end after `BEYOND` seconds."""
     wanted = frames + 1 + round(BEYOND * fps)
     more = max(0, wanted - len(values))
     onwards = values[-1] + np.arange(1, more + 1)[:, None] * -_slope(values[::-1])

@@ -1,4 +1,4 @@
-"""Raises toes that swing too close to the ground, as steps do that were made longer or shorter. Needs numpy alone."""
+"""Raises toes that swing too close to the ground, as in steps that were lengthened or shortened. Needs numpy alone."""
 
 from dataclasses import dataclass
 
@@ -12,18 +12,18 @@ from moglow.motion.foot_lock import move_feet
 
 @dataclass(frozen=True)
 class ClearanceSpec:
-    """How high toes swing at least. Lengths are shares of the leg's length, speeds metres a second."""
+    """The height of swinging toes. Lengths are relative to the length of the leg, speeds in metres a second."""
 
     slow: float = 0.5
-    """A toe that is slower than this stands or lands …"""
+    """Speed below which a toe counts as planted or landing …"""
     fast: float = 1.5
-    """… and one that is faster swings."""
+    """… and speed above which it counts as swinging."""
     height: float = 0.018
-    """How high over the ground a toe swings at least, and the height over which it is raised softly."""
+    """Smallest height of a swinging toe above the ground, and the height range over which toes are raised smoothly."""
 
 
 def cleared(clip: Clip, spec: ClearanceSpec = ClearanceSpec()) -> Clip:
-    """The clip with swinging toes no lower than the spec's height; all others stay as they are."""
+    """Returns the clip with swinging toes no lower than the height of the spec; all others are unchanged."""
     if not legs_of(clip.skeleton) or len(clip) < 3:
         return clip
     toes = toe_points(clip)

@@ -1,4 +1,4 @@
-"""What a motion follows frame by frame, and the flow that samples, scores and differentiates it. Needs numpy alone."""
+"""The conditions of a motion in each frame, and a flow that samples, scores and differentiates it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS, State
 class Course:
     """Standardised ``controls`` ``(K + N + L, 3)`` and style ``labels`` ``(N, P + S)`` of N frames.
 
-    Frame t sees the controls from K before it to L after it: ``controls[t : t + K + 1 + L]``.
+    The context of frame t contains the controls from K before it to L after it: ``controls[t : t + K + 1 + L]``.
     """
 
     controls: Floats
@@ -30,7 +30,7 @@ class Course:
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """What B motions are between two frames: their last K ``poses`` ``(B, K, D)``, standardised, and the memory."""
+    """The state of B motions between two frames: their last K ``poses`` ``(B, K, D)``, standardised, and the memory."""
 
     poses: Floats
     memory: State
@@ -39,13 +39,13 @@ class Moment:
         return len(self.poses)
 
     def rows(self, rows: Sequence[int] | Floats) -> Self:
-        """Some of the motions, or one of them many times."""
+        """Returns the state of the motions with these indices, which may be repeated."""
         return replace(self, poses=self.poses[rows], memory=tuple(part[:, rows] for part in self.memory))
 
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """A checkpoint's flow in both directions, for batches of motions along one course."""
+    """The flow of a checkpoint in both directions, for batches of motions with the same course."""
 
     context: Context
     model: InvertibleMoGlow
@@ -60,7 +60,7 @@ class Flow:
         return cls(checkpoint.context, InvertibleMoGlow(checkpoint.config, checkpoint.weights))
 
     def sees(self, course: Course, frame: int, poses: Floats) -> tuple[Floats, Floats]:
-        """The context vectors ``(B, C)`` of a frame after the last K poses ``(B, K, D)``, and its control ``(3,)``."""
+        """Returns the contexts ``(B, C)`` of a frame after the last K poses ``(B, K, D)``, and its control ``(3,)``."""
         history = self.context.spec.history
         seen = course.controls[frame : frame + history + 1 + self.context.spec.lookahead]
         lead = (len(poses), 1)
@@ -72,8 +72,8 @@ class Flow:
     def roll(
         self, course: Course, frame: int, moment: Moment, latents: Floats
     ) -> tuple[Floats, Floats, list[Moment]]:
-        """Poses ``(n, B, D)`` of latents ``(n, B, D)`` from a frame on, their log-densities ``(n, B)`` in nats, and
-        the moments before each frame and after the last."""
+        """Returns the poses ``(n, B, D)`` of latents ``(n, B, D)`` from a frame on, their log-densities ``(n, B)`` in
+        nats, and the states before each frame and after the last."""
         context, moments = self.context, [moment]
         poses, nats = np.empty_like(latents), np.empty(latents.shape[:2])
         for t, latent in enumerate(latents):
@@ -87,7 +87,7 @@ class Flow:
     def score(
         self, course: Course, frame: int, moment: Moment, poses: Floats
     ) -> tuple[Floats, Floats, list[Moment]]:
-        """The latents ``(n, B, D)`` of poses ``(n, B, D)``, their log-densities ``(n, B)``, and the moments."""
+        """Returns the latents ``(n, B, D)`` of poses ``(n, B, D)``, their log-densities ``(n, B)``, and the states."""
         context, moments = self.context, [moment]
         latents, nats = np.empty_like(poses), np.empty(poses.shape[:2])
         for t, pose in enumerate(poses):
@@ -99,7 +99,7 @@ class Flow:
         return latents, nats - context.log_scale, moments
 
     def slide(self, course: Course, frame: int, moment: Moment, poses: Floats) -> Floats:
-        """The speed ``(n, B)`` in m/s of the lower toe in poses ``(n, B, D)``; 0 where poses say nothing of toes."""
+        """Returns the speed ``(n, B)`` in m/s of the lower toe in poses ``(n, B, D)``; 0 if poses contain no toes."""
         context, encoding = self.context, self.context.encoding
         x, z, height = (encoding.slice(group) for group in ("toe_x", "toe_z", "toe_height"))
         if x.stop == x.start or height.stop == height.start:
@@ -113,7 +113,7 @@ class Flow:
         return np.asarray(np.take_along_axis(speeds, lowest, axis=-1)[..., 0])
 
     def tapes(self, course: Course, frame: int, moment: Moment, poses: Floats) -> list[Tape]:
-        """The tapes of one motion's poses ``(n, D)``."""
+        """Returns the tapes of the poses ``(n, D)`` of one motion."""
         context, tapes = self.context, []
         for t, pose in enumerate(poses):
             vector, control = self.sees(course, frame + t, moment.poses)
@@ -124,9 +124,9 @@ class Flow:
         return tapes
 
     def jacobian(self, course: Course, frame: int, tapes: Sequence[Tape], rows: Floats) -> Floats:
-        """How functions of the poses change with each latent ``(n, R, D)``.
+        """Returns the derivatives ``(n, R, D)`` of R functions of the poses with respect to the latents.
 
-        ``rows`` ``(n, R, D)`` are the slopes of R functions by the poses themselves.
+        ``rows`` ``(n, R, D)`` are the derivatives of the functions with respect to the poses.
         """
         context, (frames, count, dim) = self.context, rows.shape
         history, scale, weights = context.spec.history, context.scale, context.weights
@@ -144,7 +144,7 @@ class Flow:
         return out
 
     def _carried_back(self, slope: Floats, control: Floats) -> Floats:
-        """The adjoint of `Context.carried`: slopes ``(R, D)`` by a pose from those by the pose carried along."""
+        """Returns the adjoint of `Context.carried`: derivatives ``(R, D)`` with respect to the pose that is carried."""
         context, encoding = self.context, self.context.encoding
         turn = float(context.physical_control(control)[2]) / context.fps
         out = slope / context.pose_deviation

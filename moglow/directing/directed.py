@@ -1,8 +1,8 @@
 """Samples motion along a path that meets goals. Needs numpy alone.
 
-From one goal to the next, many motions are sampled and the nearest is steered into the goal (`steer`), the rest of the
-miss is made up for (`arrive`), and the model goes on from there. Frames farther from a goal than `LEAD` are sampled as
-without it.
+Between two goals, many motions are sampled and the nearest one is steered to the goal (`steer`). The remaining error is
+corrected (`arrive`), and the model continues from there. Frames farther from a goal than `LEAD` are sampled as in a
+motion without goals.
 """
 
 from collections.abc import Sequence
@@ -26,21 +26,21 @@ from moglow.sampling.sampler import ENDINGS
 from moglow.sampling.start_and_stop import best_ending, can_settle, ending_start
 
 LEAD = 2.0
-"""Seconds before a goal in which motion is steered towards it."""
+"""Time in seconds before a goal in which motion is steered."""
 SOON = 0.5
-"""Seconds after a goal within which a further one is already looked at."""
+"""Time in seconds after a goal within which the next goal is also taken into account."""
 PARTICLES = 32
-"""Motions that are sampled towards a goal."""
+"""Number of motions that are sampled for a goal."""
 COLDEST = 0.3
-"""The temperature of the noise that steering may change, at least."""
+"""Lowest temperature of the noise that is steered."""
 CHUNK = 300
 SHORT = 0.02
-"""Metres by which a joint may miss a point that it is to reach; more is an error."""
+"""Largest distance in metres between a joint and the point of its reach; a larger one is an error."""
 
 
 @dataclass(frozen=True)
 class Price:
-    """What a goal costs: nats of the frames that lead to it, and of the goal's own frame, more than is usual."""
+    """The price of a goal: nats of the frames before it, and of its own frame, above the usual value."""
 
     words: str
     seconds: float
@@ -49,7 +49,7 @@ class Price:
 
     @property
     def figures(self) -> dict[str, Any]:
-        """The price as plain numbers, for a sidecar."""
+        """Returns the price as plain numbers, for a sidecar."""
         return {
             "goal": self.words,
             "seconds": round(self.seconds, 4),
@@ -64,7 +64,7 @@ class Price:
 
 @dataclass(frozen=True, eq=False)
 class Directed:
-    """Poses ``(N, D)`` in metres and radians along a path, their log-likelihoods ``(N,)``, and what goals cost."""
+    """Poses ``(N, D)`` in metres and radians along a path, their log-likelihoods ``(N,)``, and the prices of goals."""
 
     path: ControlPath
     poses: Floats
@@ -79,12 +79,12 @@ def _verdict(nats: float) -> str:
 
 
 UNUSUAL, DEAR = 300.0, 3000.0
-"""Nats from which a goal is unusual, and from which motion towards it is bent more than sampled."""
+"""Price in nats above which a goal is reported as unusual, and as mostly a deformation of sampled motion."""
 
 
 @dataclass(frozen=True, eq=False)
 class Director:
-    """Samples the motion of a beginning along a path; ``usual`` are the nats of a frame of recordings."""
+    """Samples motion from a beginning along a path; ``usual`` is the log-likelihood of a recorded frame in nats."""
 
     flow: Flow
     path: ControlPath
@@ -104,7 +104,7 @@ class Director:
         return self.beginning.course
 
     def direct(self, goals: Sequence[Goal]) -> Directed:
-        """The motion that meets goals, which are in the order of their frames."""
+        """Returns the motion that meets goals, which are sorted by frame."""
         before, begin = self.beginning.before_path(self.path), self.beginning.frame
         latents, moment, done = self._latents(), self.beginning.moment, begin
         groups = [(before + frame, [*group]) for frame, group in groupby(goals, key=lambda goal: goal.frame)]
@@ -146,7 +146,7 @@ class Director:
         return later - frame <= SOON * self.path.fps
 
     def _latents(self) -> Floats:
-        """The latents ``(n, D)`` of a motion without goals: as the sampler draws them."""
+        """Returns the latents ``(n, D)`` of the motion without goals, as sampled by the sampler."""
         before, model = self.beginning.before_path(self.path), self.flow.model
         counts = max(0, before - self.beginning.frame), len(self.course) - max(before, self.beginning.frame)
         noise = [
@@ -158,14 +158,14 @@ class Director:
         return np.array(model.latent(np.concatenate(noise), self.temperature))
 
     def _particles(self, own: Floats, number: int) -> Floats:
-        """Latents ``(n, B, D)`` of motions of which the first is the given one."""
+        """Returns latents ``(n, B, D)`` of B motions: the given ones, and others that are sampled."""
         generator = np.random.default_rng([self.seed, self.take, 2, number])
         shape = (len(own), PARTICLES - 1, self.flow.model.noise_dim)
         others = self.flow.model.latent(generator.standard_normal(shape, dtype=np.float32), self.temperature)
         return np.concatenate([own[:, None], others], axis=1)
 
     def _roll(self, latents: Floats, frame: int, moment: Moment) -> tuple[tuple[Floats, Floats], Moment]:
-        """Poses and likelihoods of one motion's latents ``(n, D)``, and the moment after them."""
+        """Returns the poses and likelihoods of latents ``(n, D)`` of one motion, and the state after them."""
         poses, nats = [latents[:0]], [latents[:0, 0]]
         for start in range(0, len(latents), CHUNK):
             part = latents[start : start + CHUNK, None]
@@ -176,7 +176,7 @@ class Director:
         return (np.concatenate(poses), np.concatenate(nats)), moment
 
     def _arrived(self, poses: Floats, aims: Sequence[Aim], lead: int, group: Sequence[Goal]) -> Floats:
-        """The poses ``(n, D)`` of a stretch led into its goals exactly."""
+        """Returns the poses ``(n, D)`` of a stretch, corrected to meet its goals exactly."""
         wanted = poses[-1]
         for aim in sorted(aims, key=lambda aim: isinstance(aim, ReachAim)):
             wanted = aim.met(wanted)
@@ -189,7 +189,7 @@ class Director:
                         f"{goal.words}: {joint} stays {100 * short:.0f} cm short of the point; "
                         "give one nearer to the path, or another time"
                     )
-        # Where the path is, frame by frame; before it begins, where it begins.
+        # The positions of the path in each frame; frames before it have its first position.
         at = np.maximum(lead - self.beginning.before_path(self.path) + np.arange(len(poses)), 0)
         where = ControlPath(self.path.positions[at], self.path.headings[at], self.path.fps)
         return arrive(self.context, poses, where, wanted)
@@ -207,14 +207,14 @@ class Director:
         ]
 
     def _settles(self, last: int) -> bool:
-        """Whether the motion's ending begins after the last goal."""
+        """Returns whether the motion's ending begins after the last goal."""
         start = ending_start(self.path)
         return start is not None and self.beginning.before_path(self.path) + start > last
 
     def _rest(
         self, latents: Floats, frame: int, moment: Moment, *, free: bool
     ) -> list[tuple[Floats, Floats]]:
-        """The frames after the last goal; where the path stops, the best of several endings."""
+        """Returns the frames after the last goal; where the path stops, the best of several endings."""
         start = ending_start(self.path)
         if not free or start is None or not can_settle(self.context.encoding):
             return [self._roll(latents, frame, moment)[0]]

@@ -1,4 +1,4 @@
-"""Turns head and upper spine towards a point, smoothly and as far as a person turns. Needs numpy alone."""
+"""Turns head and upper spine towards a point, smoothly and within human limits. Needs numpy alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,26 +29,26 @@ FORWARD = np.array([0.0, 0.0, 1.0])
 
 @dataclass(frozen=True)
 class GazeSpec:
-    """How a figure looks. Angles are radians, times seconds."""
+    """The settings of the gaze. Angles are in radians, times in seconds."""
 
     sideways: float = np.radians(75.0)
-    """The farthest that the face turns away from the body's heading."""
+    """Largest angle between the face and the heading of the body."""
     up: float = np.radians(35.0)
     down: float = np.radians(50.0)
     behind: float = np.radians(120.0)
-    """Who stands farther round than this is not looked at any more; from `sideways` on less and less."""
+    """Angle of a point above which the figure does not look at it; the gaze weight decreases from `sideways` on."""
     turning: float = 0.5
-    """Time to turn to the point, and back at the end."""
+    """Duration of the turn to the point, and of the return."""
     smooth: float = 0.12
-    """A Gaussian's deviation by which the angles are smoothed."""
+    """Standard deviation of the Gaussian filter of the angles."""
     eyes: float = 0.08
-    """Metres of the eyes above the head's joint."""
+    """Height in metres of the eyes above the head joint."""
     shares: tuple[tuple[str, float], ...] = (("chest", 0.2), ("neck", 0.4), ("head", 1.0))
-    """The share of what is left of the turn that each joint does, from below."""
+    """The share of the remaining turn for each joint, from the lowest to the highest."""
 
 
 def look(clip: Clip, looks: Sequence[Look], *, spec: GazeSpec = GazeSpec()) -> Clip:
-    """The clip with the face turned to points while they are looked at; nothing changes outside these intervals."""
+    """Returns the clip with the face turned to the points during their intervals; other frames are unchanged."""
     if not looks:
         return clip
     roles = clip.skeleton.anatomy.roles
@@ -82,7 +82,7 @@ def _turned(clip: Clip, each: Look, face: Array, spec: GazeSpec) -> Clip:
 def _joint_turned(
     clip: Clip, joint: int, head: int, face: Array, at: NDArray[np.intp], target: Array, part: float
 ) -> Clip:
-    """The clip with a joint turned by a share of what the face lacks to look along ``target`` ``(N, 3)``."""
+    """Returns the clip with a joint turned by a share of the angle from the face to ``target`` ``(N, 3)``."""
     turns = clip.world_rotations
     lacking = quat_between(quat_rotate(turns[at, head], face), target)
     turn = quat_slerp(np.array([1.0, 0, 0, 0]), lacking, np.full(len(at), part))
@@ -94,7 +94,7 @@ def _joint_turned(
 
 
 def _direction(clip: Clip, way: Array, spec: GazeSpec) -> tuple[Array, Array]:
-    """Unit directions ``(T, 3)`` towards a point, within what a head can do, and how much it is looked at ``(T,)``."""
+    """Returns unit directions ``(T, 3)`` to a point, within the limits of the head, and the gaze weights ``(T,)``."""
     headings = clip.headings()
     sideways = np.unwrap(wrap_angle(vector_to_heading(way[:, [0, 2]]) - headings))
     sideways -= 2 * np.pi * np.round(np.median(sideways) / (2 * np.pi))
@@ -109,7 +109,7 @@ def _direction(clip: Clip, way: Array, spec: GazeSpec) -> tuple[Array, Array]:
 
 
 def _while(times: Array, each: Look, spec: GazeSpec) -> Array:
-    """From 0 to 1 at the start of an interval and back at its end ``(T,)``; at once where the clip begins or ends."""
+    """Returns weights ``(T,)`` that rise to 1 at an interval's start and fall to 0 at its end, except at clip ends."""
     taken = min(spec.turning, (each.stop - each.start) / 2)
     into = (times - each.start) / taken if each.start > 0 else np.where(times >= each.start, 1.0, 0.0)
     out = (each.stop - times) / taken if each.stop < times[-1] else np.where(times <= each.stop, 1.0, 0.0)

@@ -1,4 +1,4 @@
-"""Directions seen by a model: which channels of which frame are to be what, on a path that leads there."""
+"""Directions as goals of a model: the required channels of a frame, on a path that leads to them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,47 +23,47 @@ from moglow.paths.control_path import ControlPath
 from moglow.sampling.fast.folded import Floats
 
 ONWARDS, LOOSE, ALIKE = 0.1, 3.0, 0.5
-"""Seconds after a pose in which its clip shows how feet move on, times the usual tolerance of that, and the metres a
-second by which the clip may be faster or slower than the path for it to say something."""
+"""Seconds after a pose at which its clip shows the motion of the feet, the factor of the tolerances for it, and the
+largest difference in m/s between the speeds of clip and path for which it is used."""
 AROUND = 5.0
-"""Seconds of a clip to both sides of a pose that show how its figure stands and where it goes."""
+"""Seconds of the clip before and after a pose that are used to find the stance and the path."""
 DETOUR = 2.0
-"""Seconds in which a path leaves its way to a pin's place in the world, and returns to it."""
+"""Seconds in which a path leaves its course to the position of a pin in the world, and returns to it."""
 LIMB, TRUNK, HIPS = 1.0, 0.4, 0.15
-"""How willingly joints turn for the last centimetres of a reach: those of the limb, of the trunk, and the hips."""
+"""Weights of joints in the correction of a reach: those of the limb, of the trunk, and of the hips."""
 
 
 @dataclass(frozen=True, eq=False)
 class PoseGoal:
-    """A pose, or some joints of it, at a frame of the path."""
+    """A pose, or some of its joints, for a frame of the path."""
 
     frame: int
     words: str
     channels: NDArray[np.intp]
     pose: Floats
-    """Standardised ``(D,)``, seen from the path."""
+    """The standardised pose ``(D,)``, relative to the path."""
     joints: tuple[int, ...]
-    """Those of the model's skeleton that turn exactly as in the pose."""
+    """The joints of the model's skeleton whose rotations are exactly those of the pose."""
     posed: Clip
-    """One frame of the model's skeleton, in the world."""
+    """The pose as one frame on the model's skeleton, in the world."""
     source: Clip
-    """One frame as it was given, on its own skeleton, in the world."""
+    """The pose as one frame on its original skeleton, in the world."""
     groups: tuple[str, ...] = ()
-    """The names of the joints; none for the whole body."""
+    """The names of the joints; empty for the whole body."""
     onwards: Floats | None = None
-    """How the clip goes on: its pose `ONWARDS` later, standardised, where it moves about as fast as the path."""
+    """The clip's standardised pose `ONWARDS` seconds later, if the clip is about as fast as the path."""
 
     @property
     def whole(self) -> bool:
-        """Whether it is about the whole body."""
+        """Whether the goal concerns the whole body."""
         return len(self.channels) == len(self.pose)
 
     def aim(self, context: Context, frame: int, path: ControlPath) -> Aim:
-        """The aim at a frame of a stretch."""
+        """Returns the aim for a frame of a stretch."""
         return PoseAim.of(context, frame, self.channels, self.pose)
 
     def hints(self, context: Context, frame: int) -> list[Aim]:
-        """What is aimed at more loosely beside it: that legs go on as they do in the clip."""
+        """Returns additional aims with larger tolerances: the motion of the legs after the pose, as in the clip."""
         if self.onwards is None:
             return []
         later = frame + round(ONWARDS * context.fps)
@@ -72,21 +72,21 @@ class PoseGoal:
 
 @dataclass(frozen=True, eq=False)
 class ReachGoal:
-    """A joint at a point of the world, at a frame of the path."""
+    """A point in the world for a joint, for a frame of the path."""
 
     frame: int
     words: str
     joint: int
     point: tuple[float, float, float]
     role: str = ""
-    """The joint's role, by which other skeletons know it."""
+    """The role of the joint, by which it is found in other skeletons."""
 
     def hints(self, context: Context, frame: int) -> list[Aim]:
-        """A point says nothing of how the motion goes on."""
+        """Returns no aims, since a point does not determine the motion after it."""
         return []
 
     def aim(self, context: Context, frame: int, path: ControlPath) -> Aim:
-        """The aim at a frame of a stretch."""
+        """Returns the aim for a frame of a stretch."""
         place = np.append(path.positions[self.frame], path.headings[self.frame])
         return ReachAim(
             frame, context, self.joint, np.array(self.point), place, _willing(context, self.joint)
@@ -99,7 +99,7 @@ Goal: TypeAlias = PoseGoal | ReachGoal
 def find_goals(
     context: Context, path: ControlPath, directions: Sequence[Direction]
 ) -> tuple[list[Goal], ControlPath]:
-    """The goals of pins and reaches in the order of their frames, and the path, led through pins in the world."""
+    """Returns the goals of pins and reaches, sorted by frame, and the path, led through the pins in the world."""
     pins = [each for each in directions if isinstance(each, Pin)]
     reaches = [each for each in directions if isinstance(each, Reach)]
     frames = [frame_of(path, pin.time, str(pin)) for pin in pins]
@@ -117,7 +117,7 @@ def find_goals(
 
 
 def frame_of(path: ControlPath, time: float, words: str) -> int:
-    """The frame of a path at a time, its last one at infinity; an error where it has none."""
+    """Returns the frame of a path at a time, the last one for infinity; raises an error for a time outside of it."""
     frame = len(path) - 1 if time == np.inf else round(time * path.fps)
     if not 0 <= frame < len(path):
         raise ControlError(
@@ -127,7 +127,7 @@ def frame_of(path: ControlPath, time: float, words: str) -> int:
 
 
 def _refuse_doubles(pins: Sequence[Pin], frames: Sequence[int]) -> None:
-    """Refuses two pins at one frame of which one is about the whole body."""
+    """Raises an error for two pins in one frame of which one is for the whole body."""
     for k, (pin, frame) in enumerate(zip(pins, frames, strict=True)):
         others = [other for other in range(len(pins)) if other != k and frames[other] == frame]
         if others and not pin.groups:
@@ -144,7 +144,7 @@ def _one_joint(context: Context, reach: Reach) -> int:
 
 
 def _willing(context: Context, joint: int) -> Floats:
-    """How far each channel ``(D,)`` goes to bring a joint to a point; 0 for those that do not move it."""
+    """Returns the weight of each channel ``(D,)`` in bringing a joint to a point; 0 for those that do not move it."""
     encoding, skeleton = context.encoding, context.encoding.skeleton
     hips = skeleton.hips
     chain = [joint]
@@ -160,7 +160,7 @@ def _willing(context: Context, joint: int) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """The pose of a pin, on the model's skeleton and on its own, and its path's x, z and heading there."""
+    """The pose of a pin, on the model's skeleton and its own, and the x, z and heading of its path."""
 
     pin: Pin
     clip: Clip
@@ -191,7 +191,7 @@ class Seen:
         return cls(pin, seen, frame, part[frame : frame + 1], place, path)
 
     def goal(self, context: Context, path: ControlPath, frame: int) -> PoseGoal:
-        """The goal at a frame of the path, to which the pose is moved."""
+        """Returns the goal for a frame of the path; the pose is moved to the path."""
         encoding = context.encoding
         near = slice(max(0, self.frame - 4), self.frame + 5)
         poses = context.standardize_pose(encoding.encode(self.clip[near], self.path[near]).astype(np.float32))
@@ -220,7 +220,7 @@ class Seen:
     def _onwards(
         self, context: Context, path: ControlPath, frame: int, poses: Floats, channels: NDArray[np.intp]
     ) -> Floats | None:
-        """The pose of the clip after the pin's, if there is one and it says something about the path."""
+        """Returns the pose of the clip after that of the pin, if there is one and the clip's speed is similar."""
         later = round(ONWARDS * self.clip.fps)
         whole = np.isin(walking_channels(context.encoding), channels).all()
         if later >= len(poses) or frame + round(ONWARDS * context.fps) >= len(path) or not whole:
@@ -231,10 +231,10 @@ class Seen:
 
 
 def clip_of(pose: str | Path | Clip, place: str) -> tuple[Clip, str]:
-    """A clip, read if it is a file, and what to call it."""
+    """Returns a clip, which is read if it is a file, and its name for messages."""
     if isinstance(pose, Clip):
         return pose, pose.name or "the clip"
-    from moglow.formats.read import read_motion  # takes a tenth of a second to import
+    from moglow.formats.read import read_motion  # the import takes a tenth of a second
 
     try:
         return read_motion(pose), str(pose)
@@ -243,13 +243,13 @@ def clip_of(pose: str | Path | Clip, place: str) -> tuple[Clip, str]:
 
 
 def on_skeleton(clip: Clip, context: Context) -> Clip:
-    """A clip at the model's rate on the model's skeleton, its way over the ground as long as it was."""
+    """Returns a clip at the model's frame rate on the model's skeleton, with the original length of its path."""
     skeleton = context.encoding.skeleton
     return clip if clip.skeleton == skeleton else retarget(clip, skeleton, keep_path=True)
 
 
 def led_through(path: ControlPath, places: Sequence[tuple[int, tuple[float, float, float]]]) -> ControlPath:
-    """The path led through x, z and heading at some frames, and back to its way where nothing else is near."""
+    """Returns the path led through x, z and heading in some frames; it returns to its course between distant ones."""
     if not places:
         return path
     knots: dict[float, NDArray[np.float64]] = {}

@@ -1,4 +1,4 @@
-"""Groups of joints by name, and the pose channels that say how they are. Needs numpy alone."""
+"""Groups of joints by name, and the pose channels that determine them. Needs numpy alone."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -21,13 +21,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "head": ("neck", "head"),
     "hips": ("hips",),
 }
-"""The roles of the joints in each group. What lies between two joints of a group, as twist bones do, belongs to it."""
+"""The roles of the joints in each group. Joints between two joints of a group, such as twist bones, belong to it."""
 
 
 def joints_named(skeleton: Skeleton, names: Sequence[str], *, place: str) -> tuple[int, ...]:
-    """The joints of groups (`GROUPS`), roles such as ``left_hand``, or joint names; all joints if there is no name.
+    """Returns the joints of groups (`GROUPS`), roles such as ``left_hand``, or names; all joints if none are given.
 
-    A name's prefix, as in ``mixamorig:LeftHand``, may be left out. ``place`` begins the message of an error.
+    The prefix of a name, as in ``mixamorig:LeftHand``, may be omitted. ``place`` begins the message of an error.
     """
     if not names:
         return tuple(range(len(skeleton)))
@@ -60,7 +60,7 @@ def _known(skeleton: Skeleton) -> str:
 
 
 def _between(skeleton: Skeleton, joints: set[int]) -> set[int]:
-    """The joints on the way from one joint of a group up to the next one of it."""
+    """Returns the joints between each joint of a group and the next one above it in the group."""
     found: set[int] = set()
     for joint in joints:
         way, above = set(), skeleton.parents[joint]
@@ -73,7 +73,7 @@ def _between(skeleton: Skeleton, joints: set[int]) -> set[int]:
 
 
 def channels_of(encoding: Encoding, joints: Sequence[int]) -> NDArray[np.intp]:
-    """The pose channels that say how joints are; a joint of a leg that has none of its own brings all of its leg's."""
+    """Returns the pose channels that determine joints; for a joint of a leg without own channels, those of its leg."""
     skeleton = encoding.skeleton
     owners = np.array([skeleton.names.index(name.rpartition(".")[0]) for name in encoding.names])
     wanted = set(joints)
@@ -85,7 +85,7 @@ def channels_of(encoding: Encoding, joints: Sequence[int]) -> NDArray[np.intp]:
 
 
 def moved_by(encoding: Encoding, joints: Sequence[int]) -> tuple[int, ...]:
-    """The joints whose local rotations the channels of some joints decide: with one joint of a leg, all of it."""
+    """Returns the joints whose local rotations depend on the channels of the given joints, with all joints of a leg."""
     wanted = set(joints)
     for leg in encoding.skeleton.anatomy.legs:
         parts = {leg.hip, leg.knee, leg.ankle}

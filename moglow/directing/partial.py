@@ -1,4 +1,4 @@
-"""New motion for some joints of a stretch of a clip, sampled to go with the others. Needs numpy alone."""
+"""New motion for some joints in a stretch of a clip, sampled given the other joints. Needs numpy alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,18 +23,18 @@ from moglow.motion.retarget import retarget
 from moglow.sampling.fast.folded import Floats
 
 ARRIVING = 3
-"""Frames after the stretch with which the sampled motions are compared."""
+"""Number of frames after the stretch in which the sampled motions are compared with the clip."""
 
 
 @dataclass(frozen=True, eq=False)
 class Partial:
-    """Some joints of frames ``start`` up to ``stop`` of a clip.
+    """Some joints in the frames ``start`` up to ``stop`` of a clip.
 
     Args:
-        context: the model's.
+        context: the context of the model.
         clip: the clip.
-        start, stop: the frames that are made anew.
-        joints: the clip's joints that are.
+        start, stop: the frames that are replaced.
+        joints: the joints of the clip that are replaced.
         own: the same joints of the model's skeleton.
     """
 
@@ -47,7 +47,7 @@ class Partial:
 
     @classmethod
     def of(cls, context: Context, clip: Clip, start: int, stop: int, names: Sequence[str]) -> "Partial":
-        """The joints of groups, roles or names; an error where the model knows none of them."""
+        """Returns the stretch for groups, roles or names of joints; raises an error if the model has none of them."""
         skeleton, known = clip.skeleton, context.encoding.skeleton.anatomy.roles
         joints = joints_named(skeleton, names, place="joints")
         roles = {joint: role for role, joint in skeleton.anatomy.roles.items() if role in known}
@@ -63,7 +63,7 @@ class Partial:
         return cls(context, clip, start, stop, np.array(joints, np.intp), own)
 
     def make(self, directing: Directing, *, seed: int, take: int, performer: str | None = None) -> Bridged:
-        """One take of the stretch, with the frame before it and the one after it."""
+        """Returns one take of the stretch, with the frame before it and the frame after it."""
         context, clip = self.context, self.clip
         encoding, tally = context.encoding, Tally()
         last = self.stop == len(clip)
@@ -109,9 +109,9 @@ def sampled_beside(
     known: Floats,
     free: NDArray[np.intp],
 ) -> tuple[Floats, Floats]:
-    """Poses ``(n, B, D)`` whose ``free`` channels ``(C,)`` are sampled and the others known ``(n, D)``.
+    """Returns poses ``(n, B, D)`` with sampled ``free`` channels ``(C,)`` and the others ``known`` ``(n, D)``.
 
-    The model's memory is that of the mixed poses, whose log-densities ``(n, B)`` are returned too.
+    The memory of the model is that of the combined poses. Also returns their log-densities ``(n, B)``.
     """
     context, (frames, count, _) = flow.context, latents.shape
     moment = moment.rows([0] * count)
@@ -128,7 +128,7 @@ def sampled_beside(
 
 
 def _missed(poses: Floats, known: Floats, frames: int, free: NDArray[np.intp]) -> Floats:
-    """How far ``(B,)`` motions are from the known poses around the end of a stretch."""
+    """Returns the distances ``(B,)`` of motions from the known poses around the end of a stretch."""
     around = slice(frames - 1, min(frames + ARRIVING, len(known)))
     off = poses[around][..., free] - known[around, None][..., free]
     return np.asarray(np.square(off).mean((0, 2)))

@@ -1,14 +1,14 @@
-"""Pin files: directions as CSV or JSON, a row or an object each. Needs numpy alone.
+"""Pin files: directions as rows of CSV or objects of JSON. Needs numpy alone.
 
-Columns, in any order, of which a row fills those that it needs:
+The columns, in any order; a row contains values only for those of its direction:
 
-    t        seconds; of a look the time at which it begins
-    pose     a motion file, beside the pin file: the row is a pin
-    frame    which of its frames; 0 if empty
+    t        seconds; for a look the time at which it begins
+    pose     a motion file, relative to the pin file: the row is a pin
+    frame    the frame of the pose in the file; 0 if empty
     joints   groups or names of joints, separated by spaces; all if empty
-    world    1 where the figure stands where the file has it
+    world    1 if the figure is at the position in the file
     reach    a joint: the row is a reach
-    until    seconds: the row is a look, which ends then
+    until    seconds at which a look ends: the row is a look
     x,y,z    the point of a reach or a look, in metres
 
 A JSON file is a list of objects with these keys; ``joints`` may be a list there.
@@ -33,7 +33,7 @@ MOST_BYTES = 10_000_000
 
 
 def read_pins(file: str | Path) -> list[Direction]:
-    """The directions in a pin file, in its order."""
+    """Returns the directions of a pin file, in its order."""
     file = Path(file)
     rows = _json_rows(file) if file.suffix.lower() == ".json" else _csv_rows(file)
     if not rows:

@@ -1,4 +1,4 @@
-"""A finished motion that meets directions: sampled, feet locked, poses exact, faces turned. Needs numpy alone."""
+"""Finished motion that meets directions, with locked feet, exact poses and turned faces. Needs numpy alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ LOCK = LockSpec(settle=0.5)
 
 @dataclass(frozen=True, eq=False)
 class Pinned:
-    """A motion that meets directions, on the rig that was asked for: its path, figures and what each pin costs."""
+    """A motion that meets directions, on the requested skeleton, with its path, figures and prices of pins."""
 
     clip: Clip
     path: ControlPath
@@ -40,7 +40,7 @@ class Pinned:
 
     @property
     def figures(self) -> dict[str, Any]:
-        """The figures as plain numbers, for a sidecar."""
+        """Returns the figures as plain numbers, for a sidecar."""
         return {**self.measured.figures, "pins": [price.figures for price in self.prices]}
 
 
@@ -68,7 +68,7 @@ class Directing:
         continued: Clip | None = None,
         name: str = "",
     ) -> Pinned:
-        """One take of a path, at the model's rate; it may go on from the last frames of a clip."""
+        """Returns one take of a path at the model's frame rate; it may continue the last frames of a clip."""
         context = self.checkpoint.context
         path = path.resample(context.fps)
         going_on = None if continued is None else Continuation.of(context, continued, path)
@@ -97,9 +97,9 @@ class Directing:
         rig: Clip | None = None,
         name: str = "",
     ) -> Pinned:
-        """The clip of sampled poses: feet locked, faces turned, poses exact, on a rig.
+        """Returns the clip of sampled poses on a rig, with locked feet, turned faces and exact poses.
 
-        ``first`` is the pose that a clip ends with which is continued.
+        ``first`` is the last pose of the clip that is continued.
         """
         exact = goals if first is None else [first, *goals]
         encoding, tally = self.checkpoint.context.encoding, Tally()
@@ -113,20 +113,20 @@ class Directing:
         measured = tally.measured(directed.path)
         if rig is not None:
             clip = retarget(clip, rig.skeleton, like=rig, keep_path=True)
-            if first and first.source.skeleton == clip.skeleton:  # on the floor of the clip that is continued
+            if first and first.source.skeleton == clip.skeleton:  # above the floor of the continued clip
                 clip = clip.moved((0.0, -_above(clip, first), 0.0))
             clip = _exact_on(clip, exact)
         return Pinned(clip, directed.path, measured, directed.prices)
 
 
 def usual_nats(checkpoint: Checkpoint) -> float:
-    """Log-likelihood in nats of a frame of held-out recordings; infinite where the checkpoint does not say."""
+    """Returns the log-likelihood in nats per frame of held-out recordings; infinite if it is not in the checkpoint."""
     said = checkpoint.about.get("validation", {}).get("likelihood", {})
     return -float(said["standardized"]) if "standardized" in said else np.inf
 
 
 def _held(clip: Clip, goals: Sequence[Goal]) -> Flags:
-    """The frames in which a goal says where feet are."""
+    """Returns the frames in which a goal determines the positions of feet."""
     held, skeleton = np.zeros(len(clip), bool), clip.skeleton
     feet = {joint for leg in skeleton.anatomy.legs for joint in (leg.ankle, leg.toe)}
     for goal in goals:
@@ -136,7 +136,7 @@ def _held(clip: Clip, goals: Sequence[Goal]) -> Flags:
 
 
 def _exact(clip: Clip, goals: Sequence[Goal]) -> Clip:
-    """The clip of the model's skeleton with poses exact to the last bit, and joints at their points."""
+    """Returns the clip with bit-exact poses on the model's skeleton, and joints at their points."""
     posed = [goal for goal in goals if isinstance(goal, PoseGoal)]
     clip = settled(
         clip,
@@ -157,18 +157,18 @@ def _exact(clip: Clip, goals: Sequence[Goal]) -> Clip:
 
 
 def _above(clip: Clip, goal: PoseGoal) -> float:
-    """How much higher the lowest joint of a clip is at a goal's frame than in the pose as it was given."""
+    """Returns the height of the lowest joint of a clip at a goal's frame above that of the original pose."""
     lowest = clip.world_positions[goal.frame, :, 1].min() - goal.source.world_positions[0, :, 1].min()
     return float(lowest)
 
 
 def _exact_on(clip: Clip, goals: Sequence[Goal]) -> Clip:
-    """The same on another skeleton, as far as poses were given on it."""
+    """Returns the clip on another skeleton, exact for the poses that were given on that skeleton."""
     poses = []
     for goal in goals:
         if isinstance(goal, PoseGoal) and goal.source.skeleton == clip.skeleton:
             joints = joints_named(clip.skeleton, goal.groups, place=goal.words)
-            # Its floor is the motion's, not that of the file.
+            # The height is relative to the floor of the motion, not of the file.
             lift = clip.world_positions[goal.frame, :, 1].min() - goal.source.world_positions[0, :, 1].min()
             source = goal.source.moved((0.0, lift, 0.0))
             positions = source.positions[0] if goal.whole else None

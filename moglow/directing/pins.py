@@ -1,6 +1,6 @@
-"""What a figure is to do and when: `Pin` a pose, `Reach` a point, `Look` at one. Needs numpy alone.
+"""Directions for a figure at given times: a pose (`Pin`), a point for a joint (`Reach`) or for the gaze (`Look`).
 
-Each can be written as one word, as the command line takes it; these words are also how messages name it.
+Each has a text form, which the command line accepts and messages contain. Needs numpy alone.
 """
 
 import re
@@ -20,14 +20,14 @@ _LOOK = re.compile(r"(?P<start>[^=]*?\d)-(?P<stop>[^=-]*)=(?P<point>[^=]*)")
 
 @dataclass(frozen=True)
 class Pin:
-    """A figure is in a pose at a time.
+    """A pose of the figure at a time.
 
     Args:
-        time: seconds from the first frame of the motion; ``math.inf`` is its last frame.
-        pose: a motion file, or a clip, of any skeleton.
-        frame: which of its frames; negative ones count from the end.
-        joints: groups of joints (arms, left_arm, legs, spine, head …), roles or names; all joints if not given.
-        world: whether the figure stands where the clip has it, and the path is led there, or at its place on the path.
+        time: seconds from the first frame of the motion; ``math.inf`` stands for its last frame.
+        pose: a motion file or a clip, with any skeleton.
+        frame: the frame of the pose in the file; negative values count from the end.
+        joints: groups of joints (arms, left_arm, legs, spine, head …), roles or names; by default all joints.
+        world: whether the figure is at the clip's position, to which the path is led, or at its position on the path.
 
     >>> Pin.parse("3.0=pose.bvh@17:arms")
     Pin(time=3.0, pose='pose.bvh', frame=17, joints=('arms',), world=False)
@@ -41,7 +41,7 @@ class Pin:
 
     @classmethod
     def parse(cls, text: str, option: str = "--pin") -> Self:
-        """The pin that ``TIME=FILE[@FRAME][:JOINTS][:world]`` means."""
+        """Returns the pin of ``TIME=FILE[@FRAME][:JOINTS][:world]``."""
         found = _PIN.fullmatch(text.strip())
         form = "TIME=FILE@FRAME, such as 3.0=pose.bvh@17 or 4.2=crouch.bvh@0:arms"
         if not found:
@@ -58,7 +58,7 @@ class Pin:
 
     @classmethod
     def at(cls, time: float, pose: str, option: str) -> Self:
-        """The pin of the whole body that ``FILE[@FRAME][:world]`` means, at a time.
+        """Returns the pin of the whole body of ``FILE[@FRAME][:world]``, at a time.
 
         >>> Pin.at(0.0, "pose.bvh@3", "--start").frame
         3
@@ -68,7 +68,7 @@ class Pin:
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """The joints as names."""
+        """Returns the names of the joints."""
         return (self.joints,) if isinstance(self.joints, str) else tuple(self.joints)
 
     def __str__(self) -> str:
@@ -77,7 +77,7 @@ class Pin:
 
 @dataclass(frozen=True)
 class Reach:
-    """A joint is at a point of the world at a time.
+    """A point in the world for a joint at a time.
 
     Args:
         time: seconds from the first frame of the motion.
@@ -94,7 +94,7 @@ class Reach:
 
     @classmethod
     def parse(cls, text: str, option: str = "--reach") -> Self:
-        """The reach that ``TIME=JOINT:X,Y,Z`` means."""
+        """Returns the reach of ``TIME=JOINT:X,Y,Z``."""
         found = _REACH.fullmatch(text.strip())
         if not found:
             raise ControlError(
@@ -111,7 +111,7 @@ class Reach:
 
 @dataclass(frozen=True)
 class Look:
-    """Head and upper spine turn towards a point of the world during an interval.
+    """A point in the world to which head and upper spine turn during an interval.
 
     Args:
         start, stop: seconds from the first frame of the motion.
@@ -127,7 +127,7 @@ class Look:
 
     @classmethod
     def parse(cls, text: str, option: str = "--look") -> Self:
-        """The look that ``START-STOP=X,Y,Z`` means."""
+        """Returns the look of ``START-STOP=X,Y,Z``."""
         found, place = _LOOK.fullmatch(text.strip()), f"{option} {text}"
         if not found:
             raise ControlError(f"{place}: expected START-STOP=X,Y,Z, such as 0-4=1,1.6,3")
@@ -144,7 +144,7 @@ class Look:
 
 Direction: TypeAlias = Pin | Reach | Look
 LARGEST = 1e6
-"""Seconds or metres; more is taken for a mistake."""
+"""Largest number of seconds or metres that is accepted."""
 
 
 def _number(text: str, place: str, unit: str) -> float:

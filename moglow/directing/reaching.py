@@ -8,12 +8,12 @@ from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Skeleton
 
 NEAR = 1e-6
-"""Metres."""
+"""Tolerance in metres."""
 ROUNDS = 200
 
 
 def limb_of(skeleton: Skeleton, joint: int) -> list[int]:
-    """The joints above one that turn it about and nothing else of the trunk: from its own parent up to the branch."""
+    """Returns the joints above a joint that move it without the trunk, from its parent up to the branch."""
     limb, above = [], skeleton.parents[joint]
     while above > 0 and len(skeleton.children(above)) == 1:
         limb.append(above)
@@ -22,7 +22,7 @@ def limb_of(skeleton: Skeleton, joint: int) -> list[int]:
 
 
 def reached(clip: Clip, frame: int, joint: int, point: Array) -> Settled:
-    """The limb in a frame with a joint at a point, or as near as it gets: cyclic coordinate descent."""
+    """Returns the limb in a frame with a joint at a point, or as near as possible, by cyclic coordinate descent."""
     skeleton, limb = clip.skeleton, limb_of(clip.skeleton, joint)
     one = clip[frame : frame + 1]
     rotations = one.rotations[0].copy()

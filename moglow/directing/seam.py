@@ -1,4 +1,4 @@
-"""Fits made motion between two clips: pose and velocity are continuous at both seams. Needs numpy alone."""
+"""Joins generated motion to the clips before and after it, with continuous pose and velocity. Needs numpy alone."""
 
 from dataclasses import replace
 
@@ -19,17 +19,17 @@ from moglow.motion.contacts import legs_of, toe_points
 from moglow.motion.foot_lock import move_feet
 
 FADE = 0.4
-"""Seconds after a seam in which its correction fades out."""
+"""Time in seconds in which the correction of the pose fades out after a seam."""
 SLOPE_FADE = 0.25
-"""The same for what velocities lack."""
+"""The same for the correction of the velocity."""
 STEP = 1 / 30
-"""Seconds over which velocities at a seam are measured."""
+"""Interval in seconds over which velocities at a seam are measured."""
 STANDS = 0.4
-"""Metres a second: a slower toe stands, and its velocity is not led into that of the other side."""
+"""Speed in m/s below which a toe counts as planted; its velocity is then not changed."""
 
 
 def warped(clip: Clip, frames: Array, fps: float) -> Clip:
-    """The clip at fractional frames ``(N,)``, as a clip of another rate, without a filter."""
+    """Returns the clip at fractional frames ``(N,)``, as a clip with frame rate ``fps``, without filtering."""
     positions, rotations = (
         sample_cubic(clip.positions, frames),
         sample_turns(quat_continuous(clip.rotations), frames),
@@ -38,13 +38,13 @@ def warped(clip: Clip, frames: Array, fps: float) -> Clip:
 
 
 def fitted(made: Clip, before: Clip, after: Clip | None, joints: NDArray[np.intp] | None = None) -> Clip:
-    """Made motion whose ends are those of its neighbours, with their velocities.
+    """Returns the motion with pose and velocity at its ends equal to those of its neighbours.
 
     Args:
-        made: the motion; its first frame stands for the last one of ``before``, its last for the first of ``after``.
-        before: the clip that it follows.
-        after: the clip that follows it, if there is one.
-        joints: those that are fitted, by their rotations alone; the whole body if not given.
+        made: the motion; its first frame is the last one of ``before``, and its last frame the first one of ``after``.
+        before: the clip before the motion.
+        after: the clip after the motion, if there is one.
+        joints: the joints that are changed, in their rotations alone; by default the whole body.
     """
     chosen = np.arange(len(made.skeleton)) if joints is None else joints
     rotations, positions = quat_continuous(made.rotations).copy(), made.positions.copy()
@@ -76,9 +76,9 @@ def fitted(made: Clip, before: Clip, after: Clip | None, joints: NDArray[np.intp
 
 
 def _seams(made: Clip, before: Clip, after: Clip | None) -> list[tuple[Clip, NDArray[np.intp]]]:
-    """Each neighbour as its frame at the seam and two beyond it, and the made frames at the seam and inwards of it.
+    """Returns, for each neighbour, its frame at the seam and two beyond, and the motion's frames from the seam on.
 
-    All are one frame where a neighbour is too short to have a velocity.
+    If a neighbour is too short for a velocity, these are all the same frame.
     """
     step, last = max(1, round(STEP * made.fps)), len(made) - 1
     seams = []
@@ -98,7 +98,7 @@ def _at(clip: Clip, frames: NDArray[np.intp]) -> Clip:
 
 
 def _fading(made: Clip, ours: NDArray[np.intp]) -> tuple[NDArray[np.intp], Array, Array]:
-    """The frames from a seam inwards, and how an offset and a slope at the seam fade out there."""
+    """Returns the frames from a seam inwards, and the weights with which an offset and a slope at the seam fade out."""
     width = min(max(2, round(FADE * made.fps)), len(made) - 1)
     inwards = 1 if ours[0] == 0 else -1
     frames = ours[0] + inwards * np.arange(width + 1)
@@ -111,7 +111,7 @@ def _fading(made: Clip, ours: NDArray[np.intp]) -> tuple[NDArray[np.intp], Array
 
 
 def _turn_missed(made: Array, other: Array) -> tuple[Array, Array]:
-    """The rotation vector that is missed at a seam, and how it changes from there inwards in a step."""
+    """Returns the rotation vector of the error at a seam, and its change per frame inwards."""
     off = quat_to_expmap(quat_multiply(quat_conjugate(made[0]), other[0]))
     outwards, inwards = (
         _rate(quat_to_expmap(quat_multiply(quat_conjugate(turns[:1]), turns))) for turns in (other, made)
@@ -120,7 +120,7 @@ def _turn_missed(made: Array, other: Array) -> tuple[Array, Array]:
 
 
 def _moves(made: Array, other: Array, offset: Array, slope: Array, still: Flags | None = None) -> Array:
-    """The way ``(N, J, 3)`` that points move which miss a seam; the velocity of those that are ``still`` is kept."""
+    """Returns the correction ``(N, J, 3)`` of points at a seam; the velocity of those that are ``still`` is kept."""
     rate = -_rate(other) - _rate(made)
     if still is not None:
         rate = np.where(still[:, None], 0.0, rate)
@@ -128,13 +128,13 @@ def _moves(made: Array, other: Array, offset: Array, slope: Array, still: Flags 
 
 
 def _stands(made: Clip, other: Clip) -> Flags:
-    """Which feet ``(L,)`` stand on at least one side of a seam."""
+    """Returns which feet ``(L,)`` are planted on at least one side of a seam."""
     speeds = [np.linalg.norm(_rate(toe_points(clip)), axis=-1) / STEP for clip in (made, other)]
     return np.asarray(np.minimum(*speeds) < STANDS)
 
 
 def _standing_legs(made: Clip, other: Clip) -> set[int]:
-    """The joints of legs whose feet stand, which follow their feet."""
+    """Returns the joints of legs with planted feet; they follow from the feet."""
     legs = legs_of(made.skeleton)
     if not legs:
         return set()
@@ -143,5 +143,5 @@ def _standing_legs(made: Clip, other: Clip) -> set[int]:
 
 
 def _rate(values: Array) -> Array:
-    """The change per step at the first of three values: that of the parabola through them."""
+    """Returns the change per step at the first of three values, by a parabola through them."""
     return np.asarray((4 * (values[1] - values[0]) - (values[2] - values[0])) / 2)

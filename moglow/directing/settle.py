@@ -1,4 +1,4 @@
-"""Gives a clip a pose exactly, with all around it led there: bones rigid, standing feet where they stand."""
+"""Sets exact poses in a clip and corrects the frames around them; bones are rigid and planted feet do not move."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,24 +12,24 @@ from moglow.motion.contacts import legs_of, toe_points
 from moglow.motion.foot_lock import move_feet
 
 AROUND = 0.3
-"""Seconds before and after a frame over which what it lacked is made up for."""
+"""Time in seconds before and after a frame over which its correction fades out."""
 
 
 @dataclass(frozen=True, eq=False)
 class Settled:
-    """A frame that has a pose: local ``positions`` ``(J, 3)`` and ``rotations`` ``(J, 4)`` of some joints."""
+    """An exact pose for a frame: local ``positions`` ``(J, 3)`` and ``rotations`` ``(J, 4)`` of some joints."""
 
     frame: int
     joints: NDArray[np.intp]
     rotations: Array
     positions: Array | None = None
-    """Local positions of all joints; None where the body stays where it is."""
+    """Local positions of all joints; None if the body stays in its position."""
 
 
 def settled(clip: Clip, poses: Sequence[Settled]) -> Clip:
-    """The clip with some frames in these poses to the last bit, and the frames around them led there smoothly.
+    """Returns the clip with bit-exact poses in some frames, and a smooth correction of the frames around them.
 
-    The poses are near to what the clip has. Toes move only as far as the poses ask for.
+    The poses should be close to those of the clip. Toes move only as far as the poses require.
     """
     if not poses:
         return clip
@@ -63,7 +63,7 @@ def settled(clip: Clip, poses: Sequence[Settled]) -> Clip:
 
 
 def _around(clip: Clip, frame: int, others: Sequence[int]) -> tuple[NDArray[np.intp], Array]:
-    """Frames around one, and shares from 0 far away to 1 there; 0 at the other frames and beyond them."""
+    """Returns the frames around a frame, and weights from 0 to 1 at the frame; 0 at other frames and beyond them."""
     reach = max(1, round(AROUND * clip.fps))
     first = max([frame - reach, *(other for other in others if other < frame)])
     last = min([frame + reach, *(other for other in others if other > frame)])

@@ -1,12 +1,12 @@
-"""Finds the noise with which a model arrives at aims: the nearest to noise that was sampled. Needs numpy alone.
+"""Finds noise for which a model meets aims, near to noise that was sampled. Needs numpy alone.
 
-Motions are sampled, the most suitable one is taken, and its latents are changed by Gauss and Newton's method:
+Motions are sampled, and the latents of the nearest one are changed by the Gauss-Newton method:
 
     minimise  |z − z₀|² / T² + |missed(z)|²
 
-where z₀ are the sampled latents, T is the temperature, and misses are in units of what hardly matters. The derivatives
-are exact. A motion that has the pose a little earlier or later than it is wanted is out of step: it is first led,
-frame by frame, to its own poses at those other times, so that its steps become shorter or longer.
+where z₀ are the sampled latents, T is the temperature, and errors are divided by their tolerance. The derivatives are
+exact. If a motion reaches the pose earlier or later than required, its timing is corrected first: the motion is led,
+frame by frame, to its own poses at shifted times, so that its steps become shorter or longer.
 """
 
 from collections.abc import Sequence
@@ -21,44 +21,44 @@ from moglow.sampling.fast.folded import Floats
 
 @dataclass(frozen=True)
 class SteerSpec:
-    """How motion is steered. Times are seconds."""
+    """The settings of steering. Times are in seconds."""
 
     rounds: int = 3
-    """Steps of Gauss and Newton towards the aims, at most; derivatives are computed anew for every other one."""
+    """Largest number of Gauss-Newton steps; derivatives are computed again for every second step."""
     enough: float = 0.05
-    """The share by which a step must make the objective smaller for another one to follow."""
+    """The share by which a step must reduce the objective for another step to follow."""
     out_of_step: float = 0.55
-    """How much earlier or later than wanted a motion may have the pose: half a stride."""
+    """Largest difference in time between the pose in the motion and in the aim: half a stride."""
     hurry: float = 1500.0
-    """What it costs to have the pose a second earlier than otherwise; the square of the time counts."""
+    """Cost of moving a pose in the motion to a second earlier; it grows with the square of the time."""
     linger: float = 5000.0
-    """The same for later: steps get shorter more easily than longer."""
+    """The same for moving it to a second later: steps are shortened more easily than lengthened."""
     steady: float = 0.1
-    """Metres a second that lower toes may move …"""
+    """Speed in m/s of the lower toe without a cost …"""
     sliding: float = 1.0
-    """… and from which on it does not matter how much faster they are: then both feet fly."""
+    """… and speed above which the cost is constant: then both feet are in the air."""
     fresh: int = 3
-    """Stages after which derivatives are computed anew; in between they are corrected by what steps did."""
+    """Number of stages after which derivatives are computed again; between them they are updated."""
     shares: tuple[float, ...] = (1.0, 0.6, 0.3, 0.1)
-    """The parts of a step that are tried."""
+    """The step lengths that are tried."""
 
 
 @dataclass(frozen=True, eq=False)
 class Steered:
-    """Latents and poses ``(n, D)`` of a stretch, and the objective."""
+    """The latents and poses ``(n, D)`` of a stretch, and the value of the objective."""
 
     latents: Floats
     poses: Floats
     cost: float
     usual: float
-    """Mean log-likelihood of a frame of the motions that were sampled, in nats."""
+    """Mean log-likelihood of a frame of the sampled motions, in nats."""
     shift: int
-    """By how many frames steps were shifted; positive is earlier."""
+    """The number of frames by which the timing was shifted; positive for earlier."""
 
 
 @dataclass(frozen=True, eq=False)
 class Steering:
-    """A stretch of motion to steer: from a frame of a course on, after a moment, at a temperature."""
+    """A stretch of motion to steer: its course, first frame, the state before it, and the temperature."""
 
     flow: Flow
     course: Course
@@ -68,9 +68,9 @@ class Steering:
     spec: SteerSpec = SteerSpec()
 
     def steer(self, latents: Floats, aims: Sequence[Aim]) -> Steered:
-        """The motion that meets the aims best, found near one of the sampled latents ``(n, B, D)``.
+        """Returns the motion that meets the aims best, found from the nearest of the sampled latents ``(n, B, D)``.
 
-        The latents may go on beyond the last aim, so that there are poses later than wanted.
+        The latents may extend beyond the last aim, to contain poses that come too late.
         """
         frames = max(aim.frame for aim in aims) + 1
         particles = self.moment.rows([0] * latents.shape[1])
@@ -92,7 +92,7 @@ class Steering:
         return found
 
     def _nearest(self, poses: Floats, aims: Sequence[Aim]) -> tuple[int, int]:
-        """Which of motions ``(n, B, D)`` is nearest to the aims, and by how many frames it is out of step."""
+        """Returns the index of the motion nearest to the aims, of ``(n, B, D)``, and its delay in frames."""
         at, fps = aims[0].frame, self.flow.context.fps
         most = round(self.spec.out_of_step * fps) if self._walks(aims[0]) else 0
         shifts = np.arange(-min(most, at), min(most, len(poses) - 1 - at) + 1)
@@ -107,12 +107,12 @@ class Steering:
         return int(row), int(shifts[place])
 
     def _walks(self, aim: Aim) -> bool:
-        """Whether an aim is about feet, which may be out of step."""
+        """Returns whether an aim concerns the legs, so that it depends on the timing of steps."""
         toes = self.flow.context.encoding.slice("toe_z")
         return isinstance(aim, PoseAim) and toes.start in aim.channels
 
     def _shifted(self, found: Steered, sampled: Floats, own: Floats, at: int) -> Steered:
-        """A motion led to its ``own`` poses of other times, frame by frame: legs and hips."""
+        """Returns a motion led, frame by frame, to its ``own`` poses at shifted times, in channels of legs and hips."""
         context, jacobian = self.flow.context, None
         channels = walking_channels(context.encoding)
         for number in range(1, abs(found.shift) + 1):
@@ -127,14 +127,14 @@ class Steering:
         return found
 
     def _corrected(self, jacobian: Floats, before: Steered, after: Steered, aims: Sequence[Aim]) -> Floats:
-        """Broyden's correction of derivatives: by what a step did, as far as they did not say so."""
+        """Returns the Jacobian with Broyden's update from the result of a step."""
         did = _missed(aims, after.poses) - _missed(aims, before.poses)
         way = (after.latents - before.latents).reshape(-1)[: jacobian.shape[1]]
         lacking = (did - jacobian @ way) / max(float(way @ way), 1e-9)
         return np.asarray(jacobian + lacking[:, None] * way)
 
     def _improved(self, found: Steered, sampled: Floats, aims: Sequence[Aim], jacobian: Floats) -> Steered:
-        """The best of several parts of a step of Gauss and Newton."""
+        """Returns the best result of several lengths of a Gauss-Newton step."""
         shares = np.array(self.spec.shares, np.float32)
         step = self._step(found, sampled, aims, jacobian)
         tried = found.latents[:, None] + shares[:, None] * step[:, None]
@@ -150,7 +150,7 @@ class Steering:
         return float(_misses(aims, found.poses[:, None])[0] + away)
 
     def _jacobian(self, found: Steered, aims: Sequence[Aim]) -> Floats:
-        """The derivatives ``(R, n · D)`` of all misses by the latents up to the last aim."""
+        """Returns the derivatives ``(R, n · D)`` of all errors with respect to the latents up to the last aim."""
         last = max(aim.frame for aim in aims) + 1
         slopes = [aim.slopes(found.poses[aim.frame]) for aim in aims]
         rows = np.zeros((last, sum(map(len, slopes)), found.poses.shape[-1]), np.float32)
@@ -163,7 +163,7 @@ class Steering:
         return np.ascontiguousarray(jacobian.swapaxes(0, 1)).reshape(start, -1)
 
     def _step(self, found: Steered, sampled: Floats, aims: Sequence[Aim], jacobian: Floats) -> Floats:
-        """The change of the latents ``(n, D)`` that would reach the minimum if everything were linear."""
+        """Returns the Gauss-Newton step ``(n, D)`` of the latents."""
         missed = _missed(aims, found.poses)
         last, variance = max(aim.frame for aim in aims) + 1, self.temperature**2
         moved = (found.latents - sampled)[:last].reshape(-1)
@@ -175,16 +175,16 @@ class Steering:
 
 
 def _squares(values: Floats) -> Floats:
-    """Half the sum of the squares ``(B,)`` of values ``(B, …)``."""
+    """Returns half the sum of squares ``(B,)`` of values ``(B, …)``."""
     return np.asarray(0.5 * np.square(values, dtype=float).reshape(len(values), -1).sum(-1))
 
 
 def _missed(aims: Sequence[Aim], poses: Floats) -> Floats:
-    """All misses ``(R,)`` of one motion ``(n, D)``."""
+    """Returns all errors ``(R,)`` of one motion ``(n, D)``."""
     return np.concatenate([aim.missed(poses[aim.frame][None])[0] for aim in aims])
 
 
 def _misses(aims: Sequence[Aim], poses: Floats) -> Floats:
-    """Half the square of all misses ``(B,)`` of motions ``(n, B, D)``; not a number counts as the worst."""
+    """Returns half the sum of squared errors ``(B,)`` of motions ``(n, B, D)``; infinite if one is not a number."""
     total = sum((_squares(aim.missed(poses[aim.frame])) for aim in aims), np.zeros(poses.shape[1]))
     return np.asarray(np.nan_to_num(total, nan=np.inf))

@@ -1,7 +1,7 @@
-"""Many motions of one model in one batch, for evaluation: on a CPU by the numpy sampler where there is one.
+"""Samples many motions of a model in one batch, for evaluation; on a CPU with the numpy sampler if it has the model.
 
-Each is the motion that `Sampler.stream` samples for the same path and seed, up to rounding: here rows share their
-products, so that hundreds of motions take a fifth of the time. No ending is chosen among several.
+Each motion is the one that `Sampler.stream` samples for the same path and seed, up to rounding. Matrix products are
+computed for the whole batch, which takes a fifth of the time. Only one ending is sampled for each motion.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,18 +25,18 @@ from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
 from moglow.sampling.start_and_stop import WARM_UP, setting_off
 
 ROWS = 64
-"""Motions in a batch on a CPU: more gain nothing there, and waste frames where paths differ in length."""
+"""Number of motions in a batch on a CPU; larger batches are not faster and waste frames if paths differ in length."""
 CHUNK = 300
-"""Frames for which noise is sampled at once; the stream of noise does not depend on it."""
+"""Number of frames for which noise is sampled at once; the result does not depend on it."""
 FURTHEST = 1e6
-"""Deviations at which even numbers end, so that memories stay numbers."""
+"""Bound of diverging values, in deviations, so that the memory remains finite."""
 WILD = 50.0
-"""Deviations from the mean pose at which poses are clipped; a motion that reaches it is marked as wild."""
+"""Deviations from the mean pose at which poses are clipped; a motion that reaches them is marked as diverged."""
 
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """A clip, its poses ``(T, D)`` and controls ``(T, 3)`` in metres and radians, and whether it ran wild."""
+    """A clip, its poses ``(T, D)`` and controls ``(T, 3)`` in metres and radians, and whether it diverged."""
 
     clip: Clip
     pose: NDArray[np.float32]
@@ -54,17 +54,17 @@ class Ensemble:
 
     @cached_property
     def model(self) -> MotionModel:
-        """The model in torch, where likelihoods are computed."""
+        """The model in torch, for likelihoods."""
         return self.checkpoint.to_torch(find_device(self.device))
 
     @cached_property
     def _steps(self) -> Any:
-        """The steps on a device; None on a CPU, where `_step` is used."""
+        """The steps on a device; None on a CPU, which uses `_step`."""
         return None if self.device == "cpu" else steps_on(find_device(self.device), self.checkpoint)
 
     @cached_property
     def _frame(self) -> Callable[..., tuple[Any, Any, Any]]:
-        """From past poses (B, K, D), controls, labels, memory and noise to a pose, the next past and the memory."""
+        """Maps past poses (B, K, D), controls, labels, memory and noise to a pose, the next past and the memory."""
         steps, step = self._steps, self._step
         context = on_device(self.context, find_device(self.device)) if steps else self.context
 
@@ -82,7 +82,7 @@ class Ensemble:
 
     @cached_property
     def _step(self) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
-        """From contexts (B, C), memory and noise to targets (B, D) and the memory after them."""
+        """Maps contexts (B, C), memory and noise to targets (B, D) and the next memory."""
         if steps := self._steps:
 
             def on_a_device(vector: Any, state: Any, noise: Any) -> tuple[Any, Any]:
@@ -115,10 +115,10 @@ class Ensemble:
         seeds: Sequence[int],
         performers: Sequence[str | None] | None = None,
     ) -> Iterator[tuple[int, Motion]]:
-        """Yields the number of a path and its motion, in any order; ``seeds`` is one for each path.
+        """Yields the index of a path and its motion, in any order; ``seeds`` contains one seed for each path.
 
-        ``performers`` names who moves along each path, by default the model's default performer. A style or performer
-        that the model does not know becomes its default one, so that baselines can walk the same paths.
+        ``performers`` are the performers of the paths, by default the model's default performer. Unknown styles and
+        performers are replaced by the default ones, so that models without them can be compared.
         """
         cast = [None] * len(paths) if performers is None else list(performers)
         longest_first = sorted(range(len(paths)), key=lambda k: -paths[k].duration)
@@ -136,7 +136,7 @@ class Ensemble:
         frames, past = max(map(len, paths)), context.spec.history
         warm, ahead = round(WARM_UP * fps), context.spec.lookahead
         setting = np.pad(setting_off(fps), (past, frames + ahead), mode="edge")
-        # Held before the path begins, as long as the warm-up and the history before it, and after it ends.
+        # The first control is repeated before the path for the warm-up and the history, the last one after it.
         controls = np.stack(
             [
                 np.pad(path.velocities(), ((past + warm, frames - len(path) + ahead), (0, 0)), mode="edge")
@@ -153,7 +153,7 @@ class Ensemble:
                 for each, path, who in zip(styles, paths, known, strict=True)
             ]
         )
-        with np.errstate(over="ignore", invalid="ignore"):  # of models that run wild
+        with np.errstate(over="ignore", invalid="ignore"):  # in models that diverge
             poses = np.concatenate([*self._poses(said, labels, seeds, warm, frames)], axis=1)
         wild = ~(np.abs(poses) <= WILD)  # or not a number
         poses = np.clip(np.nan_to_num(poses, nan=WILD), -WILD, WILD)
@@ -172,11 +172,11 @@ class Ensemble:
         warm: int,
         frames: int,
     ) -> Iterator[NDArray[np.float32]]:
-        """Yields the standardised poses (B, n, D) of the path's frames, chunk by chunk, after the warm-up's."""
+        """Yields the standardised poses (B, n, D) of the path's frames in chunks, without those of the warm-up."""
         context, past, steps, asked = self.context, self.context.spec.history, self._steps, len(seeds)
         reach = past + 1 + context.spec.lookahead
         array, numpy = (steps.array, steps.numpy) if steps else (np.asarray, np.asarray)
-        if steps:  # as many as a device samples at once; the last row is repeated to fill up
+        if steps:  # as many rows as the device samples at once, filled with the last row
             rows = np.minimum(np.arange(asked + -asked % steps.rows[0]), asked - 1)
             seeds, controls, labels = [seeds[row] for row in rows], controls[rows], labels[rows]
         poses = array(np.repeat(context.posture(labels[:, :1]), past, axis=1))

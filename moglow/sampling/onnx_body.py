@@ -1,6 +1,6 @@
 """The decoding of a pose as nodes of an ONNX graph: rotations of all joints and the position of one. Needs onnx.
 
-The same steps as `FeetFirstChart.decode` and its leg solver, for one figure in float32.
+The computation is that of `FeetFirstChart.decode` and its leg solver, for one figure in float32.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ class Body:
         self.hips, self.legs = int(self.constants["hips"][0]), len(self.constants["soles"])
 
     def decode(self, pose: str, place: str) -> None:
-        """Adds the outputs ``rotations`` ``(1, J, 4)`` and ``position`` ``(1, 3)`` of a pose on the path at a place."""
+        """Adds the outputs ``rotations`` ``(1, J, 4)`` and ``position`` ``(1, 3)`` of a pose at a place on the path."""
         graph, constants = self.graph, self.constants
         values = self._restored(pose)
         start = 7 * self.legs
@@ -46,7 +46,7 @@ class Body:
         graph.reshaped(rows, 1, len(self.parents), 4, out="rotations")
 
     def _restored(self, pose: str) -> str:
-        """All numbers of the chart ``(1, F)`` from the model's channels."""
+        """Returns all values of the chart ``(1, F)`` from the channels of the model."""
         graph, reduction, curves = self.graph, self.reduction, self.reduction.curves
         known = graph.part(pose, 0, len(reduction.kept))
         if len(curves):
@@ -66,14 +66,14 @@ class Body:
         )
 
     def _mapped(self, name: str, vectors: str, rows: slice = slice(None)) -> str:
-        """Constant matrices ``(K, m, n)`` times vectors ``(K, n)``, as ``(K, m)``."""
+        """Returns the products ``(K, m)`` of constant matrices ``(K, m, n)`` and vectors ``(K, n)``."""
         matrices = self.constants[name][rows]
         column = self.graph.reshaped(vectors, len(matrices), matrices.shape[-1], 1)
         turned = self.graph.op("MatMul", self.graph.constant(matrices), column)
         return self.graph.reshaped(turned, len(matrices), matrices.shape[-2])
 
     def _turns(self, values: str) -> dict[int, str]:
-        """The local rotations of all joints but the hips and the legs': from a rotation vector, or the mean."""
+        """Returns local rotations, from rotation vectors or the mean, of the joints except the hips and the legs."""
         graph, moving = self.graph, self.constants["moving"]
         solved = {self.hips, *map(int, moving), *map(int, self.constants["leg_joints"][:3].ravel())}
         means = {
@@ -92,7 +92,7 @@ class Body:
         return means | {int(joint): graph.part(rows, k, k + 1, axis=0) for k, joint in enumerate(moving)}
 
     def _tilts(self, values: str) -> list[str]:
-        """The rotations of the feet and, last, the hips from yaw, roll and pitch."""
+        """Returns the rotations of the feet and, as the last one, of the hips from yaw, roll and pitch."""
         graph, count = self.graph, self.legs + 1
         half = graph.reshaped(
             graph.scaled(graph.taken(values, self.constants["tilt_numbers"]), 0.5, 0.0), count, 3, 1
@@ -107,7 +107,7 @@ class Body:
         return [graph.part(rows, k, k + 1, axis=0) for k in range(count)]
 
     def _frames(self, at: str, turn: str, turns: dict[int, str]) -> dict[int, tuple[str, str]]:
-        """Positions and rotations of the joints from the hips to the legs, in the path's frame."""
+        """Returns positions and rotations of the joints from the hips to the legs, in the path's frame."""
         graph, frames = self.graph, {self.hips: (at, turn)}
         for joint in map(int, self.constants["trunk"]):
             above, facing = frames[self.parents[joint]]
@@ -119,7 +119,7 @@ class Body:
         return frames
 
     def _leg(self, leg: int, values: str, foot: str, frame: tuple[str, str], turns: dict[int, str]) -> None:
-        """Two-bone inverse kinematics; towards a foot out of reach the leg is straight."""
+        """Adds the two-bone inverse kinematics of a leg, which is straight if the foot is out of reach."""
         graph, constants, own = self.graph, self.constants, slice(leg, leg + 1)
         base, carrying = frame
         toe = graph.taken(values, constants["toe_numbers"][leg])
@@ -158,7 +158,7 @@ class Body:
         return self.graph.op("MatMul", angle, self.graph.constant(matrix.T))
 
     def _corner(self, own: float, other: float, reach: str) -> str:
-        """Cosine and sine of half the angle between a bone and the line from hip to ankle."""
+        """Returns cosine and sine of half the angle between a bone and the line from hip to ankle."""
         graph = self.graph
         far, near = graph.scaled(reach, 1.0, own), graph.scaled(reach, -1.0, own)
         cosine = graph.scaled(graph.op("Mul", far, far), 1.0, -(other**2))

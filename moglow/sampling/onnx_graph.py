@@ -1,7 +1,7 @@
-"""One frame of a MoGlow as an ONNX graph, for programs without Python: state in, pose and state out; needs onnx.
+"""One frame of a MoGlow as an ONNX graph, for programs without Python; its inputs and outputs contain the state.
 
-The graph does what `Sampler.step` does for one figure: it builds the context, samples the flow, undoes the
-standardisation, and decodes the pose. Its metadata holds what a caller needs besides.
+The graph computes the same as `Sampler.step` for one figure: the context, a sample of the flow, the pose in metres and
+radians, and the decoded pose. Its metadata contains the other values that a caller needs. Needs onnx.
 """
 
 import json
@@ -29,7 +29,7 @@ WEIGHTS = ("float32", "float16", "int8")
 
 
 def write_onnx(checkpoint: Checkpoint, path: str | Path, *, weights: str = "float32") -> ModelProto:
-    """Writes the step of a checkpoint to ``path``, its weights stored as one of `WEIGHTS`, and returns the model."""
+    """Writes the step of a checkpoint to ``path``, with weights stored as one of `WEIGHTS`, and returns the model."""
     if weights not in WEIGHTS:
         raise CheckpointError(f"weights as {weights!r}: expected one of {', '.join(WEIGHTS)}")
     if checkpoint.model != "moglow" or not NumpyMoGlow.covers(checkpoint.config):
@@ -44,7 +44,7 @@ def write_onnx(checkpoint: Checkpoint, path: str | Path, *, weights: str = "floa
 
 
 class _Frame:
-    """The frame of one checkpoint."""
+    """The graph of a checkpoint's frame."""
 
     def __init__(self, checkpoint: Checkpoint, weights: str) -> None:
         self.checkpoint, self.context = checkpoint, checkpoint.context
@@ -103,7 +103,7 @@ class _Frame:
         return model
 
     def _facts(self) -> dict[str, Any]:
-        """What a caller needs besides the graph: rates, names, and where motions start."""
+        """Returns the metadata: rates, names, and the start of motions."""
         context = self.context
         facts = {
             "fps": context.fps,
@@ -123,7 +123,7 @@ class _Frame:
 
     @property
     def decodes(self) -> bool:
-        """Whether the graph decodes poses; those of other encodings end at the channels."""
+        """Whether the graph decodes poses; for other encodings its output is the channels."""
         return isinstance(self.context.encoding.chart, FeetFirstChart)
 
     def _standard(self, graph: Nodes, velocities: str) -> str:
@@ -131,7 +131,7 @@ class _Frame:
         return graph.op("Div", shifted, graph.constant(self.context.control_deviation))
 
     def _sampled(self, context: str) -> str:
-        """The target: the flow's steps from the last to the first, each with its cells' memories."""
+        """Returns the target, by the steps of the flow from the last to the first, with the memories of their cells."""
         graph, folded = self.graph, self.folded
         given = context
         for weight, bias in folded.encoder:
@@ -178,7 +178,7 @@ class _Frame:
         return x
 
     def _latent(self) -> str:
-        """The latent of the noise: normal, or Student's t by the root of a chi-square."""
+        """Returns the latent of the noise: normal, or Student's t with the root of a chi-square variable."""
         graph, folded = self.graph, self.folded
         x = graph.op("Mul", graph.part("noise", 0, folded.pose_dim), "temperature")
         if not folded.degrees:
@@ -189,7 +189,7 @@ class _Frame:
         return graph.op("Mul", x, graph.op("Sqrt", ratio))
 
     def _pose(self, target: str) -> str:
-        """The standardised pose of a target: what the feet carry over from the last frame, and the target itself."""
+        """Returns the standardised pose: the target plus the channels that are carried from the previous pose."""
         graph, context, dim = self.graph, self.context, self.folded.pose_dim
         last = graph.reshaped(graph.part("poses", -1, 2**31, axis=1), 1, dim)
         physical = graph.scaled(last, context.pose_deviation, context.pose_mean)
@@ -221,7 +221,7 @@ class _Frame:
         return graph.op("Add", own, graph.op("Mul", carried, graph.constant(context.weights)))
 
     def _within_reach(self, pose: str, x: str, z: str) -> tuple[str, str]:
-        """The toes' x and z, as `Encoding.carry` draws them to the hips of a pose."""
+        """Returns x and z of the toes, moved towards the hips of a pose as in `Encoding.carry`."""
         graph, encoding = self.graph, self.context.encoding
         slices = [encoding.slice(group) for group in ("hips_x", "hips_z", "hips_height", "toe_height")]
         if any(part.stop == part.start for part in slices):

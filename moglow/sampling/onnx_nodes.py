@@ -1,4 +1,4 @@
-"""Nodes and constants of an ONNX graph while it is built; values are named by strings. Needs onnx."""
+"""Nodes and constants of an ONNX graph that is being built. Values are identified by strings. Needs onnx."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 from moglow.maths.quat_matrices import quaternion_tables
 
 SMALL = 1024
-"""Constants of fewer numbers are always stored in float32."""
+"""Number of values below which a constant is always stored in float32."""
 
 
 class Nodes:
@@ -26,7 +26,7 @@ class Nodes:
         return name
 
     def matrix(self, values: NDArray[Any]) -> str:
-        """A matrix whose columns are stored in the type of the weights and used in float32."""
+        """Returns a matrix whose columns are stored in the type of the weights and converted to float32."""
         if values.size < SMALL or self.weights == "float32":
             return self.constant(values)
         if self.weights == "float16":
@@ -42,12 +42,12 @@ class Nodes:
         return name
 
     def part(self, value: str, start: int, stop: int, axis: int = -1) -> str:
-        """Columns from one to another."""
+        """Returns the columns from ``start`` to ``stop``."""
         numbers = (self.constant([number], "int64") for number in (start, stop, axis))
         return self.op("Slice", value, *numbers)
 
     def taken(self, value: str, numbers: Any) -> str:
-        """Columns by their numbers, of any shape."""
+        """Returns the columns with the given indices, in their shape."""
         return self.op("Gather", value, self.constant(numbers, "int64"), axis=1)
 
     def joined(self, *values: str, axis: int = -1, out: str | None = None) -> str:
@@ -68,7 +68,7 @@ class Nodes:
     # ---- rotations: quaternions (1, 4), w first, and vectors (1, 3) ----
 
     def product(self, a: str, b: str) -> str:
-        """The rotation by b, then by a."""
+        """Returns the rotation by b followed by the rotation by a."""
         pairs = self.op("Mul", self.reshaped(a, 4, 1), self.reshaped(b, 1, 4))
         return self.op("MatMul", self.reshaped(pairs, 1, 16), self.constant(quaternion_tables()[0]))
 

@@ -1,4 +1,4 @@
-"""Many motions as files: the jobs, their sidecars, and the making, which can be restarted.
+"""Many motions as files: jobs, sidecars, and a process that can be restarted.
 
-`footwork` directs feet by footprints and grounds, `cycle_set` makes the loops and transitions of a game.
+`footwork` makes motion that follows footprints and grounds, `cycle_set` the loops and transitions of a game character.
 """

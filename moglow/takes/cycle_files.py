@@ -1,4 +1,4 @@
-"""The set of `moglow.takes.cycle_set` as files: each motion with its root motion and in place, and a list of them."""
+"""The set of `moglow.takes.cycle_set` as files: each motion with and without root motion, and a list of the motions."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The set of loops and transitions for a game character: `cycle_set` plans, samples and names them.
+"""The set of loops and transitions for a game character.
 
 It contains an idle, cycles of gaits that begin with a contact of the left foot, turns on the spot, starts on either
 foot and stops from either foot. Starts and turns begin in the idle's first frame or soon after it, stops in a cycle;
@@ -245,7 +245,7 @@ def _cycle_piece(name: str, loop: Loop) -> Piece:
 
 
 def _idle_starts(sampler: Sampler, rest: Joint) -> list[tuple[Joint, Any]]:
-    """Returns frames of the idle in which transitions begin: half of them its first one, the others in half of it."""
+    """Returns frames of the idle in which transitions begin: half of them the first one, half spread evenly."""
     frames = [0] * (WAYS // 2) + np.linspace(0, rest.period // 2, WAYS - WAYS // 2).round().astype(
         int
     ).tolist()

@@ -1,4 +1,4 @@
-"""The directions of `moglow generate`: its options for pins, reaches, looks and a clip that it continues."""
+"""The directions of `moglow generate`: the options for pins, reaches, looks and the continuation of a clip."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from moglow.sampling.sampler import Track
 
 @dataclass(frozen=True)
 class Directions:
-    """Pins, reaches and looks, and the clip that is continued."""
+    """Pins, reaches and looks, and the clip to continue."""
 
     asked: tuple[Direction, ...] = ()
     continued: Path | None = None
@@ -36,7 +36,7 @@ class Directions:
         end: str | None = None,
         continued: Path | None = None,
     ) -> "Directions":
-        """The directions that the command line's words mean.
+        """Returns the directions of the options of the command line.
 
         >>> Directions.of_options(look=["0-2=1,1.6,3"]).asked
         (Look(start=0.0, stop=2.0, point=(1.0, 1.6, 3.0)),)
@@ -56,7 +56,7 @@ class Directions:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The motion files that are read."""
+        """Returns the motion files that are read."""
         poses = [
             Path(each.pose)
             for each in self.asked
@@ -65,7 +65,7 @@ class Directions:
         return (*poses, *([self.continued] if self.continued else []))
 
     def check(self, *, loop: bool, mirror: bool, footwork: bool, device: str) -> None:
-        """Raises an error for options that do not go together, before the work."""
+        """Raises an error for options that exclude each other."""
         others = {"--loop": loop, "--mirror": mirror, "--ground and --footprints": footwork}
         for option in (option for option, given in others.items() if self and given):
             raise ControlError(f"{option}: does not go with pins, looks or --continue; leave one of them out")
@@ -73,7 +73,7 @@ class Directions:
             raise DeviceError("pins are computed on the CPU; leave out --device cuda")
 
     def settings(self) -> dict[str, Any]:
-        """What decides about the bytes of a motion; None where there are no directions."""
+        """Returns the settings that determine the bytes of a motion; None without directions."""
         if not self:
             return {"directions": None}
         digest = sha256("".join(map(file_digest, self.files)).encode()).hexdigest()
@@ -93,7 +93,7 @@ class Directions:
         foot_lock: bool,
         rig: Clip | None,
     ) -> Iterator[Pinned]:
-        """The motions of tracks, in order, on a rig."""
+        """Yields the motions of tracks, in order, on a rig."""
         directing = Directing(model, temperature, foot_lock)
         continued = read_whole(self.continued) if self.continued else None
         for track in tracks:
@@ -109,12 +109,12 @@ class Directions:
 
 
 def read_whole(file: str | Path) -> Clip:
-    """The clip of a motion file of any format."""
-    from moglow.formats.read import read_motion  # takes a while to import
+    """Returns the clip of a motion file of any format."""
+    from moglow.formats.read import read_motion  # the import takes a while
 
     return read_motion(file)
 
 
 def price_lines(figures: Mapping[str, Any]) -> list[str]:
-    """What each pin of a motion costs, as lines."""
+    """Returns a line about the price of each pin of a motion."""
     return [f"  {each['says']}" for each in figures.get("pins", ())]

@@ -1,4 +1,4 @@
-"""Edits of motion files: `between`, `redo` and `blend`, each take as a file."""
+"""Edits of motion files: `between`, `redo` and `blend`, with a file for each take."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -17,21 +17,21 @@ from moglow.takes.jobs import Job
 
 
 def write_between(first: Path, second: Path, out: Path, *, takes: int, **options: Any) -> Iterator[str]:
-    """Fills the gap between two motion files, and yields a line for each file that is written."""
+    """Fills the gap between two motion files, and yields a line for each written file."""
     places = _places(out, takes, (first, second))
     yield from _written(between(first, second, takes=takes, **options), places)
 
 
 def write_blend(first: Path, second: Path, out: Path, *, takes: int, **options: Any) -> Iterator[str]:
-    """Goes over from one motion file to another, and yields a line for each file that is written."""
+    """Joins two motion files with a transition, and yields a line for each written file."""
     places = _places(out, takes, (first, second))
     yield from _written(blend(first, second, takes=takes, **options), places)
 
 
 def write_redo(source: Path, frames: str, out: Path, *, takes: int, **options: Any) -> Iterator[str]:
-    """Makes frames of a motion file anew, and yields a line for each file that is written.
+    """Replaces frames of a motion file by new motion, and yields a line for each written file.
 
-    A BVH file written as BVH keeps all other lines, and all other joints' numbers, to the byte.
+    If both files are BVH, all other lines, and the values of all other joints, are kept to the byte.
     """
     places, (start, stop) = _places(out, takes, (source,)), frames_of(frames)
     clip = read_whole(source)
@@ -49,7 +49,7 @@ def write_redo(source: Path, frames: str, out: Path, *, takes: int, **options: A
 
 
 def frames_of(text: str) -> tuple[int | None, int | None]:
-    """The frames that ``START:STOP`` means; either may be left out.
+    """Returns the range of ``START:STOP``, either of which may be omitted.
 
     >>> frames_of("90:150"), frames_of("90:")
     ((90, 150), (90, None))

@@ -1,4 +1,4 @@
-"""Edits of motion through the model: `between` two clips, `redo` a stretch of one, `blend` one into another."""
+"""Edits of motion by the model: `between` fills a gap, `redo` replaces a stretch, `blend` makes a transition."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,14 +21,14 @@ from moglow.sampling.ranking import scores
 from moglow.takes.directions import read_whole
 
 FASTEST = 4.0
-"""Metres a second; two clips that are farther apart are not joined by moving on foot."""
+"""Largest speed in m/s; clips that are farther apart are not joined by motion on foot."""
 LONGEST = 60.0
-"""Seconds that are made at most."""
+"""Longest motion in seconds that is made."""
 
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """One take of an edit: the whole ``clip``, whose frames ``start`` up to ``stop`` were made."""
+    """One take of an edit: the whole ``clip``, in which the frames ``start`` up to ``stop`` are new."""
 
     clip: Clip
     start: int
@@ -39,7 +39,7 @@ class Edit:
 
     @property
     def says(self) -> str:
-        """A line on it."""
+        """A line about the edit."""
         slide = 100 * self.figures["foot_slide_m_s"]["written"]["mean"]
         price = "".join(
             f", {pin['nats_more_than_usual']:.0f} nats more than usual" for pin in self.figures["pins"]
@@ -58,16 +58,16 @@ def between(
     checkpoint: Checkpoint | str | Path | None = None,
     temperature: float | None = None,
 ) -> tuple[Edit, ...]:
-    """Fills the gap between the last frame of a clip and the first of another, the best take first.
+    """Fills the gap between the last frame of a clip and the first frame of another; returns the best take first.
 
     Args:
-        first, second: clips or motion files; the second is put on the skeleton of the first if it has another one.
-        seconds: from the last frame of the first to the first frame of the second.
-        takes: how many are made.
+        first, second: clips or motion files; the second is retargeted to the skeleton of the first if they differ.
+        seconds: duration from the last frame of the first to the first frame of the second.
+        takes: the number of takes.
         seed: the same seed gives the same motion.
-        move: whether the second is moved to where the first leads in that time, rather than staying where it is.
-        checkpoint: a trained model or its file; the model inside the package if not given.
-        temperature: 0 is the calmest, 1 as varied as the data; that of `generate` if not given.
+        move: whether the second clip is moved to where the first leads in that time; otherwise it is not moved.
+        checkpoint: a trained model or its file; by default the model inside the package.
+        temperature: 0 is the calmest, 1 is as varied as the data; by default that of `generate`.
 
     >>> import moglow
     >>> walk = moglow.generate("line:length=2").clip
@@ -96,15 +96,15 @@ def blend(
     checkpoint: Checkpoint | str | Path | None = None,
     temperature: float | None = None,
 ) -> tuple[Edit, ...]:
-    """Goes over from one clip to another through the model, the best take first.
+    """Makes a transition from a clip to another by the model; returns the best take first.
 
-    The first clip plays until ``at``, the second has then begun: after ``seconds`` of made motion, whose path turns
-    from the one's into the other's, it goes on as it is, moved to where that path leads.
+    The second clip begins at ``at``, when the first one ends. The transition lasts for ``seconds``, and its path is an
+    interpolation of both paths. The second clip then continues, moved to the end of that path.
 
     Args:
-        first, second: clips or motion files; the second is put on the skeleton of the first if it has another one.
-        at: seconds of the first clip, at which the second begins.
-        seconds: of made motion.
+        first, second: clips or motion files; the second is retargeted to the skeleton of the first if they differ.
+        at: time in seconds of the first clip at which the transition begins.
+        seconds: duration of the transition.
         takes, seed, checkpoint, temperature: as in `between`.
     """
     model = _model(checkpoint)
@@ -133,12 +133,12 @@ def redo(
     checkpoint: Checkpoint | str | Path | None = None,
     temperature: float | None = None,
 ) -> tuple[Edit, ...]:
-    """Makes frames ``start`` up to ``stop`` of a clip anew, on the clip's own path, the best take first.
+    """Replaces frames ``start`` up to ``stop`` of a clip by new motion on the clip's path; returns the best take first.
 
     Args:
         clip: a clip or a motion file.
-        start, stop: as in a slice: ``stop`` is the first frame that is kept.
-        joints: groups of joints (arms, left_arm, legs, spine, head), roles or names; the whole body if not given.
+        start, stop: as in a slice: ``stop`` is the first frame after the new motion.
+        joints: groups of joints (arms, left_arm, legs, spine, head), roles or names; by default the whole body.
         takes, seed, checkpoint, temperature: as in `between`.
     """
     model, clip = _model(checkpoint), _clip(clip)
@@ -220,7 +220,7 @@ def _clip(given: Clip | str | Path) -> Clip:
 
 
 def _alike(first: Clip, second: Clip) -> tuple[Clip, Clip]:
-    """The second clip on the skeleton and at the rate of the first."""
+    """Returns the first clip, and the second clip on the skeleton and at the frame rate of the first."""
     if second.skeleton != first.skeleton:
         second = retarget(second, first.skeleton, like=first, keep_path=True)
     return first, second if second.fps == first.fps else second.resample(first.fps)
@@ -248,7 +248,7 @@ def _near(before: Clip, after: Clip, seconds: float) -> None:
 
 
 def _led_on(model: Checkpoint, before: Clip, after: Clip, seconds: float) -> Clip:
-    """The second clip moved to where the velocities of both lead in a time."""
+    """Returns the second clip, moved to where the velocities of both clips lead in a time."""
     paths = _paths(model, before, after)
     frames = max(1, round(seconds * model.context.fps))
     ends = np.stack([paths[0].velocities()[-1], paths[1].velocities()[0]])
@@ -257,7 +257,7 @@ def _led_on(model: Checkpoint, before: Clip, after: Clip, seconds: float) -> Cli
 
 
 def _mixed_on(model: Checkpoint, first: Clip, second: Clip, start: int, steps: int) -> Clip:
-    """The second clip from where it is after some steps, moved there along the mix of both paths."""
+    """Returns the second clip from a number of frames on, moved along the interpolation of both paths."""
     spec = model.context.encoding.spec
     one, other = spec.path(first), spec.path(second)
     frames = np.arange(steps + 1)
@@ -277,13 +277,13 @@ def _paths(model: Checkpoint, before: Clip, after: Clip) -> tuple[ControlPath, C
 
 
 def _way(start: ControlPath, velocities: Any) -> ControlPath:
-    """The path of velocities from the one frame of another."""
+    """Returns the path of velocities, starting at the only frame of another path."""
     place = (*start.positions[0].tolist(), float(start.headings[0]))
     return ControlPath.from_velocities(velocities, start.fps, start=place)
 
 
 def _placed(clip: Clip, own: ControlPath, way: ControlPath) -> Clip:
-    """A clip whose path begins with the one frame of ``own``, moved to the last frame of a way."""
+    """Returns a clip whose path begins with the only frame of ``own``, moved to the last frame of a path."""
     home = clip.moved((-own.positions[0, 0], 0.0, -own.positions[0, 1]))
     turned = home.moved(heading=float(way.headings[-1] - own.headings[0]))
     return turned.moved((way.positions[-1, 0], 0.0, way.positions[-1, 1]))

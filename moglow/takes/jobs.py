@@ -67,7 +67,7 @@ def plan(controls: Sequence[str], out: Path | None, takes: int) -> list[Job]:
 
 
 def share(jobs: Sequence[Job], part: int, parts: int, *, whole: bool) -> list[Job]:
-    """Returns the jobs of process ``part``, from 0: every n-th take, or with ``whole`` every n-th path with all takes.
+    """Returns the jobs of process ``part``, from 0: every n-th take, or every n-th path if ``whole``.
 
     >>> [job.takes for job in share(plan(["line"], None, 5), 1, 2, whole=False)]
     [(1, 3)]

@@ -39,7 +39,7 @@ from moglow.takes.sidecars import (
 from moglow.takes.single import on_rig, read_rig
 
 Made: TypeAlias = Motion | Loop | Footed | Pinned
-"""An object with the figures of a motion, which are complete after its blocks have been read."""
+"""An object with the figures of a motion, which are complete once its blocks have been read."""
 Passed: TypeAlias = Callable[[int, int, int], None]
 """A callback with the numbers of frames of finished motions, of all motions, and of the current motion."""
 LISTED = 5

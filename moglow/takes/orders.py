@@ -1,4 +1,4 @@
-"""What is asked of `moglow generate`, and the takes that follow from it: their paths, files and settings."""
+"""The options of `moglow generate`, and the takes to make: their paths, files and settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class Wish:
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """A take to make: its path, its file, and the settings by which a finished one is known."""
+    """A take to make: its path, its file, and the settings that identify a finished one."""
 
     path: ControlPath
     take: int
@@ -59,11 +59,11 @@ class Order:
     settings: Mapping[str, Any]
     warnings: tuple[str, ...]
     implied: bool = False
-    """Whether the path comes from footprints."""
+    """Whether the path is implied by footprints."""
 
 
 def settings_of(wish: Wish, sampler: Sampler) -> dict[str, Any]:
-    """What decides about the bytes of a motion, apart from its path and its take."""
+    """Returns the settings that determine the bytes of a motion, except for its path and its take."""
     file = wish.checkpoint or PRETRAINED
     file = file / BEST if file.is_dir() else file
     return {
@@ -95,7 +95,7 @@ def orders_of(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]
         path = implied or read_path(job.control, fps=model.context.fps)
         path = styled(path, wish.style).resample(model.context.fps)
         for style in sorted(set(path.styles or ())):
-            model.context.label_vector(style)  # one that the model does not know fails this path alone
+            model.context.label_vector(style)  # an unknown style makes only this path fail
         path, warnings = within_range(model, path, as_asked=wish.as_asked, strict=wish.strict)
     except ControlError as error:
         raise ControlError(named(error, job.control), setting=error.setting) from error
@@ -122,7 +122,7 @@ def orders_of(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]
 
 
 def named(error: MoglowError, control: str) -> str:
-    """Returns the message of an error with the path that it is about.
+    """Returns the message of an error, with the path that caused it.
 
     >>> named(ControlError("path: no frames"), "walk.csv")
     'walk.csv: no frames'

@@ -135,15 +135,15 @@ def generate(
         lap = make_loop(sampler, model, track, spec=LOCK, strides=strides, foot_lock=foot_lock)
         return Take(lap.finished(rig), seed, track.take, lap.path, lap.measured, lap=lap.lap, **about)
     motion = next(motions(sampler, model, [track], foot_lock=foot_lock))
-    clip = joined(bodies(on_rig(motion.blocks, rig)))  # first, since it is measured while the blocks pass
+    clip = joined(bodies(on_rig(motion.blocks, rig)))  # read first, to complete the figures
     return Take(clip, seed, track.take, path, motion.measured(), **about)
 
 
 def read_rig(skeleton: Clip | str | Path) -> Clip:
-    """Returns the clip of a motion file to whose skeleton motion is retargeted; a clip is returned unchanged."""
+    """Returns the clip of a motion file to whose skeleton motion is retargeted. A clip is returned unchanged."""
     if isinstance(skeleton, Clip):
         return skeleton
-    from moglow.formats.read import read_motion  # takes a while to import, and only a rig needs it
+    from moglow.formats.read import read_motion  # the import takes a while, and only a rig needs it
 
     return read_motion(skeleton, pose_only=True)
 

@@ -16,9 +16,9 @@ LAST, STATE, LOG = "last.safetensors", "training.safetensors", "log.jsonl"
 
 @contextlib.contextmanager
 def occupied(folder: Path, place: Place) -> Iterator[None]:
-    """Context manager that makes the folder of a run and holds its lock, in the first of several processes only.
+    """Context manager that creates the folder of a run and holds its lock; only the first of several processes does so.
 
-    A folder that was made and is still empty at the end is removed.
+    A folder that was created is removed at the end if it is empty.
     """
     if place.rank:
         yield
@@ -57,7 +57,7 @@ def refuse_used(folder: Path) -> None:
 
 
 def begin(folder: Path) -> None:
-    """Makes the folder of a new run, without the log of a run that ended before it saved anything."""
+    """Creates the folder of a new run, and removes the log of an earlier run that saved nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / LOG).unlink(missing_ok=True)
 
@@ -74,7 +74,7 @@ def keep_lines(folder: Path, lines: list[str]) -> None:
 
 
 def _is_log(file: Path) -> bool:
-    """Returns whether a file is empty or begins as the log of a run."""
+    """Returns whether a file is empty or begins like the log of a run."""
     if not file.is_file():
         return False
     with open(file, "rb") as lines:

@@ -54,7 +54,7 @@ class OutlierSpec:
     def suspicion(
         self, step: int, model: MotionModel, window: Window, context: Context, state: State
     ) -> "Suspicion | None":
-        """Returns the windows of a batch that are treated as outliers at a step; None for none."""
+        """Returns the windows of a batch that are treated as outliers at a step; None if there are none."""
         if not self.share or step < self.start:
             return None
         vectors = window.unhidden().context(context)
@@ -108,7 +108,7 @@ class Suspicion:
             before = map_state(lambda memory: memory[..., rows, :], state)
             return usual(target[rows], vectors[rows], before, generator=generator)[0]
 
-        # Every process computes the model's loss, even with weight zero: the others wait for its gradient.
+        # Every process computes the model's loss, even with weight zero, since its gradient is averaged over processes.
         total = (1 - share) * of(~self.rows if share < 1 else self.rows)
         if own and share:
             total = total + own * share * of(self.rows)

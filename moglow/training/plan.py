@@ -32,9 +32,9 @@ class TrainingPlan:
         return cls(model, config, context, training, to_table(recipe.tables))
 
     def starting_from(self, checkpoint: Checkpoint) -> "TrainingPlan":
-        """Returns the plan with a checkpoint's model and context; of its own context only the default labels stay.
+        """Returns the plan with the model and the context of a checkpoint.
 
-        They replace those of the checkpoint where the recipe names any.
+        Default labels of the recipe replace those of the checkpoint.
         """
         model = MODELS.get(checkpoint.model)
         if model is None:

@@ -1,7 +1,7 @@
-"""Rehearsal: motion that a model makes itself, learnt together with new clips so that it keeps what it can do.
+"""Rehearsal: training on motion sampled from the model together with new clips, to prevent forgetting.
 
-The recordings that a checkpoint learnt from are not shipped with it. Its own samples under its own labels stand for
-them: a model that goes on giving them a high density has not forgotten them.
+The recordings on which a checkpoint was trained are not part of it. Samples of the model with its own labels replace
+them.
 """
 
 from dataclasses import dataclass, replace
@@ -20,27 +20,27 @@ from moglow.training.rollouts import roll_out
 Floats = NDArray[np.float32]
 
 WALK = 1.5
-"""m/s: the pace below which most rehearsal moves, as most motion does."""
+"""Upper limit in m/s of the speed of most of the rehearsal."""
 LITTLE = 0.35
-"""m/s sideways or backwards below which clips have no such motion: hips sway by less in a walk."""
+"""Speed in m/s sideways or backwards below which clips do not count as such motion; hips sway by less in a walk."""
 FARTHEST = 50.0
-"""Deviations from the mean that no pose of a rehearsal exceeds."""
+"""Largest deviation from the mean of poses in a rehearsal."""
 MOVES = (0.12, 0.5, 0.15, 0.13, 0.1)
-"""Chances of standing and turning, of going forward, sideways, back and askew."""
+"""Probabilities of standing and turning, and of going forward, sideways, backwards and diagonally."""
 
 
 @dataclass(frozen=True)
 class RehearsalSpec:
-    """How much a model rehearses; [training.rehearsal], for a start from a checkpoint."""
+    """The settings of the rehearsal; [training.rehearsal], for a start from a checkpoint."""
 
-    minutes: float = 0.0  # of its own motion; 0 turns it off
+    minutes: float = 0.0  # of sampled motion; 0 turns it off
     share: float = 0.5  # of the training motion; clips, or the rehearsal, are repeated to reach it
     seconds: float = 12.0  # of each motion
-    warm: float = 2.0  # seconds before it, which are discarded
-    temperature: float = 1.0  # of the samples; at 1 they are what the model gives the highest density
-    usual: float = 0.3  # share of the motions with the default labels; the others have random ones
+    warm: float = 2.0  # seconds before each motion, which are discarded
+    temperature: float = 1.0  # of the samples
+    usual: float = 0.3  # share of the motions with the default labels; the others have random labels
     borrowed: float = 0.0
-    """Share of the motions that go sideways or backwards and are learnt under the labels of new clips without such
+    """Share of the motions that go sideways or backwards and get the labels of new clips, if these contain no such
     motion."""
 
     def __post_init__(self) -> None:
@@ -56,9 +56,9 @@ class RehearsalSpec:
 
 
 def joined(corpus: Corpus, more: Corpus, share: float) -> Corpus:
-    """Returns a corpus with the motion of another in the same encoding after its own; its normalisers stay.
+    """Returns a corpus with the motion of another one added, in the same encoding; its normalisers are unchanged.
 
-    Training stretches of one of them are repeated until about a share of the training motion is of the other.
+    Training stretches of one of them are repeated until the share of the other one in the training motion is correct.
     """
     at = len(corpus.pose)
     moved = tuple(replace(each, start=each.start + at, stop=each.stop + at) for each in more.stretches)
@@ -83,9 +83,9 @@ def rehearsal(
     *,
     seed: int,
 ) -> Corpus:
-    """Returns motion of a model, to be learnt together with a corpus, under the labels of the model's context.
+    """Returns motion of a model, for training together with a corpus, with the labels of the model's context.
 
-    Motion that leaves the range of poses is left out; of `spec.minutes` there may be a little less.
+    Motion outside of the range of poses is omitted, so there may be less than `spec.minutes`.
     """
     count, frames, warm = (
         round(spec.minutes * 60 / spec.seconds),
@@ -135,7 +135,7 @@ Labels = tuple[str | None, str | None]
 
 @dataclass(frozen=True)
 class _Part:
-    """One motion of a rehearsal: the labels it is performed under, those it is learnt under, and its moves."""
+    """One motion of a rehearsal: the labels for sampling, the labels for training, and the moves."""
 
     performed: Labels
     learnt: Labels
@@ -146,7 +146,7 @@ class _Part:
 def _part(
     corpus: Corpus, context: Context, reach: ControlRange, spec: RehearsalSpec, random: np.random.Generator
 ) -> _Part:
-    """Returns the next motion: with the default labels, with any two, or one that the corpus's own styles lack."""
+    """Returns the next motion: with the default labels, random labels, or moves that the corpus's styles lack."""
     lacking = _lacking(corpus.control_range, reach)
     styles, performers = _own(corpus)
     if lacking and styles and random.random() < spec.borrowed:
@@ -180,7 +180,7 @@ def _own(corpus: Corpus) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _lacking(own: ControlRange, reach: ControlRange) -> tuple[float, ...]:
-    """Returns the chances of moves that a corpus lacks and a model has; empty if it has them all."""
+    """Returns the probabilities of moves that a model has and a corpus lacks; empty if it has them all."""
     aside, back = (getattr(own, name) < LITTLE <= getattr(reach, name) for name in ("sideways", "backward"))
     return (0.2, 0.0, 0.5 * aside, 0.3 * back, 0.0) if aside or back else ()
 
@@ -192,9 +192,9 @@ def wandering(
     random: np.random.Generator,
     chances: tuple[float, ...] = MOVES,
 ) -> Floats:
-    """Returns a random control (frames, 3) within a range: a few seconds of each manoeuvre, eased into the next.
+    """Returns a random control (frames, 3) within a range: a few seconds of each manoeuvre, with smooth transitions.
 
-    The chances are those of standing and turning, of going forward, sideways, back and askew.
+    The probabilities are those of standing and turning, of going forward, sideways, backwards and diagonally.
     """
     share = np.divide(chances, sum(chances))
     values: list[tuple[int, tuple[float, float, float]]] = []

@@ -187,7 +187,7 @@ def _log_ratio(value: float, real: float, least: float = 1e-6) -> float:
 
 
 LONG = 32
-"""Number of frames from which recording a CUDA graph is faster; it takes as long as about ten frames."""
+"""Number of frames from which a CUDA graph is faster; recording it takes as long as about ten frames."""
 
 
 @torch.no_grad()

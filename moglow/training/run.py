@@ -37,12 +37,12 @@ MOST_PARAMETERS = 2_000_000_000
 LARGEST_LOG = 2_000_000_000  # bytes
 FORMAT, VERSION = "moglow-training", "1"
 REHEARSAL = "rehearsal.corpus"
-"""The motion of its start that a run rehearses, kept for resuming."""
+"""The corpus of motion for rehearsal, which is kept for resuming."""
 
 
 @dataclass(frozen=True)
 class _State:
-    """What a run is resumed from, without its arrays."""
+    """The state for resuming a run, without its arrays."""
 
     step: int
     seed: int
@@ -75,7 +75,7 @@ class TrainingRun:
         start: Start | None = None,
         place: Place = Place(),  # noqa: B008  (frozen)
     ) -> None:
-        """Prepares a run; one with a `start` begins with its weights and keeps its context."""
+        """Prepares a run; with a `start`, it begins with the weights of that checkpoint and keeps its context."""
         self.folder, self.corpus, self.place = folder, corpus, place
         start, self.origin = self._start(start) if resume else (start, start.about if start else None)
         self.start, self.plan = start, plan.starting_from(start.checkpoint) if start else plan
@@ -117,7 +117,7 @@ class TrainingRun:
                     rehearsed.write(self.folder / REHEARSAL)
 
     def _must_fit(self) -> None:
-        """Refuses a model of more weights than any machine of ours holds, before they are made."""
+        """Raises an error for a model with too many weights, before they are allocated."""
         with torch.device("meta"):
             model = MODELS[self.plan.model](self.config, self.context.pose_dim, self.context.size)
         count = sum(parameter.numel() for parameter in model.parameters())
@@ -143,7 +143,7 @@ class TrainingRun:
         )
 
     def nats(self, loss: float) -> float:
-        """Returns a likelihood loss of targets as one of standardised poses."""
+        """Converts a likelihood loss of targets to a loss of standardised poses."""
         return loss + self.context.log_scale
 
     def events(self) -> Iterator[StepReport | Validation]:
@@ -240,9 +240,9 @@ class TrainingRun:
         self.checkpoint().write(self.folder / LAST)
 
     def _start(self, start: Start | None) -> tuple[Start | None, Mapping[str, Any] | None]:
-        """Returns the start of the run in the folder and its figures; the last checkpoint keeps all that it needs."""
+        """Returns the start of the run in the folder, and its figures, from the last checkpoint."""
         found = [self.folder / name for name in (LAST, BEST) if (self.folder / name).exists()]
-        if not found:  # of a run that was killed in its first save
+        if not found:  # the run was killed in its first save
             return None, None
         last = Checkpoint.read(found[0])
         figures = last.about.get("from")
@@ -255,7 +255,7 @@ class TrainingRun:
         return (Start(last, figures["checkpoint"]), figures) if figures else (None, None)
 
     def _rehearsed(self, resume: bool) -> Corpus | None:
-        """Returns the motion of its start that the run rehearses, if it does."""
+        """Returns the motion for rehearsal; None without rehearsal."""
         spec, path = self.plan.training.rehearsal, self.folder / REHEARSAL
         if not spec.minutes:
             return None
@@ -315,7 +315,7 @@ class TrainingRun:
 
 
 def _step_of(line: str, place: str) -> int:
-    """Returns the step that a line of the log is about, 0 if it is about none.
+    """Returns the step of a line of the log, 0 for a line without one.
 
     >>> _step_of('{"validation": {"step": 500}}', "log.jsonl: line 3")
     500

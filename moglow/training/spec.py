@@ -18,14 +18,14 @@ from moglow.training.rollouts import RolloutSpec
 from moglow.training.validation import CHOICES
 
 SCHEDULES: Mapping[str, Callable[[int, "TrainingSpec"], float]] = {
-    "rsqrt": lambda step, spec: math.sqrt(max(spec.warmup, 1) / step),  # ∝ 1/√step, the authors'
+    "rsqrt": lambda step, spec: math.sqrt(max(spec.warmup, 1) / step),  # ∝ 1/√step, as in the authors' code
     "cosine": lambda step, spec: (1 + math.cos(math.pi * min(step / spec.steps, 1.0))) / 2,
     "constant": lambda step, spec: 1.0,
 }
 
 
 def auto_precision(model: MotionModel, device: torch.device) -> torch.dtype | None:
-    """Returns `faster_precision`; on a GPU only with our kernels, since cuDNN's LSTM is slower in bfloat16."""
+    """Returns `faster_precision`, or None on a GPU without our kernels, where cuDNN's bfloat16 LSTM is slower."""
     gains = device.type != "cuda" or has_kernels(device)
     return faster_precision(model, device) if gains else None
 
@@ -57,7 +57,7 @@ class TrainingSpec:
     warmup: int = 1000  # steps in which the rate grows from zero
     schedule: str = "rsqrt"  # or "cosine", "constant"
     weight_decay: float = 0.0  # decoupled (AdamW)
-    clip: float | None = None  # largest norm of a gradient; a Student-t latent bounds gradients too
+    clip: float | None = None  # largest norm of a gradient; a Student-t latent also bounds gradients
     average: float = 0.999  # decay of the running average of the weights; 0 turns it off
     precision: str = "auto"  # of the LSTMs: "bfloat16", "float32", or the faster one on this device
     validate_every: int = 500  # steps between validations, after which the run is also saved

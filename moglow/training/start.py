@@ -1,5 +1,4 @@
-"""The start of a training run from a checkpoint: its context with the corpus's new labels, its weights with columns
-for them."""
+"""The start of a training run from a checkpoint, whose context and weights are extended by the labels of the corpus."""
 
 import hashlib
 from collections.abc import Mapping
@@ -21,17 +20,17 @@ from moglow.models.model import MotionModel
 from moglow.training.rehearsal import RehearsalSpec, rehearsal
 
 KEPT = ("steps", "seconds", "seed", "minutes_of_motion", "from")
-"""The figures of the first checkpoint that those of a later one repeat."""
+"""The figures of the first checkpoint that are copied to later ones."""
 APART = 1.5
-"""How far the column of a new label is from the mean of known ones, as a multiple of the length of a known one."""
+"""Distance of the column of a new label from the mean of the known columns, relative to their mean length."""
 
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """A checkpoint to start from, and its name in figures and messages.
+    """A checkpoint from which a run starts, with its name for figures and messages.
 
-    The run keeps the checkpoint's context: its normalisers, its scale of targets, its encoding and its labels. What the
-    model was able to do it can still do, in the same numbers.
+    The run keeps the checkpoint's context: its normalisers, its scale of targets, its encoding and its labels. Known
+    labels keep their columns, so that the output for them is unchanged at the start.
     """
 
     checkpoint: Checkpoint
@@ -39,7 +38,7 @@ class Start:
 
     @cached_property
     def digest(self) -> str:
-        """Returns what tells the weights from others: the first 16 hexadecimal digits of their SHA-256."""
+        """Returns an identifier of the weights: the first 16 hexadecimal digits of their SHA-256."""
         sha = hashlib.sha256()
         for name, array in sorted(self.checkpoint.weights.items()):
             sha.update(name.encode() + np.ascontiguousarray(array).tobytes())
@@ -47,17 +46,17 @@ class Start:
 
     @property
     def about(self) -> dict[str, Any]:
-        """Returns what the checkpoint of the run says about this one."""
+        """Returns the entries about this checkpoint in the checkpoints of the run."""
         figures = {key: self.checkpoint.about[key] for key in KEPT if key in self.checkpoint.about}
         return {"checkpoint": self.name, "weights": self.digest, **figures}
 
     def context(self, spec: ContextSpec, corpus: Corpus) -> Context:
-        """Returns the checkpoint's context with a corpus's new styles and performers after its own."""
+        """Returns the checkpoint's context, with new styles and performers of the corpus added."""
         must_match(self.checkpoint.context, corpus, self.name)
         return with_labels_of(self.checkpoint.context, spec, corpus)
 
     def rehearsal(self, corpus: Corpus, spec: RehearsalSpec, *, seed: int) -> Corpus:
-        """Returns motion of the checkpoint's model that is learnt together with a corpus."""
+        """Returns motion sampled from the checkpoint's model, for training together with the corpus."""
         before = self.checkpoint
         return rehearsal(corpus, before.to_torch(), before.context, before.control_range, spec, seed=seed)
 
@@ -86,7 +85,7 @@ class Start:
 
 
 def with_labels_of(context: Context, spec: ContextSpec, corpus: Corpus) -> Context:
-    """Returns a context with more labels: those of a corpus that it lacks come after its own, with their postures."""
+    """Returns a context with the additional labels of a corpus after its own, with their postures."""
     performers, styles = (
         (*own, *(label for label in labels if shown and label not in own))
         for own, labels, shown in (
@@ -109,10 +108,10 @@ def with_labels_of(context: Context, spec: ContextSpec, corpus: Corpus) -> Conte
 
 
 def label_columns(before: Context, after: Context) -> NDArray[np.float32]:
-    """Returns a matrix (labels after, labels before): the columns that a label starts as, as a mixture of the old ones.
+    """Returns a matrix (labels after, labels before) that mixes the old columns to the initial columns of all labels.
 
-    A label that was known keeps its column; a new one starts as the mean of the known labels of its kind, or as zeros,
-    which stand for "any", where there are none.
+    A known label keeps its column. The column of a new label is the mean of the known ones of its kind, or zero, which
+    stands for "any", if there are none.
     """
     columns = np.zeros((after.labels, before.labels), np.float32)
     kinds = (
@@ -129,11 +128,11 @@ def label_columns(before: Context, after: Context) -> NDArray[np.float32]:
 
 
 def offsets(weights: NDArray[Any], before: Context, after: Context) -> NDArray[np.float32]:
-    """Returns what is added to the columns (N, labels after) of new labels: a random direction for each.
+    """Returns the offsets (N, labels after) of the columns of new labels, in a random direction for each.
 
-    A model with memory sees the style of a motion in its past, so that a column that begins as the mean of others
-    hardly learns to differ from it: old labels would then be given the new motion. Labels of the same name get the
-    same direction, `APART` times as long as the known columns are on average.
+    A model with memory can infer the style from the past, so the column of a new label that starts as the mean of
+    others would hardly change, and the new motion would be learnt for old labels. Labels with the same name have the
+    same direction, and the length is `APART` times the mean length of the known columns.
     """
     known = weights[:, weights.shape[1] - before.labels :] if before.labels else weights
     length = APART * float(np.sqrt(np.square(known).sum(0).mean()))
@@ -147,13 +146,13 @@ def offsets(weights: NDArray[Any], before: Context, after: Context) -> NDArray[n
 
 
 def _reads(before: NDArray[Any], shape: torch.Size, columns: NDArray[Any]) -> bool:
-    """Returns whether weights read the context, whose labels come last, and grow by the new labels alone."""
+    """Returns whether a weight matrix takes the context, which ends with the labels, and grows by new labels only."""
     more = columns.shape[0] - columns.shape[1]
     return before.ndim == len(shape) == 2 and tuple(shape) == (before.shape[0], before.shape[1] + more)
 
 
 def must_match(context: Context, corpus: Corpus, name: str) -> None:
-    """Refuses a corpus of another encoding or frame rate than a checkpoint's, in one line."""
+    """Raises an error if the encoding or frame rate of a corpus differs from that of the checkpoint."""
     if difference := _difference(context, corpus):
         raise CorpusError(
             f"the corpus does not fit {name}: {difference}; encode its clips as the checkpoint does: "
@@ -168,7 +167,7 @@ def _difference(context: Context, corpus: Corpus) -> str:
 
 
 def encoding_difference(one: Encoding, other: Encoding) -> str:
-    """Returns in words how an encoding differs from a checkpoint's; empty where both are the same."""
+    """Returns a description of the differences between two encodings; empty if they are equal."""
     here, there = one.to_json(), other.to_json()
     changed = differing(here["features"], there["features"])
     if changed:

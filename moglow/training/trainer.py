@@ -50,8 +50,8 @@ def adam(
 ) -> torch.optim.AdamW:
     """Returns Adam with its moments already allocated.
 
-    torch allocates them in the first step, between the gradients; after these are freed, the fragmented memory fits no
-    later step, and the paper's model needs a tenth more memory at its peak.
+    torch allocates them in the first step, between the gradients. When the gradients are freed, the fragmented memory
+    is not reusable, and the paper's model needs a tenth more memory at its peak.
     """
     optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=weight_decay, fused=True)
     for parameter in parameters:
@@ -99,7 +99,7 @@ class Trainer:
     def __init__(
         self, model: MotionModel, windows: Windows, spec: TrainingSpec, *, trained: bool = False
     ) -> None:
-        """Prepares a model for its first step; one that is `trained` counts in the average from the start."""
+        """Prepares a model for its first step. The average includes the initial weights if the model is `trained`."""
         self.model, self.windows, self.spec, self.trained = model, windows, spec, trained
         self.step, self.memory = 0, model.initial_state()
         self._stopping = self.stopped = False
@@ -149,7 +149,7 @@ class Trainer:
         return DistributedDataParallel(loss, find_unused_parameters=not alone)
 
     def run(self, steps: int | None = None) -> Iterator[StepReport]:
-        """Trains until `steps`, by default those of the settings, are done in all; yields a report after each."""
+        """Trains until `steps` steps, by default those of the settings, are done in total; yields a report per step."""
         while self.step < (self.spec.steps if steps is None else steps) and not self.stopped:
             yield self._step()
 
@@ -229,7 +229,7 @@ class Trainer:
     def _take_average(self) -> None:
         if self.average is self.model:
             return
-        # The average is shorter at first, to leave out random initial weights.
+        # The average is shorter at first, to exclude random initial weights.
         keep = (
             self.spec.average if self.trained else min(self.spec.average, (1 + self.step) / (10 + self.step))
         )
@@ -238,7 +238,7 @@ class Trainer:
             kept.copy_(now)  # buffers are constants or running averages already
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Returns all that the next step depends on, as arrays and a JSON table; every process must call it."""
+        """Returns the state on which the next step depends, as arrays and a JSON table; every process must call it."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for name, optimizer in self._optimizers.items():
@@ -252,7 +252,7 @@ class Trainer:
     def restore(self, arrays: Mapping[str, NDArray[Any]], step: int, place: str) -> None:
         """Restores the result of `state` after a step; training then continues bit for bit.
 
-        Arrays that are not those of this model are refused; ``place`` begins the message.
+        Raises an error, which begins with ``place``, for arrays of another model.
         """
         check_tensors(arrays, self._expected(arrays), place, CheckpointError)
         device = self.windows.footage.device
@@ -269,14 +269,14 @@ class Trainer:
                 {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
             )
         kept = [tensors[f"memory.{i}"] for i in range(len(_below("memory.", tensors)))]
-        if kept:  # there is none before the first batch that continues another
+        if kept:  # it is missing before the first batch that continues another
             memory = iter(kept)
             self.memory = map_state(
                 lambda _: next(memory)[..., self.windows.rows, :], self._shape_of_memory()
             )
 
     def _expected(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, tuple[tuple[int, ...], Any]]:
-        """Returns shape and type of each array of `state`; memory is there from the first batch that goes on."""
+        """Returns shape and type of each array of `state`; it contains the memory from the first continued batch on."""
         expected = {name: (array.shape, array.dtype) for name, array in self.state()[0].items()}
         if any(name.startswith("memory.") for name in arrays):
             for i, leaf in enumerate(leaves(self._shape_of_memory())):

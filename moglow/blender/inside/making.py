@@ -30,7 +30,7 @@ def make(
     name: str,
     ground: Ground | None = None,
 ) -> Iterator[float | Take]:
-    """Yields the share of the work that is done, from 0 to 1, and each take, the same as by `moglow.generate`."""
+    """Yields the progress, from 0 to 1, and each take; takes are equal to those of `moglow.generate`."""
     sampler = Sampler.of(checkpoint, temperature=temperature, device="cpu")
     path = path.resample(sampler.fps)
     if ground is not None:
@@ -64,7 +64,7 @@ def _over_ground(
     takes: int,
     name: str,
 ) -> Iterator[float | Take]:
-    """The takes over a ground, still on a level floor: they are put on the ground once the figure is known."""
+    """Yields the progress and takes over a ground; takes are on a level floor and are put on the ground later."""
     for number in range(takes):
         yield number / takes
         walked = walk_over(sampler, checkpoint, Track(path, seed, number), ground)
@@ -77,7 +77,7 @@ def _over_ground(
 
 
 def read_checkpoint(file: str) -> Checkpoint:
-    """Returns the checkpoint of a file, or without one the shipped checkpoint; the last ones are cached."""
+    """Returns the checkpoint of a file, by default the shipped one; the last ones are cached."""
     path = Path(file) if file else PRETRAINED
     if not path.exists():
         raise CheckpointError(

@@ -1,4 +1,4 @@
-"""A mesh object as ground: its triangles in the world, as they are with its modifiers."""
+"""A mesh object as ground: its triangles in the world, with modifiers applied."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from moglow.ground.mesh import MeshGround
 
 
 def read_ground(thing: Any, unit: float) -> MeshGround:
-    """Returns the ground that an object's mesh is in the world; ``unit`` is metres per Blender unit."""
+    """Returns the ground of an object's mesh; ``unit`` is metres per Blender unit."""
     evaluated = thing.evaluated_get(bpy.context.evaluated_depsgraph_get())
     mesh = evaluated.to_mesh()
     try:

@@ -1,4 +1,4 @@
-"""From the panel's settings to a request for takes, and from takes to actions in the scene."""
+"""Conversion of the panel's settings to a request for takes, and of takes to actions in the scene."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class TakeRequest:
     temperature: float
     foot_lock: bool
     ground: Ground | None = None
-    """What the figure walks over; a level floor if not given."""
+    """The ground below the figure; by default a level floor."""
 
     @classmethod
     def read(cls, scene: Any) -> "TakeRequest":
@@ -124,7 +124,7 @@ def place(scene: Any, request: TakeRequest, takes: Sequence[Take]) -> None:
 
 
 def _standing(clip: Clip, request: TakeRequest) -> Clip:
-    """Returns a clip on a floor of height 0 as it stands in the scene."""
+    """Returns the clip, whose floor has height 0, on the ground of the scene."""
     if request.ground is None:
         return clip.moved((0.0, request.floor, 0.0))
     return stand_on(clip, request.ground).clip
