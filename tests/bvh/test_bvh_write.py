@@ -290,8 +290,8 @@ def test_real_clips_survive(shared_data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_second_real_clip_survives(shared_data: Path, tmp_path: Path) -> None:
+def test_every_tenth_real_clip_survives(shared_data: Path, tmp_path: Path) -> None:
     paths = sorted(path for path in shared_data.glob("**/*.bvh") if "sealed" not in path.parts)
     assert len(paths) >= 550
-    for path in paths[::2]:  # half of them, since all take two minutes
+    for path in paths[::10]:  # all of them take two minutes
         assert_survives(path, tmp_path)

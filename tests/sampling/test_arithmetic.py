@@ -117,9 +117,9 @@ def test_a_device_samples_the_same_motions_from_the_same_noise() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kernel", ["native", "bfloat16"])
-def test_rounded_weights_drift_no_more_in_five_minutes(kernel: str) -> None:
+def test_rounded_weights_drift_no_more_in_two_minutes(kernel: str) -> None:
     """The spread and the jerk of poses, in the first and the last minute, are those of float32 within 2 %."""
-    checkpoint, frames = Checkpoint.read(PRETRAINED), 9000
+    checkpoint, frames = Checkpoint.read(PRETRAINED), 3600
     velocities = np.tile([0.9, 0.0, 0.0], (frames, 1))
     velocities[:, 2] = 0.15 * np.sin(np.arange(frames) / 50)
     walks = [
