@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -79,8 +80,12 @@ def _open(path: Path) -> Any:
     try:
         return Usd.Stage.Open(str(path))
     except (Tf.ErrorException, RuntimeError) as error:
-        found = re.findall(r" : '(.*)", str(error))
-        reason = found[0].strip(" '") if found else "it cannot be opened"
+        try:
+            text = str(error)
+        except UnicodeDecodeError:  # it quotes bytes of the file
+            text = ""
+        found = re.findall(r" : '(.*)", text)
+        reason = shorten(found[0].strip(" '"), 200) if found else "it cannot be opened"
         raise MotionFileError(f"{path}: not a whole USD file ({reason}); get or export it again") from error
     finally:
         del silent

@@ -91,7 +91,10 @@ def _mesh(
     for part in document["meshes"][number]["primitives"]:
         if part.get("mode", TRIANGLES) != TRIANGLES:
             continue
-        points = _accessor(document, binary, part["attributes"]["POSITION"], file).astype(float)
+        with np.errstate(invalid="ignore"):  # a signalling NaN, refused below
+            points = _accessor(document, binary, part["attributes"]["POSITION"], file).astype(float)
+        if not np.isfinite(points).all():
+            raise ValueError("a vertex has a coordinate that is not a number")
         vertices = points @ matrix[:3, :3].T + matrix[:3, 3]
         if "indices" in part:
             corners = _accessor(document, binary, part["indices"], file).astype(np.int64).reshape(-1)

@@ -39,9 +39,10 @@ def fuzz(
             left = int(min(ROUND, tries - done[name]))
             with scratch() as place, little_memory():
                 subject = CommandLines(place) if name == OPTIONS else Files(FILES[name], place)
-                if isinstance(subject, Files) and not subject.examples:
-                    continue  # the package that writes this format is missing
-                search.run(name, subject, _times(left, deadline))
+                if (
+                    not isinstance(subject, Files) or subject.examples
+                ):  # else a package for the format is missing
+                    search.run(name, subject, _times(left, deadline))
             done[name] += left
         turn += 1
     return search

@@ -41,7 +41,9 @@ DOCS = ROOT / "docs"
 RECIPE = ROOT / "data" / "open" / "recipe.toml"
 STEPS = 2_400
 """Steps of each training: four times those of the ablation, a sixth of those of the shipped recipe."""
-SPEC = EvaluationSpec(wanders=16, wander_seconds=120.0, temperatures=(), measures=("controls", "wander"))
+SPEC = EvaluationSpec(
+    wanders=16, wander_seconds=120.0, temperature=0.7, temperatures=(), measures=("controls", "wander")
+)
 SHOWN = ("walk", "turn, walking", "side")
 """Synthetic controls whose motion is shown in the strips."""
 
