@@ -15,7 +15,7 @@ import pytest
 
 import moglow
 from moglow.errors import ExportError
-from moglow.sampling.generate import generate
+from moglow.sampling.generate import TEMPERATURE, generate
 from tests.viewer.test_javascript import wait
 
 
@@ -28,7 +28,11 @@ def test_sliders_sample_the_same_path_again() -> None:
     take = moglow.generate("line:length=0.5", seed=3)
     widget = widget_of(take)
     styles = moglow.pretrained().context.styles
-    assert widget.styles == ["default", *styles] and widget.style == "default" and widget.temperature == 0.7
+    assert (
+        widget.styles == ["default", *styles]
+        and widget.style == "default"
+        and widget.temperature == TEMPERATURE
+    )
     first = widget.page
     assert widget.take is take and "default-src" in first
 
@@ -134,12 +138,12 @@ def test_a_notebook_plays_the_take_and_its_sliders_sample(lab: str, browser: Any
     points = f"{frame}.contentWindow.moglow?.points(0, 20)"
     first = browser.execute_script(f"return {points}")
     label = "return document.querySelector('.moglow-take [aria-label={}] + output').textContent"
-    assert browser.execute_script(label.format("Temperature")) == "0.70"
+    assert browser.execute_script(label.format("Temperature")) == f"{TEMPERATURE:.2f}"
 
     slider = browser.find_element("css selector", ".moglow-take [aria-label=Temperature]")
     ActionChains(browser).move_to_element_with_offset(slider, -30, 0).click().perform()
     asked = float(browser.execute_script(label.format("Temperature")))
-    assert 0.0 < asked < 1.0 and asked != 0.7
+    assert 0.0 < asked < 1.0 and asked != TEMPERATURE
     second = np.reshape(changed(browser, points, first), (-1, 3))
     calm = moglow.generate("line:length=1", seed=1, temperature=asked).clip
     assert np.abs(second[: len(calm.skeleton)] - calm.world_positions[20]).max() < 2e-3
