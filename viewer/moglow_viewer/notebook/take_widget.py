@@ -19,7 +19,7 @@ DEFAULT = "default"
 """What the first stop of the style's slider is called."""
 
 
-class TakeWidget(anywidget.AnyWidget):  # type: ignore[misc]
+class TakeWidget(anywidget.AnyWidget):
     """Plays ``take``; moving a slider replaces it."""
 
     _esm = part("notebook/take.js")
