@@ -14,7 +14,6 @@ The columns, in any order; a row contains values only for those of its direction
 A JSON file is a list of objects with these keys; ``joints`` may be a list there.
 """
 
-import csv
 import math
 import reprlib
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from typing import Any
 
 from moglow.directing.pins import LARGEST, Direction, Look, Pin, Reach
 from moglow.errors import ControlError
+from moglow.files.csv_rows import split_rows
 from moglow.files.descriptions import parse_json
 from moglow.files.numbers import read_number
 from moglow.files.reading import read_text
@@ -97,23 +97,14 @@ def _known(keys: Sequence[str], place: str) -> None:
 
 
 def _csv_rows(file: Path) -> list[tuple[str, dict[str, Any]]]:
-    lines = [
-        (number, line)
-        for number, line in enumerate(_text(file).splitlines(), start=1)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
-    if not lines:
+    found = split_rows(_text(file), file).rows
+    if not found:
         raise ControlError(f"{file}: no header; the first row names columns of {', '.join(COLUMNS)}")
-    delimiter = max(",;\t", key=lines[0][1].count)
-    reader = csv.reader((line for _, line in lines), delimiter=delimiter, skipinitialspace=True)
-    try:
-        header, *body = reader
-    except csv.Error as error:
-        raise ControlError(f"{file}: cannot be read ({error}); is a quote left open?") from error
+    (first, header), *body = found
     names = [name.strip().lower() for name in header]
-    _known(names, f"{file}: line {lines[0][0]}")
+    _known(names, f"{file}: line {first}")
     rows = []
-    for (number, _), row in zip(lines[1:], body, strict=False):
+    for number, row in body:
         if len(row) > len(names):
             raise ControlError(
                 f"{file}: line {number} has {len(row)} values, the header names {len(names)} columns"

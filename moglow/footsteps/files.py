@@ -15,6 +15,7 @@ import numpy as np
 
 from moglow.errors import ControlError
 from moglow.files.atomic import replacing
+from moglow.files.csv_rows import split_rows
 from moglow.files.numbers import read_number
 from moglow.files.reading import open_input, read_text
 from moglow.footsteps.footprints import Footprint, Footprints, in_order
@@ -52,44 +53,24 @@ def has_footprints(file: Path) -> bool:
 
 def read_footprints(file: str | Path, feet: Sequence[str]) -> Footprints:
     """Reads footprints of a figure with the given feet; a missing heading is NaN."""
-    rows = _rows(Path(file))
-    if not rows:
+    table = split_rows(read_text(Path(file), MOST_BYTES, ControlError), file)
+    if not table.rows:
         raise ControlError(f"{file}: no header; the first row names the columns {','.join(COLUMNS)}")
-    header = [name.strip().lower() for name in rows[0][1]]
-    _check_header(file, rows[0][0], header)
+    (first, names), *rows = table.rows
+    header = [name.translate(table.decimals).strip().lower() for name in names]
+    _check_header(file, first, header)
     found = []
-    for line, row in rows[1:]:
+    for line, row in rows:
         if len(row) != len(header):
             raise ControlError(
                 f"{file}: line {line} has {len(row)} values, the header names {len(header)} columns"
             )
-        found.append(_footprint(file, line, dict(zip(header, map(str.strip, row), strict=True)), feet))
+        values = [value.translate(table.decimals).strip() for value in row]
+        found.append(_footprint(file, line, dict(zip(header, values, strict=True)), feet))
     if not found:
         raise ControlError(f"{file}: no footprint after the header; give at least one")
     _check_overlaps(file, found, feet)
     return in_order([each for _, each in found])
-
-
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Returns the line number and the values of each row, without comments."""
-    text = read_text(path, MOST_BYTES, ControlError)
-    lines = [
-        (number, line)
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
-    if not lines:
-        return []
-    delimiter = max(",;\t", key=lines[0][1].count)
-    parsed = csv.reader((line for _, line in lines), delimiter=delimiter, skipinitialspace=True)
-    decimal = {} if delimiter == "," else {ord(","): "."}
-    try:
-        return [
-            (number, [value.translate(decimal) for value in row])
-            for (number, _), row in zip(lines, parsed, strict=False)
-        ]
-    except csv.Error as error:
-        raise ControlError(f"{path}: cannot be read ({error}); is a quote left open?") from error
 
 
 def _check_header(file: str | Path, line: int, header: Sequence[str]) -> None:

@@ -1,6 +1,5 @@
 """Reads the table of a path file: delimiter, header and numbers; errors name the line and column."""
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from moglow.errors import ControlError
+from moglow.files.csv_rows import split_rows
 from moglow.files.numbers import read_number
 from moglow.files.reading import read_text
 from moglow.maths.rotations import Array
@@ -71,26 +71,16 @@ def read_table(path: str | Path) -> Table:
         raise ControlError(f"{path}: not a text file; give a CSV file with columns t,x,z")
     if text.count("\n") > MOST_LINES:
         raise ControlError(f"{path}: more than {MOST_LINES} lines; give a path with fewer rows")
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
-    comments = [(number, line) for number, line in lines if line.lstrip().startswith("#")]
-    rows = [(number, line) for number, line in lines if not line.lstrip().startswith("#")]
-    if not rows:
+    table = split_rows(text, path)
+    if not table.rows:
         raise ControlError(f"{path}: no header; the first row names the columns, such as t,x,z")
-    delimiter = max(",;\t", key=rows[0][1].count)
-    reader = csv.reader((line for _, line in rows), delimiter=delimiter, skipinitialspace=True)
-    try:
-        header, *body = reader
-    except csv.Error as error:
-        number = rows[min(reader.line_num, len(rows)) - 1][0]
-        raise ControlError(
-            f"{path}: line {number}: cannot be read ({error}); is a quote left open?"
-        ) from error
-    names = _check_header(path, rows[0][0], [name.strip().lower() for name in header])
-    if not body:
+    (first, header), *rows = table.rows
+    names = _check_header(path, first, [name.strip().lower() for name in header])
+    if not rows:
         raise ControlError(f"{path}: no rows after the header; give at least one")
-    numbers = [number for number, _ in rows[1 : len(body) + 1]]
+    numbers = [number for number, _ in rows]
     columns: dict[str, list[str]] = {name: [] for name in names}
-    for number, row in zip(numbers, body, strict=True):
+    for number, row in rows:
         if len(row) < len(names) or any(map(str.strip, row[len(names) :])):
             raise ControlError(
                 f"{path}: line {number} has {len(row)} values, the header names {len(names)} columns"
@@ -98,12 +88,11 @@ def read_table(path: str | Path) -> Table:
         for name, value in zip(names, row, strict=False):
             columns[name].append(value.strip())
     styles = _fill_styles(path, numbers, columns.pop("style")) if "style" in columns else None
-    point = {} if delimiter == "," else {ord(","): "."}  # if not delimiters, commas are decimal
     values = {
-        name: _numbers(path, numbers, name, [v.translate(point) for v in column])
+        name: _numbers(path, numbers, name, [value.translate(table.decimals) for value in column])
         for name, column in columns.items()
     }
-    return Table(str(path), values, styles, tuple(numbers), _rate(path, comments))
+    return Table(str(path), values, styles, tuple(numbers), _rate(path, table.comments))
 
 
 def _check_header(path: str | Path, line: int, names: list[str]) -> list[str]:
