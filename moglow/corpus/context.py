@@ -207,6 +207,10 @@ class Context:
         rows = {style: self.style_vector(style, performer) for style in set(styles)}
         return np.stack([rows[styles[min(frame, len(styles) - 1)]] for frame in range(frames)])
 
+    def path_rows(self, path: ControlPath, performer: str | None = None) -> Array:
+        """Returns the label vectors (T, P + S) of the frames of a path: of its styles, and of its performer."""
+        return self.style_rows(self.styles_of(path), len(path), self.performer_of(path, performer))
+
     def posture(self, style: Any) -> Any:
         """Returns the standardised pose (..., D) from which a motion with a label (..., P + S) starts.
 

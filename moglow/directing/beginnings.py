@@ -48,7 +48,7 @@ def from_a_stand(flow: Flow, path: ControlPath, performer: str | None = None) ->
     setting = np.pad(setting_off(fps), (history, len(path) + ahead), mode="edge")
     controls = np.pad(path.velocities(), ((history + warm, ahead), (0, 0)), mode="edge")
     standing = context.standardize_control((controls * setting[:, None]).astype(np.float32))
-    labels = labels_of(context, path, performer)
+    labels = context.path_rows(path, performer)
     labels = np.concatenate([np.repeat(labels[:1], warm, axis=0), labels])
     posture = np.asarray(context.posture(labels[:1]), np.float32)
     moment = Moment(np.repeat(posture[:, None], history, axis=1), flow.model.initial_state(1))
@@ -93,7 +93,7 @@ class Continuation:
         )
         poses = context.encoding.encode(self.seen, way[: len(self.seen)])
         poses = context.standardize_pose(poses.astype(np.float32))
-        course = course_of(context, way, labels_of(context, path, performer))
+        course = course_of(context, way, context.path_rows(path, performer))
         first = PoseGoal(
             0,
             "the clip's last frame",
@@ -121,12 +121,6 @@ def remembered(flow: Flow, course: Course, poses: Floats) -> Moment:
     start = Moment(poses[None, :history], flow.model.initial_state(1))
     *_, moments = flow.score(course, history, start, poses[history:, None])
     return moments[-1]
-
-
-def labels_of(context: Context, path: ControlPath, performer: str | None = None) -> Floats:
-    """Returns the labels ``(N, P + S)`` of the frames of a path."""
-    who = context.performer_of(path, performer)
-    return np.asarray(context.style_rows(context.styles_of(path), len(path), who), np.float32)
 
 
 def joined_path(own: ControlPath, path: ControlPath) -> ControlPath:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow.corpus.context import Context
-from moglow.directing.beginnings import course_of, labels_of, remembered
+from moglow.directing.beginnings import course_of, remembered
 from moglow.directing.bridge import Bridged, grid, model_frames
 from moglow.directing.course import Course, Flow, Moment
 from moglow.directing.directed import PARTICLES
@@ -72,7 +72,7 @@ class Partial:
         part = on_skeleton(warped(clip, at[at <= len(clip) - 1], context.fps), context)
         path = encoding.spec.path(part)
         known = context.standardize_pose(encoding.encode(part, path).astype(np.float32))
-        course = course_of(context, path, labels_of(context, path, performer))
+        course = course_of(context, path, context.path_rows(path, performer))
         moment = remembered(directing.flow, course, known[:seen])
         frames = model_frames(steps / clip.fps, context)
         generator = np.random.default_rng([seed, take, 4])

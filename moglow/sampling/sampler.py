@@ -206,14 +206,7 @@ class Sampler:
         """
         paths = [track.path for track in tracks]
         frames = max(map(len, paths))
-        labels = [
-            self.context.style_rows(
-                self.context.styles_of(track.path),
-                len(track.path),
-                self.context.performer_of(track.path, track.performer),
-            )
-            for track in tracks
-        ]
+        labels = [self.context.path_rows(track.path, track.performer) for track in tracks]
         velocities = []
         for path in paths:
             rows = path.velocities().astype(np.float32)

@@ -95,9 +95,7 @@ def can_branch(sampler: Sampler) -> bool:
 def pasts_of(sampler: Sampler, loop: Loop, frames: Sequence[int]) -> list[Past]:
     """Returns the pasts after some frames of a loop's first two thirds, which are not blended."""
     track, wanted = loop.source, [loop.at + frame + 1 for frame in frames]
-    context = sampler.context
-    who = context.performer_of(track.path, track.performer)
-    labels = context.style_rows(context.styles_of(track.path), len(track.path), who)
+    labels = sampler.context.path_rows(track.path, track.performer)
     found: dict[int, Past] = {}
     steps = sampler.follow(track.path.velocities()[None], labels[None], [(track.seed, track.take)])
     for frame, (past, _, _) in enumerate(steps):
