@@ -1,27 +1,20 @@
 """Directions on the command line: pins, reaches, looks, pin files, starts, ends, continued clips, and their prices."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 import moglow
 from moglow.bvh.read import read_bvh
-from moglow.cli.main import cli
 from moglow.takes.sidecars import read_sidecar
+from tests.support import commands
 
 SHORT = ("--control", "line:length=1.5")
 
 
-def run(*words: object) -> Result:
-    return CliRunner().invoke(cli, ["generate", *map(str, words)])
-
-
-def fails(*words: object) -> str:
-    done = run(*words)
-    assert done.exit_code in (1, 2), done.output
-    return done.stderr.strip().splitlines()[-1]
+run, fails = partial(commands.run, "generate"), partial(commands.fails, "generate")
 
 
 @pytest.fixture(scope="module")

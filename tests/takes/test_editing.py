@@ -4,12 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 import moglow
 from moglow.bvh.read import read_bvh
 from moglow.bvh.write import write_bvh
-from moglow.cli.main import cli
 from moglow.directing.joint_groups import joints_named
 from moglow.errors import MoglowError
 from moglow.maths.rotations import Array
@@ -17,6 +15,7 @@ from moglow.measures.metrics import toe_slide
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import toe_points
 from moglow.takes.editing import Edit
+from tests.support.commands import fails, run
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
 
@@ -33,16 +32,6 @@ def folder(clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_bvh(clip[:60], place / "a.bvh")
     write_bvh(clip[84:], place / "b.bvh")
     return place
-
-
-def run(*words: object) -> Result:
-    return CliRunner().invoke(cli, list(map(str, words)))
-
-
-def fails(*words: object) -> str:
-    done = run(*words)
-    assert done.exit_code in (1, 2), done.output
-    return done.stderr.strip().splitlines()[-1]
 
 
 def accelerations(clip: Clip) -> Array:

@@ -1,17 +1,16 @@
 """Directed feet from the command line and from Python: --ground, --footprints and --footprints-in."""
 
 import csv
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 import moglow
 from moglow.bvh.read import read_bvh
 from moglow.bvh.write import write_bvh
-from moglow.cli.main import cli
 from moglow.errors import ControlError
 from moglow.footsteps.files import FIRST
 from moglow.footsteps.footprints import foot_names
@@ -19,20 +18,14 @@ from moglow.ground.shapes import Stairs
 from moglow.motion.contacts import toe_points
 from moglow.takes.footwork import Footwork
 from moglow.takes.sidecars import read_sidecar
+from tests.support import commands
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
 
 SHORT = ("--control", "line:length=2.5")
 
 
-def run(*words: object) -> Result:
-    return CliRunner().invoke(cli, ["generate", *map(str, words)])
-
-
-def fails(*words: object) -> str:
-    done = run(*words)
-    assert done.exit_code in (1, 2), done.output
-    return done.stderr.strip().splitlines()[-1]
+run, fails = partial(commands.run, "generate"), partial(commands.fails, "generate")
 
 
 def rows(file: Path) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ import anywidget
 import traitlets
 
 from moglow.errors import MoglowError
-from moglow.sampling.generate import Take
+from moglow.sampling.generate import TEMPERATURE, Take
 from moglow_viewer.pages.clip_page import make_page
 from moglow_viewer.pages.single_page import part
 from moglow_viewer.play.play_page import HOTTEST
@@ -27,7 +27,7 @@ class TakeWidget(anywidget.AnyWidget):
     page = traitlets.Unicode().tag(sync=True)
     styles = traitlets.List(traitlets.Unicode()).tag(sync=True)
     style = traitlets.Unicode("").tag(sync=True)
-    temperature = traitlets.Float(0.7).tag(sync=True)
+    temperature = traitlets.Float(TEMPERATURE).tag(sync=True)
     hottest = traitlets.Float(HOTTEST).tag(sync=True)
     message = traitlets.Unicode("").tag(sync=True)
 
