@@ -6,7 +6,7 @@ run gets the same batches as an uninterrupted one, and each of several processes
 batch, for any number of processes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -177,6 +177,11 @@ class Windows:
                 f"{max(map(len, stretches), default=0)}; lower training.windows.length"
             )
         self.used, self.total = sum(map(len, used)), sum(map(len, stretches))
+        times = repeats(used, spec.balance)
+        fits = {
+            length: [stretch for stretch in fitting for _ in range(times[stretch.style])]
+            for length, fitting in fits.items()
+        }
         self.orders = {
             length: ORDERS["shuffled" if self._over(length) else spec.order](
                 fitting, self.past + length, spec, batch, seed
@@ -294,3 +299,12 @@ class Windows:
 def on_device(context: Context, device: str) -> Context:
     """Returns the context with its arrays as tensors on a device."""
     return context.mapped(lambda array: torch.as_tensor(np.array(array, np.float32), device=device), torch)
+
+
+def repeats(stretches: Sequence[Stretch], balance: float) -> Mapping[str, int]:
+    """Returns how often an epoch contains the stretches of each style, see `WindowSpec.balance`."""
+    frames: dict[str, int] = {}
+    for stretch in stretches:
+        frames[stretch.style] = frames.get(stretch.style, 0) + len(stretch)
+    most = max(frames.values())
+    return {style: max(1, round((most / count) ** balance)) for style, count in frames.items()}

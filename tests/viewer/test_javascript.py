@@ -52,7 +52,7 @@ def ask(folder: Path, body: str, **given: Any) -> Any:
 
 SAMPLE = """
     const model = await moglow.loadModel(input.file), { sampler, body, steering } = model;
-    const walker = model.walker({ style: input.style, temperature: 0.7, footLock: false });
+    const walker = model.walker({ style: input.styles[0], temperature: 0.7, footLock: false });
     const zeros = new Float32Array(sampler.flow.pose_dim), rest = new Float32Array(3);
     walker.past = { poses: Array(sampler.history).fill(zeros), controls: Array(sampler.history).fill(rest),
                     memory: sampler.flow.initial() };
@@ -73,7 +73,7 @@ def test_a_figure_moves_as_it_does_here(tmp_path: Path, latent: str) -> None:
         return ask(tmp_path, SAMPLE, file=model_facts(checkpoint), **given)
 
     checkpoint = halved(make_checkpoint(2, latent=latent))
-    poses, points, places = compared(checkpoint, [[1.0, 0, 0.5]] * 20, "calm", answer)
+    poses, points, places = compared(checkpoint, [[1.0, 0, 0.5]] * 20, "calm", answer=answer)
     assert poses.max() < ROUNDING and points.max() < ROUNDING and places.max() < 1e-12
 
 
@@ -85,7 +85,7 @@ def test_the_shipped_model_moves_as_it_does_here(tmp_path: Path) -> None:
     def answer(checkpoint: Checkpoint, **given: Any) -> Any:
         return ask(tmp_path, SAMPLE, file=model_facts(checkpoint), **given)
 
-    poses, points, places = compared(checkpoint, wanted, checkpoint.context.styles[-1], answer)
+    poses, points, places = compared(checkpoint, wanted, checkpoint.context.styles[-1], answer=answer)
     assert poses.max() < FED_BACK and points.max() < FED_BACK and places.max() < 1e-12
 
 

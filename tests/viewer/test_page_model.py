@@ -20,6 +20,7 @@ from moglow.paths.csv_files import read_path
 from moglow.paths.pace import Curve, Pace, follow
 from moglow.paths.steering import Moving, Steering, walked
 from moglow.sampling.generate import PRETRAINED
+from moglow.sampling.label_change import relabelled
 from moglow.sampling.sampler import Past, Sampler
 from moglow_viewer.play.packed_model import pack_model
 from moglow_viewer.play.play_page import bvh_facts, figure_facts, make_play_page, write_play_page
@@ -49,7 +50,7 @@ SAMPLE = """
         moving = steering.step(moving, wanted);
         place = walked(place, moving.velocities, sampler.fps);
         const noise = Float32Array.from(input.noise[frame]);
-        const made = sampler.step(past, ahead, noise, sampler.style(input.style), 0.7);
+        const made = sampler.step(past, ahead, noise, sampler.style(input.styles[frame]), 0.7);
         past = made.past;
         return [made.pose, body.stand(body.decode(made.pose, place)), place].map((values) => [...values]);
     });
@@ -74,15 +75,22 @@ def halved(checkpoint: Checkpoint) -> Checkpoint:
 
 
 def compared(
-    checkpoint: Checkpoint, wanted: Sequence[Any], style: str | None, answer: Callable[..., Any] = in_node
+    checkpoint: Checkpoint,
+    wanted: Sequence[Any],
+    *styles: str | None,
+    answer: Callable[..., Any] = in_node,
 ) -> tuple[Array, Array, Array]:
-    """The largest differences of poses, points and places ``(T,)`` between a page's model and ours."""
+    """The largest differences of poses, points and places ``(T,)`` between a page's model and ours.
+
+    The styles have equal shares of the frames.
+    """
     context, sampler = checkpoint.context, Sampler.of(checkpoint, temperature=0.7)
     steering = Steering(checkpoint.control_range, context.fps)
     noise = np.random.default_rng(0).standard_normal((len(wanted), 1, sampler.model.noise_dim), np.float32)
-    given = {"steering": asdict(steering), "wanted": wanted, "noise": noise[:, 0].tolist(), "style": style}
+    each = [styles[frame * len(styles) // len(wanted)] for frame in range(len(wanted))]
+    given = {"steering": asdict(steering), "wanted": wanted, "noise": noise[:, 0].tolist(), "styles": each}
     answers = answer(checkpoint, **given)
-    history, label = context.spec.history, context.label_vector(style)[None]
+    history, labels = context.spec.history, [context.label_vector(style)[None] for style in each]
     past = Past(
         np.zeros((1, history, context.pose_dim), np.float32),
         np.zeros((1, history, 3), np.float32),
@@ -90,7 +98,10 @@ def compared(
     )
     moving, rows = Moving(), []
     place: Array = np.zeros(3)
-    for wish, dice, theirs in zip(wanted, noise, answers, strict=True):
+    former = labels[0]
+    for wish, dice, label, theirs in zip(wanted, noise, labels, answers, strict=True):
+        memory, change = relabelled(context, past.change, past.memory, former, label)
+        past, former = replace(past, memory=memory, change=change), label
         coming = steering.ahead(moving, wish, 1 + context.spec.lookahead)
         moving = steering.step(moving, wish)
         place = walked(place, moving.velocities, context.fps)
@@ -111,6 +122,13 @@ def test_the_shipped_model_moves_on_a_page_as_it_does_here() -> None:
     checkpoint = Checkpoint.read(PRETRAINED)
     poses, points, places = compared(checkpoint, TURNS, (None, *checkpoint.context.styles)[-1])
     assert poses.max() < FED_BACK and points.max() < FED_BACK and places.max() < 1e-12
+
+
+@needs_node
+def test_a_style_changes_on_a_page_as_it_does_here() -> None:
+    checkpoint = Checkpoint.read(PRETRAINED)
+    poses, points, _ = compared(checkpoint, [[1.0, 0, 0]] * 90, "neutral", "carrying", "neutral")
+    assert poses.max() < FED_BACK and points.max() < FED_BACK
 
 
 @needs_node

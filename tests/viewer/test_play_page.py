@@ -93,7 +93,7 @@ def test_the_shipped_model_moves_in_a_browser_as_it_does_in_numpy(page: Page) ->
 
     checkpoint = Checkpoint.read(PRETRAINED)
     style = (None, *checkpoint.context.styles)[-1]
-    poses, points, places = compared(checkpoint, TURNS, style, in_browser)
+    poses, points, places = compared(checkpoint, TURNS, style, answer=in_browser)
     assert poses.max() < FED_BACK and points.max() < FED_BACK and places.max() < 1e-12
 
 
