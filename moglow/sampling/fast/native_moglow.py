@@ -24,8 +24,10 @@ from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS, State
 
 SOURCE = Path(__file__).with_name("float32.c")
 BLOCK = 64  # outputs of a block of weights, as in float32.c
-TOGETHER = 256
-"""Largest number of rows of a batch; larger batches are not faster."""
+EACH = 32
+"""Rows that a thread computes at a time, as MANY in float32.c."""
+TOGETHER = 64
+"""Smallest limit of the rows of a batch; larger batches are not faster, unless there are more threads."""
 
 
 class _Dense(ctypes.Structure):
@@ -63,14 +65,13 @@ class _Model(ctypes.Structure):
 class NativeMoGlow:
     """Samples poses from the weights of a MoGlow with an LSTM conditioner: ``step(context, state, noise)``."""
 
-    rows = (1, TOGETHER)
-
     def __init__(self, config: Mapping[str, Any], weights: Mapping[str, Floats]) -> None:
         """Prepares the weights; raises `DeviceError` if there is no kernel for this machine."""
         self._library, self._shelf = load_kernel(), Shelf()
         self._threads = (
             len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         )
+        self.rows = 1, max(TOGETHER, EACH * self._threads)
         folded = Folded.of(config, weights)
         self.pose_dim, self._hidden, self._degrees = folded.pose_dim, folded.hidden, folded.degrees
         self._layers = len(folded.steps[0].cells)
