@@ -14,7 +14,7 @@ POLL = 0.1
 def ahead(items: Iterable[Item], most: int) -> Generator[Item, None, None]:
     """Yields the items in order, while a thread computes up to ``most`` of the following ones.
 
-    An error of an item is raised in its place. The thread ends with the generator.
+    An error of an item is raised in its place. The thread ends with the generator, after the item that it computes.
 
     >>> list(ahead(iter("abc"), 1))
     ['a', 'b', 'c']
@@ -40,8 +40,7 @@ def ahead(items: Iterable[Item], most: int) -> Generator[Item, None, None]:
         else:
             put(None, StopIteration())
 
-    thread = Thread(target=work, daemon=True)
-    thread.start()
+    Thread(target=work, daemon=True).start()
     try:
         while True:
             item, error = finished.get()
@@ -52,4 +51,3 @@ def ahead(items: Iterable[Item], most: int) -> Generator[Item, None, None]:
             yield item  # type: ignore[misc]
     finally:
         ended.set()
-        thread.join()

@@ -6,7 +6,6 @@ blocks of some seconds, so that memory does not grow with its length; `joined` m
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from itertools import chain, islice
@@ -171,13 +170,13 @@ def motions(
         for batch in batches([len(track.path) for track in tracks], sampler.model.rows[1])
     ]
     sampled = ((k, *block) for k, together in enumerate(groups) for block in _blocks(sampler, together))
-    with closing(ahead(sampled, AHEAD)) as blocks:
-        for k, together in enumerate(groups):
-            # Blocks of motions that were given up, as a model lost the figure, are left out.
-            own = ((poses, nats) for number, poses, nats in blocks if number == k)
-            for track, drawn in zip(together, _drawn(sampler, together, own), strict=True):
-                tally = Tally()
-                yield Motion(track, finished(checkpoint, track, drawn, tally, foot_lock), tally)
+    blocks = ahead(sampled, AHEAD)  # its thread ends once no motion refers to it
+    for k, together in enumerate(groups):
+        # Blocks of motions that were given up, since the model lost the figure, are left out.
+        own = ((poses, nats) for number, poses, nats in blocks if number == k)
+        for track, drawn in zip(together, _drawn(sampler, together, own), strict=True):
+            tally = Tally()
+            yield Motion(track, finished(checkpoint, track, drawn, tally, foot_lock), tally)
 
 
 def batches(frames: Sequence[int], most: int) -> Iterator[list[int]]:
