@@ -210,14 +210,16 @@ def _moved(places: Array, velocities: NDArray[np.float32], fps: float) -> Array:
     middle = places[:, 2] + turn / 2
     sine, cosine = np.sin(middle), np.cos(middle)
     x, z = forward * sine + sideways * cosine, forward * cosine - sideways * sine
-    return places + np.stack([x, z, turn], axis=1)
+    moved: Array = places + np.stack([x, z, turn], axis=1)
+    return moved
 
 
 def _beside(pasts: Sequence[Past]) -> Past:
     """Returns the pasts of groups of figures as one."""
     if len(pasts) == 1:
         return pasts[0]
-    memory = tuple(np.concatenate([past.memory[k] for past in pasts], axis=1) for k in range(2))
     return Past(
-        *(np.concatenate([getattr(past, name) for past in pasts]) for name in ("poses", "controls")), memory
+        np.concatenate([past.poses for past in pasts]),
+        np.concatenate([past.controls for past in pasts]),
+        tuple(np.concatenate([past.memory[k] for past in pasts], axis=1) for k in range(2)),
     )

@@ -5,12 +5,11 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from moglow.checkpoint import Checkpoint, likelihood_terms, real_figures, real_slide
-from moglow.directing.pinned import Pinned
 from moglow.errors import ClipError, ControlError, ExportError, MoglowError
 from moglow.files.atomic import refuse_overwriting, sweep
 from moglow.files.locks import locked, locked_in_turn
@@ -40,7 +39,10 @@ from moglow.takes.sidecars import (
 )
 from moglow.takes.single import on_rig, read_rig
 
-Made: TypeAlias = Motion | Loop | Footed | Pinned
+if TYPE_CHECKING:
+    from moglow.directing.pinned import Pinned
+
+Made: TypeAlias = "Motion | Loop | Footed | Pinned"
 """An object with the figures of a motion, which are complete once its blocks have been read."""
 Passed: TypeAlias = Callable[[int, int, int], None]
 """A callback with the numbers of frames of finished motions, of all motions, and of the current motion."""
@@ -132,7 +134,7 @@ def _summary(failures: Sequence[str], jobs: int) -> MoglowError:
 def _written(
     orders: Sequence[Order],
     wish: Wish,
-    making: Iterator[tuple[Iterator[Clip], Made | None]],
+    making: "Iterator[tuple[Iterator[Clip], Made | None]]",
     model: Checkpoint,
     passed: Passed,
     lost: dict[str, str],
@@ -167,7 +169,7 @@ def _written(
 
 
 def _figures(
-    order: Order, counted: "_Counted", made: Made | None, about: Mapping[str, Any]
+    order: Order, counted: "_Counted", made: "Made | None", about: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns the figures of a motion after all of its blocks have been read."""
     assert made is not None, "only motions have blocks"
@@ -177,7 +179,7 @@ def _figures(
 
 def _made(
     orders: Sequence[Order], wish: Wish, sampler: Sampler, model: Checkpoint, rig: Clip | None
-) -> Iterator[tuple[Iterator[Clip], Made | None]]:
+) -> "Iterator[tuple[Iterator[Clip], Made | None]]":
     """Yields for each order the blocks of its motion and the object with its figures."""
     tracks = [Track(order.path, order.seed, order.take, order.performer) for order in orders]
     if wish.directions:

@@ -98,6 +98,7 @@ class NativeMoGlow:
         )
         floats = self._threads * self._library.space_of(ctypes.byref(self._model))
         self._space = np.zeros(floats, np.float32)
+        self._pointers = ctypes.byref(self._model), self._space.ctypes.data
 
     @property
     def noise_dim(self) -> int:
@@ -132,16 +133,14 @@ class NativeMoGlow:
             raise ValueError(f"context {context.shape} or noise {noise.shape} does not fit the model")
         if h.shape != shape or c.shape != shape:
             raise ValueError(f"state {h.shape}, {c.shape}; expected {shape}")
-        after_h, after_c = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        after = np.empty((2, *shape), np.float32)
         target, nats = np.empty((batch, self.pose_dim), np.float32), np.empty(batch)
-        given, memory = (context, noise), (h, c, after_h, after_c, target, nats)
         self._library.frame(
-            ctypes.byref(self._model),
-            *(batch, self._threads),
-            *(each.ctypes.data for each in (self._space, *given)),
-            temperature,
-            *(each.ctypes.data for each in memory),
+            *(self._pointers[0], batch, self._threads, self._pointers[1]),
+            *(context.ctypes.data, noise.ctypes.data, temperature, h.ctypes.data, c.ctypes.data),
+            *(after.ctypes.data, after.ctypes.data + after.nbytes // 2, target.ctypes.data, nats.ctypes.data),
         )
+        after_h, after_c = after
         return target, nats, (after_h, after_c)
 
     def _dense(self, weight: Floats, bias: Floats) -> _Dense:
@@ -176,14 +175,12 @@ def load_kernel(processor: str = NATIVE) -> ctypes.CDLL:
         needs=" and AVX2, or 64-bit ARM",
     )
     pointer = ctypes.c_void_p
-    library.frame.argtypes = [
-        *(pointer, ctypes.c_int64, ctypes.c_int64, *[pointer] * 3, ctypes.c_float),
-        *[pointer] * 6,
-    ]
+    number = ctypes.c_int64
+    library.frame.argtypes = [pointer, number, number, *[pointer] * 3, ctypes.c_float, *[pointer] * 6]
     library.frame.restype = None
     library.space_of.argtypes = [pointer]
-    library.space_of.restype = ctypes.c_int64
-    library.activations.argtypes = [pointer, ctypes.c_int64, *[pointer] * 3]
+    library.space_of.restype = number
+    library.activations.argtypes = [pointer, number, *[pointer] * 3]
     library.activations.restype = None
     return library
 
