@@ -21,6 +21,7 @@ from moglow.models.model import MotionModel
 from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.fast.fused import steps_on
+from moglow.sampling.fast.native_moglow import native_model
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
 from moglow.sampling.label_change import Former, LabelChange, Predict, predict_both, relabelled
 from moglow.sampling.start_and_stop import WARM_UP, setting_off
@@ -106,7 +107,7 @@ class Ensemble:
             return on_a_device
         made = NUMPY_MODELS.get(self.checkpoint.model)
         if made is not None and made.covers(self.checkpoint.config):
-            fast = made(self.checkpoint.config, self.checkpoint.weights)
+            fast = native_model(self.checkpoint) or made(self.checkpoint.config, self.checkpoint.weights)
 
             def in_numpy(vector: Any, state: Any, noise: Any) -> tuple[Any, Any, Any]:
                 state = fast.initial_state(len(vector)) if state is None else state

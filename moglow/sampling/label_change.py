@@ -63,6 +63,11 @@ class LabelChange:
         frames = self.frames + 1
         return type(self)(self.labels, memory, frames, self.length) if (frames < self.length).any() else None
 
+    def rows(self, rows: NDArray[np.int64]) -> Self:
+        """Returns the state of the figures with these indices, which may be repeated."""
+        memory = tuple(np.asarray(part)[:, rows] for part in self.memory)
+        return type(self)(self.labels[rows], memory, self.frames[rows], self.length)
+
     @property
     def share(self) -> NDArray[np.float32]:
         """The share ``(B, 1)`` of the new label in the next pose; it grows smoothly to 1."""

@@ -3,12 +3,13 @@
 A `Sampler` has the constants; a `Past` is the part of the previous frames on which the next one depends, a value that
 ``step`` takes and returns. Streaming, batches of takes and game loops are a few lines around ``step``.
 
-A motion does not depend by a bit on the rest of its batch. The rounding of a library's products depends on the number
-of rows, so in numpy the products of each row are computed separately, and in torch the number of rows is constant.
+A motion does not depend by a bit on the rest of its batch. The compiled kernel (`moglow.sampling.fast.native_moglow`)
+adds in a fixed order. The rounding of a library's products depends on the number of rows, so without the kernel numpy
+computes the products of each row separately, and in torch the number of rows is constant.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import repeat
@@ -23,6 +24,7 @@ from moglow.maths.rotations import Array
 from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.fast.arithmetic import Arithmetic
+from moglow.sampling.fast.native_moglow import native_model
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
 from moglow.sampling.fast.row_by_row import RowByRow
 from moglow.sampling.label_change import Former, LabelChange, predict_both, relabelled
@@ -93,12 +95,14 @@ class Sampler:
         """Returns the sampler of a checkpoint, in numpy or in torch.
 
         "auto" is numpy if the model has a numpy sampler, which is the fastest for one motion, otherwise a GPU if there
-        is one. The same seed gives the same motion on the same device; other devices round differently. ``arithmetic``
-        selects another implementation of products (`moglow.sampling.fast.arithmetic`).
+        is one. The same seed gives the same motion on the same device; other devices round differently. Numpy uses the
+        compiled kernel if this machine can make it. ``arithmetic`` selects another implementation of products
+        (`moglow.sampling.fast.arithmetic`).
         """
         made = NUMPY_MODELS.get(checkpoint.model)
         if device in ("auto", "cpu") and made is not None and made.covers(checkpoint.config):
-            rows = RowByRow(made(checkpoint.config, checkpoint.weights, arithmetic))
+            native = native_model(checkpoint) if arithmetic is None else None
+            rows = native or RowByRow(made(checkpoint.config, checkpoint.weights, arithmetic))
             return cls(checkpoint.context, rows, temperature)
         from moglow.compute.device import find_device
         from moglow.corpus.windows import on_device
@@ -209,12 +213,15 @@ class Sampler:
         for frame, (past, pose, nats) in enumerate(
             self._run(map(rows_of, range(frames)), [(track.seed, track.take) for track in tracks])
         ):
-            for row in (row for row, start in enumerate(parting) if start == frame):
-                controls = [
-                    tuple(each[[row] * ENDINGS] for each in rows_of(later))
-                    for later in range(frame, len(paths[row]))
-                ]
-                endings[row] = self._ending(tracks[row], past, row, controls)[::-1]
+            leaving = [row for row, start in enumerate(parting) if start == frame]
+            many = max(1, self.model.rows[1] // ENDINGS)
+            for some in (leaving[k : k + many] for k in range(0, len(leaving), many)):
+                until = max(len(paths[row]) for row in some)
+                controls = (
+                    tuple(each[np.repeat(some, ENDINGS)] for each in rows_of(later))
+                    for later in range(frame, until)
+                )
+                endings |= self._endings({row: tracks[row] for row in some}, past, controls)
             for row, rest in endings.items():
                 if rest:
                     pose[row], nats[row] = rest.pop()
@@ -239,23 +246,29 @@ class Sampler:
     def _settles(self) -> bool:
         """Whether several endings can be sampled at once, which requires the free batch size of numpy."""
         least, most = self.model.rows
-        return (
-            isinstance(self.model, RowByRow)
-            and least <= ENDINGS <= most
-            and can_settle(self.context.encoding)
-        )
+        return self.device == "numpy" and least <= ENDINGS <= most and can_settle(self.context.encoding)
 
-    def _ending(
-        self, track: Track, past: Past, row: int, controls: Sequence[tuple[NDArray[Any], ...]]
-    ) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-        """Returns the best of `ENDINGS` endings from a row's past, as poses ``(D,)`` and likelihoods."""
-        rows = [row] * ENDINGS
-        memory = tuple(tuple(part[rows] for part in layer) for layer in past.memory)
-        begin = Past(past.poses[rows], past.controls[rows], memory)
-        seeds = [(track.seed, track.take, ending) for ending in range(ENDINGS)]
-        drawn = [(pose, nats) for _, pose, nats in self._run(controls, seeds, begin)]  # type: ignore[arg-type]
-        best = best_ending(self.context.encoding, np.stack([pose for pose, _ in drawn], axis=1), self.fps)
-        return [(pose[best], nats[best]) for pose, nats in drawn]
+    def _endings(
+        self, tracks: Mapping[int, Track], past: Past, controls: Iterable[tuple[NDArray[Any], NDArray[Any]]]
+    ) -> dict[int, list[tuple[NDArray[Any], NDArray[Any]]]]:
+        """Returns the best of `ENDINGS` endings of each row of a past, the last frame first.
+
+        ``controls`` are those of the rows of ``tracks``, each repeated, up to the end of the longest.
+        """
+        rows = np.repeat(list(tracks), ENDINGS)
+        memory = tuple(np.asarray(layer)[:, rows] for layer in past.memory)
+        change = past.change and past.change.rows(rows)
+        begin = Past(past.poses[rows], past.controls[rows], memory, change)
+        seeds = [(track.seed, track.take, ending) for track in tracks.values() for ending in range(ENDINGS)]
+        parts = [(pose, nats) for _, pose, nats in self._run(controls, seeds, begin)]
+        poses, nats = (np.stack(each, axis=1) for each in zip(*parts, strict=True))
+        endings = {}
+        for place, (row, track) in enumerate(tracks.items()):
+            own = slice(place * ENDINGS, (place + 1) * ENDINGS)
+            frames = len(track.path) - (ending_start(track.path) or 0)
+            best = place * ENDINGS + best_ending(self.context.encoding, poses[own, :frames], self.fps)
+            endings[row] = list(zip(poses[best, :frames], nats[best, :frames], strict=True))[::-1]
+        return endings
 
     def _run(
         self,

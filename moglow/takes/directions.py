@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from hashlib import sha256
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moglow.checkpoint import Checkpoint
 from moglow.directing.pin_files import read_pins
-from moglow.directing.pinned import Directing, Pinned
 from moglow.directing.pins import Direction, Look, Pin, Reach
 from moglow.errors import ControlError, DeviceError
 from moglow.files.atomic import file_digest
 from moglow.motion.clip import Clip
 from moglow.sampling.sampler import Track
+
+if TYPE_CHECKING:
+    from moglow.directing.pinned import Pinned
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,10 @@ class Directions:
         temperature: float,
         foot_lock: bool,
         rig: Clip | None,
-    ) -> Iterator[Pinned]:
+    ) -> "Iterator[Pinned]":
         """Yields the motions of tracks, in order, on a rig."""
+        from moglow.directing.pinned import Directing  # the import takes a while, and few motions need it
+
         directing = Directing(model, temperature, foot_lock)
         continued = read_whole(self.continued) if self.continued else None
         for track in tracks:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from moglow.checkpoint import Checkpoint, real_figures
-from moglow.directing.pinned import Directing
 from moglow.directing.pins import Direction
 from moglow.errors import ControlError
 from moglow.footsteps.footprints import Footprint, foot_names
@@ -113,6 +112,8 @@ def generate(
             raise ControlError(
                 "pins and a continued clip do not go with loop, ground or footprints; leave one of them out"
             )
+        from moglow.directing.pinned import Directing  # the import takes a while, and few motions need it
+
         clip = read_whole(continued) if isinstance(continued, str | Path) else continued
         made = Directing(model, temperature, foot_lock).make(
             path, pins, seed=seed, performer=track.performer, rig=rig or clip, continued=clip

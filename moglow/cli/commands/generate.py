@@ -14,6 +14,7 @@ Columns of a path file, named by its first row:
   t,x,z[,heading][,style]           a position at a time: seconds, metres, degrees
   x,z[,heading][,style]             waypoints in metres, walked at a comfortable pace
   forward,sideways,turn[,style]     one row a frame: m/s, m/s, degrees/s
+A column id besides names the figure of each row: a crowd.
 
 \b
 Conventions: Y is up. Heading 0 looks along +Z, heading 90 along +X, which is to the left.
@@ -34,6 +35,8 @@ Examples:
   moglow generate --control line --reach 2.5=left_hand:0.4,1.3,2 --look 0-4=1,1.6,3 -o out.bvh
   moglow generate --control line --continue clip.bvh -o on.bvh
   moglow generate --control paths/ -o takes/ --takes 10 --shard 1/4
+  moglow generate --control crowd.csv -o crowd/
+  moglow generate --control crowd.csv -o crowd.glb
 """
 
 
