@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from moglow.anatomy.anatomy import Anatomy, find_anatomy
 from moglow.errors import FileFormatError, SkeletonError
@@ -21,6 +21,8 @@ from moglow.files.tables import Numbers, from_table
 from moglow.maths.rotations import Array, quat_multiply, quat_rotate
 
 CHANNELS = tuple(f"{axis}{kind}" for kind in ("position", "rotation") for axis in "XYZ")
+_TOGETHER = 8192
+"""Poses times joints of which the kinematics are computed at once; their arrays fit in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -163,13 +165,38 @@ class Skeleton:
     def forward_kinematics(self, positions: ArrayLike, rotations: ArrayLike) -> tuple[Array, Array]:
         """Returns world positions ``(..., J, 3)`` and rotations ``(..., J, 4)``, given local ones."""
         world_positions, world_rotations = np.array(positions, float), np.array(rotations, float)
-        for j, parent in enumerate(self.parents[1:], start=1):
-            turn = world_rotations[..., parent, :]
-            world_positions[..., j, :] = (
-                quat_rotate(turn, world_positions[..., j, :]) + world_positions[..., parent, :]
+        joints = len(self)
+        if world_positions.shape[:-1] != world_rotations.shape[:-1] or world_rotations.shape[-2] != joints:
+            raise SkeletonError(
+                f"skeleton: positions {world_positions.shape} and rotations {world_rotations.shape} of {joints} "
+                "joints; expected (..., J, 3) and (..., J, 4)"
             )
-            world_rotations[..., j, :] = quat_multiply(turn, world_rotations[..., j, :])
+        places, turns = world_positions.reshape(-1, joints, 3), world_rotations.reshape(-1, joints, 4)
+        together = max(1, _TOGETHER // joints)
+        for start in range(0, len(turns), together):
+            block = slice(start, start + together)
+            place, turn = (
+                np.ascontiguousarray(values[block].T) for values in (places, turns)
+            )  # (3 | 4, J, T)
+            for here, above in self._levels:
+                carrier = turn.take(above, 1).transpose(1, 2, 0)
+                moved = quat_rotate(carrier, place.take(here, 1).transpose(1, 2, 0)).transpose(2, 0, 1)
+                place[:, here] = moved + place.take(above, 1)
+                turn[:, here] = quat_multiply(carrier, turn.take(here, 1).transpose(1, 2, 0)).transpose(
+                    2, 0, 1
+                )
+            places[block], turns[block] = place.T, turn.T
         return world_positions, world_rotations
+
+    @cached_property
+    def _levels(self) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], ...]:
+        """Returns the joints below the root and their parents, for each depth of the tree."""
+        depths = np.zeros(len(self), np.intp)
+        for j, parent in enumerate(self.parents[1:], start=1):
+            depths[j] = depths[parent] + 1
+        parents, order = np.array(self.parents), np.argsort(depths, kind="stable")
+        levels = np.split(order, np.flatnonzero(np.diff(depths[order])) + 1)
+        return tuple((level, parents[level]) for level in levels[1:])
 
     def end_positions(self, world_positions: Array, world_rotations: Array) -> Array:
         """Returns the world positions ``(..., E, 3)`` of the end sites."""
