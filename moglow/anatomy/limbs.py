@@ -253,7 +253,7 @@ def _choices(kind: Kind) -> list[tuple[str, ...]]:
 
 
 def _misfits(kind: Kind, parts: Sequence[str], places: Array, reach: float) -> Array:
-    """Returns the misfit ``(C,)`` of the proportions of choices, whose parts are at ``places`` ``(C, P)`` along a chain.
+    """Returns the misfit ``(C,)`` of the proportions of choices with parts at ``places`` ``(C, P)`` along a chain.
 
     It is the sum of |log(length / usual length)| over the bones, the cost of omitted parts, and a penalty if the two
     main bones are shorter than half of the limb.
