@@ -6,12 +6,13 @@ segments) and without names.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moglow.anatomy.joint_names import Word
 from moglow.maths.rotations import Array
@@ -165,32 +166,71 @@ def _best_limb(kind: Kind, root: int, body: Body, fixed: Mapping[str, int]) -> L
         :_MOST
     ]
     reach = float(body.lengths[list(paths[0][1:])].sum())
+    memory: dict[tuple[str, int], float] = {}  # chains share most of their joints
     best: tuple[float, Limb] | None = None
     for path in paths:
         along = np.cumsum([0.0, *body.lengths[list(path[1:])]])
-        speaks = {part: [_evidence(kind, part, j, body, fixed) for j in path] for part in kind.parts}
+        speaks = {part: [_evidence(kind, part, j, body, fixed, memory) for j in path] for part in kind.parts}
         open_ = _candidates(kind, speaks)
         for parts in _choices(kind):
-            for places in combinations(open_, len(parts)):
-                evidence = {part: speaks[part][i] for part, i in zip(parts, places, strict=True)}
-                if min(evidence.values()) < 0:
-                    continue
-                misfit = _misfit(kind, parts, along[list(places)], reach)
-                if parts[-1] == "hand" and path[places[-1]] in body.branches:
-                    misfit -= _HAND_BRANCHES
-                score = _NAME_WEIGHT * sum(evidence.values()) - misfit
-                if best is None or score > best[0] + 1e-9:
-                    joints = {part: path[i] for part, i in zip(parts, places, strict=True)}
-                    best = score, Limb(kind, root, joints, evidence, misfit)
+            places = _combinations(len(open_), len(parts))
+            if not len(places):
+                continue
+            places = np.array(open_)[places]
+            evidence = np.stack(
+                [np.array(speaks[part])[places[:, k]] for k, part in enumerate(parts)], axis=1
+            )
+            allowed = evidence.min(1) >= 0
+            places, evidence = places[allowed], evidence[allowed]
+            misfits = _misfits(kind, parts, along[places], reach)
+            if parts[-1] == "hand":
+                branches = np.array([joint in body.branches for joint in path])
+                misfits = misfits - np.where(branches[places[:, -1]], _HAND_BRANCHES, 0.0)
+            scores = _NAME_WEIGHT * _added(evidence.T) - misfits
+            highest = np.maximum.accumulate(np.concatenate([[-np.inf], scores]))[:-1]
+            for row in np.flatnonzero(scores > highest).tolist():
+                if best is None or scores[row] > best[0] + 1e-9:
+                    joints = {part: path[i] for part, i in zip(parts, places[row].tolist(), strict=True)}
+                    found = dict(zip(parts, evidence[row].tolist(), strict=True))
+                    best = float(scores[row]), Limb(kind, root, joints, found, float(misfits[row]))
     return best[1] if best else None
 
 
-def _evidence(kind: Kind, part: str, joint: int, body: Body, fixed: Mapping[str, int]) -> float:
+@cache
+def _combinations(count: int, chosen: int) -> NDArray[np.intp]:
+    """Returns the ascending choices ``(C, chosen)`` of ``chosen`` among ``count`` places, in lexicographic order."""
+    places = np.array(list(combinations(range(count), chosen)), np.intp).reshape(-1, chosen)
+    places.setflags(write=False)
+    return places
+
+
+def _added(values: Iterable[Array]) -> Array:
+    """Returns the sum of arrays, added from the first to the last."""
+    return sum(values, start=np.float64(0.0))
+
+
+def _evidence(
+    kind: Kind,
+    part: str,
+    joint: int,
+    body: Body,
+    fixed: Mapping[str, int],
+    memory: MutableMapping[tuple[str, int], float],
+) -> float:
+    """Returns the evidence that a joint is a part; ``memory`` keeps that of joints that several chains share."""
+    if (part, joint) not in memory:
+        memory[part, joint] = _evidence_of(kind, part, joint, body, fixed)
+    return memory[part, joint]
+
+
+def _evidence_of(kind: Kind, part: str, joint: int, body: Body, fixed: Mapping[str, int]) -> float:
     if part in fixed:
         return 10.0 if joint in (fixed[part], body.partners[fixed[part]]) else -1.0
     spellings = [part, kind.synonyms.get(part, part)]
-    pair = (joint, body.partners[joint])
-    return float(np.mean([max(body.words[j].speaks_for(name) for name in spellings) for j in pair]))
+    own, twin = (
+        max(body.words[j].speaks_for(name) for name in spellings) for j in (joint, body.partners[joint])
+    )
+    return (own + twin) / 2
 
 
 def _candidates(kind: Kind, speaks: Mapping[str, list[float]]) -> list[int]:
@@ -212,15 +252,22 @@ def _choices(kind: Kind) -> list[tuple[str, ...]]:
     return [tuple(part for part in kind.parts if part not in gone) for gone in left_out]
 
 
-def _misfit(kind: Kind, parts: Sequence[str], places: Array, reach: float) -> float:
-    """Returns the misfit of proportions: the sum of |log(length / usual length)| over the bones, the cost of omitted
-    parts, and a penalty if the two main bones are shorter than half of the limb."""
-    bones = dict(zip(parts, np.diff(places), strict=False))
-    whole = sum(bones.get(part, 0.0) for part in kind.main)
-    cost = _ABSENT * (len(kind.parts) - len(parts))
-    if whole <= 0:
-        return cost + 10.0
+def _misfits(kind: Kind, parts: Sequence[str], places: Array, reach: float) -> Array:
+    """Returns the misfit ``(C,)`` of the proportions of choices with parts at ``places`` ``(C, P)`` along a chain.
+
+    It is the sum of |log(length / usual length)| over the bones, the cost of omitted parts, and a penalty if the two
+    main bones are shorter than half of the limb.
+    """
+    bones = dict(zip(parts, np.diff(places, axis=1).T, strict=False))
+    whole = _added(bones[part] for part in kind.main if part in bones) + np.zeros(len(places))
+    omitted = _ABSENT * (len(kind.parts) - len(parts))
+    some = np.where(whole > 0, whole, 1.0)
+    cost = np.full(len(places), omitted)
     for part, length in bones.items():
         if part in kind.proportions:
-            cost += min(abs(float(np.log(max(length, 1e-9) / whole / kind.proportions[part]))), 1.2)
-    return cost + max(float(np.log(reach / whole / 2)), 0.0)
+            cost = cost + np.minimum(
+                np.abs(np.log(np.maximum(length, 1e-9) / some / kind.proportions[part])), 1.2
+            )
+    cost = cost + np.maximum(np.log(np.maximum(reach, 1e-300) / some / 2), 0.0)
+    misfits: Array = np.where(whole > 0, cost, omitted + 10.0)
+    return misfits

@@ -92,6 +92,8 @@ class Survey:
     fps: float
     frames: int
     damage: list[Damage] = field(default_factory=list)
+    open_damage: list[int] = field(default_factory=list)
+    """Indices of damage that the next stretch may continue."""
     jumps: list[Jump] = field(default_factory=list)
     repeated: int = 0
     frozen: bool = False
@@ -136,17 +138,24 @@ class Survey:
 
     def _add_damage(self, found: list[Damage], length: int, first: int, own: slice) -> None:
         """Adds damage that overlaps ``own``, joined with its part in the stretch before."""
-        before = list(self.damage)
+        before = [at for at in self.open_damage if self._reaches(self.damage[at], first)]
+        self.open_damage = list(before)
         for each in found:
             stop = self.frames if each.lasts and each.stop == length else first + each.stop
             moved = replace(each, start=first + each.start, stop=stop)
             if not (moved.start < own.stop and moved.stop > own.start):
                 continue
-            part = next((old for old in before if _is_same(old, moved)), None)
+            part = next((at for at in before if _is_same(self.damage[at], moved)), None)
             if part is None:
+                self.open_damage.append(len(self.damage))
                 self.damage.append(moved)
             else:
-                self.damage[self.damage.index(part)] = part.joined(moved, self.fps)
+                self.damage[part] = self.damage[part].joined(moved, self.fps)
+
+    @staticmethod
+    def _reaches(damage: Damage, frame: int) -> bool:
+        """Returns whether damage can be found again in a part that begins at ``frame``."""
+        return (damage.start if damage.lasts else damage.stop) > frame
 
     def _add_jumps(self, mended: Mended, source: NDArray[np.intp], first: int, own: slice) -> None:
         """Adds jumps of joints that do not return, at their frames in the file.
@@ -249,7 +258,12 @@ def stretches_of(frames: int) -> Iterator[tuple[slice, slice]]:
 
 
 def _is_same(old: Damage, new: Damage) -> bool:
-    return (old.kind, old.joints) == (new.kind, new.joints) and new.start < old.stop and old.start < new.stop
+    """Returns whether parts found in two stretches are of one damage; what lasts is the same if it begins alike."""
+    if (old.kind, old.joints) != (new.kind, new.joints) or not (
+        new.start < old.stop and old.start < new.stop
+    ):
+        return False
+    return old.start == new.start or not (old.lasts and new.lasts)
 
 
 def _lowest(clip: Clip) -> Array:

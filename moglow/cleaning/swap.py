@@ -58,11 +58,13 @@ def _smoothest(clip: Clip, joints: tuple[int, ...], price: float = SWITCH) -> Fl
         for joint in moving
     ]
     both = (clip, exchanged(clip, joints, np.ones(len(clip), bool)))
-    ways = [_ways(each, clip, joints, moving, root) for each in both]
+    ways = [np.ascontiguousarray(_ways(each, clip, joints, moving, root).T) for each in both]  # (3, N, T)
     jerks = np.empty((len(clip) - 2, 2, 2, 2))
-    for a, b, c in product((0, 1), repeat=3):
-        jerk = np.linalg.norm(ways[a][:-2] - 2 * ways[b][1:-1] + ways[c][2:], axis=-1).sum(-1)
-        jerks[:, a, b, c] = jerk + price * (b != c)
+    for a, b in product((0, 1), repeat=2):
+        before = ways[a][..., :-2] - 2 * ways[b][..., 1:-1]
+        for c in (0, 1):
+            x, y, z = before + ways[c][..., 2:]
+            jerks[:, a, b, c] = np.sqrt(x * x + y * y + z * z).sum(0) + price * (b != c)
     return cheapest_path(jerks, np.array([[0.0, price], [price, 0.0]]))
 
 

@@ -77,6 +77,14 @@ def test_a_motion_that_leaps_and_stays_does_so_to_its_end(in_stretches: None) ->
     assert fault.why.endswith("and stays")
 
 
+def test_every_leap_that_stays_is_listed_wherever_a_stretch_ends(in_stretches: None) -> None:
+    positions, leaps = LONG.positions.copy(), [100, 2 * SEAM - 5, 2 * SEAM + 100, 4 * SEAM + 30]
+    for frame in leaps:
+        positions[frame:, 0, 2] += 0.8
+    faults = Survey.of(replace(LONG, positions=positions)).faults()
+    assert [each.start for each in faults if each.kind == "teleport"] == leaps
+
+
 def test_parts_of_a_file_are_parts_of_its_clip(tmp_path: Path) -> None:
     file = tmp_path / "walk.bvh"
     write_bvh(LONG, file, unit="cm")
