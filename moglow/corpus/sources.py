@@ -53,8 +53,8 @@ class SourceSpec:
             raise ValueError(
                 f"folder is {self.folder!r}; name a folder below the data root, which --data sets"
             )
-        if fault := _fault_of(self.pattern):
-            raise ValueError(f"pattern is {self.pattern!r}; {fault}, such as **/*.bvh")
+        if problem := _problem_of(self.pattern):
+            raise ValueError(f"pattern is {self.pattern!r}; {problem}, such as **/*.bvh")
         if len(self.style_from) > LONGEST_PATTERN:
             raise ValueError(
                 f"style_from has {len(self.style_from)} characters; give at most {LONGEST_PATTERN}"
@@ -69,7 +69,7 @@ class SourceSpec:
             raise ValueError(f"style_from has no group (?P<style>…): {self.style_from}")
 
 
-def _fault_of(pattern: str) -> str:
+def _problem_of(pattern: str) -> str:
     """Returns an error message for a pattern of files in a folder; empty if the pattern is valid."""
     parts = PurePath(pattern).parts
     if not parts:

@@ -31,7 +31,7 @@ def turned(clip: Clip, frames: slice, joint: int, degrees: float) -> Clip:
 
 
 @pytest.mark.parametrize("fps", RATES)
-def test_a_walk_has_no_faults(fps: float) -> None:
+def test_a_walk_has_no_jumps(fps: float) -> None:
     clip, _ = walk(WALK.skeleton, fps=fps)
     assert find_jumps(clip) == []
     assert find_frozen(clip) == []

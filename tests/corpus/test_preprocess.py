@@ -130,8 +130,8 @@ def test_damage_is_cut_out_and_reported() -> None:
     arm, foot = clips[1].skeleton.role("left_upper_arm"), clips[1].skeleton.role("left_foot")
     rotations[40:44, arm] = expmap_to_quat(np.array([2.0, 0.0, 0.0]))  # away and back
     rotations[60:, foot] = expmap_to_quat(np.array([0.0, 3.0, 0.0]))  # to stay
-    faulty = [clips[0], replace(clips[1], rotations=rotations), *clips[2:]]
-    trimmed = trim(encoding, faulty, [True] * 4, outlier=15.0, shortest=0.5)
+    damaged = [clips[0], replace(clips[1], rotations=rotations), *clips[2:]]
+    trimmed = trim(encoding, damaged, [True] * 4, outlier=15.0, shortest=0.5)
     assert [len(pieces) for pieces, _ in trimmed] == [1, 2, 1, 1]
     assert [len(piece) for piece in trimmed[1][0]] == [40, 16]
     assert "of 3.0 s: " in trimmed[1][1] and "jumps at frame" in trimmed[1][1]

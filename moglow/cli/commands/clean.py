@@ -12,7 +12,7 @@ Examples:
   moglow clean take.bvh
   moglow clean take.bvh -o fixed.bvh
   moglow clean take.bvh -o fixed.bvh --html before_after.html
-  moglow clean take.bvh --json > faults.json
+  moglow clean take.bvh --json > damage.json
 """
 
 
