@@ -224,12 +224,12 @@ def _cycle(sampler: Sampler, checkpoint: Checkpoint, about: Track, name: str, ve
 
 def _beyond(seen: ControlRange, velocity: Array) -> str | None:
     forward, left, _ = velocity
-    for asked, limit, way in (
+    for requested, limit, way in (
         (forward, seen.forward, "ahead"),
         (-forward, seen.backward, "backward"),
         (abs(left), seen.sideways, "sideways"),
     ):
-        if asked > limit * TOLERANCE and asked > 0:
+        if requested > limit * TOLERANCE and requested > 0:
             return f"the model has seen {limit:.1f} m/s {way}"
     return None
 

@@ -21,7 +21,7 @@ from moglow.sampling.sampler import Track
 class Directions:
     """Pins, reaches and looks, and the clip to continue."""
 
-    asked: tuple[Direction, ...] = ()
+    given: tuple[Direction, ...] = ()
     continued: Path | None = None
 
     @classmethod
@@ -38,7 +38,7 @@ class Directions:
     ) -> "Directions":
         """Returns the directions of the options of the command line.
 
-        >>> Directions.of_options(look=["0-2=1,1.6,3"]).asked
+        >>> Directions.of_options(look=["0-2=1,1.6,3"]).given
         (Look(start=0.0, stop=2.0, point=(1.0, 1.6, 3.0)),)
         """
         if start is not None and continued is not None:
@@ -52,14 +52,14 @@ class Directions:
         return cls(tuple(found), continued)
 
     def __bool__(self) -> bool:
-        return bool(self.asked or self.continued)
+        return bool(self.given or self.continued)
 
     @property
     def files(self) -> tuple[Path, ...]:
         """Returns the motion files that are read."""
         poses = [
             Path(each.pose)
-            for each in self.asked
+            for each in self.given
             if isinstance(each, Pin) and not isinstance(each.pose, Clip)
         ]
         return (*poses, *([self.continued] if self.continued else []))
@@ -67,7 +67,7 @@ class Directions:
     def check(self, *, loop: bool, mirror: bool, footwork: bool, device: str) -> None:
         """Raises an error for options that exclude each other."""
         others = {"--loop": loop, "--mirror": mirror, "--ground and --footprints": footwork}
-        for option in (option for option, given in others.items() if self and given):
+        for option in (option for option, used in others.items() if self and used):
             raise ControlError(f"{option}: does not go with pins, looks or --continue; leave one of them out")
         if self and device == "cuda":
             raise DeviceError("pins are computed on the CPU; leave out --device cuda")
@@ -77,7 +77,7 @@ class Directions:
         if not self:
             return {"directions": None}
         digest = sha256("".join(map(file_digest, self.files)).encode()).hexdigest()
-        words = [repr(each) for each in self.asked]
+        words = [repr(each) for each in self.given]
         return {
             "directions": words,
             "continues": self.continued and str(self.continued),
@@ -99,7 +99,7 @@ class Directions:
         for track in tracks:
             yield directing.make(
                 track.path,
-                self.asked,
+                self.given,
                 seed=track.seed,
                 take=track.take,
                 performer=track.performer,

@@ -4,7 +4,7 @@ import pytest
 
 from moglow.anatomy.joint_names import read_name
 
-SAID = {
+NAMES = {
     "LeftUpLeg": ("left", "thigh"),
     "RightForeArm": ("right", "forearm"),
     "LowerArm_L": ("left", "forearm"),
@@ -28,9 +28,9 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", NAMES)
 def test_side_and_part_are_read_from_a_name(name: str) -> None:
-    side, part = SAID[name]
+    side, part = NAMES[name]
     word = read_name(name)
     assert word.side == side
     assert word.speaks_for(part) >= 0.6

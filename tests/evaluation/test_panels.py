@@ -75,7 +75,7 @@ def test_a_net_tells_apart_what_differs_and_nothing_else() -> None:
     assert np.array_equal(again, told_apart(real, same, unseen, SPEC, 0)[1])
 
 
-def test_motion_is_told_apart_by_files_that_were_not_seen(corpus: Corpus, checkpoint: Checkpoint) -> None:
+def test_motion_is_told_apart_on_unseen_files(corpus: Corpus, checkpoint: Checkpoint) -> None:
     exam = TellingApart(corpus, 2, 0.7, spec=SPEC)
     files = np.array(exam.held_out.files)
     for seed in range(3):
@@ -175,7 +175,7 @@ def standing(
         yield Clip.at_rest(checkpoint.skeleton, frames=frames, fps=FPS), ControlPath.standing(frames, FPS)
 
 
-def test_live_motion_is_measured_by_whoever_drives_it(corpus: Corpus, checkpoint: Checkpoint) -> None:
+def test_live_motion_is_measured_for_any_driver(corpus: Corpus, checkpoint: Checkpoint) -> None:
     calls = []
 
     def driver(*given: Any) -> Iterable[tuple[Clip, ControlPath]]:

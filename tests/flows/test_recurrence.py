@@ -8,7 +8,7 @@ from moglow.flows.bijection import State
 from moglow.flows.nets import fan_in_uniform, linear
 from moglow.flows.recurrence import unrolled_lstm
 
-B, X, C, H, SAID = 3, 2, 5, 4, 3
+B, X, C, H, OUT = 3, 2, 5, 4, 3
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
 
 
@@ -24,7 +24,7 @@ def test_it_agrees_with_the_library(
 ) -> None:
     net = nn.LSTM(X + context, H, layers, batch_first=True)
     fan_in_uniform(net, H, generator=Generator().manual_seed(1))
-    net, head = net.to(dtype), linear(H, SAID, generator=Generator().manual_seed(6)).to(dtype)
+    net, head = net.to(dtype), linear(H, OUT, generator=Generator().manual_seed(6)).to(dtype)
     x, known = draw(B, frames, X, seed=2), draw(B, frames, context, seed=3)
     start = (draw(layers, B, H, seed=4), draw(layers, B, H, seed=5))
     leaves = [tensor.to(dtype).requires_grad_() for tensor in (x, known, *start)]
@@ -47,7 +47,7 @@ def test_it_agrees_with_the_library(
 
 
 def test_no_gradient_is_computed_for_a_context_that_needs_none() -> None:
-    net, head = nn.LSTM(X + C, H, batch_first=True), nn.Linear(H, SAID)
+    net, head = nn.LSTM(X + C, H, batch_first=True), nn.Linear(H, OUT)
     x, known = draw(B, 4, X, seed=2).float().requires_grad_(), draw(B, 4, C, seed=3).float()
     outputs, _ = unrolled_lstm(net, head, x, known, None, precision=torch.float32)
     torch.autograd.backward(outputs.sum())
@@ -56,7 +56,7 @@ def test_no_gradient_is_computed_for_a_context_that_needs_none() -> None:
 
 def unrolled(layers: int) -> tuple[Tensor, list[Tensor]]:
     """Returns the output of an unrolled LSTM for four frames, and its inputs."""
-    net, head = nn.LSTM(X + C, H, layers, batch_first=True), nn.Linear(H, SAID)
+    net, head = nn.LSTM(X + C, H, layers, batch_first=True), nn.Linear(H, OUT)
     x, known = draw(B, 4, X, seed=2).float().requires_grad_(), draw(B, 4, C, seed=3).float()
     state = (torch.zeros(layers, B, H), torch.zeros(layers, B, H))
     outputs, _ = unrolled_lstm(net, head, x, known, state, precision=torch.float32)

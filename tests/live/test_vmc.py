@@ -116,7 +116,7 @@ def test_python_osc_receives_a_stream_at_its_rate(samples: Path) -> None:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     port = server.server_address[1]
-    said = stream(samples / "walk.bvh", f"127.0.0.1:{port}", loop=False, fps=60.0, overrides={})
+    message = stream(samples / "walk.bvh", f"127.0.0.1:{port}", loop=False, fps=60.0, overrides={})
     clip = read_bvh(samples / "walk.bvh").resample(60.0)
     for _ in range(100):
         if len(frames) == len(clip):
@@ -125,7 +125,7 @@ def test_python_osc_receives_a_stream_at_its_rate(samples: Path) -> None:
     server.shutdown()
     thread.join()
     server.server_close()
-    assert said == f"127.0.0.1:{port}: {len(clip)} bundles at 60 a second" and len(frames) == len(clip)
+    assert message == f"127.0.0.1:{port}: {len(clip)} bundles at 60 a second" and len(frames) == len(clip)
     assert_rebuilt(clip, frames, CLOSE)
 
 
@@ -170,13 +170,13 @@ def test_messages_steer_the_figure() -> None:
 def test_a_figure_walks_by_osc_and_is_sent_by_vmc() -> None:
     model = Checkpoint.read(PRETRAINED)
     walker = Walker.of(model, temperature=0.5, style=None, seed=0)
-    said: list[str] = []
+    lines: list[str] = []
     port = free_port()
     with Receiver(Address("127.0.0.1", free_port())) as avatar:
         vmc = f"127.0.0.1:{avatar._socket.getsockname()[1]}"
 
         def say(line: str) -> None:
-            said.append(line)
+            lines.append(line)
             if line.startswith("listening"):  # it is: now a controller speaks
                 with Sender(Address("127.0.0.1", port)) as controller:
                     controller.send(Message("/moglow/move", (1.0, 0.0, 0.0)).encode())
@@ -184,7 +184,7 @@ def test_a_figure_walks_by_osc_and_is_sent_by_vmc() -> None:
 
         assert walk_by_osc(walker, str(port), vmc, say=say, frames=45) == 45
         messages = list(avatar.received())
-    assert any("no style 'moonwalk'" in line for line in said)
+    assert any("no style 'moonwalk'" in line for line in lines)
     hips = [m.arguments[3] for m in messages if m.address == "/VMC/Ext/Bone/Pos" and m.arguments[0] == "Hips"]
     assert len(hips) == 45 and float(hips[-1]) > 0.6, "a second and a half forward"  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""Styles of walking are told by movement: a posture changes nothing, another gait does."""
+"""Styles of walking are recognised by movement: a posture changes nothing, another gait does."""
 
 from dataclasses import replace
 

@@ -83,10 +83,10 @@ def test_sampled_codes_have_the_mean_and_covariance_of_training_codes(name: str)
     model = build(name)
     assert isinstance(model, Autoencoder)
     pose, context = windows()
-    said = model.encoder(pose, model.reader(context[..., :0], context, None)[0])[0].detach()
+    code = model.encoder(pose, model.reader(context[..., :0], context, None)[0])[0].detach()
     for _ in range(1200):
-        model._update_statistics(said)
-    seen = said.flatten(0, 1)
+        model._update_statistics(code)
+    seen = code.flatten(0, 1)
     torch.testing.assert_close(model.code_mean, seen.mean(dim=0), rtol=0, atol=1e-3)
     torch.testing.assert_close(model.code_covariance, seen.T.cov(correction=0), rtol=0, atol=1e-3)
     drawn: list[Tensor] = []

@@ -72,8 +72,8 @@ def test_a_style_is_sampled_from_its_component_and_no_style_from_all() -> None:
     for style in (0, 1, None):
         _, context = windows(style, batch=1)
         pose, _ = flow.step(context[:, 0].expand(many, -1), None, noise)
-        told = [windows(s, batch=1)[1][:, :1].expand(many, -1, -1) for s in range(S)]
-        scores = [flow.log_prob(pose[:, None], each)[0][:, 0] for each in told]
+        labelled = [windows(s, batch=1)[1][:, :1].expand(many, -1, -1) for s in range(S)]
+        scores = [flow.log_prob(pose[:, None], each)[0][:, 0] for each in labelled]
         shares.append(float((scores[0] > scores[1]).double().mean()))
     assert shares[:2] == [1.0, 0.0] and shares[2] == pytest.approx(0.5, abs=0.03)  # 3.8 standard errors
 
@@ -117,9 +117,9 @@ def test_few_labels_name_the_clusters_of_many_clips() -> None:
 
 
 def test_emphasis_is_the_weight_of_labelled_windows() -> None:
-    told, free = windows(0), windows()
-    pose, context = (torch.cat(parts) for parts in zip(told, free, strict=True))
-    nats = [-model().log_prob(*each)[0].mean() for each in (told, free)]
+    labelled, unlabelled = windows(0), windows()
+    pose, context = (torch.cat(parts) for parts in zip(labelled, unlabelled, strict=True))
+    nats = [-model().log_prob(*each)[0].mean() for each in (labelled, unlabelled)]
     for emphasis in (1.0, 4.0):
         flow = build("flowgmm", emphasis=emphasis)
         loss, _ = flow.objectives()[0].loss(pose, context, generator=Generator())

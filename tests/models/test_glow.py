@@ -105,9 +105,9 @@ def test_samples_have_the_likelihood_of_the_density() -> None:
         poses.append(pose)
         shares.append(share)
     paid, _ = model.log_prob(torch.stack(poses, dim=1), context)
-    said = torch.stack(shares, dim=1).view(B, 2, N)
-    assert torch.equal(said, said[..., :1].expand_as(said))
-    torch.testing.assert_close(said.sum(dim=-1), paid[:, N - 1 :: N], rtol=0, atol=1e-9)
+    shared = torch.stack(shares, dim=1).view(B, 2, N)
+    assert torch.equal(shared, shared[..., :1].expand_as(shared))
+    torch.testing.assert_close(shared.sum(dim=-1), paid[:, N - 1 :: N], rtol=0, atol=1e-9)
     encoded, _ = model.encode(context)
     z, _, _ = model.flow(torch.stack(poses, dim=1).view(B, 2, -1), encoded[:, ::N])
     torch.testing.assert_close(

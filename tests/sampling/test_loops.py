@@ -148,9 +148,11 @@ def test_the_command_loops_on_a_rig_at_another_rate_in_place(tmp_path: Path) -> 
     words = ["generate", "--control", "line:length=3", "-o", out, "--loop", "--fps", 48, "--in-place"]
     done = CliRunner().invoke(cli, [*map(str, words), "--skeleton", str(tmp_path / "rig.bvh")])
     assert done.exit_code == 0, done.output
-    clip, said = read_bvh(out), read_sidecar(out)
+    clip, stored = read_bvh(out), read_sidecar(out)
     places = clip.world_positions
-    assert clip.fps == 48 and said["loop"] and not said["lap"]["returns"] and said["frames"] == len(clip)
+    assert (
+        clip.fps == 48 and stored["loop"] and not stored["lap"]["returns"] and stored["frames"] == len(clip)
+    )
     np.testing.assert_allclose(places[0], places[-1], atol=1e-3)
     np.testing.assert_allclose(places[1] - places[0], places[-1] - places[-2], atol=2e-2)
-    assert clip.duration == pytest.approx(said["lap"]["seconds"], abs=1 / 48)
+    assert clip.duration == pytest.approx(stored["lap"]["seconds"], abs=1 / 48)

@@ -174,8 +174,8 @@ def test_the_hips_go_where_the_path_goes() -> None:
     path = ControlPath.from_velocities(np.tile([1.0, 0, 0.4], (60, 1)), 30.0, start=(2.0, -1.0, 0.5))
     clip = sampler.generate(path, name="arc")
     assert clip.fps == sampler.fps and abs(clip.duration - path.duration) < 1 / sampler.fps
-    asked = path.resample(clip.fps).positions
-    assert np.linalg.norm(clip.ground_positions() - asked, axis=-1).max() < 1.0
+    requested = path.resample(clip.fps).positions
+    assert np.linalg.norm(clip.ground_positions() - requested, axis=-1).max() < 1.0
 
 
 def test_other_conditioners_sample_through_torch() -> None:

@@ -17,7 +17,7 @@ class Page:
 
     def __init__(self, browser: Any, file: Path) -> None:
         self.browser = browser
-        browser.get_log("browser")  # what the page before it said
+        browser.get_log("browser")  # messages of the page before
         browser.get(file.as_uri())
         self.wait("drawn > 0")
 

@@ -1,4 +1,4 @@
-"""Scripts of a page asked in node, without a browser."""
+"""Scripts of a page that are run in node, without a browser."""
 
 import json
 import shutil

@@ -41,21 +41,21 @@ def seen(clip: Clip, frame: int) -> Array:
 
 
 def test_every_motion_is_there_twice_and_listed(made: tuple[Path, dict[str, Any], str]) -> None:
-    out, said, printed = made
-    names = {clip["name"] for clip in said["clips"]}
+    out, listing, printed = made
+    names = {clip["name"] for clip in listing["clips"]}
     needed = {"idle", "walk", "back", "strafe_left", "strafe_right", "turn_left_90", "turn_right_180"}
     assert needed <= names and {name for name in names if name.startswith("walk_stop")}
-    for clip in said["clips"]:
+    for clip in listing["clips"]:
         for key in ("file", "in_place"):
             assert len(read_bvh(out / clip[key])) == clip["frames"]
         assert clip["name"] in printed
-    assert len(said["left_out"]) >= 4 and all("left out" in line for line in said["left_out"])
-    assert any("run at 9 m/s" in line and "has seen" in line for line in said["left_out"])
+    assert len(listing["left_out"]) >= 4 and all("left out" in line for line in listing["left_out"])
+    assert any("run at 9 m/s" in line and "has seen" in line for line in listing["left_out"])
 
 
 def test_cycles_repeat_and_begin_as_the_left_foot_comes_down(made: tuple[Path, dict[str, Any], str]) -> None:
-    out, said, _ = made
-    for entry in said["clips"]:
+    out, listing, _ = made
+    for entry in listing["clips"]:
         if entry["kind"] != "cycle":
             continue
         clip, still = read_bvh(out / entry["file"]), read_bvh(out / entry["in_place"])
@@ -72,9 +72,9 @@ def test_cycles_repeat_and_begin_as_the_left_foot_comes_down(made: tuple[Path, d
 
 
 def test_transitions_lead_from_one_motion_into_another(made: tuple[Path, dict[str, Any], str]) -> None:
-    out, said, _ = made
-    clips = {entry["name"]: read_bvh(out / entry["file"]) for entry in said["clips"]}
-    for entry in said["clips"]:
+    out, listing, _ = made
+    clips = {entry["name"]: read_bvh(out / entry["file"]) for entry in listing["clips"]}
+    for entry in listing["clips"]:
         if entry["kind"] not in ("start", "stop", "turn"):
             continue
         clip = clips[entry["name"]]
@@ -94,8 +94,8 @@ def test_transitions_lead_from_one_motion_into_another(made: tuple[Path, dict[st
 
 
 def test_starts_begin_with_their_foot(made: tuple[Path, dict[str, Any], str]) -> None:
-    _, said, _ = made
-    starts = [entry for entry in said["clips"] if entry["kind"] == "start"]
+    _, listing, _ = made
+    starts = [entry for entry in listing["clips"] if entry["kind"] == "start"]
     assert starts
     for entry in starts:
         left = {foot: stands[0][1] for foot, stands in entry["contacts_s"].items()}
@@ -103,8 +103,8 @@ def test_starts_begin_with_their_foot(made: tuple[Path, dict[str, Any], str]) ->
 
 
 def test_strafes_are_mirror_images(made: tuple[Path, dict[str, Any], str]) -> None:
-    out, said, _ = made
-    named = {entry["name"]: entry for entry in said["clips"]}
+    out, listing, _ = made
+    named = {entry["name"]: entry for entry in listing["clips"]}
     one, other = named["strafe_left"], named["strafe_right"]
     assert one["frames"] == other["frames"] and one["velocity"]["left_m_s"] == -other["velocity"]["left_m_s"]
     clip, mirrored = read_bvh(out / one["in_place"]), read_bvh(out / other["in_place"]).mirrored()

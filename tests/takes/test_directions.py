@@ -34,8 +34,8 @@ def test_options_direct_a_motion_and_say_what_they_cost(pose: Path, tmp_path: Pa
     done = run(*SHORT, "-o", out, *words)
     assert done.exit_code == 0, done.output
     lines = [line.strip() for line in done.stdout.splitlines()[1:]]
-    said = read_sidecar(out)
-    assert [pin["says"] for pin in said["pins"]] == lines and len(lines) == 4
+    sidecar = read_sidecar(out)
+    assert [pin["says"] for pin in sidecar["pins"]] == lines and len(lines) == 4
     assert all("nats more than usual" in line for line in lines)
     made, source = read_bvh(out), read_bvh(pose)
     for frame, number in ((0, 20), (len(made) - 1, len(source) - 1)):

@@ -45,8 +45,11 @@ def test_footprints_are_written_edited_and_followed(tmp_path: Path) -> None:
     text = steps.read_text().replace(found[3]["x"], f"{float(found[3]['x']) + 0.12:.4f}")
     steps.write_text(text)
     assert run(*SHORT, "-o", moved, "--footprints-in", steps).exit_code == 0
-    said = read_sidecar(moved)
-    assert said["footprints_followed"]["error_m"] < 0.01 and not said["footprints_followed"]["out_of_reach_s"]
+    sidecar = read_sidecar(moved)
+    assert (
+        sidecar["footprints_followed"]["error_m"] < 0.01
+        and not sidecar["footprints_followed"]["out_of_reach_s"]
+    )
     clip, wanted = read_bvh(moved), rows(steps)[3]
     leg = foot_names(clip.skeleton).index(wanted["foot"])
     middle = round((float(wanted["t_on"]) + float(wanted["t_off"])) / 2 * clip.fps)
@@ -59,12 +62,12 @@ def test_footprints_alone_imply_a_path(tmp_path: Path) -> None:
     assert run(*SHORT, "-o", tmp_path / "walk.bvh", "--footprints", steps).exit_code == 0
     done = run("-o", tmp_path / "mine.bvh", "--footprints-in", steps)
     assert done.exit_code == 0, done.output
-    said = read_sidecar(tmp_path / "mine.bvh")
-    assert said["footprints_followed"]["count"] == len(rows(steps))
-    assert said["footprints_followed"]["error_m"] < 0.01
+    sidecar = read_sidecar(tmp_path / "mine.bvh")
+    assert sidecar["footprints_followed"]["count"] == len(rows(steps))
+    assert sidecar["footprints_followed"]["error_m"] < 0.01
     take = moglow.generate(footprints=steps)
-    assert len(take.footprints) == len(rows(steps)) and len(take.clip) == said["frames"]
-    assert take.figures["footprints_followed"] == said["footprints_followed"]
+    assert len(take.footprints) == len(rows(steps)) and len(take.clip) == sidecar["frames"]
+    assert take.figures["footprints_followed"] == sidecar["footprints_followed"]
 
 
 def test_stairs_are_climbed_on_a_rig_at_another_rate(tmp_path: Path) -> None:
@@ -73,10 +76,11 @@ def test_stairs_are_climbed_on_a_rig_at_another_rate(tmp_path: Path) -> None:
     words = ("--control", "line:length=3.2", "-o", out, "--skeleton", tmp_path / "rig.bvh", "--fps", 60)
     done = run(*words, "--ground", text)
     assert done.exit_code == 0, done.output
-    said, clip = read_sidecar(out), read_bvh(out)
-    assert clip.fps == 60 and said["ground"] == text and said["frames"] == len(clip)
+    sidecar, clip = read_sidecar(out), read_bvh(out)
+    assert clip.fps == 60 and sidecar["ground"] == text and sidecar["frames"] == len(clip)
     assert (
-        said["on_ground"]["foothold_error_m"]["p95"] < 0.02 and said["on_ground"]["penetration_p99_m"] < 0.015
+        sidecar["on_ground"]["foothold_error_m"]["p95"] < 0.02
+        and sidecar["on_ground"]["penetration_p99_m"] < 0.015
     )
     stairs = Stairs(rise=0.15, run=0.3, steps=3, start=1.0)
     for toe in np.moveaxis(toe_points(clip), 1, 0):

@@ -111,7 +111,7 @@ def test_the_log_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_corpus_in_the_making_is_waited_for(recipe: Path, tmp_path: Path) -> None:
     corpus, made = tmp_path / "walks.corpus", (tmp_path / "walks.corpus").read_bytes()
     corpus.unlink()
-    held, told = threading.Event(), list[Result]()
+    held, results = threading.Event(), list[Result]()
 
     def make() -> None:
         with locked(corpus):
@@ -122,10 +122,10 @@ def test_a_corpus_in_the_making_is_waited_for(recipe: Path, tmp_path: Path) -> N
     maker = threading.Thread(target=make)
     maker.start()
     held.wait()
-    told.append(train(recipe, "--steps", "1"))
+    results.append(train(recipe, "--steps", "1"))
     maker.join()
-    assert told[0].exit_code == 0, told[0].output
-    assert told[0].stderr.count("is making it; waiting") == 1
+    assert results[0].exit_code == 0, results[0].output
+    assert results[0].stderr.count("is making it; waiting") == 1
     assert corpus.read_bytes() == made and not list(tmp_path.glob(".*"))
 
 

@@ -104,8 +104,8 @@ def test_outliers_have_less_effect_than_in_plain_training(assignment: str) -> No
         loss, _ = found.loss(model, model.loss, pose, context, None, Generator().manual_seed(1))
         torch.autograd.backward(loss)
         optimizer.step()
-    said = model.predict(context)[0].mean()
-    assert abs(said) < 0.5
+    predicted = model.predict(context)[0].mean()
+    assert abs(predicted) < 0.5
 
 
 @pytest.fixture(scope="module")

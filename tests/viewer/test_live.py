@@ -63,9 +63,9 @@ def test_keys_lead_where_the_steering_leads(walker: Walker) -> None:
             frame += 1
             assert np.allclose(lives[frame].place, place, atol=1e-9)
     hips = np.array([live.positions[0, [0, 2]] for live in lives])
-    asked = np.array([live.place[:2] for live in lives])
-    assert np.linalg.norm(hips - asked, axis=-1).max() < 0.3  # and the body goes with it
-    assert asked[60, 1] > 1.5 and lives[100].place[2] > 0.8
+    path = np.array([live.place[:2] for live in lives])
+    assert np.linalg.norm(hips - path, axis=-1).max() < 0.3  # and the body goes with it
+    assert path[60, 1] > 1.5 and lives[100].place[2] > 0.8
 
 
 def test_the_next_frame_already_answers(walker: Walker) -> None:
@@ -89,8 +89,8 @@ def test_a_gamepad_walks_and_hurries_as_keys_do(walker: Walker) -> None:
     assert np.array_equal(walker.step(still, keys).positions, walker.step(still, pad).positions)
     both = replace(keys, pad=pad.pad)
     assert both.stick == (1.0, 0.0, 1.0)  # together they ask for no more
-    asked = walker.route(still, [[0.0, 1.0], [0.0, 3.0]])
-    assert walker.step(asked, Hands()).route and not walker.step(asked, pad).route  # the stick takes over
+    path = walker.route(still, [[0.0, 1.0], [0.0, 3.0]])
+    assert walker.step(path, Hands()).route and not walker.step(path, pad).route  # the stick takes over
 
 
 def test_a_drawn_line_is_walked_and_again_with_another_seed(walker: Walker) -> None:
@@ -118,8 +118,8 @@ def test_a_recording_equals_generation_from_its_file(
         recording.add(live.place, None)
     control, motion = save(recording.path, checkpoint, walker, tmp_path)
     assert [file.name for file in (control, motion)] == ["play_1.csv", "play_1.bvh"]
-    asked = read_path(str(control), fps=walker.fps)
-    assert np.abs(asked.positions - [live.place[:2] for live in lives]).max() < 1e-4
+    path = read_path(str(control), fps=walker.fps)
+    assert np.abs(path.positions - [live.place[:2] for live in lives]).max() < 1e-4
     again = tmp_path / "again.bvh"
     words = [
         "generate",

@@ -142,10 +142,10 @@ def test_a_notebook_plays_the_take_and_its_sliders_sample(lab: str, browser: Any
 
     slider = browser.find_element("css selector", ".moglow-take [aria-label=Temperature]")
     ActionChains(browser).move_to_element_with_offset(slider, -30, 0).click().perform()
-    asked = float(browser.execute_script(label.format("Temperature")))
-    assert 0.0 < asked < 1.0 and asked != TEMPERATURE
+    chosen = float(browser.execute_script(label.format("Temperature")))
+    assert 0.0 < chosen < 1.0 and chosen != TEMPERATURE
     second = np.reshape(changed(browser, points, first), (-1, 3))
-    calm = moglow.generate("line:length=1", seed=1, temperature=asked).clip
+    calm = moglow.generate("line:length=1", seed=1, temperature=chosen).clip
     assert np.abs(second[: len(calm.skeleton)] - calm.world_positions[20]).max() < 2e-3
     if folder := os.environ.get("MOGLOW_PICTURES"):
         browser.save_screenshot(str(Path(folder) / "notebook.png"))

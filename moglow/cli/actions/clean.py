@@ -108,7 +108,7 @@ class Cleaning:
         strange = f", {len(self.strange)} strange" if self.strange else ""
         if not found:
             return f"no damage found{strange}"
-        return f"damage in {len(found)} places, {mended} mended in {frames} of {len(self.mended.clip)} frames{strange}"
+        return f"damage: {len(found)} found, {mended} mended in {frames} of {len(self.mended.clip)} frames{strange}"
 
     def table(self) -> Table | Text:
         """Returns a table with a line for each damaged stretch."""
@@ -156,7 +156,7 @@ class Cleaning:
             "changed": np.flatnonzero(self.mended.changed.max(axis=1)).tolist(),
         }
 
-    def said(self, out: Path | None, html: Path | None) -> Iterator[str]:
+    def messages(self, out: Path | None, html: Path | None) -> Iterator[str]:
         """Yields lines that describe the output files."""
         if self.note:
             yield f"not looked at by the model: {self.note}"

@@ -42,9 +42,12 @@ def corpus_of(
 def _must_be_made_by(
     recipe: Recipe, corpus: Corpus, path: Path, data: DataSpec, features: FeatureSpec
 ) -> None:
-    asked = to_table(features)
+    requested = to_table(features)
     for name, made, wanted in (
-        *((f"features.{key}", value, asked[key]) for key, value in to_table(corpus.encoding.spec).items()),
+        *(
+            (f"features.{key}", value, requested[key])
+            for key, value in to_table(corpus.encoding.spec).items()
+        ),
         ("data.fps", corpus.fps, data.fps),
     ):
         if made != wanted:

@@ -71,5 +71,5 @@ def command(
         say(json.dumps(cleaning.to_json(out), indent=1))
     else:
         make_console(wide=True).print(cleaning.table())
-        for line in cleaning.said(out, html):
+        for line in cleaning.messages(out, html):
             say(line)
