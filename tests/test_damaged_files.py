@@ -1,4 +1,4 @@
-"""Whatever is wrong with a checkpoint, a corpus or the state of a training run, one line says so before it is used."""
+"""Any damage of a checkpoint, a corpus or the state of a training run is a one-line error before it is used."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -64,7 +64,7 @@ class Kind:
         self.arrays = {name: array.copy() for name, array in arrays.items()}
 
     def tried(self, arrays: dict[str, Array], metadata: dict[str, str]) -> str:
-        """What reading says of other contents; empty if it takes them."""
+        """Returns the error of reading other contents; empty if they are accepted."""
         write_tensors(self.path, arrays, metadata)
         try:
             self.read(self.path)

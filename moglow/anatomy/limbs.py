@@ -66,14 +66,14 @@ class Body:
 
     @cached_property
     def depths(self) -> list[int]:
-        """How many joints lie between the root and each joint, it included."""
+        """The number of joints on the way from the root to each joint, which is included."""
         depths: list[int] = []
         for parent in self.parents:
             depths.append(depths[parent] + 1 if parent >= 0 else 1)
         return depths
 
     def reach(self, upper: int, tip: int) -> float:
-        """The length of the bones from a joint to one below it."""
+        """Returns the summed length of the bones from a joint to one of its descendants."""
         length = 0.0
         while tip != upper:
             length += float(self.lengths[tip])

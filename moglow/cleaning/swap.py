@@ -69,7 +69,7 @@ def _smoothest(clip: Clip, joints: tuple[int, ...], price: float = SWITCH) -> Fl
 def _ways(
     clip: Clip, around: Clip, joints: Sequence[int], moving: Sequence[int], root: Sequence[int]
 ) -> Array:
-    """The places ``(T, N, 3)`` of joints of limbs from where their limbs begin; above these a clip is as ``around``."""
+    """Returns the joints' positions ``(T, N, 3)`` relative to the roots of their limbs, with the rest of ``around``."""
     positions, rotations = (
         (values.copy() for values in around.world()) if clip is not around else clip.world()
     )
@@ -84,7 +84,7 @@ def _ways(
 
 
 def cheapest_path(costs: Array, begin: Array) -> Flags:
-    """The cheapest sequence ``(T + 2,)`` of two states, by Viterbi's algorithm in blocks that go on side by side.
+    """Returns the cheapest sequence ``(T + 2,)`` of two states, by Viterbi's algorithm on blocks in parallel.
 
     Args:
         costs: ``(T, 2, 2, 2)`` of the states of each frame and of the two frames after it.

@@ -47,7 +47,7 @@ class OneLine:
 
     @property
     def command(self) -> str:
-        """The name of the running command, or "moglow" if it is not known."""
+        """The name of the running command, or "moglow" if it is unknown."""
         return f"moglow {(self.ctx and self.ctx.invoked_subcommand) or ''}".strip()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""A long clip is looked at in stretches, and what is found is what is found in one look."""
+"""A long clip is searched in stretches, with the same result as a search of the whole clip."""
 
 from dataclasses import replace
 from itertools import product
@@ -58,7 +58,9 @@ def test_damage_is_found_once_wherever_a_stretch_ends(in_stretches: None) -> Non
     assert len(list(stretches_of(len(clip)))) > 3
 
 
-def test_stretches_say_what_one_look_says(in_stretches: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stretches_give_the_result_of_the_whole_clip(
+    in_stretches: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clip = damaged()
     parts = DamageSearch.of(clip)
     monkeypatch.setattr(damage_search, "SPEC", DamageSearchSpec(together=10_000, around=60))

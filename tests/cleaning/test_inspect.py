@@ -82,7 +82,7 @@ def test_each_damage_is_reported_once_and_alone(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_damage_is_named_as_it_is_where_it_is_mended_and_for_one_reason(kind: str) -> None:
+def test_reported_damage_is_that_of_mend_with_one_reason_each(kind: str) -> None:
     injured = inject(SAMPLE, kind, generator=np.random.default_rng(2)).clip
     damage = [each.damage for each in mend(injured).found]
     expected = [(each.kind, each.why, each.start, each.stop) for each in damage]

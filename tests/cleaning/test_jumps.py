@@ -22,7 +22,7 @@ RATES = (24.0, 30.0, 60.0, 120.0)
 
 
 def turned(clip: Clip, frames: slice, joint: int, degrees: float) -> Clip:
-    """The clip with a joint turned by an angle in some frames."""
+    """Returns the clip with a joint turned by an angle in some frames."""
     rotations = clip.rotations.copy()
     rotations[frames, joint] = quat_multiply(
         rotations[frames, joint], axis_angle_to_quat([0.6, 0.0, 0.8], np.radians(degrees))

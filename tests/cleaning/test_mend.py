@@ -38,7 +38,7 @@ def damaged(kind: str, seed: int, clip: Clip = WALK) -> DamagedClip:
 
 
 def frames_of(mended: Mended) -> np.ndarray:
-    """The frames of the original in which something was found."""
+    """Returns the original frames in which damage was found."""
     found = np.zeros(len(mended.original), bool)
     for each in mended.found:
         found[each.damage.start : each.damage.stop] = True
@@ -140,5 +140,5 @@ def test_frames_frozen_at_an_end_are_reported_and_left() -> None:
     assert mended.clip is clip
 
 
-def test_few_frames_tell_nothing() -> None:
+def test_a_clip_of_few_frames_is_not_searched() -> None:
     assert mend(WALK[:3]).found == ()

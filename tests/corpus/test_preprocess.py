@@ -27,7 +27,7 @@ SECONDS = 3.0
 
 
 def weaving(speed: float, rig: str = "biped") -> Clip:
-    """A walk that leads around a bend, so that every channel of the feet moves."""
+    """Returns a walk around a bend, in which every channel of the feet moves."""
     clip, _ = walk(skeleton_of(RIGS[rig]), seconds=SECONDS, speed=speed)
     turn, positions, rotations = (
         heading_to_quat(0.3 * clip.times),
@@ -139,7 +139,7 @@ def test_damage_is_cut_out_and_reported() -> None:
     assert trimmed[0][0][0].rotations is not None and len(trimmed[0][0][0]) == len(clips[0])
 
 
-def test_training_clips_are_seen_again_along_smoother_paths(folder: Path) -> None:
+def test_training_clips_are_repeated_along_smoother_paths(folder: Path) -> None:
     usual, before = build(folder)
     corpus, summary = build(folder, DataSpec(smoother=(0.5,)))
     again = [stretch for stretch in corpus.stretches if stretch.again]

@@ -1,4 +1,4 @@
-"""Directed motion is where its directions say, exactly; bones stay rigid, standing feet stand, nothing jerks."""
+"""Directed motion follows its directions exactly; bones stay rigid, planted feet stay, joints do not jerk."""
 
 import numpy as np
 import pytest

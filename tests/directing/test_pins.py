@@ -1,4 +1,4 @@
-"""Pins, reaches and looks as words and in files: each reads as what it means, mistakes end in one clear line."""
+"""Pins, reaches and looks as text and in files: each is parsed correctly, mistakes are one-line errors."""
 
 import json
 from math import inf

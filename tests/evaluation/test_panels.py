@@ -1,4 +1,4 @@
-"""Panels of an evaluation: what is known to be alike, straight, crossed or at rest is found to be so."""
+"""Panels of an evaluation: motions with known properties (equal, straight, crossed, at rest) have these figures."""
 
 import json
 import math
@@ -65,7 +65,7 @@ def test_the_area_under_the_curve_counts_pairs() -> None:
     assert area_under_curve(low, high) == pytest.approx(np.mean(pairs))
 
 
-def test_a_net_tells_apart_what_differs_and_nothing_else() -> None:
+def test_a_net_distinguishes_motions_only_if_they_differ() -> None:
     random = np.random.default_rng(0)
     real, same = random.normal(size=(2, 300, 8, 3, 6)).astype(np.float32)
     unseen = np.arange(300) % 3 == 0
@@ -75,7 +75,7 @@ def test_a_net_tells_apart_what_differs_and_nothing_else() -> None:
     assert np.array_equal(again, told_apart(real, same, unseen, SPEC, 0)[1])
 
 
-def test_motion_is_told_apart_on_unseen_files(corpus: Corpus, checkpoint: Checkpoint) -> None:
+def test_sampled_motion_is_distinguished_on_unseen_files(corpus: Corpus, checkpoint: Checkpoint) -> None:
     exam = TellingApart(corpus, 2, 0.7, spec=SPEC)
     files = np.array(exam.held_out.files)
     for seed in range(3):
@@ -149,7 +149,7 @@ def test_forty_manoeuvres_hold_every_ordered_pair_twice_and_end_in_a_stand() -> 
         assert not any(each.holds[0].stick) and not any(each.holds[-1].stick)
 
 
-def test_crossed_legs_and_rest_are_seen() -> None:
+def test_crossed_legs_and_rest_are_detected() -> None:
     skeleton = skeleton_of(RIGS["biped"])
     clip = Clip.at_rest(skeleton, frames=60)
     assert ankles_apart(clip)[0] > 0.05 and settling(clip) == 0.0
@@ -188,7 +188,7 @@ def test_live_motion_is_measured_for_any_driver(corpus: Corpus, checkpoint: Chec
     assert found[ALL]["crossed"].value == found[ALL]["slide"].value == found[ALL]["settle"].value == 0.0
 
 
-def test_a_scripted_figure_goes_where_the_hands_lead(checkpoint: Checkpoint) -> None:
+def test_a_scripted_figure_follows_its_input(checkpoint: Checkpoint) -> None:
     ahead = Manoeuvre("ahead", (Hold(0.5), Hold(2.0, (1.0, 0.0, 0.0)), Hold(1.0)))
     (clip, path), (take, _) = driven(checkpoint, [ahead, ahead], 0.7, 0)
     assert len(clip) == len(path) == round(3.5 * FPS) and path.positions[-1, 1] > 0.3
@@ -243,7 +243,7 @@ def test_without_a_corpus_gaits_and_live_motion_are_measured_alone(checkpoint: C
         next(evaluate({"tiny": checkpoint}, [], replace(SMALL, measures=("dance",))))
 
 
-def test_a_figure_is_held_against_its_limits() -> None:
+def test_a_figure_is_compared_with_its_limits() -> None:
     def rows() -> Iterator[tuple[str, Mapping[str, Mapping[str, Estimate]]]]:
         yield REAL, {"all": {"lean": Estimate(4.0)}}
         yield "a", {"all": {"lean": Estimate(5.0, 4.5, 5.5)}}

@@ -39,7 +39,7 @@ ABOVE = {
 def rebuilt(
     messages: list[tuple[str, tuple[Any, ...]]], offsets: dict[str, Array] | None = None
 ) -> dict[str, Array]:
-    """Where Unity's bones are, in Unity's axes: by the lengths that are sent, or by those of an avatar."""
+    """Returns the positions of Unity's bones in Unity's axes, with the bone lengths sent or those of an avatar."""
     local = {m[0]: np.array(m[1:], float) for address, m in messages if address == "/VMC/Ext/Bone/Pos"}
     places: dict[str, Array] = {}
     turns: dict[str, Array] = {}

@@ -129,7 +129,7 @@ def test_emphasis_is_the_weight_of_labelled_windows() -> None:
             FlowGMM.Config(**wrong)  # type: ignore[arg-type]
 
 
-def test_the_less_is_news_the_longer_a_style_stays_open() -> None:
+def test_a_smaller_share_of_news_delays_the_decision_for_a_style() -> None:
     """The first frame is the same; after it the weights are those of the evidence, more or less of it."""
     pose, context = windows()
     all_news, half = (model(news=share).log_prob(pose, context) for share in (1.0, 0.5))

@@ -74,7 +74,7 @@ def test_every_arithmetic_samples_like_numpy(kernel: str, latent: str) -> None:
 
 
 @pytest.mark.parametrize("kernel", ERRORS)
-def test_a_row_does_not_see_the_others(kernel: str) -> None:
+def test_a_row_does_not_depend_on_the_others(kernel: str) -> None:
     checkpoint = make_checkpoint()
     model = NumpyMoGlow(checkpoint.config, checkpoint.weights, arithmetic_of(kernel))
     generator = np.random.default_rng(0)
@@ -200,7 +200,7 @@ def test_impossible_arithmetics_are_refused(kernel: str, device: str, says: str)
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 @pytest.mark.parametrize("kernel", ["auto", "torch"])
-def test_a_gpu_that_is_not_there_is_missed(kernel: str) -> None:
+def test_a_missing_gpu_is_an_error(kernel: str) -> None:
     with pytest.raises(DeviceError, match="no CUDA GPU"):
         make_arithmetic(kernel, device="cuda")
 

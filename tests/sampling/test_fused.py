@@ -42,7 +42,7 @@ on_a_gpu = pytest.mark.skipif(
 def differences(
     checkpoint: Checkpoint | Subject, model: FusedMoGlow | DeviceMoGlow, batch: int, frames: int = 4
 ) -> tuple[float, float]:
-    """The largest differences of poses and likelihoods from numpy's, over some frames."""
+    """Returns the largest differences of poses and likelihoods from those of numpy, over some frames."""
     plain = NumpyMoGlow(checkpoint.config, checkpoint.weights)
     size = checkpoint.context if isinstance(checkpoint, Subject) else checkpoint.context.size
     generator, step = np.random.default_rng(0), model.recorded(model.step)
@@ -59,7 +59,7 @@ def differences(
 
 
 def interpreted() -> None:
-    """What a process with Triton's interpreter does; it is chosen when Triton is loaded."""
+    """Runs in a process with Triton's interpreter, which is selected when Triton is loaded."""
     for config in CONFIGS:
         checkpoint = make_checkpoint(steps=2, **config)
         for tiles, batch in (("row", 2), ("small", 18), ("tile", 1)):

@@ -165,7 +165,7 @@ def test_the_sidecar_has_likelihoods_and_figures_of_real_motion(tmp_path: Path) 
     }
 
 
-def test_without_control_and_name_it_walks_a_figure_of_eight(
+def test_without_control_and_name_the_path_is_a_figure_of_eight(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -226,7 +226,7 @@ def test_an_interrupted_batch_is_resumed(batch: Path, model: Path, tmp_path: Pat
     assert [file.read_bytes() for file in files] != whole
     (batch / "path0.csv").write_text("t,x,z\n0,0,0\n1,0,0.7\n")
     output = run(*common, "--seed", 1).output.splitlines()
-    assert ["already" in line for line in output].count(False) == 1, "a path that changed is walked again"
+    assert ["already" in line for line in output].count(False) == 1, "a changed path is generated again"
 
 
 def test_ranking_is_resumed_too_and_numbers_by_score(model: Path, tmp_path: Path) -> None:

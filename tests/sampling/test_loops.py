@@ -41,7 +41,7 @@ def loop_of(model: Checkpoint, control: str, seed: int = 0) -> Loop:
 
 
 def played(clip: Clip, path: ControlPath, times: int = 3) -> Clip:
-    """The loop as a player shows it, each time going on where the last one ended."""
+    """Returns the loop as a player repeats it; each repetition continues from the end of the last one."""
     laps, turn, end = [], float(path.headings[-1] - path.headings[0]), path.positions[0]
     for lap in range(times):
         way = path.moved(heading=turn * lap).positions

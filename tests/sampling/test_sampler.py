@@ -1,4 +1,4 @@
-"""The sampler: equal to torch, one stream of noise whatever the chunks, and a figure that follows its path."""
+"""The sampler: equal to torch, with noise that does not depend on the chunks, and a figure that follows its path."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -152,7 +152,7 @@ def test_the_same_seed_gives_the_same_motion_by_every_call(lookahead: int) -> No
     assert not np.allclose(whole, np.stack(list(sampler.stream(path.velocities(), seed=4, take=1))))
 
 
-def test_a_control_is_obeyed_when_it_comes() -> None:
+def test_a_control_acts_from_its_frame_on() -> None:
     """With no lookahead the pose of frame t depends on the controls up to t and on no later one."""
     sampler = Sampler.of(make_checkpoint())
     calm, turning = np.tile([1.0, 0, 0], (20, 1)), np.tile([1.0, 0, 0], (20, 1))

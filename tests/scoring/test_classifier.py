@@ -1,4 +1,4 @@
-"""Bayes' rule for styles: what a model says, how sure it may be, and the command that asks it."""
+"""Bayes' rule for styles: evidence, calibrated confidence and the command `moglow classify`."""
 
 import json
 import math

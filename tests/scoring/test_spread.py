@@ -1,4 +1,4 @@
-"""The spread of draws: right for a model of the truth, nothing where modes have collapsed."""
+"""The spread of samples: right for a model of the truth, nothing where modes have collapsed."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A page in a browser, and the hands of who looks at it; `browser` itself is a fixture of `conftest`."""
+"""A page in a browser, with mouse and keys; `browser` itself is a fixture of `conftest`."""
 
 import re
 import time

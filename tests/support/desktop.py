@@ -45,7 +45,7 @@ class Opened:
         return state
 
     def wait(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """What is shown as soon as it is so."""
+        """Returns the state of the window as soon as a condition holds."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             shown = self.shown

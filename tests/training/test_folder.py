@@ -1,4 +1,4 @@
-"""Laws of a run's folder and its corpus: one process at a time, and what lies there is never lost."""
+"""A run's folder and its corpus: one process at a time, and existing files are never lost."""
 
 import json
 import os
@@ -182,7 +182,7 @@ def test_two_trainings_at_once_share_a_corpus_and_no_folder(
 
 @pytest.mark.slow
 def test_a_killed_training_resumes_to_the_same_weights(recipe: Path, tmp_path: Path) -> None:
-    """Killed as soon as there is a state, and once more while it resumes; the end is that of a run that was not."""
+    """A run killed at its first state and again while it resumes equals an uninterrupted one."""
     with training(recipe, "whole") as process:
         assert process.wait() == 0
     run = tmp_path / "run"

@@ -19,7 +19,7 @@ def event(kind: int, number: int, value: int) -> bytes:
 
 @pytest.fixture
 def device(tmp_path: Path) -> Iterator[int]:
-    """What the kernel writes into: js0 of a folder that stands for /dev/input."""
+    """The pipe for the kernel's events: js0 of a folder in place of /dev/input."""
     os.mkfifo(tmp_path / "js0")
     file = os.open(tmp_path / "js0", os.O_RDWR)
     yield file

@@ -1,4 +1,4 @@
-"""A figure under scripted hands: keys go through the code of the window, and lead where they should."""
+"""A figure with scripted input: keys pass through the code of the window and steer correctly."""
 
 import os
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def walker(checkpoint: Checkpoint) -> Walker:
 
 
 def played(walker: Walker, script: list[tuple[float, str]], live: Live | None = None) -> list[Live]:
-    """The figure frame by frame while keys go down ("+W") and up ("-W") and some seconds pass."""
+    """Returns the figure frame by frame while keys are pressed ("+W") and released ("-W") and some seconds pass."""
     lives, hands = [live or walker.begin()], Hands()
     for seconds, key in script:
         hands = hands.press(key[1:]) if key[0] == "+" else hands.release(key[1:])
@@ -68,14 +68,14 @@ def test_keys_lead_where_the_steering_leads(walker: Walker) -> None:
     assert path[60, 1] > 1.5 and lives[100].place[2] > 0.8
 
 
-def test_the_next_frame_already_answers(walker: Walker) -> None:
+def test_input_acts_on_the_next_frame(walker: Walker) -> None:
     """One frame of latency: what the hands do now changes the frame after this one."""
     still = played(walker, [(1.0, "-W")])[-1]
     stays, goes = walker.step(still, Hands()), walker.step(still, Hands().press("W"))
     assert goes.place[1] > stays.place[1] and np.abs(goes.positions - stays.positions).max() > 0
 
 
-def test_the_same_hands_and_seed_give_the_same_motion(walker: Walker) -> None:
+def test_the_same_input_and_seed_give_the_same_motion(walker: Walker) -> None:
     one, two = (played(walker, [(0.5, "+W")])[-1] for _ in range(2))
     assert np.array_equal(one.positions, two.positions)
     other = walker.step(one, Hands()), walker.heated(1.2).step(one, Hands())

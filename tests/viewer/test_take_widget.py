@@ -105,7 +105,7 @@ def lab(tmp_path: Path) -> Iterator[str]:
 
 
 def address_of(server: subprocess.Popen[bytes], folder: Path) -> str:
-    """The address that a server writes to its runtime folder when it is ready."""
+    """Returns the address that a server writes to its runtime folder when it is ready."""
     import time
 
     for _ in range(600):
@@ -157,7 +157,7 @@ def test_a_notebook_plays_the_take_and_its_sliders_sample(lab: str, browser: Any
 
 
 def changed(browser: Any, points: str, before: list[float]) -> list[float]:
-    """The points of the page once they are others than before."""
+    """Returns the points of the page as soon as they have changed."""
     from selenium.webdriver.support.wait import WebDriverWait
 
     def others(browser: Any) -> Any:

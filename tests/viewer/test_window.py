@@ -1,4 +1,4 @@
-"""The window as a person uses it: real keys, a real mouse, a real display, which is Xvfb's; and its parts without."""
+"""The window with key and mouse events on a virtual display of Xvfb, and its parts without a display."""
 
 import shutil
 import sys
