@@ -25,7 +25,7 @@ _HAND_BRANCHES = 0.4  # evidence for a hand at the joint where the fingers branc
 
 
 @dataclass(frozen=True)
-class Body:
+class BodyTree:
     """The input of the search for limbs: tree, rest positions ``(J, 3)``, parsed names, partners and confidences."""
 
     parents: Sequence[int]
@@ -150,7 +150,7 @@ class Limb:
         return self.joints.get("foot", self.joints.get("hand", self.joints.get("forearm", self.root)))
 
 
-def find_limb(kind: Kind, root: int, body: Body, fixed: Mapping[str, int]) -> Limb | None:
+def find_limb(kind: Kind, root: int, body: BodyTree, fixed: Mapping[str, int]) -> Limb | None:
     """Returns the best assignment of a kind's parts to joints below ``root``; None if all chains are too short.
 
     ``fixed`` maps parts to joints set by the user. If they fit no chain, the other parts are found without them.
@@ -160,7 +160,7 @@ def find_limb(kind: Kind, root: int, body: Body, fixed: Mapping[str, int]) -> Li
     return _best_limb(kind, root, body, fixed) or (_best_limb(kind, root, body, {}) if here else None)
 
 
-def _best_limb(kind: Kind, root: int, body: Body, fixed: Mapping[str, int]) -> Limb | None:
+def _best_limb(kind: Kind, root: int, body: BodyTree, fixed: Mapping[str, int]) -> Limb | None:
     paths = sorted(body.chains[root], key=lambda path: (-float(body.lengths[list(path[1:])].sum()), path))[
         :_MOST
     ]
@@ -185,7 +185,7 @@ def _best_limb(kind: Kind, root: int, body: Body, fixed: Mapping[str, int]) -> L
     return best[1] if best else None
 
 
-def _evidence(kind: Kind, part: str, joint: int, body: Body, fixed: Mapping[str, int]) -> float:
+def _evidence(kind: Kind, part: str, joint: int, body: BodyTree, fixed: Mapping[str, int]) -> float:
     if part in fixed:
         return 10.0 if joint in (fixed[part], body.partners[fixed[part]]) else -1.0
     spellings = [part, kind.synonyms.get(part, part)]

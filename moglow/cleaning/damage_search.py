@@ -71,7 +71,7 @@ class ReportedDamage:
 
 
 @dataclass(frozen=True)
-class Motion:
+class MotionSummary:
     """Speed and absolute turning speed of the smoothed root (median and 95th percentile), height of the floor and foot
     slide, in SI units."""
 
@@ -158,14 +158,14 @@ class DamageSearch:
             if jump.angle and jump.frame not in thawed and own.start <= frame < own.stop:
                 self.jumps.append(replace(jump, frame=frame))
 
-    def motion(self) -> Motion:
+    def motion(self) -> MotionSummary:
         """Returns the figures of the motion."""
         sigma = SMOOTHING * self.fps
         places, headings = np.concatenate(self.places), np.unwrap(np.concatenate(self.headings))
         path = ControlPath(smooth_gaussian(places, sigma), smooth_gaussian(headings, sigma), self.fps)
         velocities = path.velocities()
         speed, turn = np.linalg.norm(velocities[:, :2], axis=-1), np.abs(velocities[:, 2])
-        return Motion(
+        return MotionSummary(
             speed_median=float(np.median(speed)),
             speed_p95=float(np.quantile(speed, 0.95)),
             turn_median=float(np.median(turn)),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from moglow.anatomy.unit_and_axes import UNITS, find_basis, find_unit
-from moglow.cleaning.damage_search import DamageSearch, Motion, ReportedDamage
+from moglow.cleaning.damage_search import DamageSearch, MotionSummary, ReportedDamage
 from moglow.errors import MoglowError
 from moglow.formats.read import MOTIONS, clips_in, open_motion
 from moglow.motion.clip_stream import Frames
@@ -19,7 +19,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class Figure:
+class FigureSummary:
     """The anatomy of the skeleton: joint and confidence of each role, and the confidence of the partners."""
 
     joints: int
@@ -53,9 +53,9 @@ class Report:
     frames: int = 0
     fps: float = 0.0
     seconds: float = 0.0
-    figure: Figure | None = None
+    figure: FigureSummary | None = None
     axes: Axes | None = None
-    motion: Motion | None = None
+    motion: MotionSummary | None = None
     damage: tuple[ReportedDamage, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
@@ -110,10 +110,10 @@ def inspect_clip(clip: Frames, name: str = "") -> Report:
     )
 
 
-def _figure(clip: Frames) -> Figure:
+def _figure(clip: Frames) -> FigureSummary:
     anatomy, names = clip.skeleton.anatomy, clip.skeleton.names
     roles = {role: (names[joint], anatomy.confidence[role]) for role, joint in anatomy.roles.items()}
-    return Figure(len(names), len(anatomy.legs), roles, anatomy.confidence["partners"])
+    return FigureSummary(len(names), len(anatomy.legs), roles, anatomy.confidence["partners"])
 
 
 def _axes(clip: Frames, layout: Layout) -> Axes:

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from moglow.checkpoint import Checkpoint
-from moglow.corpus.context import Context, ContextSpec, refuse_unknown
+from moglow.corpus.context import Context
+from moglow.corpus.context_spec import ContextSpec, refuse_unknown
 from moglow.corpus.corpus import Corpus
 from moglow.encodings.encoding import Encoding
 from moglow.errors import CorpusError, TrainingError

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from moglow.corpus.context import Context, ContextSpec
+from moglow.corpus.context import Context
+from moglow.corpus.context_spec import ContextSpec
 from moglow.corpus.window_order import Cuts
 from moglow.corpus.window_spec import WindowSpec
 from moglow.corpus.windows import Footage, Window, Windows

@@ -16,13 +16,14 @@ from moglow.cli.main import cli
 from moglow.corpus.corpus import Corpus
 from moglow.encodings.encoding import FeatureSpec
 from moglow.errors import MoglowError
+from moglow.evaluation.discrimination import Discrimination, DiscriminationSpec
+from moglow.evaluation.discriminator import DiscriminatorSpec, area_under_curve, log_odds
 from moglow.evaluation.evaluate import evaluate
 from moglow.evaluation.manoeuvres import ALL, Hold, Manoeuvre, Manoeuvres, ankles_apart, manoeuvres, settling
 from moglow.evaluation.panels import Panel
 from moglow.evaluation.results import REAL, Evaluation, EvaluationSpec, to_json
 from moglow.evaluation.straight_walks import SPEEDS, StraightWalks, figures
 from moglow.evaluation.style_changes import StyleChanges, peak_acceleration
-from moglow.evaluation.telling_apart import TellingApart, TellingSpec, area_under_curve, told_apart
 from moglow.maths.rotations import quat_multiply
 from moglow.measures.bands import Estimate
 from moglow.measures.scores import Measure
@@ -37,7 +38,7 @@ from tests.support.tiny import Weaving, tiny_recipe
 from tests.support.walking import skeleton_of, walk
 
 FPS = 20.0
-SPEC = TellingSpec(steps=60, hidden=8)
+SPEC = DiscriminatorSpec(steps=60, hidden=8)
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +70,14 @@ def test_a_net_distinguishes_motions_only_if_they_differ() -> None:
     random = np.random.default_rng(0)
     real, same = random.normal(size=(2, 300, 8, 3, 6)).astype(np.float32)
     unseen = np.arange(300) % 3 == 0
-    assert area_under_curve(*told_apart(real, same, unseen, SPEC, 0)) == pytest.approx(0.5, abs=0.15)
-    assert area_under_curve(*told_apart(real, same + 1.0, unseen, SPEC, 0)) > 0.95
-    again = told_apart(real, same, unseen, SPEC, 0)[1]
-    assert np.array_equal(again, told_apart(real, same, unseen, SPEC, 0)[1])
+    assert area_under_curve(*log_odds(real, same, unseen, spec=SPEC, seed=0)) == pytest.approx(0.5, abs=0.15)
+    assert area_under_curve(*log_odds(real, same + 1.0, unseen, spec=SPEC, seed=0)) > 0.95
+    again = log_odds(real, same, unseen, spec=SPEC, seed=0)[1]
+    assert np.array_equal(again, log_odds(real, same, unseen, spec=SPEC, seed=0)[1])
 
 
 def test_sampled_motion_is_distinguished_on_unseen_files(corpus: Corpus, checkpoint: Checkpoint) -> None:
-    exam = TellingApart(corpus, 2, 0.7, spec=SPEC)
+    exam = Discrimination(corpus, 2, 0.7, spec=DiscriminationSpec(net=SPEC))
     files = np.array(exam.held_out.files)
     for seed in range(3):
         unseen = exam._unseen(seed)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from moglow.checkpoint import Checkpoint
-from moglow.corpus.context import ContextSpec
+from moglow.corpus.context_spec import ContextSpec
 from moglow.models.moglow import MoGlow
 from moglow.paths.control_path import ControlPath
 from moglow.paths.control_range import ControlRange

@@ -18,7 +18,8 @@ from moglow.paths.control_range import ControlRange
 from moglow.sampling.generate import PRETRAINED
 from moglow.sampling.sampler import Sampler
 from moglow.takes.cycle_files import speeds_of
-from moglow.takes.cycle_set import GAITS, Piece, cycle_set
+from moglow.takes.cycle_piece import Piece
+from moglow.takes.cycle_set import GAITS, cycle_set
 
 SAME = 1e-4
 """Metres: BVH files are written to less."""
