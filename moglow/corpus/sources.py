@@ -50,9 +50,7 @@ class SourceSpec:
 
     def __post_init__(self) -> None:
         if "\0" in self.folder + self.pattern or ".." in Path(self.folder).parts:
-            raise ValueError(
-                f"folder is {self.folder!r}; name a folder below the data root, which --data sets"
-            )
+            raise ValueError(f"folder is {self.folder!r}; name a folder below the data root")
         if problem := _problem_of(self.pattern):
             raise ValueError(f"pattern is {self.pattern!r}; {problem}, such as **/*.bvh")
         if len(self.style_from) > LONGEST_PATTERN:
@@ -87,7 +85,7 @@ class DataSpec:
 
     sources: tuple[SourceSpec, ...] = (SourceSpec(),)
     root: str = "."
-    """The folder of the data; the option --data replaces it."""
+    """The folder of the data; another one can be given when the corpus is made."""
     skeleton: str = ""
     """A motion file to whose skeleton all clips are retargeted; by default the skeleton of most clips."""
     splits: str = "splits.json"
@@ -159,10 +157,11 @@ def find_sources(data: DataSpec, base: Path) -> list[Source]:
         folder = root / spec.folder
         if not Path(os.path.normpath(folder)).is_relative_to(os.path.normpath(root)):
             raise RecipeError(
-                f"{folder}: is not below the data root {root}; name a folder in it, or another --data"
+                f"{folder}: is not below the data root {root}; name a folder in it, or another root",
+                setting="data",
             )
         if not folder.is_dir():
-            raise RecipeError(f"{folder}: no such folder; get the data, or say where they lie with --data")
+            raise RecipeError(f"{folder}: no such folder; get the data, or name their folder", setting="data")
         motions = (
             path for path in folder.glob(spec.pattern) if path.suffix.lower() in MOTIONS and path.is_file()
         )

@@ -68,28 +68,33 @@ class Footwork:
 
         Footprints are written over a file of another kind only with ``overwrite``.
         """
-        for option, given in (("--ground", self.ground), ("--footprints-in", self.follow)):
+        for name, given in (("ground", self.ground), ("requested footprints", self.follow)):
             if given and loop:
-                raise MoglowError(f"{option}: a loop stands on a flat floor; leave out --loop or {option}")
+                raise MoglowError(f"{name}: a loop stands on a flat floor; leave out the loop or the {name}")
             if given and mirror:
-                raise MoglowError(f"{option}: it would be mirrored too; leave out --mirror or {option}")
+                raise MoglowError(
+                    f"{name}: not with a mirror image, which would mirror the {name}; leave out one of them"
+                )
             if given and not foot_lock:
-                raise MoglowError(f"{option}: feet must be held; leave out --no-foot-lock")
+                raise MoglowError(f"{name}: feet must be held; keep the foot lock")
         if self.write and loop:
-            raise MoglowError("--footprints: a loop goes on for ever; leave out --loop or --footprints")
+            raise MoglowError(
+                "footprints: a loop has no last one; leave out the loop or the file of footprints"
+            )
         if self.write and motions > 1:
             raise MoglowError(
-                f"--footprints {self.write}: one file for {motions} motions; generate one motion"
+                f"{self.write}: one file of footprints for {motions} motions; generate one motion"
             )
         if self.write:
             files = [each for each in (*inputs, self.follow) if isinstance(each, str | Path)]
             refuse_overwriting(self.write, files)
             if not overwrite and self.write.exists() and not has_footprints(self.write):
                 raise ControlError(
-                    f"{self.write}: is no file of footprints; give another name, or --overwrite to replace it"
+                    f"{self.write}: is no file of footprints; give another name, or replace it",
+                    setting="overwrite",
                 )
         if self.follow and not self.follow.is_file():
-            raise ControlError(f"{self.follow}: cannot be read; give a file that --footprints wrote")
+            raise ControlError(f"{self.follow}: cannot be read; give a file of footprints")
         if self.ground:
             read_ground(self.ground)
 
@@ -250,7 +255,7 @@ def _check(clip: Clip, requested: Footprints) -> None:
     if alike < len(requested) / 2:
         raise ControlError(
             f"footprints: {len(requested) - alike} of {len(requested)} are no steps of this motion, by place and time; "
-            "give the path and the seed that they were made with, or leave --control out"
+            "give the path and the seed that they were made with, or no path"
         )
 
 

@@ -226,8 +226,8 @@ class TrainingRun:
         if start and (figures is None or figures["weights"] != start.digest):
             begun = figures["checkpoint"] if figures else "random weights"
             raise CheckpointError(
-                f"{self.folder}: was begun from {begun}, not from these weights of {start.name}; leave out --from, or "
-                "start a new run"
+                f"{self.folder}: was begun from {begun}, not from these weights of {start.name}; resume without a "
+                "start, or start a new run"
             )
         return (Start(last, figures["checkpoint"]), figures) if figures else (None, None)
 
@@ -238,7 +238,8 @@ class TrainingRun:
             return None
         if not self.start:
             raise TrainingError(
-                "[training.rehearsal] a run from random weights has nothing to rehearse; give it a start with --from"
+                "[training.rehearsal] a run from random weights has nothing to rehearse; start from a checkpoint",
+                setting="from",
             )
         return Corpus.open(path) if resume else self.start.rehearsal(self.corpus, spec, seed=self.seed)
 

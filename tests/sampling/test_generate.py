@@ -336,7 +336,7 @@ def test_motion_is_retargeted_to_any_rig_with_its_hierarchy_verbatim(
     ("arguments", "message"),
     [
         (("--control", "line", "--control", "side", "-o", "w.bvh"), "one file for 2 paths"),
-        (("--control", "line", "-o", "w.bvh", "--shard", "3/2"), "--shard"),
+        (("--control", "line", "-o", "w.bvh", "--shard", "3/2"), "shard 3/2"),
         (("--control", "line", "-o", "w.glb", "--unit", "m"), "no option 'unit'"),
         (("--control", ".", "-o", "w.bvh"), "no .csv"),
         (("--control", "line", "-o", "w.bvh", "--skeleton", "none.bvh"), "none.bvh"),

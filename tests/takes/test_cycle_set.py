@@ -145,6 +145,6 @@ def test_wrong_words_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "mine.bvh").write_text("mine")
     done = CliRunner().invoke(cli, ["cycles", "-o", str(tmp_path / "other")])
-    assert done.exit_code == 1 and "holds mine.bvh of something else" in done.stderr
+    assert done.exit_code == 1 and "holds mine.bvh of another program" in done.stderr
     assert (tmp_path / "other" / "mine.bvh").read_text() == "mine"
     assert speeds_of(("walk=1.5",)) == {"walk": 1.5}
