@@ -12,6 +12,7 @@ import torch
 from moglow.checkpoint import Checkpoint
 from moglow.corpus.windows import on_device
 from moglow.errors import DeviceError
+from moglow.maths.rotations import Array
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.fast.arithmetic import FEW, KERNELS, Arithmetic, NumpyArithmetic, make_arithmetic
 from moglow.sampling.fast.int16 import BLOCK, Int16Arithmetic, load_kernel
@@ -115,17 +116,27 @@ def test_a_device_samples_the_same_motions_from_the_same_noise() -> None:
         assert np.abs(ours - theirs).max() <= 1e-4 and np.abs(nats - likelihood).max() <= 1e-2
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kernel", ["native", "bfloat16"])
-def test_rounded_weights_drift_no_more_in_two_minutes(kernel: str) -> None:
-    """The spread and the jerk of poses, in the first and the last minute, are those of float32 within 2 %."""
-    checkpoint, frames = Checkpoint.read(PRETRAINED), 3600
+def two_minutes(arithmetic: Arithmetic) -> Array:
+    """Returns the poses ``(T, D)`` of two minutes of a walk along a bend."""
+    frames = 3600
     velocities = np.tile([0.9, 0.0, 0.0], (frames, 1))
     velocities[:, 2] = 0.15 * np.sin(np.arange(frames) / 50)
-    walks = [
-        np.stack(list(Sampler.of(checkpoint, temperature=0.7, arithmetic=each).stream(velocities)))
-        for each in (NumpyArithmetic(), arithmetic_of(kernel))
-    ]
+    sampler = Sampler.of(Checkpoint.read(PRETRAINED), temperature=0.7, arithmetic=arithmetic)
+    return np.stack(list(sampler.stream(velocities)))
+
+
+@pytest.fixture(scope="module")
+def float32_walk() -> Array:
+    return two_minutes(NumpyArithmetic())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel", ["native", "bfloat16"])
+def test_rounded_weights_drift_no_more_in_two_minutes(kernel: str, request: pytest.FixtureRequest) -> None:
+    """The spread and the jerk of poses, in the first and the last minute, are those of float32 within 2 %."""
+    rounded = two_minutes(arithmetic_of(kernel))
+    walks = [request.getfixturevalue("float32_walk"), rounded]
+    checkpoint = Checkpoint.read(PRETRAINED)
     for minute in (slice(0, 1800), slice(-1800, None)):
         plain, other = (walk[minute] / checkpoint.context.pose_deviation for walk in walks)
         assert other.std(0).mean() == pytest.approx(plain.std(0).mean(), rel=0.02)

@@ -121,8 +121,8 @@ def test_a_cycle_in_place_is_seen_from_its_path_and_begins_as_the_left_foot_come
 
 def test_strides_of_a_path_without_one_velocity_are_refused(model: Checkpoint) -> None:
     sampler = Sampler.of(model)
-    for control, fault in (("figure8", "changes its own"), ("stand", "stands")):
-        with pytest.raises(ControlError, match=fault):
+    for control, message in (("figure8", "changes its own"), ("stand", "stands")):
+        with pytest.raises(ControlError, match=message):
             make_loop(sampler, model, Track(read_path(control, fps=30.0)), spec=LOCK, strides=1)
 
 

@@ -33,16 +33,23 @@ def rows(file: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(lines))
 
 
-def test_footprints_are_written_edited_and_followed(tmp_path: Path) -> None:
-    steps, walked, moved = (tmp_path / name for name in ("steps.csv", "walk.bvh", "moved.bvh"))
-    assert run(*SHORT, "-o", walked, "--footprints", steps).exit_code == 0
-    found = rows(steps)
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A walk and its footprints, as the command writes them."""
+    folder = tmp_path_factory.mktemp("walked")
+    assert run(*SHORT, "-o", folder / "walk.bvh", "--footprints", folder / "steps.csv").exit_code == 0
+    return folder / "walk.bvh", folder / "steps.csv"
+
+
+def test_footprints_are_written_edited_and_followed(walked: tuple[Path, Path], tmp_path: Path) -> None:
+    steps, moved = tmp_path / "steps.csv", tmp_path / "moved.bvh"
+    found = rows(walked[1])
     assert list(found[0]) == ["t_on", "t_off", "foot", "x", "z", "heading", "height"]
     plain = run(*SHORT, "-o", tmp_path / "plain.bvh")
     assert plain.exit_code == 0
-    same = read_bvh(walked).world_positions - read_bvh(tmp_path / "plain.bvh").world_positions
+    same = read_bvh(walked[0]).world_positions - read_bvh(tmp_path / "plain.bvh").world_positions
     assert np.abs(same).max() < 2e-3, "writing footprints changes no motion"
-    text = steps.read_text().replace(found[3]["x"], f"{float(found[3]['x']) + 0.12:.4f}")
+    text = walked[1].read_text().replace(found[3]["x"], f"{float(found[3]['x']) + 0.12:.4f}")
     steps.write_text(text)
     assert run(*SHORT, "-o", moved, "--footprints-in", steps).exit_code == 0
     sidecar = read_sidecar(moved)
@@ -57,9 +64,8 @@ def test_footprints_are_written_edited_and_followed(tmp_path: Path) -> None:
     np.testing.assert_allclose(place[[0, 2]], [float(wanted["x"]), float(wanted["z"])], atol=0.01)
 
 
-def test_footprints_alone_imply_a_path(tmp_path: Path) -> None:
-    steps = tmp_path / "steps.csv"
-    assert run(*SHORT, "-o", tmp_path / "walk.bvh", "--footprints", steps).exit_code == 0
+def test_footprints_alone_imply_a_path(walked: tuple[Path, Path], tmp_path: Path) -> None:
+    steps = walked[1]
     done = run("-o", tmp_path / "mine.bvh", "--footprints-in", steps)
     assert done.exit_code == 0, done.output
     sidecar = read_sidecar(tmp_path / "mine.bvh")
@@ -100,7 +106,7 @@ def test_python_makes_what_the_command_makes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "fault"),
+    ("words", "message"),
     [
         (("--ground", "stares"), "did you mean stairs"),
         (("--ground", "stairs", "--loop"), "leave out the loop"),
@@ -113,11 +119,11 @@ def test_python_makes_what_the_command_makes(tmp_path: Path) -> None:
     ],
 )
 def test_options_that_do_not_go_together_are_one_line(
-    words: tuple[str, ...], fault: str, tmp_path: Path
+    words: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
     (tmp_path / "small.obj").write_text("v -1 0 -1\nv -1 0 1\nv 1 0 1\nv 1 0 -1\nf 1 2 3 4\n")
     filled = [word.replace("{tmp}", str(tmp_path)) for word in words]
-    assert fault in fails(*SHORT, "-o", tmp_path / "out.bvh", *filled)
+    assert message in fails(*SHORT, "-o", tmp_path / "out.bvh", *filled)
     assert not (tmp_path / "out.bvh").exists()
 
 
