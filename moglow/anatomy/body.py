@@ -122,7 +122,7 @@ def middle_roles(body: BodyTree, limbs: Sequence[Limb]) -> Found:
     def add(role: str, joint: int | None, carried: Limb | None = None) -> None:
         if joint is not None:
             sure = 0.9 if carried and carried.named >= _NAMED else 0.6
-            found[role] = joint, sure + (1 - sure) * max(body.words[joint].speaks_for(role), 0.0)
+            found[role] = joint, sure + (1 - sure) * max(body.words[joint].evidence_for(role), 0.0)
 
     legs = next((limb for limb in limbs if limb.kind is LEG), None)
     arms = next((limb for limb in limbs if limb.kind is not LEG), None)
@@ -157,8 +157,8 @@ def _carrier(body: BodyTree, limb: Limb, role: str, beyond: str) -> int:
     parent = body.parents[joint]
     if (
         parent >= 0
-        and body.words[joint].speaks_for(beyond) > 0.5
-        and body.words[parent].speaks_for(role) > 0.5
+        and body.words[joint].evidence_for(beyond) > 0.5
+        and body.words[parent].evidence_for(role) > 0.5
     ):
         return parent
     return joint
@@ -172,8 +172,8 @@ def _between(body: BodyTree, hips: int, top: int | None) -> list[int]:
 
 def _named(body: BodyTree, role: str, joints: Iterable[int]) -> int | None:
     """Returns the mid-line joint whose name has the strongest evidence for the role; among equals, the first."""
-    best = max(joints, key=lambda j: body.words[j].speaks_for(role) * body.in_middle(j), default=None)
-    return best if best is not None and body.words[best].speaks_for(role) > 0.3 else None
+    best = max(joints, key=lambda j: body.words[j].evidence_for(role) * body.in_middle(j), default=None)
+    return best if best is not None and body.words[best].evidence_for(role) > 0.3 else None
 
 
 def _top(body: BodyTree, chest: int, hips: int) -> int | None:

@@ -168,11 +168,11 @@ def _best_limb(kind: Kind, root: int, body: BodyTree, fixed: Mapping[str, int]) 
     best: tuple[float, Limb] | None = None
     for path in paths:
         along = np.cumsum([0.0, *body.lengths[list(path[1:])]])
-        speaks = {part: [_evidence(kind, part, j, body, fixed) for j in path] for part in kind.parts}
-        open_ = _candidates(kind, speaks)
+        by_part = {part: [_evidence(kind, part, j, body, fixed) for j in path] for part in kind.parts}
+        open_ = _candidates(kind, by_part)
         for parts in _choices(kind):
             for places in combinations(open_, len(parts)):
-                evidence = {part: speaks[part][i] for part, i in zip(parts, places, strict=True)}
+                evidence = {part: by_part[part][i] for part, i in zip(parts, places, strict=True)}
                 if min(evidence.values()) < 0:
                     continue
                 misfit = _misfit(kind, parts, along[list(places)], reach)
@@ -190,18 +190,18 @@ def _evidence(kind: Kind, part: str, joint: int, body: BodyTree, fixed: Mapping[
         return 10.0 if joint in (fixed[part], body.partners[fixed[part]]) else -1.0
     spellings = [part, kind.synonyms.get(part, part)]
     pair = (joint, body.partners[joint])
-    return float(np.mean([max(body.words[j].speaks_for(name) for name in spellings) for j in pair]))
+    return float(np.mean([max(body.words[j].evidence_for(name) for name in spellings) for j in pair]))
 
 
-def _candidates(kind: Kind, speaks: Mapping[str, list[float]]) -> list[int]:
+def _candidates(kind: Kind, by_part: Mapping[str, list[float]]) -> list[int]:
     """Returns the indices along a chain that are tried.
 
     If names identify every required part, these are the named joints and their neighbours, otherwise all joints.
     """
-    everywhere = range(len(speaks[kind.parts[0]]))
-    if any(max(speaks[part]) <= 0 for part in kind.parts if part not in kind.optional):
+    everywhere = range(len(by_part[kind.parts[0]]))
+    if any(max(by_part[part]) <= 0 for part in kind.parts if part not in kind.optional):
         return list(everywhere)
-    named = [i for i in everywhere if max(speaks[part][i] for part in kind.parts) > 0]
+    named = [i for i in everywhere if max(by_part[part][i] for part in kind.parts) > 0]
     return sorted({max(named[0] - 1, 0), *named, min(named[-1] + 1, everywhere[-1])})
 
 

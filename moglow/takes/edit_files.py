@@ -77,4 +77,4 @@ def _written(edits: Sequence[Edit], places: Sequence[Path]) -> Iterator[str]:
 
 
 def _line(edit: Edit, place: Path, takes: int) -> str:
-    return f"{place}: {edit.says}" + (f", score {edit.score:.2f}" if takes > 1 else "")
+    return f"{place}: {edit.summary}" + (f", score {edit.score:.2f}" if takes > 1 else "")

@@ -38,7 +38,7 @@ class Edit:
     figures: dict[str, Any]
 
     @property
-    def says(self) -> str:
+    def summary(self) -> str:
         """A line that describes the edit."""
         slide = 100 * self.figures["foot_slide_m_s"]["written"]["mean"]
         price = "".join(

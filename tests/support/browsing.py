@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 OUTSIDE = re.compile(r"https?:|//\w+\.|\bsrc=|\bhref=|url\(|@import|\bfetch\(|style=|\son\w+=")
-"""What a page must not say: it would ask for something from elsewhere, or be refused by its own policy."""
+"""Texts that a page must not contain: it would load other files, or violate its own policy."""
 
 
 class Page:

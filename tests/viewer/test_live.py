@@ -88,7 +88,7 @@ def test_a_gamepad_walks_and_hurries_as_keys_do(walker: Walker) -> None:
     pad = Hands(pad=Stick(forward=1.0, turn=1.0, hurry=True))
     assert np.array_equal(walker.step(still, keys).positions, walker.step(still, pad).positions)
     both = replace(keys, pad=pad.pad)
-    assert both.stick == (1.0, 0.0, 1.0)  # together they ask for no more
+    assert both.stick == (1.0, 0.0, 1.0)  # together they are no faster
     path = walker.route(still, [[0.0, 1.0], [0.0, 3.0]])
     assert walker.step(path, Hands()).route and not walker.step(path, pad).route  # the stick takes over
 

@@ -34,7 +34,7 @@ class Cleaning:
 
     source: Path
     mended: Mended
-    strange: "tuple[UnlikelyStretch, ...]" = ()
+    unlikely: "tuple[UnlikelyStretch, ...]" = ()
     note: str = ""
 
     @classmethod
@@ -64,11 +64,11 @@ class Cleaning:
         )
         mended = mend(clip, fill=infill)
         try:
-            strange = find_unlikely(infill.checkpoint, infill.model, mended.clip)
+            unlikely = find_unlikely(infill.checkpoint, infill.model, mended.clip)
         except MoglowError as error:
             return cls(source, mended, note=str(error))
         sound = ~mended.changed.max(axis=1)
-        return cls(source, mended, tuple(each for each in strange if sound[each.start : each.stop].all()))
+        return cls(source, mended, tuple(each for each in unlikely if sound[each.start : each.stop].all()))
 
     def write(self, out: Path) -> None:
         """Writes the mended file."""
@@ -105,14 +105,14 @@ class Cleaning:
         found = self.mended.found
         mended = sum(not each.left for each in found)
         frames = int(self.mended.changed.max(axis=1).sum())
-        strange = f", {len(self.strange)} strange" if self.strange else ""
+        unlikely = f", {len(self.unlikely)} unlikely" if self.unlikely else ""
         if not found:
-            return f"no damage found{strange}"
-        return f"damage: {len(found)} found, {mended} mended in {frames} of {len(self.mended.clip)} frames{strange}"
+            return f"no damage found{unlikely}"
+        return f"damage: {len(found)} found, {mended} mended in {frames} of {len(self.mended.clip)} frames{unlikely}"
 
     def table(self) -> Table | Text:
         """Returns a table with a line for each damaged stretch."""
-        if not self.mended.found and not self.strange:
+        if not self.mended.found and not self.unlikely:
             return cell("no damage found", "green")
         table = Table(title=str(self.source), title_justify="left", box=None, pad_edge=False)
         for heading in ("damage", "frames", "seconds", "where and why", "what is done"):
@@ -128,9 +128,9 @@ class Cleaning:
                 damage.why,
                 done,
             )
-        for odd in self.strange:
+        for odd in self.unlikely:
             table.add_row(
-                "strange",
+                "unlikely",
                 in_words(odd.start, odd.stop),
                 f"{odd.start / fps:.2f}",
                 odd.why,
@@ -147,7 +147,8 @@ class Cleaning:
             "fps": self.mended.original.fps,
             "findings": [_to_json(each, names) for each in self.mended.found],
             "strange": [
-                {"start": each.start, "stop": each.stop, "nats": round(each.nats, 1)} for each in self.strange
+                {"start": each.start, "stop": each.stop, "nats": round(each.nats, 1)}
+                for each in self.unlikely
             ],
             "note": self.note,
             "out": str(out) if out else None,

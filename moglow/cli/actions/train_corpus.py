@@ -52,7 +52,7 @@ def _must_be_made_by(
     ):
         if made != wanted:
             raise CorpusError(
-                f"{path}: was made with {name} = {made}, the recipe says {wanted}; name another --corpus"
+                f"{path}: was made with {name} = {made}, the recipe has {wanted}; name another --corpus"
             )
 
 

@@ -162,12 +162,12 @@ class Generate(click.Command):
 @click.option(
     "--footprints-in",
     type=click.Path(path_type=Path),
-    help="Makes the feet stand as this file says. Without --control the path follows from it.",
+    help="Makes the feet stand on the footprints of this file. Without --control they determine the path.",
 )
 @click.option(
     "--root-motion",
     is_flag=True,
-    help="Puts the way over the ground on a root bone above the hips, as game engines want it.",
+    help="Puts the way over the ground on a root bone above the hips, as game engines expect it.",
 )
 @click.option("--mirror", is_flag=True, help="Writes the mirror image, left and right exchanged.")
 @click.option(
