@@ -106,7 +106,7 @@ class DataSpec:
     """Whether to limit heads, hands and toes to the angles that people reach."""
     smoother: tuple[float, ...] = ()
     """Times in seconds. Training clips are repeated with paths smoothed by these times. A recorded path sways with each
-    step, and a model trained only on such paths performs poorly on smooth, drawn paths."""
+    step, and a model trained only on such paths performs poorly on smooth, ordered paths."""
     splices: SpliceSpec = field(default_factory=SpliceSpec)
     """Training clips that join recordings in two styles, so that a model learns to change the style within a motion."""
     shortest: float = 1.0
@@ -180,7 +180,7 @@ def find_sources(data: DataSpec, base: Path) -> list[Source]:
         raise RecipeError(f"{root}: no file matches {patterns}; put motion files there or change the recipe")
     splits = read_splits(root / data.splits)
     styles = {name: style for name, (_, style, _) in found.items() if name not in splits}
-    splits |= draw_splits(styles, data.held_out)
+    splits |= random_splits(styles, data.held_out)
     return [
         Source(path, name, style, splits[name], performer)
         for name, (path, style, performer) in sorted(found.items())
@@ -252,18 +252,18 @@ class _Splits:
     val: tuple[str, ...] = ()
 
 
-def draw_splits(styles: Mapping[str, str], held_out: float) -> dict[str, str]:
+def random_splits(styles: Mapping[str, str], held_out: float) -> dict[str, str]:
     """Selects the share ``held_out`` of files for validation by a hash of their names, at least one of several.
 
     ``styles`` contains the style of each file. A file that is the only one with its style is used for training.
 
-    >>> sorted(draw_splits({"a.bvh": "", "b.bvh": "", "c.bvh": ""}, 0.1).values())
+    >>> sorted(random_splits({"a.bvh": "", "b.bvh": "", "c.bvh": ""}, 0.1).values())
     ['train', 'train', 'val']
     """
-    drawn = sorted(styles, key=lambda name: hashlib.sha256(name.encode()).digest())
-    count = max(round(held_out * len(drawn)), 1 if held_out > 0 and len(drawn) > 1 else 0)
-    left, splits = Counter(styles.values()), dict.fromkeys(drawn, "train")
-    for name in drawn:
+    ordered = sorted(styles, key=lambda name: hashlib.sha256(name.encode()).digest())
+    count = max(round(held_out * len(ordered)), 1 if held_out > 0 and len(ordered) > 1 else 0)
+    left, splits = Counter(styles.values()), dict.fromkeys(ordered, "train")
+    for name in ordered:
         if count and left[styles[name]] > 1:
             splits[name] = "val"
             count, left[styles[name]] = count - 1, left[styles[name]] - 1

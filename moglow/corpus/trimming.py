@@ -15,7 +15,7 @@ from moglow.motion.clip import Clip
 JUMP = 30.0
 """Rate in radians or metres a second above which a channel counts as jumping; the foot of a runner reaches 20."""
 
-STRANGE = 5.0
+FLIPPED = 5.0
 """Deviations from the mean; a channel beyond them in half of the frames between two jumps counts as flipped."""
 
 
@@ -75,7 +75,7 @@ def _turned_over(off: Array, jump: NDArray[np.bool_], start: int, stop: int) -> 
     """Returns whether a channel is far from its mean in frames ``start`` to ``stop`` and jumps before or after them."""
     edges = [edge for edge in (start - 1, stop - 1) if 0 <= edge < len(jump)]
     jumped = jump[edges].any(0)
-    return bool(jumped.any() and (np.median(off[start:stop, jumped], axis=0) > STRANGE).any())
+    return bool(jumped.any() and (np.median(off[start:stop, jumped], axis=0) > FLIPPED).any())
 
 
 def _sound_stretches(sound: NDArray[np.bool_], jump: NDArray[np.bool_]) -> list[tuple[int, int]]:

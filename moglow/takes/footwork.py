@@ -189,8 +189,8 @@ def footed(
     tried = [_sampled(sampler, model, each, ground) for each in takes]
     flats = [_on_floor(clip, rig, foot_lock) for clip, _, _ in tried]
     best = int(np.argmin([_unlike(flat, requested or ()) for flat in flats])) if implied else 0
-    (drawn, path, nats), clip = tried[best], flats[best]
-    before, more = toe_slide(toe_points(drawn), drawn.fps), dict[str, Any]()
+    (sampled, path, nats), clip = tried[best], flats[best]
+    before, more = toe_slide(toe_points(sampled), sampled.fps), dict[str, Any]()
     prints = footprints(clip)
     if requested is not None:
         requested = _on_flat(requested, ground)

@@ -12,7 +12,7 @@ from moglow.bvh.write import write_bvh
 from moglow.cli.main import cli
 from moglow.corpus.corpus import Corpus
 from moglow.corpus.preprocess import preprocess
-from moglow.corpus.sources import DataSpec, SourceSpec, draw_splits, find_sources
+from moglow.corpus.sources import DataSpec, SourceSpec, find_sources, random_splits
 from moglow.corpus.summary import Summary
 from moglow.corpus.trimming import trim
 from moglow.encodings.encoding import FeatureSpec
@@ -196,15 +196,15 @@ def test_patterns_pick_and_skip(folder: Path) -> None:
 def test_a_random_share_of_files_is_held_out() -> None:
     names = [f"{i}.bvh" for i in range(100)]
     styles = dict.fromkeys(names, "walk")
-    draw = draw_splits(styles, 0.1)
-    assert sorted(draw.values()).count("val") == 10
-    assert draw == draw_splits(dict.fromkeys(names[::-1], "walk"), 0.1)
-    more = draw_splits({**styles, "new.bvh": "walk"}, 0.1)
-    assert sum(draw[name] != more[name] for name in names) <= 1
-    assert set(draw_splits(dict.fromkeys(names[:3], ""), 0.0).values()) == {"train"}
+    splits = random_splits(styles, 0.1)
+    assert sorted(splits.values()).count("val") == 10
+    assert splits == random_splits(dict.fromkeys(names[::-1], "walk"), 0.1)
+    more = random_splits({**styles, "new.bvh": "walk"}, 0.1)
+    assert sum(splits[name] != more[name] for name in names) <= 1
+    assert set(random_splits(dict.fromkeys(names[:3], ""), 0.0).values()) == {"train"}
     alone = {name: name for name in names[:20]}  # each the only file of its style
-    assert set(draw_splits(alone, 0.5).values()) == {"train"}
-    held = draw_splits({**styles, **{"sly.bvh": "sly"}}, 0.99)
+    assert set(random_splits(alone, 0.5).values()) == {"train"}
+    held = random_splits({**styles, **{"sly.bvh": "sly"}}, 0.99)
     assert held["sly.bvh"] == "train" and list(held.values()).count("train") == 2
 
 

@@ -54,13 +54,13 @@ def test_the_flow_does_not_see_the_style() -> None:
 @pytest.mark.parametrize("style", [0, 1, None])
 def test_a_sample_leaves_the_state_that_scoring_it_does(style: int | None) -> None:
     flow, (_, context) = model(), windows(style)
-    drawn = scored = flow.initial_state()
+    sampled = scored = flow.initial_state()
     for t in range(T):
         noise = flow.sample_noise(B, generator=Generator().manual_seed(t)).double()
-        pose, drawn = flow.step(context[:, t], drawn, noise)
+        pose, sampled = flow.step(context[:, t], sampled, noise)
         _, scored = flow.log_prob(pose[:, None], context[:, t : t + 1], scored)
-    assert isinstance(drawn, tuple) and isinstance(scored, tuple)
-    torch.testing.assert_close(drawn[1], scored[1], rtol=0, atol=1e-8)
+    assert isinstance(sampled, tuple) and isinstance(scored, tuple)
+    torch.testing.assert_close(sampled[1], scored[1], rtol=0, atol=1e-8)
 
 
 def test_a_style_is_sampled_from_its_component_and_no_style_from_all() -> None:

@@ -67,9 +67,9 @@ def test_every_arithmetic_samples_like_numpy(kernel: str, latent: str) -> None:
         context = generator.standard_normal((3, checkpoint.context.size), dtype=np.float32)
         noise = generator.standard_normal((3, plain.noise_dim), dtype=np.float32)
         expected, nats, state = plain.step(context, state, noise)
-        drawn, likelihood, theirs = other.step(context, theirs, noise)
-        drawn, likelihood = other.numpy(drawn), other.numpy(likelihood)
-        assert np.abs(drawn - expected).max() <= ERRORS[kernel]
+        sampled, likelihood, theirs = other.step(context, theirs, noise)
+        sampled, likelihood = other.numpy(sampled), other.numpy(likelihood)
+        assert np.abs(sampled - expected).max() <= ERRORS[kernel]
         assert likelihood.dtype == np.float64
         assert np.abs(likelihood - nats).max() <= 10 * plain.pose_dim * ERRORS[kernel]
 
@@ -225,5 +225,5 @@ def test_a_gpu_samples_like_numpy() -> None:
     context = np.ones((4, checkpoint.context.size), np.float32)
     noise = np.random.default_rng(0).standard_normal((4, plain.noise_dim), dtype=np.float32)
     expected, _, _ = plain.step(context, plain.initial_state(4), noise)
-    drawn, _, _ = other.step(context, other.initial_state(4), noise)
-    assert np.abs(other.numpy(drawn) - expected).max() <= 1e-4
+    sampled, _, _ = other.step(context, other.initial_state(4), noise)
+    assert np.abs(other.numpy(sampled) - expected).max() <= 1e-4

@@ -52,8 +52,8 @@ def differences(
         context = generator.standard_normal((batch, size), dtype=np.float32)
         noise = generator.standard_normal((batch, plain.noise_dim), dtype=np.float32)
         expected, likely, state = plain.step(context, state, noise)
-        drawn, found, theirs = step(model.array(context), theirs, model.array(noise))
-        poses.append(float(np.abs(model.numpy(drawn) - expected).max()))
+        sampled, found, theirs = step(model.array(context), theirs, model.array(noise))
+        poses.append(float(np.abs(model.numpy(sampled) - expected).max()))
         nats.append(float(np.abs(model.numpy(found) - likely).max()))
     return max(poses), max(nats)
 

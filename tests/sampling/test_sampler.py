@@ -55,11 +55,11 @@ def test_numpy_samples_like_torch(latent: str, scale: str, encoder: tuple[int, .
     for _ in range(12):
         context = generator.normal(size=(2, checkpoint.context.size)).astype(np.float32)
         noise = generator.standard_normal((2, ours.noise_dim), dtype=np.float32)
-        drawn, nats, state = ours.step(context, state, noise, temperature=0.8)
+        sampled, nats, state = ours.step(context, state, noise, temperature=0.8)
         vector, numbers = torch.as_tensor(context), torch.as_tensor(noise)
-        log_prob, _ = theirs.log_prob(torch.as_tensor(drawn)[:, None], vector[:, None], memory)
+        log_prob, _ = theirs.log_prob(torch.as_tensor(sampled)[:, None], vector[:, None], memory)
         expected, memory = theirs.step(vector, memory, numbers, temperature=0.8)
-        assert np.allclose(drawn, expected.numpy(), atol=ROUNDING, rtol=ROUNDING)
+        assert np.allclose(sampled, expected.numpy(), atol=ROUNDING, rtol=ROUNDING)
         assert nats.shape == (2,) and np.allclose(nats, log_prob[:, 0].numpy(), atol=NATS)
 
 
