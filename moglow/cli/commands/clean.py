@@ -24,7 +24,7 @@ Examples:
 @click.option(
     "--html", type=click.Path(path_type=Path), help="Writes a page that plays the take before and after."
 )
-@click.option("--json", "as_json", is_flag=True, help="Prints what was found as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Prints the damage as JSON.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
 @click.option(
     "--no-model", is_flag=True, help="Uses rules and curves only: faster, but long gaps are mended less well."

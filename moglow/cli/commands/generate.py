@@ -151,7 +151,7 @@ class Generate(click.Command):
 @click.option(
     "--ground",
     metavar="SHAPE|FILE",
-    help="What the figure walks over: stairs:rise=0.17,run=0.29,steps=8, slope:angle=10, rough:height=0.08, a height "
+    help="The ground: stairs:rise=0.17,run=0.29,steps=8, slope:angle=10, rough:height=0.08, a height "
     "map (map.png:size=10,high=1) or a mesh (.obj, .glb).",
 )
 @click.option(
