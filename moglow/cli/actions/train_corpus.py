@@ -34,7 +34,7 @@ def corpus_of(
                 if anew or not path.exists():  # another run may have made it meanwhile
                     summary = _make(data_spec, features, path, Path(recipe.place).parent, encoding)
     corpus = Corpus.open(path)
-    if encoding is None and material.kind != "corpus":
+    if encoding is None and not material.is_corpus:
         _must_be_made_by(recipe, corpus, path, data_spec, features)
     return corpus, summary or Summary.of(corpus, ())
 
