@@ -163,9 +163,9 @@ class Windows:
         self.past, self.ahead = footage.context.spec.history, footage.context.spec.lookahead
         stretches = footage.corpus.split(split)
         labelled = footage.corpus.labelled(split, spec.labelled, seed=seed)
-        self.told = footage.style.new_zeros(len(footage.style), 1)  # 1 where a frame's clip has a label
+        self.labelled = footage.style.new_zeros(len(footage.style), 1)  # 1 where a frame's clip has a label
         for stretch in stretches:
-            self.told[stretch.frames] = float(stretch.name in labelled)
+            self.labelled[stretch.frames] = float(stretch.name in labelled)
         fits = {length: self._lasting(stretches, length) for length in (spec.length, spec.short) if length}
         if spec.short:
             brief = [stretch for stretch in fits[spec.short] if len(stretch) < self.past + spec.length]
@@ -219,7 +219,7 @@ class Windows:
         cuts, rows = self.orders[length].cuts(number), slice(None) if whole else self.rows
         here = cuts.rows(rows).to(self.footage.device)
         bare = self.footage.cut(here, self.past, length, self.ahead)
-        bare = replace(bare, style=bare.style * self.told[here.start][:, None])
+        bare = replace(bare, style=bare.style * self.labelled[here.start][:, None])
         return self._disturbed(bare, len(cuts.start), rows, self.generator(step))
 
     def _place(self, step: int) -> tuple[int, int]:

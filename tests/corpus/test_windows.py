@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from moglow.corpus.context import Context, ContextSpec
+from moglow.corpus.context import Context
+from moglow.corpus.context_spec import ContextSpec
 from moglow.corpus.window_order import Cuts
 from moglow.corpus.window_spec import WindowSpec
 from moglow.corpus.windows import Footage, Window, Windows, repeats
@@ -92,7 +93,7 @@ def test_a_batch_is_a_function_of_its_number(footage: Footage) -> None:
 
 
 @pytest.mark.parametrize("order", ["shuffled", "consecutive"])
-def test_processes_see_exactly_the_global_batch(footage: Footage, order: str) -> None:
+def test_the_rows_of_all_processes_are_the_global_batch(footage: Footage, order: str) -> None:
     spec = replace(SPEC, order=order)
     whole = windows(footage, spec, batch=4).batch(2)
     parts = [windows(footage, spec, batch=4, rank=rank, ranks=2).batch(2) for rank in range(2)]
@@ -102,7 +103,7 @@ def test_processes_see_exactly_the_global_batch(footage: Footage, order: str) ->
         windows(footage, batch=4, ranks=3)
 
 
-def test_epochs_see_every_training_frame_and_no_other(footage: Footage) -> None:
+def test_epochs_contain_every_training_frame_and_no_other(footage: Footage) -> None:
     corpus = tiny_corpus()
     order = windows(footage, PLAIN, batch=5).orders[T]
     epochs = 20 * len(windows(footage, PLAIN, batch=5))

@@ -145,15 +145,15 @@ def test_the_same_seed_walks_the_same_and_a_route_is_walked(tmp_path: Path) -> N
 
 
 @needs_node
-def test_what_is_no_model_is_said_in_a_line(tmp_path: Path) -> None:
+def test_a_file_that_is_no_model_is_a_one_line_error(tmp_path: Path) -> None:
     body = """
-        const said = (error) => error.message, tries = [{ moglow: 2 }, {}, null];
+        const message = (error) => error.message, tries = [{ moglow: 2 }, {}, null];
         const model = await moglow.loadModel(input.file);
-        return [...await Promise.all(tries.map((each) => moglow.loadModel(each).catch(said))),
-                await Promise.resolve().then(() => model.walker({ style: "waltz" })).catch(said)];
+        return [...await Promise.all(tries.map((each) => moglow.loadModel(each).catch(message))),
+                await Promise.resolve().then(() => model.walker({ style: "waltz" })).catch(message)];
     """
     *others, waltz = ask(tmp_path, body, file=model_facts(make_checkpoint()))
-    assert all("not a model of moglow.js 1; write it with: moglow export-model" in said for said in others)
+    assert all("not a model of moglow.js 1; write it with: moglow export-model" in text for text in others)
     assert waltz.startswith("no style is called waltz; the model has")
 
 
@@ -165,20 +165,20 @@ def test_the_module_is_small_asks_for_nothing_and_is_the_same_each_time() -> Non
 
 
 def test_the_command_writes_module_types_and_weights(tmp_path: Path) -> None:
-    def said(*words: str) -> str:
+    def printed(*words: str) -> str:
         done = CliRunner().invoke(cli, ["export-model", *words])
         return f"{done.exit_code} {done.output}"
 
-    assert said(str(tmp_path / "moglow.js")).startswith("0 ")
-    assert said(str(tmp_path / "model.json")).startswith("0 ")
+    assert printed(str(tmp_path / "moglow.js")).startswith("0 ")
+    assert printed(str(tmp_path / "model.json")).startswith("0 ")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["model.json", "moglow.d.ts", "moglow.js"]
     assert json.loads((tmp_path / "model.json").read_text())["moglow"] == 1
     declared = re.findall(
         r"^export (?:class|function|const) (\w+)", (tmp_path / "moglow.d.ts").read_text(), re.M
     )
     assert sorted(declared) == sorted([*EXPORTS, "version"])
-    assert "name the file so" in said(str(tmp_path / "model.bin"))
-    assert "--weights is for .onnx files" in said(str(tmp_path / "m.json"), "--weights", "int8")
+    assert "name the file so" in printed(str(tmp_path / "model.bin"))
+    assert "--weights is for .onnx files" in printed(str(tmp_path / "m.json"), "--weights", "int8")
 
 
 def node_modules(*names: str) -> Path:

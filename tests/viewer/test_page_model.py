@@ -1,4 +1,4 @@
-"""What a page computes against what it is a port of: sampler, body, steering, paths and files, in node."""
+"""The scripts of a page, run in node, equal their originals: sampler, body, steering, paths and files."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -58,7 +58,7 @@ SAMPLE = """
 
 
 def in_node(checkpoint: Checkpoint, **given: Any) -> Any:
-    """What a page's scripts answer to `SAMPLE` without a page."""
+    """Returns the result of `SAMPLE` in the scripts of a page, without a page."""
     chart = checkpoint.context.encoding.chart
     assert isinstance(chart, FeetFirstChart)
     model, figure = pack_model(checkpoint), figure_facts(chart)
@@ -66,7 +66,7 @@ def in_node(checkpoint: Checkpoint, **given: Any) -> Any:
 
 
 def halved(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint as it comes back from a file that was written with ``half``."""
+    """Returns the checkpoint as read from a file written with ``half``."""
     weights = {
         name: array.astype(np.float16).astype(np.float32) if array.dtype == np.float32 else array
         for name, array in checkpoint.weights.items()
@@ -80,7 +80,7 @@ def compared(
     *styles: str | None,
     answer: Callable[..., Any] = in_node,
 ) -> tuple[Array, Array, Array]:
-    """The largest differences of poses, points and places ``(T,)`` between a page's model and ours.
+    """Returns the largest differences of poses, points and places ``(T,)`` between a page's model and ours.
 
     The styles have equal shares of the frames.
     """
@@ -189,7 +189,7 @@ def test_bodies_of_all_kinds_stand_on_a_page_as_they_do_here(clip: Clip) -> None
 
 
 @needs_node
-def test_a_stick_steers_alike() -> None:
+def test_a_stick_steers_as_in_python() -> None:
     steering = Steering(make_checkpoint().control_range, 20.0)
     sticks = [
         dict(zip(("forward", "sideways", "turn", "hurry"), stick, strict=True))
@@ -222,7 +222,7 @@ def test_a_stick_steers_alike() -> None:
 
 
 @needs_node
-def test_a_drawn_line_is_walked_alike() -> None:
+def test_a_drawn_line_is_walked_as_in_python() -> None:
     """The curve is the page's own; at what pace it is walked is ours."""
     angle = np.linspace(0, 4.0, 60)
     drawn = np.stack([1.5 * np.sin(angle), 1.5 - 1.5 * np.cos(angle)], axis=-1)
@@ -291,7 +291,7 @@ def test_saved_files_contain_the_walk(tmp_path: Path) -> None:
 
 
 @needs_node
-def test_dice_are_standard_normals_and_fall_again_alike() -> None:
+def test_random_numbers_are_standard_normal_and_repeatable() -> None:
     numbers = np.array(
         ask("model", "const dice = new Dice(3); return [...Array(400)].map(() => dice.normals(50))")
     )
