@@ -163,7 +163,13 @@ class Skeleton:
 
     def forward_kinematics(self, positions: ArrayLike, rotations: ArrayLike) -> tuple[Array, Array]:
         """Returns world positions ``(..., J, 3)`` and rotations ``(..., J, 4)``, given local ones."""
-        return to_world(self.parents, positions, rotations)
+        places, turns = np.asarray(positions), np.asarray(rotations)
+        if places.shape[:-1] != turns.shape[:-1] or turns.shape[-2] != len(self):
+            raise SkeletonError(
+                f"skeleton: positions {places.shape} and rotations {turns.shape} of {len(self)} joints; "
+                "expected (..., J, 3) and (..., J, 4)"
+            )
+        return to_world(self.parents, places, turns)
 
     def end_positions(self, world_positions: Array, world_rotations: Array) -> Array:
         """Returns the world positions ``(..., E, 3)`` of the end sites."""

@@ -109,7 +109,7 @@ def _timed(table: Table, fps: float, pace: Pace) -> ControlPath:
         raise table.complaint(late[0] + 1, "t", f"{now:g} s does not follow {before:g} s; times must grow")
     frames = int(np.floor(times[-1] * fps + 1e-3)) + 1
     if frames > LONGEST:
-        raise table.complaint(-1, "t", f"{times[-1]:g} s are {frames} frames; ask for at most {LONGEST}")
+        raise table.complaint(-1, "t", f"{times[-1]:g} s are {frames} frames; give at most {LONGEST}")
     at = np.arange(frames) / fps
     gap = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
     sigma = 0.0 if gap <= DENSE else min(SMOOTHING, gap / 2) * fps

@@ -10,10 +10,10 @@ computes the products of each row separately, and in torch the number of rows is
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import repeat
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,9 @@ from moglow.sampling.fast.arithmetic import Arithmetic
 from moglow.sampling.fast.native_moglow import native_model
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
 from moglow.sampling.fast.row_by_row import RowByRow
+from moglow.sampling.label_change import Former, LabelChange, predict_both, relabelled
 from moglow.sampling.start_and_stop import best_ending, can_settle, ending_start, setting_off
+from moglow.sampling.step_model import StepModel
 
 AHEAD = 64
 """Number of frames for which noise is sampled at once; the stream of noise does not depend on it."""
@@ -42,36 +44,6 @@ FAR = 1e3
 Recordings and plausible sampled motion are below 15; `moglow.sampling.generate` rejects motion beyond that."""
 
 
-class StepModel(Protocol):
-    """The interface of a model for the sampler, in numpy or in torch with tensors on its device."""
-
-    @property
-    def rows(self) -> tuple[int, int]:
-        """The batch size is a multiple of the first number and at most the second."""
-        ...
-
-    @property
-    def noise_dim(self) -> int: ...
-
-    def array(self, values: NDArray[np.float32]) -> Any:
-        """Returns an array or tensor for `step`."""
-        ...
-
-    def numpy(self, values: Any) -> NDArray[Any]:
-        """Returns results of `step` as numpy arrays."""
-        ...
-
-    def recorded(self, frame: Callable[..., Any]) -> Callable[..., Any]:
-        """Returns a pure function of arrays, unchanged or compiled for repeated calls."""
-        ...
-
-    def initial_state(self, batch: int = 1) -> Any: ...
-
-    def step(self, context: Any, state: Any, noise: Any, *, temperature: float = 1.0) -> tuple[Any, Any, Any]:
-        """Returns the target ``(B, D)``, its log-density ``(B,)`` in nats at temperature 1, and the state after it."""
-        ...
-
-
 @dataclass(frozen=True)
 class Past:
     """The last K poses ``(B, K, D)`` and controls ``(B, K, 3)``, standardised, and the model's memory."""
@@ -79,6 +51,8 @@ class Past:
     poses: Any
     controls: Any
     memory: Any
+    change: LabelChange | None = None
+    """The changes of label that are not over yet."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,25 +121,39 @@ class Sampler:
         temperatures sample poses of higher likelihood.
         """
         given = past.poses, past.controls, past.memory
-        after, pose, nats = self._frame(given, controls, noise, style)
-        return Past(*after), pose, nats
+        if past.change is None:
+            (poses, before, memory), pose, nats = self._frame(given, controls, noise, style)
+            return Past(poses, before, memory), pose, nats
+        former = past.change.given(self.context.spec.history, self.model.array)
+        (poses, before, (memory, rest)), pose, nats = self._changing(given, controls, noise, style, former)
+        return Past(poses, before, memory, past.change.after(rest)), pose, nats
 
     @cached_property
-    def _frame(self) -> Callable[..., tuple[tuple[Any, Any, Any], Any, Any]]:
-        return self.model.recorded(self._drawn)
+    def _frame(self) -> Callable[..., Any]:
+        return self.model.recorded(self._sampled)
 
-    def _drawn(
-        self, past: tuple[Any, Any, Any], controls: Any, noise: Any, style: Any
+    @cached_property
+    def _changing(self) -> Callable[..., Any]:
+        return self.model.recorded(self._sampled)
+
+    def _sampled(
+        self, past: tuple[Any, Any, Any], controls: Any, noise: Any, style: Any, former: Former | None = None
     ) -> tuple[tuple[Any, Any, Any], Any, Any]:
         """Computes `step` as a pure function of arrays, with the fields of the past."""
         xp, (poses, before, memory) = self.context.xp, past
         seen = xp.concatenate([before, controls], 1)
-        vector = self.context.build(poses, seen, style)
-        target, nats, memory = self.model.step(vector, memory, noise, temperature=self.temperature)
+        if former:
+            given = poses, seen, style, memory
+            target, nats, memory = predict_both(self.context, self._predict, given, former, noise)
+        else:
+            target, nats, memory = self._predict(self.context.build(poses, seen, style), memory, noise)
         pose = _bounded(xp, self.context.from_target(target, poses[:, -1], controls[:, 0]))
         poses = xp.concatenate([poses[:, 1:], pose[:, None]], 1)
         after = poses, seen[:, 1 : 1 + before.shape[1]], memory
         return after, self.context.physical_pose(pose), nats - self.context.log_scale
+
+    def _predict(self, vector: Any, memory: Any, noise: Any) -> tuple[Any, Any, Any]:
+        return self.model.step(vector, memory, noise, temperature=self.temperature)
 
     def start(self, controls: Any, style: Any, generators: Sequence[np.random.Generator]) -> Past:
         """Returns the past of figures that already follow the first of their controls ``(B, 1 + L, 3)``."""
@@ -269,7 +257,8 @@ class Sampler:
         """
         rows = np.repeat(list(tracks), ENDINGS)
         memory = tuple(np.asarray(layer)[:, rows] for layer in past.memory)
-        begin = Past(past.poses[rows], past.controls[rows], memory)
+        change = past.change and past.change.rows(rows)
+        begin = Past(past.poses[rows], past.controls[rows], memory, change)
         seeds = [(track.seed, track.take, ending) for track in tracks.values() for ending in range(ENDINGS)]
         parts = [(pose, nats) for _, pose, nats in self._run(controls, seeds, begin)]
         poses, nats = (np.stack(each, axis=1) for each in zip(*parts, strict=True))
@@ -293,13 +282,17 @@ class Sampler:
         seeds = [*seeds, *[seeds[-1]] * missing]
         warm, live = ([np.random.default_rng([*each, part]) for each in seeds] for part in (0, 1))
         noise = self._noise(live)
-        coming: deque[tuple[Any, Any]] = deque()
+        coming: deque[tuple[Any, NDArray[Any]]] = deque()
+        former: NDArray[Any] | None = None
         for row in self._held(rows, missing):
             coming.append(row)
             if len(coming) <= self.context.spec.lookahead:
                 continue
-            controls, label = xp.stack([control for control, _ in coming], 1), coming[0][1]
+            controls, labels = xp.stack([control for control, _ in coming], 1), coming[0][1]
+            label = self.model.array(labels)
             before = self.start(controls, label, warm) if past is None else past
+            memory, change = relabelled(self.context, before.change, before.memory, former, labels)
+            before, former = replace(before, memory=memory, change=change), labels
             past, pose, nats = self.step(before, controls, next(noise), label)
             yield before, self.model.numpy(pose)[:asked], self.model.numpy(nats)[:asked]
             coming.popleft()
@@ -314,15 +307,15 @@ class Sampler:
 
     def _held(
         self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]], missing: int
-    ) -> Iterator[tuple[Any, Any]]:
-        """Yields standardised controls and style vectors, with repeated rows if missing, and a repeated end."""
+    ) -> Iterator[tuple[Any, NDArray[Any]]]:
+        """Yields standardised controls and label vectors, with repeated rows if missing, and a repeated end."""
         last = None
         for velocities, styles in rows:
             values, labels = (
-                self.model.array(np.concatenate([each, *[each[-1:]] * missing]))
+                np.concatenate([each, *[each[-1:]] * missing]) if missing else each
                 for each in (velocities, styles)
             )
-            last = self.context.standardize_control(values), labels
+            last = self.context.standardize_control(self.model.array(values)), labels
             yield last
         yield from repeat(last, self.context.spec.lookahead) if last else ()
 

@@ -91,7 +91,7 @@ def find_share(shard: str | None) -> tuple[int, int]:
     match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", shard.strip())
     part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 1 <= part <= parts:
-        raise MoglowError(f"--shard {shard}: give part/parts, from 1/8 to 8/8")
+        raise MoglowError(f"shard {shard}: give part/parts, from 1/8 to 8/8")
     return part - 1, parts
 
 

@@ -154,7 +154,7 @@ class Generate(click.Command):
 @click.option(
     "--ground",
     metavar="SHAPE|FILE",
-    help="What the figure walks over: stairs:rise=0.17,run=0.29,steps=8, slope:angle=10, rough:height=0.08, a height "
+    help="The ground: stairs:rise=0.17,run=0.29,steps=8, slope:angle=10, rough:height=0.08, a height "
     "map (map.png:size=10,high=1) or a mesh (.obj, .glb).",
 )
 @click.option(
@@ -165,12 +165,12 @@ class Generate(click.Command):
 @click.option(
     "--footprints-in",
     type=click.Path(path_type=Path),
-    help="Makes the feet stand as this file says. Without --control the path follows from it.",
+    help="Makes the feet stand on the footprints of this file. Without --control they determine the path.",
 )
 @click.option(
     "--root-motion",
     is_flag=True,
-    help="Puts the way over the ground on a root bone above the hips, as game engines want it.",
+    help="Puts the way over the ground on a root bone above the hips, as game engines expect it.",
 )
 @click.option("--mirror", is_flag=True, help="Writes the mirror image, left and right exchanged.")
 @click.option(
