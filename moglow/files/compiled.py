@@ -43,9 +43,10 @@ def private_folder() -> Path:
 
     Raises `DeviceError` if the folder or moglow's cache above it belongs to another user, who could put code there.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moglow"
-    folder = cache / "kernels"
+    folder = Path("~/.cache/moglow/kernels")
     try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moglow"
+        folder = cache / "kernels"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for place in (cache, folder) if hasattr(os, "geteuid") else ():
             found = place.stat()
