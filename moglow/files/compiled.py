@@ -25,10 +25,10 @@ def load_library(source: Path, flags: Sequence[str] = (NATIVE,), *, needs: str =
 
     ``needs`` completes the error's "it takes a C compiler".
     """
-    code, flags = source.read_bytes(), (*FLAGS, *flags)
-    kind = hashlib.sha256(b"\0".join([code, *map(str.encode, flags), _processor().encode()])).hexdigest()
-    folder, name = private_folder(), f"{source.stem}-{kind[:16]}"
+    folder, flags = private_folder(), (*FLAGS, *flags)
     try:
+        parts = [source.read_bytes(), *map(str.encode, flags), _processor().encode()]
+        name = f"{source.stem}-{hashlib.sha256(bytes(1).join(parts)).hexdigest()[:16]}"
         return ctypes.CDLL(str(kept(folder, name) or _compiled(source, flags, folder, name)))
     except (OSError, ExportError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[-1:]

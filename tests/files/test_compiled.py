@@ -30,7 +30,9 @@ def test_flags_and_sources_have_libraries_of_their_own(source: Path) -> None:
     assert load_library(source, ("-DANSWER=1",)).answer() == 11
 
 
-@pytest.mark.parametrize("why", ["an error in the source", "no compiler", "no home", "no folder"])
+@pytest.mark.parametrize(
+    "why", ["an error in the source", "no compiler", "no home", "no folder", "no source"]
+)
 def test_what_prevents_a_library_is_one_line(source: Path, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
     if why == "no compiler":
         monkeypatch.setenv("CC", "no-such-compiler")
@@ -39,6 +41,8 @@ def test_what_prevents_a_library_is_one_line(source: Path, monkeypatch: pytest.M
         monkeypatch.setattr(Path, "home", _no_home)
     elif why == "no folder":
         monkeypatch.setenv("XDG_CACHE_HOME", str(source))
+    elif why == "no source":
+        source.unlink()
     with pytest.raises(DeviceError) as caught:
         load_library(source, ("-DWRONG=1",), needs=" and luck")
     assert "\n" not in str(caught.value) and "use numpy without" in str(caught.value)
