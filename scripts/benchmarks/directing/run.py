@@ -166,35 +166,35 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--page", type=Path)
-    asked = parser.parse_args()
-    known = [row["key"] for row in read(asked.results)]
+    arguments = parser.parse_args()
+    known = [row["key"] for row in read(arguments.results)]
     bench = Bench(
-        Checkpoint.read(asked.checkpoint),
-        Corpus.open(asked.corpus),
-        asked.windows or asked.corpus.with_suffix(".windows"),
-        asked.pins,
-        asked.gaps,
-        asked.takes,
-        asked.seed,
+        Checkpoint.read(arguments.checkpoint),
+        Corpus.open(arguments.corpus),
+        arguments.windows or arguments.corpus.with_suffix(".windows"),
+        arguments.pins,
+        arguments.gaps,
+        arguments.takes,
+        arguments.seed,
     )
     start, left = time.monotonic(), 0
-    for stage in asked.only or ("time", "gaps", "pins", "apart"):
+    for stage in arguments.only or ("time", "gaps", "pins", "apart"):
         for key, job in bench.jobs(stage):
             if key in known:
                 continue
-            if time.monotonic() - start > 60 * asked.minutes:
+            if time.monotonic() - start > 60 * arguments.minutes:
                 left += 1
                 continue
             try:
                 row = {"key": key, **job()}
             except MoglowError as error:
                 row = {"key": key, "error_message": str(error)}
-            with open(asked.results, "a", encoding="utf-8") as file:
+            with open(arguments.results, "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             print(*key.values(), flush=True)
     print(f"{left} measurements are left" if left else "nothing is left")
-    if asked.page:
-        asked.page.write_text(written(asked.results), encoding="utf-8")
+    if arguments.page:
+        arguments.page.write_text(written(arguments.results), encoding="utf-8")
 
 
 if __name__ == "__main__":
