@@ -19,6 +19,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ class Bench:
     def _apart(self) -> Iterator[Job]:
         names = sorted(self.windows.glob("*.npz"))
         for fold in range(FOLDS if names else 0):
-            yield {"stage": "apart", "seed": fold}, lambda fold=fold: _told_apart(names, fold)
+            yield {"stage": "apart", "seed": fold}, partial(_areas, names, fold)
 
     def _times(self) -> Iterator[Job]:
         for number in range(TIMES):
@@ -122,16 +123,17 @@ class Bench:
 
 
 def _seen(clips: tuple[Any, ...]) -> list[Any]:
-    from moglow.evaluation.telling_apart import seen_joints
+    from moglow.evaluation.discrimination import seen_joints
 
     return [seen_joints(clip) for clip in clips]
 
 
-def _told_apart(files: list[Path], fold: int) -> dict[str, Any]:
+def _areas(files: list[Path], fold: int) -> dict[str, Any]:
     """Returns the areas under the curve of two nets; each window of a third of the pins is unseen in training."""
-    from moglow.evaluation.telling_apart import TellingSpec, area_under_curve, told_apart
+    from moglow.evaluation.discrimination import DiscriminationSpec
+    from moglow.evaluation.discriminator import area_under_curve, log_odds
 
-    spec = TellingSpec()
+    spec = DiscriminationSpec()
     loaded = [dict(np.load(file)) for file in files]
     shortest = min(len(each["real"]) for each in loaded)
     parts = {
@@ -144,7 +146,7 @@ def _told_apart(files: list[Path], fold: int) -> dict[str, Any]:
     return {
         "windows": len(files),
         **{
-            name: area_under_curve(*told_apart(parts["real"], parts[name], unseen, spec, fold))
+            name: area_under_curve(*log_odds(parts["real"], parts[name], unseen, spec=spec.net, seed=fold))
             for name in ("with", "without")
         },
     }
