@@ -140,7 +140,7 @@ def test_a_screenshot_shows_the_path_the_clip_and_the_recording(
     done = view(*clips, "--screenshot", picture, "--at", 3.0, "--size", "640x360")
     assert done.exit_code == 0 and "640×368" in done.output, done.output
     pixels = np.asarray(Image.open(picture))
-    assert near(pixels, "requested") > 100 and near(pixels, "left") > 300 and near(pixels, "body", 40.0) > 300
+    assert near(pixels, "asked") > 100 and near(pixels, "left") > 300 and near(pixels, "body", 40.0) > 300
 
 
 def test_impossible_films_are_refused_in_one_line(samples: Path, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class PlayWindow:
         self.figure, self.size = self.stage.figures[0], self.stage.figures[0].motion.size
         self.figure.pose(0.0, look="capsules", shown=True)
         self.trace = Trace(colour("accent"), self.size, kept=KEPT)
-        self.line = Trace(colour("requested"), self.size, kept=KEPT)
+        self.line = Trace(colour("asked"), self.size, kept=KEPT)
         for trace in (self.trace, self.line):
             self.plotter.renderer.AddActor(trace.mark.actor)
         self.status, self.help = (Overlay(self.plotter.renderer, layer) for layer in range(2))

@@ -137,7 +137,7 @@ class PathMarks:
             slice(None)
         ]
         pieces = [band(path.positions[part], width, PATH + self.heights[part]) for part in parts]
-        ink = colour("requested")
+        ink = colour("asked")
         self.dashes = Mark(*joined(pieces), ink)
         every = np.arange(0, len(path), max(1, round(path.fps)))
         arrows = [

@@ -6,7 +6,7 @@ const $ = (selector) => document.querySelector(selector);
 function readColours() {
   const style = getComputedStyle(document.documentElement);
   const rgb = (text) => [1, 3, 5].map((k) => parseInt(text.trim().slice(k, k + 2), 16));
-  const names = ["ground", "ink", "soft", "grid", "shadow", "requested", "accent", "body", "left", "right",
+  const names = ["ground", "ink", "soft", "grid", "shadow", "asked", "accent", "body", "left", "right",
     "still", "sliding", "skating"];
   const read = Object.fromEntries(names.map((name) => [name, rgb(style.getPropertyValue(`--${name}`))]));
   read.takes = style.getPropertyValue("--takes").trim().split(/\s+/).map(rgb);

@@ -8,7 +8,7 @@ async function start() {
   const takes = await Promise.all(packed.map(async (take) => new Take(
     take, await unpack(take), await inflate(take.feet), await inflate(take.slide))));
   const ground = terrain ? new Ground(terrain, await unpack(terrain.heights)) : null;
-  const requested = path && new Track(path, await unpack(path));
+  const asked = path && new Track(path, await unpack(path));
   const fps = takes[0].fps;
   const frames = Math.max(...takes.map((take) => Math.floor(((take.frames - 1) / take.fps) * fps + 1e-4) + 1));
   const lastTime = (frames - 1) / fps;
@@ -95,7 +95,7 @@ async function start() {
 
   // ---- drawing ----
 
-  const scene = new Scene(view, takes, requested, camera, ground);
+  const scene = new Scene(view, takes, asked, camera, ground);
   function refit() {
     fit(view);
     fit($("#chart"));

@@ -10,8 +10,8 @@ const mix = (a, b, share) => a.map((value, k) => value + (b[k] - value) * share)
 const css = ([r, g, b], alpha = 1) => `rgba(${r | 0},${g | 0},${b | 0},${alpha})`;
 
 class Scene {
-  constructor(canvas, takes, requested, camera, ground = null) {
-    Object.assign(this, { canvas, pen: canvas.getContext("2d"), takes, requested, camera, ground });
+  constructor(canvas, takes, asked, camera, ground = null) {
+    Object.assign(this, { canvas, pen: canvas.getContext("2d"), takes, asked, camera, ground });
   }
 
   draw(time, colours) {
@@ -24,7 +24,7 @@ class Scene {
     pen.fillRect(0, 0, width, height);
     if (this.ground) this.ground.draw(this);
     else this.drawGrid();
-    if (this.requested) this.drawRequested();
+    if (this.asked) this.drawAsked();
     for (const each of this.shown) this.drawWay(each);
     for (const each of this.shown) this.drawFootprints(each);
     const bones = this.shown.flatMap((each) => this.posed(each));
@@ -65,7 +65,7 @@ class Scene {
     const low = [Infinity, Infinity], high = [-Infinity, -Infinity];
     const size = Math.max(...this.takes.map((take) => take.size));
     const ways = this.takes.map((take) => take.track);
-    if (this.requested) ways.push(Array.from({ length: this.requested.frames }, (_, k) => this.requested.point(k, 0)));
+    if (this.asked) ways.push(Array.from({ length: this.asked.frames }, (_, k) => this.asked.point(k, 0)));
     for (const way of ways) {
       for (const [x, , z] of way) {
         low[0] = Math.min(low[0], x); low[1] = Math.min(low[1], z);
@@ -139,22 +139,22 @@ class Scene {
   }
 
   // Draws the requested path in dashes of 0.1 s, an arrow for the heading every second, and the current position.
-  drawRequested() {
-    const { pen, requested, colours } = this, dash = requested.fps / 10, last = requested.frames - 1;
+  drawAsked() {
+    const { pen, asked, colours } = this, dash = asked.fps / 10, last = asked.frames - 1;
     pen.beginPath();
     for (let from = 0; from < last; from += 2 * dash) {
-      const [a, b] = [from, Math.min(from + dash, last)].map((frame) => requested.point(Math.round(frame), 0));
+      const [a, b] = [from, Math.min(from + dash, last)].map((frame) => asked.point(Math.round(frame), 0));
       this.floorLine(a[0], a[2], b[0], b[2]);
     }
-    this.stroke(colours.requested, 0.9, 2.5);
+    this.stroke(colours.asked, 0.9, 2.5);
     pen.beginPath();
-    for (let frame = 0; frame <= last; frame += requested.fps) this.arrow(...requested.ends(Math.round(frame)));
-    this.stroke(colours.requested, 0.45, 1.5);
-    const now = requested.ends(requested.frameAt(this.time));
+    for (let frame = 0; frame <= last; frame += asked.fps) this.arrow(...asked.ends(Math.round(frame)));
+    this.stroke(colours.asked, 0.45, 1.5);
+    const now = asked.ends(asked.frameAt(this.time));
     pen.beginPath();
     this.arrow(...now);
     this.disc(now[0], 0.14);
-    this.stroke(colours.requested, 1, 2.5);
+    this.stroke(colours.asked, 1, 2.5);
   }
   arrow([x, , z], [tipX, , tipZ]) {
     const [ax, az] = [(tipX - x) * 0.3, (tipZ - z) * 0.3];

@@ -32,14 +32,14 @@ class Hands {
 
   // Returns the sum of all devices, -1 to 1 along each axis; `coast` is the turn in radians that is still to come.
   stick(coast = 0) {
-    const requested = { forward: 0, sideways: 0, turn: 0 };
-    for (const code of this.held) { const [axis, sign] = KEYS[code]; requested[axis] += sign; }
+    const asked = { forward: 0, sideways: 0, turn: 0 };
+    for (const code of this.held) { const [axis, sign] = KEYS[code]; asked[axis] += sign; }
     const [walking, turning] = this.pads, pad = gamepad();
-    requested.forward += pad.forward - walking.y;
-    requested.sideways += pad.sideways - walking.x;
-    requested.turn += pad.turn - turning.x + (this.owed && (this.owed - coast) * EAGER);
-    for (const axis of Object.keys(requested)) requested[axis] = clamp(requested[axis], -1, 1);
-    return { ...requested, hurry: this.shift || pad.hurry ? HURRY : 1 };
+    asked.forward += pad.forward - walking.y;
+    asked.sideways += pad.sideways - walking.x;
+    asked.turn += pad.turn - turning.x + (this.owed && (this.owed - coast) * EAGER);
+    for (const axis of Object.keys(asked)) asked[axis] = clamp(asked[axis], -1, 1);
+    return { ...asked, hurry: this.shift || pad.hurry ? HURRY : 1 };
   }
   get idle() {
     const { forward, sideways, turn } = this.stick();

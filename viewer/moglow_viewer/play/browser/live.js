@@ -79,7 +79,7 @@ class LiveScene extends Scene {
     if (!this.sketch) return;
     this.pen.beginPath();
     this.sketch.points.forEach(([x, z], k, all) => { if (k) this.floorLine(...all[k - 1], x, z); });
-    this.stroke(this.colours.requested, 0.9, 3);
+    this.stroke(this.colours.asked, 0.9, 3);
   }
   floorUnder(event) {
     const { left, top } = this.canvas.getBoundingClientRect();

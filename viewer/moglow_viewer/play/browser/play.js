@@ -18,7 +18,7 @@ async function start() {
     style: facts.style, temperature: facts.temperature, drawing: false, recording: false, paused: false, help: false, drawn: 0,
   };
   let dice, past, place, moving, shown, take, scene; // the figure
-  let requested = null, before = null, step = 0; // the drawn path, the state before it, and its current frame
+  let asked = null, before = null, step = 0; // the drawn path, the state before it, and its current frame
   let sketch = null, recording = new Recording(fps), takes = 0;
   let facing = 0, lastTurn = 0; // the heading that the camera follows
   let stale = true; // something changed since the last drawing
@@ -28,7 +28,7 @@ async function start() {
   function begin() {
     dice = new Dice(facts.seed);
     past = sampler.start(noise, sampler.style(state.style), state.temperature);
-    [place, moving, requested, before, sketch] = [[0, 0, 0], RESTING, null, null, null];
+    [place, moving, asked, before, sketch] = [[0, 0, 0], RESTING, null, null, null];
     take = new LiveTake(fps, figure);
     scene = new LiveScene(view, [take], null, camera);
     Object.assign(state, { drawing: false, recording: false });
@@ -41,19 +41,19 @@ async function start() {
 
   function controls() {
     const count = 1 + model.lookahead;
-    if (requested && step < requested.frames - 1) {
-      if (hands.idle) return requested.ahead(++step, count);
+    if (asked && step < asked.frames - 1) {
+      if (hands.idle) return asked.ahead(++step, count);
       leave();
-    } else if (state.recording && recording === requested?.recording) stopRecording();
+    } else if (state.recording && recording === asked?.recording) stopRecording();
     const wanted = state.drawing || sketch ? [0, 0, 0] : steering.wanted(hands.stick(steering.coast(moving)[2]));
     const coming = steering.ahead(moving, wanted, count);
     moving = steering.step(moving, wanted);
     return coming;
   }
   function leave() { // changes from the path to the stick, at the current velocities
-    const [now, last] = [requested.ahead(step, 1)[0], requested.ahead(step - 1, 1)[0]];
+    const [now, last] = [asked.ahead(step, 1)[0], asked.ahead(step - 1, 1)[0]];
     moving = { velocities: now, accelerations: now.map((velocity, k) => (velocity - last[k]) * fps) };
-    step = requested.frames;
+    step = asked.frames;
   }
   function advance() {
     stale = true;
@@ -76,7 +76,7 @@ async function start() {
     const curve = curveFrom(place, sketch.points);
     sketch = null;
     if (!curve) return;
-    requested = new DrawnPath(fps, follow(curve, fps, pace));
+    asked = new DrawnPath(fps, follow(curve, fps, pace));
     before = { past, place, points: body.stand(shown) };
     takes = 0;
     walkPath();
@@ -84,9 +84,9 @@ async function start() {
   function walkPath() {
     moving = RESTING;
     step = 0;
-    requested.began = take.frames - 1;
-    scene.requested = requested;
-    recording = requested.recording = new Recording(fps);
+    asked.began = take.frames - 1;
+    scene.asked = asked;
+    recording = asked.recording = new Recording(fps);
     state.recording = true;
     showState();
   }
@@ -130,7 +130,7 @@ async function start() {
       Object.assign(look, { usual: { pitch: camera.pitch, zoom: camera.zoom } });
       if (camera.mode === "follow") Object.assign(camera, { pitch: 0.95, zoom: 0.3 });
       take.held = take.trackAt(time());
-      scene.requested = null;
+      scene.asked = null;
     } else {
       if (camera.mode === "follow") Object.assign(camera, look.usual);
       take.held = null;
@@ -220,7 +220,7 @@ async function start() {
   });
   function showFigures(now) {
     if (now - rate.since < 500) return;
-    const [forward, sideways, turn] = (requested && step < requested.frames ? requested.ahead(step, 1)[0] : moving.velocities);
+    const [forward, sideways, turn] = (asked && step < asked.frames ? asked.ahead(step, 1)[0] : moving.velocities);
     const seconds = (now - rate.since) / 1000;
     Object.assign(rate, { made: rate.frames / seconds, seen: rate.shown / seconds, since: now, frames: 0, shown: 0 });
     const texts = [`${forward.toFixed(2)} m/s`, `${sideways.toFixed(2)} m/s`, `${(turn * DEGREES).toFixed(0)} °/s`,
@@ -267,8 +267,8 @@ async function start() {
     get state() { return { ...state }; },
     get camera() { return { ...camera }; },
     get recorded() { return recording.frames.length; },
-    get walking() { return Boolean(requested) && step < requested.frames - 1; },
-    get path() { return requested && { frames: requested.frames, end: [...requested.point(requested.frames - 1, 0)] }; },
+    get walking() { return Boolean(asked) && step < asked.frames - 1; },
+    get path() { return asked && { frames: asked.frames, end: [...asked.point(asked.frames - 1, 0)] }; },
     get rate() { return { ...rate, cost }; },
     get files() { return { bvh: recording.toBvh(bvh), csv: recording.toCsv() }; },
     get points() { return [...take.at((take.frames - 1) / fps)]; },
