@@ -190,7 +190,7 @@ class Crowd:
             raise ControlError(f"crowd: {len(each)} styles for {len(self)} figures; give one for each")
         usual = context.spec.performer or None
         rows = [
-            context.style_vector(context.told(style), performer or usual)
+            context.style_vector(context.style_or_default(style), performer or usual)
             for style, performer in zip(each, self.performers, strict=True)
         ]
         return np.stack(rows).astype(np.float32)

@@ -48,7 +48,7 @@ WAITING = 250_000
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
+class StreamedMotion:
     """A motion in blocks that can be read once; afterwards `measured` returns its figures."""
 
     track: Track
@@ -160,7 +160,7 @@ def generate(
 
 def motions(
     sampler: Sampler, checkpoint: Checkpoint, tracks: Sequence[Track], *, foot_lock: bool = True
-) -> Iterator[Motion]:
+) -> Iterator[StreamedMotion]:
     """Yields the motions of tracks in order, sampled in batches; each must be consumed before the next.
 
     While a motion is decoded and written, a thread samples those after it.
@@ -180,7 +180,7 @@ def motions(
         own = ((poses, nats) for number, poses, nats in blocks if number == k)
         for track, drawn in zip(together, _drawn(sampler, together, own), strict=True):
             tally = Tally()
-            yield Motion(track, finished(checkpoint, track, drawn, tally, foot_lock), tally)
+            yield StreamedMotion(track, finished(checkpoint, track, drawn, tally, foot_lock), tally)
 
 
 def batches(frames: Sequence[int], most: int) -> Iterator[list[int]]:
