@@ -26,7 +26,7 @@ _HAND_BRANCHES = 0.4  # evidence for a hand at the joint where the fingers branc
 
 
 @dataclass(frozen=True)
-class Body:
+class BodyTree:
     """The input of the search for limbs: tree, rest positions ``(J, 3)``, parsed names, partners and confidences."""
 
     parents: Sequence[int]
@@ -67,14 +67,14 @@ class Body:
 
     @cached_property
     def depths(self) -> list[int]:
-        """How many joints lie between the root and each joint, it included."""
+        """The number of joints on the way from the root to each joint, which is included."""
         depths: list[int] = []
         for parent in self.parents:
             depths.append(depths[parent] + 1 if parent >= 0 else 1)
         return depths
 
     def reach(self, upper: int, tip: int) -> float:
-        """The length of the bones from a joint to one below it."""
+        """Returns the summed length of the bones from a joint to one of its descendants."""
         length = 0.0
         while tip != upper:
             length += float(self.lengths[tip])
@@ -151,7 +151,7 @@ class Limb:
         return self.joints.get("foot", self.joints.get("hand", self.joints.get("forearm", self.root)))
 
 
-def find_limb(kind: Kind, root: int, body: Body, fixed: Mapping[str, int]) -> Limb | None:
+def find_limb(kind: Kind, root: int, body: BodyTree, fixed: Mapping[str, int]) -> Limb | None:
     """Returns the best assignment of a kind's parts to joints below ``root``; None if all chains are too short.
 
     ``fixed`` maps parts to joints set by the user. If they fit no chain, the other parts are found without them.
@@ -161,7 +161,7 @@ def find_limb(kind: Kind, root: int, body: Body, fixed: Mapping[str, int]) -> Li
     return _best_limb(kind, root, body, fixed) or (_best_limb(kind, root, body, {}) if here else None)
 
 
-def _best_limb(kind: Kind, root: int, body: Body, fixed: Mapping[str, int]) -> Limb | None:
+def _best_limb(kind: Kind, root: int, body: BodyTree, fixed: Mapping[str, int]) -> Limb | None:
     paths = sorted(body.chains[root], key=lambda path: (-float(body.lengths[list(path[1:])].sum()), path))[
         :_MOST
     ]
@@ -170,15 +170,15 @@ def _best_limb(kind: Kind, root: int, body: Body, fixed: Mapping[str, int]) -> L
     best: tuple[float, Limb] | None = None
     for path in paths:
         along = np.cumsum([0.0, *body.lengths[list(path[1:])]])
-        speaks = {part: [_evidence(kind, part, j, body, fixed, memory) for j in path] for part in kind.parts}
-        open_ = _candidates(kind, speaks)
+        by_part = {part: [_evidence(kind, part, j, body, fixed, memory) for j in path] for part in kind.parts}
+        open_ = _candidates(kind, by_part)
         for parts in _choices(kind):
             places = _combinations(len(open_), len(parts))
             if not len(places):
                 continue
             places = np.array(open_)[places]
             evidence = np.stack(
-                [np.array(speaks[part])[places[:, k]] for k, part in enumerate(parts)], axis=1
+                [np.array(by_part[part])[places[:, k]] for k, part in enumerate(parts)], axis=1
             )
             allowed = evidence.min(1) >= 0
             places, evidence = places[allowed], evidence[allowed]
@@ -213,7 +213,7 @@ def _evidence(
     kind: Kind,
     part: str,
     joint: int,
-    body: Body,
+    body: BodyTree,
     fixed: Mapping[str, int],
     memory: MutableMapping[tuple[str, int], float],
 ) -> float:
@@ -223,25 +223,25 @@ def _evidence(
     return memory[part, joint]
 
 
-def _evidence_of(kind: Kind, part: str, joint: int, body: Body, fixed: Mapping[str, int]) -> float:
+def _evidence_of(kind: Kind, part: str, joint: int, body: BodyTree, fixed: Mapping[str, int]) -> float:
     if part in fixed:
         return 10.0 if joint in (fixed[part], body.partners[fixed[part]]) else -1.0
     spellings = [part, kind.synonyms.get(part, part)]
     own, twin = (
-        max(body.words[j].speaks_for(name) for name in spellings) for j in (joint, body.partners[joint])
+        max(body.words[j].evidence_for(name) for name in spellings) for j in (joint, body.partners[joint])
     )
     return (own + twin) / 2
 
 
-def _candidates(kind: Kind, speaks: Mapping[str, list[float]]) -> list[int]:
+def _candidates(kind: Kind, by_part: Mapping[str, list[float]]) -> list[int]:
     """Returns the indices along a chain that are tried.
 
     If names identify every required part, these are the named joints and their neighbours, otherwise all joints.
     """
-    everywhere = range(len(speaks[kind.parts[0]]))
-    if any(max(speaks[part]) <= 0 for part in kind.parts if part not in kind.optional):
+    everywhere = range(len(by_part[kind.parts[0]]))
+    if any(max(by_part[part]) <= 0 for part in kind.parts if part not in kind.optional):
         return list(everywhere)
-    named = [i for i in everywhere if max(speaks[part][i] for part in kind.parts) > 0]
+    named = [i for i in everywhere if max(by_part[part][i] for part in kind.parts) > 0]
     return sorted({max(named[0] - 1, 0), *named, min(named[-1] + 1, everywhere[-1])})
 
 

@@ -64,7 +64,7 @@ def _may_pair(a: Word, b: Word) -> bool:
     """Returns whether the names permit a pair: not two joints of one side, and not two of the spine."""
     if a.side or b.side:
         return a.side != b.side
-    return not any(min(a.speaks_for(part), b.speaks_for(part)) > 0 for part in _MIDDLE)
+    return not any(min(a.evidence_for(part), b.evidence_for(part)) > 0 for part in _MIDDLE)
 
 
 class _Shape:

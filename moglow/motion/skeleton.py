@@ -13,16 +13,15 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from moglow.anatomy.anatomy import Anatomy, find_anatomy
 from moglow.errors import FileFormatError, SkeletonError
 from moglow.files.tables import Numbers, from_table
-from moglow.maths.rotations import Array, quat_multiply, quat_rotate
+from moglow.maths.rotations import Array, quat_rotate
+from moglow.motion.kinematics import to_world
 
 CHANNELS = tuple(f"{axis}{kind}" for kind in ("position", "rotation") for axis in "XYZ")
-_TOGETHER = 8192
-"""Poses times joints of which the kinematics are computed at once; their arrays fit in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -164,39 +163,13 @@ class Skeleton:
 
     def forward_kinematics(self, positions: ArrayLike, rotations: ArrayLike) -> tuple[Array, Array]:
         """Returns world positions ``(..., J, 3)`` and rotations ``(..., J, 4)``, given local ones."""
-        world_positions, world_rotations = np.array(positions, float), np.array(rotations, float)
-        joints = len(self)
-        if world_positions.shape[:-1] != world_rotations.shape[:-1] or world_rotations.shape[-2] != joints:
+        places, turns = np.asarray(positions), np.asarray(rotations)
+        if places.shape[:-1] != turns.shape[:-1] or turns.shape[-2] != len(self):
             raise SkeletonError(
-                f"skeleton: positions {world_positions.shape} and rotations {world_rotations.shape} of {joints} "
-                "joints; expected (..., J, 3) and (..., J, 4)"
+                f"skeleton: positions {places.shape} and rotations {turns.shape} of {len(self)} joints; "
+                "expected (..., J, 3) and (..., J, 4)"
             )
-        places, turns = world_positions.reshape(-1, joints, 3), world_rotations.reshape(-1, joints, 4)
-        together = max(1, _TOGETHER // joints)
-        for start in range(0, len(turns), together):
-            block = slice(start, start + together)
-            place, turn = (
-                np.ascontiguousarray(values[block].T) for values in (places, turns)
-            )  # (3 | 4, J, T)
-            for here, above in self._levels:
-                carrier = turn.take(above, 1).transpose(1, 2, 0)
-                moved = quat_rotate(carrier, place.take(here, 1).transpose(1, 2, 0)).transpose(2, 0, 1)
-                place[:, here] = moved + place.take(above, 1)
-                turn[:, here] = quat_multiply(carrier, turn.take(here, 1).transpose(1, 2, 0)).transpose(
-                    2, 0, 1
-                )
-            places[block], turns[block] = place.T, turn.T
-        return world_positions, world_rotations
-
-    @cached_property
-    def _levels(self) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], ...]:
-        """Returns the joints below the root and their parents, for each depth of the tree."""
-        depths = np.zeros(len(self), np.intp)
-        for j, parent in enumerate(self.parents[1:], start=1):
-            depths[j] = depths[parent] + 1
-        parents, order = np.array(self.parents), np.argsort(depths, kind="stable")
-        levels = np.split(order, np.flatnonzero(np.diff(depths[order])) + 1)
-        return tuple((level, parents[level]) for level in levels[1:])
+        return to_world(self.parents, places, turns)
 
     def end_positions(self, world_positions: Array, world_rotations: Array) -> Array:
         """Returns the world positions ``(..., E, 3)`` of the end sites."""

@@ -53,7 +53,7 @@ def make_skeleton() -> Skeleton:
 def make_clip(
     skeleton: Skeleton | None = None, *, frames: int = 90, fps: float = 30.0, seed: int = 0
 ) -> Clip:
-    """A smooth, random, forward-moving dance: every joint turns, the hips wander."""
+    """Returns smooth random motion ahead, in which every joint turns."""
     skeleton = skeleton or make_skeleton()
     generator = np.random.default_rng(seed)
     time = np.arange(frames)[:, None, None] / fps
@@ -66,7 +66,7 @@ def make_clip(
 
 
 def rebased(clip: Clip, turns: np.ndarray) -> Clip:
-    """The same world motion on a skeleton whose joint frames were turned, so that its zero pose is no T-pose."""
+    """Returns the same world motion on a skeleton with turned joint frames, whose zero pose is no T-pose."""
     skeleton, parents = clip.skeleton, list(clip.skeleton.parents)
     before = np.concatenate([[[1.0, 0, 0, 0]], turns[parents[1:]]])
     rotations = quat_multiply(quat_multiply(quat_conjugate(before), clip.rotations), turns)
