@@ -158,7 +158,8 @@ def child(
 
 
 if __name__ == "__main__":
-    sys.modules.update(dict.fromkeys(sys.argv[1:]))
+    missing: dict[str, Any] = dict.fromkeys(sys.argv[1:])
+    sys.modules.update(missing)
     from moglow.takes import make  # noqa: F401  (so that the children have it)
 
     for line in sys.stdin:
