@@ -2,7 +2,7 @@
 """Measures pins, reaches and in-betweens on held-out recordings.
 
     python scripts/benchmarks/directing/run.py --corpus FILE --results docs/directing.jsonl
-        [--only STAGE …] [--pins 100] [--gaps 20] [--takes 4] [--minutes 8] [--page docs/directing.md]
+        [--only STAGE …] [--pins 100] [--gaps 20] [--takes 1] [--minutes 8] [--page docs/directing.md]
 
 FILE is made by `moglow preprocess data/open/wide.toml -o FILE`. The stages are `pins`, `gaps`, `apart` and `time`.
 Results that are in the file already are not measured again, and no measurement starts after the given number of
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=("pins", "gaps", "apart", "time"))
     parser.add_argument("--pins", type=int, default=100, help="in all; a quarter of each kind")
     parser.add_argument("--gaps", type=int, default=20, help="of each length")
-    parser.add_argument("--takes", type=int, default=4)
+    parser.add_argument("--takes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--page", type=Path)
