@@ -38,8 +38,8 @@ class Edit:
     figures: dict[str, Any]
 
     @property
-    def says(self) -> str:
-        """A line about the edit."""
+    def summary(self) -> str:
+        """A line that describes the edit."""
         slide = 100 * self.figures["foot_slide_m_s"]["written"]["mean"]
         price = "".join(
             f", {pin['nats_more_than_usual']:.0f} nats more than usual" for pin in self.figures["pins"]

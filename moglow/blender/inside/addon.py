@@ -2,9 +2,15 @@
 
 import bpy
 
-from moglow.blender.inside import operators, panel, settings
+from moglow.blender.inside import operators, panel, pin_operators, pin_panel, settings
 
-CLASSES = (*settings.CLASSES, *operators.CLASSES, *panel.CLASSES)
+CLASSES = (
+    *settings.CLASSES,
+    *operators.CLASSES,
+    *pin_operators.CLASSES,
+    *panel.CLASSES,
+    *pin_panel.CLASSES,
+)
 
 
 def register() -> None:
@@ -12,6 +18,7 @@ def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.Scene.moglow = bpy.props.PointerProperty(type=settings.MoglowSettings)
+    bpy.types.Object.moglow = bpy.props.PointerProperty(type=settings.MoglowPin)
     bpy.types.WindowManager.moglow_progress = bpy.props.FloatProperty(
         default=operators.IDLE, min=operators.IDLE, max=1, options={"SKIP_SAVE"}
     )
@@ -20,6 +27,7 @@ def register() -> None:
 def unregister() -> None:
     """Removes them."""
     del bpy.types.WindowManager.moglow_progress
+    del bpy.types.Object.moglow
     del bpy.types.Scene.moglow
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

@@ -33,3 +33,9 @@ def quat_to_blender(quats: ArrayLike) -> Array:
     """Returns rotations ``(..., 4)``, w first, in Blender's axes: the same angle about the converted axis."""
     quats = np.asarray(quats, float)
     return np.concatenate([quats[..., :1], to_blender(quats[..., 1:])], axis=-1)
+
+
+def quat_from_blender(quats: ArrayLike) -> Array:
+    """Returns rotations ``(..., 4)`` of Blender's axes in the library's axes; the inverse of `quat_to_blender`."""
+    quats = np.asarray(quats, float)
+    return np.concatenate([quats[..., :1], from_blender(quats[..., 1:])], axis=-1)

@@ -1,6 +1,6 @@
 """Generation of takes frame by frame, so that Blender can respond in between. Needs numpy alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from moglow.checkpoint import Checkpoint
+from moglow.directing.pinned import Directing
+from moglow.directing.pins import Direction
 from moglow.errors import CheckpointError
 from moglow.ground.surface import Ground
 from moglow.measures.tally import Tally
@@ -29,8 +31,13 @@ def make(
     foot_lock: bool,
     name: str,
     ground: Ground | None = None,
+    directions: Sequence[Direction] = (),
 ) -> Iterator[float | Take]:
     """Yields the progress, from 0 to 1, and each take; takes are equal to those of `moglow.generate`."""
+    if directions:
+        directing = Directing(checkpoint, temperature, foot_lock)
+        yield from _directed(directing, path, directions, seed=seed, takes=takes, name=name)
+        return
     sampler = Sampler.of(checkpoint, temperature=temperature, device="cpu")
     path = path.resample(sampler.fps)
     if ground is not None:
@@ -74,6 +81,24 @@ def _over_ground(
         tally.written(clip)
         yield (number + 1) / takes
         yield Take(clip, seed, number, walked.path, tally.measured(walked.path))
+
+
+def _directed(
+    directing: Directing,
+    path: ControlPath,
+    directions: Sequence[Direction],
+    *,
+    seed: int,
+    takes: int,
+    name: str,
+) -> Iterator[float | Take]:
+    """Yields the progress after each take, and takes that meet directions."""
+    for number in range(takes):
+        yield number / takes
+        made = directing.make(path, directions, seed=seed, take=number, name=name)
+        prices = tuple(price.figures for price in made.prices)
+        yield (number + 1) / takes
+        yield Take(made.clip, seed, number, made.path, made.measured, pins=prices)
 
 
 def read_checkpoint(file: str) -> Checkpoint:

@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 
 from moglow.blender.inside.placing import TakeRequest, place
+from moglow.blender.inside.tracks import show
 from moglow.errors import MoglowError
 from moglow.sampling.generate import Take
 
@@ -33,7 +34,7 @@ class MOGLOW_OT_generate(bpy.types.Operator):
             takes = [step for step in request.make() if isinstance(step, Take)]
             place(context.scene, request, takes)
         except MoglowError as error:
-            return _refuse(self, str(error))
+            return refuse(self, str(error))
         return _done(self, request)
 
     def invoke(self, context: Any, event: Any) -> set[str]:
@@ -43,7 +44,7 @@ class MOGLOW_OT_generate(bpy.types.Operator):
         try:
             self.request = TakeRequest.read(context.scene)
         except MoglowError as error:
-            return _refuse(self, str(error))
+            return refuse(self, str(error))
         self.scene, self.steps, self.takes = context.scene.name, self.request.make(), list[Take]()
         self.timer = context.window_manager.event_timer_add(TICK, window=context.window)
         context.window_manager.modal_handler_add(self)
@@ -68,7 +69,7 @@ class MOGLOW_OT_generate(bpy.types.Operator):
         except (MoglowError, KeyError) as error:
             self.cancel(context)
             reason = f"the scene {self.scene} is gone" if isinstance(error, KeyError) else str(error)
-            return _refuse(self, reason)
+            return refuse(self, reason)
         return _done(self, self.request)
 
     def cancel(self, context: Any) -> None:
@@ -128,11 +129,8 @@ class MOGLOW_OT_show_take(bpy.types.Operator):
             bpy.data.actions.get(settings.results[number].name) if number < len(settings.results) else None
         )
         if settings.figure is None or action is None:
-            return _refuse(self, "This take is gone; generate it again")
-        data = settings.figure.animation_data or settings.figure.animation_data_create()
-        data.action = action
-        if hasattr(action, "slots") and action.slots:
-            data.action_slot = action.slots[0]
+            return refuse(self, "This take is gone; generate it again")
+        show(settings.figure, action)
         settings.shown = number
         return {"FINISHED"}
 
@@ -156,7 +154,7 @@ def _show(context: Any, share: float) -> None:
                 area.tag_redraw()
 
 
-def _refuse(operator: Any, sentence: str) -> set[str]:
+def refuse(operator: Any, sentence: str) -> set[str]:
     operator.report({"ERROR"}, sentence)
     return {"CANCELLED"}
 

@@ -1,19 +1,24 @@
 """Conversion of the panel's settings to a request for takes, and of takes to actions in the scene."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import bpy
-import numpy as np
 
 from moglow.blender.inside.action import FIRST, add_action, scene_rate, set_scene_rate
 from moglow.blender.inside.body import add_body
 from moglow.blender.inside.curve_path import Line, keyed, own_speed, read_line, walked
+from moglow.blender.inside.exact import made_exact, on_same
 from moglow.blender.inside.making import make, read_checkpoint
 from moglow.blender.inside.mesh_ground import read_ground
+from moglow.blender.inside.pins import NO_PINS, ScenePins, Timing, read_pins
 from moglow.blender.inside.rig import Rig
+from moglow.blender.inside.thinning import Tolerance, thinned
+from moglow.blender.inside.tracks import add_strip, remove_take, take_names
 from moglow.checkpoint import Checkpoint
+from moglow.directing.directed import UNUSUAL
 from moglow.errors import ControlError
 from moglow.footsteps.standing import stand_on
 from moglow.ground.surface import Ground
@@ -24,8 +29,6 @@ from moglow.sampling.generate import Take, ranked, styled, within_range
 
 STEEP = 0.1
 """Rise of a curve in metres from which a warning is shown, since the floor is level."""
-SAME = 1e-3
-"""Metres by which bones may differ in skeletons that count as the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +48,10 @@ class TakeRequest:
     foot_lock: bool
     ground: Ground | None = None
     """The ground below the figure; by default a level floor."""
+    pins: ScenePins = NO_PINS
+    """The keyed Empties and poses."""
+    tolerance: Tolerance | None = None
+    """The errors that thinner keys may cause; by default there is a key in every frame."""
 
     @classmethod
     def read(cls, scene: Any) -> "TakeRequest":
@@ -53,7 +60,7 @@ class TakeRequest:
         if curve is None or curve.name not in scene.objects:
             raise ControlError("Path: choose a curve of this scene, or draw one")
         checkpoint = read_checkpoint(bpy.path.abspath(settings.checkpoint))
-        path, start, line, timed = _path(scene, checkpoint.context.fps)
+        path, start, line, timed = read_path(scene, checkpoint.context.fps)
         if settings.style:
             checkpoint.context.style_vector(settings.style)  # raises for an unknown name
         path, warnings = within_range(
@@ -64,12 +71,22 @@ class TakeRequest:
             ground = read_ground(settings.ground, metres_per_unit(scene))
         if line.rise > STEEP and ground is None:
             warnings.append(f"the curve rises by {line.rise:.1f} m; the floor is level, at its lowest point")
+        keeps_rate, pins = settings.keep_rate or timed, NO_PINS
+        if settings.use_pins:
+            timing = Timing(path, start, scene_rate(scene) if keeps_rate else checkpoint.context.fps)
+            skeleton, unit = checkpoint.context.encoding.skeleton, metres_per_unit(scene)
+            pins = read_pins(scene, skeleton, timing, unit=unit, floor=line.floor)
+            warnings += pins.warnings
+        if pins.directions and ground is not None:
+            raise ControlError(
+                "Pins: they do not go with a ground mesh; empty Ground, or switch off Use Pins"
+            )
         return cls(
             checkpoint,
             path,
             start,
             line.floor,
-            settings.keep_rate or timed,
+            keeps_rate,
             tuple(warnings),
             curve.name,
             settings.seed,
@@ -77,6 +94,8 @@ class TakeRequest:
             settings.temperature,
             settings.foot_lock,
             ground,
+            pins,
+            Tolerance(math.degrees(settings.key_angle), settings.key_distance) if settings.thin else None,
         )
 
     def make(self) -> Iterator[float | Take]:
@@ -90,25 +109,42 @@ class TakeRequest:
             foot_lock=self.foot_lock,
             name=self.name,
             ground=self.ground,
+            directions=self.pins.directions,
         )
 
 
+LAST: dict[str, tuple[TakeRequest, Take]] = {}
+"""The last request and best take of each scene, by its name, from which drafts are made."""
+
+
 def place(scene: Any, request: TakeRequest, takes: Sequence[Take]) -> None:
-    """Adds takes as actions to one armature, the best one active, and lists them in the settings."""
+    """Adds takes as actions to one armature, the best one active, and lists them in the settings.
+
+    While the scene updates live, takes replace those of the last update, and the current frame stays.
+    """
     settings, unit = scene.moglow, metres_per_unit(scene)
     best = ranked(takes, request.checkpoint) if takes else []
+    LAST[scene.name] = request, best[0]
+    for item in settings.results if settings.live else ():
+        if item.live:
+            remove_take(settings.figure, item.name)
     rate = scene_rate(scene) if request.keeps_rate else best[0].clip.fps
     warnings = list(request.warnings)
     figure = settings.figure if settings.figure and settings.figure.name in scene.objects else None
     rig = Rig.of(figure) if figure else _new_figure(request, best[0].clip, unit, body=settings.body)
-    texts = {}
+    texts, missed = {}, list[str]()
+    names = take_names(request.name, len(best))
     for rank, take in reversed([*enumerate(best, start=1)]):  # the last action of a figure is the active one
-        clip = _standing(_fitted(take.clip, rig, unit), request).resample(rate)
-        action = add_action(
-            rig, clip, f"{request.name} {request.seed}.{take.number}", start=request.start, unit=unit
-        )
-        texts[rank] = action.name, take_text(take)
+        clip, missed = finished(take, rig, unit, request, rate)
+        pinned = [each.frame - request.start for each in (*request.pins.poses, *request.pins.points)]
+        thin = thinned(clip, request.tolerance, pinned) if request.tolerance else None
+        keys = thin and thin.frames
+        action = add_action(rig, clip, names[rank - 1], start=request.start, unit=unit, keys=keys)
+        add_strip(rig.armature, action, request.start)
+        texts[rank] = action.name, take_text(take) + (f", {thin}" if thin else "")
+        missed += [pin["says"] for pin in take.pins if pin["nats_more_than_usual"] > UNUSUAL]
         scene.frame_start, scene.frame_end = request.start, request.start + len(clip) - 1
+    warnings += missed  # of the best take
     if not request.keeps_rate:
         set_scene_rate(scene, rate)
     if held := rig.constrained():
@@ -119,8 +155,14 @@ def place(scene: Any, request: TakeRequest, takes: Sequence[Take]) -> None:
     settings.results.clear()
     for rank in sorted(texts):
         item = settings.results.add()
-        item.name, item.figures = texts[rank]
-    scene.frame_set(request.start)
+        (item.name, item.figures), item.live = texts[rank], settings.live
+    scene.frame_set(scene.frame_current if settings.live else request.start)
+
+
+def finished(take: Take, rig: Rig, unit: float, request: TakeRequest, rate: float) -> tuple[Clip, list[str]]:
+    """Returns the clip of a take for a rig, with exact poses and points, and warnings about those that are not."""
+    clip = _standing(_fitted(take.clip, rig, unit), request).resample(rate)
+    return made_exact(clip, request.pins.poses, request.pins.points, request.start)
 
 
 def _standing(clip: Clip, request: TakeRequest) -> Clip:
@@ -133,7 +175,10 @@ def _standing(clip: Clip, request: TakeRequest) -> Clip:
 def take_text(take: Take) -> str:
     """Returns the figures of a take in a few words."""
     error = take.measured.path.mean
-    return f"path {100 * error:.1f} cm, slide {100 * take.slide.mean:.1f} cm/s, {take.clip.duration:.1f} s"
+    price = sum(max(0.0, pin["nats_more_than_usual"]) for pin in take.pins)
+    pins = f", pins {price:.0f} nats" if take.pins else ""
+    figures = f"path {100 * error:.1f} cm, slide {100 * take.slide.mean:.1f} cm/s, {take.clip.duration:.1f} s"
+    return f"seed {take.seed}.{take.number}, {figures}{pins}"
 
 
 def metres_per_unit(scene: Any) -> float:
@@ -142,7 +187,7 @@ def metres_per_unit(scene: Any) -> float:
     return 1.0 if units.system == "NONE" else float(units.scale_length)
 
 
-def _path(scene: Any, fps: float) -> tuple[ControlPath, int, Line, bool]:
+def read_path(scene: Any, fps: float) -> tuple[ControlPath, int, Line, bool]:
     """Returns the path, the frame at which it begins, its line, and whether keyframes time it."""
     settings, curve = scene.moglow, scene.moglow.path
     line = read_line(curve, metres_per_unit(scene))
@@ -166,8 +211,6 @@ def _new_figure(request: TakeRequest, clip: Clip, unit: float, *, body: bool) ->
 
 def _fitted(clip: Clip, rig: Rig, unit: float) -> Clip:
     """Returns the clip on the rig's skeleton: unchanged if it is the clip's skeleton, else retargeted."""
-    skeleton, own = rig.skeleton(unit), clip.skeleton
-    same = (skeleton.names, skeleton.parents) == (own.names, own.parents)
-    if same and np.abs(skeleton.offsets[1:] - own.offsets[1:]).max() < SAME:
-        return clip
-    return retarget(clip, skeleton, keep_path=True)
+    skeleton = rig.skeleton(unit)
+    same = on_same(Clip.at_rest(skeleton), clip.skeleton) is not None
+    return clip if same else retarget(clip, skeleton, keep_path=True)

@@ -58,7 +58,12 @@ class Rig:
         if not tops:
             raise SkeletonError(f"{armature.name}: the armature has no bones; choose one that has")
         top = max(tops, key=lambda bone: len(bone.children_recursive))
-        return cls(armature, (top.name, *(bone.name for bone in top.children_recursive)))
+        names, waiting = [], [top]
+        while waiting:  # depth first, the order of the joints of a figure that was built from a skeleton
+            bone = waiting.pop()
+            names.append(bone.name)
+            waiting += reversed(bone.children)
+        return cls(armature, tuple(names))
 
     def rest(self, unit: float) -> tuple[Array, Array]:
         """Returns the bones' rest pose in the world: heads ``(J, 3)`` in metres and rotations ``(J, 4)``, Z up."""

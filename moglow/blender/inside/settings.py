@@ -1,5 +1,6 @@
 """The settings of the panel and the list of the last takes, stored in the scene."""
 
+import math
 from typing import Any
 
 import bpy
@@ -24,6 +25,20 @@ PACES = (
 )
 
 
+PINS = (
+    ("NAME", "By Name", "A keyed Empty that is named after a joint, such as left_hand, or look"),
+    ("REACH", "Reach", "The joint is at the Empty in the frames in which its location is keyed"),
+    (
+        "LOOK",
+        "Look",
+        "Head and upper spine turn to the Empty, from its first key to its last or all the time",
+    ),
+    ("NONE", "No Pin", "The Empty does not direct the figure"),
+)
+REACHING = ("left_hand", "right_hand", "left_foot", "right_foot", "head")
+"""The joints that Add Reach offers; others can be entered at the Empty."""
+
+
 def _is_curve(settings: Any, thing: Any) -> bool:
     return bool(thing.type == "CURVE")
 
@@ -44,10 +59,30 @@ def _styles(settings: Any, context: Any, text: str) -> list[str]:
         return []
 
 
-class MoglowTake(bpy.types.PropertyGroup):
-    """One take: the name of its action, and its figures as text."""
+def _joints(pin: Any, context: Any, text: str) -> list[str]:
+    """Returns the roles of the joints of the model."""
+    try:
+        checkpoint = read_checkpoint(bpy.path.abspath(context.scene.moglow.checkpoint))
+    except MoglowError:
+        return []
+    return sorted(checkpoint.context.encoding.skeleton.anatomy.roles)
 
-    __annotations__ = {"figures": StringProperty()}
+
+class MoglowPin(bpy.types.PropertyGroup):
+    """What an Empty means for the figure."""
+
+    __annotations__ = {
+        "pin": EnumProperty(name="Pin", items=PINS, description="How the Empty directs the figure"),
+        "joint": StringProperty(
+            name="Joint", search=_joints, description="The joint that reaches; empty for the Empty's name"
+        ),
+    }
+
+
+class MoglowTake(bpy.types.PropertyGroup):
+    """One take: the name of its action, its figures as text, and whether the next live update replaces it."""
+
+    __annotations__ = {"figures": StringProperty(), "live": BoolProperty()}
 
 
 class MoglowSettings(bpy.types.PropertyGroup):
@@ -103,10 +138,54 @@ class MoglowSettings(bpy.types.PropertyGroup):
         "keep_rate": BoolProperty(
             name="Keep Frame Rate", description="Keep the scene's frame rate instead of the model's"
         ),
+        "use_pins": BoolProperty(
+            name="Use Pins", default=True, description="Meet the keyed Empties and the keyed poses"
+        ),
+        "reach_joint": EnumProperty(
+            name="Joint",
+            items=[(role, role.replace("_", " ").title(), f"Reach with the {role}") for role in REACHING],
+            description="The joint for which Add Reach makes an Empty",
+        ),
+        "poses": PointerProperty(
+            name="Poses",
+            type=bpy.types.Object,
+            poll=_is_armature,
+            description="The armature whose keyed poses are pins; empty for the figure",
+        ),
+        "pose_keys": PointerProperty(
+            name="Keys",
+            type=bpy.types.Action,
+            description="The action whose keyed frames are pins; Pin Pose makes one",
+        ),
+        "live": BoolProperty(
+            name="Update While Dragging",
+            description="Show a draft while the path, the ground or a pin changes, and the full take afterwards; "
+            "a pin that is moved is keyed in the current frame",
+        ),
+        "thin": BoolProperty(
+            name="Thin Keys", description="Leave out keys, as far as the motion stays within the errors below"
+        ),
+        "key_angle": FloatProperty(
+            name="Angle",
+            subtype="ANGLE",
+            default=math.radians(0.5),
+            min=math.radians(0.01),
+            max=math.radians(20),
+            description="Largest error of a bone's rotation",
+        ),
+        "key_distance": FloatProperty(
+            name="Millimetres",
+            default=2,
+            min=0.01,
+            max=200,
+            description="Largest error of a joint's place in the world",
+        ),
+        "redo_first": IntProperty(name="From", default=31, description="First frame that is made anew"),
+        "redo_last": IntProperty(name="To", default=60, description="Last frame that is made anew"),
         "results": CollectionProperty(type=MoglowTake),
         "shown": IntProperty(name="Take"),
         "messages": StringProperty(),
     }
 
 
-CLASSES = (MoglowTake, MoglowSettings)
+CLASSES = (MoglowPin, MoglowTake, MoglowSettings)

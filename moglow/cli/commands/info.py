@@ -24,15 +24,19 @@ Examples:
 @click.option(
     "--corpus",
     type=click.Path(exists=True, path_type=Path),
-    help="A recipe's corpus: says how many channels.",
+    help="A recipe's corpus, for the number of channels.",
 )
 @click.option("--preset", help="A preset in place of a file.")
 @click.option("--model", default="moglow", show_default=True, help="The model of --preset.")
 @click.option(
-    "--pose", type=CHANNELS, default=63, show_default=True, help="Pose channels, where no file says."
+    "--pose", type=CHANNELS, default=63, show_default=True, help="Number of pose channels, without a file."
 )
 @click.option(
-    "--control", type=CHANNELS, default=3, show_default=True, help="Control channels, where no file says."
+    "--control",
+    type=CHANNELS,
+    default=3,
+    show_default=True,
+    help="Number of control channels, without a file.",
 )
 @click.option("--models", is_flag=True, help="Lists the models and presets there are.")
 @click.option("--json", "as_json", is_flag=True, help="Prints JSON.")
