@@ -39,6 +39,8 @@ class SteerSpec:
     """Speed in m/s of the lower toe without a cost …"""
     sliding: float = 1.0
     """… and speed above which the cost is constant: then both feet are in the air."""
+    reach: float = 1.2
+    """Seconds before an aim whose noise is changed; steps before it are shortened or lengthened alone."""
     averaged: int = 1
     """Number of motions nearest to the aims whose mean is steered; a mean is nearer to what is likely than a sample."""
     alike: float = 0.15
@@ -169,7 +171,8 @@ class Steering:
             rows[aim.frame, start : start + len(slope)] = slope
             start += len(slope)
         tapes = self.flow.tapes(self.course, self.frame, self.moment, found.poses[:last])
-        jacobian = self.flow.jacobian(self.course, self.frame, tapes, rows)
+        first = max(0, min(aim.frame for aim in aims) + 1 - round(self.spec.reach * self.flow.context.fps))
+        jacobian = self.flow.jacobian(self.course, self.frame, tapes, rows, first)
         return np.ascontiguousarray(jacobian.swapaxes(0, 1)).reshape(start, -1)
 
     def _step(self, found: Steered, sampled: Floats, aims: Sequence[Aim], jacobian: Floats) -> Floats:
