@@ -64,7 +64,7 @@ class Flow:
         return cls(checkpoint.context, invertible, native_model(checkpoint))
 
     def sampled(self, vector: Floats, memory: State, latents: Floats) -> tuple[Floats, Floats, State]:
-        """Returns the targets ``(B, D)`` of latents ``(B, D)``, their log-densities ``(B,)`` and the memory after them."""
+        """Returns the targets ``(B, D)`` of latents ``(B, D)``, their log-densities ``(B,)``, and the memory."""
         if self.native is None:
             return self.model.from_latent(vector, memory, latents.copy())
         unscaled = np.ones((len(latents), self.native.noise_dim - latents.shape[-1]), np.float32)
