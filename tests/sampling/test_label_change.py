@@ -33,7 +33,7 @@ def sampled(checkpoint: Checkpoint, *paths: ControlPath) -> Array:
 
 
 def test_a_change_arrives_at_the_motion_of_the_new_style(shipped: Checkpoint) -> None:
-    changed, former, new = sampled(shipped, walk("neutral", "carrying"), walk("neutral"), walk("carrying"))
+    changed, former, new = sampled(shipped, walk("neutral", "athletic"), walk("neutral"), walk("athletic"))
     late = slice(AT + 2 * change_length(30.0), None)
     mean = shipped.context.standardize_pose(np.stack([each[late].mean(0) for each in (changed, former, new)]))
     assert np.linalg.norm(mean[0] - mean[2]) < 0.5 * np.linalg.norm(mean[0] - mean[1])

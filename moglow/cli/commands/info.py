@@ -1,7 +1,9 @@
 """`moglow info`: the settings and sizes of a recipe, a checkpoint or a preset."""
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -69,4 +71,23 @@ def command(
     if as_json:
         say(json.dumps(cards if models else cards[0], indent=1))
     else:
-        say("\n\n".join("\n".join(f"{name:<20} {value}" for name, value in card.items()) for card in cards))
+        say("\n\n".join("\n".join(lines(card)) for card in cards))
+
+
+def lines(card: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Yields the lines of a card: one for each value of a table, and the number of entries of a list of tables.
+
+    >>> list(lines({"fps": 30.0, "seen": {"turn": 3.5}, "rates": [{"rate": 0.2}]}))
+    ['fps                  30', 'seen turn            3.5', 'rates                1 (see --json)']
+    """
+    for name, value in card.items():
+        label = f"{above} {name}".strip()
+        if isinstance(value, Mapping):
+            yield from lines(value, label)
+            continue
+        texts = [f"{value:.5g}" if isinstance(value, float) else str(value)]
+        if isinstance(value, Sequence) and value and isinstance(value[0], Mapping):
+            texts = [f"{len(value)} (see --json)"]
+        elif isinstance(value, Sequence) and value and not isinstance(value, str):
+            texts = list(map(str, value)) if isinstance(value[0], str) else [", ".join(map(str, value))]
+        yield from (f"{label if not row else '':<20} {text}" for row, text in enumerate(texts))
