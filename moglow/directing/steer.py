@@ -44,7 +44,7 @@ class SteerSpec:
     averaged: int = 1
     """Number of motions nearest to the aims whose mean is steered; a mean is nearer to what is likely than a sample."""
     alike: float = 0.15
-    """Largest delay in seconds of motions that are averaged; others differ in their steps."""
+    """Largest difference in seconds between the delays of motions that are averaged; others differ in their steps."""
     shares: tuple[float, ...] = (1.0, 0.6, 0.3, 0.1)
     """The step lengths that are tried."""
 
@@ -115,11 +115,7 @@ class Steering:
         places = costs.argmin(axis=0)
         order = np.argsort(costs.min(axis=0), kind="stable")[: self.spec.averaged]
         found = [(int(row), int(shifts[places[row]])) for row in order]
-        return found[:1] + [each for each in found[1:] if self._alike(found[0], each)]
-
-    def _alike(self, first: tuple[int, int], other: tuple[int, int]) -> bool:
-        """Returns whether two motions come nearly in time, so that their steps are the same."""
-        return max(abs(first[1]), abs(other[1])) <= self.spec.alike * self.flow.context.fps
+        return [each for each in found if abs(each[1] - found[0][1]) <= self.spec.alike * fps]
 
     def _walks(self, aim: Aim) -> bool:
         """Returns whether an aim concerns the legs, so that it depends on the timing of steps."""

@@ -40,6 +40,8 @@ TIMES = 3
 """How often the time of ten seconds with five pins is measured."""
 FOLDS = 6
 """Number of nets that distinguish motion from recordings; each is tested on another third of the pins."""
+STRIDE = 2
+"""Number of frames from one frame of their input to the next."""
 Key = dict[str, Any]
 Job = tuple[Key, Callable[[], dict[str, Any]]]
 
@@ -122,20 +124,19 @@ class Bench:
 
 
 def _seen(clips: tuple[Any, ...]) -> list[Any]:
-    from moglow.evaluation.telling_apart import seen_joints
+    from moglow.evaluation.discrimination import seen_joints
 
     return [seen_joints(clip) for clip in clips]
 
 
 def _told_apart(files: list[Path], fold: int) -> dict[str, Any]:
     """Returns the areas under the curve of two nets; each window of a third of the pins is unseen in training."""
-    from moglow.evaluation.telling_apart import TellingSpec, area_under_curve, told_apart
+    from moglow.evaluation.discriminator import DiscriminatorSpec, area_under_curve, log_odds
 
-    spec = TellingSpec()
     loaded = [dict(np.load(file)) for file in files]
     shortest = min(len(each["real"]) for each in loaded)
     parts = {
-        name: np.stack([each[name][-shortest :: spec.stride] for each in loaded])
+        name: np.stack([each[name][-shortest::STRIDE] for each in loaded])
         for name in ("real", "with", "without")
     }
     order = np.random.default_rng([fold // 3, 9]).permutation(len(files))
@@ -144,7 +145,9 @@ def _told_apart(files: list[Path], fold: int) -> dict[str, Any]:
     return {
         "windows": len(files),
         **{
-            name: area_under_curve(*told_apart(parts["real"], parts[name], unseen, spec, fold))
+            name: area_under_curve(
+                *log_odds(parts["real"], parts[name], unseen, spec=DiscriminatorSpec(), seed=fold)
+            )
             for name in ("with", "without")
         },
     }
