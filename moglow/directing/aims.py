@@ -64,8 +64,7 @@ class PoseAim:
         """Returns the aim for channels of a standardised pose ``(D,)``, with ``loose`` times the usual tolerances."""
         groups, deviation = channel_groups(context.encoding), np.asarray(context.pose_deviation, float)
         size = np.where(np.isin(groups, PLACES), METRES, RADIANS) / deviation
-        turns = np.where(np.isin(groups, ROUND), 2 * np.pi, np.inf) / deviation
-        parts = (pose[channels], loose * (SHARE + size)[channels], turns[channels])
+        parts = (pose[channels], loose * (SHARE + size)[channels], full_turns(context)[channels])
         return cls(frame, channels, *(np.asarray(part, np.float32) for part in parts))
 
     def away(self, poses: Floats) -> Floats:
@@ -143,3 +142,9 @@ def channel_groups(encoding: Encoding) -> NDArray[np.str_]:
     for name, part in encoding.slices.items():
         groups[part] = name
     return groups
+
+
+def full_turns(context: Context) -> Array:
+    """Returns a full turn in each standardised channel ``(D,)``; infinite for channels that are not periodic."""
+    turns = np.where(np.isin(channel_groups(context.encoding), ROUND), 2 * np.pi, np.inf)
+    return np.asarray(turns / np.asarray(context.pose_deviation, float))

@@ -13,6 +13,7 @@ from moglow.directing.goals import Goal, Seen, on_skeleton
 from moglow.directing.pinned import Directing, usual_nats
 from moglow.directing.pins import Pin
 from moglow.directing.seam import fitted, warped
+from moglow.directing.steer import SteerSpec
 from moglow.errors import ClipError
 from moglow.maths.rotations import Array, wrap_angle
 from moglow.measures.tally import Measured
@@ -23,6 +24,8 @@ BEYOND = 0.7
 """Seconds of the second clip, or of the path, that are used as lookahead."""
 SLOPE = 0.2
 """Seconds over which the velocity at the end of a path is measured."""
+AVERAGED = 8
+"""Number of sampled motions whose mean is steered in the first take between two clips."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +58,8 @@ class Bridge:
     after: Clip | None
     steps: int
     way: ControlPath
+    likely: bool = False
+    """Whether the first take is steered from the mean of several motions, which is nearer to what is likely."""
 
     @classmethod
     def between(cls, context: Context, before: Clip, after: Clip, steps: int) -> Self:
@@ -64,7 +69,7 @@ class Bridge:
             for seen, clip in ((seen_before, before), (seen_after, after))
         )
         way = implied_way(own, other, model_frames(steps / before.fps, context))
-        return cls(context, before, after, steps, _after(own, way))
+        return cls(context, before, after, steps, _after(own, way), likely=True)
 
     @classmethod
     def within(cls, context: Context, clip: Clip, start: int, stop: int) -> Self:
@@ -111,7 +116,8 @@ class Bridge:
         path = self.continuation.path
         beginning, goals = self.continuation.beginning(directing.flow, path, performer), self.goals(path)
         usual = usual_nats(directing.checkpoint)
-        director = Director(directing.flow, path, beginning, directing.temperature, seed, take, usual)
+        spec = SteerSpec(averaged=AVERAGED if self.likely and take == 0 else 1)
+        director = Director(directing.flow, path, beginning, directing.temperature, seed, take, usual, spec)
         directed = director.direct(goals)
         rig = None if self.before.skeleton == self.context.encoding.skeleton else self.before
         made = directing.finished(directed, goals, [], first=beginning.first, rig=rig)

@@ -11,6 +11,7 @@ from moglow.corpus.context import Context
 from moglow.errors import CheckpointError
 from moglow.sampling.fast.folded import Floats
 from moglow.sampling.fast.invertible import InvertibleMoGlow, Tape
+from moglow.sampling.fast.native_moglow import NativeMoGlow, native_model
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS, State
 
 
@@ -49,6 +50,8 @@ class Flow:
 
     context: Context
     model: InvertibleMoGlow
+    native: NativeMoGlow | None = None
+    """The compiled kernel that samples, if there is one for this machine; else `model` samples."""
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> Self:
@@ -57,7 +60,15 @@ class Flow:
             raise CheckpointError(
                 f"the checkpoint's model is {checkpoint.model!r}; pins need a moglow with an LSTM"
             )
-        return cls(checkpoint.context, InvertibleMoGlow(checkpoint.config, checkpoint.weights))
+        invertible = InvertibleMoGlow(checkpoint.config, checkpoint.weights)
+        return cls(checkpoint.context, invertible, native_model(checkpoint))
+
+    def sampled(self, vector: Floats, memory: State, latents: Floats) -> tuple[Floats, Floats, State]:
+        """Returns the targets ``(B, D)`` of latents ``(B, D)``, their log-densities ``(B,)``, and the memory."""
+        if self.native is None:
+            return self.model.from_latent(vector, memory, latents.copy())
+        unscaled = np.ones((len(latents), self.native.noise_dim - latents.shape[-1]), np.float32)
+        return self.native.step(vector, memory, np.concatenate([latents, unscaled], axis=-1))
 
     def sees(self, course: Course, frame: int, poses: Floats) -> tuple[Floats, Floats]:
         """Returns the contexts ``(B, C)`` of a frame after the last K poses ``(B, K, D)``, and its control ``(3,)``."""
@@ -78,7 +89,7 @@ class Flow:
         poses, nats = np.empty_like(latents), np.empty(latents.shape[:2])
         for t, latent in enumerate(latents):
             vector, control = self.sees(course, frame + t, moment.poses)
-            target, nats[t], memory = self.model.from_latent(vector, moment.memory, latent.copy())
+            target, nats[t], memory = self.sampled(vector, moment.memory, latent)
             poses[t] = context.from_target(target, moment.poses[:, -1], control)
             moment = Moment(np.concatenate([moment.poses[:, 1:], poses[t][:, None]], 1), memory)
             moments.append(moment)
@@ -123,18 +134,21 @@ class Flow:
             moment = Moment(np.concatenate([moment.poses[:, 1:], pose[None, None]], 1), memory)
         return tapes
 
-    def jacobian(self, course: Course, frame: int, tapes: Sequence[Tape], rows: Floats) -> Floats:
+    def jacobian(
+        self, course: Course, frame: int, tapes: Sequence[Tape], rows: Floats, first: int = 0
+    ) -> Floats:
         """Returns the derivatives ``(n, R, D)`` of R functions of the poses with respect to the latents.
 
-        ``rows`` ``(n, R, D)`` are the derivatives of the functions with respect to the poses.
+        ``rows`` ``(n, R, D)`` are the derivatives of the functions with respect to the poses. Those with respect to
+        latents before the frame ``first`` are not computed, and zero.
         """
         context, (frames, count, dim) = self.context, rows.shape
         history, scale, weights = context.spec.history, context.scale, context.weights
         poses = np.concatenate([np.zeros((history, count, dim), np.float32), rows])
-        out = np.empty((frames, count, dim), np.float32)
+        out = np.zeros((frames, count, dim), np.float32)
         nothing = np.zeros((self.model.cells, count, self.model.hidden), np.float32)
         memory = nothing, nothing
-        for t in range(frames - 1, -1, -1):
+        for t in range(frames - 1, first - 1, -1):
             slope = poses[history + t]
             control = course.controls[frame + t + history]
             poses[history + t - 1] += self._carried_back(weights * slope, control)

@@ -118,7 +118,7 @@ def sampled_beside(
     poses, nats = np.repeat(known[:, None], count, axis=1), np.empty((frames, count))
     for t in range(frames):
         vector, control = flow.sees(course, frame + t, moment.poses)
-        target, _, _ = flow.model.from_latent(vector, moment.memory, latents[t].copy())
+        target, _, _ = flow.sampled(vector, moment.memory, latents[t])
         drawn = context.from_target(target, moment.poses[:, -1], control)
         poses[t][:, free] = drawn[:, free]
         target = context.to_target(poses[t], moment.poses[:, -1], control)

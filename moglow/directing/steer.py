@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from moglow.directing.aims import Aim, PoseAim
+from moglow.directing.aims import Aim, PoseAim, full_turns
 from moglow.directing.course import Course, Flow, Moment
 from moglow.directing.retimed import retimed
 from moglow.paths.control_path import ControlPath
@@ -39,6 +39,12 @@ class SteerSpec:
     """Speed in m/s of the lower toe without a cost …"""
     sliding: float = 1.0
     """… and speed above which the cost is constant: then both feet are in the air."""
+    reach: float = 1.2
+    """Seconds before an aim whose noise is changed; steps before it are shortened or lengthened alone."""
+    averaged: int = 1
+    """Number of motions nearest to the aims whose mean is steered; a mean is nearer to what is likely than a sample."""
+    alike: float = 0.15
+    """Largest difference in seconds between the delays of motions that are averaged; others differ in their steps."""
     shares: tuple[float, ...] = (1.0, 0.6, 0.3, 0.1)
     """The step lengths that are tried."""
 
@@ -75,12 +81,13 @@ class SteeredStretch:
         frames = max(aim.frame for aim in aims) + 1
         particles = self.moment.rows([0] * latents.shape[1])
         poses, nats, _ = self.flow.roll(self.course, self.frame, particles, latents)
-        row, shift = self._nearest(poses, aims)
-        own, sampled = poses[:, row], latents[:frames, row]
-        found = Steered(sampled, own[:frames], np.inf, float(nats[:frames].mean()), shift)
-        if shift:
-            found = self._shifted(found, own, aims)
-            sampled = found.latents
+        nearest = self._nearest(poses, aims)
+        (row, shift), usual = nearest[0], float(nats[:frames].mean())
+        sampled, own = latents[:frames, row], poses[:frames, row]
+        if shift or len(nearest) > 1:
+            own = self._mean([self._timed(poses[:, row], shift, aims)[:frames] for row, shift in nearest])
+            sampled = self.flow.score(self.course, self.frame, self.moment, own[:, None])[0][:, 0]
+        found = Steered(sampled, own, np.inf, usual, shift)
         found, jacobian = replace(found, cost=self._cost(found, sampled, aims)), None
         for number in range(self.spec.rounds):
             jacobian = self._jacobian(found, aims) if jacobian is None or number % 2 == 0 else jacobian
@@ -92,8 +99,8 @@ class SteeredStretch:
                 break
         return found
 
-    def _nearest(self, poses: Floats, aims: Sequence[Aim]) -> tuple[int, int]:
-        """Returns the index of the motion nearest to the aims, of ``(n, B, D)``, and its delay in frames."""
+    def _nearest(self, poses: Floats, aims: Sequence[Aim]) -> list[tuple[int, int]]:
+        """Returns the indices of the motions nearest to the aims, of ``(n, B, D)``, and their delays in frames."""
         at, fps = aims[0].frame, self.flow.context.fps
         most = round(self.spec.out_of_step * fps) if self._walks(aims[0]) else 0
         shifts = np.arange(-min(most, at), min(most, len(poses) - 1 - at) + 1)
@@ -104,23 +111,32 @@ class SteeredStretch:
         costs += _misses(aims[1:], poses)
         slide = self.flow.slide(self.course, self.frame, self.moment.rows([0] * poses.shape[1]), poses)
         costs += _squares(np.minimum(slide, self.spec.sliding).T / self.spec.steady)
-        place, row = np.unravel_index(np.argmin(np.nan_to_num(costs, nan=np.inf)), costs.shape)
-        return int(row), int(shifts[place])
+        costs = np.nan_to_num(costs, nan=np.inf)
+        places = costs.argmin(axis=0)
+        order = np.argsort(costs.min(axis=0), kind="stable")[: self.spec.averaged]
+        found = [(int(row), int(shifts[places[row]])) for row in order]
+        return [each for each in found if abs(each[1] - found[0][1]) <= self.spec.alike * fps]
 
     def _walks(self, aim: Aim) -> bool:
         """Returns whether an aim concerns the legs, so that it depends on the timing of steps."""
         toes = self.flow.context.encoding.slice("toe_z")
         return isinstance(aim, PoseAim) and toes.start in aim.channels
 
-    def _shifted(self, found: Steered, own: Floats, aims: Sequence[Aim]) -> Steered:
-        """Returns the motion with its steps shortened or lengthened, so that the first aim's pose comes in time."""
+    def _timed(self, own: Floats, shift: int, aims: Sequence[Aim]) -> Floats:
+        """Returns a motion with its steps shortened or lengthened, so that the first aim's pose comes in time."""
+        if not shift:
+            return own
         context, history, at = self.flow.context, self.flow.context.spec.history, aims[0].frame
         controls = self.course.controls[self.frame + history :][: len(own)]
         path = ControlPath.from_velocities(context.physical_control(controls), context.fps)
-        wanted = aims[0].met(own[at + found.shift])
-        poses = retimed(context, own, path, at, found.shift, wanted)[: len(found.poses)]
-        latents, _, _ = self.flow.score(self.course, self.frame, self.moment, poses[:, None])
-        return replace(found, latents=latents[:, 0], poses=poses)
+        return retimed(context, own, path, at, shift, aims[0].met(own[at + shift]))
+
+    def _mean(self, motions: Sequence[Floats]) -> Floats:
+        """Returns the mean ``(n, D)`` of motions; angles differ from those of the first by less than half a turn."""
+        turns = np.asarray(full_turns(self.flow.context), np.float32)
+        off = np.stack(motions) - motions[0]
+        off -= np.round(off / turns) * np.where(np.isfinite(turns), turns, 0.0)
+        return np.asarray(motions[0] + off.mean(axis=0), np.float32)
 
     def _corrected(self, jacobian: Floats, before: Steered, after: Steered, aims: Sequence[Aim]) -> Floats:
         """Returns the Jacobian with Broyden's update from the result of a step."""
@@ -155,7 +171,8 @@ class SteeredStretch:
             rows[aim.frame, start : start + len(slope)] = slope
             start += len(slope)
         tapes = self.flow.tapes(self.course, self.frame, self.moment, found.poses[:last])
-        jacobian = self.flow.jacobian(self.course, self.frame, tapes, rows)
+        first = max(0, min(aim.frame for aim in aims) + 1 - round(self.spec.reach * self.flow.context.fps))
+        jacobian = self.flow.jacobian(self.course, self.frame, tapes, rows, first)
         return np.ascontiguousarray(jacobian.swapaxes(0, 1)).reshape(start, -1)
 
     def _step(self, found: Steered, sampled: Floats, aims: Sequence[Aim], jacobian: Floats) -> Floats:

@@ -63,7 +63,7 @@ def between(
     Args:
         first, second: clips or motion files; the second is retargeted to the skeleton of the first if they differ.
         seconds: duration from the last frame of the first to the first frame of the second.
-        takes: the number of takes.
+        takes: the number of takes; the first is near to the most likely motion, the others vary more.
         seed: the same seed gives the same motion.
         move: whether the second clip is moved to where the first leads in that time; otherwise it is not moved.
         checkpoint: a trained model or its file; by default the model inside the package.

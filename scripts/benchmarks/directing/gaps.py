@@ -32,7 +32,7 @@ def methods(model: Checkpoint, temperature: float, takes: int) -> dict[str, Meth
         "slerp": slerped,
         "curves": curved,
         "infill": infilled(model),
-        f"between, best of {takes}": bridged(model, temperature, takes),
+        "between" if takes == 1 else f"between, best of {takes}": bridged(model, temperature, takes),
     }
 
 

@@ -10,6 +10,8 @@ from moglow.motion.clip import Clip
 
 BEFORE, AFTER, SHORTEST = 3.0, 1.2, 7.0
 """Seconds of a recording before a cut and after a goal, and the duration of the shortest recording that is used."""
+LONGEST = 1.5
+"""Seconds of the longest gap after a cut."""
 AHEAD = (0.5, 2.0)
 """Limits in seconds of the time from a cut to a goal."""
 
@@ -48,7 +50,8 @@ def cuts(corpus: Corpus, count: int, seed: int) -> Iterator[Cut]:
     for number in range(count):
         stretch = stretches[order[number % len(order)]]
         ahead = generator.uniform(*AHEAD)
-        at = round(generator.uniform(BEFORE, len(stretch) / fps - AFTER - ahead) * fps)
+        onwards = max(ahead, LONGEST) + AFTER
+        at = round(generator.uniform(BEFORE, len(stretch) / fps - onwards) * fps)
         first, goal = at - round(BEFORE * fps), at + round(ahead * fps)
-        part = replace(stretch, start=stretch.start + first, stop=stretch.start + goal + round(AFTER * fps))
+        part = replace(stretch, start=stretch.start + first, stop=stretch.start + at + round(onwards * fps))
         yield Cut(stretch.name, corpus.clip(part), at - first, goal - first)

@@ -2,7 +2,7 @@
 """Measures pins, reaches and in-betweens on held-out recordings.
 
     python scripts/benchmarks/directing/run.py --corpus FILE --results docs/directing.jsonl
-        [--only STAGE …] [--pins 100] [--gaps 20] [--takes 4] [--minutes 8] [--page docs/directing.md]
+        [--only STAGE …] [--pins 100] [--gaps 20] [--takes 1] [--minutes 8] [--page docs/directing.md]
 
 FILE is made by `moglow preprocess data/open/wide.toml -o FILE`. The stages are `pins`, `gaps`, `apart` and `time`.
 Results that are in the file already are not measured again, and no measurement starts after the given number of
@@ -19,7 +19,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +40,8 @@ TIMES = 3
 """How often the time of ten seconds with five pins is measured."""
 FOLDS = 6
 """Number of nets that distinguish motion from recordings; each is tested on another third of the pins."""
+STRIDE = 2
+"""Number of frames from one frame of their input to the next."""
 Key = dict[str, Any]
 Job = tuple[Key, Callable[[], dict[str, Any]]]
 
@@ -105,7 +106,7 @@ class Bench:
     def _apart(self) -> Iterator[Job]:
         names = sorted(self.windows.glob("*.npz"))
         for fold in range(FOLDS if names else 0):
-            yield {"stage": "apart", "seed": fold}, partial(_areas, names, fold)
+            yield {"stage": "apart", "seed": fold}, lambda fold=fold: _told_apart(names, fold)
 
     def _times(self) -> Iterator[Job]:
         for number in range(TIMES):
@@ -128,16 +129,14 @@ def _seen(clips: tuple[Any, ...]) -> list[Any]:
     return [seen_joints(clip) for clip in clips]
 
 
-def _areas(files: list[Path], fold: int) -> dict[str, Any]:
+def _told_apart(files: list[Path], fold: int) -> dict[str, Any]:
     """Returns the areas under the curve of two nets; each window of a third of the pins is unseen in training."""
-    from moglow.evaluation.discrimination import DiscriminationSpec
-    from moglow.evaluation.discriminator import area_under_curve, log_odds
+    from moglow.evaluation.discriminator import DiscriminatorSpec, area_under_curve, log_odds
 
-    spec = DiscriminationSpec()
     loaded = [dict(np.load(file)) for file in files]
     shortest = min(len(each["real"]) for each in loaded)
     parts = {
-        name: np.stack([each[name][-shortest :: spec.stride] for each in loaded])
+        name: np.stack([each[name][-shortest::STRIDE] for each in loaded])
         for name in ("real", "with", "without")
     }
     order = np.random.default_rng([fold // 3, 9]).permutation(len(files))
@@ -146,7 +145,9 @@ def _areas(files: list[Path], fold: int) -> dict[str, Any]:
     return {
         "windows": len(files),
         **{
-            name: area_under_curve(*log_odds(parts["real"], parts[name], unseen, spec=spec.net, seed=fold))
+            name: area_under_curve(
+                *log_odds(parts["real"], parts[name], unseen, spec=DiscriminatorSpec(), seed=fold)
+            )
             for name in ("with", "without")
         },
     }
@@ -164,39 +165,39 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=("pins", "gaps", "apart", "time"))
     parser.add_argument("--pins", type=int, default=100, help="in all; a quarter of each kind")
     parser.add_argument("--gaps", type=int, default=20, help="of each length")
-    parser.add_argument("--takes", type=int, default=4)
+    parser.add_argument("--takes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--page", type=Path)
-    arguments = parser.parse_args()
-    known = [row["key"] for row in read(arguments.results)]
+    asked = parser.parse_args()
+    known = [row["key"] for row in read(asked.results)]
     bench = Bench(
-        Checkpoint.read(arguments.checkpoint),
-        Corpus.open(arguments.corpus),
-        arguments.windows or arguments.corpus.with_suffix(".windows"),
-        arguments.pins,
-        arguments.gaps,
-        arguments.takes,
-        arguments.seed,
+        Checkpoint.read(asked.checkpoint),
+        Corpus.open(asked.corpus),
+        asked.windows or asked.corpus.with_suffix(".windows"),
+        asked.pins,
+        asked.gaps,
+        asked.takes,
+        asked.seed,
     )
     start, left = time.monotonic(), 0
-    for stage in arguments.only or ("time", "gaps", "pins", "apart"):
+    for stage in asked.only or ("time", "gaps", "pins", "apart"):
         for key, job in bench.jobs(stage):
             if key in known:
                 continue
-            if time.monotonic() - start > 60 * arguments.minutes:
+            if time.monotonic() - start > 60 * asked.minutes:
                 left += 1
                 continue
             try:
                 row = {"key": key, **job()}
             except MoglowError as error:
                 row = {"key": key, "error_message": str(error)}
-            with open(arguments.results, "a", encoding="utf-8") as file:
+            with open(asked.results, "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             print(*key.values(), flush=True)
     print(f"{left} measurements are left" if left else "nothing is left")
-    if arguments.page:
-        arguments.page.write_text(written(arguments.results), encoding="utf-8")
+    if asked.page:
+        asked.page.write_text(written(asked.results), encoding="utf-8")
 
 
 if __name__ == "__main__":
