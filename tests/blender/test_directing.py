@@ -157,3 +157,16 @@ def test_the_seams_of_a_redone_stretch_are_smooth(day: dict[str, Any], case: str
 @blender
 def test_frames_beyond_the_action_are_refused(day: dict[str, Any]) -> None:
     assert "999" in day["redo refused"] and "lasts from 1" in day["redo refused"]
+
+
+@blender
+def test_a_draft_is_shown_while_dragging_and_a_take_afterwards(day: dict[str, Any]) -> None:
+    found = day["drafts"]
+    bent, lifted = found["shown"]
+    for each in (bent, lifted):
+        assert each["draft"] == "moglow draft" and each["frame"] == 40 and not each["messages"]
+        assert each["actions"] == ["walk take 1", "walk take 2"]  # the second one is replaced
+    assert np.linalg.norm(np.array(bent["end"][:2]) - (1.0, -3.0)) < 0.15
+    assert apart([lifted["hand"]], [day["lifted"]]) < EXACT  # the draft meets the point, and so does the take
+    assert apart([lifted["hand of the take"]], [day["lifted"]]) < EXACT
+    assert found["keys"] == [40.0] and found["idle"] and not found["left"]
