@@ -40,6 +40,7 @@ _PLACES = {
     "moglow.paths.csv_files": ("read_path", "write_path"),
     "moglow.paths.presets": ("preset",),
     "moglow.recipe": ("read_recipe",),
+    "moglow.sampling.crowd": ("Crowd",),
     "moglow.sampling.generate": ("Take",),
     "moglow.sampling.sampler": ("Sampler",),
     "moglow.takes.cycle_set": ("cycle_set",),
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from moglow.paths.csv_files import write_path as write_path
     from moglow.paths.presets import preset as preset
     from moglow.recipe import read_recipe as read_recipe
+    from moglow.sampling.crowd import Crowd as Crowd
     from moglow.sampling.generate import Take as Take
     from moglow.sampling.sampler import Sampler as Sampler
     from moglow.takes.cycle_set import cycle_set as cycle_set

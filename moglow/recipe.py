@@ -51,13 +51,13 @@ class Recipe:
             keys = [key.strip() for key in path.split(".")]
             if not equals or len(keys) < 2 or not all(keys):
                 raise RecipeError(
-                    f"--set {setting}: write it as section.key=value, such as training.steps=100"
+                    f"setting {setting}: write it as section.key=value, such as training.steps=100"
                 )
             table = tables
             for key in keys[:-1]:
                 table = table.setdefault(key, {})
                 if not isinstance(table, dict):
-                    raise RecipeError(f"--set {setting}: {key!r} is a value in {self.place}, no table")
+                    raise RecipeError(f"setting {setting}: {key!r} is a value in {self.place}, no table")
             table[keys[-1]] = _value(text.strip())
         return replace(self, tables=tables)
 
@@ -70,7 +70,7 @@ def read_recipe(path: str | Path, settings: Iterable[str] = ()) -> Recipe:
 def _value(text: str) -> Any:
     """Returns a value, parsed as TOML; invalid TOML is text, so that names need no quotes."""
     try:
-        table = parse_toml(f"value = {text}", "--set", RecipeError)
+        table = parse_toml(f"value = {text}", "a setting", RecipeError)
     except RecipeError:
         return text
     return table["value"] if len(table) == 1 else text

@@ -177,7 +177,7 @@ def damage() -> str:
     walk = sample("walk")[SHOWN]
     damaged = inject(walk, "swap", generator=np.random.default_rng(6))
     mended = moglow.mend(damaged.clip)
-    (found,) = mended.findings
+    (found,) = mended.found
     return picture(
         {
             "a sound clip": walk,

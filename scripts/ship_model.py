@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--recipe", type=Path, required=True)
-    parser.add_argument("--note", default="", help="what else there is to say of how the run was made")
+    parser.add_argument("--note", default="", help="further remarks about the run")
     arguments = parser.parse_args()
     PRETRAINED.parent.mkdir(exist_ok=True)
     trained, corpus = Checkpoint.read(arguments.run), Corpus.open(arguments.corpus)

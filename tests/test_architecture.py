@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -45,6 +46,13 @@ PACKAGES = (
     *("models", "motion", "recipe", "flows", "anatomy", "files", "maths", "errors"),
 )
 
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+KERNELS = next(
+    each["module"]
+    for each in SETTINGS["tool"]["mypy"]["overrides"]
+    if "disallow_untyped_decorators" in each  # decorators of Triton
+)
+
 # External packages, and the modules and packages that may import them anywhere in a file.
 BORDERS = {
     "torch": """moglow.evaluation moglow.training moglow.scoring moglow.sampling moglow.checkpoint
@@ -59,8 +67,7 @@ BORDERS = {
     "imageio_ffmpeg": "moglow_viewer",
     "bpy": "moglow.blender.inside",
     "moglow_viewer": "moglow_viewer moglow.cli",
-    "triton": """moglow.sampling.fast.fused_kernels moglow.sampling.fast.fused_cells
-        moglow.flows.schedules.stage_kernels moglow.flows.schedules.fused_stages""",
+    "triton": " ".join(KERNELS),
     "motionmcp": "moglow.server.backbone moglow.cli.actions.serve",
     "uvicorn": "moglow.cli.actions.serve",
     "onnx": "moglow.sampling.onnx_graph moglow.sampling.onnx_nodes",

@@ -120,5 +120,5 @@ def test_a_path_of_too_many_frames_is_refused(text: str, tmp_path: Path) -> None
 
 def test_motion_is_not_resampled_to_more_than_memory_holds(samples: Path) -> None:
     clip = read_bvh(samples / "walk.bvh")
-    with pytest.raises(MoglowError, match="ask for at most"):
+    with pytest.raises(MoglowError, match="give at most"):
         clip.resample(1e9)

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a checkpoint, a corpus or the state of a training run, one line says so before it is used."""
+"""Any damage of a checkpoint, a corpus or the state of a training run is a one-line error before it is used."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -64,7 +64,7 @@ class Kind:
         self.arrays = {name: array.copy() for name, array in arrays.items()}
 
     def tried(self, arrays: dict[str, Array], metadata: dict[str, str]) -> str:
-        """What reading says of other contents; empty if it takes them."""
+        """Returns the error of reading other contents; empty if they are accepted."""
         write_tensors(self.path, arrays, metadata)
         try:
             self.read(self.path)
@@ -92,11 +92,11 @@ def test_every_wrong_key_of_a_description_is_named(kind: Kind) -> None:
     assert len(tried) > 10
     refused = 0
     for what, wrong in tried:
-        said = kind.tried(kind.arrays, kind.metadata | {kind.key: json.dumps(wrong)})
-        refused += bool(said)
-        if said and ("foreign" in what or what.endswith(("= null", '= "x"'))):
+        message = kind.tried(kind.arrays, kind.metadata | {kind.key: json.dumps(wrong)})
+        refused += bool(message)
+        if message and ("foreign" in what or what.endswith(("= null", '= "x"'))):
             keys = [key for key in what.split(" ")[0].split(".") if key and not key.isdigit()]
-            assert "foreign" in said or any(key in said for key in keys[-2:]), (what, said)
+            assert "foreign" in message or any(key in message for key in keys[-2:]), (what, message)
     assert refused > len(tried) / 2
 
 

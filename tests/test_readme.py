@@ -50,8 +50,8 @@ def parse(line: str) -> None:
             if not isinstance(parameter.type, click.Path):
                 parameter.process_value(ctx, given.get(parameter.name or ""))
             elif parameter.required:
-                said = given.get(parameter.name or "")  # a tuple, where any number may be given
-                assert said and isinstance(said, str | tuple), f"{line}: {parameter.name} is missing"
+                value = given.get(parameter.name or "")  # a tuple, where any number may be given
+                assert value and isinstance(value, str | tuple), f"{line}: {parameter.name} is missing"
 
 
 IN_PAGES = [(name, line) for name, text in PAGES.items() for line in command_lines(text)]

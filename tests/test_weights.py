@@ -1,4 +1,4 @@
-"""What a MoGlow's configuration calls for without torch is what torch builds."""
+"""The tensors that a MoGlow's configuration implies without torch are those that torch builds."""
 
 from dataclasses import asdict, fields, replace
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from moglow.anatomy.body import SIDES, find_limbs, limb_roles, middle_roles
 from moglow.anatomy.joint_names import read_name
-from moglow.anatomy.limbs import ARM, FORE_LEG, LEG, Body, Kind
+from moglow.anatomy.limbs import ARM, FORE_LEG, LEG, BodyTree, Kind
 from moglow.anatomy.partners import find_partners
 from moglow.errors import RecipeError, SkeletonError
 from moglow.files.descriptions import read_toml
@@ -85,7 +85,7 @@ def _find_anatomy(
         for j in (a, b):
             partners[partners[j]] = partners[j]
         partners[a], partners[b], sure[a], sure[b] = b, a, 1.0, 1.0
-    body = Body(parents, rest, words, partners, sure)
+    body = BodyTree(parents, rest, words, partners, sure)
     limbs = find_limbs(body, {kind: user.parts(kind) for kind in (LEG, ARM, FORE_LEG)})
     found: dict[str, tuple[int | None, float]] = {**limb_roles(body, limbs), **middle_roles(body, limbs)}
     for role, joint in user.roles.items():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moglow.anatomy.limbs import ARM, FORE_LEG, LEG, Body, Kind, Limb, find_limb
+from moglow.anatomy.limbs import ARM, FORE_LEG, LEG, BodyTree, Kind, Limb, find_limb
 
 SIDES = ("left", "right")
 Found = dict[str, tuple[int, float]]  # role -> joint, confidence
@@ -25,7 +25,7 @@ class _Pair:
     height: float  # of the foot or hand
 
 
-def find_limbs(body: Body, fixed: Mapping[Kind, Mapping[str, int]]) -> list[Limb]:
+def find_limbs(body: BodyTree, fixed: Mapping[Kind, Mapping[str, int]]) -> list[Limb]:
     """Returns the legs, then the arms or fore legs, at most one pair of each; ``fixed`` has the joints set by the user.
 
     Without names, the legs are the pair that branches off nearest to the root; among equals, the lowest.
@@ -45,7 +45,7 @@ def find_limbs(body: Body, fixed: Mapping[Kind, Mapping[str, int]]) -> list[Limb
     return limbs
 
 
-def _find_pair(body: Body, root: int, fixed: Mapping[Kind, Mapping[str, int]]) -> _Pair | None:
+def _find_pair(body: BodyTree, root: int, fixed: Mapping[Kind, Mapping[str, int]]) -> _Pair | None:
     found = {kind: find_limb(kind, root, body, fixed[kind]) for kind in (LEG, ARM, FORE_LEG)}
     limbs = {kind: limb for kind, limb in found.items() if limb}
     if not limbs:
@@ -63,14 +63,14 @@ def _find_pair(body: Body, root: int, fixed: Mapping[Kind, Mapping[str, int]]) -
     return _Pair(limbs, kind, length, body.depths[root], float(body.rest[limb.tip, 1]))
 
 
-def _stands(body: Body, legs: Limb) -> bool:
+def _stands(body: BodyTree, legs: Limb) -> bool:
     """Returns whether the figure stands in its rest pose; in Bandai's files, bones lie along X."""
     thigh, shin, foot = (body.rest[legs.joints[part]] for part in ("thigh", "shin", "foot"))
     length = np.linalg.norm(thigh - shin) + np.linalg.norm(shin - foot)
     return bool(thigh[1] - foot[1] > 0.6 * length)
 
 
-def _reaches_floor(body: Body, legs: Limb, height: float) -> bool:
+def _reaches_floor(body: BodyTree, legs: Limb, height: float) -> bool:
     """Returns whether hands at this height are on the floor; if the rest pose does not stand, whether a tail exists."""
     if not _stands(body, legs):
         return any(word.stem.startswith("tail") for word in body.words)
@@ -78,7 +78,7 @@ def _reaches_floor(body: Body, legs: Limb, height: float) -> bool:
     return bool(hips - height > 0.6 * (hips - foot))
 
 
-def limb_roles(body: Body, limbs: Sequence[Limb]) -> Found:
+def limb_roles(body: BodyTree, limbs: Sequence[Limb]) -> Found:
     """Returns the roles of the limbs' joints, left and right."""
     found: Found = {}
     for limb in limbs:
@@ -97,7 +97,7 @@ def _confidence(limb: Limb, part: str) -> float:
     return 0.75 + 0.25 * evidence if evidence > 0 else 0.8 * float(np.exp(-max(limb.misfit, 0.0) / 4))
 
 
-def _side(body: Body, limb: Limb, limbs: Sequence[Limb]) -> tuple[str, float]:
+def _side(body: BodyTree, limb: Limb, limbs: Sequence[Limb]) -> tuple[str, float]:
     """Returns the side of the limb at ``root``, from its names or from its position relative to the toes' direction."""
     sides = [body.words[j].side for j in limb.joints.values()]
     if any(sides):
@@ -115,14 +115,14 @@ def _side(body: Body, limb: Limb, limbs: Sequence[Limb]) -> tuple[str, float]:
     return SIDES[int(forward[2] * across[0] - forward[0] * across[2] < 0)], sure
 
 
-def middle_roles(body: Body, limbs: Sequence[Limb]) -> Found:
+def middle_roles(body: BodyTree, limbs: Sequence[Limb]) -> Found:
     """Returns the roles of the mid-line: hips (the parent of the legs), spine, chest (that of the arms), neck, head."""
     found: Found = {}
 
     def add(role: str, joint: int | None, carried: Limb | None = None) -> None:
         if joint is not None:
             sure = 0.9 if carried and carried.named >= _NAMED else 0.6
-            found[role] = joint, sure + (1 - sure) * max(body.words[joint].speaks_for(role), 0.0)
+            found[role] = joint, sure + (1 - sure) * max(body.words[joint].evidence_for(role), 0.0)
 
     legs = next((limb for limb in limbs if limb.kind is LEG), None)
     arms = next((limb for limb in limbs if limb.kind is not LEG), None)
@@ -148,7 +148,7 @@ def middle_roles(body: Body, limbs: Sequence[Limb]) -> Found:
     return found
 
 
-def _carrier(body: Body, limb: Limb, role: str, beyond: str) -> int:
+def _carrier(body: BodyTree, limb: Limb, role: str, beyond: str) -> int:
     """Returns the mid-line joint that is the parent of the limbs.
 
     In 3ds Max, thighs are children of the first spine joint and arms of the neck; then it is the parent of that joint.
@@ -157,26 +157,26 @@ def _carrier(body: Body, limb: Limb, role: str, beyond: str) -> int:
     parent = body.parents[joint]
     if (
         parent >= 0
-        and body.words[joint].speaks_for(beyond) > 0.5
-        and body.words[parent].speaks_for(role) > 0.5
+        and body.words[joint].evidence_for(beyond) > 0.5
+        and body.words[parent].evidence_for(role) > 0.5
     ):
         return parent
     return joint
 
 
-def _between(body: Body, hips: int, top: int | None) -> list[int]:
+def _between(body: BodyTree, hips: int, top: int | None) -> list[int]:
     """Returns the joints from the child of the hips to ``top``."""
     to_hips = set(body.path(hips))
     return [] if top is None else [j for j in body.path(top) if j not in to_hips]
 
 
-def _named(body: Body, role: str, joints: Iterable[int]) -> int | None:
+def _named(body: BodyTree, role: str, joints: Iterable[int]) -> int | None:
     """Returns the mid-line joint whose name has the strongest evidence for the role; among equals, the first."""
-    best = max(joints, key=lambda j: body.words[j].speaks_for(role) * body.in_middle(j), default=None)
-    return best if best is not None and body.words[best].speaks_for(role) > 0.3 else None
+    best = max(joints, key=lambda j: body.words[j].evidence_for(role) * body.in_middle(j), default=None)
+    return best if best is not None and body.words[best].evidence_for(role) > 0.3 else None
 
 
-def _top(body: Body, chest: int, hips: int) -> int | None:
+def _top(body: BodyTree, chest: int, hips: int) -> int | None:
     """Returns the end of the longest mid-line chain from the chest that does not contain the hips."""
     to_hips, away = set(body.path(hips)), {chest: 0.0}
     for j, parent in enumerate(body.parents):

@@ -54,7 +54,7 @@ class Word:
     helper: bool
     key: tuple[str, ...]
 
-    def speaks_for(self, part: str) -> float:
+    def evidence_for(self, part: str) -> float:
         """Returns the evidence, 0 to 1, that this joint is the body part; −1 for a helper."""
         return -1.0 if self.helper else _PARTS[part].get(self.stem, 0.0)
 
@@ -64,7 +64,7 @@ def read_name(name: str) -> Word:
     """Reads one joint's name.
 
     >>> word = read_name("mixamorig:LeftForeArm")
-    >>> word.side, word.stem, word.speaks_for("forearm")
+    >>> word.side, word.stem, word.evidence_for("forearm")
     ('left', 'forearm', 1.0)
     >>> read_name("DEF-thigh.L.001").key == read_name("DEF-thigh.R.001").key
     True

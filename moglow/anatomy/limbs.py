@@ -6,12 +6,13 @@ segments) and without names.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moglow.anatomy.joint_names import Word
 from moglow.maths.rotations import Array
@@ -25,7 +26,7 @@ _HAND_BRANCHES = 0.4  # evidence for a hand at the joint where the fingers branc
 
 
 @dataclass(frozen=True)
-class Body:
+class BodyTree:
     """The input of the search for limbs: tree, rest positions ``(J, 3)``, parsed names, partners and confidences."""
 
     parents: Sequence[int]
@@ -66,14 +67,14 @@ class Body:
 
     @cached_property
     def depths(self) -> list[int]:
-        """How many joints lie between the root and each joint, it included."""
+        """The number of joints on the way from the root to each joint, which is included."""
         depths: list[int] = []
         for parent in self.parents:
             depths.append(depths[parent] + 1 if parent >= 0 else 1)
         return depths
 
     def reach(self, upper: int, tip: int) -> float:
-        """The length of the bones from a joint to one below it."""
+        """Returns the summed length of the bones from a joint to one of its descendants."""
         length = 0.0
         while tip != upper:
             length += float(self.lengths[tip])
@@ -150,7 +151,7 @@ class Limb:
         return self.joints.get("foot", self.joints.get("hand", self.joints.get("forearm", self.root)))
 
 
-def find_limb(kind: Kind, root: int, body: Body, fixed: Mapping[str, int]) -> Limb | None:
+def find_limb(kind: Kind, root: int, body: BodyTree, fixed: Mapping[str, int]) -> Limb | None:
     """Returns the best assignment of a kind's parts to joints below ``root``; None if all chains are too short.
 
     ``fixed`` maps parts to joints set by the user. If they fit no chain, the other parts are found without them.
@@ -160,48 +161,87 @@ def find_limb(kind: Kind, root: int, body: Body, fixed: Mapping[str, int]) -> Li
     return _best_limb(kind, root, body, fixed) or (_best_limb(kind, root, body, {}) if here else None)
 
 
-def _best_limb(kind: Kind, root: int, body: Body, fixed: Mapping[str, int]) -> Limb | None:
+def _best_limb(kind: Kind, root: int, body: BodyTree, fixed: Mapping[str, int]) -> Limb | None:
     paths = sorted(body.chains[root], key=lambda path: (-float(body.lengths[list(path[1:])].sum()), path))[
         :_MOST
     ]
     reach = float(body.lengths[list(paths[0][1:])].sum())
+    memory: dict[tuple[str, int], float] = {}  # chains share most of their joints
     best: tuple[float, Limb] | None = None
     for path in paths:
         along = np.cumsum([0.0, *body.lengths[list(path[1:])]])
-        speaks = {part: [_evidence(kind, part, j, body, fixed) for j in path] for part in kind.parts}
-        open_ = _candidates(kind, speaks)
+        by_part = {part: [_evidence(kind, part, j, body, fixed, memory) for j in path] for part in kind.parts}
+        open_ = _candidates(kind, by_part)
         for parts in _choices(kind):
-            for places in combinations(open_, len(parts)):
-                evidence = {part: speaks[part][i] for part, i in zip(parts, places, strict=True)}
-                if min(evidence.values()) < 0:
-                    continue
-                misfit = _misfit(kind, parts, along[list(places)], reach)
-                if parts[-1] == "hand" and path[places[-1]] in body.branches:
-                    misfit -= _HAND_BRANCHES
-                score = _NAME_WEIGHT * sum(evidence.values()) - misfit
-                if best is None or score > best[0] + 1e-9:
-                    joints = {part: path[i] for part, i in zip(parts, places, strict=True)}
-                    best = score, Limb(kind, root, joints, evidence, misfit)
+            places = _combinations(len(open_), len(parts))
+            if not len(places):
+                continue
+            places = np.array(open_)[places]
+            evidence = np.stack(
+                [np.array(by_part[part])[places[:, k]] for k, part in enumerate(parts)], axis=1
+            )
+            allowed = evidence.min(1) >= 0
+            places, evidence = places[allowed], evidence[allowed]
+            misfits = _misfits(kind, parts, along[places], reach)
+            if parts[-1] == "hand":
+                branches = np.array([joint in body.branches for joint in path])
+                misfits = misfits - np.where(branches[places[:, -1]], _HAND_BRANCHES, 0.0)
+            scores = _NAME_WEIGHT * _added(evidence.T) - misfits
+            highest = np.maximum.accumulate(np.concatenate([[-np.inf], scores]))[:-1]
+            for row in np.flatnonzero(scores > highest).tolist():
+                if best is None or scores[row] > best[0] + 1e-9:
+                    joints = {part: path[i] for part, i in zip(parts, places[row].tolist(), strict=True)}
+                    found = dict(zip(parts, evidence[row].tolist(), strict=True))
+                    best = float(scores[row]), Limb(kind, root, joints, found, float(misfits[row]))
     return best[1] if best else None
 
 
-def _evidence(kind: Kind, part: str, joint: int, body: Body, fixed: Mapping[str, int]) -> float:
+@cache
+def _combinations(count: int, chosen: int) -> NDArray[np.intp]:
+    """Returns the ascending choices ``(C, chosen)`` of ``chosen`` among ``count`` places, in lexicographic order."""
+    places = np.array(list(combinations(range(count), chosen)), np.intp).reshape(-1, chosen)
+    places.setflags(write=False)
+    return places
+
+
+def _added(values: Iterable[Array]) -> Array:
+    """Returns the sum of arrays, added from the first to the last."""
+    return sum(values, start=np.float64(0.0))
+
+
+def _evidence(
+    kind: Kind,
+    part: str,
+    joint: int,
+    body: BodyTree,
+    fixed: Mapping[str, int],
+    memory: MutableMapping[tuple[str, int], float],
+) -> float:
+    """Returns the evidence that a joint is a part; ``memory`` keeps that of joints that several chains share."""
+    if (part, joint) not in memory:
+        memory[part, joint] = _evidence_of(kind, part, joint, body, fixed)
+    return memory[part, joint]
+
+
+def _evidence_of(kind: Kind, part: str, joint: int, body: BodyTree, fixed: Mapping[str, int]) -> float:
     if part in fixed:
         return 10.0 if joint in (fixed[part], body.partners[fixed[part]]) else -1.0
     spellings = [part, kind.synonyms.get(part, part)]
-    pair = (joint, body.partners[joint])
-    return float(np.mean([max(body.words[j].speaks_for(name) for name in spellings) for j in pair]))
+    own, twin = (
+        max(body.words[j].evidence_for(name) for name in spellings) for j in (joint, body.partners[joint])
+    )
+    return (own + twin) / 2
 
 
-def _candidates(kind: Kind, speaks: Mapping[str, list[float]]) -> list[int]:
+def _candidates(kind: Kind, by_part: Mapping[str, list[float]]) -> list[int]:
     """Returns the indices along a chain that are tried.
 
     If names identify every required part, these are the named joints and their neighbours, otherwise all joints.
     """
-    everywhere = range(len(speaks[kind.parts[0]]))
-    if any(max(speaks[part]) <= 0 for part in kind.parts if part not in kind.optional):
+    everywhere = range(len(by_part[kind.parts[0]]))
+    if any(max(by_part[part]) <= 0 for part in kind.parts if part not in kind.optional):
         return list(everywhere)
-    named = [i for i in everywhere if max(speaks[part][i] for part in kind.parts) > 0]
+    named = [i for i in everywhere if max(by_part[part][i] for part in kind.parts) > 0]
     return sorted({max(named[0] - 1, 0), *named, min(named[-1] + 1, everywhere[-1])})
 
 
@@ -212,15 +252,22 @@ def _choices(kind: Kind) -> list[tuple[str, ...]]:
     return [tuple(part for part in kind.parts if part not in gone) for gone in left_out]
 
 
-def _misfit(kind: Kind, parts: Sequence[str], places: Array, reach: float) -> float:
-    """Returns the misfit of proportions: the sum of |log(length / usual length)| over the bones, the cost of omitted
-    parts, and a penalty if the two main bones are shorter than half of the limb."""
-    bones = dict(zip(parts, np.diff(places), strict=False))
-    whole = sum(bones.get(part, 0.0) for part in kind.main)
-    cost = _ABSENT * (len(kind.parts) - len(parts))
-    if whole <= 0:
-        return cost + 10.0
+def _misfits(kind: Kind, parts: Sequence[str], places: Array, reach: float) -> Array:
+    """Returns the misfit ``(C,)`` of the proportions of choices with parts at ``places`` ``(C, P)`` along a chain.
+
+    It is the sum of |log(length / usual length)| over the bones, the cost of omitted parts, and a penalty if the two
+    main bones are shorter than half of the limb.
+    """
+    bones = dict(zip(parts, np.diff(places, axis=1).T, strict=False))
+    whole = _added(bones[part] for part in kind.main if part in bones) + np.zeros(len(places))
+    omitted = _ABSENT * (len(kind.parts) - len(parts))
+    some = np.where(whole > 0, whole, 1.0)
+    cost = np.full(len(places), omitted)
     for part, length in bones.items():
         if part in kind.proportions:
-            cost += min(abs(float(np.log(max(length, 1e-9) / whole / kind.proportions[part]))), 1.2)
-    return cost + max(float(np.log(reach / whole / 2)), 0.0)
+            cost = cost + np.minimum(
+                np.abs(np.log(np.maximum(length, 1e-9) / some / kind.proportions[part])), 1.2
+            )
+    cost = cost + np.maximum(np.log(np.maximum(reach, 1e-300) / some / 2), 0.0)
+    misfits: Array = np.where(whole > 0, cost, omitted + 10.0)
+    return misfits

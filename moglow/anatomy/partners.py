@@ -64,7 +64,7 @@ def _may_pair(a: Word, b: Word) -> bool:
     """Returns whether the names permit a pair: not two joints of one side, and not two of the spine."""
     if a.side or b.side:
         return a.side != b.side
-    return not any(min(a.speaks_for(part), b.speaks_for(part)) > 0 for part in _MIDDLE)
+    return not any(min(a.evidence_for(part), b.evidence_for(part)) > 0 for part in _MIDDLE)
 
 
 class _Shape:
@@ -84,9 +84,16 @@ class _Shape:
         for children in self.children:
             children.reverse()
         self.centres = sums / counts
+        self.profiles: dict[int, tuple[Array, float, int]] = {}
 
-    def _profile(self, joint: int) -> Array:
-        """Returns the bone lengths of a sub-tree, longest first."""
+    def _profile(self, joint: int) -> tuple[Array, float, int]:
+        """Returns the bone lengths of a sub-tree, longest first, their sum and the number that are not zero."""
+        if joint not in self.profiles:
+            profile = self._lengths_below(joint)
+            self.profiles[joint] = profile, float(profile.sum()), int(np.count_nonzero(profile))
+        return self.profiles[joint]
+
+    def _lengths_below(self, joint: int) -> Array:
         below = [joint]
         for j in below:
             below.extend(self.children[j])
@@ -96,12 +103,13 @@ class _Shape:
 
     def cost(self, a: int, b: int) -> float:
         """Returns the difference of two sub-trees' bone lengths, relative to their sum."""
-        u, v = self._profile(a), self._profile(b)
-        longest = max(len(u), len(v))
-        u, v = np.pad(u, (0, longest - len(u))), np.pad(v, (0, longest - len(v)))
-        total = float(u.sum() + v.sum())
-        more = abs(int(np.count_nonzero(u)) - int(np.count_nonzero(v)))
-        return float(np.abs(u - v).sum()) / total + 0.05 * more if total else 0.0
+        (u, size_u, bones_u), (v, size_v, bones_v) = self._profile(a), self._profile(b)
+        if len(u) != len(v):
+            longest = max(len(u), len(v))
+            u, v = np.pad(u, (0, longest - len(u))), np.pad(v, (0, longest - len(v)))
+            size_u, size_v = float(u.sum()), float(v.sum())
+        total = size_u + size_v
+        return float(np.abs(u - v).sum()) / total + 0.05 * abs(bones_u - bones_v) if total else 0.0
 
     def mirror_costs(self, parent: int, joints: Sequence[int]) -> Array:
         """Returns the distances ``(N, N)`` between children of one joint and the mirror images of the others.

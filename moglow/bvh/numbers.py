@@ -4,9 +4,16 @@ A motion file can hold millions of short decimal numbers, and converting them on
 time. Both conversions therefore use integers and remove or insert the decimal points of a whole array at once.
 """
 
+import ctypes
+from functools import cache
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
+from moglow.errors import DeviceError
+from moglow.files.compiled import load_library
 from moglow.maths.rotations import Array
 
 Counts = npt.NDArray[np.int64]
@@ -14,6 +21,7 @@ Counts = npt.NDArray[np.int64]
 _PLAIN = b"0123456789+-. \t\n"
 _DIGITS = 18  # the most that fit in 64 bits
 _TENS = 10.0 ** np.arange(_DIGITS + 1)
+_WORTH = 1000  # numbers from which on the kernel is used
 
 
 def text_to_numbers(text: bytes) -> tuple[Array, Counts]:
@@ -68,13 +76,41 @@ def _plain_to_numbers(text: bytes) -> tuple[Array, Counts] | None:
 def numbers_to_text(numbers: Array, decimals: int) -> bytes:
     """Formats rows of numbers ``(T, C)`` as lines of text with a fixed number of decimals, like ``"%.6f"``.
 
-    All numbers are written into fields of equal width, one digit position of the whole array at a time. Unused
-    positions remain zero bytes, which are removed at the end. Zero is written without a sign. The rounded numbers times
-    ``10**decimals`` must be integers that a double can represent exactly.
+    A compiled kernel writes many numbers if this machine can make it. Without it, all numbers are written into fields
+    of equal width, one digit position of the whole array at a time. Unused positions remain zero bytes, which are
+    removed at the end. Zero is written without a sign. The rounded numbers times ``10**decimals`` must be integers that
+    a double can represent exactly.
 
     >>> numbers_to_text(np.array([[1.5, -20.25], [0.0, -0.001]]), 2)
     b'1.50 -20.25\\n0.00 0.00\\n'
     """
+    kernel = load_kernel() if numbers.size >= _WORTH else None
+    if kernel is not None:
+        return _written(kernel, numbers, decimals)
+    return in_numpy(numbers, decimals)
+
+
+def _written(kernel: Any, numbers: Array, decimals: int) -> bytes:
+    numbers = np.ascontiguousarray(numbers, float)
+    text = np.empty(numbers.size * (20 + decimals), np.uint8)
+    place, out = numbers.ctypes.data, text.ctypes.data
+    return text[: kernel(place, *numbers.shape, decimals, _TENS[decimals], out)].tobytes()
+
+
+@cache
+def load_kernel() -> Any:
+    """Returns the compiled kernel, or None if this machine cannot make it."""
+    try:
+        kernel = load_library(Path(__file__).with_name("numbers.c")).to_text
+    except DeviceError:
+        return None
+    kernel.argtypes = [ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_double, ctypes.c_void_p]
+    kernel.restype = ctypes.c_int64
+    return kernel
+
+
+def in_numpy(numbers: Array, decimals: int) -> bytes:
+    """Returns the same text as `numbers_to_text`, formatted in numpy."""
     scaled = np.rint(np.abs(numbers) * _TENS[decimals])
     whole = np.floor(scaled / _TENS[decimals])
     fraction = (scaled - whole * _TENS[decimals]).astype(np.int64)

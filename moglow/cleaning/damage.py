@@ -66,11 +66,11 @@ class Damage(ABC):
 
     @property
     def lasts(self) -> bool:
-        """Whether it stays to the end of the clip, however long that is."""
+        """Whether the damage lasts to the end of the clip."""
         return False
 
     def joined(self, other: Self, fps: float) -> Self:
-        """This damage and its other part, which overlaps it, as one."""
+        """Returns the union of this damage and an overlapping part of it."""
         return replace(self, start=min(self.start, other.start), stop=max(self.stop, other.stop))
 
     def source(self, frames: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from moglow.cleaning.damage import Damage, Fill, marked
 from moglow.cleaning.jumps import repeated_frames, turn_steps
-from moglow.cleaning.limbs import LimbFault, limbs
+from moglow.cleaning.limbs import DamagedJoints, limbs
 from moglow.maths.rotations import Array
 from moglow.maths.signals import runs
 from moglow.motion.clip import Clip
@@ -25,7 +25,7 @@ def find_frozen(clip: Clip, *, shortest: float = 0.1, still: float = 1e-6) -> li
 
 def find_held(
     clip: Clip, *, shortest: float = 0.2, still: float = 1e-6, mostly: float = 0.5
-) -> list[LimbFault]:
+) -> list[DamagedJoints]:
     """Returns joints of limbs whose rotation is constant for at least ``shortest`` seconds while the body moves.
 
     Joints that are constant for more than the share ``mostly`` of the clip are rigid in the rig and ignored, and so are
@@ -37,7 +37,7 @@ def find_held(
     held[:, held.mean(0) > mostly] = False
     roles = {joint for role, joint in clip.skeleton.anatomy.roles.items() if not role.endswith("toe")}
     least = max(2, round(shortest * clip.fps))
-    found: list[LimbFault] = []
+    found: list[DamagedJoints] = []
     for joints in limbs(clip.skeleton).values():
         stretches: dict[tuple[int, int], list[int]] = {}
         for joint in joints:
@@ -45,7 +45,7 @@ def find_held(
                 if joint in roles and stop - start >= least:
                     stretches.setdefault((start + 1, stop + 1), []).append(joint)
         found += [
-            LimbFault(start, stop, tuple(those))
+            DamagedJoints(start, stop, tuple(those))
             for (start, stop), those in stretches.items()
             if len(those) > 1 or _thaws(steps[:, those[0]], stop - 1)
         ]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from moglow.anatomy.unit_and_axes import UNITS, find_basis, find_unit
-from moglow.cleaning.survey import Fault, Motion, Survey
+from moglow.cleaning.damage_search import DamageSearch, MotionSummary, ReportedDamage
 from moglow.errors import MoglowError
 from moglow.formats.read import MOTIONS, clips_in, open_motion
 from moglow.motion.clip_stream import Frames
@@ -19,7 +19,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class Figure:
+class FigureSummary:
     """The anatomy of the skeleton: joint and confidence of each role, and the confidence of the partners."""
 
     joints: int
@@ -53,14 +53,16 @@ class Report:
     frames: int = 0
     fps: float = 0.0
     seconds: float = 0.0
-    figure: Figure | None = None
+    figure: FigureSummary | None = None
     axes: Axes | None = None
-    motion: Motion | None = None
-    faults: tuple[Fault, ...] = field(default=())
+    motion: MotionSummary | None = None
+    damage: tuple[ReportedDamage, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the report as plain values."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        """Returns the report as plain values, with the damage under the key ``faults``."""
+        values = asdict(self)
+        values["faults"] = values.pop("damage")
+        return {key: value for key, value in values.items() if value is not None}
 
 
 def inspect_file(path: str | Path, overrides: Mapping[str, str] = _NONE) -> Report:
@@ -95,7 +97,7 @@ def motion_files(path: str | Path) -> list[Path]:
 
 def inspect_clip(clip: Frames, name: str = "") -> Report:
     """Returns the report on a clip; long clips are processed in stretches, to limit the memory."""
-    survey = Survey.of(clip)
+    search = DamageSearch.of(clip)
     return Report(
         file=name or clip.name,
         frames=len(clip),
@@ -103,15 +105,15 @@ def inspect_clip(clip: Frames, name: str = "") -> Report:
         seconds=len(clip) / clip.fps,
         figure=_figure(clip),
         axes=_axes(clip, clip.skeleton.layout) if clip.skeleton.layout else None,
-        motion=survey.motion(),
-        faults=tuple(survey.faults()),
+        motion=search.motion(),
+        damage=tuple(search.reported()),
     )
 
 
-def _figure(clip: Frames) -> Figure:
+def _figure(clip: Frames) -> FigureSummary:
     anatomy, names = clip.skeleton.anatomy, clip.skeleton.names
     roles = {role: (names[joint], anatomy.confidence[role]) for role, joint in anatomy.roles.items()}
-    return Figure(len(names), len(anatomy.legs), roles, anatomy.confidence["partners"])
+    return FigureSummary(len(names), len(anatomy.legs), roles, anatomy.confidence["partners"])
 
 
 def _axes(clip: Frames, layout: Layout) -> Axes:
@@ -130,6 +132,6 @@ def _axis(direction: np.ndarray) -> str:
     return ("-" if direction[axis] < 0 else "") + "XYZ"[axis]
 
 
-def find_faults(clip: Frames) -> list[Fault]:
-    """Returns all problems of a clip: the damage found by `mend` in order of time, then problems without a repair."""
-    return Survey.of(clip).faults()
+def find_damage(clip: Frames) -> list[ReportedDamage]:
+    """Returns all damage of a clip: what `mend` finds, in order of time, then damage without a repair."""
+    return DamageSearch.of(clip).reported()

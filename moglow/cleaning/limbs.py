@@ -10,7 +10,7 @@ UPPER = {"leg": "thigh", "arm": "upper_arm", "fore leg": "front_thigh"}
 
 
 @dataclass(frozen=True)
-class LimbFault:
+class DamagedJoints:
     """Damaged joints in the frames from ``start`` to before ``stop``; ``depth`` is in metres for sunk feet, else 0."""
 
     start: int

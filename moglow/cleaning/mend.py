@@ -27,8 +27,8 @@ FEWEST = 5
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Damage, and the reason why it was left; empty if it was repaired."""
+class FoundDamage:
+    """Damage, and the reason why it was not repaired; empty if it was."""
 
     damage: Damage
     left: str = ""
@@ -36,11 +36,11 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class Mended:
-    """The repaired clip, the damage, and the original frame ``(T',)`` of each of its frames, −1 for new ones."""
+    """The repaired clip, the damage found, and the original frame ``(T',)`` of each of its frames, −1 for new ones."""
 
     original: Clip
     clip: Clip
-    findings: tuple[Finding, ...]
+    found: tuple[FoundDamage, ...]
     source: NDArray[np.intp]
 
     @cached_property
@@ -54,19 +54,19 @@ class Mended:
 
 def mend(clip: Clip, *, fill: Fill = interpolated) -> Mended:
     """Returns the repaired clip with its damage; ``fill`` replaces frozen joints, by default by interpolation."""
-    original, findings = clip, list[Finding]()
+    original, listed = clip, list[FoundDamage]()
     source: NDArray[np.intp] = np.arange(len(clip))
     for kind in KINDS if len(clip) >= FEWEST else ():
-        found = [Finding(damage, damage.obstacle(clip)) for damage in kind.find(clip)]
+        found = [FoundDamage(damage, damage.obstacle(clip)) for damage in kind.find(clip)]
         mendable = [each.damage for each in found if not each.left]
         for damage in reversed(mendable):  # from the end, because a repair may renumber the frames after it
             source = damage.source(source)
         clip = kind.all_mended(clip, mendable, fill)
-        findings += [each for each in found if not _is_in_replaced(each.damage, findings)]
-    return Mended(original, clip, tuple(findings), source)
+        listed += [each for each in found if not _is_in_replaced(each.damage, listed)]
+    return Mended(original, clip, tuple(listed), source)
 
 
-def _is_in_replaced(damage: Damage, findings: Sequence[Finding]) -> bool:
+def _is_in_replaced(damage: Damage, found: Sequence[FoundDamage]) -> bool:
     """Returns whether damage lies in replaced joints, where an interpolated foot may be below the floor."""
     return any(
         isinstance(lost := each.damage, Frozen)
@@ -74,5 +74,5 @@ def _is_in_replaced(damage: Damage, findings: Sequence[Finding]) -> bool:
         and lost.start <= damage.start
         and damage.stop <= lost.stop
         and set(damage.joints) <= set(lost.joints)
-        for each in findings
+        for each in found
     )

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from moglow.cleaning.damage import Fill, Nearby, interpolated, marked, spliced
-from moglow.cleaning.limbs import LimbFault, limb_names
+from moglow.cleaning.limbs import DamagedJoints, limb_names
 from moglow.maths.rotations import Array
 from moglow.maths.signals import runs
 from moglow.motion.clip import Clip
@@ -35,13 +35,13 @@ class Sunk(Nearby):
         )  # all legs, because the hips carry all of them
         return [
             cls(
-                max(0, fault.start - 1),  # the frame before, in which the foot moves down
-                min(len(clip), fault.stop + 1),
-                (carrier, *dict.fromkeys([*fault.joints, *every])),
-                f"{limb_names(clip.skeleton, fault.joints)} {100 * fault.depth:.0f} cm below the floor",
-                float(heights[fault.joints[0]]),
+                max(0, each.start - 1),  # the frame before, in which the foot moves down
+                min(len(clip), each.stop + 1),
+                (carrier, *dict.fromkeys([*each.joints, *every])),
+                f"{limb_names(clip.skeleton, each.joints)} {100 * each.depth:.0f} cm below the floor",
+                float(heights[each.joints[0]]),
             )
-            for fault in sorted(find_sunk(clip), key=lambda fault: fault.start)
+            for each in sorted(find_sunk(clip), key=lambda each: each.start)
         ]
 
     def mended(self, clip: Clip, fill: Fill) -> Clip:
@@ -64,14 +64,14 @@ class Sunk(Nearby):
         return spliced(clip, move_feet(filled, shifts, spec=LockSpec(blend=1e-3)), slice(start, stop))
 
 
-def find_sunk(clip: Clip, *, depth: float = 0.025, deepest: float = 0.045) -> list[LimbFault]:
+def find_sunk(clip: Clip, *, depth: float = 0.025, deepest: float = 0.045) -> list[DamagedJoints]:
     """Returns stretches in which a toe is below its usual height by ``depth``, and at least once by ``deepest``.
 
     Both are shares of the leg's length. Soft shoes and sloping floors cause 3 cm; a tilted ankle (damage) causes more.
     """
     below, lengths = standing_heights(clip) - toe_points(clip)[..., 1], leg_lengths(clip.skeleton)
     return [
-        LimbFault(start, stop, (leg.hip, leg.knee, leg.ankle), float(below[start:stop, k].max()))
+        DamagedJoints(start, stop, (leg.hip, leg.knee, leg.ankle), float(below[start:stop, k].max()))
         for k, leg in enumerate(legs_of(clip.skeleton))
         for start, stop in runs(below[:, k] > depth * lengths[k])
         if below[start:stop, k].max() > deepest * lengths[k]

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from moglow.cleaning.damage import Damage, Fill
-from moglow.cleaning.limbs import LimbFault, limb_names, limb_pairs
+from moglow.cleaning.limbs import DamagedJoints, limb_names, limb_pairs
 from moglow.maths.rotations import Array, quat_multiply, quat_rotate
 from moglow.maths.signals import Flags, runs
 from moglow.motion.clip import Clip
@@ -31,7 +31,7 @@ SWITCH = 0.1
 """Cost in metres of third differences of a change between swapped and not swapped."""
 
 
-def find_swaps(clip: Clip) -> list[LimbFault]:
+def find_swaps(clip: Clip) -> list[DamagedJoints]:
     """Returns stretches in which a pair of limbs moves smoothly only if left and right are exchanged.
 
     A Viterbi path over the states of adjacent frames minimises the limbs' jerk plus `SWITCH` for each change. The state
@@ -42,7 +42,7 @@ def find_swaps(clip: Clip) -> list[LimbFault]:
         swapped = _smoothest(clip, joints)
         if swapped.mean() > 0.5:
             swapped = ~swapped
-        found += [LimbFault(start, stop, joints) for start, stop in runs(swapped)]
+        found += [DamagedJoints(start, stop, joints) for start, stop in runs(swapped)]
     return found
 
 
@@ -58,18 +58,20 @@ def _smoothest(clip: Clip, joints: tuple[int, ...], price: float = SWITCH) -> Fl
         for joint in moving
     ]
     both = (clip, exchanged(clip, joints, np.ones(len(clip), bool)))
-    ways = [_ways(each, clip, joints, moving, root) for each in both]
+    ways = [np.ascontiguousarray(_ways(each, clip, joints, moving, root).T) for each in both]  # (3, N, T)
     jerks = np.empty((len(clip) - 2, 2, 2, 2))
-    for a, b, c in product((0, 1), repeat=3):
-        jerk = np.linalg.norm(ways[a][:-2] - 2 * ways[b][1:-1] + ways[c][2:], axis=-1).sum(-1)
-        jerks[:, a, b, c] = jerk + price * (b != c)
+    for a, b in product((0, 1), repeat=2):
+        before = ways[a][..., :-2] - 2 * ways[b][..., 1:-1]
+        for c in (0, 1):
+            x, y, z = before + ways[c][..., 2:]
+            jerks[:, a, b, c] = np.sqrt(x * x + y * y + z * z).sum(0) + price * (b != c)
     return cheapest_path(jerks, np.array([[0.0, price], [price, 0.0]]))
 
 
 def _ways(
     clip: Clip, around: Clip, joints: Sequence[int], moving: Sequence[int], root: Sequence[int]
 ) -> Array:
-    """The places ``(T, N, 3)`` of joints of limbs from where their limbs begin; above these a clip is as ``around``."""
+    """Returns the joints' positions ``(T, N, 3)`` relative to the roots of their limbs, with the rest of ``around``."""
     positions, rotations = (
         (values.copy() for values in around.world()) if clip is not around else clip.world()
     )
@@ -84,7 +86,7 @@ def _ways(
 
 
 def cheapest_path(costs: Array, begin: Array) -> Flags:
-    """The cheapest sequence ``(T + 2,)`` of two states, by Viterbi's algorithm in blocks that go on side by side.
+    """Returns the cheapest sequence ``(T + 2,)`` of two states, by Viterbi's algorithm on blocks in parallel.
 
     Args:
         costs: ``(T, 2, 2, 2)`` of the states of each frame and of the two frames after it.
@@ -130,8 +132,8 @@ class Swapped(Damage):
 
     @classmethod
     def find(cls, clip: Clip) -> list[Self]:
-        found = [(fault, limb_names(clip.skeleton, fault.joints)) for fault in find_swaps(clip)]
-        return [cls(fault.start, fault.stop, fault.joints, f"{names} are swapped") for fault, names in found]
+        found = [(each, limb_names(clip.skeleton, each.joints)) for each in find_swaps(clip)]
+        return [cls(each.start, each.stop, each.joints, f"{names} are swapped") for each, names in found]
 
     def mended(self, clip: Clip, fill: Fill) -> Clip:
         frames = np.zeros(len(clip), bool)

@@ -1,11 +1,12 @@
 """Teleports: the whole figure displaced for some frames."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-from moglow.cleaning.damage import Damage, Fill, spliced
+from moglow.cleaning.damage import Damage, Fill
 from moglow.cleaning.frozen import find_frozen
 from moglow.cleaning.jumps import find_jumps, hip_lurches
 from moglow.motion.clip import Clip
@@ -46,9 +47,18 @@ class Away(Damage):
         return self.back is None
 
     def mended(self, clip: Clip, fill: Fill) -> Clip:
+        return self.all_mended(clip, [self], fill)
+
+    @classmethod
+    def all_mended(cls, clip: Clip, found: Sequence[Self], fill: Fill) -> Clip:
+        if not found:
+            return clip
         offsets = np.zeros((len(clip), 3))
-        offsets[self.start : self.stop] = self.leap
-        if self.back is not None:
-            share = np.linspace(0, 1, self.stop - self.start)[:, None]
-            offsets[self.start : self.stop] = -share * self.back + (1 - share) * np.array(self.leap)
-        return spliced(clip, carried(clip, -offsets), slice(self.start, self.stop))
+        for damage in found:
+            away = slice(damage.start, damage.stop)
+            if damage.back is None:
+                offsets[away] += damage.leap
+            else:
+                share = np.linspace(0, 1, damage.stop - damage.start)[:, None]
+                offsets[away] += -share * damage.back + (1 - share) * np.array(damage.leap)
+        return carried(clip, -offsets)

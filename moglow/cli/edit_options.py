@@ -10,7 +10,7 @@ from moglow.cli.options import SEED, Number, Whole
 
 OPTIONS = (
     click.option(
-        "--takes", type=Whole(1, 1_000_000), default=1, show_default=True, help="How many are made."
+        "--takes", type=Whole(1, 1_000_000), default=1, show_default=True, help="Number of motions."
     ),
     click.option(
         "--seed",

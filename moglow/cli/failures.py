@@ -16,8 +16,8 @@ from moglow.cli.terminal import one_line
 from moglow.errors import MoglowError
 
 MACHINE = {
-    "MemoryError": "not enough memory for what was asked; ask for fewer frames or takes, or give a smaller file",
-    "OutOfMemoryError": "not enough memory on the GPU; ask for less at once, or use --device cpu",
+    "MemoryError": "not enough memory for this request; request fewer frames or takes, or give a smaller file",
+    "OutOfMemoryError": "not enough memory on the GPU; reduce the batch or the number of takes, or use --device cpu",
     "RecursionError": "the input is nested too deeply; give a simpler file",
     "BrokenProcessPool": "a worker process was killed, perhaps for lack of memory; try again with fewer processes",
 }
@@ -47,7 +47,7 @@ class OneLine:
 
     @property
     def command(self) -> str:
-        """The name of the running command, or "moglow" if it is not known."""
+        """The name of the running command, or "moglow" if it is unknown."""
         return f"moglow {(self.ctx and self.ctx.invoked_subcommand) or ''}".strip()
 
     def __enter__(self) -> Self:

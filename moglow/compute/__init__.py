@@ -1,1 +1,5 @@
-"""Devices and processes: the choice of a device, CUDA graphs, memory, distributed training."""
+"""Devices and processes.
+
+device chooses a device, cuda_graphs records functions, memory configures the allocator; launch and distributed are for
+several processes.
+"""

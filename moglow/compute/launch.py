@@ -1,4 +1,4 @@
-"""Which process of how many this is, as `torchrun` says in the environment. Needs no torch."""
+"""The number of this process and of all processes, from the environment of `torchrun`. Needs no torch."""
 
 import os
 
@@ -7,7 +7,7 @@ from moglow.files.numbers import read_whole_number
 
 
 def process_number() -> tuple[int, int]:
-    """Returns the number of this process, counted from 0, and how many there are.
+    """Returns the number of this process, counted from 0, and the number of processes.
 
     >>> process_number()
     (0, 1)

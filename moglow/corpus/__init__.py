@@ -1,1 +1,5 @@
-"""Recordings as training data: sources, preprocessing, the corpus file, the context of a frame, windows."""
+"""Recordings as training data.
+
+Reading order: corpus (the file), sources and folders, preprocess, trimming, splicing, summary; normalizer, context_spec
+and context (the input of a model); window_spec, window_order, windows and misplaced_feet.
+"""

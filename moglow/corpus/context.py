@@ -6,13 +6,14 @@ poses, L of frames of lookahead, P of performers and S of styles.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import ModuleType
 from typing import Any, Self
 
 import numpy as np
 
+from moglow.corpus.context_spec import ContextSpec, refuse_unknown
 from moglow.corpus.corpus import Corpus
 from moglow.encodings.encoding import Encoding, Features
 from moglow.errors import CheckpointError, ControlError, RecipeError
@@ -23,42 +24,7 @@ from moglow.paths.control_path import ControlPath
 
 OTHERS = "others"  # key of the channel groups that are not named
 ANY = "any"  # a performer chosen at random for each take
-MOST_FRAMES = 1000  # of history and of lookahead
 SMALLEST = 0.01  # standard deviations; targets are not scaled up more than a hundred times
-
-
-@dataclass(frozen=True)
-class ContextSpec:
-    """The settings of the context; the recipe's [context]. The defaults are those of the paper."""
-
-    history: int = 10  # K past poses and as many past controls
-    lookahead: int = 0  # L controls after the current one; each adds a frame of latency in live control
-    flags: bool = False  # whether the context indicates the past poses that data dropout hides
-    carry: Mapping[str, float] = field(default_factory=dict)
-    """Weight by channel group of the previous pose, moved with the control, which is subtracted from the target.
-
-    At 1 the target of a planted foot is zero; below 1 the pose is pulled to the mean, so that errors decay. Groups that
-    are not named have the weight of `others`, by default 0: the target is then the pose itself, as in the paper.
-    """
-
-    styles: bool = True  # whether the context contains the style, one-hot; the paper has no styles
-    performers: bool = False  # whether the context contains the performer, one-hot
-    performer: str = ""  # the default performer; empty for any performer
-    usual: str = ""  # the default style; empty for any style
-    sideways: str = ""  # the default style or performer of paths that go sideways, or backwards for long
-
-    def __post_init__(self) -> None:
-        if self.history < 1 or self.lookahead < 0:
-            raise ValueError(
-                f"history {self.history}, lookahead {self.lookahead}: give at least 1 and 0 frames"
-            )
-        if max(self.history, self.lookahead) > MOST_FRAMES:
-            raise ValueError(
-                f"history {self.history}, lookahead {self.lookahead}: give at most {MOST_FRAMES} frames of each"
-            )
-        for group, weight in self.carry.items():
-            if not 0 <= weight <= 1:
-                raise ValueError(f"carry {group} is {weight}; a weight lies between 0 and 1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,18 +285,6 @@ class _Table:
     def __post_init__(self) -> None:
         if not 0 < self.fps <= 10_000:
             raise ValueError(f"fps is {self.fps}; expected a rate above 0 and up to 10000")
-
-
-def refuse_unknown(spec: ContextSpec, styles: Sequence[str], performers: Sequence[str]) -> None:
-    """Raises `RecipeError` if a default label is not among the styles or performers."""
-    for name, labels in (
-        ("usual", styles),
-        ("sideways", (*styles, *performers)),
-        ("performer", performers),
-    ):
-        if (label := getattr(spec, name)) and label not in labels:
-            kind = {"usual": "style", "sideways": "style or performer"}.get(name, name)
-            raise RecipeError(f"[context] {name}: no {kind} {label!r}; {suggestion(label, labels)}")
 
 
 def by_channel(values: Mapping[str, float], encoding: Encoding, place: str) -> Array:

@@ -96,8 +96,8 @@ class Corpus:
         names: set[str] = set()
         for style in self.styles:
             clips = sorted({stretch.name for stretch in self.split(split) if stretch.style == style})
-            drawn = sorted(clips, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
-            names.update(drawn[: max(1, round(share * len(clips)))])
+            ordered = sorted(clips, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
+            names.update(ordered[: max(1, round(share * len(clips)))])
         return frozenset(names)
 
     def split(self, name: str) -> tuple[Stretch, ...]:

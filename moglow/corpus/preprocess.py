@@ -135,14 +135,14 @@ class _Run:
     def encode(self, features: FeatureSpec) -> Iterator[Progress]:
         """Removes capture errors, encodes the rest and builds the corpus."""
         encoding = self.encoding or features.fit(self.training)
-        yield self.progress("looking for faults")
+        yield self.progress("looking for damage")
         sources, clips = zip(*self.clips, strict=True)
         training = [source.split == "train" for source in sources]
         trimmed = trim(encoding, clips, training, outlier=self.data.outlier, shortest=self.data.shortest)
         self.clips = [
             (source, piece) for source, (pieces, _) in zip(sources, trimmed, strict=True) for piece in pieces
         ]
-        lost = [(source.name, fault) for source, (_, fault) in zip(sources, trimmed, strict=True) if fault]
+        lost = [(source.name, damage) for source, (_, damage) in zip(sources, trimmed, strict=True) if damage]
         if lost:
             self.dropped += lost
             encoding = self.encoding or features.fit(self.training)

@@ -50,11 +50,9 @@ class SourceSpec:
 
     def __post_init__(self) -> None:
         if "\0" in self.folder + self.pattern or ".." in Path(self.folder).parts:
-            raise ValueError(
-                f"folder is {self.folder!r}; name a folder below the data root, which --data sets"
-            )
-        if fault := _fault_of(self.pattern):
-            raise ValueError(f"pattern is {self.pattern!r}; {fault}, such as **/*.bvh")
+            raise ValueError(f"folder is {self.folder!r}; name a folder below the data root")
+        if problem := _problem_of(self.pattern):
+            raise ValueError(f"pattern is {self.pattern!r}; {problem}, such as **/*.bvh")
         if len(self.style_from) > LONGEST_PATTERN:
             raise ValueError(
                 f"style_from has {len(self.style_from)} characters; give at most {LONGEST_PATTERN}"
@@ -69,7 +67,7 @@ class SourceSpec:
             raise ValueError(f"style_from has no group (?P<style>…): {self.style_from}")
 
 
-def _fault_of(pattern: str) -> str:
+def _problem_of(pattern: str) -> str:
     """Returns an error message for a pattern of files in a folder; empty if the pattern is valid."""
     parts = PurePath(pattern).parts
     if not parts:
@@ -87,7 +85,7 @@ class DataSpec:
 
     sources: tuple[SourceSpec, ...] = (SourceSpec(),)
     root: str = "."
-    """The folder of the data; the option --data replaces it."""
+    """The folder of the data; another one can be given when the corpus is made."""
     skeleton: str = ""
     """A motion file to whose skeleton all clips are retargeted; by default the skeleton of most clips."""
     splits: str = "splits.json"
@@ -108,7 +106,7 @@ class DataSpec:
     """Whether to limit heads, hands and toes to the angles that people reach."""
     smoother: tuple[float, ...] = ()
     """Times in seconds. Training clips are repeated with paths smoothed by these times. A recorded path sways with each
-    step, and a model trained only on such paths performs poorly on smooth, drawn paths."""
+    step, and a model trained only on such paths performs poorly on smooth, ordered paths."""
     splices: SpliceSpec = field(default_factory=SpliceSpec)
     """Training clips that join recordings in two styles, so that a model learns to change the style within a motion."""
     shortest: float = 1.0
@@ -159,10 +157,11 @@ def find_sources(data: DataSpec, base: Path) -> list[Source]:
         folder = root / spec.folder
         if not Path(os.path.normpath(folder)).is_relative_to(os.path.normpath(root)):
             raise RecipeError(
-                f"{folder}: is not below the data root {root}; name a folder in it, or another --data"
+                f"{folder}: is not below the data root {root}; name a folder in it, or another root",
+                setting="data",
             )
         if not folder.is_dir():
-            raise RecipeError(f"{folder}: no such folder; get the data, or say where they lie with --data")
+            raise RecipeError(f"{folder}: no such folder; get the data, or name their folder", setting="data")
         motions = (
             path for path in folder.glob(spec.pattern) if path.suffix.lower() in MOTIONS and path.is_file()
         )
@@ -181,7 +180,7 @@ def find_sources(data: DataSpec, base: Path) -> list[Source]:
         raise RecipeError(f"{root}: no file matches {patterns}; put motion files there or change the recipe")
     splits = read_splits(root / data.splits)
     styles = {name: style for name, (_, style, _) in found.items() if name not in splits}
-    splits |= draw_splits(styles, data.held_out)
+    splits |= random_splits(styles, data.held_out)
     return [
         Source(path, name, style, splits[name], performer)
         for name, (path, style, performer) in sorted(found.items())
@@ -253,18 +252,18 @@ class _Splits:
     val: tuple[str, ...] = ()
 
 
-def draw_splits(styles: Mapping[str, str], held_out: float) -> dict[str, str]:
+def random_splits(styles: Mapping[str, str], held_out: float) -> dict[str, str]:
     """Selects the share ``held_out`` of files for validation by a hash of their names, at least one of several.
 
     ``styles`` contains the style of each file. A file that is the only one with its style is used for training.
 
-    >>> sorted(draw_splits({"a.bvh": "", "b.bvh": "", "c.bvh": ""}, 0.1).values())
+    >>> sorted(random_splits({"a.bvh": "", "b.bvh": "", "c.bvh": ""}, 0.1).values())
     ['train', 'train', 'val']
     """
-    drawn = sorted(styles, key=lambda name: hashlib.sha256(name.encode()).digest())
-    count = max(round(held_out * len(drawn)), 1 if held_out > 0 and len(drawn) > 1 else 0)
-    left, splits = Counter(styles.values()), dict.fromkeys(drawn, "train")
-    for name in drawn:
+    ordered = sorted(styles, key=lambda name: hashlib.sha256(name.encode()).digest())
+    count = max(round(held_out * len(ordered)), 1 if held_out > 0 and len(ordered) > 1 else 0)
+    left, splits = Counter(styles.values()), dict.fromkeys(ordered, "train")
+    for name in ordered:
         if count and left[styles[name]] > 1:
             splits[name] = "val"
             count, left[styles[name]] = count - 1, left[styles[name]] - 1

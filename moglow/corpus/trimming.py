@@ -15,7 +15,7 @@ from moglow.motion.clip import Clip
 JUMP = 30.0
 """Rate in radians or metres a second above which a channel counts as jumping; the foot of a runner reaches 20."""
 
-STRANGE = 5.0
+FLIPPED = 5.0
 """Deviations from the mean; a channel beyond them in half of the frames between two jumps counts as flipped."""
 
 
@@ -34,9 +34,9 @@ def trim(
     moving = slice(0, len(encoding.reduction.kept))  # contacts may jump
     poses = [encoding.features(clip).pose[:, moving] for clip in clips]
     jumps = [_jumps(pose, clip.fps) for pose, clip in zip(poses, clips, strict=True)]
-    asked = [pose for pose, flag in zip(poses, training, strict=True) if flag]
+    chosen = [pose for pose, flag in zip(poses, training, strict=True) if flag]
     sound = [pose for pose, flag, jump in zip(poses, training, jumps, strict=True) if flag and not jump.any()]
-    usual = Normalizer.fit(np.concatenate(sound or asked), _first(encoding.mirror_signs, moving))
+    usual = Normalizer.fit(np.concatenate(sound or chosen), _first(encoding.mirror_signs, moving))
     trimmed = []
     for clip, pose, jump in zip(clips, poses, jumps, strict=True):
         off = np.abs(usual.normalize(pose))
@@ -46,8 +46,8 @@ def trim(
             if stop - start >= shortest * clip.fps and not _turned_over(off, jump, start, stop)
         ]
         lost = len(clip) - sum(map(len, pieces))
-        fault = f"{lost / clip.fps:.1f} s of {len(clip) / clip.fps:.1f} s: {_fault(encoding, pose, off, clip.fps)}"
-        trimmed.append((pieces, fault if lost else ""))
+        damage = f"{lost / clip.fps:.1f} s of {len(clip) / clip.fps:.1f} s: {_damage(encoding, pose, off, clip.fps)}"
+        trimmed.append((pieces, damage if lost else ""))
     return trimmed
 
 
@@ -56,8 +56,8 @@ def _first(mirror: tuple[NDArray[np.intp], Array], channels: slice) -> tuple[NDA
     return mirror[0][channels], mirror[1][channels]
 
 
-def _fault(encoding: Encoding, pose: Array, off: Array, fps: float) -> str:
-    """Returns a description of the largest capture error."""
+def _damage(encoding: Encoding, pose: Array, off: Array, fps: float) -> str:
+    """Returns a description of the worst damage."""
     speed = np.abs(np.diff(pose, axis=0)) * fps
     if speed.max(initial=0.0) > JUMP:
         frame, channel = np.unravel_index(speed.argmax(), speed.shape)
@@ -75,7 +75,7 @@ def _turned_over(off: Array, jump: NDArray[np.bool_], start: int, stop: int) -> 
     """Returns whether a channel is far from its mean in frames ``start`` to ``stop`` and jumps before or after them."""
     edges = [edge for edge in (start - 1, stop - 1) if 0 <= edge < len(jump)]
     jumped = jump[edges].any(0)
-    return bool(jumped.any() and (np.median(off[start:stop, jumped], axis=0) > STRANGE).any())
+    return bool(jumped.any() and (np.median(off[start:stop, jumped], axis=0) > FLIPPED).any())
 
 
 def _sound_stretches(sound: NDArray[np.bool_], jump: NDArray[np.bool_]) -> list[tuple[int, int]]:

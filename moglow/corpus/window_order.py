@@ -47,7 +47,7 @@ class Cuts:
 Table = np.ndarray[tuple[int, ...], np.dtype[np.int64]]  # (windows, 4): start, mirror, reverse, fresh
 
 
-class Order(ABC):
+class WindowOrder(ABC):
     """An endless sequence of windows, epoch after epoch, in batches of B rows."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Order(ABC):
         return np.insert(np.concatenate(rows), 3, 1, axis=1)
 
 
-class Listed(Order):
+class Listed(WindowOrder):
     """Every window once, in the order of the corpus; the last batch may be smaller."""
 
     def epoch(self, number: int) -> Table:
@@ -113,7 +113,7 @@ class Shuffled(Listed):
         return _cuts(np.stack([self._epoch(int(e))[row] for e, row in zip(epochs, rows, strict=True)]))
 
 
-class Consecutive(Order):
+class Consecutive(WindowOrder):
     """Rows that continue across batches, for models whose memory is carried from batch to batch.
 
     An epoch is a sequence of stretches in a random order, divided into B parts of equal length; row b reads part b.
@@ -149,7 +149,7 @@ class Consecutive(Order):
         return _cuts(table)
 
 
-ORDERS: Mapping[str, type[Order]] = {"shuffled": Shuffled, "consecutive": Consecutive, "listed": Listed}
+ORDERS: Mapping[str, type[WindowOrder]] = {"shuffled": Shuffled, "consecutive": Consecutive, "listed": Listed}
 
 
 def _cuts(table: Table) -> Cuts:

@@ -34,6 +34,11 @@ class WindowSpec:
     misplaced: float = 0.0
     """Share of windows whose history has displaced feet, which return in the frames to predict."""
     misplaced_by: float = 0.12  # metres, the standard deviation of each coordinate
+    balance: float = 0.0
+    """Exponent with which rare styles are repeated: (duration of the most frequent style / duration)^balance times.
+
+    0 uses every clip equally often; 1 all styles equally long.
+    """
     pose_dropout: float = 0.95  # probability with which each past pose is hidden from the context
     dropout_windows: float = 1.0  # share of windows with hidden poses
     dropout_drawn: bool = False  # whether each window has its own random probability, from 0 to pose_dropout
@@ -62,6 +67,7 @@ class WindowSpec:
             raise ValueError(f"forget is {self.forget}, but no {self.order} window has a memory; set it to 0")
         for name in (
             "forget",
+            "balance",
             "misplaced",
             "pose_dropout",
             "dropout_windows",
@@ -85,6 +91,7 @@ class WindowSpec:
             mirror=False,
             reverse=False,
             forget=0.0,
+            balance=0.0,
             misplaced=0.0,
             history_noise={},
             pose_dropout=0.0,

@@ -6,7 +6,7 @@ run gets the same batches as an uninterrupted one, and each of several processes
 batch, for any number of processes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -163,9 +163,9 @@ class Windows:
         self.past, self.ahead = footage.context.spec.history, footage.context.spec.lookahead
         stretches = footage.corpus.split(split)
         labelled = footage.corpus.labelled(split, spec.labelled, seed=seed)
-        self.told = footage.style.new_zeros(len(footage.style), 1)  # 1 where a frame's clip has a label
+        self.labelled = footage.style.new_zeros(len(footage.style), 1)  # 1 where a frame's clip has a label
         for stretch in stretches:
-            self.told[stretch.frames] = float(stretch.name in labelled)
+            self.labelled[stretch.frames] = float(stretch.name in labelled)
         fits = {length: self._lasting(stretches, length) for length in (spec.length, spec.short) if length}
         if spec.short:
             brief = [stretch for stretch in fits[spec.short] if len(stretch) < self.past + spec.length]
@@ -177,6 +177,11 @@ class Windows:
                 f"{max(map(len, stretches), default=0)}; lower training.windows.length"
             )
         self.used, self.total = sum(map(len, used)), sum(map(len, stretches))
+        times = repeats(used, spec.balance)
+        fits = {
+            length: [stretch for stretch in fitting for _ in range(times[stretch.style])]
+            for length, fitting in fits.items()
+        }
         self.orders = {
             length: ORDERS["shuffled" if self._over(length) else spec.order](
                 fitting, self.past + length, spec, batch, seed
@@ -214,7 +219,7 @@ class Windows:
         cuts, rows = self.orders[length].cuts(number), slice(None) if whole else self.rows
         here = cuts.rows(rows).to(self.footage.device)
         bare = self.footage.cut(here, self.past, length, self.ahead)
-        bare = replace(bare, style=bare.style * self.told[here.start][:, None])
+        bare = replace(bare, style=bare.style * self.labelled[here.start][:, None])
         return self._disturbed(bare, len(cuts.start), rows, self.generator(step))
 
     def _place(self, step: int) -> tuple[int, int]:
@@ -294,3 +299,12 @@ class Windows:
 def on_device(context: Context, device: str) -> Context:
     """Returns the context with its arrays as tensors on a device."""
     return context.mapped(lambda array: torch.as_tensor(np.array(array, np.float32), device=device), torch)
+
+
+def repeats(stretches: Sequence[Stretch], balance: float) -> Mapping[str, int]:
+    """Returns how often an epoch contains the stretches of each style, see `WindowSpec.balance`."""
+    frames: dict[str, int] = {}
+    for stretch in stretches:
+        frames[stretch.style] = frames.get(stretch.style, 0) + len(stretch)
+    most = max(frames.values())
+    return {style: max(1, round((most / count) ** balance)) for style, count in frames.items()}

@@ -5,8 +5,8 @@ Motions are sampled, and the latents of the nearest one are changed by the Gauss
     minimise  |z − z₀|² / T² + |missed(z)|²
 
 where z₀ are the sampled latents, T is the temperature, and errors are divided by their tolerance. The derivatives are
-exact. If a motion reaches the pose earlier or later than required, its timing is corrected first: the motion is led,
-frame by frame, to its own poses at shifted times, so that its steps become shorter or longer.
+exact. If a motion reaches the pose earlier or later than required, its timing is corrected first (`retimed`), so that
+its steps become shorter or longer; z₀ is then the noise of the corrected motion.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from moglow.directing.aims import Aim, PoseAim, walking_channels
+from moglow.directing.aims import Aim, PoseAim
 from moglow.directing.course import Course, Flow, Moment
+from moglow.directing.retimed import retimed
+from moglow.paths.control_path import ControlPath
 from moglow.sampling.fast.folded import Floats
 
 
@@ -37,8 +39,6 @@ class SteerSpec:
     """Speed in m/s of the lower toe without a cost …"""
     sliding: float = 1.0
     """… and speed above which the cost is constant: then both feet are in the air."""
-    fresh: int = 3
-    """Number of stages after which derivatives are computed again; between them they are updated."""
     shares: tuple[float, ...] = (1.0, 0.6, 0.3, 0.1)
     """The step lengths that are tried."""
 
@@ -79,7 +79,8 @@ class Steering:
         own, sampled = poses[:, row], latents[:frames, row]
         found = Steered(sampled, own[:frames], np.inf, float(nats[:frames].mean()), shift)
         if shift:
-            found = self._shifted(found, sampled, own, aims[0].frame)
+            found = self._shifted(found, own, aims)
+            sampled = found.latents
         found, jacobian = replace(found, cost=self._cost(found, sampled, aims)), None
         for number in range(self.spec.rounds):
             jacobian = self._jacobian(found, aims) if jacobian is None or number % 2 == 0 else jacobian
@@ -111,20 +112,15 @@ class Steering:
         toes = self.flow.context.encoding.slice("toe_z")
         return isinstance(aim, PoseAim) and toes.start in aim.channels
 
-    def _shifted(self, found: Steered, sampled: Floats, own: Floats, at: int) -> Steered:
-        """Returns a motion led, frame by frame, to its ``own`` poses at shifted times, in channels of legs and hips."""
-        context, jacobian = self.flow.context, None
-        channels = walking_channels(context.encoding)
-        for number in range(1, abs(found.shift) + 1):
-            target = own[at + int(np.sign(found.shift)) * number]
-            aims = [PoseAim.of(context, at, channels, target)]
-            if jacobian is None or number % self.spec.fresh == 1:
-                jacobian = self._jacobian(found, aims)
-            latents = found.latents + self._step(found, sampled, aims, jacobian)
-            poses, _, _ = self.flow.roll(self.course, self.frame, self.moment, latents[:, None])
-            moved = replace(found, latents=latents, poses=poses[:, 0])
-            jacobian, found = self._corrected(jacobian, found, moved, aims), moved
-        return found
+    def _shifted(self, found: Steered, own: Floats, aims: Sequence[Aim]) -> Steered:
+        """Returns the motion with its steps shortened or lengthened, so that the first aim's pose comes in time."""
+        context, history, at = self.flow.context, self.flow.context.spec.history, aims[0].frame
+        controls = self.course.controls[self.frame + history :][: len(own)]
+        path = ControlPath.from_velocities(context.physical_control(controls), context.fps)
+        wanted = aims[0].met(own[at + found.shift])
+        poses = retimed(context, own, path, at, found.shift, wanted)[: len(found.poses)]
+        latents, _, _ = self.flow.score(self.course, self.frame, self.moment, poses[:, None])
+        return replace(found, latents=latents[:, 0], poses=poses)
 
     def _corrected(self, jacobian: Floats, before: Steered, after: Steered, aims: Sequence[Aim]) -> Floats:
         """Returns the Jacobian with Broyden's update from the result of a step."""

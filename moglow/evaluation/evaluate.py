@@ -10,6 +10,7 @@ from moglow.checkpoint import Checkpoint
 from moglow.compute.device import find_device
 from moglow.corpus.corpus import Corpus
 from moglow.errors import CorpusError, MoglowError
+from moglow.evaluation.discrimination import Discrimination
 from moglow.evaluation.experiment import Experiment, sample
 from moglow.evaluation.likelihoods import likelihoods
 from moglow.evaluation.manoeuvres import Driver, Manoeuvres
@@ -26,7 +27,6 @@ from moglow.evaluation.results import (
 )
 from moglow.evaluation.straight_walks import StraightWalks
 from moglow.evaluation.style_changes import StyleChanges
-from moglow.evaluation.telling_apart import TellingApart
 from moglow.evaluation.trials import synthetic, wander
 from moglow.evaluation.wandering import wandering
 from moglow.sampling.ensemble import Ensemble
@@ -94,7 +94,7 @@ def _exams(
     """Yields the exams of the requested panels that are possible."""
     sampling = spec.seeds, spec.temperature
     if "tell" in spec.measures and corpus:
-        yield TellingApart(corpus, *sampling, spec.tell_seconds, device)
+        yield Discrimination(corpus, *sampling, spec.tell_seconds, device)
     if "gait" in spec.measures:
         yield StraightWalks(corpus, fps, *sampling, device)
     if "styles" in spec.measures and corpus:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from moglow.checkpoint import Checkpoint
-from moglow.corpus.context import ContextSpec
+from moglow.corpus.context_spec import ContextSpec
 from moglow.corpus.corpus import Corpus
 from moglow.errors import RecipeError
 from moglow.files.tables import suggestion, to_table

@@ -1,1 +1,1 @@
-"""Files in general: atomic writing, safetensors, tables from TOML."""
+"""Files in general: atomic writing, safetensors, tables from TOML, compiled C sources."""

@@ -53,7 +53,7 @@ ALONG = 9
 
 
 @dataclass(frozen=True, eq=False)
-class Hold:
+class FootHold:
     """A foothold: the height of the ground below the ball of the foot, the ground's normal ``(3,)`` and the cost."""
 
     height: float
@@ -102,7 +102,7 @@ def _cheapest(costs: Array, between: Array) -> list[int]:
     return chosen[::-1]
 
 
-def _hold(each: Footprint, shift: float, ground: Ground, ends: Ends, spec: HoldSpec) -> Hold:
+def _hold(each: Footprint, shift: float, ground: Ground, ends: Ends, spec: HoldSpec) -> FootHold:
     """Returns the foothold on the plane fitted to the ground below a sole, without risers and edges."""
     ahead = heading_to_vector(each.heading)
     left = np.array([ahead[1], -ahead[0]])
@@ -127,6 +127,6 @@ def _hold(each: Footprint, shift: float, ground: Ground, ends: Ends, spec: HoldS
     cost = spec.high * float(high.mean()) + spec.low * max(0.0, float(low.mean()) - spec.hanging)
     slope = plane[0] * ahead + plane[1] * left
     normal = np.array([-slope[0], 1.0, -slope[1]])
-    return Hold(
+    return FootHold(
         middle + float(plane[2]) + raised, normal / np.linalg.norm(normal), cost + (rough / spec.rough) ** 2
     )

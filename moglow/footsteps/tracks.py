@@ -154,7 +154,7 @@ def foot_track(
 
 
 Step: TypeAlias = tuple[Array, Array]
-"""Toe joint ``(N, 3)`` and rotation ``(N, 4)`` of a foot from one stand to the next."""
+"""Returns toe joint ``(N, 3)`` and rotation ``(N, 4)`` of a foot from one stand to the next."""
 
 
 def _own_step(first: Footprint, second: Footprint, toes: Array, turns: Array, fps: float) -> Step:

@@ -6,7 +6,7 @@ inverse bind matrices are translations. The rest pose of the nodes is the first 
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ Json = dict[str, Any]
 COMPONENTS = {np.dtype("u1"): 5121, np.dtype("<u2"): 5123, np.dtype("<u4"): 5125, np.dtype("<f4"): 5126}
 WIDTHS = {1: "SCALAR", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 VERTICES, INDICES = 34962, 34963  # targets of buffer views; those of animation and skin have none
-GREY = [0.62, 0.66, 0.70, 1.0]
+MATERIAL = {"pbrMetallicRoughness": {"baseColorFactor": [0.62, 0.66, 0.70, 1.0], "metallicFactor": 0.0}}
 MOVES = 1e-6  # metres; a joint that is nearer to its offset needs no position keys
 
 
@@ -82,6 +82,50 @@ def write_glb_pack(clips: Sequence[Clip], path: str | Path) -> tuple[str, ...]:
     return tuple(names)
 
 
+def write_glb_crowd(figures: Iterable[tuple[str, float, Clip]], path: str | Path) -> int:
+    """Writes figures of one skeleton that move in one animation, and returns their number.
+
+    ``figures`` are the name of each figure, the second in which its clip begins, and the clip. They are read one after
+    another, and only their keys are kept.
+    """
+    chunk = Chunk()
+    samplers: list[Json] = []
+    channels: list[Json] = []
+    nodes: list[Json] = []
+    skins: list[Json] = []
+    times: dict[tuple[float, int, float], int] = {}
+    roots: list[int] = []
+    one, body, matrices = None, Json(), 0
+    for name, start, clip in figures:
+        if one is None:
+            one, body, matrices = clip, _body(clip, chunk), _matrices(clip, chunk)
+        if not _same_bones(clip, one):
+            raise ExportError(f"{path}: {name} has another skeleton than the first figure; put all on one")
+        key = start, len(clip), clip.fps
+        if key not in times:
+            times[key] = chunk.add_bounded(start + clip.times)
+        first = len(nodes) + 1  # after the node that holds the figure
+        moves = np.abs(clip.positions - clip.skeleton.offsets).max((0, 2)) > MOVES
+        _animate(clip, chunk, moves, times[key], first, samplers, channels)
+        roots.append(len(nodes))
+        nodes.append({"name": name, "children": [first, first + len(clip.skeleton)]})
+        nodes += [*_joints(clip, first), {"name": f"{name} body", "mesh": 0, "skin": len(skins)}]
+        skins.append(_skin(clip, matrices, first))
+    if one is None:
+        raise ExportError(f"{path}: no figures to write; give at least one")
+    document = {
+        "scene": 0,
+        "scenes": [{"nodes": roots}],
+        "nodes": nodes,
+        "materials": [MATERIAL],
+        "meshes": [{"name": "Body", "primitives": [body]}],
+        "skins": skins,
+        "animations": [{"name": "crowd", "channels": channels, "samplers": samplers}],
+    }
+    write_document(document, chunk, path)
+    return len(roots)
+
+
 def _same_bones(one: Clip, other: Clip) -> bool:
     """Returns whether the joints of two clips have the same names, parents and offsets, except the root's offset."""
     a, b = one.skeleton, other.skeleton
@@ -100,9 +144,9 @@ def _write(clips: Sequence[Clip], names: Sequence[str], path: str | Path) -> Non
         "scene": 0,
         "scenes": [{"nodes": [0, len(clip.skeleton)]}],
         "nodes": [*_joints(clip), {"name": "Body", "mesh": 0, "skin": 0}],
-        "materials": [{"pbrMetallicRoughness": {"baseColorFactor": GREY, "metallicFactor": 0.0}}],
+        "materials": [MATERIAL],
         "meshes": [{"name": "Body", "primitives": [_body(clip, chunk)]}],
-        "skins": [_skin(clip, chunk)],
+        "skins": [_skin(clip, _matrices(clip, chunk))],
         "animations": [_animation(each, name, chunk, moves) for each, name in zip(clips, names, strict=True)],
     }
     write_document(document, chunk, path)
@@ -126,15 +170,15 @@ def write_document(document: Json, chunk: Chunk, path: str | Path) -> None:
         file.write(struct.pack("<I4s", len(chunk.data), b"BIN\0") + chunk.data)
 
 
-def _joints(clip: Clip) -> list[Json]:
-    """Returns one node per joint, in the pose of the first frame."""
+def _joints(clip: Clip, first: int = 0) -> list[Json]:
+    """Returns one node per joint, numbered from ``first``, in the pose of the first frame."""
     nodes: list[Json] = []
     rotations = w_last(clip.rotations[0])
     for joint, name in enumerate(clip.skeleton.names):
         node: Json = {"name": name, "translation": clip.positions[0, joint].tolist()}
         node["rotation"] = rotations[joint].tolist()
         if children := clip.skeleton.children(joint):
-            node["children"] = list(children)
+            node["children"] = [first + child for child in children]
         nodes.append(node)
     return nodes
 
@@ -157,30 +201,47 @@ def _body(clip: Clip, chunk: Chunk) -> Json:
     return {"attributes": attributes, "indices": indices, "material": 0}
 
 
-def _skin(clip: Clip, chunk: Chunk) -> Json:
-    """Returns the skin: the joints in order, and the matrices from the bind pose to the joints' frames."""
+def _matrices(clip: Clip, chunk: Chunk) -> int:
+    """Returns the number of the matrices from the bind pose to the joints' frames."""
     matrices = np.tile(np.eye(4, dtype="<f4"), (len(clip.skeleton), 1, 1))
     matrices[:, 3, :3] = -clip.skeleton.rest_positions  # glTF is column-major: this row is its last column
-    joints = list(range(len(clip.skeleton)))
-    return {"joints": joints, "skeleton": 0, "inverseBindMatrices": chunk.add(matrices)}
+    return chunk.add(matrices)
+
+
+def _skin(clip: Clip, matrices: int, first: int = 0) -> Json:
+    """Returns the skin of joints that are numbered from ``first``."""
+    joints = list(range(first, first + len(clip.skeleton)))
+    return {"joints": joints, "skeleton": first, "inverseBindMatrices": matrices}
 
 
 def _animation(clip: Clip, name: str, chunk: Chunk, moves: Flags) -> Json:
     """Returns an animation with rotation keys for all joints, and position keys for those flagged in ``moves``."""
-    times = chunk.add_bounded(clip.times)
     samplers: list[Json] = []
     channels: list[Json] = []
+    _animate(clip, chunk, moves, chunk.add_bounded(clip.times), 0, samplers, channels)
+    return {"name": name, "channels": channels, "samplers": samplers}
+
+
+def _animate(
+    clip: Clip,
+    chunk: Chunk,
+    moves: Flags,
+    times: int,
+    first: int,
+    samplers: list[Json],
+    channels: list[Json],
+) -> None:
+    """Appends the keys of a clip at the times of an accessor, for joints that are numbered from ``first``."""
 
     def animate(joint: int, path: str, values: Array) -> None:
         samplers.append({"input": times, "output": chunk.add(values.astype("<f4"))})
-        channels.append({"sampler": len(samplers) - 1, "target": {"node": joint, "path": path}})
+        channels.append({"sampler": len(samplers) - 1, "target": {"node": first + joint, "path": path}})
 
     rotations = w_last(quat_continuous(clip.rotations))
     for joint in range(len(clip.skeleton)):
         animate(joint, "rotation", rotations[:, joint])
         if joint == 0 or moves[joint]:
             animate(joint, "translation", clip.positions[:, joint])
-    return {"name": name, "channels": channels, "samplers": samplers}
 
 
 def w_last(quats: Array) -> Array:

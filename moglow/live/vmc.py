@@ -33,7 +33,7 @@ class VmcFigure:
 
     @classmethod
     def of(cls, skeleton: Skeleton, motion: Clip | None = None) -> "VmcFigure":
-        """The bones of a skeleton; a motion of it shows how it stands, see `canonical_rotations`."""
+        """Returns the bones of a skeleton; a motion determines its canonical pose, see `canonical_rotations`."""
         bones, joints, parents = humanoid(skeleton)
         names = tuple(bone[0].upper() + bone[1:] for bone in bones)
         return cls(names, joints, parents, canonical_rotations(skeleton, motion)[list(joints)])

@@ -140,7 +140,7 @@ class Clip:
         if not self.duration * fps * len(self.skeleton) < LARGEST:
             raise ClipError(
                 f"{self.name or 'clip'}: {self.duration:.6g} s at {fps:g} frames a second; "
-                f"ask for at most {LARGEST // len(self.skeleton)} frames of this skeleton"
+                f"give at most {LARGEST // len(self.skeleton)} frames of this skeleton"
             )
         frames = int(np.floor(self.duration * fps + 1e-6)) + 1
         return self.sampled(np.arange(frames) * (self.fps / fps), fps)

@@ -25,7 +25,7 @@ class Frames(Protocol):
 
     @property
     def name(self) -> str:
-        """What the motion is called."""
+        """The name of the motion."""
 
     def __len__(self) -> int: ...
 

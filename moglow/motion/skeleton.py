@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike
 from moglow.anatomy.anatomy import Anatomy, find_anatomy
 from moglow.errors import FileFormatError, SkeletonError
 from moglow.files.tables import Numbers, from_table
-from moglow.maths.rotations import Array, quat_multiply, quat_rotate
+from moglow.maths.rotations import Array, quat_rotate
+from moglow.motion.kinematics import to_world
 
 CHANNELS = tuple(f"{axis}{kind}" for kind in ("position", "rotation") for axis in "XYZ")
 
@@ -162,14 +163,13 @@ class Skeleton:
 
     def forward_kinematics(self, positions: ArrayLike, rotations: ArrayLike) -> tuple[Array, Array]:
         """Returns world positions ``(..., J, 3)`` and rotations ``(..., J, 4)``, given local ones."""
-        world_positions, world_rotations = np.array(positions, float), np.array(rotations, float)
-        for j, parent in enumerate(self.parents[1:], start=1):
-            turn = world_rotations[..., parent, :]
-            world_positions[..., j, :] = (
-                quat_rotate(turn, world_positions[..., j, :]) + world_positions[..., parent, :]
+        places, turns = np.asarray(positions), np.asarray(rotations)
+        if places.shape[:-1] != turns.shape[:-1] or turns.shape[-2] != len(self):
+            raise SkeletonError(
+                f"skeleton: positions {places.shape} and rotations {turns.shape} of {len(self)} joints; "
+                "expected (..., J, 3) and (..., J, 4)"
             )
-            world_rotations[..., j, :] = quat_multiply(turn, world_rotations[..., j, :])
-        return world_positions, world_rotations
+        return to_world(self.parents, places, turns)
 
     def end_positions(self, world_positions: Array, world_rotations: Array) -> Array:
         """Returns the world positions ``(..., E, 3)`` of the end sites."""

@@ -58,7 +58,7 @@ class ControlPath:
         if not len(headings):
             raise ControlError("path: no frames; give at least one")
         if len(headings) > LONGEST:
-            raise ControlError(f"path: {len(headings)} frames; ask for at most {LONGEST}")
+            raise ControlError(f"path: {len(headings)} frames; give at most {LONGEST}")
         if not (self.fps > 0 and np.isfinite(self.fps)):
             raise ControlError(f"path: {self.fps} frames a second; give a positive rate")
         if not (np.isfinite(positions).all() and np.isfinite(headings).all()):
@@ -159,7 +159,7 @@ class ControlPath:
             raise ControlError(f"path: cannot resample to {fps} frames a second; give a positive rate")
         if not self.duration * fps < LONGEST:
             raise ControlError(
-                f"path: {self.duration:.6g} s at {fps:g} frames a second; ask for at most {LONGEST} frames"
+                f"path: {self.duration:.6g} s at {fps:g} frames a second; give at most {LONGEST} frames"
             )
         frames = int(np.floor(self.duration * fps + 1e-6)) + 1
         return replace(self.at(np.arange(frames) * (self.fps / fps)), fps=float(fps))

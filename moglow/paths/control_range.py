@@ -66,28 +66,28 @@ class ControlRange:
         [1.5, 1.5, 1.5]
         """
         forward, sideways, turn = path.velocities().T
-        asked = {
+        requested = {
             "forward": np.maximum(forward, 0),
             "backward": np.maximum(-forward, 0),
             "sideways": np.abs(sideways),
             "turn": np.abs(turn),
         }
-        return {name: values / max(getattr(self, name), LEAST) for name, values in asked.items()}
+        return {name: values / max(getattr(self, name), LEAST) for name, values in requested.items()}
 
     def warnings(self, path: ControlPath) -> tuple[str, ...]:
         """Returns a message for each quantity that exceeds the range, with both values and the time.
 
         >>> fast = ControlPath.from_velocities([[6.2, 0.0, 0.0]] * 31, fps=30.0)
         >>> ControlRange(forward=4.1, backward=1.0, sideways=0.5, turn=2.0).warnings(fast)
-        ('forward: 6.2 m/s asked at 0.0 s, 4.1 m/s within reach',)
+        ('forward: 6.2 m/s requested at 0.0 s, 4.1 m/s within reach',)
         """
         out = []
         for name, share in self.shares(path).items():
             worst, seen, (scale, unit) = int(np.argmax(share.round(6))), getattr(self, name), _UNITS[name]
-            asked = share[worst] * max(seen, LEAST)
-            if share[worst] > TOLERANCE and f"{asked * scale:.1f}" != f"{seen * scale:.1f}":
+            requested = share[worst] * max(seen, LEAST)
+            if share[worst] > TOLERANCE and f"{requested * scale:.1f}" != f"{seen * scale:.1f}":
                 out.append(
-                    f"{name}: {asked * scale:.1f} {unit} asked at {worst / path.fps:.1f} s, "
+                    f"{name}: {requested * scale:.1f} {unit} requested at {worst / path.fps:.1f} s, "
                     f"{seen * scale:.1f} {unit} within reach"
                 )
         return tuple(out)
@@ -97,7 +97,7 @@ class ControlRange:
 
         >>> walked = ControlRange(forward=1.3, backward=0.0, sideways=0.2, turn=1.0, slowest=0.8)
         >>> walked.stands(ControlPath.standing(31, fps=30.0))
-        ('pace: 0.0 m/s asked at 0.0 s, nothing slower than 0.8 m/s within reach',)
+        ('pace: 0.0 m/s requested at 0.0 s, nothing slower than 0.8 m/s within reach',)
         """
         pace = np.linalg.norm(path.velocities()[:, :2], axis=1)
         creeps = pace + LEAST < self.slowest
@@ -105,7 +105,7 @@ class ControlRange:
             return ()
         first = int(np.argmax(creeps))
         return (
-            f"pace: {pace[first]:.1f} m/s asked at {first / path.fps:.1f} s, "
+            f"pace: {pace[first]:.1f} m/s requested at {first / path.fps:.1f} s, "
             f"nothing slower than {self.slowest:.1f} m/s within reach",
         )
 

@@ -7,6 +7,8 @@ The first row that is not a ``#`` comment names the columns, in any order. The d
 * ``forward,sideways,turn[,style]``: the velocity that leads to each frame, in metres and degrees a second, left
   positive. Each row is a frame, at the rate of a comment ``# fps: 30`` or else at the requested rate.
 
+A column ``id`` names the figure of each row; ``crowd.csv#anna`` is then the path of one (`moglow.paths.crowds`).
+
 Heading 0 is +Z, and headings increase to the left: 90 is +X. Without this column the figure faces the direction of
 travel and keeps its last heading while it stands. A style holds until the next row.
 """
@@ -24,6 +26,7 @@ from moglow.files.atomic import replacing
 from moglow.maths.rotations import Array, vector_to_heading
 from moglow.maths.signals import sample_monotone, smooth_gaussian
 from moglow.paths.control_path import LONGEST, SMOOTHING, ControlPath
+from moglow.paths.crowds import read_figure, split_source
 from moglow.paths.csv_table import Table, read_table
 from moglow.paths.pace import Pace, follow, round_corners
 from moglow.paths.presets import PRESETS, preset
@@ -63,11 +66,11 @@ def _read_path(source: str | Path, fps: float | None, speed: float | None) -> Co
     name = str(source).partition(":")[0].strip()
     if name in PRESETS:
         return preset(str(source), fps or FPS, speed=speed)
-    if not Path(source).exists():
+    if not Path(split_source(source)[0]).exists():
         if isinstance(source, str) and not Path(source).suffix and not {"/", "\\"} & set(source):
             return preset(source, fps or FPS)  # raises an error that lists the presets
         raise ControlError(f"{source}: no such file; give a CSV file or a preset: {', '.join(PRESETS)}")
-    table = read_table(source)
+    table = read_table(source, read_figure)
     read = next(read for kind, read in READERS.items() if set(kind) <= set(table.columns))
     return read(table, fps or table.fps or FPS, Pace(speed) if speed else Pace())
 
@@ -106,7 +109,7 @@ def _timed(table: Table, fps: float, pace: Pace) -> ControlPath:
         raise table.complaint(late[0] + 1, "t", f"{now:g} s does not follow {before:g} s; times must grow")
     frames = int(np.floor(times[-1] * fps + 1e-3)) + 1
     if frames > LONGEST:
-        raise table.complaint(-1, "t", f"{times[-1]:g} s are {frames} frames; ask for at most {LONGEST}")
+        raise table.complaint(-1, "t", f"{times[-1]:g} s are {frames} frames; give at most {LONGEST}")
     at = np.arange(frames) / fps
     gap = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
     sigma = 0.0 if gap <= DENSE else min(SMOOTHING, gap / 2) * fps

@@ -1,7 +1,7 @@
 """Reads the table of a path file: delimiter, header and numbers; errors name the line and column."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from moglow.errors import ControlError
-from moglow.files.csv_rows import split_rows
+from moglow.files.csv_rows import CsvRows, split_rows
 from moglow.files.numbers import read_number
 from moglow.files.reading import read_text
 from moglow.maths.rotations import Array
@@ -64,8 +64,8 @@ class Table:
         return ControlError(f"{self.source}: line {self.lines[row]}, column {column}: {what}")
 
 
-def read_table(path: str | Path) -> Table:
-    """Reads a table; its columns must match one of `LAYOUTS`."""
+def read_rows(path: str | Path) -> CsvRows:
+    """Returns the rows of a path file as text, the header first."""
     text = read_text(path, MOST_BYTES, ControlError)
     if "\0" in text:
         raise ControlError(f"{path}: not a text file; give a CSV file with columns t,x,z")
@@ -74,6 +74,12 @@ def read_table(path: str | Path) -> Table:
     table = split_rows(text, path)
     if not table.rows:
         raise ControlError(f"{path}: no header; the first row names the columns, such as t,x,z")
+    return table
+
+
+def read_table(path: str | Path, rows_of: Callable[[str | Path], CsvRows] = read_rows) -> Table:
+    """Reads a table; its columns must match one of `LAYOUTS`. ``rows_of`` returns its rows as text."""
+    table = rows_of(path)
     (first, header), *rows = table.rows
     names = _check_header(path, first, [name.strip().lower() for name in header])
     if not rows:

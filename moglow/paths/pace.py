@@ -155,14 +155,14 @@ def check_length(metres: float) -> None:
     """Raises `ControlError` if a path is too long."""
     if metres > LONGEST * SPACING:
         raise ControlError(
-            f"path: {metres / 1000:.0f} km long; ask for at most {LONGEST * SPACING / 1000:.0f} km"
+            f"path: {metres / 1000:.0f} km long; give at most {LONGEST * SPACING / 1000:.0f} km"
         )
 
 
 def _frame_count(seconds: float, fps: float) -> int:
     if not (fps > 0 and seconds * fps < LONGEST):
         raise ControlError(
-            f"path: {seconds:.6g} s at {fps:g} frames a second; ask for a positive rate and less than {LONGEST} frames"
+            f"path: {seconds:.6g} s at {fps:g} frames a second; give a positive rate and less than {LONGEST} frames"
         )
     return int(np.ceil(seconds * fps)) + 1
 

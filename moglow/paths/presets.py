@@ -181,8 +181,6 @@ def _around(lap: Array, fps: float, laps: float, speed: float, seconds: float) -
 def _lasting(path: ControlPath, seconds: float) -> ControlPath:
     """Returns the path cut, or held at its end, to last ``seconds``; unchanged if ``seconds`` is 0."""
     if not 0 <= seconds * path.fps < LONGEST:
-        raise ControlError(
-            f"path: {seconds:g} s at {path.fps:g} frames a second; ask for 1 to {LONGEST} frames"
-        )
+        raise ControlError(f"path: {seconds:g} s at {path.fps:g} frames a second; give 1 to {LONGEST} frames")
     frames = round(seconds * path.fps) + 1 if seconds else len(path)
     return path.at(np.arange(frames))

@@ -21,7 +21,9 @@ from moglow.models.model import MotionModel
 from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.fast.fused import steps_on
+from moglow.sampling.fast.native_moglow import native_model
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
+from moglow.sampling.label_change import Former, LabelChange, Predict, predict_both, relabelled
 from moglow.sampling.start_and_stop import WARM_UP, setting_off
 
 ROWS = 64
@@ -65,11 +67,25 @@ class Ensemble:
     @cached_property
     def _frame(self) -> Callable[..., tuple[Any, Any, Any]]:
         """Maps past poses (B, K, D), controls, labels, memory and noise to a pose, the next past and the memory."""
+        return self._made()
+
+    @cached_property
+    def _changing(self) -> Callable[..., tuple[Any, Any, Any]]:
+        """The same with the argument ``former`` of `predict_both`, for changes of label."""
+        return self._made()
+
+    def _made(self) -> Callable[..., tuple[Any, Any, Any]]:
         steps, step = self._steps, self._step
         context = on_device(self.context, find_device(self.device)) if steps else self.context
 
-        def frame(poses: Any, controls: Any, label: Any, memory: Any, noise: Any) -> tuple[Any, ...]:
-            target, memory = step(context.build(poses, controls, label), memory, noise)
+        def frame(
+            poses: Any, controls: Any, label: Any, memory: Any, noise: Any, former: Former | None = None
+        ) -> tuple[Any, ...]:
+            if former:
+                given = poses, controls, label, memory
+                target, _, memory = predict_both(context, step, given, former, noise)
+            else:
+                target, _, memory = step(context.build(poses, controls, label), memory, noise)
             pose = context.from_target(target, poses[:, -1], controls[:, poses.shape[1]])
             pose = context.xp.clip(pose, -FURTHEST, FURTHEST)
             return pose, context.xp.concatenate([poses[:, 1:], pose[:, None]], 1), memory
@@ -81,31 +97,29 @@ class Ensemble:
         return self.checkpoint.context
 
     @cached_property
-    def _step(self) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
-        """Maps contexts (B, C), memory and noise to targets (B, D) and the next memory."""
+    def _step(self) -> Predict:
+        """Returns the model; likelihoods are not computed in torch."""
         if steps := self._steps:
 
-            def on_a_device(vector: Any, state: Any, noise: Any) -> tuple[Any, Any]:
-                target, _, state = steps.step(vector, state, noise, temperature=self.temperature)
-                return target, state
+            def on_a_device(vector: Any, state: Any, noise: Any) -> Any:
+                return steps.step(vector, state, noise, temperature=self.temperature)
 
             return on_a_device
         made = NUMPY_MODELS.get(self.checkpoint.model)
         if made is not None and made.covers(self.checkpoint.config):
-            fast = made(self.checkpoint.config, self.checkpoint.weights)
+            fast = native_model(self.checkpoint) or made(self.checkpoint.config, self.checkpoint.weights)
 
-            def in_numpy(vector: NDArray[Any], state: Any, noise: NDArray[Any]) -> tuple[NDArray[Any], Any]:
+            def in_numpy(vector: Any, state: Any, noise: Any) -> tuple[Any, Any, Any]:
                 state = fast.initial_state(len(vector)) if state is None else state
-                target, _, state = fast.step(vector, state, noise, temperature=self.temperature)
-                return target, state
+                return fast.step(vector, state, noise, temperature=self.temperature)
 
             return in_numpy
 
-        def in_torch(vector: NDArray[Any], state: Any, noise: NDArray[Any]) -> tuple[NDArray[Any], Any]:
+        def in_torch(vector: Any, state: Any, noise: Any) -> tuple[Any, Any, Any]:
             with torch.no_grad():
                 given = torch.as_tensor(vector.astype(np.float32)), state, torch.as_tensor(noise)
                 target, state = self.model.step(*given, temperature=self.temperature)
-            return target.numpy(), state
+            return target.numpy(), None, state
 
         return in_torch
 
@@ -180,7 +194,8 @@ class Ensemble:
             rows = np.minimum(np.arange(asked + -asked % steps.rows[0]), asked - 1)
             seeds, controls, labels = [seeds[row] for row in rows], controls[rows], labels[rows]
         poses = array(np.repeat(context.posture(labels[:, :1]), past, axis=1))
-        controls, labels = array(controls), array(labels)
+        controls = array(controls)
+        change: LabelChange | None = None
         state = steps.initial_state(len(seeds)) if steps else None
         drawn = {part: [np.random.default_rng([seed, 0, part]) for seed in seeds] for part in (0, 1)}
         chunks = [(warm + start, min(CHUNK, frames - start), 1) for start in range(0, frames, CHUNK)]
@@ -189,9 +204,16 @@ class Ensemble:
             noise = np.stack([each.standard_normal(shape, dtype=np.float32) for each in drawn[part]], axis=1)
             made = []
             for t, numbers in enumerate(array(noise)):
-                label = labels[:, max(first + t - warm, 0)]
-                seen = controls[:, first + t : first + t + reach]
-                pose, poses, state = self._frame(poses, seen, label, state, numbers)
+                frame = max(first + t - warm, 0)
+                label, before = labels[:, frame], labels[:, max(frame - 1, 0)]
+                state, change = relabelled(context, change, state, before, label)
+                given = poses, controls[:, first + t : first + t + reach], array(label)
+                if change is None:
+                    pose, poses, state = self._frame(*given, state, numbers)
+                else:
+                    former = change.given(past, array)
+                    pose, poses, (state, rest) = self._changing(*given, state, numbers, former)
+                    change = change.after(rest)
                 if part:  # the warm-up is discarded
                     made.append(pose)
             if part:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow.checkpoint import Checkpoint, real_slide
+from moglow.compute.ahead import ahead
 from moglow.errors import ControlError, ExportError
 from moglow.footsteps.footprints import Footprints
 from moglow.formats.export import export
@@ -40,6 +41,8 @@ BLOCK = 10.0
 """Seconds of a block; the height of planted toes is estimated from the first one."""
 LOCK = LockSpec(settle=0.5)
 """The settings of the foot lock; a toe is held at its mean position in the first half second of its contact."""
+AHEAD = 4
+"""Number of blocks that are sampled ahead of those that are decoded and written."""
 WAITING = 250_000
 """Largest number of frames of sampled poses in memory, 60 MB; it limits the number of long motions sampled at once."""
 
@@ -158,10 +161,20 @@ def generate(
 def motions(
     sampler: Sampler, checkpoint: Checkpoint, tracks: Sequence[Track], *, foot_lock: bool = True
 ) -> Iterator[Motion]:
-    """Yields the motions of tracks in order, sampled in batches; each must be consumed before the next."""
-    for batch in batches([len(track.path) for track in tracks], sampler.model.rows[1]):
-        together = [tracks[number] for number in batch]
-        for track, drawn in zip(together, _drawn(sampler, together), strict=True):
+    """Yields the motions of tracks in order, sampled in batches; each must be consumed before the next.
+
+    While a motion is decoded and written, a thread samples those after it.
+    """
+    groups = [
+        [tracks[number] for number in batch]
+        for batch in batches([len(track.path) for track in tracks], sampler.model.rows[1])
+    ]
+    sampled = ((k, *block) for k, together in enumerate(groups) for block in _blocks(sampler, together))
+    blocks = ahead(sampled, AHEAD)  # its thread ends once no motion refers to it
+    for k, together in enumerate(groups):
+        # Blocks of motions that were given up, since the model lost the figure, are left out.
+        own = ((poses, nats) for number, poses, nats in blocks if number == k)
+        for track, drawn in zip(together, _drawn(sampler, together, own), strict=True):
             tally = Tally()
             yield Motion(track, finished(checkpoint, track, drawn, tally, foot_lock), tally)
 
@@ -182,24 +195,31 @@ def batches(frames: Sequence[int], most: int) -> Iterator[list[int]]:
     yield from [batch] if batch else []
 
 
-def _drawn(sampler: Sampler, tracks: Sequence[Track]) -> list[Iterator[tuple[NDArray[Any], NDArray[Any]]]]:
-    """Returns each track's poses ``(T, D)`` and likelihoods ``(T,)`` in blocks, sampled for all tracks at once."""
+def _blocks(sampler: Sampler, tracks: Sequence[Track]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """Yields poses ``(T, B, D)`` and likelihoods ``(T, B)`` in blocks, sampled for all tracks at once."""
     size, frames = round(BLOCK * sampler.fps), sampler.draw(tracks)
+    while part := list(islice(frames, size)):
+        poses, nats = zip(*part, strict=True)
+        yield np.stack(poses), np.stack(nats)
+
+
+def _drawn(
+    sampler: Sampler, tracks: Sequence[Track], parts: Iterator[tuple[NDArray[Any], NDArray[Any]]]
+) -> list[Iterator[tuple[NDArray[Any], NDArray[Any]]]]:
+    """Returns each track's poses ``(T, D)`` and likelihoods ``(T,)`` in blocks, given those of all tracks."""
+    size = round(BLOCK * sampler.fps)
     waiting: list[deque[tuple[NDArray[Any], NDArray[Any]]]] = [deque() for _ in tracks]
 
-    def draw_block(start: int) -> None:
-        stop = min(start + size, max(len(track.path) for track in tracks))
-        poses, nats = (
-            np.stack(part) for part in zip(*(next(frames) for _ in range(start, stop)), strict=True)
-        )
+    def share_block(start: int) -> None:
+        poses, nats = next(parts)
         for row, (track, queue) in enumerate(zip(tracks, waiting, strict=True)):
-            own = max(0, min(len(track.path), stop) - start)
+            own = max(0, min(len(track.path) - start, size))
             queue.append((poses[:own, row].copy(), nats[:own, row].copy()))
 
     def blocks(row: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         for start in range(0, len(tracks[row].path), size):
             if not waiting[row]:
-                draw_block(start)
+                share_block(start)
             yield waiting[row].popleft()
 
     return [blocks(row) for row in range(len(tracks))]

@@ -3,16 +3,17 @@
 A `Sampler` has the constants; a `Past` is the part of the previous frames on which the next one depends, a value that
 ``step`` takes and returns. Streaming, batches of takes and game loops are a few lines around ``step``.
 
-A motion does not depend by a bit on the rest of its batch. The rounding of a library's products depends on the number
-of rows, so in numpy the products of each row are computed separately, and in torch the number of rows is constant.
+A motion does not depend by a bit on the rest of its batch. The compiled kernel (`moglow.sampling.fast.native_moglow`)
+adds in a fixed order. The rounding of a library's products depends on the number of rows, so without the kernel numpy
+computes the products of each row separately, and in torch the number of rows is constant.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import repeat
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,12 @@ from moglow.maths.rotations import Array
 from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.fast.arithmetic import Arithmetic
+from moglow.sampling.fast.native_moglow import native_model
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
 from moglow.sampling.fast.row_by_row import RowByRow
+from moglow.sampling.label_change import Former, LabelChange, predict_both, relabelled
 from moglow.sampling.start_and_stop import best_ending, can_settle, ending_start, setting_off
+from moglow.sampling.step_model import StepModel
 
 AHEAD = 64
 """Number of frames for which noise is sampled at once; the stream of noise does not depend on it."""
@@ -40,36 +44,6 @@ FAR = 1e3
 Recordings and plausible sampled motion are below 15; `moglow.sampling.generate` rejects motion beyond that."""
 
 
-class StepModel(Protocol):
-    """The interface of a model for the sampler, in numpy or in torch with tensors on its device."""
-
-    @property
-    def rows(self) -> tuple[int, int]:
-        """The batch size is a multiple of the first number and at most the second."""
-        ...
-
-    @property
-    def noise_dim(self) -> int: ...
-
-    def array(self, values: NDArray[np.float32]) -> Any:
-        """Returns an array or tensor for `step`."""
-        ...
-
-    def numpy(self, values: Any) -> NDArray[Any]:
-        """Returns results of `step` as numpy arrays."""
-        ...
-
-    def recorded(self, frame: Callable[..., Any]) -> Callable[..., Any]:
-        """Returns a pure function of arrays, unchanged or compiled for repeated calls."""
-        ...
-
-    def initial_state(self, batch: int = 1) -> Any: ...
-
-    def step(self, context: Any, state: Any, noise: Any, *, temperature: float = 1.0) -> tuple[Any, Any, Any]:
-        """Returns the target ``(B, D)``, its log-density ``(B,)`` in nats at temperature 1, and the state after it."""
-        ...
-
-
 @dataclass(frozen=True)
 class Past:
     """The last K poses ``(B, K, D)`` and controls ``(B, K, 3)``, standardised, and the model's memory."""
@@ -77,6 +51,8 @@ class Past:
     poses: Any
     controls: Any
     memory: Any
+    change: LabelChange | None = None
+    """The changes of label that are not over yet."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,12 +95,14 @@ class Sampler:
         """Returns the sampler of a checkpoint, in numpy or in torch.
 
         "auto" is numpy if the model has a numpy sampler, which is the fastest for one motion, otherwise a GPU if there
-        is one. The same seed gives the same motion on the same device; other devices round differently. ``arithmetic``
-        selects another implementation of products (`moglow.sampling.fast.arithmetic`).
+        is one. The same seed gives the same motion on the same device; other devices round differently. Numpy uses the
+        compiled kernel if this machine can make it. ``arithmetic`` selects another implementation of products
+        (`moglow.sampling.fast.arithmetic`).
         """
         made = NUMPY_MODELS.get(checkpoint.model)
         if device in ("auto", "cpu") and made is not None and made.covers(checkpoint.config):
-            rows = RowByRow(made(checkpoint.config, checkpoint.weights, arithmetic))
+            native = native_model(checkpoint) if arithmetic is None else None
+            rows = native or RowByRow(made(checkpoint.config, checkpoint.weights, arithmetic))
             return cls(checkpoint.context, rows, temperature)
         from moglow.compute.device import find_device
         from moglow.corpus.windows import on_device
@@ -143,25 +121,39 @@ class Sampler:
         temperatures sample poses of higher likelihood.
         """
         given = past.poses, past.controls, past.memory
-        after, pose, nats = self._frame(given, controls, noise, style)
-        return Past(*after), pose, nats
+        if past.change is None:
+            (poses, before, memory), pose, nats = self._frame(given, controls, noise, style)
+            return Past(poses, before, memory), pose, nats
+        former = past.change.given(self.context.spec.history, self.model.array)
+        (poses, before, (memory, rest)), pose, nats = self._changing(given, controls, noise, style, former)
+        return Past(poses, before, memory, past.change.after(rest)), pose, nats
 
     @cached_property
-    def _frame(self) -> Callable[..., tuple[tuple[Any, Any, Any], Any, Any]]:
-        return self.model.recorded(self._drawn)
+    def _frame(self) -> Callable[..., Any]:
+        return self.model.recorded(self._sampled)
 
-    def _drawn(
-        self, past: tuple[Any, Any, Any], controls: Any, noise: Any, style: Any
+    @cached_property
+    def _changing(self) -> Callable[..., Any]:
+        return self.model.recorded(self._sampled)
+
+    def _sampled(
+        self, past: tuple[Any, Any, Any], controls: Any, noise: Any, style: Any, former: Former | None = None
     ) -> tuple[tuple[Any, Any, Any], Any, Any]:
         """Computes `step` as a pure function of arrays, with the fields of the past."""
         xp, (poses, before, memory) = self.context.xp, past
         seen = xp.concatenate([before, controls], 1)
-        vector = self.context.build(poses, seen, style)
-        target, nats, memory = self.model.step(vector, memory, noise, temperature=self.temperature)
+        if former:
+            given = poses, seen, style, memory
+            target, nats, memory = predict_both(self.context, self._predict, given, former, noise)
+        else:
+            target, nats, memory = self._predict(self.context.build(poses, seen, style), memory, noise)
         pose = _bounded(xp, self.context.from_target(target, poses[:, -1], controls[:, 0]))
         poses = xp.concatenate([poses[:, 1:], pose[:, None]], 1)
         after = poses, seen[:, 1 : 1 + before.shape[1]], memory
         return after, self.context.physical_pose(pose), nats - self.context.log_scale
+
+    def _predict(self, vector: Any, memory: Any, noise: Any) -> tuple[Any, Any, Any]:
+        return self.model.step(vector, memory, noise, temperature=self.temperature)
 
     def start(self, controls: Any, style: Any, generators: Sequence[np.random.Generator]) -> Past:
         """Returns the past of figures that already follow the first of their controls ``(B, 1 + L, 3)``."""
@@ -221,12 +213,15 @@ class Sampler:
         for frame, (past, pose, nats) in enumerate(
             self._run(map(rows_of, range(frames)), [(track.seed, track.take) for track in tracks])
         ):
-            for row in (row for row, start in enumerate(parting) if start == frame):
-                controls = [
-                    tuple(each[[row] * ENDINGS] for each in rows_of(later))
-                    for later in range(frame, len(paths[row]))
-                ]
-                endings[row] = self._ending(tracks[row], past, row, controls)[::-1]
+            leaving = [row for row, start in enumerate(parting) if start == frame]
+            many = max(1, self.model.rows[1] // ENDINGS)
+            for some in (leaving[k : k + many] for k in range(0, len(leaving), many)):
+                until = max(len(paths[row]) for row in some)
+                controls = (
+                    tuple(each[np.repeat(some, ENDINGS)] for each in rows_of(later))
+                    for later in range(frame, until)
+                )
+                endings |= self._endings({row: tracks[row] for row in some}, past, controls)
             for row, rest in endings.items():
                 if rest:
                     pose[row], nats[row] = rest.pop()
@@ -251,23 +246,29 @@ class Sampler:
     def _settles(self) -> bool:
         """Whether several endings can be sampled at once, which requires the free batch size of numpy."""
         least, most = self.model.rows
-        return (
-            isinstance(self.model, RowByRow)
-            and least <= ENDINGS <= most
-            and can_settle(self.context.encoding)
-        )
+        return self.device == "numpy" and least <= ENDINGS <= most and can_settle(self.context.encoding)
 
-    def _ending(
-        self, track: Track, past: Past, row: int, controls: Sequence[tuple[NDArray[Any], ...]]
-    ) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-        """Returns the best of `ENDINGS` endings from a row's past, as poses ``(D,)`` and likelihoods."""
-        rows = [row] * ENDINGS
-        memory = tuple(tuple(part[rows] for part in layer) for layer in past.memory)
-        begin = Past(past.poses[rows], past.controls[rows], memory)
-        seeds = [(track.seed, track.take, ending) for ending in range(ENDINGS)]
-        drawn = [(pose, nats) for _, pose, nats in self._run(controls, seeds, begin)]  # type: ignore[arg-type]
-        best = best_ending(self.context.encoding, np.stack([pose for pose, _ in drawn], axis=1), self.fps)
-        return [(pose[best], nats[best]) for pose, nats in drawn]
+    def _endings(
+        self, tracks: Mapping[int, Track], past: Past, controls: Iterable[tuple[NDArray[Any], NDArray[Any]]]
+    ) -> dict[int, list[tuple[NDArray[Any], NDArray[Any]]]]:
+        """Returns the best of `ENDINGS` endings of each row of a past, the last frame first.
+
+        ``controls`` are those of the rows of ``tracks``, each repeated, up to the end of the longest.
+        """
+        rows = np.repeat(list(tracks), ENDINGS)
+        memory = tuple(np.asarray(layer)[:, rows] for layer in past.memory)
+        change = past.change and past.change.rows(rows)
+        begin = Past(past.poses[rows], past.controls[rows], memory, change)
+        seeds = [(track.seed, track.take, ending) for track in tracks.values() for ending in range(ENDINGS)]
+        parts = [(pose, nats) for _, pose, nats in self._run(controls, seeds, begin)]
+        poses, nats = (np.stack(each, axis=1) for each in zip(*parts, strict=True))
+        endings = {}
+        for place, (row, track) in enumerate(tracks.items()):
+            own = slice(place * ENDINGS, (place + 1) * ENDINGS)
+            frames = len(track.path) - (ending_start(track.path) or 0)
+            best = place * ENDINGS + best_ending(self.context.encoding, poses[own, :frames], self.fps)
+            endings[row] = list(zip(poses[best, :frames], nats[best, :frames], strict=True))[::-1]
+        return endings
 
     def _run(
         self,
@@ -281,13 +282,17 @@ class Sampler:
         seeds = [*seeds, *[seeds[-1]] * missing]
         warm, live = ([np.random.default_rng([*each, part]) for each in seeds] for part in (0, 1))
         noise = self._noise(live)
-        coming: deque[tuple[Any, Any]] = deque()
+        coming: deque[tuple[Any, NDArray[Any]]] = deque()
+        former: NDArray[Any] | None = None
         for row in self._held(rows, missing):
             coming.append(row)
             if len(coming) <= self.context.spec.lookahead:
                 continue
-            controls, label = xp.stack([control for control, _ in coming], 1), coming[0][1]
+            controls, labels = xp.stack([control for control, _ in coming], 1), coming[0][1]
+            label = self.model.array(labels)
             before = self.start(controls, label, warm) if past is None else past
+            memory, change = relabelled(self.context, before.change, before.memory, former, labels)
+            before, former = replace(before, memory=memory, change=change), labels
             past, pose, nats = self.step(before, controls, next(noise), label)
             yield before, self.model.numpy(pose)[:asked], self.model.numpy(nats)[:asked]
             coming.popleft()
@@ -302,15 +307,15 @@ class Sampler:
 
     def _held(
         self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]], missing: int
-    ) -> Iterator[tuple[Any, Any]]:
-        """Yields standardised controls and style vectors, with repeated rows if missing, and a repeated end."""
+    ) -> Iterator[tuple[Any, NDArray[Any]]]:
+        """Yields standardised controls and label vectors, with repeated rows if missing, and a repeated end."""
         last = None
         for velocities, styles in rows:
             values, labels = (
-                self.model.array(np.concatenate([each, *[each[-1:]] * missing]))
+                np.concatenate([each, *[each[-1:]] * missing]) if missing else each
                 for each in (velocities, styles)
             )
-            last = self.context.standardize_control(values), labels
+            last = self.context.standardize_control(self.model.array(values)), labels
             yield last
         yield from repeat(last, self.context.spec.lookahead) if last else ()
 

@@ -19,7 +19,6 @@ from moglow.motion.clip import Clip
 from moglow.motion.contacts import contacts
 from moglow.motion.foot_lock import LockSpec, bent_toes, lock_feet
 from moglow.paths.control_path import ControlPath
-from moglow.sampling.fast.row_by_row import RowByRow
 from moglow.sampling.loops import Loop, cut_out
 from moglow.sampling.sampler import Past, Sampler
 from moglow.sampling.seams import joint_features
@@ -89,7 +88,7 @@ class Transition:
 
 def can_branch(sampler: Sampler) -> bool:
     """Returns whether a sampler can continue a past several times, as the numpy sampler can."""
-    return isinstance(sampler.model, RowByRow)
+    return sampler.device == "numpy"
 
 
 def pasts_of(sampler: Sampler, loop: Loop, frames: Sequence[int]) -> list[Past]:

@@ -23,7 +23,7 @@ from moglow.motion.retarget import retarget
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.generate import TEMPERATURE, motions
 from moglow.sampling.sampler import Sampler, Track
-from moglow.server.requests import Rig, path_of, rigid, style_of
+from moglow.server.requests import ClientRig, path_of, rigid, style_of
 
 MODEL = "moglow"
 SHORTEST = 2  # frames at the model's rate
@@ -50,7 +50,7 @@ class MoglowBackbone(Backbone):  # type: ignore[misc, unused-ignore] # untyped w
             id=MODEL,
             fps=self.sampler.fps,
             canonical_skeleton=WireSkeleton.model_validate(
-                {"joints": Rig.from_skeleton(self._skeleton).joints()}
+                {"joints": ClientRig.from_skeleton(self._skeleton).joints()}
             ),
             supports_retargeting=True,
             supports_segment_seed=False,
@@ -92,7 +92,7 @@ class MoglowBackbone(Backbone):  # type: ignore[misc, unused-ignore] # untyped w
         )
         styles, messages = self._styles(request)
         path = self._at_our_rate(replace(requested, styles=styles), frames, fps)
-        rig = Rig.of(request.skeleton.joints)
+        rig = ClientRig.of(request.skeleton.joints)
         same = _same_bones(rig, self._skeleton)
         seed = options.seed if options is not None else None
         seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
@@ -140,7 +140,7 @@ class MoglowBackbone(Backbone):  # type: ignore[misc, unused-ignore] # untyped w
         styles = None if path.styles is None else tuple(path.styles[int(k)] for k in np.round(at))
         return ControlPath(positions, np.interp(at, here, path.headings), ours, styles)
 
-    def _on(self, rig: Rig, clip: Clip, same: bool, frames: int, fps: float) -> Clip:
+    def _on(self, rig: ClientRig, clip: Clip, same: bool, frames: int, fps: float) -> Clip:
         """Returns the motion on the client's figure, with the request's frame rate and length."""
         moved = replace(clip, skeleton=rig.skeleton) if same else retarget(clip, rig.skeleton, keep_path=True)
         at = np.minimum(np.arange(frames) * moved.fps / fps, len(moved) - 1)
@@ -151,7 +151,7 @@ class MoglowBackbone(Backbone):  # type: ignore[misc, unused-ignore] # untyped w
         return [*self.checkpoint.control_range.warnings(path)]
 
 
-def _same_bones(rig: Rig, ours: Any) -> bool:
+def _same_bones(rig: ClientRig, ours: Any) -> bool:
     """Returns whether a rig has the joints and bones of the model's figure."""
     identity = np.abs(rig.rest - [1.0, 0.0, 0.0, 0.0]).max() < 1e-6
     return bool(

@@ -23,7 +23,7 @@ STANDING = "standing still"
 
 
 @dataclass(frozen=True, eq=False)
-class Rig:
+class ClientRig:
     """A skeleton of the protocol: a `Skeleton` whose zero pose is the rest pose, and the world rest rotations."""
 
     skeleton: Skeleton
@@ -32,7 +32,7 @@ class Rig:
     """The root's rest position ``(3,)``."""
 
     @classmethod
-    def of(cls, joints: Sequence[Any]) -> "Rig":
+    def of(cls, joints: Sequence[Any]) -> "ClientRig":
         """Returns the rig of a list of joints, parents first."""
         places = {joint.name: number for number, joint in enumerate(joints)}
         parents = tuple(-1 if joint.parent is None else places[joint.parent] for joint in joints)
@@ -45,7 +45,7 @@ class Rig:
         return cls(Skeleton(tuple(places), parents, offsets), rest, world[0])
 
     @classmethod
-    def from_skeleton(cls, skeleton: Skeleton) -> "Rig":
+    def from_skeleton(cls, skeleton: Skeleton) -> "ClientRig":
         """Returns the rig of a `Skeleton`."""
         return cls(skeleton, np.tile([1.0, 0.0, 0.0, 0.0], (len(skeleton), 1)), np.zeros(3))
 

@@ -92,23 +92,24 @@ def speeds_of(given: tuple[str, ...]) -> dict[str, float]:
     for text in given:
         name, _, value = (part.strip() for part in text.partition("="))
         if name not in GAITS:
-            raise MoglowError(f"--speed {text}: there is no gait {name!r}; known are {', '.join(GAITS)}")
+            raise MoglowError(f"speed {text}: there is no gait {name!r}; known are {', '.join(GAITS)}")
         out[name] = read_number(value)
         if not 0.2 <= out[name] <= 12:
-            raise MoglowError(f"--speed {text}: give {name}= and 0.2 to 12 metres a second")
+            raise MoglowError(f"speed {text}: give {name}= and 0.2 to 12 metres a second")
     return out
 
 
 def _check_folder(out: Path, suffix: str, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
-        raise ExportError(f"{out}: is a file; a set is a folder, give another name with -o")
+        raise ExportError(f"{out}: is a file; a set is a folder, give another name")
     if overwrite or (out / LIST).exists():
         return
     for folder in (out, out / IN_PLACE):
         there = next((each for each in sorted(folder.glob(f"*{suffix}"))), None) if folder.is_dir() else None
         if there is not None:
             raise ExportError(
-                f"{out}: holds {there.name} of something else; give a new folder, or --overwrite"
+                f"{out}: holds {there.name} of another program; give a new folder, or replace it",
+                setting="overwrite",
             )
 
 

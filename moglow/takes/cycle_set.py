@@ -6,7 +6,7 @@ each ends in the first frame of the following loop.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,15 @@ import numpy as np
 from moglow.checkpoint import Checkpoint
 from moglow.encodings.encoding import Encoding
 from moglow.errors import ControlError
-from moglow.footsteps.footprints import foot_names
 from moglow.maths.rotations import Array
-from moglow.maths.signals import Flags, runs
 from moglow.measures.gait import gait
-from moglow.motion.clip import Clip
-from moglow.motion.contacts import contacts
 from moglow.paths.control_path import ControlPath
 from moglow.paths.control_range import TOLERANCE, ControlRange
 from moglow.sampling.generate import LOCK
 from moglow.sampling.loops import Loop, make_loop, touchdowns
 from moglow.sampling.sampler import Sampler, Track
 from moglow.sampling.transitions import WAYS, Joint, Transition, as_at, can_branch, make_transition, pasts_of
+from moglow.takes.cycle_piece import Piece
 
 GAITS: Mapping[str, tuple[float, float]] = {
     "walk": (1.3, 0.0),
@@ -37,95 +34,35 @@ GAITS: Mapping[str, tuple[float, float]] = {
     "strafe_jog_left": (0.0, 1.6),
 }
 """Velocity in m/s, forward and left, of each cycle; those to the right are mirror images."""
-AHEAD = ("walk", "jog", "run")
-"""Gaits with starts and stops."""
-TURNS = (90.0, 180.0)
-IDLE = 4.0
-"""Duration of the idle in seconds."""
-RATE = np.radians(110.0)
-"""Largest turning speed on the spot in rad/s."""
-FASTER, SLOWER = 2.0, 2.2
-"""Largest acceleration of a start and of a stop in m/s²."""
-FOUND, SETTLED = 2.0, 1.6
-"""Time in seconds in which a start joins its cycle, and a stop or a turn comes to rest."""
-APART = 0.05
-"""Largest distance in metres between the ends of a cycle."""
-LIMPS = 0.4
-"""Largest difference between left and right steps of a cycle, relative to their length."""
 
 
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """A loop or a transition of the set, with its name, kind and figures."""
+@dataclass(frozen=True)
+class CycleSpec:
+    """The durations and limits of the motions of a set."""
 
-    name: str
-    kind: str
-    motion: Loop | Transition
-    about: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def path(self) -> ControlPath:
-        return self.motion.path
-
-    def whole(self) -> tuple[Clip, int]:
-        """Returns the motion with the frames before and after it, and the frame in which it begins."""
-        if isinstance(self.motion, Loop):
-            return self.motion.rounds, self.motion.first
-        return self.motion.whole, self.motion.first
-
-    def entry(self) -> dict[str, Any]:
-        """Returns the entry in the list of the set, in seconds, metres and degrees."""
-        clip, first = self.whole()
-        rows, frames = self.path.velocities()[1:], len(self.path) - 1
-        turned = float(np.degrees(self.path.headings[-1] - self.path.headings[0]))
-        planted = contacts(clip)
-        entry = {
-            "name": self.name,
-            "kind": self.kind,
-            "seconds": round(frames / clip.fps, 4),
-            "distance_m": round(self.path.length, 4),
-            "turned_degrees": round(turned, 2),
-            "contacts_s": stands_in(planted, first, frames, clip, again=isinstance(self.motion, Loop)),
-            **self.about,
-        }
-        if self.kind == "cycle":
-            forward, left, turn = rows.mean(0)
-            entry["velocity"] = {
-                "forward_m_s": round(float(forward), 4),
-                "left_m_s": round(float(left), 4),
-                "turn_degrees_s": round(float(np.degrees(turn)), 3),
-            }
-            downs = [[t - first for t in touchdowns(clip, leg) if 0 <= t - first < frames] for leg in (0, 1)]
-            names = foot_names(clip.skeleton)
-            entry["phase_down"] = {
-                name: round(float(down[0]) / frames, 4)
-                for name, down in zip(names, downs, strict=False)
-                if down
-            }
-        elif isinstance(self.motion, Transition):
-            origin = self.path.moved(-self.path.positions[0])
-            places = np.column_stack([origin.positions, np.degrees(origin.headings - origin.headings[0])])
-            entry["root_x_z_degrees"] = places.round(4).tolist()
-        return entry
+    ahead: tuple[str, ...] = ("walk", "jog", "run")
+    """Gaits with starts and stops."""
+    turns: tuple[float, ...] = (90.0, 180.0)
+    """Turns on the spot in degrees, to either side."""
+    idle: float = 4.0
+    """Duration of the idle in seconds."""
+    turning: float = np.radians(110.0)
+    """Largest turning speed on the spot in rad/s."""
+    faster: float = 2.0
+    """Largest acceleration of a start in m/s²."""
+    slower: float = 2.2
+    """Largest acceleration of a stop in m/s²."""
+    joining: float = 2.0
+    """Time in seconds in which a start joins its cycle."""
+    settling: float = 1.6
+    """Time in seconds in which a stop or a turn comes to rest."""
+    apart: float = 0.05
+    """Largest distance in metres between the ends of a cycle."""
+    limp: float = 0.4
+    """Largest difference between left and right steps of a cycle, relative to their length."""
 
 
-def stands_in(
-    planted: Flags, first: int, frames: int, clip: Clip, *, again: bool
-) -> dict[str, list[list[float]]]:
-    """Returns the start and end of each contact, for each foot.
-
-    For a motion that repeats ``again``, these are the contacts that begin in it; the last one may end in the next
-    repetition. A foot that is always planted has one contact, from start to end.
-    """
-    out: dict[str, list[list[float]]] = {}
-    for leg, name in enumerate(foot_names(clip.skeleton)):
-        stands = [(a - first, b - 1 - first) for a, b in runs(planted[:, leg])]
-        if again and not planted[first : first + frames + 1, leg].all():
-            inside = [(a, b) for a, b in stands if 0 <= a < frames]
-        else:
-            inside = [(max(a, 0), min(b, frames)) for a, b in stands if a <= frames and b >= 0]
-        out[name] = [[round(a / clip.fps, 4), round(b / clip.fps, 4)] for a, b in inside]
-    return out
+SPEC = CycleSpec()
 
 
 def cycle_set(
@@ -148,7 +85,7 @@ def cycle_set(
         performer: a performer of the model; by default its default performer.
     """
     encoding, fps = checkpoint.context.encoding, sampler.fps
-    about = Track(ControlPath.standing(round(IDLE * fps) + 1, fps), seed, 0, performer)
+    about = Track(ControlPath.standing(round(SPEC.idle * fps) + 1, fps), seed, 0, performer)
     about = replace(about, path=styled(about.path, style))
     idle = make_loop(sampler, checkpoint, about, spec=LOCK)
     yield Piece("idle", "idle", idle, {"foot_slide_m_s": round(idle.measured.slide.mean, 4)})
@@ -168,7 +105,7 @@ def cycle_set(
     rest = Joint.of("idle", idle, encoding)
     begin = _idle_starts(sampler, rest)
     yield from _turns(sampler, checkpoint, rest, begin, seed)
-    for name in AHEAD:
+    for name in SPEC.ahead:
         if name in gaits:
             cycle = Joint.of(name, gaits[name], encoding)
             yield from _starts(sampler, checkpoint, cycle, begin, seed)
@@ -211,12 +148,12 @@ def _cycle(sampler: Sampler, checkpoint: Checkpoint, about: Track, name: str, ve
         loop = make_loop(sampler, checkpoint, replace(about, path=path), spec=LOCK, strides=1)
     except ControlError:
         return f"{name} at {pace:g} m/s is left out: the model takes no steps that repeat at this pace"
-    if loop.blended > APART:
-        apart = f"{100 * loop.blended:.0f} cm, {100 * APART:.0f} cm at most"
+    if loop.blended > SPEC.apart:
+        apart = f"{100 * loop.blended:.0f} cm, {100 * SPEC.apart:.0f} cm at most"
         return f"{name} at {pace:g} m/s is left out: no two strides are alike, they differ by {apart}"
     steps = gait(loop.rounds)
     uneven = abs(steps.left - steps.right) / max(abs(steps.left) + abs(steps.right), 1e-6) * 2
-    if abs(velocity[0]) > abs(velocity[1]) and uneven > LIMPS:
+    if abs(velocity[0]) > abs(velocity[1]) and uneven > SPEC.limp:
         uneven_steps = f"{steps.left:.2f} m left and {steps.right:.2f} m right"
         return f"{name} at {pace:g} m/s is left out: it limps, with steps of {uneven_steps}"
     return loop
@@ -224,12 +161,12 @@ def _cycle(sampler: Sampler, checkpoint: Checkpoint, about: Track, name: str, ve
 
 def _beyond(seen: ControlRange, velocity: Array) -> str | None:
     forward, left, _ = velocity
-    for asked, limit, way in (
+    for requested, limit, way in (
         (forward, seen.forward, "ahead"),
         (-forward, seen.backward, "backward"),
         (abs(left), seen.sideways, "sideways"),
     ):
-        if asked > limit * TOLERANCE and asked > 0:
+        if requested > limit * TOLERANCE and requested > 0:
             return f"the model has seen {limit:.1f} m/s {way}"
     return None
 
@@ -257,8 +194,8 @@ def _starts(
     sampler: Sampler, checkpoint: Checkpoint, cycle: Joint, begin: Sequence[tuple[Joint, Any]], seed: int
 ) -> Iterator[Piece | str]:
     velocity = cycle.loop.path.velocities()[-1]
-    ramp = max(0.8, 1.5 * float(np.hypot(*velocity[:2])) / FASTER)
-    rows = _ramp(np.zeros(3), velocity, ramp, FOUND, sampler.fps)
+    ramp = max(0.8, 1.5 * float(np.hypot(*velocity[:2])) / SPEC.faster)
+    rows = _ramp(np.zeros(3), velocity, ramp, SPEC.joining, sampler.fps)
     for leg, side in enumerate(("left", "right")):
         made = make_transition(
             sampler, checkpoint, begin, cycle, rows,
@@ -276,8 +213,8 @@ def _stops(
     sampler: Sampler, checkpoint: Checkpoint, cycle: Joint, rest: Joint, seed: int
 ) -> Iterator[Piece | str]:
     velocity = cycle.loop.path.velocities()[-1]
-    ramp = max(0.7, 1.5 * float(np.hypot(*velocity[:2])) / SLOWER)
-    rows = _ramp(velocity, np.zeros(3), ramp, SETTLED, sampler.fps)
+    ramp = max(0.7, 1.5 * float(np.hypot(*velocity[:2])) / SPEC.slower)
+    rows = _ramp(velocity, np.zeros(3), ramp, SPEC.settling, sampler.fps)
     first = cycle.loop.first
     for leg, side in enumerate(("left", "right")):
         name = f"{cycle.name}_stop_{side}"
@@ -301,13 +238,15 @@ def _stops(
 def _turns(
     sampler: Sampler, checkpoint: Checkpoint, rest: Joint, begin: Sequence[tuple[Joint, Any]], seed: int
 ) -> Iterator[Piece | str]:
-    for degrees in TURNS:
+    for degrees in SPEC.turns:
         for sign, side in ((1.0, "left"), (-1.0, "right")):
             angle = sign * np.radians(degrees)
-            lasts = max(0.8, 1.875 * abs(angle) / RATE)  # 1.875: the steepest slope of the curve below
+            lasts = max(
+                0.8, 1.875 * abs(angle) / SPEC.turning
+            )  # 1.875: the steepest slope of the curve below
             count = round(lasts * sampler.fps)
             turn = np.diff(angle * _smooth(np.arange(count + 1) / count)) * sampler.fps
-            still = np.zeros(round(SETTLED * sampler.fps))
+            still = np.zeros(round(SPEC.settling * sampler.fps))
             rows = np.zeros((count + len(still), 3))
             rows[:, 2] = np.concatenate([turn, still])
             made = make_transition(

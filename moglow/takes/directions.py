@@ -1,27 +1,29 @@
-"""The directions of `moglow generate`: the options for pins, reaches, looks and the continuation of a clip."""
+"""The directions of `moglow generate`: pins, reaches, looks and the continuation of a clip."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moglow.checkpoint import Checkpoint
 from moglow.directing.pin_files import read_pins
-from moglow.directing.pinned import Directing, Pinned
 from moglow.directing.pins import Direction, Look, Pin, Reach
 from moglow.errors import ControlError, DeviceError
 from moglow.files.atomic import file_digest
 from moglow.motion.clip import Clip
 from moglow.sampling.sampler import Track
 
+if TYPE_CHECKING:
+    from moglow.directing.pinned import Pinned
+
 
 @dataclass(frozen=True)
 class Directions:
     """Pins, reaches and looks, and the clip to continue."""
 
-    asked: tuple[Direction, ...] = ()
+    given: tuple[Direction, ...] = ()
     continued: Path | None = None
 
     @classmethod
@@ -36,13 +38,13 @@ class Directions:
         end: str | None = None,
         continued: Path | None = None,
     ) -> "Directions":
-        """Returns the directions of the options of the command line.
+        """Returns the directions that texts and files describe, as on the command line.
 
-        >>> Directions.of_options(look=["0-2=1,1.6,3"]).asked
+        >>> Directions.of_options(look=["0-2=1,1.6,3"]).given
         (Look(start=0.0, stop=2.0, point=(1.0, 1.6, 3.0)),)
         """
         if start is not None and continued is not None:
-            raise ControlError("--start and --continue both say how the motion begins; leave one out")
+            raise ControlError("start: the continued clip begins the motion already; leave out one of them")
         found: list[Direction] = [Pin.at(0.0, start, "--start")] if start is not None else []
         found += [each for file in pins for each in read_pins(file)]
         found += [Pin.parse(text) for text in pin]
@@ -52,32 +54,32 @@ class Directions:
         return cls(tuple(found), continued)
 
     def __bool__(self) -> bool:
-        return bool(self.asked or self.continued)
+        return bool(self.given or self.continued)
 
     @property
     def files(self) -> tuple[Path, ...]:
         """Returns the motion files that are read."""
         poses = [
             Path(each.pose)
-            for each in self.asked
+            for each in self.given
             if isinstance(each, Pin) and not isinstance(each.pose, Clip)
         ]
         return (*poses, *([self.continued] if self.continued else []))
 
     def check(self, *, loop: bool, mirror: bool, footwork: bool, device: str) -> None:
         """Raises an error for options that exclude each other."""
-        others = {"--loop": loop, "--mirror": mirror, "--ground and --footprints": footwork}
-        for option in (option for option, given in others.items() if self and given):
-            raise ControlError(f"{option}: does not go with pins, looks or --continue; leave one of them out")
+        others = {"loop": loop, "mirror": mirror, "ground and footprints": footwork}
+        for name in (name for name, used in others.items() if self and used):
+            raise ControlError(f"{name}: not with pins, looks or a continued clip; leave out one of them")
         if self and device == "cuda":
-            raise DeviceError("pins are computed on the CPU; leave out --device cuda")
+            raise DeviceError("pins are computed on the CPU; choose another device", setting="device")
 
     def settings(self) -> dict[str, Any]:
         """Returns the settings that determine the bytes of a motion; None without directions."""
         if not self:
             return {"directions": None}
         digest = sha256("".join(map(file_digest, self.files)).encode()).hexdigest()
-        words = [repr(each) for each in self.asked]
+        words = [repr(each) for each in self.given]
         return {
             "directions": words,
             "continues": self.continued and str(self.continued),
@@ -92,14 +94,16 @@ class Directions:
         temperature: float,
         foot_lock: bool,
         rig: Clip | None,
-    ) -> Iterator[Pinned]:
+    ) -> "Iterator[Pinned]":
         """Yields the motions of tracks, in order, on a rig."""
+        from moglow.directing.pinned import Directing  # the import takes a while, and few motions need it
+
         directing = Directing(model, temperature, foot_lock)
         continued = read_whole(self.continued) if self.continued else None
         for track in tracks:
             yield directing.make(
                 track.path,
-                self.asked,
+                self.given,
                 seed=track.seed,
                 take=track.take,
                 performer=track.performer,

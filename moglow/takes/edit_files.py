@@ -56,7 +56,7 @@ def frames_of(text: str) -> tuple[int | None, int | None]:
     """
     found = re.fullmatch(r"\s*(\d{1,9})?\s*:\s*(\d{1,9})?\s*", text)
     if not found:
-        raise ControlError(f"--frames {text}: expected START:STOP, such as 90:150")
+        raise ControlError(f"frames {text}: expected START:STOP, such as 90:150")
     start, stop = (int(each) if each else None for each in found.groups())
     return start, stop
 
@@ -77,4 +77,4 @@ def _written(edits: Sequence[Edit], places: Sequence[Path]) -> Iterator[str]:
 
 
 def _line(edit: Edit, place: Path, takes: int) -> str:
-    return f"{place}: {edit.says}" + (f", score {edit.score:.2f}" if takes > 1 else "")
+    return f"{place}: {edit.summary}" + (f", score {edit.score:.2f}" if takes > 1 else "")

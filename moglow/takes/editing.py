@@ -38,8 +38,8 @@ class Edit:
     figures: dict[str, Any]
 
     @property
-    def says(self) -> str:
-        """A line about the edit."""
+    def summary(self) -> str:
+        """A line that describes the edit."""
         slide = 100 * self.figures["foot_slide_m_s"]["written"]["mean"]
         price = "".join(
             f", {pin['nats_more_than_usual']:.0f} nats more than usual" for pin in self.figures["pins"]
@@ -192,6 +192,12 @@ def _ranked(
 ) -> tuple[Edit, ...]:
     directing = Directing(model, TEMPERATURE if temperature is None else temperature)
     made = [make(directing, seed=seed, take=take) for take in range(takes)]
+    order, values, figures = ranked(model, made)
+    return tuple(Edit(whole(made[k].clip), start, stop, int(k), float(values[k]), figures[k]) for k in order)
+
+
+def ranked(model: Checkpoint, made: Sequence[Bridged]) -> tuple[list[int], list[float], list[dict[str, Any]]]:
+    """Returns the indices of takes, the best first, and their scores and figures in the given order."""
     figures = [{**each.measured.figures, "pins": [price.figures for price in each.prices]} for each in made]
     values = scores(
         [each["path_error_m"]["mean"] for each in figures],
@@ -200,10 +206,7 @@ def _ranked(
         channels=model.context.pose_dim,
         real_slide=real_slide(model),
     )
-    return tuple(
-        Edit(whole(made[k].clip), start, stop, int(k), float(values[k]), figures[k])
-        for k in np.argsort(values, kind="stable")
-    )
+    return np.argsort(values, kind="stable").tolist(), values.tolist(), figures
 
 
 def _model(checkpoint: Checkpoint | str | Path | None) -> Checkpoint:

@@ -68,28 +68,33 @@ class Footwork:
 
         Footprints are written over a file of another kind only with ``overwrite``.
         """
-        for option, given in (("--ground", self.ground), ("--footprints-in", self.follow)):
+        for name, given in (("ground", self.ground), ("requested footprints", self.follow)):
             if given and loop:
-                raise MoglowError(f"{option}: a loop stands on a flat floor; leave out --loop or {option}")
+                raise MoglowError(f"{name}: a loop stands on a flat floor; leave out the loop or the {name}")
             if given and mirror:
-                raise MoglowError(f"{option}: it would be mirrored too; leave out --mirror or {option}")
+                raise MoglowError(
+                    f"{name}: not with a mirror image, which would mirror the {name}; leave out one of them"
+                )
             if given and not foot_lock:
-                raise MoglowError(f"{option}: feet must be held; leave out --no-foot-lock")
+                raise MoglowError(f"{name}: feet must be held; keep the foot lock")
         if self.write and loop:
-            raise MoglowError("--footprints: a loop goes on for ever; leave out --loop or --footprints")
+            raise MoglowError(
+                "footprints: a loop has no last one; leave out the loop or the file of footprints"
+            )
         if self.write and motions > 1:
             raise MoglowError(
-                f"--footprints {self.write}: one file for {motions} motions; generate one motion"
+                f"{self.write}: one file of footprints for {motions} motions; generate one motion"
             )
         if self.write:
             files = [each for each in (*inputs, self.follow) if isinstance(each, str | Path)]
             refuse_overwriting(self.write, files)
             if not overwrite and self.write.exists() and not has_footprints(self.write):
                 raise ControlError(
-                    f"{self.write}: is no file of footprints; give another name, or --overwrite to replace it"
+                    f"{self.write}: is no file of footprints; give another name, or replace it",
+                    setting="overwrite",
                 )
         if self.follow and not self.follow.is_file():
-            raise ControlError(f"{self.follow}: cannot be read; give a file that --footprints wrote")
+            raise ControlError(f"{self.follow}: cannot be read; give a file of footprints")
         if self.ground:
             read_ground(self.ground)
 
@@ -127,9 +132,9 @@ class Footwork:
         """Makes a motion, and writes its footprints if requested."""
         skeleton = rig.skeleton if rig else model.context.encoding.skeleton
         feet = foot_names(skeleton)
-        asked = read_footprints(self.follow, feet) if self.follow else None
+        requested = read_footprints(self.follow, feet) if self.follow else None
         ground = read_ground(self.ground) if self.ground else None
-        done = footed(sampler, model, track, asked, ground, rig, foot_lock=foot_lock, implied=implied)
+        done = footed(sampler, model, track, requested, ground, rig, foot_lock=foot_lock, implied=implied)
         refuse_no_body(done.clip)
         if self.write:
             self.write.parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +162,7 @@ def footed(
     sampler: Sampler,
     model: Checkpoint,
     track: Track,
-    asked: Footprints | None,
+    requested: Footprints | None,
     ground: Ground | None,
     rig: Clip | None = None,
     *,
@@ -170,7 +175,7 @@ def footed(
         sampler: samples the motion.
         model: the sampler's checkpoint.
         track: the path, seed and take.
-        asked: the requested footprints, of a figure with the rig's feet.
+        requested: the requested footprints, of a figure with the rig's feet.
         ground: the ground below the figure.
         rig: the skeleton of the result; by default the model's.
         foot_lock: whether feet are locked, as footprints and a ground require.
@@ -183,14 +188,14 @@ def footed(
     takes = [replace(track, take=track.take * CHOICE + k) for k in range(CHOICE)] if implied else [track]
     tried = [_sampled(sampler, model, each, ground) for each in takes]
     flats = [_on_floor(clip, rig, foot_lock) for clip, _, _ in tried]
-    best = int(np.argmin([_unlike(flat, asked or ()) for flat in flats])) if implied else 0
-    (drawn, path, nats), clip = tried[best], flats[best]
-    before, more = toe_slide(toe_points(drawn), drawn.fps), dict[str, Any]()
+    best = int(np.argmin([_unlike(flat, requested or ()) for flat in flats])) if implied else 0
+    (sampled, path, nats), clip = tried[best], flats[best]
+    before, more = toe_slide(toe_points(sampled), sampled.fps), dict[str, Any]()
     prints = footprints(clip)
-    if asked is not None:
-        asked = _on_flat(asked, ground)
-        _check(clip, asked)
-        followed = follow_footprints(clip, asked)
+    if requested is not None:
+        requested = _on_flat(requested, ground)
+        _check(clip, requested)
+        followed = follow_footprints(clip, requested)
         clip, path, prints = followed.clip, followed.along(path), followed.prints
         nats = nats[np.clip(np.round(followed.frames).astype(int), 0, len(nats) - 1)]
         missed = [k for k, far in enumerate(followed.missed) if far > REACHED]
@@ -201,7 +206,7 @@ def footed(
         }
     slide = toe_slide(toe_points(clip), clip.fps)
     if ground is not None:
-        stood = stand_on(clip, ground, HoldSpec(farthest=0.0) if asked is not None else HoldSpec())
+        stood = stand_on(clip, ground, HoldSpec(farthest=0.0) if requested is not None else HoldSpec())
         clip, prints = stood.clip, stood.prints
         figures = _on_ground(stood, ground)
         slide, more["on_ground"] = figures.slide, figures.figures
@@ -228,28 +233,29 @@ def _on_floor(clip: Clip, rig: Clip | None, foot_lock: bool) -> Clip:
     return retarget(held, rig.skeleton, like=rig, keep_path=True) if rig else held
 
 
-def _unlike(clip: Clip, asked: Footprints) -> float:
-    return pairs_of(footprints(clip), asked, len(clip.skeleton.anatomy.legs))[1]
+def _unlike(clip: Clip, requested: Footprints) -> float:
+    return pairs_of(footprints(clip), requested, len(clip.skeleton.anatomy.legs))[1]
 
 
-def _on_flat(asked: Footprints, ground: Ground | None) -> Footprints:
+def _on_flat(requested: Footprints, ground: Ground | None) -> Footprints:
     """Returns footprints with heights relative to the ground."""
     if ground is None:
-        return asked
-    x, z = np.array([[each.x, each.z] for each in asked]).T
+        return requested
+    x, z = np.array([[each.x, each.z] for each in requested]).T
     heights = ground.heights(x, z)
     return tuple(
-        replace(each, height=each.height - float(height)) for each, height in zip(asked, heights, strict=True)
+        replace(each, height=each.height - float(height))
+        for each, height in zip(requested, heights, strict=True)
     )
 
 
-def _check(clip: Clip, asked: Footprints) -> None:
-    pairs, _ = pairs_of(footprints(clip), asked, len(clip.skeleton.anatomy.legs))
+def _check(clip: Clip, requested: Footprints) -> None:
+    pairs, _ = pairs_of(footprints(clip), requested, len(clip.skeleton.anatomy.legs))
     alike = sum(number is not None for each in pairs for number in each.numbers)
-    if alike < len(asked) / 2:
+    if alike < len(requested) / 2:
         raise ControlError(
-            f"footprints: {len(asked) - alike} of {len(asked)} are no steps of this motion, by place and time; give "
-            "the path and the seed that they were made with, or leave --control out"
+            f"footprints: {len(requested) - alike} of {len(requested)} are no steps of this motion, by place and time; "
+            "give the path and the seed that they were made with, or no path"
         )
 
 

@@ -9,6 +9,7 @@ from moglow.compute.launch import process_number
 from moglow.errors import ControlError, MoglowError
 from moglow.files.atomic import check_output
 from moglow.formats.export import writer_for
+from moglow.paths.crowds import figures_of, split_source
 
 FOLDER = Path("takes")
 """The default folder for the motions of several paths."""
@@ -40,7 +41,7 @@ class Job:
 
 
 def plan(controls: Sequence[str], out: Path | None, takes: int) -> list[Job]:
-    """Returns a job for each path; a folder stands for all CSV files in it.
+    """Returns a job for each path; a folder stands for all CSV files in it, a file with ids for all of its figures.
 
     >>> [str(job.target) for job in plan(["circle:r=2", "line"], None, 1)]
     ['takes/circle_r=2.bvh', 'takes/line.bvh']
@@ -90,13 +91,14 @@ def find_share(shard: str | None) -> tuple[int, int]:
     match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", shard.strip())
     part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 1 <= part <= parts:
-        raise MoglowError(f"--shard {shard}: give part/parts, from 1/8 to 8/8")
+        raise MoglowError(f"shard {shard}: give part/parts, from 1/8 to 8/8")
     return part - 1, parts
 
 
 def _paths(control: str) -> Iterator[str]:
     if not Path(control).is_dir():
-        yield control
+        figures = figures_of(control) if split_source(control)[1] is None else ()
+        yield from [f"{control}#{figure}" for figure in figures] or [control]
         return
     files = sorted(Path(control).glob("*.csv"))
     if not files:
@@ -109,7 +111,9 @@ def _names(paths: Sequence[str]) -> list[str]:
     names: list[str] = []
     taken: set[str] = set()
     for path in paths:
-        plain = re.sub(r"[^\w.=+-]+", "_", Path(path).stem if path.lower().endswith(".csv") else path)
+        file, figure = split_source(path)
+        stem = Path(file).stem if str(file).lower().endswith(".csv") else path
+        plain = re.sub(r"[^\w.=+-]+", "_", f"{stem}_{figure}" if figure else stem)
         unique, number = plain, 2
         while unique.lower() in taken:  # some file systems ignore case
             unique, number = f"{plain}-{number}", number + 1

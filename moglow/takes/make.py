@@ -5,12 +5,11 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from moglow.checkpoint import Checkpoint, likelihood_terms, real_figures, real_slide
-from moglow.directing.pinned import Pinned
 from moglow.errors import ClipError, ControlError, ExportError, MoglowError
 from moglow.files.atomic import refuse_overwriting, sweep
 from moglow.files.locks import locked, locked_in_turn
@@ -18,11 +17,13 @@ from moglow.formats.export import check_options, export_blocks, root_options
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import resampled
 from moglow.motion.root_motion import on_root
+from moglow.paths.crowds import split_source
 from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Motion, motions
 from moglow.sampling.loops import Loop, make_loop
 from moglow.sampling.ranking import scores
 from moglow.sampling.sampler import Sampler, Track
 from moglow.sampling.sanity import bodies, refuse_no_body
+from moglow.takes.crowd_file import is_one_file, make_crowd
 from moglow.takes.directions import price_lines
 from moglow.takes.footwork import Footed
 from moglow.takes.jobs import Job, find_share, plan, share
@@ -38,7 +39,10 @@ from moglow.takes.sidecars import (
 )
 from moglow.takes.single import on_rig, read_rig
 
-Made: TypeAlias = Motion | Loop | Footed | Pinned
+if TYPE_CHECKING:
+    from moglow.directing.pinned import Pinned
+
+Made: TypeAlias = "Motion | Loop | Footed | Pinned"
 """An object with the figures of a motion, which are complete once its blocks have been read."""
 Passed: TypeAlias = Callable[[int, int, int], None]
 """A callback with the numbers of frames of finished motions, of all motions, and of the current motion."""
@@ -54,6 +58,9 @@ def make_takes(
     passed: Passed = lambda *_: None,
 ) -> Iterator[str]:
     """Writes the takes, and yields a line for each file and each warning; calls ``passed`` with the progress."""
+    if out is not None and is_one_file(controls, out):
+        yield from make_crowd(controls[0], out, wish, passed)
+        return
     planned = plan(controls, out, wish.takes)
     jobs = share(planned, *find_share(wish.shard), whole=wish.rank)
     for job in jobs:  # errors are raised before the work
@@ -62,7 +69,7 @@ def make_takes(
         loop=wish.loop, mirror=wish.mirror, footwork=bool(wish.footwork), device=wish.device
     )
     inputs = (
-        *(job.control for job in planned),
+        *(split_source(job.control)[0] for job in planned),
         *(wish.skeleton, wish.checkpoint, wish.footwork.follow),
         *wish.directions.files,
     )
@@ -127,7 +134,7 @@ def _summary(failures: Sequence[str], jobs: int) -> MoglowError:
 def _written(
     orders: Sequence[Order],
     wish: Wish,
-    making: Iterator[tuple[Iterator[Clip], Made | None]],
+    making: "Iterator[tuple[Iterator[Clip], Made | None]]",
     model: Checkpoint,
     passed: Passed,
     lost: dict[str, str],
@@ -162,7 +169,7 @@ def _written(
 
 
 def _figures(
-    order: Order, counted: "_Counted", made: Made | None, about: Mapping[str, Any]
+    order: Order, counted: "_Counted", made: "Made | None", about: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns the figures of a motion after all of its blocks have been read."""
     assert made is not None, "only motions have blocks"
@@ -172,9 +179,9 @@ def _figures(
 
 def _made(
     orders: Sequence[Order], wish: Wish, sampler: Sampler, model: Checkpoint, rig: Clip | None
-) -> Iterator[tuple[Iterator[Clip], Made | None]]:
+) -> "Iterator[tuple[Iterator[Clip], Made | None]]":
     """Yields for each order the blocks of its motion and the object with its figures."""
-    tracks = [Track(order.path, wish.seed, order.take, order.performer) for order in orders]
+    tracks = [Track(order.path, order.seed, order.take, order.performer) for order in orders]
     if wish.directions:
         for pinned in wish.directions.motions(
             model, tracks, temperature=sampler.temperature, foot_lock=wish.foot_lock, rig=rig

@@ -8,9 +8,11 @@ from typing import Any
 
 from moglow import __version__
 from moglow.checkpoint import BEST, Checkpoint
+from moglow.corpus.context import ANY
 from moglow.errors import ControlError, MoglowError
 from moglow.files.atomic import file_digest
 from moglow.paths.control_path import ControlPath
+from moglow.paths.crowds import number_of, split_source
 from moglow.paths.csv_files import read_path
 from moglow.sampling.generate import PRETRAINED, styled, within_range
 from moglow.sampling.sampler import Sampler
@@ -55,6 +57,7 @@ class Order:
     path: ControlPath
     take: int
     performer: str | None
+    seed: int
     target: Path
     settings: Mapping[str, Any]
     warnings: tuple[str, ...]
@@ -99,10 +102,16 @@ def orders_of(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]
         path, warnings = within_range(model, path, as_asked=wish.as_asked, strict=wish.strict)
     except ControlError as error:
         raise ControlError(named(error, job.control), setting=error.setting) from error
-    cast = [(take, model.context.cast(wish.performer, wish.seed, take)) for take in job.takes]
+    seed, performer = wish.seed, wish.performer
+    if split_source(job.control)[1] is not None:  # figures of a crowd do not move alike
+        seed += number_of(job.control)
+        varied = bool(model.context.performers) and not path.goes_sideways()
+        performer = ANY if performer is None and varied else performer
+    cast = [(take, model.context.cast(performer, seed, take)) for take in job.takes]
     content = [path.positions.tobytes(), path.headings.tobytes(), repr(path.styles).encode()]
     settings = {
         **common,
+        "seed": seed,
         "control": job.control,
         "control_sha256": sha256(b"".join(content)).hexdigest(),
         "unit": "m" if job.target.suffix != ".bvh" else wish.unit or ("the rig's" if wish.skeleton else "cm"),
@@ -112,6 +121,7 @@ def orders_of(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]
             path,
             take,
             performer,
+            seed,
             job.waiting(take) if wish.rank else job.place(take),
             {**settings, "take": take, "performer": performer},
             (*path.notes, *warnings),

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from moglow.checkpoint import Checkpoint, real_figures
-from moglow.directing.pinned import Directing
 from moglow.directing.pins import Direction
 from moglow.errors import ControlError
 from moglow.footsteps.footprints import Footprint, foot_names
@@ -92,9 +91,9 @@ def generate(
     fps = model.context.fps
     rig = read_rig(skeleton) if skeleton is not None else None
     body = rig.skeleton if rig else model.context.encoding.skeleton
-    asked = as_prints(footprints, foot_names(body))
+    requested = as_prints(footprints, foot_names(body))
     if control is None:
-        path = implied_path(asked, body, fps) if asked else read_path("figure8", fps=fps)
+        path = implied_path(requested, body, fps) if requested else read_path("figure8", fps=fps)
     else:
         path = control if isinstance(control, ControlPath) else read_path(control, fps=fps)
     path, warnings = within_range(model, styled(path, style).resample(fps), as_asked=as_asked, strict=False)
@@ -109,26 +108,28 @@ def generate(
     notes = (*path.notes, *warnings)
     about: dict[str, Any] = {"real": real_figures(model), "warnings": notes, "origin": origin}
     if pins or continued is not None:
-        if loop or ground is not None or asked is not None:
+        if loop or ground is not None or requested is not None:
             raise ControlError(
                 "pins and a continued clip do not go with loop, ground or footprints; leave one of them out"
             )
+        from moglow.directing.pinned import Directing  # the import takes a while, and few motions need it
+
         clip = read_whole(continued) if isinstance(continued, str | Path) else continued
         made = Directing(model, temperature, foot_lock).make(
             path, pins, seed=seed, performer=track.performer, rig=rig or clip, continued=clip
         )
         prices = tuple(price.figures for price in made.prices)
         return Take(made.clip, seed, track.take, made.path, made.measured, pins=prices, **about)
-    if ground is not None or asked is not None:
+    if ground is not None or requested is not None:
         if loop or not foot_lock:
             raise ControlError(
                 "a ground and footprints need locked feet and no loop; leave out loop and foot_lock"
             )
         surface, implied = (
             read_ground(ground) if ground is not None else None,
-            control is None and asked is not None,
+            control is None and requested is not None,
         )
-        done = footed(sampler, model, track, asked, surface, rig, implied=implied)
+        done = footed(sampler, model, track, requested, surface, rig, implied=implied)
         about["directed"] = {**done.more, **({"ground": surface.name} if surface else {})}
         return Take(done.clip, seed, track.take, done.path, done.measured, footprints=done.prints, **about)
     if loop:

@@ -2,16 +2,19 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from moglow.checkpoint import BEST
 from moglow.compute.distributed import Place
-from moglow.errors import TrainingError
+from moglow.errors import CheckpointError, TrainingError
 from moglow.files.atomic import append_line, check_output, replacing
+from moglow.files.descriptions import parse_json_table
 from moglow.files.locks import locked
+from moglow.files.reading import read_text
 
 LAST, STATE, LOG = "last.safetensors", "training.safetensors", "log.jsonl"
+LARGEST_LOG = 2_000_000_000  # bytes
 
 
 @contextlib.contextmanager
@@ -71,6 +74,39 @@ def keep_lines(folder: Path, lines: list[str]) -> None:
     """Replaces the log of a run by some of its lines."""
     with replacing(folder / LOG) as file:
         file.write("".join(f"{line}\n" for line in lines).encode())
+
+
+def forget_after(folder: Path, step: int) -> None:
+    """Removes the rows of steps after the saved one from the log of a run, since they will be repeated."""
+    path, kept = folder / LOG, []
+    if not path.exists():
+        return
+    lines = read_text(path, LARGEST_LOG, CheckpointError).splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            at = _step_of(line, f"{path}: line {number}")
+        except CheckpointError:
+            if number == len(lines):
+                break  # the line that a killed process did not finish
+            raise
+        if at > step:
+            break
+        kept.append(line)
+    keep_lines(folder, kept)
+
+
+def _step_of(line: str, place: str) -> int:
+    """Returns the step of a line of the log, 0 for a line without one.
+
+    >>> _step_of('{"validation": {"step": 500}}', "log.jsonl: line 3")
+    500
+    """
+    row = parse_json_table(line, place, CheckpointError)
+    found = row.get("validation", row)
+    step = found.get("step", 0) if isinstance(found, Mapping) else None
+    if not isinstance(step, int):
+        raise CheckpointError(f"{place}: 'step' should be a whole number; remove the line")
+    return step
 
 
 def _is_log(file: Path) -> bool:

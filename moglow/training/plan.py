@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from moglow.checkpoint import Checkpoint
-from moglow.corpus.context import ContextSpec
+from moglow.corpus.context_spec import ContextSpec
 from moglow.corpus.corpus import Corpus
 from moglow.errors import CheckpointError, RecipeError
 from moglow.files.tables import from_table, suggestion, to_table

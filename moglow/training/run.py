@@ -1,61 +1,38 @@
 """A training run in a folder: log, best and last checkpoint, and the state for resuming."""
 
-import json
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from moglow.checkpoint import BEST, Checkpoint, read_parts
+from moglow.checkpoint import BEST, Checkpoint
 from moglow.compute.distributed import Place
 from moglow.corpus.context import Context
 from moglow.corpus.corpus import Corpus
 from moglow.corpus.window_spec import fitting
 from moglow.corpus.windows import Footage, Windows
 from moglow.errors import CheckpointError, RecipeError, TrainingError
-from moglow.files.descriptions import parse_json, parse_json_table
-from moglow.files.reading import read_text
-from moglow.files.tables import from_table, to_table
-from moglow.files.tensors import write_tensors
+from moglow.files.tables import to_table
+from moglow.maths.rotations import Array
 from moglow.models import MODELS
 from moglow.scoring.likelihood import likelihood
 from moglow.scoring.spread import spread
 from moglow.scoring.style_evidence import StyleAccuracy
-from moglow.training.folder import LAST, LOG, STATE, begin, keep_lines, log_line, refuse_used
+from moglow.training.folder import LAST, STATE, begin, forget_after, log_line, refuse_used
 from moglow.training.plan import TrainingPlan
 from moglow.training.rehearsal import joined
 from moglow.training.rollouts import Rollouts
 from moglow.training.start import Start
+from moglow.training.state import RunState, read_state, write_state
 from moglow.training.trainer import Diverged, StepReport, Trainer
 from moglow.training.validation import CHOICES, Validation, health
 
 MOST_PARAMETERS = 2_000_000_000
-LARGEST_LOG = 2_000_000_000  # bytes
-FORMAT, VERSION = "moglow-training", "1"
 REHEARSAL = "rehearsal.corpus"
 """The corpus of motion for rehearsal, which is kept for resuming."""
-
-
-@dataclass(frozen=True)
-class _State:
-    """The state for resuming a run, without its arrays."""
-
-    step: int
-    seed: int
-    seconds: float
-    validations: tuple[Validation, ...]
-    plan: Mapping[str, Mapping[str, Any]]
-    origin: Mapping[str, Any] | None = None
-
-    def __post_init__(self) -> None:
-        if self.step < 0 or not 0 <= self.seed < 2**64 or not 0 <= self.seconds < math.inf:
-            raise ValueError(
-                f"step {self.step}, seed {self.seed}, seconds {self.seconds}: expected none below 0"
-            )
 
 
 class TrainingRun:
@@ -79,7 +56,7 @@ class TrainingRun:
         self.folder, self.corpus, self.place = folder, corpus, place
         start, self.origin = self._start(start) if resume else (start, start.about if start else None)
         self.start, self.plan = start, plan.starting_from(start.checkpoint) if start else plan
-        arrays, state = self._read_state() if resume else ({}, _State(0, seed, 0.0, (), {}))
+        arrays, state = self._state() if resume else ({}, RunState(0, seed, 0.0, (), {}))
         self.seed, self.seconds, self.validations = state.seed, state.seconds, list(state.validations)
         if start:
             self.context = start.context(self.plan.context, corpus)
@@ -102,7 +79,8 @@ class TrainingRun:
         self.trainer = Trainer(model.to(place.device), windows, spec, trained=start is not None)
         if resume:
             self.trainer.restore(arrays, state.step, str(self.folder / STATE))
-            self._forget_after(state.step)
+            if self._writes:
+                forget_after(self.folder, state.step)
         held_out = "val" if corpus.split("val") else "train"
         clean = fitting(spec.windows.clean(), corpus, self.context, held_out)
         self.clean = Windows(footage, clean, split=held_out, batch=spec.batch, seed=self.seed)
@@ -235,8 +213,7 @@ class TrainingRun:
             "plan": self.plan.identity(self.corpus),
             "origin": self.origin,
         }
-        metadata = {"format": FORMAT, "version": VERSION, "training": json.dumps(table)}
-        write_tensors(self.folder / STATE, arrays, metadata)
+        write_state(self.folder, arrays, table)
         self.checkpoint().write(self.folder / LAST)
 
     def _start(self, start: Start | None) -> tuple[Start | None, Mapping[str, Any] | None]:
@@ -249,8 +226,8 @@ class TrainingRun:
         if start and (figures is None or figures["weights"] != start.digest):
             begun = figures["checkpoint"] if figures else "random weights"
             raise CheckpointError(
-                f"{self.folder}: was begun from {begun}, not from these weights of {start.name}; leave out --from, or "
-                "start a new run"
+                f"{self.folder}: was begun from {begun}, not from these weights of {start.name}; resume without a "
+                "start, or start a new run"
             )
         return (Start(last, figures["checkpoint"]), figures) if figures else (None, None)
 
@@ -261,7 +238,8 @@ class TrainingRun:
             return None
         if not self.start:
             raise TrainingError(
-                "[training.rehearsal] a run from random weights has nothing to rehearse; give it a start with --from"
+                "[training.rehearsal] a run from random weights has nothing to rehearse; start from a checkpoint",
+                setting="from",
             )
         return Corpus.open(path) if resume else self.start.rehearsal(self.corpus, spec, seed=self.seed)
 
@@ -269,60 +247,16 @@ class TrainingRun:
     def _writes(self) -> bool:
         return self.place.rank == 0
 
-    def _read_state(self) -> "tuple[Mapping[str, Any], _State]":
-        path = self.folder / STATE
-        if not path.exists():
-            raise TrainingError(f"{self.folder}: no training state to resume from; start a new run")
-        arrays, metadata = read_parts(path, FORMAT, VERSION)
-        table = parse_json(metadata.get("training", ""), str(path), CheckpointError)
-        state = from_table(_State, table, f"{path}: its description", CheckpointError, finite=False)
-        now = self.plan.identity(self.corpus)
-        for section in now:
-            before = state.plan.get(section, {})
-            for key in sorted({*before, *now[section]}):
-                if before.get(key) != now[section].get(key):
-                    raise CheckpointError(
-                        f"{path}: was begun with {section}.{key} = {before.get(key)}, now it is "
-                        f"{now[section].get(key)}; set it back or start a new run"
-                    )
+    def _state(self) -> tuple[Mapping[str, Array], RunState]:
+        """Returns the state to resume from, with its arrays; raises an error if it belongs to another run."""
+        arrays, state = read_state(self.folder)
+        state.must_belong_to(self.plan.identity(self.corpus), self.folder / STATE)
         if state.origin and not self.start:
             raise CheckpointError(
                 f"{self.folder}: was killed while it saved for the first time; start a new run"
             )
         return arrays, state
 
-    def _forget_after(self, step: int) -> None:
-        """Removes the rows of steps after the saved one from the log, since they will be repeated."""
-        if not self._writes or not (self.folder / LOG).exists():
-            return
-        path, kept = self.folder / LOG, []
-        lines = read_text(path, LARGEST_LOG, CheckpointError).splitlines()
-        for number, line in enumerate(lines, start=1):
-            try:
-                at = _step_of(line, f"{path}: line {number}")
-            except CheckpointError:
-                if number == len(lines):
-                    break  # the line that a killed process did not finish
-                raise
-            if at > step:
-                break
-            kept.append(line)
-        keep_lines(self.folder, kept)
-
     def _log(self, **row: Any) -> None:
         if self._writes:
             log_line(self.folder, row)
-
-
-def _step_of(line: str, place: str) -> int:
-    """Returns the step of a line of the log, 0 for a line without one.
-
-    >>> _step_of('{"validation": {"step": 500}}', "log.jsonl: line 3")
-    500
-    """
-    row = parse_json_table(line, place, CheckpointError)
-    found = row.get("validation", row)
-    step = found.get("step", 0) if isinstance(found, Mapping) else None
-    if not isinstance(step, int):
-        raise CheckpointError(f"{place}: 'step' should be a whole number; remove the line")
-    return step

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from moglow.checkpoint import Checkpoint
-from moglow.corpus.context import Context, ContextSpec, refuse_unknown
+from moglow.corpus.context import Context
+from moglow.corpus.context_spec import ContextSpec, refuse_unknown
 from moglow.corpus.corpus import Corpus
 from moglow.encodings.encoding import Encoding
 from moglow.errors import CorpusError, TrainingError
@@ -156,7 +157,8 @@ def must_match(context: Context, corpus: Corpus, name: str) -> None:
     if difference := _difference(context, corpus):
         raise CorpusError(
             f"the corpus does not fit {name}: {difference}; encode its clips as the checkpoint does: "
-            "give train the folder or the recipe with --from and a corpus file that is not there yet"
+            "train on the folder or the recipe, with a new file for the corpus",
+            setting="corpus",
         )
 
 

@@ -88,12 +88,12 @@ def test_partners_that_the_names_spell_differently_are_found() -> None:
 def test_overrides_win_and_the_rest_follows_them() -> None:
     rig = RIGS["unreal"].scrambled()
     twist = rig.names[RIGS["unreal"].names.index("calf_twist_01_l")]
-    said = anatomy_of(rig, left_shin=twist, head="", neck=rig.names[2])
-    assert rig.names[said.roles["left_shin"]] == twist
-    assert rig.names[said.roles["neck"]] == rig.names[2]
-    assert "head" not in said.roles
-    assert said.confidence["left_shin"] == said.confidence["neck"] == 1.0
-    assert said.roles["right_shin"] == said.partners[said.roles["left_shin"]]
+    anatomy = anatomy_of(rig, left_shin=twist, head="", neck=rig.names[2])
+    assert rig.names[anatomy.roles["left_shin"]] == twist
+    assert rig.names[anatomy.roles["neck"]] == rig.names[2]
+    assert "head" not in anatomy.roles
+    assert anatomy.confidence["left_shin"] == anatomy.confidence["neck"] == 1.0
+    assert anatomy.roles["right_shin"] == anatomy.partners[anatomy.roles["left_shin"]]
 
 
 def test_an_override_of_partners_pairs_the_two_and_frees_their_old_partners() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from moglow.anatomy.joint_names import read_name
 
-SAID = {
+NAMES = {
     "LeftUpLeg": ("left", "thigh"),
     "RightForeArm": ("right", "forearm"),
     "LowerArm_L": ("left", "forearm"),
@@ -28,12 +28,12 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", NAMES)
 def test_side_and_part_are_read_from_a_name(name: str) -> None:
-    side, part = SAID[name]
+    side, part = NAMES[name]
     word = read_name(name)
     assert word.side == side
-    assert word.speaks_for(part) >= 0.6
+    assert word.evidence_for(part) >= 0.6
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_no_side_is_read_into_other_names(name: str) -> None:
 @pytest.mark.parametrize("name", ["thigh_twist_01_l", "ik_foot_l", "lThighTwist", "MCH-shin_ik.L"])
 def test_helper_joints_have_no_part(name: str) -> None:
     assert read_name(name).helper
-    assert read_name(name).speaks_for("thigh") < 0
+    assert read_name(name).evidence_for("thigh") < 0
 
 
 def test_fore_and_hind_legs_are_distinguished_and_a_forearm_is_neither() -> None:

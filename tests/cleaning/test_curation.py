@@ -61,7 +61,7 @@ def test_a_walk_without_a_t_pose_keeps_every_bit(rig: str) -> None:
 
 
 def tilted(clip: Clip, radians: float) -> Clip:
-    """The clip on a floor that rises ahead."""
+    """Returns the clip on a floor that rises ahead."""
     tilt = axis_angle_to_quat(np.array([-1.0, 0, 0]), radians)
     rotations, positions = clip.rotations.copy(), clip.positions.copy()
     rotations[:, 0] = quat_multiply(tilt, rotations[:, 0])

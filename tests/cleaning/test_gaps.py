@@ -90,7 +90,7 @@ def legs() -> list[tuple[int, ...]]:
 
 
 def torn(clip: Clip, missing: np.ndarray) -> Clip:
-    """The clip with zeros where frames are missing, as trackers write them."""
+    """Returns the clip with zeros in missing frames, as trackers write them."""
     positions, rotations = clip.positions.copy(), clip.rotations.copy()
     positions[missing], rotations[missing] = 0.0, [1.0, 0.0, 0.0, 0.0]
     return replace(clip, positions=positions, rotations=rotations)
@@ -160,7 +160,7 @@ def test_a_false_rate_is_put_right_and_no_frame_changes() -> None:
     assert unmislabel_fps(clip).fps == 120.0
 
 
-def test_a_rate_is_not_guessed_from_nothing() -> None:
+def test_a_rate_is_not_estimated_without_steps() -> None:
     with pytest.raises(ClipError, match="too few steps"):
         unmislabel_fps(Clip.at_rest(skeleton_of(DOGS["rigify"]), frames=20))
 

@@ -13,7 +13,7 @@ from moglow.bvh.write import write_bvh
 from moglow.cleaning.injection import KINDS, inject
 from moglow.cleaning.inspect import (
     Report,
-    find_faults,
+    find_damage,
     inspect_clip,
     inspect_file,
     inspect_folder,
@@ -77,16 +77,16 @@ INJURED: dict[str, Callable[[], Clip]] = {
 
 @pytest.mark.parametrize("kind", INJURED)
 def test_each_damage_is_reported_once_and_alone(kind: str) -> None:
-    faults = find_faults(INJURED[kind]())
-    assert [fault.kind for fault in faults] == [kind]
+    damage = find_damage(INJURED[kind]())
+    assert [each.kind for each in damage] == [kind]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_damage_is_named_as_it_is_where_it_is_mended_and_for_one_reason(kind: str) -> None:
+def test_reported_damage_is_that_of_mend_with_one_reason_each(kind: str) -> None:
     injured = inject(SAMPLE, kind, generator=np.random.default_rng(2)).clip
-    damage = [each.damage for each in mend(injured).findings]
+    damage = [each.damage for each in mend(injured).found]
     expected = [(each.kind, each.why, each.start, each.stop) for each in damage]
-    assert [(fault.kind, fault.why, fault.start, fault.stop) for fault in find_faults(injured)] == expected
+    assert [(each.kind, each.why, each.start, each.stop) for each in find_damage(injured)] == expected
     assert len(expected) == 1
 
 
@@ -97,22 +97,22 @@ def test_lasting_jumps_are_reported_by_frames_of_the_file() -> None:
     rotations[frame:, knee] = quat_multiply(
         rotations[frame:, knee], axis_angle_to_quat([0, 0, 1], np.radians(80))
     )
-    faults = find_faults(replace(hurried, rotations=rotations))
-    assert {fault.kind for fault in faults} == {"rate", "jump"}
-    assert [fault.start for fault in faults if fault.kind == "jump"] == [frame]
+    damage = find_damage(replace(hurried, rotations=rotations))
+    assert {each.kind for each in damage} == {"rate", "jump"}
+    assert [each.start for each in damage if each.kind == "jump"] == [frame]
 
 
 def test_damage_is_reported_with_its_frames() -> None:
-    (flip,) = find_faults(twisted(175, slice(40, None)))
+    (flip,) = find_damage(twisted(175, slice(40, None)))
     assert str(flip).startswith("40: LeftLeg flips 1") and str(flip).endswith("°")
-    (frost,) = find_faults(frozen())
+    (frost,) = find_damage(frozen())
     assert str(frost) == "51 to 59: the figure is frozen for 0.33 s"
 
 
 def test_a_sound_walk_is_described_as_it_was_made() -> None:
     report = inspect_clip(WALK, "walk.bvh")
     assert report.figure and report.motion and report.motion.slide
-    assert report.faults == ()
+    assert report.damage == ()
     assert (report.file, report.fps, report.frames) == ("walk.bvh", 30.0, len(WALK))
     assert report.motion.speed_median == pytest.approx(SPEED, rel=0.02)
     assert report.motion.turn_p95 < 0.05
@@ -123,10 +123,10 @@ def test_a_sound_walk_is_described_as_it_was_made() -> None:
 
 
 def test_a_figure_without_legs_or_names_is_described_with_doubts() -> None:
-    (fault,) = find_faults(Clip.at_rest(skeleton_of(RIGS["snu"].scrambled())).on_floor())
-    assert fault.kind == "figure" and "unsure" in str(fault)
+    (each,) = find_damage(Clip.at_rest(skeleton_of(RIGS["snu"].scrambled())).on_floor())
+    assert each.kind == "figure" and "unsure" in str(each)
     rope = replace(RIGS["snu"], names=("A", "B"), parents=(-1, 0), rest=np.eye(3)[:2])
-    assert "no legs" in find_faults(Clip.at_rest(skeleton_of(rope)).on_floor())[0].why
+    assert "no legs" in find_damage(Clip.at_rest(skeleton_of(rope)).on_floor())[0].why
 
 
 def test_a_clip_of_one_frame_has_a_report() -> None:

@@ -22,7 +22,7 @@ RATES = (24.0, 30.0, 60.0, 120.0)
 
 
 def turned(clip: Clip, frames: slice, joint: int, degrees: float) -> Clip:
-    """The clip with a joint turned by an angle in some frames."""
+    """Returns the clip with a joint turned by an angle in some frames."""
     rotations = clip.rotations.copy()
     rotations[frames, joint] = quat_multiply(
         rotations[frames, joint], axis_angle_to_quat([0.6, 0.0, 0.8], np.radians(degrees))
@@ -31,7 +31,7 @@ def turned(clip: Clip, frames: slice, joint: int, degrees: float) -> Clip:
 
 
 @pytest.mark.parametrize("fps", RATES)
-def test_a_walk_has_no_faults(fps: float) -> None:
+def test_a_walk_has_no_jumps(fps: float) -> None:
     clip, _ = walk(WALK.skeleton, fps=fps)
     assert find_jumps(clip) == []
     assert find_frozen(clip) == []

@@ -32,15 +32,15 @@ def test_exchanging_limbs_twice_changes_nothing(rig: str) -> None:
 @pytest.mark.parametrize("pair", ["leg", "arm"])
 def test_a_swap_is_found_to_the_frame(pair: str) -> None:
     joints = limb_pairs(WALK.skeleton)[pair]
-    (fault,) = find_swaps(exchanged(WALK, joints, STRETCH))
-    assert (fault.start, fault.stop, fault.joints) == (27, 50, joints)
+    (swapped,) = find_swaps(exchanged(WALK, joints, STRETCH))
+    assert (swapped.start, swapped.stop, swapped.joints) == (27, 50, joints)
     assert find_swaps(WALK) == []
 
 
 def test_the_longer_part_counts_as_sound() -> None:
     joints = limb_pairs(WALK.skeleton)["leg"]
-    (fault,) = find_swaps(exchanged(WALK, joints, ~STRETCH))
-    assert (fault.start, fault.stop) == (27, 50)
+    (swapped,) = find_swaps(exchanged(WALK, joints, ~STRETCH))
+    assert (swapped.start, swapped.stop) == (27, 50)
 
 
 def held(joints: list[int], stop: int = 50) -> np.ndarray:
@@ -52,8 +52,8 @@ def held(joints: list[int], stop: int = 50) -> np.ndarray:
 def test_a_held_limb_is_found_with_its_joints() -> None:
     leg = WALK.skeleton.anatomy.legs[0]
     joints = [leg.hip, leg.knee, leg.ankle]
-    (fault,) = find_held(replace(WALK, rotations=held(joints)))
-    assert (fault.start, fault.stop, fault.joints) == (31, 50, tuple(joints))
+    (held_still,) = find_held(replace(WALK, rotations=held(joints)))
+    assert (held_still.start, held_still.stop, held_still.joints) == (31, 50, tuple(joints))
 
 
 def test_a_joint_alone_is_frozen_only_if_it_jumps_when_it_thaws() -> None:
@@ -70,7 +70,7 @@ def test_a_foot_below_the_floor_is_found_and_a_sunken_floor_is_none() -> None:
     assert find_sunk(WALK) == [] == find_sunk(WALK.moved((0.0, -0.5, 0.0)))
     positions = WALK.positions.copy()
     positions[STRETCH, 0, 1] -= 0.08
-    faults = find_sunk(replace(WALK, positions=positions))
-    assert {fault.joints[0] for fault in faults} == {leg.hip for leg in WALK.skeleton.anatomy.legs}
-    assert all(27 <= fault.start < fault.stop <= 50 for fault in faults)
-    assert max(fault.depth for fault in faults) == pytest.approx(0.08, abs=0.02)
+    sunk = find_sunk(replace(WALK, positions=positions))
+    assert {each.joints[0] for each in sunk} == {leg.hip for leg in WALK.skeleton.anatomy.legs}
+    assert all(27 <= each.start < each.stop <= 50 for each in sunk)
+    assert max(each.depth for each in sunk) == pytest.approx(0.08, abs=0.02)

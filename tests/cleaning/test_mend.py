@@ -38,9 +38,9 @@ def damaged(kind: str, seed: int, clip: Clip = WALK) -> DamagedClip:
 
 
 def frames_of(mended: Mended) -> np.ndarray:
-    """The frames of the original in which something was found."""
+    """Returns the original frames in which damage was found."""
     found = np.zeros(len(mended.original), bool)
-    for each in mended.findings:
+    for each in mended.found:
         found[each.damage.start : each.damage.stop] = True
     return found
 
@@ -49,14 +49,14 @@ def frames_of(mended: Mended) -> np.ndarray:
 def test_sound_motion_has_no_damage_and_stays_as_it_is(file: Path) -> None:
     clip = read_bvh(file)
     mended = mend(clip)
-    assert mended.findings == ()
+    assert mended.found == ()
     assert mended.clip is clip and not mended.changed.any()
 
 
 @pytest.mark.parametrize("rig", [*RIGS, *DOGS])
 def test_a_walk_on_any_figure_is_sound(rig: str) -> None:
     clip, _ = walk(skeleton_of({**RIGS, **DOGS}[rig]), seconds=2.0, speed=0.8)
-    assert [each.damage.why for each in mend(clip).findings] == []
+    assert [each.damage.why for each in mend(clip).found] == []
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -64,7 +64,7 @@ def test_a_walk_on_any_figure_is_sound(rig: str) -> None:
 def test_each_damage_is_reported_and_mended(kind: str, seed: int) -> None:
     found = damaged(kind, seed)
     mended = mend(found.clip)
-    assert NAMED[kind] in {each.damage.kind for each in mended.findings if not each.left}
+    assert NAMED[kind] in {each.damage.kind for each in mended.found if not each.left}
     assert frames_of(mended)[found.frames].mean() > 0.8
     assert (len(mended.clip), mended.clip.fps) == (len(WALK), WALK.fps)
     off = np.linalg.norm(mended.clip.world_positions - WALK.world_positions, axis=-1)
@@ -75,7 +75,7 @@ def test_each_damage_is_reported_and_mended(kind: str, seed: int) -> None:
 def test_good_frames_and_good_joints_keep_every_bit(kind: str) -> None:
     found = damaged(kind, 1)
     mended = mend(found.clip)
-    joints = {joint for each in mended.findings for joint in each.damage.joints}
+    joints = {joint for each in mended.found for joint in each.damage.joints}
     assert not mended.changed[~frames_of(mended)].any()
     assert set(np.flatnonzero(mended.changed.any(0)).tolist()) <= joints
     assert np.array_equal(mended.clip.rotations[~mended.changed], found.clip.rotations[~mended.changed])
@@ -102,8 +102,8 @@ def test_damage_mended_nearby_is_mended_as_in_the_whole_take(kind: type[Damage])
 
 
 def test_a_foot_below_the_floor_in_a_filled_gap_is_not_reported() -> None:
-    findings = [mend(damaged("lost", seed).clip).findings for seed in range(4)]
-    assert [[each.damage.kind for each in found] for found in findings] == [["frozen"]] * 4
+    takes = [mend(damaged("lost", seed).clip).found for seed in range(4)]
+    assert [[each.damage.kind for each in found] for found in takes] == [["frozen"]] * 4
 
 
 def test_frames_beside_a_stretch_at_another_rate_keep_every_bit() -> None:
@@ -121,12 +121,12 @@ def test_damage_is_mended_on_any_figure(rig: str, kind: str) -> None:
     sound, _ = walk(skeleton_of(RIGS[rig]), seconds=4.0)
     mended = mend(damaged(kind, 4, sound).clip)
     off = np.linalg.norm(mended.clip.world_positions - sound.world_positions, axis=-1)
-    assert mended.findings and off.max() < 0.02
+    assert mended.found and off.max() < 0.02
 
 
 def test_mended_motion_is_sound() -> None:
     for kind in ("spike", "swap", "teleport", "leap", "fps"):
-        assert mend(mend(damaged(kind, 1).clip).clip).findings == ()
+        assert mend(mend(damaged(kind, 1).clip).clip).found == ()
 
 
 def test_frames_frozen_at_an_end_are_reported_and_left() -> None:
@@ -134,11 +134,11 @@ def test_frames_frozen_at_an_end_are_reported_and_left() -> None:
     rotations[-20:], positions[-20:] = rotations[-21], positions[-21]
     clip = Clip(WALK.skeleton, positions, rotations, WALK.fps)
     mended = mend(clip)
-    assert [(each.damage.kind, each.left) for each in mended.findings] == [
+    assert [(each.damage.kind, each.left) for each in mended.found] == [
         ("frozen", "no sound frames on one side")
     ]
     assert mended.clip is clip
 
 
-def test_few_frames_tell_nothing() -> None:
-    assert mend(WALK[:3]).findings == ()
+def test_a_clip_of_few_frames_is_not_searched() -> None:
+    assert mend(WALK[:3]).found == ()

@@ -18,7 +18,7 @@ WALK, _ = walk(skeleton_of(RIGS["snu"]), seconds=8.0)
 
 
 def at(times: Array) -> Clip:
-    """The walk at fractional frames."""
+    """Returns the walk at fractional frames."""
     return replace(
         WALK,
         positions=sample_cubic(WALK.positions, times),
@@ -35,7 +35,7 @@ def test_a_stretch_at_another_rate_is_found(start: int, factor: float) -> None:
     assert (hurry.start, hurry.stop, hurry.factor) == (start, start + 18, factor)
 
 
-def test_a_walk_that_gets_faster_does_so_by_itself() -> None:
+def test_a_walk_that_accelerates_is_no_damage() -> None:
     speeds = 1 + 0.8 / (1 + np.exp(-(np.arange(120) - 60) / 6))  # within about a second
     assert find_hurries(at(np.cumsum(speeds))) == []
     assert find_hurries(WALK) == []

@@ -32,7 +32,7 @@ def take(tmp_path: Path) -> Path:
 def test_a_sound_take_has_no_damage_and_stays_byte_for_byte(tmp_path: Path) -> None:
     result = clean(SAMPLES / "walk.bvh", "-o", tmp_path / "fixed.bvh")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.splitlines() == ["no fault found", f"{tmp_path / 'fixed.bvh'}: no fault found"]
+    assert result.stdout.splitlines() == ["no damage found", f"{tmp_path / 'fixed.bvh'}: no damage found"]
     assert (tmp_path / "fixed.bvh").read_bytes() == (SAMPLES / "walk.bvh").read_bytes()
 
 

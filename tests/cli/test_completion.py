@@ -15,9 +15,9 @@ CALL = "from moglow.cli.main import cli; cli(prog_name='moglow', complete_var='_
 
 
 def completed(words: str, at: int) -> list[str]:
-    """What the program offers for the word at a place of a line, as bash asks for it."""
-    asked = {"_MOGLOW_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(at)}
-    environment = {**os.environ, **asked, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    """Returns the completions of a word of a line, requested in the way of bash."""
+    request = {"_MOGLOW_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(at)}
+    environment = {**os.environ, **request, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run(
         [sys.executable, "-c", CALL], env=environment, capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""How commands end: one line and a code for what input or the machine causes, and quietly when nobody reads on."""
+"""How commands end: errors of input or of the machine give one line and a code; a closed pipe gives nothing."""
 
 import os
 import signal
@@ -114,9 +114,9 @@ def test_ctrl_c_at_any_time_is_one_line(wait: float, samples: Path, tmp_path: Pa
     assert process.stdout is not None and process.stdout.readline() == "go\n"
     time.sleep(wait)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers as well
-    _, said = process.communicate(timeout=60)
+    _, output = process.communicate(timeout=60)
     if process.returncode == 0:
         assert [path.name for path in tmp_path.iterdir()] == ["a.corpus"]
     else:
-        assert (process.returncode, said.strip()) == (130, "error: interrupted")
+        assert (process.returncode, output.strip()) == (130, "error: interrupted")
         assert not list(tmp_path.iterdir())

@@ -56,8 +56,8 @@ def test_clean_mends_a_glb_into_any_format(folder: Path) -> None:
     clip.rotations[60, elbow] = [0.0, 1.0, 0.0, 0.0]
     export(clip, folder / "spike.glb")
     for suffix in (".bvh", ".glb"):
-        said = run("clean", folder / "spike.glb", "--no-model", "-o", folder / f"fixed{suffix}")
-        assert "1 faults, 1 mended" in said
+        output = run("clean", folder / "spike.glb", "--no-model", "-o", folder / f"fixed{suffix}")
+        assert "damage: 1 found, 1 mended" in output
         mended = read_motion(folder / f"fixed{suffix}")
         assert np.abs(mended.world()[0] - clip.world()[0])[:50].max() < CLOSE
         assert np.abs(np.diff(mended.world()[0], axis=0)).max() < 0.2

@@ -51,15 +51,15 @@ def test_damage_is_shown_with_frames_and_reasons(tmp_path: Path) -> None:
     assert "where and why" in shown and "27 to 38" in shown and "left leg and right leg are swapped" in shown
     assert "27 to 38: left leg and right leg" in " ".join(inspect(tmp_path).stdout.split())
     (report,) = json.loads(inspect(tmp_path, "--json").stdout)
-    (fault,) = report["faults"]
-    assert (fault["kind"], fault["start"], fault["stop"]) == ("swap", 27, 39)
+    (swap,) = report["faults"]
+    assert (swap["kind"], swap["start"], swap["stop"]) == ("swap", 27, 39)
 
 
 def test_a_folder_is_shown_whole_and_ends_in_1_for_its_broken_file(folder: Path) -> None:
     result = inspect(folder)
     assert result.exit_code == 1
     assert "walk.bvh" in result.stdout and "cut.bvh" in result.stdout
-    assert "2 files, 0.1 min: 1 without faults, 0 with, 1 that cannot be used" in result.stdout
+    assert "2 files, 0.1 min: 1 undamaged, 0 damaged, 1 unusable" in result.stdout
 
 
 def test_a_broken_file_is_one_line_on_stderr(folder: Path) -> None:

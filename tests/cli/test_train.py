@@ -293,7 +293,7 @@ def test_a_source_that_cannot_be_learnt_from_is_one_line(
     assert not (tmp_path / "run").exists()
 
 
-def test_another_corpus_is_told_by_what_differs(recipe: Path) -> None:
+def test_the_error_for_another_corpus_names_what_differs(recipe: Path) -> None:
     result = train(recipe, "--set", "features.contacts=true")
     assert result.exit_code == 1
     assert "was made with features.contacts = False, the recipe says True" in result.output

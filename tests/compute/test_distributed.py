@@ -39,7 +39,7 @@ def losses(folder: Path, *, until: int, resume: bool = False, place: Place = Pla
 
 
 def as_one_of_two(folder: Path) -> None:
-    """What each process does: begins a run, and ends one that a single process began."""
+    """Runs in each process: begins a run, and ends one that a single process began."""
     with process_group("cpu") as place:
         rows = {"begun": losses(folder / "two", until=HALF, place=place)}
         rows["ended"] = losses(folder / "one", until=WHOLE, resume=True, place=place)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from moglow.corpus.context import ARRAYS, Context, ContextSpec
+from moglow.corpus.context import ARRAYS, Context
+from moglow.corpus.context_spec import ContextSpec
 from moglow.errors import ControlError, RecipeError
 from moglow.maths.rotations import Array
 from moglow.paths.control_path import ControlPath

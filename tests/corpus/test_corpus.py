@@ -1,4 +1,4 @@
-"""A corpus: round trips, nothing is lost on disk, damaged files are one line."""
+"""A corpus: round trips through a file; damaged files give one-line errors."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_the_same_corpus_gives_the_same_bytes(file: Path, tmp_path: Path) -> Non
     assert (tmp_path / "again.corpus").read_bytes() == file.read_bytes()
 
 
-def test_poses_stay_on_the_disk_until_they_are_looked_at(file: Path) -> None:
+def test_poses_stay_on_the_disk_until_they_are_used(file: Path) -> None:
     corpus = Corpus.open(file)
     base: object = corpus.pose
     while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
@@ -81,7 +81,7 @@ def test_a_clip_without_a_label_makes_no_style() -> None:
 
 
 def test_statistics_are_those_of_training_clips() -> None:
-    """Held-out clips do not change the statistics, whatever they are."""
+    """Held-out clips do not change the statistics."""
     corpus = tiny_corpus()
     features = [corpus.features(stretch) for stretch in corpus.stretches]
     labels = [(s.name, s.style, s.split) for s in corpus.stretches]

@@ -1,4 +1,4 @@
-"""A folder of clips as [data]: sub-folders are styles, and what lies there instead is named."""
+"""A folder of clips as [data]: sub-folders are styles, and other content is named in the error."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def test_sub_folders_are_styles_and_the_folder_is_the_style_of_the_rest(tmp_path
     assert {source.split for source in found} == {"train"}  # too few to hold one out
 
 
-def test_a_folder_is_named_wherever_it_is_looked_at_from(
+def test_the_name_of_a_folder_does_not_depend_on_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path / "anna", "a.bvh")
@@ -43,7 +43,7 @@ def test_a_file_is_held_out_of_enough_of_them(tmp_path: Path) -> None:
     assert splits.count("val") == 1
 
 
-def test_a_folder_without_clips_says_what_it_holds(tmp_path: Path) -> None:
+def test_the_error_for_a_folder_without_clips_lists_its_content(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(RecipeError, match=r"no motion file in it or below it \(it is empty\)"):
         folder_data(tmp_path / "empty")

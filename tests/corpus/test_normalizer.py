@@ -1,4 +1,4 @@
-"""Normalizers: numbers about one, and back, on either side of a mirror."""
+"""Normalizers: unit deviation, the inverse, and mirror images."""
 
 import json
 from typing import Any

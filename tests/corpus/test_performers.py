@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from moglow.corpus.context import ANY, Context, ContextSpec
+from moglow.corpus.context import ANY, Context
+from moglow.corpus.context_spec import ContextSpec
 from moglow.corpus.corpus import Corpus
 from moglow.corpus.sources import DataSpec, SourceSpec, find_sources
 from moglow.corpus.window_spec import WindowSpec

@@ -12,7 +12,7 @@ from moglow.bvh.write import write_bvh
 from moglow.cli.main import cli
 from moglow.corpus.corpus import Corpus
 from moglow.corpus.preprocess import preprocess
-from moglow.corpus.sources import DataSpec, SourceSpec, draw_splits, find_sources
+from moglow.corpus.sources import DataSpec, SourceSpec, find_sources, random_splits
 from moglow.corpus.summary import Summary
 from moglow.corpus.trimming import trim
 from moglow.encodings.encoding import FeatureSpec
@@ -27,7 +27,7 @@ SECONDS = 3.0
 
 
 def weaving(speed: float, rig: str = "biped") -> Clip:
-    """A walk that leads around a bend, so that every channel of the feet moves."""
+    """Returns a walk around a bend, in which every channel of the feet moves."""
     clip, _ = walk(skeleton_of(RIGS[rig]), seconds=SECONDS, speed=speed)
     turn, positions, rotations = (
         heading_to_quat(0.3 * clip.times),
@@ -130,8 +130,8 @@ def test_damage_is_cut_out_and_reported() -> None:
     arm, foot = clips[1].skeleton.role("left_upper_arm"), clips[1].skeleton.role("left_foot")
     rotations[40:44, arm] = expmap_to_quat(np.array([2.0, 0.0, 0.0]))  # away and back
     rotations[60:, foot] = expmap_to_quat(np.array([0.0, 3.0, 0.0]))  # to stay
-    faulty = [clips[0], replace(clips[1], rotations=rotations), *clips[2:]]
-    trimmed = trim(encoding, faulty, [True] * 4, outlier=15.0, shortest=0.5)
+    damaged = [clips[0], replace(clips[1], rotations=rotations), *clips[2:]]
+    trimmed = trim(encoding, damaged, [True] * 4, outlier=15.0, shortest=0.5)
     assert [len(pieces) for pieces, _ in trimmed] == [1, 2, 1, 1]
     assert [len(piece) for piece in trimmed[1][0]] == [40, 16]
     assert "of 3.0 s: " in trimmed[1][1] and "jumps at frame" in trimmed[1][1]
@@ -139,7 +139,7 @@ def test_damage_is_cut_out_and_reported() -> None:
     assert trimmed[0][0][0].rotations is not None and len(trimmed[0][0][0]) == len(clips[0])
 
 
-def test_training_clips_are_seen_again_along_smoother_paths(folder: Path) -> None:
+def test_training_clips_are_repeated_along_smoother_paths(folder: Path) -> None:
     usual, before = build(folder)
     corpus, summary = build(folder, DataSpec(smoother=(0.5,)))
     again = [stretch for stretch in corpus.stretches if stretch.again]
@@ -196,15 +196,15 @@ def test_patterns_pick_and_skip(folder: Path) -> None:
 def test_a_random_share_of_files_is_held_out() -> None:
     names = [f"{i}.bvh" for i in range(100)]
     styles = dict.fromkeys(names, "walk")
-    draw = draw_splits(styles, 0.1)
-    assert sorted(draw.values()).count("val") == 10
-    assert draw == draw_splits(dict.fromkeys(names[::-1], "walk"), 0.1)
-    more = draw_splits({**styles, "new.bvh": "walk"}, 0.1)
-    assert sum(draw[name] != more[name] for name in names) <= 1
-    assert set(draw_splits(dict.fromkeys(names[:3], ""), 0.0).values()) == {"train"}
+    splits = random_splits(styles, 0.1)
+    assert sorted(splits.values()).count("val") == 10
+    assert splits == random_splits(dict.fromkeys(names[::-1], "walk"), 0.1)
+    more = random_splits({**styles, "new.bvh": "walk"}, 0.1)
+    assert sum(splits[name] != more[name] for name in names) <= 1
+    assert set(random_splits(dict.fromkeys(names[:3], ""), 0.0).values()) == {"train"}
     alone = {name: name for name in names[:20]}  # each the only file of its style
-    assert set(draw_splits(alone, 0.5).values()) == {"train"}
-    held = draw_splits({**styles, **{"sly.bvh": "sly"}}, 0.99)
+    assert set(random_splits(alone, 0.5).values()) == {"train"}
+    held = random_splits({**styles, **{"sly.bvh": "sly"}}, 0.99)
     assert held["sly.bvh"] == "train" and list(held.values()).count("train") == 2
 
 

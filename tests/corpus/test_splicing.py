@@ -6,7 +6,8 @@ from functools import cache
 import numpy as np
 import torch
 
-from moglow.corpus.context import Context, ContextSpec
+from moglow.corpus.context import Context
+from moglow.corpus.context_spec import ContextSpec
 from moglow.corpus.corpus import Corpus
 from moglow.corpus.splicing import PLANTED_SPEED, SpliceSpec, joined, spliced
 from moglow.corpus.window_order import Cuts

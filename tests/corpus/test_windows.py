@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from moglow.corpus.context import Context, ContextSpec
+from moglow.corpus.context import Context
+from moglow.corpus.context_spec import ContextSpec
 from moglow.corpus.window_order import Cuts
 from moglow.corpus.window_spec import WindowSpec
-from moglow.corpus.windows import Footage, Window, Windows
+from moglow.corpus.windows import Footage, Window, Windows, repeats
 from moglow.errors import RecipeError, TrainingError
 from moglow.maths.rotations import Array
 from tests.support.tiny import tiny_context, tiny_corpus
@@ -92,7 +93,7 @@ def test_a_batch_is_a_function_of_its_number(footage: Footage) -> None:
 
 
 @pytest.mark.parametrize("order", ["shuffled", "consecutive"])
-def test_processes_see_exactly_the_global_batch(footage: Footage, order: str) -> None:
+def test_the_rows_of_all_processes_are_the_global_batch(footage: Footage, order: str) -> None:
     spec = replace(SPEC, order=order)
     whole = windows(footage, spec, batch=4).batch(2)
     parts = [windows(footage, spec, batch=4, rank=rank, ranks=2).batch(2) for rank in range(2)]
@@ -102,7 +103,7 @@ def test_processes_see_exactly_the_global_batch(footage: Footage, order: str) ->
         windows(footage, batch=4, ranks=3)
 
 
-def test_epochs_see_every_training_frame_and_no_other(footage: Footage) -> None:
+def test_epochs_contain_every_training_frame_and_no_other(footage: Footage) -> None:
     corpus = tiny_corpus()
     order = windows(footage, PLAIN, batch=5).orders[T]
     epochs = 20 * len(windows(footage, PLAIN, batch=5))
@@ -205,6 +206,28 @@ def test_dropout_hides_the_stated_share(footage: Footage) -> None:
     assert shared.mean().item() == pytest.approx(0.6, abs=0.01)
     styles = windows(footage, replace(PLAIN, style_dropout=0.3), batch=2000).batch(0).style
     assert (styles[:, 0].sum(-1) == 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
+
+
+def test_balance_repeats_rare_styles() -> None:
+    """An epoch contains the stretches of a style by the power of its duration, and batches follow."""
+    stretches = [replace(tiny_corpus().stretches[0], style=name) for name in ("a",) * 16 + ("b",) * 4 + ("",)]
+    assert repeats(stretches, 0.0) == {"a": 1, "b": 1, "": 1}
+    assert repeats(stretches, 0.5) == {"a": 1, "b": 2, "": 4}
+    assert repeats(stretches, 1.0) == {"a": 1, "b": 4, "": 16}
+    corpus = tiny_corpus()
+    rare, *others = corpus.split("train")
+    uneven = replace(
+        corpus,
+        stretches=(
+            replace(rare, style="rare", stop=rare.start + 30),
+            *(replace(o, style="a") for o in others),
+        ),
+    )
+    context = Context.of_corpus(ContextSpec(), uneven)
+    plain, balanced = (
+        windows(Footage(uneven, context), replace(PLAIN, balance=balance)) for balance in (0.0, 1.0)
+    )
+    assert balanced.used == plain.used and len(balanced) > len(plain)
 
 
 def test_misplaced_feet_come_back(footage: Footage) -> None:

@@ -1,4 +1,4 @@
-"""Directed motion is where its directions say, exactly; bones stay rigid, standing feet stand, nothing jerks."""
+"""Directed motion follows its directions exactly; bones stay rigid, planted feet stay, joints do not jerk."""
 
 import numpy as np
 import pytest
@@ -80,14 +80,14 @@ def test_motion_stays_as_clean_as_without_directions(take: Take, plain: Clip) ->
 
 
 def test_each_pose_has_a_price(take: Take) -> None:
-    said = [pin["says"] for pin in take.figures["pins"]]
-    assert [words.split(" costs ")[0] for words in said] == [
+    descriptions = [pin["says"] for pin in take.figures["pins"]]
+    assert [words.split(" costs ")[0] for words in descriptions] == [
         "pin at 0 s",
         "pin at 1.2 s",
         "reach at 2.5 s",
         "pin at 4 s",
     ]
-    assert all("nats more than usual" in words for words in said)
+    assert all("nats more than usual" in words for words in descriptions)
 
 
 def test_the_same_seed_gives_the_same_motion_and_another_take_another(other: Clip) -> None:
@@ -133,7 +133,7 @@ def test_poses_of_another_skeleton_are_retargeted() -> None:
         (moglow.Reach(1.0, "arms", (0, 1, 0)), "name one, such as left_hand"),
     ],
 )
-def test_mistakes_are_told_in_one_line(pin: moglow.Pin | moglow.Reach, says: str) -> None:
+def test_mistakes_are_one_line_errors(pin: moglow.Pin | moglow.Reach, says: str) -> None:
     with pytest.raises(MoglowError, match=says) as raised:
         moglow.generate("line:length=1", pins=(pin,))
     assert "\n" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""Pins, reaches and looks as words and in files: each reads as what it means, mistakes end in one clear line."""
+"""Pins, reaches and looks as text and in files: each is parsed correctly, mistakes are one-line errors."""
 
 import json
 from math import inf
@@ -10,7 +10,7 @@ from moglow.directing.pin_files import read_pins
 from moglow.directing.pins import Look, Pin, Reach
 from moglow.errors import ControlError
 
-ASKED = (
+DIRECTIONS = (
     Pin(3.0, "pose.bvh", 17),
     Pin(4.2, "crouch.bvh", 0, ("left_arm", "head"), world=True),
     Reach(2.5, "left_hand", (0.4, 1.3, 1.0)),
@@ -19,12 +19,12 @@ ASKED = (
 
 
 def test_words_mean_directions() -> None:
-    assert Pin.parse("3.0=pose.bvh@17") == ASKED[0]
-    assert Pin.parse("4.2=crouch.bvh:left_arm,head:world") == ASKED[1]
+    assert Pin.parse("3.0=pose.bvh@17") == DIRECTIONS[0]
+    assert Pin.parse("4.2=crouch.bvh:left_arm,head:world") == DIRECTIONS[1]
     assert Pin.parse(r"1=C:\poses\a.bvh@-1").frame == -1
     assert Pin.at(inf, "pose.bvh", "--end") == Pin(inf, "pose.bvh")
-    assert Reach.parse("2.5=left_hand:0.4,1.3,1.0") == ASKED[2]
-    assert Look.parse("0-4=1,1.6,3") == ASKED[3]
+    assert Reach.parse("2.5=left_hand:0.4,1.3,1.0") == DIRECTIONS[2]
+    assert Look.parse("0-4=1,1.6,3") == DIRECTIONS[3]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_files_hold_directions(tmp_path: Path) -> None:
         assert isinstance(first, Pin) and isinstance(second, Pin)
         assert (first.pose, second.pose) == (tmp_path / "pose.bvh", tmp_path / "crouch.bvh")
         assert (first.frame, second.joints, second.world) == (17, ("left_arm", "head"), True)
-        assert others == list(ASKED[2:])
+        assert others == list(DIRECTIONS[2:])
 
 
 @pytest.mark.parametrize(

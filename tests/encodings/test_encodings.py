@@ -87,7 +87,7 @@ def both_sides(middle: Sequence[Joint], half: Sequence[Joint]) -> Skeleton:
 
 
 def wander(skeleton: Skeleton, seed: int = 0, frames: int = FRAMES) -> Clip:
-    """Smooth random motion along a bend, knees bent the way that knees bend."""
+    """Returns smooth random motion along a bend, with knees that bend forward."""
     noise = np.random.default_rng(seed).normal(size=(frames + 24, len(skeleton), 3))
     kernel = np.hanning(25)
     turns = np.apply_along_axis(lambda x: np.convolve(x, kernel / kernel.sum(), "valid"), 0, noise) * 1.2
@@ -155,7 +155,7 @@ def test_a_frame_decodes_as_in_its_sequence(clip: Clip, encoding: Encoding) -> N
     assert np.abs(stacked[1].reshape(whole.rotations.shape) - whole.rotations).max() < EXACT
 
 
-def test_where_and_which_way_a_step_is_taken_does_not_matter(clip: Clip, encoding: Encoding) -> None:
+def test_features_do_not_depend_on_position_and_heading(clip: Clip, encoding: Encoding) -> None:
     moved = clip.moved((3.0, 0.0, -2.0), heading=2.0)
     assert np.abs(encoding.features(moved).pose - encoding.features(clip).pose).max() < 1e-6
     assert np.abs(encoding.features(moved).control - encoding.features(clip).control).max() < 1e-6

@@ -1,4 +1,4 @@
-"""A head that is levelled looks ahead, on any rig; all else stays as it was."""
+"""A levelled head faces ahead on any rig; other joints do not change."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ LEVEL = 1e-9  # of a unit vector
 
 
 @pytest.mark.parametrize("rig", ["snu", "mixamo"])
-def test_a_hanging_head_is_turned_up_and_nothing_else(rig: str) -> None:
+def test_a_lowered_head_is_raised_and_nothing_else_changes(rig: str) -> None:
     upright = walk(skeleton_of(RIGS[rig]), seconds=2.0)[0]
     head = upright.skeleton.role("head")
     rotations = np.array(upright.rotations)

@@ -16,7 +16,7 @@ BASELINES = sorted((OPEN / "baselines").glob("*.toml"))
 
 
 @pytest.mark.parametrize("path", BASELINES, ids=lambda path: path.stem)
-def test_a_baseline_sees_the_same_motion_for_as_long(path: Path) -> None:
+def test_a_baseline_trains_on_the_same_motion_for_as_long(path: Path) -> None:
     recipe, ours = read_recipe(path), read_recipe(OPEN / "recipe.toml")
     plan = TrainingPlan.of(recipe)
     features, our_features = (each.section("features", FeatureSpec) for each in (recipe, ours))

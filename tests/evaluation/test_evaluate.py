@@ -149,7 +149,7 @@ def test_copies_are_training_poses_but_for_the_seams() -> None:
     assert np.abs(train - pose).max(1).min() < 1e-4
 
 
-def test_the_scores_of_a_motion_do_not_know_where_and_which_way() -> None:
+def test_scores_do_not_depend_on_position_and_heading() -> None:
     clip = walk(skeleton_of(RIGS["cmu"]), seconds=6.0, slip=0.1)[0]
     path = ControlPath.from_clip(clip)
     scores = score(clip, path)
@@ -185,7 +185,7 @@ def gliding(frames: int) -> Motion:
     return Motion(still, np.zeros((frames, 1), np.float32), np.zeros((frames, 3), np.float32))
 
 
-def test_freezing_and_blowing_up_are_seen() -> None:
+def test_frozen_and_diverged_motion_is_counted() -> None:
     motion = gliding(151)
     path = ControlPath.from_clip(motion.clip)
     assert frozen(motion, path) and not blown_up(motion)
@@ -270,7 +270,7 @@ def test_a_motion_that_is_worse_on_every_control_is_reported_as_worse(evaluation
     assert table["standing"] == "worse" and table["value"] == pytest.approx(0.1)
 
 
-def test_the_same_seeds_find_the_same(checkpoint: Checkpoint) -> None:
+def test_the_same_seeds_give_the_same_evaluation(checkpoint: Checkpoint) -> None:
     trials = synthetic(checkpoint.control_range, 20.0, seconds=2.0)[:2]
     one, other = (sample(Ensemble(checkpoint, 0.7), trials, 2) for _ in range(2))
     for first, second in zip(one, other, strict=True):
@@ -320,7 +320,7 @@ def test_another_skeleton_is_refused(checkpoint: Checkpoint) -> None:
         run(checkpoint, [replace(tiny_corpus(), fps=25.0)])
 
 
-def test_the_report_asks_for_nothing_and_runs_nothing(evaluation: Evaluation, bare: Evaluation) -> None:
+def test_the_report_loads_nothing_and_has_no_scripts(evaluation: Evaluation, bare: Evaluation) -> None:
     for found in (evaluation, bare):
         page = make_report(found)
         (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="(.*?)"', page)

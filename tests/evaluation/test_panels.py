@@ -1,4 +1,4 @@
-"""Panels of an evaluation: what is known to be alike, straight, crossed or at rest is found to be so."""
+"""Panels of an evaluation: motions with known properties (equal, straight, crossed, at rest) have these figures."""
 
 import json
 import math
@@ -16,13 +16,14 @@ from moglow.cli.main import cli
 from moglow.corpus.corpus import Corpus
 from moglow.encodings.encoding import FeatureSpec
 from moglow.errors import MoglowError
+from moglow.evaluation.discrimination import Discrimination, DiscriminationSpec
+from moglow.evaluation.discriminator import DiscriminatorSpec, area_under_curve, log_odds
 from moglow.evaluation.evaluate import evaluate
 from moglow.evaluation.manoeuvres import ALL, Hold, Manoeuvre, Manoeuvres, ankles_apart, manoeuvres, settling
 from moglow.evaluation.panels import Panel
 from moglow.evaluation.results import REAL, Evaluation, EvaluationSpec, to_json
 from moglow.evaluation.straight_walks import SPEEDS, StraightWalks, figures
 from moglow.evaluation.style_changes import StyleChanges, peak_acceleration
-from moglow.evaluation.telling_apart import TellingApart, TellingSpec, area_under_curve, told_apart
 from moglow.maths.rotations import quat_multiply
 from moglow.measures.bands import Estimate
 from moglow.measures.scores import Measure
@@ -37,7 +38,7 @@ from tests.support.tiny import Weaving, tiny_recipe
 from tests.support.walking import skeleton_of, walk
 
 FPS = 20.0
-SPEC = TellingSpec(steps=60, hidden=8)
+SPEC = DiscriminatorSpec(steps=60, hidden=8)
 
 
 @pytest.fixture(scope="module")
@@ -65,18 +66,18 @@ def test_the_area_under_the_curve_counts_pairs() -> None:
     assert area_under_curve(low, high) == pytest.approx(np.mean(pairs))
 
 
-def test_a_net_tells_apart_what_differs_and_nothing_else() -> None:
+def test_a_net_distinguishes_motions_only_if_they_differ() -> None:
     random = np.random.default_rng(0)
     real, same = random.normal(size=(2, 300, 8, 3, 6)).astype(np.float32)
     unseen = np.arange(300) % 3 == 0
-    assert area_under_curve(*told_apart(real, same, unseen, SPEC, 0)) == pytest.approx(0.5, abs=0.15)
-    assert area_under_curve(*told_apart(real, same + 1.0, unseen, SPEC, 0)) > 0.95
-    again = told_apart(real, same, unseen, SPEC, 0)[1]
-    assert np.array_equal(again, told_apart(real, same, unseen, SPEC, 0)[1])
+    assert area_under_curve(*log_odds(real, same, unseen, spec=SPEC, seed=0)) == pytest.approx(0.5, abs=0.15)
+    assert area_under_curve(*log_odds(real, same + 1.0, unseen, spec=SPEC, seed=0)) > 0.95
+    again = log_odds(real, same, unseen, spec=SPEC, seed=0)[1]
+    assert np.array_equal(again, log_odds(real, same, unseen, spec=SPEC, seed=0)[1])
 
 
-def test_motion_is_told_apart_by_files_that_were_not_seen(corpus: Corpus, checkpoint: Checkpoint) -> None:
-    exam = TellingApart(corpus, 2, 0.7, spec=SPEC)
+def test_sampled_motion_is_distinguished_on_unseen_files(corpus: Corpus, checkpoint: Checkpoint) -> None:
+    exam = Discrimination(corpus, 2, 0.7, spec=DiscriminationSpec(net=SPEC))
     files = np.array(exam.held_out.files)
     for seed in range(3):
         unseen = exam._unseen(seed)
@@ -149,7 +150,7 @@ def test_forty_manoeuvres_hold_every_ordered_pair_twice_and_end_in_a_stand() -> 
         assert not any(each.holds[0].stick) and not any(each.holds[-1].stick)
 
 
-def test_crossed_legs_and_rest_are_seen() -> None:
+def test_crossed_legs_and_rest_are_detected() -> None:
     skeleton = skeleton_of(RIGS["biped"])
     clip = Clip.at_rest(skeleton, frames=60)
     assert ankles_apart(clip)[0] > 0.05 and settling(clip) == 0.0
@@ -175,7 +176,7 @@ def standing(
         yield Clip.at_rest(checkpoint.skeleton, frames=frames, fps=FPS), ControlPath.standing(frames, FPS)
 
 
-def test_live_motion_is_measured_by_whoever_drives_it(corpus: Corpus, checkpoint: Checkpoint) -> None:
+def test_live_motion_is_measured_for_any_driver(corpus: Corpus, checkpoint: Checkpoint) -> None:
     calls = []
 
     def driver(*given: Any) -> Iterable[tuple[Clip, ControlPath]]:
@@ -188,7 +189,7 @@ def test_live_motion_is_measured_by_whoever_drives_it(corpus: Corpus, checkpoint
     assert found[ALL]["crossed"].value == found[ALL]["slide"].value == found[ALL]["settle"].value == 0.0
 
 
-def test_a_scripted_figure_goes_where_the_hands_lead(checkpoint: Checkpoint) -> None:
+def test_a_scripted_figure_follows_its_input(checkpoint: Checkpoint) -> None:
     ahead = Manoeuvre("ahead", (Hold(0.5), Hold(2.0, (1.0, 0.0, 0.0)), Hold(1.0)))
     (clip, path), (take, _) = driven(checkpoint, [ahead, ahead], 0.7, 0)
     assert len(clip) == len(path) == round(3.5 * FPS) and path.positions[-1, 1] > 0.3
@@ -243,7 +244,7 @@ def test_without_a_corpus_gaits_and_live_motion_are_measured_alone(checkpoint: C
         next(evaluate({"tiny": checkpoint}, [], replace(SMALL, measures=("dance",))))
 
 
-def test_a_figure_is_held_against_its_limits() -> None:
+def test_a_figure_is_compared_with_its_limits() -> None:
     def rows() -> Iterator[tuple[str, Mapping[str, Mapping[str, Estimate]]]]:
         yield REAL, {"all": {"lean": Estimate(4.0)}}
         yield "a", {"all": {"lean": Estimate(5.0, 4.5, 5.5)}}

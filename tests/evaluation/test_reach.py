@@ -1,4 +1,4 @@
-"""The reach of a model: recordings are found by speed, and the sweep ends where motion is no longer like them."""
+"""The reach of a model: recordings are found by speed, and the sweep ends where motion is no longer similar."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""`moglow bench` and the port that it is compared with: complete, true to the model, and never a matter of time."""
+"""`moglow bench` and the port that it is compared with: complete, and equal to the model. No test depends on time."""
 
 import json
 from pathlib import Path
@@ -122,7 +122,7 @@ def test_a_cpu_without_bfloat16_is_timed_without_it(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_missed() -> None:
+def test_a_missing_gpu_is_an_error() -> None:
     subject = Subject.of_preset("compact", pose=POSE, control=3)
     with pytest.raises(DeviceError, match="no CUDA GPU"):
         measure(subject, kernel="auto", batches=[1], frames=1, device="cuda")

@@ -12,9 +12,9 @@ OURS = {
     "blender/scene_job.py": "the folder of a job that this process made",
     "corpus/sources.py": "what a child process answers",
     "evaluation/speed.py": "a file of this process, and /proc/cpuinfo",
+    "files/compiled.py": "our own source, the library made of it, and /proc/cpuinfo",
     "formats/read.py": "the first bytes of a regular file",
     "formats/usd.py": "a file of this process",
-    "sampling/fast/int16.py": "our own source, and the library made of it",
     "takes/sidecars.py": "a regular file of bounded size",
     "training/folder.py": "the first line of a log",
 }

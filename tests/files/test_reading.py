@@ -1,4 +1,4 @@
-"""Input files: what reading would not end with is refused, and so is what is too large."""
+"""Input files: devices, pipes without a writer and files over the limit are refused."""
 
 import os
 import threading

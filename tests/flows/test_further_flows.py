@@ -73,7 +73,7 @@ def test_an_orthogonal_map_keeps_lengths_in_double_precision() -> None:
 
 @pytest.mark.parametrize("dim", [1, 2, 5, 12])
 @pytest.mark.parametrize("layers", [1, 3])
-def test_made_hears_all_channels_before_and_none_after(dim: int, layers: int) -> None:
+def test_made_depends_on_all_channels_before_and_on_none_after(dim: int, layers: int) -> None:
     made = MADE(dim, C, 2, hidden=3 * dim, layers=layers, generator=Generator().manual_seed(6)).double()
     torch.nn.init.normal_(made.head.layer.weight, generator=Generator().manual_seed(7))
     generator = Generator().manual_seed(8)  # many points: at a single one some units are asleep

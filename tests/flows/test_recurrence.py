@@ -8,11 +8,11 @@ from moglow.flows.bijection import State
 from moglow.flows.nets import fan_in_uniform, linear
 from moglow.flows.recurrence import unrolled_lstm
 
-B, X, C, H, SAID = 3, 2, 5, 4, 3
+B, X, C, H, OUT = 3, 2, 5, 4, 3
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
 
 
-def draw(*shape: int, seed: int) -> Tensor:
+def random(*shape: int, seed: int) -> Tensor:
     return torch.randn(shape, dtype=torch.float64, generator=Generator().manual_seed(seed))
 
 
@@ -24,9 +24,9 @@ def test_it_agrees_with_the_library(
 ) -> None:
     net = nn.LSTM(X + context, H, layers, batch_first=True)
     fan_in_uniform(net, H, generator=Generator().manual_seed(1))
-    net, head = net.to(dtype), linear(H, SAID, generator=Generator().manual_seed(6)).to(dtype)
-    x, known = draw(B, frames, X, seed=2), draw(B, frames, context, seed=3)
-    start = (draw(layers, B, H, seed=4), draw(layers, B, H, seed=5))
+    net, head = net.to(dtype), linear(H, OUT, generator=Generator().manual_seed(6)).to(dtype)
+    x, known = random(B, frames, X, seed=2), random(B, frames, context, seed=3)
+    start = (random(layers, B, H, seed=4), random(layers, B, H, seed=5))
     leaves = [tensor.to(dtype).requires_grad_() for tensor in (x, known, *start)]
     x, known, *pair = leaves
     state = (pair[0], pair[1]) if carried else None
@@ -47,8 +47,8 @@ def test_it_agrees_with_the_library(
 
 
 def test_no_gradient_is_computed_for_a_context_that_needs_none() -> None:
-    net, head = nn.LSTM(X + C, H, batch_first=True), nn.Linear(H, SAID)
-    x, known = draw(B, 4, X, seed=2).float().requires_grad_(), draw(B, 4, C, seed=3).float()
+    net, head = nn.LSTM(X + C, H, batch_first=True), nn.Linear(H, OUT)
+    x, known = random(B, 4, X, seed=2).float().requires_grad_(), random(B, 4, C, seed=3).float()
     outputs, _ = unrolled_lstm(net, head, x, known, None, precision=torch.float32)
     torch.autograd.backward(outputs.sum())
     assert x.grad is not None and known.grad is None
@@ -56,8 +56,8 @@ def test_no_gradient_is_computed_for_a_context_that_needs_none() -> None:
 
 def unrolled(layers: int) -> tuple[Tensor, list[Tensor]]:
     """Returns the output of an unrolled LSTM for four frames, and its inputs."""
-    net, head = nn.LSTM(X + C, H, layers, batch_first=True), nn.Linear(H, SAID)
-    x, known = draw(B, 4, X, seed=2).float().requires_grad_(), draw(B, 4, C, seed=3).float()
+    net, head = nn.LSTM(X + C, H, layers, batch_first=True), nn.Linear(H, OUT)
+    x, known = random(B, 4, X, seed=2).float().requires_grad_(), random(B, 4, C, seed=3).float()
     state = (torch.zeros(layers, B, H), torch.zeros(layers, B, H))
     outputs, _ = unrolled_lstm(net, head, x, known, state, precision=torch.float32)
     return outputs, [x, known, *state, *net.parameters(), *head.parameters()]

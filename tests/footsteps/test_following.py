@@ -54,20 +54,20 @@ EDITS: dict[str, Callable[[int, Footprint], Footprint]] = {
 
 @pytest.mark.parametrize("edit", EDITS)
 def test_feet_stand_where_and_when_they_are_to(edit: str, clip: Clip, own: Footprints) -> None:
-    asked = tuple(EDITS[edit](k, each) for k, each in enumerate(own))
-    followed = follow_footprints(clip, asked)
-    hold(followed, asked)
+    requested = tuple(EDITS[edit](k, each) for k, each in enumerate(own))
+    followed = follow_footprints(clip, requested)
+    hold(followed, requested)
     assert bone_stretch(followed.clip) < 1e-9
     assert jerk(followed.clip.world_positions, 30.0) < 1.15 * jerk(clip.world_positions, 30.0)
     assert knee_flexion(followed.clip).max() < 150
 
 
-def hold(followed: Followed, asked: Footprints) -> None:
+def hold(followed: Followed, requested: Footprints) -> None:
     """Checks the footprints that are found in the clip, and the toes themselves."""
     assert followed.missed.max() < NEAR
     found, toes = footprints(followed.clip), toe_points(followed.clip)
-    assert len(found) == len(asked)
-    for each in asked:
+    assert len(found) == len(requested)
+    for each in requested:
         near = min(
             (other for other in found if other.leg == each.leg),
             key=lambda other: abs(other.on - each.on) + abs(other.off - each.off),
@@ -79,27 +79,27 @@ def hold(followed: Followed, asked: Footprints) -> None:
         assert np.abs(stand[:, [0, 2]] - [each.x, each.z]).max() < NEAR
 
 
-def test_nothing_asked_changes_nothing(clip: Clip, own: Footprints) -> None:
+def test_unchanged_footprints_change_nothing(clip: Clip, own: Footprints) -> None:
     followed = follow_footprints(clip, own)
     np.testing.assert_allclose(followed.clip.world_positions, clip.world_positions, atol=1e-4)
 
 
 def test_a_block_is_stepped_on(clip: Clip, own: Footprints) -> None:
-    asked = tuple(replace(each, height=0.15 if k in (4, 5) else 0.0) for k, each in enumerate(own))
-    done = follow_footprints(clip, asked).clip
+    requested = tuple(replace(each, height=0.15 if k in (4, 5) else 0.0) for k, each in enumerate(own))
+    done = follow_footprints(clip, requested).clip
     standing = Soles.of(clip).standing
     for k in (4, 5):
-        middle = round((asked[k].on + asked[k].off) / 2 * 30)
-        height = toe_points(done)[middle, asked[k].leg, 1] - standing[asked[k].leg]
+        middle = round((requested[k].on + requested[k].off) / 2 * 30)
+        height = toe_points(done)[middle, requested[k].leg, 1] - standing[requested[k].leg]
         assert height == pytest.approx(0.15, abs=0.01)
     hips = done.world_positions[:, 0, 1] - clip.world_positions[:, 0, 1]
     assert 0.1 < hips.max() < 0.16 and abs(hips[0]) < 0.02
 
 
 def test_a_stand_that_is_left_out_is_a_longer_step(clip: Clip, own: Footprints) -> None:
-    asked = tuple(each for k, each in enumerate(own) if k != 4)
-    done = follow_footprints(clip, asked)
-    assert done.missed.max() < NEAR and len(footprints(done.clip)) == len(asked)
+    requested = tuple(each for k, each in enumerate(own) if k != 4)
+    done = follow_footprints(clip, requested)
+    assert done.missed.max() < NEAR and len(footprints(done.clip)) == len(requested)
     gone = own[4]
     toes = toe_points(done.clip)[round(gone.on * 30) : round(gone.off * 30), gone.leg]
     assert np.ptp(toes[:, 2]) > 0.3, "the foot goes on instead of standing there"
@@ -123,6 +123,6 @@ def test_the_path_of_footprints_is_that_of_the_hips(clip: Clip, own: Footprints)
 
 
 def test_without_headings_feet_keep_theirs(clip: Clip, own: Footprints) -> None:
-    asked = tuple(replace(each, heading=float("nan"), x=each.x + 0.05) for each in own)
-    done = footprints(follow_footprints(clip, asked).clip)
+    requested = tuple(replace(each, heading=float("nan"), x=each.x + 0.05) for each in own)
+    done = footprints(follow_footprints(clip, requested).clip)
     np.testing.assert_allclose([each.heading for each in done], [each.heading for each in own], atol=0.02)

@@ -67,7 +67,7 @@ def test_headings_and_heights_may_be_left_out_and_decimals_be_commas(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("text", "fault"),
+    ("text", "message"),
     [
         ("", "no header"),
         ("t_on,t_off,foot,x\n", "no column z"),
@@ -82,9 +82,9 @@ def test_headings_and_heights_may_be_left_out_and_decimals_be_commas(tmp_path: P
         ("t_on,t_off,foot,x,z\n0,1,left,nan,0\n", "column x: found 'nan'"),
     ],
 )
-def test_a_wrong_file_is_one_line(text: str, fault: str, tmp_path: Path) -> None:
+def test_a_wrong_file_is_one_line(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "steps.csv").write_text(text)
-    with pytest.raises(ControlError, match=fault) as error:
+    with pytest.raises(ControlError, match=message) as error:
         read_footprints(tmp_path / "steps.csv", FEET)
     assert "\n" not in str(error.value) and "steps.csv" in str(error.value)
 

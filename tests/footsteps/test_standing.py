@@ -107,7 +107,7 @@ def test_footholds_on_a_slope_are_tilted_like_it() -> None:
 
 
 def test_a_foot_that_could_stand_stays() -> None:
-    asked = prints(6, 0.6)
-    found, _ = footholds(asked, Flat(0.2), ENDS)
-    expected = [(each.x, each.z, 0.2) for each in asked]
+    requested = prints(6, 0.6)
+    found, _ = footholds(requested, Flat(0.2), ENDS)
+    expected = [(each.x, each.z, 0.2) for each in requested]
     np.testing.assert_allclose([(each.x, each.z, each.height) for each in found], expected, atol=1e-9)

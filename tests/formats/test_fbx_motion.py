@@ -41,7 +41,7 @@ def turn(axis: str, degrees: float) -> Array:
 
 
 def turns(degrees: Sequence[float], order: str = "XYZ") -> Array:
-    """The product of three turns; the first axis of the order acts first."""
+    """Returns the product of three turns; the first axis of the order acts first."""
     matrix = np.eye(4)
     for axis in order:
         matrix = turn(axis, degrees["XYZ".index(axis)]) @ matrix

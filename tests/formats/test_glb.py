@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from moglow.bvh.read import read_bvh
 from moglow.errors import ExportError
-from moglow.formats.glb import write_glb, write_glb_pack
+from moglow.formats.glb import write_glb, write_glb_crowd, write_glb_pack
 from moglow.formats.read import read_motion
 from moglow.maths.rotations import Array, expmap_to_quat
 from moglow.motion.capsule_body import capsule_body
@@ -247,3 +247,32 @@ def test_blender_agrees(tmp_path: Path) -> None:
             output[glb]["joints"], clip.world_positions[:, joints], atol=CLOSE, err_msg=glb
         )
         np.testing.assert_allclose(output[glb]["points"], body, atol=CLOSE, err_msg=glb)
+
+
+def test_a_crowd_moves_in_one_animation(tmp_path: Path) -> None:
+    clips = [dance(SKELETONS["cmu"], frames=20 + k, seed=k) for k in range(3)]
+    figures = [(f"figure {k}", 0.5 * k, clip) for k, clip in enumerate(clips)]
+    assert write_glb_crowd(iter(figures), tmp_path / "crowd.glb") == 3
+    glb = Glb(tmp_path / "crowd.glb")
+    assert [glb.nodes[root]["name"] for root in glb.json["scenes"][0]["nodes"]] == [
+        name for name, _, _ in figures
+    ]
+    assert len(glb.json["animations"]) == len(glb.json["meshes"]) == 1
+    samplers = glb.json["animations"][0]["samplers"]
+    begins = {float(glb.array(sampler["input"])[0]) for sampler in samplers}
+    assert begins == {0.0, 0.5, 1.0}
+    matrices = glb.node_matrices(7)
+    for k, clip in enumerate(clips):
+        joints = glb.json["skins"][k]["joints"]
+        assert np.abs(matrices[joints, :3, 3] - clip.world_positions[7]).max() < SINGLE
+        body = next(node for node in glb.nodes if node.get("skin") == k)
+        assert body["mesh"] == 0
+
+
+def test_a_crowd_has_one_skeleton_and_some_figures(tmp_path: Path) -> None:
+    figures = [(name, 0.0, dance(SKELETONS[name])) for name in ("cmu", "lone joint")]
+    with pytest.raises(ExportError, match="lone joint has another skeleton"):
+        write_glb_crowd(figures, tmp_path / "crowd.glb")
+    with pytest.raises(ExportError, match="no figures"):
+        write_glb_crowd([], tmp_path / "crowd.glb")
+    assert not list(tmp_path.iterdir())

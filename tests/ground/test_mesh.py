@@ -108,7 +108,7 @@ def test_many_triangles_are_looked_up_alike() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "fault"),
+    ("text", "message"),
     [
         ("v 0 0 0\nv 1 0 0\n", "holds no face"),
         ("v 0 0 zero\n", "line 1"),
@@ -116,9 +116,9 @@ def test_many_triangles_are_looked_up_alike() -> None:
         ("v 0 0 0\nv 0 1 0\nv 0 1 1\nf 1 2 3\n", "could stand on"),
     ],
 )
-def test_a_broken_obj_is_one_line(text: str, fault: str, tmp_path: Path) -> None:
+def test_a_broken_obj_is_one_line(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "ground.obj").write_text(text)
-    with pytest.raises(FileFormatError, match=fault):
+    with pytest.raises(FileFormatError, match=message):
         read_ground(str(tmp_path / "ground.obj"))
 
 
@@ -126,13 +126,13 @@ def test_a_broken_glb_is_one_line(tmp_path: Path) -> None:
     surface = Stairs().surface(LOW, HIGH)
     write_glb(surface, tmp_path / "whole.glb", {})
     data = (tmp_path / "whole.glb").read_bytes()
-    for spoilt, fault in (
+    for spoilt, message in (
         (data[:200], "no JSON"),
         (data[:-40], "complete binary"),
         (b"glTX" + data[4:], "no binary"),
     ):
         (tmp_path / "broken.glb").write_bytes(spoilt)
-        with pytest.raises(FileFormatError, match=fault):
+        with pytest.raises(FileFormatError, match=message):
             read_ground(str(tmp_path / "broken.glb"))
 
 

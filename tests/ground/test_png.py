@@ -76,7 +76,7 @@ def test_it_reads_what_pillow_writes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "fault"),
+    ("spoil", "message"),
     [
         (lambda data: b"GIF89a" + data, "is no PNG"),
         (lambda data: data[:45], "cut off"),
@@ -84,10 +84,10 @@ def test_it_reads_what_pillow_writes(tmp_path: Path) -> None:
         (lambda data: data[:28] + b"\1" + data[29:], "interlac"),
     ],
 )
-def test_a_broken_picture_is_one_line(spoil: object, fault: str, tmp_path: Path) -> None:
+def test_a_broken_picture_is_one_line(spoil: object, message: str, tmp_path: Path) -> None:
     data = png(np.zeros((4, 4), int), depth=8, colour=0)
     (tmp_path / "map.png").write_bytes(spoil(data))  # type: ignore[operator]
-    with pytest.raises(FileFormatError, match=fault):
+    with pytest.raises(FileFormatError, match=message):
         read_grey(tmp_path / "map.png")
 
 

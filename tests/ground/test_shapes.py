@@ -55,7 +55,7 @@ def test_a_text_names_a_ground() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "fault"),
+    ("text", "message"),
     [
         ("stares:rise=0.2", "did you mean stairs"),
         ("stairs:rize=0.2", "did you mean 'rise'"),
@@ -68,7 +68,7 @@ def test_a_text_names_a_ground() -> None:
         ("hills.fbx", "there is no ground"),
     ],
 )
-def test_a_wrong_text_is_one_line(text: str, fault: str) -> None:
-    with pytest.raises(ControlError, match=fault) as error:
+def test_a_wrong_text_is_one_line(text: str, message: str) -> None:
+    with pytest.raises(ControlError, match=message) as error:
         read_ground(text)
     assert "\n" not in str(error.value) and text.partition(":")[0] in str(error.value)

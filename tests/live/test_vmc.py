@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from moglow.bvh.read import read_bvh
+from moglow.bvh.write import write_bvh
 from moglow.checkpoint import Checkpoint
 from moglow.cli.actions.live import obeyed, stream, walk_by_osc
 from moglow.errors import MoglowError, SkeletonError
@@ -39,7 +40,7 @@ ABOVE = {
 def rebuilt(
     messages: list[tuple[str, tuple[Any, ...]]], offsets: dict[str, Array] | None = None
 ) -> dict[str, Array]:
-    """Where Unity's bones are, in Unity's axes: by the lengths that are sent, or by those of an avatar."""
+    """Returns the positions of Unity's bones in Unity's axes, with the bone lengths sent or those of an avatar."""
     local = {m[0]: np.array(m[1:], float) for address, m in messages if address == "/VMC/Ext/Bone/Pos"}
     places: dict[str, Array] = {}
     turns: dict[str, Array] = {}
@@ -97,7 +98,7 @@ def test_bones_do_not_turn_in_the_t_pose(samples: Path) -> None:
             assert quat_angle(np.array([w, x, y, z]), np.array([1.0, 0, 0, 0])) < 1e-3
 
 
-def test_python_osc_receives_a_stream_at_its_rate(samples: Path) -> None:
+def test_python_osc_receives_a_stream_at_its_rate(samples: Path, tmp_path: Path) -> None:
     pytest.importorskip("pythonosc", reason="needs python-osc")
     from pythonosc.dispatcher import Dispatcher
     from pythonosc.osc_server import ThreadingOSCUDPServer
@@ -116,8 +117,10 @@ def test_python_osc_receives_a_stream_at_its_rate(samples: Path) -> None:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     port = server.server_address[1]
-    said = stream(samples / "walk.bvh", f"127.0.0.1:{port}", loop=False, fps=60.0, overrides={})
-    clip = read_bvh(samples / "walk.bvh").resample(60.0)
+    file = tmp_path / "walk.bvh"
+    write_bvh(read_bvh(samples / "walk.bvh")[:60], file)
+    message = stream(file, f"127.0.0.1:{port}", loop=False, fps=60.0, overrides={})
+    clip = read_bvh(file).resample(60.0)
     for _ in range(100):
         if len(frames) == len(clip):
             break
@@ -125,7 +128,7 @@ def test_python_osc_receives_a_stream_at_its_rate(samples: Path) -> None:
     server.shutdown()
     thread.join()
     server.server_close()
-    assert said == f"127.0.0.1:{port}: {len(clip)} bundles at 60 a second" and len(frames) == len(clip)
+    assert message == f"127.0.0.1:{port}: {len(clip)} bundles at 60 a second" and len(frames) == len(clip)
     assert_rebuilt(clip, frames, CLOSE)
 
 
@@ -170,13 +173,13 @@ def test_messages_steer_the_figure() -> None:
 def test_a_figure_walks_by_osc_and_is_sent_by_vmc() -> None:
     model = Checkpoint.read(PRETRAINED)
     walker = Walker.of(model, temperature=0.5, style=None, seed=0)
-    said: list[str] = []
+    lines: list[str] = []
     port = free_port()
     with Receiver(Address("127.0.0.1", free_port())) as avatar:
         vmc = f"127.0.0.1:{avatar._socket.getsockname()[1]}"
 
         def say(line: str) -> None:
-            said.append(line)
+            lines.append(line)
             if line.startswith("listening"):  # it is: now a controller speaks
                 with Sender(Address("127.0.0.1", port)) as controller:
                     controller.send(Message("/moglow/move", (1.0, 0.0, 0.0)).encode())
@@ -184,7 +187,7 @@ def test_a_figure_walks_by_osc_and_is_sent_by_vmc() -> None:
 
         assert walk_by_osc(walker, str(port), vmc, say=say, frames=45) == 45
         messages = list(avatar.received())
-    assert any("no style 'moonwalk'" in line for line in said)
+    assert any("no style 'moonwalk'" in line for line in lines)
     hips = [m.arguments[3] for m in messages if m.address == "/VMC/Ext/Bone/Pos" and m.arguments[0] == "Hips"]
     assert len(hips) == 45 and float(hips[-1]) > 0.6, "a second and a half forward"  # type: ignore[arg-type]
 

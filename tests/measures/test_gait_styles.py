@@ -1,4 +1,4 @@
-"""Styles of walking are told by movement: a posture changes nothing, another gait does."""
+"""Styles of walking are recognised by movement: a posture changes nothing, another gait does."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from tests.support.walking import skeleton_of, walk
 
 
 def bowed(clip: Clip) -> Clip:
-    """The same walk with the neck bent forward throughout."""
+    """Returns the same walk with the neck bent forward throughout."""
     rotations = clip.rotations.copy()
     neck = clip.skeleton.anatomy.roles["neck"]
     turn = np.array([np.cos(0.2), np.sin(0.2), 0.0, 0.0])

@@ -110,10 +110,10 @@ def test_the_footstep_curve_rises_where_feet_stand_and_joins_steps_beyond() -> N
 @pytest.mark.parametrize("slip", [0.0, 0.2])
 def test_the_stance_share_is_one_minus_the_slip(slip: float, heading: float) -> None:
     clip = walking(slip=slip, speed=1.0, seconds=8.0).moved(heading=heading)
-    asked = ControlPath.from_clip(clip, smoothing=0.0)
+    requested = ControlPath.from_clip(clip, smoothing=0.0)
     implied = stance_velocity(toe_points(clip), clip.ground_positions(), clip.headings(), clip.fps)
-    assert stance_share(implied, asked.velocities()[:, :2]) == pytest.approx(1.0 - slip, abs=0.06)
-    assert np.isnan(stance_share(implied, 0.1 * asked.velocities()[:, :2]))
+    assert stance_share(implied, requested.velocities()[:, :2]) == pytest.approx(1.0 - slip, abs=0.06)
+    assert np.isnan(stance_share(implied, 0.1 * requested.velocities()[:, :2]))
 
 
 def test_stance_velocity_is_that_of_the_feet() -> None:
@@ -122,16 +122,16 @@ def test_stance_velocity_is_that_of_the_feet() -> None:
         clip = walking(slip=slip, speed=1.1).moved(heading=0.7)
         path = ControlPath.from_clip(clip, smoothing=0.0)
         implied = stance_velocity(toe_points(clip), clip.ground_positions(), clip.headings(), clip.fps)
-        asked = path.velocities()[:, :2]
-        error = np.median(asked - implied, axis=0)
+        requested = path.velocities()[:, :2]
+        error = np.median(requested - implied, axis=0)
         np.testing.assert_allclose(error, [slip, 0.0], atol=1e-6)
 
 
 def test_path_and_heading_errors() -> None:
-    asked = np.zeros((20, 2))
-    actual = asked + np.array([[0.0, 0.05]])
+    requested = np.zeros((20, 2))
+    actual = requested + np.array([[0.0, 0.05]])
     actual[-1] = [3.0, 4.0]
-    assert astuple(path_error(actual, asked)) == pytest.approx((0.2975, 0.2975, 5.0, 0.95))
+    assert astuple(path_error(actual, requested)) == pytest.approx((0.2975, 0.2975, 5.0, 0.95))
     assert heading_error(np.full(5, 2 * np.pi + 0.1), np.zeros(5)) == pytest.approx(0.1)
 
 

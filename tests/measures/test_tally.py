@@ -35,8 +35,8 @@ def test_a_model_without_a_likelihood_has_no_figure() -> None:
     tally = Tally()
     tally.sampled(clip, np.full(len(clip), np.nan))
     tally.written(clip)
-    said = tally.measured(ControlPath.from_clip(clip)).figures["log_likelihood_nats"]
-    assert said == {"mean": None, "per_frame": None}
+    nats = tally.measured(ControlPath.from_clip(clip)).figures["log_likelihood_nats"]
+    assert nats == {"mean": None, "per_frame": None}
 
 
 def test_each_share_of_the_score_counts() -> None:
@@ -52,5 +52,7 @@ def test_each_share_of_the_score_counts() -> None:
         scores([0] * 3, [0] * 3, above, channels=60).tolist()
         == scores([0] * 3, [0] * 3, below, channels=60).tolist()
     )
-    assert scores([0] * 2, [0] * 2, [100.0, 200.0], channels=60).tolist() == [0, 0], "of two nobody is usual"
+    assert scores([0] * 2, [0] * 2, [100.0, 200.0], channels=60).tolist() == [0, 0], (
+        "two values have no usual one"
+    )
     assert scores([0] * 3, [0] * 3, [np.nan] * 3, channels=60).tolist() == [0, 0, 0]

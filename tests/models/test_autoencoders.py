@@ -83,19 +83,19 @@ def test_sampled_codes_have_the_mean_and_covariance_of_training_codes(name: str)
     model = build(name)
     assert isinstance(model, Autoencoder)
     pose, context = windows()
-    said = model.encoder(pose, model.reader(context[..., :0], context, None)[0])[0].detach()
+    code = model.encoder(pose, model.reader(context[..., :0], context, None)[0])[0].detach()
     for _ in range(1200):
-        model._update_statistics(said)
-    seen = said.flatten(0, 1)
+        model._update_statistics(code)
+    seen = code.flatten(0, 1)
     torch.testing.assert_close(model.code_mean, seen.mean(dim=0), rtol=0, atol=1e-3)
     torch.testing.assert_close(model.code_covariance, seen.T.cov(correction=0), rtol=0, atol=1e-3)
-    drawn: list[Tensor] = []
-    model.decoder.register_forward_pre_hook(lambda _, inputs: drawn.append(inputs[0]))
+    sampled: list[Tensor] = []
+    model.decoder.register_forward_pre_hook(lambda _, inputs: sampled.append(inputs[0]))
     noise = model.sample_noise(8_000, generator=Generator().manual_seed(5)).double()
     model.step(context[:1, 0].expand(8_000, -1), None, noise)
     away = noise @ torch.linalg.cholesky(model.code_covariance + 1e-9 * torch.eye(model.code_dim)).T
     torch.testing.assert_close(
-        drawn[0].mean(dim=0), model.activated(model.code_mean + away).mean(dim=0), rtol=0, atol=0.05
+        sampled[0].mean(dim=0), model.activated(model.code_mean + away).mean(dim=0), rtol=0, atol=0.05
     )
 
 

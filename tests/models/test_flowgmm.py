@@ -54,13 +54,13 @@ def test_the_flow_does_not_see_the_style() -> None:
 @pytest.mark.parametrize("style", [0, 1, None])
 def test_a_sample_leaves_the_state_that_scoring_it_does(style: int | None) -> None:
     flow, (_, context) = model(), windows(style)
-    drawn = scored = flow.initial_state()
+    sampled = scored = flow.initial_state()
     for t in range(T):
         noise = flow.sample_noise(B, generator=Generator().manual_seed(t)).double()
-        pose, drawn = flow.step(context[:, t], drawn, noise)
+        pose, sampled = flow.step(context[:, t], sampled, noise)
         _, scored = flow.log_prob(pose[:, None], context[:, t : t + 1], scored)
-    assert isinstance(drawn, tuple) and isinstance(scored, tuple)
-    torch.testing.assert_close(drawn[1], scored[1], rtol=0, atol=1e-8)
+    assert isinstance(sampled, tuple) and isinstance(scored, tuple)
+    torch.testing.assert_close(sampled[1], scored[1], rtol=0, atol=1e-8)
 
 
 def test_a_style_is_sampled_from_its_component_and_no_style_from_all() -> None:
@@ -72,8 +72,8 @@ def test_a_style_is_sampled_from_its_component_and_no_style_from_all() -> None:
     for style in (0, 1, None):
         _, context = windows(style, batch=1)
         pose, _ = flow.step(context[:, 0].expand(many, -1), None, noise)
-        told = [windows(s, batch=1)[1][:, :1].expand(many, -1, -1) for s in range(S)]
-        scores = [flow.log_prob(pose[:, None], each)[0][:, 0] for each in told]
+        labelled = [windows(s, batch=1)[1][:, :1].expand(many, -1, -1) for s in range(S)]
+        scores = [flow.log_prob(pose[:, None], each)[0][:, 0] for each in labelled]
         shares.append(float((scores[0] > scores[1]).double().mean()))
     assert shares[:2] == [1.0, 0.0] and shares[2] == pytest.approx(0.5, abs=0.03)  # 3.8 standard errors
 
@@ -117,9 +117,9 @@ def test_few_labels_name_the_clusters_of_many_clips() -> None:
 
 
 def test_emphasis_is_the_weight_of_labelled_windows() -> None:
-    told, free = windows(0), windows()
-    pose, context = (torch.cat(parts) for parts in zip(told, free, strict=True))
-    nats = [-model().log_prob(*each)[0].mean() for each in (told, free)]
+    labelled, unlabelled = windows(0), windows()
+    pose, context = (torch.cat(parts) for parts in zip(labelled, unlabelled, strict=True))
+    nats = [-model().log_prob(*each)[0].mean() for each in (labelled, unlabelled)]
     for emphasis in (1.0, 4.0):
         flow = build("flowgmm", emphasis=emphasis)
         loss, _ = flow.objectives()[0].loss(pose, context, generator=Generator())
@@ -129,7 +129,7 @@ def test_emphasis_is_the_weight_of_labelled_windows() -> None:
             FlowGMM.Config(**wrong)  # type: ignore[arg-type]
 
 
-def test_the_less_is_news_the_longer_a_style_stays_open() -> None:
+def test_a_smaller_share_of_news_delays_the_decision_for_a_style() -> None:
     """The first frame is the same; after it the weights are those of the evidence, more or less of it."""
     pose, context = windows()
     all_news, half = (model(news=share).log_prob(pose, context) for share in (1.0, 0.5))

@@ -41,10 +41,10 @@ def test_the_penalty_is_the_steepness_at_real_poses() -> None:
 def test_a_step_samples_other_noise_for_each_objective(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn, generated = [], GAN.generated
+    seeds, generated = [], GAN.generated
 
     def noted(self: GAN, context: Tensor, state: State, generator: Generator) -> tuple[Tensor, State]:
-        drawn.append(generator.initial_seed())
+        seeds.append(generator.initial_seed())
         return generated(self, context, state, generator)
 
     monkeypatch.setattr(GAN, "generated", noted)
@@ -52,7 +52,7 @@ def test_a_step_samples_other_noise_for_each_objective(
     tables = {**recipe.tables, "model": {"name": "gan", "preset": "toy", "hidden": 8, "net": 8}}
     run = TrainingRun(tmp_path / "run", TrainingPlan.of(Recipe("tiny.toml", tables)), tiny_corpus(), seed=1)
     assert len([*run.trainer.run()]) == 2
-    assert len(drawn) == len(set(drawn)) == 4
+    assert len(seeds) == len(set(seeds)) == 4
 
 
 def test_patience_stops_it_and_validations_tell_its_spread(tmp_path: Path) -> None:

@@ -105,9 +105,9 @@ def test_samples_have_the_likelihood_of_the_density() -> None:
         poses.append(pose)
         shares.append(share)
     paid, _ = model.log_prob(torch.stack(poses, dim=1), context)
-    said = torch.stack(shares, dim=1).view(B, 2, N)
-    assert torch.equal(said, said[..., :1].expand_as(said))
-    torch.testing.assert_close(said.sum(dim=-1), paid[:, N - 1 :: N], rtol=0, atol=1e-9)
+    shared = torch.stack(shares, dim=1).view(B, 2, N)
+    assert torch.equal(shared, shared[..., :1].expand_as(shared))
+    torch.testing.assert_close(shared.sum(dim=-1), paid[:, N - 1 :: N], rtol=0, atol=1e-9)
     encoded, _ = model.encode(context)
     z, _, _ = model.flow(torch.stack(poses, dim=1).view(B, 2, -1), encoded[:, ::N])
     torch.testing.assert_close(
@@ -134,11 +134,11 @@ def test_a_window_begins_where_sampling_follows_scoring_and_the_reverse() -> Non
     model, (pose, context) = build(), motion(N)
     noise = model.sample_noise(B, generator=Generator().manual_seed(5)).double()
     _, scored = model.log_prob(pose[:, :2], context[:, :2])
-    first, drawn = model.step(context[:, 2], scored, noise)
-    second, _ = model.step(context[:, 3], drawn, noise)
+    first, sampled = model.step(context[:, 2], scored, noise)
+    second, _ = model.step(context[:, 3], sampled, noise)
     again, _ = model.step(context[:, 2], (scored[0], None, None), noise)  # type: ignore[index]
     assert torch.equal(first, again) and not torch.allclose(first, second)
-    paid, _ = model.log_prob(pose, context, drawn)
+    paid, _ = model.log_prob(pose, context, sampled)
     assert (paid[:, :-1] == 0).all() and (paid[:, -1] != 0).all()
 
 
@@ -223,10 +223,10 @@ def test_a_sampler_samples_windows_and_returns_their_shares() -> None:
     checkpoint = Checkpoint("glow", asdict(SMALL), weights, context, reach, about={"stride": N})
     sampler = Sampler.of(checkpoint)
     path = ControlPath.from_velocities(np.tile([1.0, 0.1, 0.3], (11, 1)), sampler.fps)
-    drawn = list(sampler.draw([Track(path, seed=3)]))
+    sampled = list(sampler.draw([Track(path, seed=3)]))
     live = list(sampler.stream(iter(path.velocities()), seed=3))
-    assert np.array_equal(np.stack(live), np.stack([pose[0] for pose, _ in drawn]))
-    nats = np.array([float(nats[0]) for _, nats in drawn])
+    assert np.array_equal(np.stack(live), np.stack([pose[0] for pose, _ in sampled]))
+    nats = np.array([float(nats[0]) for _, nats in sampled])
     assert np.isfinite(nats).all()
     parts = np.flatnonzero(np.diff(nats))  # where one window's shares give way to another's
     assert len(parts) >= 2 and (np.diff(parts) == N).all()

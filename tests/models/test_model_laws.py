@@ -146,11 +146,11 @@ def test_steps_depend_on_context_state_and_noise(model: MotionModel) -> None:
         model.step(context[:, n], model.initial_state(), noise[1]),
     ):
         assert not torch.allclose(other, again)
-    for drawn, _ in (
+    for sampled, _ in (
         model.step(context[:, n], state, noise[0]),
         model.step(context[:, n], state, noise[1], temperature=0.5),
     ):
-        assert torch.allclose(drawn, again) == (model.noise_dim == 0)
+        assert torch.allclose(sampled, again) == (model.noise_dim == 0)
 
 
 def test_passing_the_state_leaves_it_untouched(model: MotionModel) -> None:

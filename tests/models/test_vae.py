@@ -53,6 +53,6 @@ def test_samples_have_the_stated_density() -> None:
     noise = model.sample_noise(4000, generator=Generator().manual_seed(5)).double()
     poses, _ = model.step(context, None, noise)
     expected = density(model, poses[:shown, None], context[:shown, None]).exp().mean()
-    near = (torch.cdist(poses[:shown], poses) < radius).double().sum(dim=-1) - 1  # not the draw itself
+    near = (torch.cdist(poses[:shown], poses) < radius).double().sum(dim=-1) - 1  # not the sample itself
     found = near.mean() / 4000 / (4 / 3 * math.pi * radius**3)
     torch.testing.assert_close(found, expected, rtol=0.1, atol=0)

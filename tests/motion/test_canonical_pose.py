@@ -25,7 +25,7 @@ DOWN, LEFT, FORWARD = np.array([0.0, -1, 0]), np.array([1.0, 0, 0]), np.array([0
 
 
 def pointing(skeleton: Skeleton, rotations: Array, role: str, to: str) -> Array:
-    """Where the bone from one role to another points when joints are turned like that."""
+    """Returns the direction of the bone from one role to another, given the rotations of joints."""
     start, end = skeleton.role(role), skeleton.role(to)
     bone = skeleton.rest_positions[end] - skeleton.rest_positions[start]
     turned = quat_rotate(rotations[start], bone)
@@ -34,7 +34,7 @@ def pointing(skeleton: Skeleton, rotations: Array, role: str, to: str) -> Array:
 
 
 def random_turns(skeleton: Skeleton) -> Array:
-    """Other joint frames, the same for each run."""
+    """Returns random joint frames, the same in each run."""
     return quat_normalize(np.random.default_rng(5).normal(size=(len(skeleton), 4)))
 
 

@@ -53,7 +53,7 @@ def make_skeleton() -> Skeleton:
 def make_clip(
     skeleton: Skeleton | None = None, *, frames: int = 90, fps: float = 30.0, seed: int = 0
 ) -> Clip:
-    """A smooth, random, forward-moving dance: every joint turns, the hips wander."""
+    """Returns smooth random motion ahead, in which every joint turns."""
     skeleton = skeleton or make_skeleton()
     generator = np.random.default_rng(seed)
     time = np.arange(frames)[:, None, None] / fps
@@ -66,7 +66,7 @@ def make_clip(
 
 
 def rebased(clip: Clip, turns: np.ndarray) -> Clip:
-    """The same world motion on a skeleton whose joint frames were turned, so that its zero pose is no T-pose."""
+    """Returns the same world motion on a skeleton with turned joint frames, whose zero pose is no T-pose."""
     skeleton, parents = clip.skeleton, list(clip.skeleton.parents)
     before = np.concatenate([[[1.0, 0, 0, 0]], turns[parents[1:]]])
     rotations = quat_multiply(quat_multiply(quat_conjugate(before), clip.rotations), turns)
@@ -211,3 +211,18 @@ def test_random_rotations_survive_kinematics_and_back() -> None:
     world = clip.world_rotations
     local = quat_multiply(quat_conjugate(world[:, list(skeleton.parents[1:])]), world[:, 1:])
     assert quat_angle(local, rotations[:, 1:]).max() < EXACT
+
+
+def test_kinematics_of_many_poses_are_those_of_one_joint_after_another() -> None:
+    random = np.random.default_rng(3)
+    parents = (-1, *(int(random.integers(max(0, j - 6), j)) for j in range(1, 60)))
+    figure = Skeleton(tuple(f"j{j}" for j in range(60)), parents, random.normal(size=(60, 3)))
+    positions = random.normal(size=(300, 60, 3))
+    rotations = quat_normalize(random.normal(size=(300, 60, 4)))
+    places, turns = positions.copy(), rotations.copy()
+    for j, parent in enumerate(parents[1:], start=1):
+        places[:, j] = quat_rotate(turns[:, parent], places[:, j]) + places[:, parent]
+        turns[:, j] = quat_multiply(turns[:, parent], turns[:, j])
+    for part in (slice(None), 7, slice(0, 0)):
+        found = figure.forward_kinematics(positions[part], rotations[part])
+        assert np.array_equal(found[0], places[part]) and np.array_equal(found[1], turns[part])

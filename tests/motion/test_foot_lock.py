@@ -22,7 +22,7 @@ LOCKED = ["cmu", "mixamo", "rigify", "no toes, no collar bones", "biped, thighs 
 
 
 def steps(clip: Clip) -> Array:
-    """Horizontal way (T - 1, L) of each toe from frame to frame."""
+    """Returns the horizontal distance (T - 1, L) of each toe from frame to frame."""
     way: Array = np.linalg.norm(np.diff(toe_points(clip)[..., [0, 2]], axis=0), axis=-1)
     return way
 

@@ -20,7 +20,7 @@ FIGURES = {name: skeleton_of(rig) for name, rig in (*RIGS.items(), *DOGS.items()
 
 
 def turning(name: str) -> Clip:
-    """A walk that goes away from the origin to the side, turned."""
+    """Returns a walk away from the origin, to the side and turned."""
     return walk(FIGURES[name], seconds=1.5)[0].moved((1.0, 0.0, -2.0), heading=2.5)
 
 

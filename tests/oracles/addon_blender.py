@@ -60,22 +60,24 @@ def key(thing: Any, path: str, values: dict[int, float], name: str) -> None:
 
 def result() -> dict[str, Any]:
     scene = bpy.context.scene
-    asked, unit = scene.moglow, scene.unit_settings.scale_length
-    hips = asked.figure.pose.bones[0]
+    settings, unit = scene.moglow, scene.unit_settings.scale_length
+    hips = settings.figure.pose.bones[0]
     ground, feet = [], []
     for frame in range(scene.frame_start, scene.frame_end + 1):
         scene.frame_set(frame)
-        x, y, _ = (asked.figure.matrix_world @ hips.head) * unit
+        x, y, _ = (settings.figure.matrix_world @ hips.head) * unit
         ground.append((x, -y))
-        feet.append(min((asked.figure.matrix_world @ bone.tail).z * unit for bone in asked.figure.pose.bones))
+        feet.append(
+            min((settings.figure.matrix_world @ bone.tail).z * unit for bone in settings.figure.pose.bones)
+        )
     return {
         "ground": ground,
         "lowest": [min(feet), max(feet)],
         "range": [scene.frame_start, scene.frame_end],
         "fps": scene.render.fps / scene.render.fps_base,
-        "active": asked.figure.animation_data.action.name,
-        "results": [(take.name, take.figures) for take in asked.results],
-        "messages": asked.messages,
+        "active": settings.figure.animation_data.action.name,
+        "results": [(take.name, take.figures) for take in settings.results],
+        "messages": settings.messages,
         "actions": sorted(action.name for action in bpy.data.actions),
         "objects": sorted(thing.name for thing in scene.objects),
     }
@@ -151,15 +153,21 @@ parent = bpy.data.objects.new("parent", None)
 bpy.context.scene.collection.objects.link(parent)
 parent.rotation_euler, parent.scale, parent.location = (math.pi / 2, 0, 0), (200, 200, 200), (300, 0, 50)
 curve.parent, curve.rotation_euler = parent, (-math.pi / 2, 0, 0)
-asked = bpy.context.scene.moglow
-asked.takes, asked.pace, asked.seconds, asked.backwards, asked.keep_rate = 2, "SECONDS", 15.0, True, True
-asked.body = False
+settings = bpy.context.scene.moglow
+settings.takes, settings.pace, settings.seconds, settings.backwards, settings.keep_rate = (
+    2,
+    "SECONDS",
+    15.0,
+    True,
+    True,
+)
+settings.body = False
 bpy.context.view_layer.update()
 bpy.ops.moglow.generate()
 found["parented"] = result()
 bpy.ops.moglow.show_take(number=1)
-found["second take"] = asked.figure.animation_data.action.name
-asked.takes, asked.seed = 1, 9
+found["second take"] = settings.figure.animation_data.action.name
+settings.takes, settings.seed = 1, 9
 bpy.ops.moglow.generate()  # on the armature that is there
 found["again"] = result()
 
@@ -218,17 +226,17 @@ for rigged in (False, True):
         point.co = (*place, 1)
     up = bpy.data.objects.new("Up", data)
     bpy.context.scene.collection.objects.link(up)
-    asked = bpy.context.scene.moglow
-    asked.path, asked.ground, asked.seed = up, ground, 2
+    settings = bpy.context.scene.moglow
+    settings.path, settings.ground, settings.seed = up, ground, 2
     if rigged:
         bpy.ops.preferences.addon_enable(module="rigify")
         bpy.ops.object.armature_human_metarig_add()
-        asked.figure = bpy.context.object
+        settings.figure = bpy.context.object
     bpy.ops.moglow.generate()
     heights = []
     for frame in range(bpy.context.scene.frame_start, bpy.context.scene.frame_end + 1):
         bpy.context.scene.frame_set(frame)
-        heights.append((asked.figure.matrix_world @ asked.figure.pose.bones[0].head).z)
+        heights.append((settings.figure.matrix_world @ settings.figure.pose.bones[0].head).z)
     found["stairs rigged" if rigged else "stairs"] = {**result(), "heights": heights}
 
 # On a rig of the user's, which has other proportions: Rigify's metarig.
@@ -243,7 +251,7 @@ found["metarig"] = result()
 
 
 def refused(change: Any) -> str:
-    """What the button says when it cannot do what it is asked."""
+    """Returns the error that the button reports after the settings are broken."""
     fresh()
     circle()
     change(bpy.context.scene.moglow)
@@ -254,18 +262,18 @@ def refused(change: Any) -> str:
     return "it did it"
 
 
-def upright(asked: Any) -> None:
-    asked.path.data.splines[0].use_cyclic_u = False
-    for point in asked.path.data.splines[0].bezier_points:
+def upright(settings: Any) -> None:
+    settings.path.data.splines[0].use_cyclic_u = False
+    for point in settings.path.data.splines[0].bezier_points:
         point.handle_left_type = point.handle_right_type = "FREE"
         point.co = point.handle_left = point.handle_right = (0, 0, point.co.y)
 
 
 found["refused"] = {
-    "style": refused(lambda asked: setattr(asked, "style", "moonwalk")),
-    "model": refused(lambda asked: setattr(asked, "checkpoint", "/nowhere.safetensors")),
+    "style": refused(lambda settings: setattr(settings, "style", "moonwalk")),
+    "model": refused(lambda settings: setattr(settings, "checkpoint", "/nowhere.safetensors")),
     "upright": refused(upright),
-    "path": refused(lambda asked: setattr(asked, "path", None)),
+    "path": refused(lambda settings: setattr(settings, "path", None)),
 }
 
 # The road that windows take: ticks of a timer, Esc, and undo.
@@ -284,12 +292,12 @@ manager = SimpleNamespace(
     moglow_progress=-1.0,
 )
 context = SimpleNamespace(scene=real.scene, window_manager=manager, window=None)
-said: list[str] = []
+messages: list[str] = []
 
 
 def session() -> Any:
     """A button that was pressed in a window: the operator's own functions on a plain object."""
-    button = SimpleNamespace(report=lambda kind, text: said.append(text))
+    button = SimpleNamespace(report=lambda kind, text: messages.append(text))
     kind = operators.MOGLOW_OT_generate
     button.cancel = lambda context: kind.cancel(button, context)
     button.modal = lambda event: kind.modal(button, context, SimpleNamespace(type=event))
@@ -306,7 +314,7 @@ found["cancelled"] = {
     "answers": [sorted(answer) for answer in answers],
     "progress": [half, manager.moglow_progress],
     "timers": len(timers),
-    "said": list(said),
+    "messages": list(messages),
     "objects": sorted(thing.name for thing in bpy.context.scene.objects),
 }
 button, ticks = session(), 0

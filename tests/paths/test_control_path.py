@@ -95,7 +95,7 @@ def test_headings_are_unwrapped() -> None:
 
 
 def circle(fps: float) -> ControlPath:
-    """Eight seconds at 1.2 m/s around a circle of 2 m."""
+    """Returns a path of eight seconds at 1.2 m/s around a circle of 2 m."""
     angle = 0.6 * np.arange(int(8 * fps) + 1) / fps
     return ControlPath(2 * np.stack([1 - np.cos(angle), np.sin(angle)], axis=-1), angle, fps)
 

@@ -34,7 +34,7 @@ def test_a_path_within_the_range_stays_as_it_is() -> None:
 
 def test_warnings_name_the_requested_and_the_recorded_speed() -> None:
     (warning,) = SEEN.warnings(preset("line:speed=6.2,length=60", 30.0))
-    assert warning.startswith("forward: 6.2 m/s asked at") and warning.endswith("1.3 m/s within reach")
+    assert warning.startswith("forward: 6.2 m/s requested at") and warning.endswith("1.3 m/s within reach")
 
 
 def test_the_range_of_a_walk_covers_it() -> None:

@@ -91,9 +91,9 @@ def test_a_turn_stays_on_the_spot() -> None:
         ("circle:r=0", "r 0; give a positive number"),
         ("circle:laps=-1", "laps -1; give a positive number"),
         ("line:speed=0", "speed 0"),
-        ("line:length=1e9", "km long; ask for at most 20 km"),
+        ("line:length=1e9", "km long; give at most 20 km"),
         ("circle:laps=1e9", "km long"),
-        ("stand:seconds=1e9", "ask for 1 to 1000000 frames"),
+        ("stand:seconds=1e9", "give 1 to 1000000 frames"),
         ("line:seconds=-3", "takes more than 1.5 s"),
     ],
 )

@@ -42,7 +42,7 @@ on_a_gpu = pytest.mark.skipif(
 def differences(
     checkpoint: Checkpoint | Subject, model: FusedMoGlow | DeviceMoGlow, batch: int, frames: int = 4
 ) -> tuple[float, float]:
-    """The largest differences of poses and likelihoods from numpy's, over some frames."""
+    """Returns the largest differences of poses and likelihoods from those of numpy, over some frames."""
     plain = NumpyMoGlow(checkpoint.config, checkpoint.weights)
     size = checkpoint.context if isinstance(checkpoint, Subject) else checkpoint.context.size
     generator, step = np.random.default_rng(0), model.recorded(model.step)
@@ -52,14 +52,14 @@ def differences(
         context = generator.standard_normal((batch, size), dtype=np.float32)
         noise = generator.standard_normal((batch, plain.noise_dim), dtype=np.float32)
         expected, likely, state = plain.step(context, state, noise)
-        drawn, found, theirs = step(model.array(context), theirs, model.array(noise))
-        poses.append(float(np.abs(model.numpy(drawn) - expected).max()))
+        sampled, found, theirs = step(model.array(context), theirs, model.array(noise))
+        poses.append(float(np.abs(model.numpy(sampled) - expected).max()))
         nats.append(float(np.abs(model.numpy(found) - likely).max()))
     return max(poses), max(nats)
 
 
 def interpreted() -> None:
-    """What a process with Triton's interpreter does; it is chosen when Triton is loaded."""
+    """Runs in a process with Triton's interpreter, which is selected when Triton is loaded."""
     for config in CONFIGS:
         checkpoint = make_checkpoint(steps=2, **config)
         for tiles, batch in (("row", 2), ("small", 18), ("tile", 1)):

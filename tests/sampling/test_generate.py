@@ -80,9 +80,9 @@ def test_a_path_beyond_the_range_is_slowed_followed_or_refused() -> None:
     checkpoint = make_checkpoint(carry=CARRY)
     fast = ControlPath.from_velocities(np.tile([6.2, 0.0, 0.0], (61, 1)), 20.0)
     same, warnings = within_range(checkpoint, fast, as_asked=True, strict=False)
-    assert same is fast and "6.2 m/s asked" in warnings[0] and "1.5 m/s within reach" in warnings[0]
-    slowed, told = within_range(checkpoint, fast, as_asked=False, strict=False)
-    assert slowed.duration > 2 * fast.duration and "slowed from" in told[0]
+    assert same is fast and "6.2 m/s requested" in warnings[0] and "1.5 m/s within reach" in warnings[0]
+    slowed, warnings = within_range(checkpoint, fast, as_asked=False, strict=False)
+    assert slowed.duration > 2 * fast.duration and "slowed from" in warnings[0]
     with pytest.raises(ControlError, match="slow it down"):
         within_range(checkpoint, fast, as_asked=False, strict=True)
 
@@ -93,7 +93,7 @@ def test_an_unrecorded_stand_is_reported_or_refused() -> None:
     line, steady = read_path("line", fps=20.0), ControlPath.from_velocities([[1.0, 0.0, 0.0]] * 21, 20.0)
     for as_asked in (False, True):
         same, (warning,) = within_range(walked, line, as_asked=as_asked, strict=False)
-        assert same is line and "0.0 m/s asked at 0.0 s" in warning and "0.8 m/s within reach" in warning
+        assert same is line and "0.0 m/s requested at 0.0 s" in warning and "0.8 m/s within reach" in warning
     with pytest.raises(ControlError, match="at speed"):
         within_range(walked, line, as_asked=True, strict=True)
     for seen, path in ((checkpoint, line), (walked, steady)):
@@ -109,9 +109,9 @@ def test_the_command_writes_a_take_and_its_figures(model: Path, tmp_path: Path) 
     out = tmp_path / "walk.bvh"
     done = run("--control", "line:length=2", "-o", out, "--checkpoint", model, "--seed", 3, "--fps", 60)
     assert done.exit_code == 0, done.output
-    clip, said = read_bvh(out), sidecar(out)
-    assert clip.fps == 60 and len(clip) == said["frames"]
-    assert said["seed"] == 3 and said["foot_slide_m_s"]["written"]["mean"] >= 0
+    clip, stored = read_bvh(out), sidecar(out)
+    assert clip.fps == 60 and len(clip) == stored["frames"]
+    assert stored["seed"] == 3 and stored["foot_slide_m_s"]["written"]["mean"] >= 0
     first = out.read_bytes()
     run("--control", "line:length=2", "-o", out, "--checkpoint", model, "--seed", 3, "--fps", 60)
     assert out.read_bytes() == first
@@ -153,19 +153,19 @@ def test_the_sidecar_has_likelihoods_and_figures_of_real_motion(tmp_path: Path) 
     file, out = tmp_path / "model.safetensors", tmp_path / "walk.bvh"
     make_checkpoint(carry=CARRY).with_figures(validation=about).write(file)
     run("--control", "line:length=2", "-o", out, "--checkpoint", file)
-    said = sidecar(out)
-    nats = said["log_likelihood_nats"]
-    assert isinstance(nats, dict) and len(nats["per_frame"]) == said["frames"]
+    stored = sidecar(out)
+    nats = stored["log_likelihood_nats"]
+    assert isinstance(nats, dict) and len(nats["per_frame"]) == stored["frames"]
     assert nats["mean"] == pytest.approx(np.mean(nats["per_frame"]), abs=0.1)
-    assert "noise of 0.001" in str(said["likelihood_is"])
-    assert said["real_motion"] == {
+    assert "noise of 0.001" in str(stored["likelihood_is"])
+    assert stored["real_motion"] == {
         "foot_slide_m_s": {"median": 0.03, "mean": 0.06},
         "jerk_m_s3": 90.0,
         "log_likelihood_nats": {"mean": 50.0},
     }
 
 
-def test_without_control_and_name_it_walks_a_figure_of_eight(
+def test_without_control_and_name_the_path_is_a_figure_of_eight(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -198,8 +198,8 @@ def test_a_batch_is_the_same_alone_in_shards_and_under_torchrun(
     monkeypatch.setenv("WORLD_SIZE", "2")
     for rank in (0, 1):
         monkeypatch.setenv("RANK", str(rank))
-        told = run(*common, "-o", tmp_path / "ranks")
-        assert len(told.output.splitlines()) == 4
+        result = run(*common, "-o", tmp_path / "ranks")
+        assert len(result.output.splitlines()) == 4
     monkeypatch.delenv("WORLD_SIZE")
     monkeypatch.delenv("RANK")
     run("--checkpoint", model, "--takes", 2, "--control", batch / "path2.csv", "-o", tmp_path / "path2.bvh")
@@ -218,15 +218,15 @@ def test_an_interrupted_batch_is_resumed(batch: Path, model: Path, tmp_path: Pat
     files[1].unlink()
     sidecar_of(files[1]).unlink()
     files[2].unlink()  # its sidecar is written before it takes its place
-    told = run(*common).output.splitlines()
-    assert ["already" in line for line in told] == [True, False, False]
+    output = run(*common).output.splitlines()
+    assert ["already" in line for line in output] == [True, False, False]
     assert [file.read_bytes() for file in files] == whole
     assert "already" not in run(*common, "--overwrite").output
     assert "already" not in run(*common, "--seed", 1).output, "another seed is another motion"
     assert [file.read_bytes() for file in files] != whole
     (batch / "path0.csv").write_text("t,x,z\n0,0,0\n1,0,0.7\n")
-    told = run(*common, "--seed", 1).output.splitlines()
-    assert ["already" in line for line in told].count(False) == 1, "a path that changed is walked again"
+    output = run(*common, "--seed", 1).output.splitlines()
+    assert ["already" in line for line in output].count(False) == 1, "a changed path is generated again"
 
 
 def test_ranking_is_resumed_too_and_numbers_by_score(model: Path, tmp_path: Path) -> None:
@@ -274,9 +274,10 @@ def test_each_option_changes_the_file(model: Path, tmp_path: Path, options: tupl
 
 def test_a_path_beyond_reach_is_slowed_down_unless_kept_as_given(model: Path, tmp_path: Path) -> None:
     common = ("--checkpoint", model, "--control", "line:length=12,speed=4")
-    told = run(*common, "-o", tmp_path / "a.bvh", "--as-asked").output
+    output = run(*common, "-o", tmp_path / "a.bvh", "--as-asked").output
     assert (
-        "warning: line:length=12,speed=4: forward: 3.3 m/s asked" in told and "1.5 m/s within reach" in told
+        "warning: line:length=12,speed=4: forward: 3.3 m/s requested" in output
+        and "1.5 m/s within reach" in output
     )
     slowed = run(*common, "-o", tmp_path / "b.bvh").output
     assert "slowed from" in slowed and sidecar(tmp_path / "b.bvh")["warnings"]
@@ -335,14 +336,14 @@ def test_motion_is_retargeted_to_any_rig_with_its_hierarchy_verbatim(
     ("arguments", "message"),
     [
         (("--control", "line", "--control", "side", "-o", "w.bvh"), "one file for 2 paths"),
-        (("--control", "line", "-o", "w.bvh", "--shard", "3/2"), "--shard"),
+        (("--control", "line", "-o", "w.bvh", "--shard", "3/2"), "shard 3/2"),
         (("--control", "line", "-o", "w.glb", "--unit", "m"), "no option 'unit'"),
         (("--control", ".", "-o", "w.bvh"), "no .csv"),
         (("--control", "line", "-o", "w.bvh", "--skeleton", "none.bvh"), "none.bvh"),
         (("--control", "no.csv", "-o", "w.bvh"), "no such file"),
         (("--control", "circel:r=2", "-o", "w.bvh"), "circle"),
         (("--control", "line", "-o", "w.fbx"), "no format"),
-        (("--control", "line:length=60,speed=9", "-o", "w.bvh", "--strict"), "m/s asked"),
+        (("--control", "line:length=60,speed=9", "-o", "w.bvh", "--strict"), "m/s requested"),
         (("--control", "line", "-o", "w.bvh", "--style", "cal"), "calm"),
     ],
 )

@@ -38,12 +38,12 @@ def gap(clip: Clip, joints: tuple[int, ...], frames: slice = slice(60, 85)) -> n
 
 def misses(infill: Infill, clip: Clip, missing: np.ndarray) -> tuple[float, float]:
     """Returns the mean distance of all joints in metres, of sampled gaps and of curves; the rest is unchanged."""
-    drawn, curve = infill(clip, missing), interpolated(clip, missing)
-    assert np.array_equal(drawn.rotations[~missing], clip.rotations[~missing])
-    assert np.array_equal(drawn.positions[~missing], clip.positions[~missing])
+    sampled, curve = infill(clip, missing), interpolated(clip, missing)
+    assert np.array_equal(sampled.rotations[~missing], clip.rotations[~missing])
+    assert np.array_equal(sampled.positions[~missing], clip.positions[~missing])
     off, curved = (
         np.linalg.norm(each.world_positions - clip.world_positions, axis=-1)[missing.any(1)].mean()
-        for each in (drawn, curve)
+        for each in (sampled, curve)
     )
     return float(off), float(curved)
 
@@ -59,16 +59,16 @@ def test_in_held_out_motion_a_sampled_gap_is_nearer_than_a_curve(infill: Infill,
         for name in ("69_05_1", "69_10_1", "69_15_1")
     ]
     off = [misses(infill, clip, gap(clip, limbs(clip.skeleton)["left leg"])) for clip in clips]
-    assert np.mean([drawn for drawn, _ in off]) < 0.8 * np.mean([curve for _, curve in off])
+    assert np.mean([sampled for sampled, _ in off]) < 0.8 * np.mean([curve for _, curve in off])
 
 
 def test_gaps_are_sampled_on_another_figure_at_another_rate(infill: Infill) -> None:
     clip = retarget(WALK.resample(60.0), skeleton_of(RIGS["mixamo"]))
     missing = gap(clip, limbs(clip.skeleton)["left leg"], slice(140, 180))
-    drawn, curve = infill(clip, missing), interpolated(clip, missing)
-    assert np.array_equal(drawn.rotations[~missing], clip.rotations[~missing])
-    off = np.linalg.norm(drawn.world_positions - curve.world_positions, axis=-1)[missing.any(1)].mean()
-    assert 1e-3 < off < 0.1  # something else was drawn, and not far away
+    sampled, curve = infill(clip, missing), interpolated(clip, missing)
+    assert np.array_equal(sampled.rotations[~missing], clip.rotations[~missing])
+    off = np.linalg.norm(sampled.world_positions - curve.world_positions, axis=-1)[missing.any(1)].mean()
+    assert 1e-3 < off < 0.1  # something else was sampled, and not far away
 
 
 def test_a_gap_at_the_beginning_is_a_curve(infill: Infill) -> None:

@@ -41,7 +41,7 @@ def loop_of(model: Checkpoint, control: str, seed: int = 0) -> Loop:
 
 
 def played(clip: Clip, path: ControlPath, times: int = 3) -> Clip:
-    """The loop as a player shows it, each time going on where the last one ended."""
+    """Returns the loop as a player repeats it; each repetition continues from the end of the last one."""
     laps, turn, end = [], float(path.headings[-1] - path.headings[0]), path.positions[0]
     for lap in range(times):
         way = path.moved(heading=turn * lap).positions
@@ -121,8 +121,8 @@ def test_a_cycle_in_place_is_seen_from_its_path_and_begins_as_the_left_foot_come
 
 def test_strides_of_a_path_without_one_velocity_are_refused(model: Checkpoint) -> None:
     sampler = Sampler.of(model)
-    for control, fault in (("figure8", "changes its own"), ("stand", "stands")):
-        with pytest.raises(ControlError, match=fault):
+    for control, message in (("figure8", "changes its own"), ("stand", "stands")):
+        with pytest.raises(ControlError, match=message):
             make_loop(sampler, model, Track(read_path(control, fps=30.0)), spec=LOCK, strides=1)
 
 
@@ -148,9 +148,11 @@ def test_the_command_loops_on_a_rig_at_another_rate_in_place(tmp_path: Path) -> 
     words = ["generate", "--control", "line:length=3", "-o", out, "--loop", "--fps", 48, "--in-place"]
     done = CliRunner().invoke(cli, [*map(str, words), "--skeleton", str(tmp_path / "rig.bvh")])
     assert done.exit_code == 0, done.output
-    clip, said = read_bvh(out), read_sidecar(out)
+    clip, stored = read_bvh(out), read_sidecar(out)
     places = clip.world_positions
-    assert clip.fps == 48 and said["loop"] and not said["lap"]["returns"] and said["frames"] == len(clip)
+    assert (
+        clip.fps == 48 and stored["loop"] and not stored["lap"]["returns"] and stored["frames"] == len(clip)
+    )
     np.testing.assert_allclose(places[0], places[-1], atol=1e-3)
     np.testing.assert_allclose(places[1] - places[0], places[-1] - places[-2], atol=2e-2)
-    assert clip.duration == pytest.approx(said["lap"]["seconds"], abs=1 / 48)
+    assert clip.duration == pytest.approx(stored["lap"]["seconds"], abs=1 / 48)

@@ -58,7 +58,7 @@ class Walk:
             self.places.append(place)
 
     def differences(self, answers: list[dict[str, Any]]) -> tuple[float, float]:
-        """The largest difference of poses, and of joints in metres."""
+        """Returns the largest difference of poses, and of joints in metres."""
         encoding, chart = self.checkpoint.context.encoding, self.checkpoint.context.encoding.chart
         poses, places = np.array(self.poses, float), np.array(self.places)
         ours, _ = encoding.skeleton.forward_kinematics(
@@ -79,7 +79,7 @@ def state_of(past: Past) -> dict[str, NDArray[Any]]:
 
 
 def answers_of(file: Path, walk: Walk, *, own_state: bool = True) -> list[dict[str, Any]]:
-    """The outputs of onnxruntime, from its own state or from that of the numpy sampler before each frame."""
+    """Returns the outputs of onnxruntime, from its own state or from that of the numpy sampler before each frame."""
     session = runtime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     names, outputs = ([each.name for each in of()] for of in (session.get_inputs, session.get_outputs))
     state, answers = walk.first, list[dict[str, Any]]()
@@ -108,7 +108,7 @@ def test_three_hundred_frames_are_those_of_numpy(tmp_path: Path, walk: Walk) -> 
     assert poses < CLOSE and joints < JOINTS, (poses, joints)
 
 
-def test_smaller_weights_round_by_so_much(tmp_path: Path) -> None:
+def test_the_rounding_of_smaller_weights_is_bounded(tmp_path: Path) -> None:
     """The shipped weights are halves, so these are exact; eight bits are the same frame to two millimetres."""
     walk, sizes = Walk(Checkpoint.read(PRETRAINED), frames=40), {}
     for weights, joints in (("float32", JOINTS), ("float16", JOINTS), ("int8", 2e-3)):
@@ -123,7 +123,7 @@ def test_smaller_weights_round_by_so_much(tmp_path: Path) -> None:
     assert not (tmp_path / "no.onnx").exists()
 
 
-def test_the_loop_of_the_docs_walks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_listing_of_the_docs_generates_a_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The listing is run as it stands; the sampler gives the same poses for the same noise."""
     (listing,) = re.findall(r"```python\n(.*?)```", (DOCS / "engine.md").read_text(), re.DOTALL)
     checkpoint = Checkpoint.read(PRETRAINED)

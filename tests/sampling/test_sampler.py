@@ -1,4 +1,4 @@
-"""The sampler: equal to torch, one stream of noise whatever the chunks, and a figure that follows its path."""
+"""The sampler: equal to torch, with noise that does not depend on the chunks, and a figure that follows its path."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from moglow.checkpoint import Checkpoint
-from moglow.corpus.context import ContextSpec
+from moglow.corpus.context_spec import ContextSpec
 from moglow.models.moglow import MoGlow
 from moglow.paths.control_path import ControlPath
 from moglow.paths.control_range import ControlRange
@@ -55,11 +55,11 @@ def test_numpy_samples_like_torch(latent: str, scale: str, encoder: tuple[int, .
     for _ in range(12):
         context = generator.normal(size=(2, checkpoint.context.size)).astype(np.float32)
         noise = generator.standard_normal((2, ours.noise_dim), dtype=np.float32)
-        drawn, nats, state = ours.step(context, state, noise, temperature=0.8)
+        sampled, nats, state = ours.step(context, state, noise, temperature=0.8)
         vector, numbers = torch.as_tensor(context), torch.as_tensor(noise)
-        log_prob, _ = theirs.log_prob(torch.as_tensor(drawn)[:, None], vector[:, None], memory)
+        log_prob, _ = theirs.log_prob(torch.as_tensor(sampled)[:, None], vector[:, None], memory)
         expected, memory = theirs.step(vector, memory, numbers, temperature=0.8)
-        assert np.allclose(drawn, expected.numpy(), atol=ROUNDING, rtol=ROUNDING)
+        assert np.allclose(sampled, expected.numpy(), atol=ROUNDING, rtol=ROUNDING)
         assert nats.shape == (2,) and np.allclose(nats, log_prob[:, 0].numpy(), atol=NATS)
 
 
@@ -152,7 +152,7 @@ def test_the_same_seed_gives_the_same_motion_by_every_call(lookahead: int) -> No
     assert not np.allclose(whole, np.stack(list(sampler.stream(path.velocities(), seed=4, take=1))))
 
 
-def test_a_control_is_obeyed_when_it_comes() -> None:
+def test_a_control_acts_from_its_frame_on() -> None:
     """With no lookahead the pose of frame t depends on the controls up to t and on no later one."""
     sampler = Sampler.of(make_checkpoint())
     calm, turning = np.tile([1.0, 0, 0], (20, 1)), np.tile([1.0, 0, 0], (20, 1))
@@ -174,8 +174,8 @@ def test_the_hips_go_where_the_path_goes() -> None:
     path = ControlPath.from_velocities(np.tile([1.0, 0, 0.4], (60, 1)), 30.0, start=(2.0, -1.0, 0.5))
     clip = sampler.generate(path, name="arc")
     assert clip.fps == sampler.fps and abs(clip.duration - path.duration) < 1 / sampler.fps
-    asked = path.resample(clip.fps).positions
-    assert np.linalg.norm(clip.ground_positions() - asked, axis=-1).max() < 1.0
+    requested = path.resample(clip.fps).positions
+    assert np.linalg.norm(clip.ground_positions() - requested, axis=-1).max() < 1.0
 
 
 def test_other_conditioners_sample_through_torch() -> None:

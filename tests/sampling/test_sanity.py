@@ -1,4 +1,4 @@
-"""Motion that is no body's is not written, and what a model does with impossible controls leaks no warning."""
+"""Impossible motion is not written, and impossible controls cause no warnings of numpy."""
 
 import warnings
 from dataclasses import replace
@@ -53,7 +53,7 @@ def test_a_model_that_loses_the_figure_is_refused(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("velocity", [[3, 0, 0], [-1.5, 0, 0], [0, 1.0, 0], [0.5, 0, 3]])
-def test_what_looks_right_is_written(model: Checkpoint, velocity: list[float]) -> None:
+def test_possible_motion_is_written(model: Checkpoint, velocity: list[float]) -> None:
     (take,) = generate(model, steady(velocity), temperature=1.0)
     assert len(list(bodies(iter([take.clip])))) == 1
 
@@ -84,7 +84,7 @@ def damaged(clip: Clip) -> dict[str, Clip]:
     }
 
 
-def test_bones_and_speeds_that_no_body_has_are_named() -> None:
+def test_impossible_bones_and_speeds_are_named() -> None:
     clip = walk(skeleton_of(RIGS["mixamo"]), seconds=2.0)[0]
     assert find_fault(clip) == ""
     for words, wrong in damaged(clip).items():
@@ -128,7 +128,7 @@ def test_one_bad_path_is_named(tmp_path: Path) -> None:
         assert not (tmp_path / "a.bvh").exists()
 
 
-def test_waypoints_far_apart_are_doubted(tmp_path: Path) -> None:
+def test_waypoints_far_apart_cause_a_warning(tmp_path: Path) -> None:
     from moglow.paths.csv_files import read_path
 
     (tmp_path / "a.csv").write_text("x,z\n0,0\n0,300\n")

@@ -1,4 +1,4 @@
-"""Bayes' rule for styles: what a model says, how sure it may be, and the command that asks it."""
+"""Bayes' rule for styles: evidence, calibrated confidence and the command `moglow classify`."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from moglow.bvh.read import read_bvh
 from moglow.bvh.write import write_bvh
 from moglow.checkpoint import Checkpoint
 from moglow.cli.main import cli
-from moglow.corpus.context import ContextSpec
+from moglow.corpus.context_spec import ContextSpec
 from moglow.corpus.corpus import Corpus
 from moglow.corpus.windows import on_device
 from moglow.encodings.encoding import Features

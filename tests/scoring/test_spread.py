@@ -1,4 +1,4 @@
-"""The spread of draws: right for a model of the truth, nothing where modes have collapsed."""
+"""The spread of samples: right for a model of the truth, nothing where modes have collapsed."""
 
 import pytest
 import torch
@@ -60,8 +60,8 @@ def test_spread_is_that_of_the_truth(factor: float, low: float, high: float) -> 
 def test_health_reports_collapsed_modes() -> None:
     real, likelihood = RolloutFigures(0.05, 0.07, 100.0, 1.0), Likelihood(1.0, 1.0, 10, 0.0)
 
-    def said(spread: float) -> str:
+    def text(spread: float) -> str:
         return health([Validation(step, likelihood, real, real, spread) for step in (100, 200)])
 
-    assert "nearly one motion" in said(0.1)
-    assert "nearly one motion" not in said(0.9) and "nearly one motion" not in said(float("nan"))
+    assert "nearly one motion" in text(0.1)
+    assert "nearly one motion" not in text(0.9) and "nearly one motion" not in text(float("nan"))

@@ -31,20 +31,20 @@ every_sample = pytest.mark.parametrize("name", NAMES)
 
 
 def make(name: str, *, seed: int = 0) -> SyntheticClip:
-    """A preset walked; a hound trots where the name says so."""
+    """Returns a walk along a preset, or a trot of the hound for its name."""
     mover, text = (trot, name.removeprefix("trot ")) if name.startswith("trot ") else (walk, name)
     return mover(preset(text, 30.0), generator=np.random.default_rng(seed))
 
 
 def toes_of(recording: SyntheticClip) -> Array:
-    """World positions ``(T, L, 3)`` of the toes."""
+    """Returns the world positions ``(T, L, 3)`` of the toes."""
     skeleton = recording.clip.skeleton
     toes: Array = recording.clip.world_positions[:, [skeleton.index(toe) for toe in recording.toes]]
     return toes
 
 
 def truth(name: str, clip: Clip) -> Flags:
-    """The exact contacts ``(T, L)`` of a committed clip, legs in the order of its skeleton."""
+    """Returns the exact contacts ``(T, L)`` of a committed clip, legs in the order of its skeleton."""
     stands = json.loads((SAMPLES / f"{name}.contacts.json").read_text())["contacts"]
     flags = np.zeros((len(clip), len(stands)), bool)
     for column, leg in enumerate(legs_of(clip.skeleton)):

@@ -154,9 +154,9 @@ def test_a_bad_request_is_an_error_object(server: str, change: dict[str, Any], c
 
 
 def post(server: str, body: bytes) -> tuple[int, Any]:
-    asked = urllib.request.Request(f"{server}/generate", body, {"Content-Type": "application/json"})
+    request = urllib.request.Request(f"{server}/generate", body, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(asked) as answer:
+        with urllib.request.urlopen(request) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read())

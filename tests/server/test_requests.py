@@ -8,7 +8,7 @@ import pytest
 from moglow.formats.bones import compose
 from moglow.formats.node_tree import NodeTree
 from moglow.maths.rotations import IDENTITY, axis_angle_to_quat, quat_conjugate, quat_rotate
-from moglow.server.requests import Rig, path_of, rigid, style_of
+from moglow.server.requests import ClientRig, path_of, rigid, style_of
 from tests.formats.test_glb import SKELETONS, dance
 from tests.support.rigs import RIGS
 from tests.support.walking import walk
@@ -37,7 +37,7 @@ def test_rotations_on_a_rig_pose_it_as_the_clip(name: str) -> None:
         )
         for k, parent in enumerate(skeleton.parents)
     ]
-    rig = Rig.of(joints)
+    rig = ClientRig.of(joints)
     clip = rigid(dance(rig.skeleton))
     rotations, root = rig.local(clip)
     local = np.tile([joint.rest_translation for joint in joints], (len(clip), 1, 1))
@@ -50,9 +50,9 @@ def test_rotations_on_a_rig_pose_it_as_the_clip(name: str) -> None:
 
 def test_our_figure_is_listed_as_the_protocol_wants_it() -> None:
     skeleton = SKELETONS["mixamo"]
-    joints = Rig.from_skeleton(skeleton).joints()
+    joints = ClientRig.from_skeleton(skeleton).joints()
     assert [joint["name"] for joint in joints] == list(skeleton.names) and joints[0]["parent"] is None
-    back = Rig.of([SimpleNamespace(**joint) for joint in joints])
+    back = ClientRig.of([SimpleNamespace(**joint) for joint in joints])
     assert np.abs(back.skeleton.offsets[1:] - skeleton.offsets[1:]).max() < 1e-12
 
 

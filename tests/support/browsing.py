@@ -1,4 +1,4 @@
-"""A page in a browser, and the hands of who looks at it; `browser` itself is a fixture of `conftest`."""
+"""A page in a browser, with mouse and keys; `browser` itself is a fixture of `conftest`."""
 
 import re
 import time
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 OUTSIDE = re.compile(r"https?:|//\w+\.|\bsrc=|\bhref=|url\(|@import|\bfetch\(|style=|\son\w+=")
-"""What a page must not say: it would ask for something from elsewhere, or be refused by its own policy."""
+"""Texts that a page must not contain: it would load other files, or violate its own policy."""
 
 
 class Page:
@@ -17,7 +17,7 @@ class Page:
 
     def __init__(self, browser: Any, file: Path) -> None:
         self.browser = browser
-        browser.get_log("browser")  # what the page before it said
+        browser.get_log("browser")  # messages of the page before
         browser.get(file.as_uri())
         self.wait("drawn > 0")
 

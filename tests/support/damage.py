@@ -1,4 +1,4 @@
-"""Descriptions with one thing wrong: a key that is missing, null, foreign, of another type or of another size."""
+"""Descriptions with one error: a key that is missing, null, foreign, of another type or of another size."""
 
 import copy
 import json

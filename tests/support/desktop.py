@@ -1,4 +1,4 @@
-"""A window in a process of its own, on a display that nobody sees, and the hands of who uses it."""
+"""A window in a process of its own, on a virtual display, and a user's mouse and keys."""
 
 import json
 import os
@@ -16,7 +16,7 @@ PATIENCE = 40.0  # seconds: the machine may be busy
 
 
 class Opened:
-    """A window on a display, and the hands of who uses it."""
+    """A window on a display, and a user's mouse and keys."""
 
     def __init__(
         self, display: str, folder: Path, script: str, *words: object, title: str = "moglow"
@@ -41,11 +41,11 @@ class Opened:
 
     @property
     def shown(self) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self.log.read_text()) if self.log.exists() else {"drawn": 0}
-        return told
+        state: dict[str, Any] = json.loads(self.log.read_text()) if self.log.exists() else {"drawn": 0}
+        return state
 
     def wait(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """What is shown as soon as it is so."""
+        """Returns the state of the window as soon as a condition holds."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             shown = self.shown
@@ -87,7 +87,7 @@ class Opened:
         self.process.wait()
 
     def close(self, key: str = "q") -> str:
-        """Closes the window by its key and returns what was said on stderr."""
+        """Closes the window by its key and returns the text on stderr."""
         self.press(key)
         try:
             self.process.wait(PATIENCE)

@@ -57,7 +57,7 @@ class Nursery:
         self.process.communicate()
 
     def run(self, *arguments: object, **how: Any) -> Ended:
-        """Runs `moglow` with arguments; ``how`` are the keywords of `child` and of `asked`."""
+        """Runs `moglow` with arguments; ``how`` are the keywords of `child` and of `answer`."""
         self.start(*arguments, **how)
         return self.ended()
 
@@ -73,8 +73,8 @@ class Nursery:
         return Ended(**json.loads(self.process.stdout.readline()))
 
 
-def asked(arguments: list[str], *, seconds: float | None = None, **how: Any) -> dict[str, Any]:
-    """Forks a child for a run, and kills it after some seconds if that is asked for."""
+def answer(arguments: list[str], *, seconds: float | None = None, **how: Any) -> dict[str, Any]:
+    """Forks a child for a run, and kills it after some seconds if given."""
     pipes = [os.pipe() for _ in range(3)]
     begin = time.monotonic()
     process = os.fork()
@@ -157,4 +157,4 @@ if __name__ == "__main__":
     from moglow.takes import make  # noqa: F401  (so that the children have it)
 
     for line in sys.stdin:
-        print(json.dumps(asked(**json.loads(line))), flush=True)
+        print(json.dumps(answer(**json.loads(line))), flush=True)

@@ -1,4 +1,4 @@
-"""The joint lists of public rigs on a standing figure, for tests that should hold for anybody's skeleton.
+"""The joint lists of public rigs on a standing figure, for tests that should hold for any skeleton.
 
 Each file in `trees` is a rig: how it writes left and right, then a tree by indentation, one joint a line: its name, the
 place of the body where it sits, and the role it plays if that is not the place's own ("-" for none). ``*`` in a name is
@@ -83,7 +83,7 @@ class Rig:
     partners: tuple[int, ...]
 
     def scrambled(self) -> "Rig":
-        """The same rig with names that say nothing."""
+        """Returns the same rig with meaningless names."""
         return replace(self, names=tuple(f"q{j}x" for j in range(len(self.names))))
 
 

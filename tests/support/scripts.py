@@ -1,4 +1,4 @@
-"""Scripts of a page asked in node, without a browser."""
+"""Scripts of a page that are run in node, without a browser."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ def _file_of(script: str) -> str:
 
 
 def ask(scripts: str, body: str, **given: Any) -> Any:
-    """What a function's body returns that knows the named scripts of a page, and what is given as ``input``."""
+    """Returns the result of a function body, which has the named scripts of a page and ``input`` in scope."""
     names = [_file_of(name) for name in scripts.split()]
     question = json.dumps({"ask": body, "input": given}, default=lambda array: np.asarray(array).tolist())
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What `moglow generate` says of a motion, made up for a file."""
+"""Made-up figures of a motion file, in the form of the sidecars of `moglow generate`."""
 
 from pathlib import Path
 from typing import Any

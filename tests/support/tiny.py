@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from moglow.corpus.context import Context, ContextSpec
+from moglow.corpus.context import Context
+from moglow.corpus.context_spec import ContextSpec
 from moglow.corpus.corpus import Corpus
 from moglow.encodings.encoding import FeatureSpec
 from moglow.motion.clip import Clip

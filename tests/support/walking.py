@@ -18,7 +18,7 @@ DUTY = 0.6
 
 
 def skeleton_of(rig: Rig) -> Skeleton:
-    """The rig as a skeleton, in the pose of `tests.support.rigs`."""
+    """Returns the rig as a skeleton, in the pose of `tests.support.rigs`."""
     offsets = rig.rest - np.where(np.array(rig.parents)[:, None] >= 0, rig.rest[list(rig.parents)], 0.0)
     return Skeleton(rig.names, rig.parents, offsets)
 

@@ -69,8 +69,19 @@ def test_a_clip_of_another_rate_and_figure_joins_by_moving_there(clip: Clip) -> 
     assert edit.clip.skeleton == clip.skeleton and edit.clip.fps == clip.fps
     assert len(edit.clip) == 60 + 29 + 61
     np.testing.assert_array_equal(edit.clip.rotations[:60], clip.rotations[:60])
-    lengths = np.linalg.norm(edit.clip.positions[:, 1:] - edit.clip.positions[:1, 1:], axis=-1)
-    assert lengths.max() < 1e-6
+    smooth(edit, clip, edit.clip[edit.stop :])
+
+
+def test_steps_are_shortened_to_arrive_in_another_phase(clip: Clip) -> None:
+    """The second clip begins a third of a stride early: no foot leaps, and the figure keeps its speed."""
+    other, _ = walk(skeleton_of(RIGS["cmu"]), seconds=2.0, fps=60.0, speed=1.2)
+    for seed in range(1, 4):
+        (edit,) = moglow.between(clip[:60], other, seconds=1.0, move=True, seed=seed)
+        smooth(edit, clip, edit.clip[edit.stop :])
+        made = edit.clip[edit.start - 1 : edit.stop + 1]
+        toes = np.linalg.norm(np.diff(toe_points(made), axis=0), axis=-1) * made.fps
+        hips = np.linalg.norm(np.diff(made.ground_positions(), axis=0), axis=-1) * made.fps
+        assert toes.max() < 7.0 and hips.max() < 1.75
 
 
 def test_edits_work_on_the_skeleton_of_the_clip() -> None:

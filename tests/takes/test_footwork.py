@@ -33,20 +33,30 @@ def rows(file: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(lines))
 
 
-def test_footprints_are_written_edited_and_followed(tmp_path: Path) -> None:
-    steps, walked, moved = (tmp_path / name for name in ("steps.csv", "walk.bvh", "moved.bvh"))
-    assert run(*SHORT, "-o", walked, "--footprints", steps).exit_code == 0
-    found = rows(steps)
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A walk and its footprints, as the command writes them."""
+    folder = tmp_path_factory.mktemp("walked")
+    assert run(*SHORT, "-o", folder / "walk.bvh", "--footprints", folder / "steps.csv").exit_code == 0
+    return folder / "walk.bvh", folder / "steps.csv"
+
+
+def test_footprints_are_written_edited_and_followed(walked: tuple[Path, Path], tmp_path: Path) -> None:
+    steps, moved = tmp_path / "steps.csv", tmp_path / "moved.bvh"
+    found = rows(walked[1])
     assert list(found[0]) == ["t_on", "t_off", "foot", "x", "z", "heading", "height"]
     plain = run(*SHORT, "-o", tmp_path / "plain.bvh")
     assert plain.exit_code == 0
-    same = read_bvh(walked).world_positions - read_bvh(tmp_path / "plain.bvh").world_positions
+    same = read_bvh(walked[0]).world_positions - read_bvh(tmp_path / "plain.bvh").world_positions
     assert np.abs(same).max() < 2e-3, "writing footprints changes no motion"
-    text = steps.read_text().replace(found[3]["x"], f"{float(found[3]['x']) + 0.12:.4f}")
+    text = walked[1].read_text().replace(found[3]["x"], f"{float(found[3]['x']) + 0.12:.4f}")
     steps.write_text(text)
     assert run(*SHORT, "-o", moved, "--footprints-in", steps).exit_code == 0
-    said = read_sidecar(moved)
-    assert said["footprints_followed"]["error_m"] < 0.01 and not said["footprints_followed"]["out_of_reach_s"]
+    sidecar = read_sidecar(moved)
+    assert (
+        sidecar["footprints_followed"]["error_m"] < 0.01
+        and not sidecar["footprints_followed"]["out_of_reach_s"]
+    )
     clip, wanted = read_bvh(moved), rows(steps)[3]
     leg = foot_names(clip.skeleton).index(wanted["foot"])
     middle = round((float(wanted["t_on"]) + float(wanted["t_off"])) / 2 * clip.fps)
@@ -54,17 +64,16 @@ def test_footprints_are_written_edited_and_followed(tmp_path: Path) -> None:
     np.testing.assert_allclose(place[[0, 2]], [float(wanted["x"]), float(wanted["z"])], atol=0.01)
 
 
-def test_footprints_alone_imply_a_path(tmp_path: Path) -> None:
-    steps = tmp_path / "steps.csv"
-    assert run(*SHORT, "-o", tmp_path / "walk.bvh", "--footprints", steps).exit_code == 0
+def test_footprints_alone_imply_a_path(walked: tuple[Path, Path], tmp_path: Path) -> None:
+    steps = walked[1]
     done = run("-o", tmp_path / "mine.bvh", "--footprints-in", steps)
     assert done.exit_code == 0, done.output
-    said = read_sidecar(tmp_path / "mine.bvh")
-    assert said["footprints_followed"]["count"] == len(rows(steps))
-    assert said["footprints_followed"]["error_m"] < 0.01
+    sidecar = read_sidecar(tmp_path / "mine.bvh")
+    assert sidecar["footprints_followed"]["count"] == len(rows(steps))
+    assert sidecar["footprints_followed"]["error_m"] < 0.01
     take = moglow.generate(footprints=steps)
-    assert len(take.footprints) == len(rows(steps)) and len(take.clip) == said["frames"]
-    assert take.figures["footprints_followed"] == said["footprints_followed"]
+    assert len(take.footprints) == len(rows(steps)) and len(take.clip) == sidecar["frames"]
+    assert take.figures["footprints_followed"] == sidecar["footprints_followed"]
 
 
 def test_stairs_are_climbed_on_a_rig_at_another_rate(tmp_path: Path) -> None:
@@ -73,10 +82,11 @@ def test_stairs_are_climbed_on_a_rig_at_another_rate(tmp_path: Path) -> None:
     words = ("--control", "line:length=3.2", "-o", out, "--skeleton", tmp_path / "rig.bvh", "--fps", 60)
     done = run(*words, "--ground", text)
     assert done.exit_code == 0, done.output
-    said, clip = read_sidecar(out), read_bvh(out)
-    assert clip.fps == 60 and said["ground"] == text and said["frames"] == len(clip)
+    sidecar, clip = read_sidecar(out), read_bvh(out)
+    assert clip.fps == 60 and sidecar["ground"] == text and sidecar["frames"] == len(clip)
     assert (
-        said["on_ground"]["foothold_error_m"]["p95"] < 0.02 and said["on_ground"]["penetration_p99_m"] < 0.015
+        sidecar["on_ground"]["foothold_error_m"]["p95"] < 0.02
+        and sidecar["on_ground"]["penetration_p99_m"] < 0.015
     )
     stairs = Stairs(rise=0.15, run=0.3, steps=3, start=1.0)
     for toe in np.moveaxis(toe_points(clip), 1, 0):
@@ -96,24 +106,24 @@ def test_python_makes_what_the_command_makes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "fault"),
+    ("words", "message"),
     [
         (("--ground", "stares"), "did you mean stairs"),
-        (("--ground", "stairs", "--loop"), "leave out --loop"),
-        (("--ground", "stairs", "--no-foot-lock"), "leave out --no-foot-lock"),
+        (("--ground", "stairs", "--loop"), "leave out the loop"),
+        (("--ground", "stairs", "--no-foot-lock"), "keep the foot lock"),
         (("--footprints-in", "nowhere.csv"), "nowhere.csv: cannot be read"),
-        (("--footprints", "steps.csv", "--takes", "3"), "one file for 3 motions"),
-        (("--footprints", "steps.csv", "--loop"), "a loop goes on for ever"),
+        (("--footprints", "steps.csv", "--takes", "3"), "one file of footprints for 3 motions"),
+        (("--footprints", "steps.csv", "--loop"), "a loop has no last one"),
         (("--strides", "2"), "--strides needs --loop"),
         (("--ground", "{tmp}/small.obj"), "the path leaves it"),
     ],
 )
 def test_options_that_do_not_go_together_are_one_line(
-    words: tuple[str, ...], fault: str, tmp_path: Path
+    words: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
     (tmp_path / "small.obj").write_text("v -1 0 -1\nv -1 0 1\nv 1 0 1\nv 1 0 -1\nf 1 2 3 4\n")
     filled = [word.replace("{tmp}", str(tmp_path)) for word in words]
-    assert fault in fails(*SHORT, "-o", tmp_path / "out.bvh", *filled)
+    assert message in fails(*SHORT, "-o", tmp_path / "out.bvh", *filled)
     assert not (tmp_path / "out.bvh").exists()
 
 

@@ -226,8 +226,8 @@ def test_foreign_files_are_replaced_only_on_request(
     def run(*arguments: object) -> Ended:
         return nurseries[0].run("generate", "--checkpoint", model, *arguments, folder=tmp_path)
 
-    for asked in ((), ("--overwrite",)):
-        one_line(run("--control", "rig.csv", "--skeleton", "rig.bvh", *asked), "never overwritten")
+    for options in ((), ("--overwrite",)):
+        one_line(run("--control", "rig.csv", "--skeleton", "rig.bvh", *options), "never overwritten")
     one_line(
         run("--control", "rig.csv"),
         "rig.bvh: was not made by moglow generate",

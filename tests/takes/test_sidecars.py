@@ -30,11 +30,11 @@ def make(motion: Path, content: bytes, **figures: Any) -> dict[str, Any]:
 
     blank = motion.with_name("blank")
     blank.write_bytes(b"")
-    said = {
+    figures = {
         key: value for key, value in figures_of(blank, **figures).items() if key not in ("bytes", "sha256")
     }
     blank.unlink()
-    return write_motion(motion, write, lambda: said)
+    return write_motion(motion, write, lambda: figures)
 
 
 def test_a_motion_is_written_with_its_figures(tmp_path: Path) -> None:
@@ -93,9 +93,9 @@ def test_a_failure_leaves_the_old_motion_and_its_sidecar(tmp_path: Path) -> None
 def test_sidecars_with_the_old_name_are_read_and_go_with_their_motion(tmp_path: Path) -> None:
     motion, old = tmp_path / "walk.bvh", tmp_path / "walk.json"
     motion.write_bytes(b"one")
-    said = {key: value for key, value in figures_of(motion, seed=5).items() if key != "sha256"}
-    old.write_text(json.dumps(said))
-    assert read_sidecar(motion) == said == refuse_foreign(motion, overwrite=False)
+    figures = {key: value for key, value in figures_of(motion, seed=5).items() if key != "sha256"}
+    old.write_text(json.dumps(figures))
+    assert read_sidecar(motion) == figures == refuse_foreign(motion, overwrite=False)
     make(tmp_path / "walk.glb", b"other", seed=6)
     assert old.exists(), "it describes walk.bvh, not walk.glb"
     make(motion, b"two", seed=7)

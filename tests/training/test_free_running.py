@@ -1,4 +1,4 @@
-"""Running free: frame by frame what the sequence says, and a curriculum that shows the model its own samples."""
+"""Free running: frame by frame equal to the sequence, and a curriculum with the model's own samples."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""A run that was stopped, resumed, killed or interrupted ends as one that never was, bit for bit."""
+"""A run that was stopped, killed or interrupted and resumed equals an uninterrupted one bit for bit."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A run from a checkpoint: what the model knew stays the same to the last bit, new labels get columns of their own."""
+"""A run from a checkpoint: known labels keep their density to the last bit, new labels get columns of their own."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -109,7 +109,7 @@ def test_postures_of_known_labels_stay_and_new_ones_are_measured(first: Start) -
     np.testing.assert_allclose(posture, poses, atol=1e-5)
 
 
-def test_a_run_starts_at_the_weights_keeps_the_context_and_says_where_from(
+def test_a_run_starts_at_the_weights_keeps_the_context_and_records_its_start(
     first: Start, tmp_path: Path
 ) -> None:
     settings = ("context.history=5", "context.performers=true", "context.usual=calm", "model.hidden=9")

@@ -1,4 +1,4 @@
-"""The loop: it learns, it is a function of the seed, it stops when numbers stop being numbers, no dead field."""
+"""The loop: the loss falls, the seed determines it, it stops at numbers that are not finite, every field matters."""
 
 from dataclasses import replace
 from typing import Any
@@ -153,7 +153,7 @@ def test_divergence_stops_with_the_last_good_weights(footage: Footage) -> None:
         assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
 
 
-def test_asking_to_stop_ends_after_the_step(footage: Footage) -> None:
+def test_a_request_to_stop_ends_after_the_step(footage: Footage) -> None:
     one = trainer(footage)
     steps = []
     for report in one.run():

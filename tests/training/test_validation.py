@@ -80,7 +80,7 @@ def test_no_field_is_dead(footage: Footage, change: dict[str, Any]) -> None:
     assert before != after
 
 
-def test_a_model_that_blows_up_scores_infinity(footage: Footage) -> None:
+def test_a_model_that_diverges_scores_infinity(footage: Footage) -> None:
     wild = model()
     with torch.no_grad():
         for parameter in wild.parameters():
@@ -143,15 +143,15 @@ def test_checkpoints_can_be_chosen_by_either() -> None:
 
 
 def test_a_motion_is_named_by_its_control(footage: Footage) -> None:
-    asked = {
+    paths = {
         clip.name: path for clip, path in Rollouts(footage, tiny_context(), SPEC, seed=1).motions(model())
     }
-    velocities = {name: path.velocities().mean(0) for name, path in asked.items()}
+    velocities = {name: path.velocities().mean(0) for name, path in paths.items()}
     reach = tiny_corpus().control_range
-    assert next(iter(asked)) == "held-out 1" and asked["stand"].length == 0
+    assert next(iter(paths)) == "held-out 1" and paths["stand"].length == 0
     assert velocities["walk"][0] > 0.1 and abs(velocities["walk"][2]) < 1e-6
     assert velocities["circle"][2] > 0.01
     assert velocities["backward"][0] == pytest.approx(-0.5 * reach.backward, abs=1e-6)
     assert velocities["side-step left"][1] == pytest.approx(0.5 * reach.sideways, abs=1e-6)
     assert velocities["side-step right"][1] == pytest.approx(-0.5 * reach.sideways, abs=1e-6)
-    assert list(asked)[-1] == "stop and go"
+    assert list(paths)[-1] == "stop and go"

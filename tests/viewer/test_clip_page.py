@@ -1,4 +1,4 @@
-"""The page: one file that holds everything, says no more than it should, and plays in a real browser."""
+"""The page: one file that is complete, contains no private data, and plays in a real browser."""
 
 import base64
 import hashlib
@@ -47,7 +47,7 @@ def motion_of(page: str) -> dict[str, Any]:
 
 
 def unpacked(packed: dict[str, Any]) -> Array:
-    """What `motion.js` does, in numpy."""
+    """Unpacks motion as `motion.js` does, in numpy."""
     low, high = np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), "u1").reshape(2, -1)
     zigzag = low.astype(int) | high.astype(int) << 8
     steps = ((zigzag >> 1) ^ -(zigzag & 1)).reshape(-1, packed["frames"])
@@ -96,7 +96,7 @@ def test_a_recording_of_ten_seconds_at_120_fps_is_small(shared_data: Path) -> No
     assert len(make_page([clip[:1200]]).encode()) < LARGEST
 
 
-def test_the_page_asks_for_nothing_and_may_run_only_itself(samples: Path) -> None:
+def test_the_page_loads_nothing_and_runs_only_its_own_script(samples: Path) -> None:
     page = make_page([read_bvh(samples / "walk.bvh")])
     (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="(.*?)"', page)
     assert policy.startswith("default-src 'none';") and "unsafe" not in policy

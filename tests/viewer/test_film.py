@@ -1,4 +1,4 @@
-"""Pictures and films of motion, drawn off-screen: looked at by their pixels, and by ffmpeg's own eyes."""
+"""Pictures and films of motion, rendered off-screen: tested by their pixels and by ffmpeg."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ from tests.support.walking import skeleton_of, walk
 
 @pytest.fixture(scope="module")
 def gl() -> None:
-    """What must be there for drawing."""
+    """The packages that rendering needs."""
     if not drawing():
         pytest.skip("needs OpenGL: apt-get install libosmesa6")
     need_drawing()
@@ -41,7 +41,7 @@ def view(*arguments: object) -> Result:
 
 
 def near(picture: NDArray[np.uint8], name: str, within: float = 60.0) -> int:
-    """How many pixels have about a colour of the palette."""
+    """Returns the number of pixels with about a colour of the palette."""
     away = np.linalg.norm(picture.astype(float) - 255 * colour(name), axis=-1)
     return int((away < within).sum())
 

@@ -19,7 +19,7 @@ def event(kind: int, number: int, value: int) -> bytes:
 
 @pytest.fixture
 def device(tmp_path: Path) -> Iterator[int]:
-    """What the kernel writes into: js0 of a folder that stands for /dev/input."""
+    """The pipe for the kernel's events: js0 of a folder in place of /dev/input."""
     os.mkfifo(tmp_path / "js0")
     file = os.open(tmp_path / "js0", os.O_RDWR)
     yield file
@@ -29,8 +29,8 @@ def device(tmp_path: Path) -> Iterator[int]:
 def test_sticks_are_mapped_as_on_the_page(device: int, tmp_path: Path) -> None:
     pad = Gamepad(tmp_path)
     assert pad.read(0.0) == [] and pad.there and pad.stick == Stick()
-    told = [event(AXIS | INITIAL, number, value) for number, value in enumerate((0, 0, -FULL, 0, 0, -FULL))]
-    os.write(device, b"".join(told))  # triggers rest at the end of their axes
+    events = [event(AXIS | INITIAL, number, value) for number, value in enumerate((0, 0, -FULL, 0, 0, -FULL))]
+    os.write(device, b"".join(events))  # triggers rest at the end of their axes
     assert pad.read(0.1) == [] and pad.stick == Stick()
     os.write(device, event(AXIS, 0, FULL) + event(AXIS, 1, -FULL - 1) + event(AXIS, 3, -FULL // 2))
     pad.read(0.2)

@@ -52,7 +52,7 @@ def ask(folder: Path, body: str, **given: Any) -> Any:
 
 SAMPLE = """
     const model = await moglow.loadModel(input.file), { sampler, body, steering } = model;
-    const walker = model.walker({ style: input.style, temperature: 0.7, footLock: false });
+    const walker = model.walker({ style: input.styles[0], temperature: 0.7, footLock: false });
     const zeros = new Float32Array(sampler.flow.pose_dim), rest = new Float32Array(3);
     walker.past = { poses: Array(sampler.history).fill(zeros), controls: Array(sampler.history).fill(rest),
                     memory: sampler.flow.initial() };
@@ -73,7 +73,7 @@ def test_a_figure_moves_as_it_does_here(tmp_path: Path, latent: str) -> None:
         return ask(tmp_path, SAMPLE, file=model_facts(checkpoint), **given)
 
     checkpoint = halved(make_checkpoint(2, latent=latent))
-    poses, points, places = compared(checkpoint, [[1.0, 0, 0.5]] * 20, "calm", answer)
+    poses, points, places = compared(checkpoint, [[1.0, 0, 0.5]] * 20, "calm", answer=answer)
     assert poses.max() < ROUNDING and points.max() < ROUNDING and places.max() < 1e-12
 
 
@@ -85,7 +85,7 @@ def test_the_shipped_model_moves_as_it_does_here(tmp_path: Path) -> None:
     def answer(checkpoint: Checkpoint, **given: Any) -> Any:
         return ask(tmp_path, SAMPLE, file=model_facts(checkpoint), **given)
 
-    poses, points, places = compared(checkpoint, wanted, checkpoint.context.styles[-1], answer)
+    poses, points, places = compared(checkpoint, wanted, checkpoint.context.styles[-1], answer=answer)
     assert poses.max() < FED_BACK and points.max() < FED_BACK and places.max() < 1e-12
 
 
@@ -145,15 +145,15 @@ def test_the_same_seed_walks_the_same_and_a_route_is_walked(tmp_path: Path) -> N
 
 
 @needs_node
-def test_what_is_no_model_is_said_in_a_line(tmp_path: Path) -> None:
+def test_a_file_that_is_no_model_is_a_one_line_error(tmp_path: Path) -> None:
     body = """
-        const said = (error) => error.message, tries = [{ moglow: 2 }, {}, null];
+        const message = (error) => error.message, tries = [{ moglow: 2 }, {}, null];
         const model = await moglow.loadModel(input.file);
-        return [...await Promise.all(tries.map((each) => moglow.loadModel(each).catch(said))),
-                await Promise.resolve().then(() => model.walker({ style: "waltz" })).catch(said)];
+        return [...await Promise.all(tries.map((each) => moglow.loadModel(each).catch(message))),
+                await Promise.resolve().then(() => model.walker({ style: "waltz" })).catch(message)];
     """
     *others, waltz = ask(tmp_path, body, file=model_facts(make_checkpoint()))
-    assert all("not a model of moglow.js 1; write it with: moglow export-model" in said for said in others)
+    assert all("not a model of moglow.js 1; write it with: moglow export-model" in text for text in others)
     assert waltz.startswith("no style is called waltz; the model has")
 
 
@@ -165,20 +165,20 @@ def test_the_module_is_small_asks_for_nothing_and_is_the_same_each_time() -> Non
 
 
 def test_the_command_writes_module_types_and_weights(tmp_path: Path) -> None:
-    def said(*words: str) -> str:
+    def printed(*words: str) -> str:
         done = CliRunner().invoke(cli, ["export-model", *words])
         return f"{done.exit_code} {done.output}"
 
-    assert said(str(tmp_path / "moglow.js")).startswith("0 ")
-    assert said(str(tmp_path / "model.json")).startswith("0 ")
+    assert printed(str(tmp_path / "moglow.js")).startswith("0 ")
+    assert printed(str(tmp_path / "model.json")).startswith("0 ")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["model.json", "moglow.d.ts", "moglow.js"]
     assert json.loads((tmp_path / "model.json").read_text())["moglow"] == 1
     declared = re.findall(
         r"^export (?:class|function|const) (\w+)", (tmp_path / "moglow.d.ts").read_text(), re.M
     )
     assert sorted(declared) == sorted([*EXPORTS, "version"])
-    assert "name the file so" in said(str(tmp_path / "model.bin"))
-    assert "--weights is for .onnx files" in said(str(tmp_path / "m.json"), "--weights", "int8")
+    assert "name the file so" in printed(str(tmp_path / "model.bin"))
+    assert "--weights is for .onnx files" in printed(str(tmp_path / "m.json"), "--weights", "int8")
 
 
 def node_modules(*names: str) -> Path:

@@ -1,4 +1,4 @@
-"""A figure under scripted hands: keys go through the code of the window, and lead where they should."""
+"""A figure with scripted input: keys pass through the code of the window and steer correctly."""
 
 import os
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def walker(checkpoint: Checkpoint) -> Walker:
 
 
 def played(walker: Walker, script: list[tuple[float, str]], live: Live | None = None) -> list[Live]:
-    """The figure frame by frame while keys go down ("+W") and up ("-W") and some seconds pass."""
+    """Returns the figure frame by frame while keys are pressed ("+W") and released ("-W") and some seconds pass."""
     lives, hands = [live or walker.begin()], Hands()
     for seconds, key in script:
         hands = hands.press(key[1:]) if key[0] == "+" else hands.release(key[1:])
@@ -63,19 +63,19 @@ def test_keys_lead_where_the_steering_leads(walker: Walker) -> None:
             frame += 1
             assert np.allclose(lives[frame].place, place, atol=1e-9)
     hips = np.array([live.positions[0, [0, 2]] for live in lives])
-    asked = np.array([live.place[:2] for live in lives])
-    assert np.linalg.norm(hips - asked, axis=-1).max() < 0.3  # and the body goes with it
-    assert asked[60, 1] > 1.5 and lives[100].place[2] > 0.8
+    path = np.array([live.place[:2] for live in lives])
+    assert np.linalg.norm(hips - path, axis=-1).max() < 0.3  # and the body goes with it
+    assert path[60, 1] > 1.5 and lives[100].place[2] > 0.8
 
 
-def test_the_next_frame_already_answers(walker: Walker) -> None:
+def test_input_acts_on_the_next_frame(walker: Walker) -> None:
     """One frame of latency: what the hands do now changes the frame after this one."""
     still = played(walker, [(1.0, "-W")])[-1]
     stays, goes = walker.step(still, Hands()), walker.step(still, Hands().press("W"))
     assert goes.place[1] > stays.place[1] and np.abs(goes.positions - stays.positions).max() > 0
 
 
-def test_the_same_hands_and_seed_give_the_same_motion(walker: Walker) -> None:
+def test_the_same_input_and_seed_give_the_same_motion(walker: Walker) -> None:
     one, two = (played(walker, [(0.5, "+W")])[-1] for _ in range(2))
     assert np.array_equal(one.positions, two.positions)
     other = walker.step(one, Hands()), walker.heated(1.2).step(one, Hands())
@@ -88,9 +88,9 @@ def test_a_gamepad_walks_and_hurries_as_keys_do(walker: Walker) -> None:
     pad = Hands(pad=Stick(forward=1.0, turn=1.0, hurry=True))
     assert np.array_equal(walker.step(still, keys).positions, walker.step(still, pad).positions)
     both = replace(keys, pad=pad.pad)
-    assert both.stick == (1.0, 0.0, 1.0)  # together they ask for no more
-    asked = walker.route(still, [[0.0, 1.0], [0.0, 3.0]])
-    assert walker.step(asked, Hands()).route and not walker.step(asked, pad).route  # the stick takes over
+    assert both.stick == (1.0, 0.0, 1.0)  # together they are no faster
+    path = walker.route(still, [[0.0, 1.0], [0.0, 3.0]])
+    assert walker.step(path, Hands()).route and not walker.step(path, pad).route  # the stick takes over
 
 
 def test_a_drawn_line_is_walked_and_again_with_another_seed(walker: Walker) -> None:
@@ -118,8 +118,8 @@ def test_a_recording_equals_generation_from_its_file(
         recording.add(live.place, None)
     control, motion = save(recording.path, checkpoint, walker, tmp_path)
     assert [file.name for file in (control, motion)] == ["play_1.csv", "play_1.bvh"]
-    asked = read_path(str(control), fps=walker.fps)
-    assert np.abs(asked.positions - [live.place[:2] for live in lives]).max() < 1e-4
+    path = read_path(str(control), fps=walker.fps)
+    assert np.abs(path.positions - [live.place[:2] for live in lives]).max() < 1e-4
     again = tmp_path / "again.bvh"
     words = [
         "generate",

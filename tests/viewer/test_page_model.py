@@ -1,4 +1,4 @@
-"""What a page computes against what it is a port of: sampler, body, steering, paths and files, in node."""
+"""The scripts of a page, run in node, equal their originals: sampler, body, steering, paths and files."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -20,6 +20,7 @@ from moglow.paths.csv_files import read_path
 from moglow.paths.pace import Curve, Pace, follow
 from moglow.paths.steering import Moving, Steering, walked
 from moglow.sampling.generate import PRETRAINED
+from moglow.sampling.label_change import relabelled
 from moglow.sampling.sampler import Past, Sampler
 from moglow_viewer.play.packed_model import pack_model
 from moglow_viewer.play.play_page import bvh_facts, figure_facts, make_play_page, write_play_page
@@ -49,7 +50,7 @@ SAMPLE = """
         moving = steering.step(moving, wanted);
         place = walked(place, moving.velocities, sampler.fps);
         const noise = Float32Array.from(input.noise[frame]);
-        const made = sampler.step(past, ahead, noise, sampler.style(input.style), 0.7);
+        const made = sampler.step(past, ahead, noise, sampler.style(input.styles[frame]), 0.7);
         past = made.past;
         return [made.pose, body.stand(body.decode(made.pose, place)), place].map((values) => [...values]);
     });
@@ -57,7 +58,7 @@ SAMPLE = """
 
 
 def in_node(checkpoint: Checkpoint, **given: Any) -> Any:
-    """What a page's scripts answer to `SAMPLE` without a page."""
+    """Returns the result of `SAMPLE` in the scripts of a page, without a page."""
     chart = checkpoint.context.encoding.chart
     assert isinstance(chart, FeetFirstChart)
     model, figure = pack_model(checkpoint), figure_facts(chart)
@@ -65,7 +66,7 @@ def in_node(checkpoint: Checkpoint, **given: Any) -> Any:
 
 
 def halved(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint as it comes back from a file that was written with ``half``."""
+    """Returns the checkpoint as read from a file written with ``half``."""
     weights = {
         name: array.astype(np.float16).astype(np.float32) if array.dtype == np.float32 else array
         for name, array in checkpoint.weights.items()
@@ -74,15 +75,22 @@ def halved(checkpoint: Checkpoint) -> Checkpoint:
 
 
 def compared(
-    checkpoint: Checkpoint, wanted: Sequence[Any], style: str | None, answer: Callable[..., Any] = in_node
+    checkpoint: Checkpoint,
+    wanted: Sequence[Any],
+    *styles: str | None,
+    answer: Callable[..., Any] = in_node,
 ) -> tuple[Array, Array, Array]:
-    """The largest differences of poses, points and places ``(T,)`` between a page's model and ours."""
+    """Returns the largest differences of poses, points and places ``(T,)`` between a page's model and ours.
+
+    The styles have equal shares of the frames.
+    """
     context, sampler = checkpoint.context, Sampler.of(checkpoint, temperature=0.7)
     steering = Steering(checkpoint.control_range, context.fps)
     noise = np.random.default_rng(0).standard_normal((len(wanted), 1, sampler.model.noise_dim), np.float32)
-    given = {"steering": asdict(steering), "wanted": wanted, "noise": noise[:, 0].tolist(), "style": style}
+    each = [styles[frame * len(styles) // len(wanted)] for frame in range(len(wanted))]
+    given = {"steering": asdict(steering), "wanted": wanted, "noise": noise[:, 0].tolist(), "styles": each}
     answers = answer(checkpoint, **given)
-    history, label = context.spec.history, context.label_vector(style)[None]
+    history, labels = context.spec.history, [context.label_vector(style)[None] for style in each]
     past = Past(
         np.zeros((1, history, context.pose_dim), np.float32),
         np.zeros((1, history, 3), np.float32),
@@ -90,7 +98,10 @@ def compared(
     )
     moving, rows = Moving(), []
     place: Array = np.zeros(3)
-    for wish, dice, theirs in zip(wanted, noise, answers, strict=True):
+    former = labels[0]
+    for wish, dice, label, theirs in zip(wanted, noise, labels, answers, strict=True):
+        memory, change = relabelled(context, past.change, past.memory, former, label)
+        past, former = replace(past, memory=memory, change=change), label
         coming = steering.ahead(moving, wish, 1 + context.spec.lookahead)
         moving = steering.step(moving, wish)
         place = walked(place, moving.velocities, context.fps)
@@ -111,6 +122,13 @@ def test_the_shipped_model_moves_on_a_page_as_it_does_here() -> None:
     checkpoint = Checkpoint.read(PRETRAINED)
     poses, points, places = compared(checkpoint, TURNS, (None, *checkpoint.context.styles)[-1])
     assert poses.max() < FED_BACK and points.max() < FED_BACK and places.max() < 1e-12
+
+
+@needs_node
+def test_a_style_changes_on_a_page_as_it_does_here() -> None:
+    checkpoint = Checkpoint.read(PRETRAINED)
+    poses, points, _ = compared(checkpoint, [[1.0, 0, 0]] * 90, "neutral", "carrying", "neutral")
+    assert poses.max() < FED_BACK and points.max() < FED_BACK
 
 
 @needs_node
@@ -171,7 +189,7 @@ def test_bodies_of_all_kinds_stand_on_a_page_as_they_do_here(clip: Clip) -> None
 
 
 @needs_node
-def test_a_stick_steers_alike() -> None:
+def test_a_stick_steers_as_in_python() -> None:
     steering = Steering(make_checkpoint().control_range, 20.0)
     sticks = [
         dict(zip(("forward", "sideways", "turn", "hurry"), stick, strict=True))
@@ -204,7 +222,7 @@ def test_a_stick_steers_alike() -> None:
 
 
 @needs_node
-def test_a_drawn_line_is_walked_alike() -> None:
+def test_a_drawn_line_is_walked_as_in_python() -> None:
     """The curve is the page's own; at what pace it is walked is ours."""
     angle = np.linspace(0, 4.0, 60)
     drawn = np.stack([1.5 * np.sin(angle), 1.5 - 1.5 * np.cos(angle)], axis=-1)
@@ -273,7 +291,7 @@ def test_saved_files_contain_the_walk(tmp_path: Path) -> None:
 
 
 @needs_node
-def test_dice_are_standard_normals_and_fall_again_alike() -> None:
+def test_random_numbers_are_standard_normal_and_repeatable() -> None:
     numbers = np.array(
         ask("model", "const dice = new Dice(3); return [...Array(400)].map(() => dice.normals(50))")
     )

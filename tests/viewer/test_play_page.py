@@ -39,7 +39,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def page(browser: Any, file: Path) -> Page:
-    """The page, paused, so that tests say how many frames go by."""
+    """The page, paused, so that tests control the number of frames."""
     page = Page(browser, file)
     page.press(" ", HOME)
     assert page.state["paused"] and page.frames == 1
@@ -93,7 +93,7 @@ def test_the_shipped_model_moves_in_a_browser_as_it_does_in_numpy(page: Page) ->
 
     checkpoint = Checkpoint.read(PRETRAINED)
     style = (None, *checkpoint.context.styles)[-1]
-    poses, points, places = compared(checkpoint, TURNS, style, in_browser)
+    poses, points, places = compared(checkpoint, TURNS, style, answer=in_browser)
     assert poses.max() < FED_BACK and points.max() < FED_BACK and places.max() < 1e-12
 
 
@@ -165,7 +165,7 @@ def test_a_finger_draws_a_path(page: Page) -> None:
     assert np.linalg.norm(np.array(page.path["end"])[[0, 2]] - line[-1]) < 0.1
 
 
-def test_two_thumbs_walk_and_turn(page: Page) -> None:
+def test_two_touches_walk_and_turn(page: Page) -> None:
     touch(page, "touchStart", (640, 200))  # anywhere: the sticks appear
     touch(page, "touchEnd")
     walk, turn = (page.find(name).rect for name in ("#walk", "#turn"))
@@ -279,6 +279,6 @@ def test_a_temperature_that_is_none_makes_no_page(tmp_path: Path, value: str) ->
         write_play_page(Checkpoint.read(PRETRAINED), tmp_path / "a.html", temperature=float(value))
 
 
-def test_numbers_that_json_does_not_know_are_refused() -> None:
+def test_numbers_without_a_json_form_are_refused() -> None:
     with pytest.raises(ExportError, match="not a finite number"):
         fill_page("play/play.html", title="walk", styles=(), scripts=(), data={"fps": float("nan")})

@@ -105,7 +105,7 @@ def lab(tmp_path: Path) -> Iterator[str]:
 
 
 def address_of(server: subprocess.Popen[bytes], folder: Path) -> str:
-    """The address that a server writes to its runtime folder when it is ready."""
+    """Returns the address that a server writes to its runtime folder when it is ready."""
     import time
 
     for _ in range(600):
@@ -142,10 +142,10 @@ def test_a_notebook_plays_the_take_and_its_sliders_sample(lab: str, browser: Any
 
     slider = browser.find_element("css selector", ".moglow-take [aria-label=Temperature]")
     ActionChains(browser).move_to_element_with_offset(slider, -30, 0).click().perform()
-    asked = float(browser.execute_script(label.format("Temperature")))
-    assert 0.0 < asked < 1.0 and asked != TEMPERATURE
+    chosen = float(browser.execute_script(label.format("Temperature")))
+    assert 0.0 < chosen < 1.0 and chosen != TEMPERATURE
     second = np.reshape(changed(browser, points, first), (-1, 3))
-    calm = moglow.generate("line:length=1", seed=1, temperature=asked).clip
+    calm = moglow.generate("line:length=1", seed=1, temperature=chosen).clip
     assert np.abs(second[: len(calm.skeleton)] - calm.world_positions[20]).max() < 2e-3
     if folder := os.environ.get("MOGLOW_PICTURES"):
         browser.save_screenshot(str(Path(folder) / "notebook.png"))
@@ -157,7 +157,7 @@ def test_a_notebook_plays_the_take_and_its_sliders_sample(lab: str, browser: Any
 
 
 def changed(browser: Any, points: str, before: list[float]) -> list[float]:
-    """The points of the page once they are others than before."""
+    """Returns the points of the page as soon as they have changed."""
     from selenium.webdriver.support.wait import WebDriverWait
 
     def others(browser: Any) -> Any:

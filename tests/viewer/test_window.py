@@ -1,4 +1,4 @@
-"""The window as a person uses it: real keys, a real mouse, a real display, which is Xvfb's; and its parts without."""
+"""The window with key and mouse events on a virtual display of Xvfb, and its parts without a display."""
 
 import shutil
 import sys
@@ -52,23 +52,23 @@ def test_a_player_steps_seeks_and_stops_on_whole_frames() -> None:
 
 def test_every_key_changes_something_and_shows_it() -> None:
     viewing = Viewing(Player(duration=2.0, fps=30.0, time=1.0))
-    for key, (said, _) in KEYS.items():
+    for key, (message, _) in KEYS.items():
         after = viewing.press(key, 5.0)
-        assert said and (after != viewing or (key, viewing.camera.mode) == ("F", "follow")), key
+        assert message and (after != viewing or (key, viewing.camera.mode) == ("F", "follow")), key
     assert viewing.press("1", 0.0).press("3", 0.0).press("1", 0.0).hidden == {2}
 
 
 def test_strips_are_slide_path_error_and_likelihood(samples: Path) -> None:
     clip = read_bvh(samples / "walk.bvh")
     nats = np.linspace(-5, 5, len(clip)).tolist()
-    asked = read_path("line:length=3", fps=clip.fps)
+    path = read_path("line:length=3", fps=clip.fps)
     found = strips(
-        Scene((ShownMotion(clip, {"log_likelihood_nats": {"mean": 0.0, "per_frame": nats}}),), asked)
+        Scene((ShownMotion(clip, {"log_likelihood_nats": {"mean": 0.0, "per_frame": nats}}),), path)
     )
     assert [strip.label for strip in found] == ["foot slide", "path error", "likelihood"]
     assert np.allclose(found[2].values, nats)
     for broken in (None, 3, {"mean": 1.0}, {"per_frame": ["a"]}, {"per_frame": [1.0, None]}):
-        scene = Scene((ShownMotion(clip, {"log_likelihood_nats": broken}),), asked)
+        scene = Scene((ShownMotion(clip, {"log_likelihood_nats": broken}),), path)
         assert [strip.label for strip in strips(scene)] == ["foot slide", "path error"]
 
 
@@ -183,8 +183,8 @@ def test_a_changed_file_is_reread_and_a_bad_one_is_reported(opened: Opened) -> N
     frames, file = opened.shown["frames"], opened.folder / "turns.bvh"
     sound = read_bvh(file)
     file.write_text("HIERARCHY\nROOT Hips")
-    said = opened.wait(lambda shown: bool(shown["message"]))
-    assert "turns.bvh" in said["message"] and said["frames"] == frames  # it keeps what it had
+    shown = opened.wait(lambda state: bool(state["message"]))
+    assert "turns.bvh" in shown["message"] and shown["frames"] == frames  # it keeps what it had
     positions, rotations = (np.tile(array, (2, 1, 1)) for array in (sound.positions, sound.rotations))
     long = Clip(sound.skeleton, positions, rotations, sound.fps)
     write_bvh(long, file)

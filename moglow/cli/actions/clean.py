@@ -1,4 +1,4 @@
-"""Implements `moglow clean`: a table or JSON of the faults, the mended file and an HTML page."""
+"""Implements `moglow clean`: a table or JSON of the damage, the mended file and an HTML page."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from moglow.anatomy.anatomy import read_map
 from moglow.bvh.patch import patch_bvh
 from moglow.checkpoint import Checkpoint
 from moglow.cleaning.damage import in_words
-from moglow.cleaning.mend import Finding, Mended, mend
+from moglow.cleaning.mend import FoundDamage, Mended, mend
 from moglow.cli.extras import missing_extra
 from moglow.cli.terminal import cell
 from moglow.errors import ExportError, MoglowError
@@ -30,11 +30,11 @@ LISTED = "only listed: a model alone is no reason to change a take"
 
 @dataclass(frozen=True, eq=False)
 class Cleaning:
-    """A take, its faults and the mended result; ``note`` is the reason if no model has scored it."""
+    """A take, its damage and the mended result; ``note`` is the reason if no model has scored it."""
 
     source: Path
     mended: Mended
-    strange: "tuple[UnlikelyStretch, ...]" = ()
+    unlikely: "tuple[UnlikelyStretch, ...]" = ()
     note: str = ""
 
     @classmethod
@@ -64,11 +64,11 @@ class Cleaning:
         )
         mended = mend(clip, fill=infill)
         try:
-            strange = find_unlikely(infill.checkpoint, infill.model, mended.clip)
+            unlikely = find_unlikely(infill.checkpoint, infill.model, mended.clip)
         except MoglowError as error:
             return cls(source, mended, note=str(error))
         sound = ~mended.changed.max(axis=1)
-        return cls(source, mended, tuple(each for each in strange if sound[each.start : each.stop].all()))
+        return cls(source, mended, tuple(each for each in unlikely if sound[each.start : each.stop].all()))
 
     def write(self, out: Path) -> None:
         """Writes the mended file."""
@@ -96,31 +96,29 @@ class Cleaning:
     def _lines(self) -> list[str]:
         return [
             f"{in_words(each.damage.start, each.damage.stop)}: {each.damage.why}"
-            for each in self.mended.findings
+            for each in self.mended.found
         ]
 
     @property
     def summary(self) -> str:
-        """The faults and repairs, in one line."""
-        findings = self.mended.findings
-        mended = sum(not each.left for each in findings)
+        """The damage and the repairs, in one line."""
+        found = self.mended.found
+        mended = sum(not each.left for each in found)
         frames = int(self.mended.changed.max(axis=1).sum())
-        strange = f", {len(self.strange)} strange" if self.strange else ""
-        if not findings:
-            return f"no fault found{strange}"
-        return (
-            f"{len(findings)} faults, {mended} mended in {frames} of {len(self.mended.clip)} frames{strange}"
-        )
+        unlikely = f", {len(self.unlikely)} unlikely" if self.unlikely else ""
+        if not found:
+            return f"no damage found{unlikely}"
+        return f"damage: {len(found)} found, {mended} mended in {frames} of {len(self.mended.clip)} frames{unlikely}"
 
     def table(self) -> Table | Text:
-        """Returns a table with a line for each fault."""
-        if not self.mended.findings and not self.strange:
-            return cell("no fault found", "green")
+        """Returns a table with a line for each damaged stretch."""
+        if not self.mended.found and not self.unlikely:
+            return cell("no damage found", "green")
         table = Table(title=str(self.source), title_justify="left", box=None, pad_edge=False)
-        for heading in ("fault", "frames", "seconds", "where and why", "what is done"):
+        for heading in ("damage", "frames", "seconds", "where and why", "what is done"):
             table.add_column(heading, justify="right" if heading == "seconds" else "left")
         fps = self.mended.clip.fps
-        for each in sorted(self.mended.findings, key=lambda each: each.damage.start):
+        for each in sorted(self.mended.found, key=lambda each: each.damage.start):
             damage = each.damage
             done = cell(f"left: {each.left}" if each.left else damage.remedy, "yellow" if each.left else "")
             table.add_row(
@@ -130,9 +128,9 @@ class Cleaning:
                 damage.why,
                 done,
             )
-        for odd in self.strange:
+        for odd in self.unlikely:
             table.add_row(
-                "strange",
+                "unlikely",
                 in_words(odd.start, odd.stop),
                 f"{odd.start / fps:.2f}",
                 odd.why,
@@ -141,15 +139,16 @@ class Cleaning:
         return table
 
     def to_json(self, out: Path | None) -> dict[str, Any]:
-        """Returns the faults as a dict for JSON; ``changed`` are frames of the written file."""
+        """Returns the damage as a dict for JSON; ``changed`` are frames of the written file."""
         clip, names = self.mended.clip, self.mended.clip.skeleton.names
         return {
             "file": str(self.source),
             "frames": len(self.mended.original),
             "fps": self.mended.original.fps,
-            "findings": [_to_json(each, names) for each in self.mended.findings],
+            "findings": [_to_json(each, names) for each in self.mended.found],
             "strange": [
-                {"start": each.start, "stop": each.stop, "nats": round(each.nats, 1)} for each in self.strange
+                {"start": each.start, "stop": each.stop, "nats": round(each.nats, 1)}
+                for each in self.unlikely
             ],
             "note": self.note,
             "out": str(out) if out else None,
@@ -158,7 +157,7 @@ class Cleaning:
             "changed": np.flatnonzero(self.mended.changed.max(axis=1)).tolist(),
         }
 
-    def said(self, out: Path | None, html: Path | None) -> Iterator[str]:
+    def messages(self, out: Path | None, html: Path | None) -> Iterator[str]:
         """Yields lines that describe the output files."""
         if self.note:
             yield f"not looked at by the model: {self.note}"
@@ -168,14 +167,14 @@ class Cleaning:
             yield f"{html}: {html.stat().st_size / 1000:.0f} kB, open it in any browser"
 
 
-def _to_json(finding: Finding, names: tuple[str, ...]) -> dict[str, Any]:
-    damage = finding.damage
+def _to_json(found: FoundDamage, names: tuple[str, ...]) -> dict[str, Any]:
+    damage = found.damage
     return {
         "kind": damage.kind,
         "start": damage.start,
         "stop": damage.stop,
         "joints": [names[joint] for joint in damage.joints],
         "why": damage.why,
-        "done": "" if finding.left else damage.remedy,
-        "left": finding.left,
+        "done": "" if found.left else damage.remedy,
+        "left": found.left,
     }

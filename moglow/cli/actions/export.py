@@ -53,8 +53,8 @@ def convert(
         return on_root(clip) if root_motion else clip
 
     clips = [converted(source) for source in sources]
-    asked = {"unit": unit, "verbatim": verbatim, **root_options(out, root_motion)}
-    options = {name: value for name, value in asked.items() if value is not None}
+    given = {"unit": unit, "verbatim": verbatim, **root_options(out, root_motion)}
+    options = {name: value for name, value in given.items() if value is not None}
     if len(clips) == 1:
         export(clips[0], out, **options)
         clip = clips[0]

@@ -40,17 +40,17 @@ def _lines(report: Report) -> list[tuple[str, RenderableType]]:
         slide = f"{100 * motion.slide.median:.1f} cm/s median, {100 * motion.slide.mean:.1f} mean, of the lowest toe"
         lines += [("foot slide", slide)]
     lines += [("floor", f"{100 * motion.floor:+.1f} cm")]
-    return [*lines, ("faults", _faults(report) if report.faults else cell("none", "green"))]
+    return [*lines, ("damage", _damage(report) if report.damage else cell("none", "green"))]
 
 
-def _faults(report: Report) -> Table:
-    """Returns a table with a line for each fault, in the format of `moglow clean`."""
+def _damage(report: Report) -> Table:
+    """Returns a table with a line for each damaged stretch, in the format of `moglow clean`."""
     table = Table(
-        "fault", "frames", Column("seconds", justify="right"), "where and why", box=None, pad_edge=False
+        "damage", "frames", Column("seconds", justify="right"), "where and why", box=None, pad_edge=False
     )
-    for fault in report.faults:
-        seconds = "" if fault.start is None else f"{fault.start / report.fps:.2f}"
-        table.add_row(cell(fault.kind, "yellow"), fault.place, seconds, fault.why)
+    for each in report.damage:
+        seconds = "" if each.start is None else f"{each.start / report.fps:.2f}"
+        table.add_row(cell(each.kind, "yellow"), each.place, seconds, each.why)
     return table
 
 
@@ -90,7 +90,7 @@ def overview(reports: Sequence[Report], root: str) -> RenderableType:
         table.add_column(heading)
     for heading in ("fps", "seconds", "m/s", "95 %", "°/s 95 %", "slide cm/s"):
         table.add_column(heading, justify="right")
-    table.add_column("faults", overflow="fold")
+    table.add_column("damage", overflow="fold")
     for report in reports:
         table.add_row(report.file.removeprefix(root).lstrip("/\\"), *_row(report))
     return Group(table, cell(summary(reports), "bold"))
@@ -100,8 +100,8 @@ def _row(report: Report) -> list[RenderableType]:
     figure, axes, motion = report.figure, report.axes, report.motion
     if report.error or not figure or not motion:
         return [*[""] * 11, cell(report.error or "", "red")]
-    faults = "; ".join(map(str, report.faults[:3]))
-    more = f"; {len(report.faults) - 3} more" if len(report.faults) > 3 else ""
+    damage = "; ".join(map(str, report.damage[:3]))
+    more = f"; {len(report.damage) - 3} more" if len(report.damage) > 3 else ""
     return [
         f"{figure.joints}",
         f"{len(figure.roles)}",
@@ -114,14 +114,14 @@ def _row(report: Report) -> list[RenderableType]:
         f"{motion.speed_p95:.2f}",
         _degrees(motion.turn_p95),
         f"{100 * motion.slide.median:.1f}" if motion.slide else "",
-        cell(faults + more, "yellow"),
+        cell(damage + more, "yellow"),
     ]
 
 
 def summary(reports: Sequence[Report]) -> str:
-    """Returns the number and duration of files, and how many have faults or cannot be used."""
+    """Returns the number and duration of files, and how many are damaged or unusable."""
     useless = sum(report.error is not None for report in reports)
-    faulty = sum(bool(report.faults) for report in reports)
+    damaged = sum(bool(report.damage) for report in reports)
     minutes = sum(report.seconds for report in reports) / 60
-    sound = f"{len(reports) - useless - faulty} without faults, {faulty} with, {useless} that cannot be used"
+    sound = f"{len(reports) - useless - damaged} undamaged, {damaged} damaged, {useless} unusable"
     return f"{len(reports)} files, {minutes:.1f} min: {sound}"

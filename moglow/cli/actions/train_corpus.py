@@ -34,7 +34,7 @@ def corpus_of(
                 if anew or not path.exists():  # another run may have made it meanwhile
                     summary = _make(data_spec, features, path, Path(recipe.place).parent, encoding)
     corpus = Corpus.open(path)
-    if encoding is None and material.kind != "corpus":
+    if encoding is None and not material.is_corpus:
         _must_be_made_by(recipe, corpus, path, data_spec, features)
     return corpus, summary or Summary.of(corpus, ())
 
@@ -42,14 +42,17 @@ def corpus_of(
 def _must_be_made_by(
     recipe: Recipe, corpus: Corpus, path: Path, data: DataSpec, features: FeatureSpec
 ) -> None:
-    asked = to_table(features)
+    requested = to_table(features)
     for name, made, wanted in (
-        *((f"features.{key}", value, asked[key]) for key, value in to_table(corpus.encoding.spec).items()),
+        *(
+            (f"features.{key}", value, requested[key])
+            for key, value in to_table(corpus.encoding.spec).items()
+        ),
         ("data.fps", corpus.fps, data.fps),
     ):
         if made != wanted:
             raise CorpusError(
-                f"{path}: was made with {name} = {made}, the recipe says {wanted}; name another --corpus"
+                f"{path}: was made with {name} = {made}, the recipe has {wanted}; name another --corpus"
             )
 
 

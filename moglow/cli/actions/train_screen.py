@@ -84,13 +84,13 @@ class Screen:
         seconds = sum(step.seconds for step in self.recent)
         loss = sum(sum(step.losses.values()) for step in self.recent) / len(self.recent)
         speed = sum(step.frames for step in self.recent) / max(seconds, 1e-9)
-        said, loss = self._said(report, loss)
-        self.progress.update(self.task, completed=report.step, description=f"{said}  {speed:,.0f} frames/s")
+        text, loss = self._loss_text(report, loss)
+        self.progress.update(self.task, completed=report.step, description=f"{text}  {speed:,.0f} frames/s")
         self._scalar(
             report.step, loss=loss, gradient=report.gradient, rate=report.rate, frames_per_second=speed
         )
 
-    def _said(self, report: StepReport, loss: float) -> tuple[str, float]:
+    def _loss_text(self, report: StepReport, loss: float) -> tuple[str, float]:
         """Returns the loss as text and number; a likelihood is converted to nats per frame of standardised poses."""
         if set(report.losses) != {"nll"}:
             return f"{', '.join(report.losses)} {loss:8.4f}", loss

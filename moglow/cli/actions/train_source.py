@@ -1,10 +1,11 @@
 """The input of `moglow train`: a recipe, a folder of BVH files or a corpus, each converted to a recipe."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from moglow.checkpoint import Checkpoint
 from moglow.corpus.corpus import Corpus
@@ -24,57 +25,27 @@ SHOWN = 8
 
 
 @dataclass(frozen=True)
-class Material:
+class Material(ABC):
     """The source of the motion of a training run, and its recipe."""
 
     path: Path
     recipe: Recipe
-    kind: str  # "recipe", "folder" or "corpus"
+    is_corpus: ClassVar[bool] = False
+    """Whether the source is a corpus, from which no corpus is made."""
+    made_anew: ClassVar[bool] = False
+    """Whether each new run makes its own corpus."""
 
     @classmethod
-    def read(
-        cls, path: Path, settings: Sequence[str], start: Start | None, begun: Checkpoint | None = None
-    ) -> "Material":
-        """Reads the source at a path.
+    @abstractmethod
+    def read(cls, path: Path, settings: Sequence[str], start: Start | None, begun: Checkpoint | None) -> Self:
+        """Reads the source at a path; a run that was `begun` continues with the settings in its checkpoint."""
 
-        Raises `RecipeError` for a recipe without a model, since the paper's model is too large to be a default. If the
-        path is not a recipe, a run that was `begun` continues with the settings in its checkpoint.
-        """
-        kind = "folder" if path.is_dir() else "corpus" if _is_binary(path) else "recipe"
-        if kind == "recipe":
-            recipe = read_recipe(path, settings)
-            if "model" not in recipe.tables and start is None:
-                raise RecipeError(
-                    f'{path}: has no section [model]; add one with preset = "compact", or "paper" for the paper\'s '
-                    "70 million parameters"
-                )
-            return cls(path, recipe, kind)
-        tables: dict[str, Any] = tuned(start.checkpoint) if start else compact()
-        if begun:
-            tables = dict(begun.about["recipe"])
-        elif kind == "folder":
-            tables["data"] = to_table(folder_data(path))
-            if start:
-                tables["data"]["fps"] = start.checkpoint.context.fps
-        return cls(path, Recipe(str(path), tables).overridden(settings), kind)
-
+    @abstractmethod
     def corpus_file(self, output: Path) -> Path:
-        """Returns the path of the corpus: in the run for a folder of clips, beside the runs for a recipe, to be shared.
+        """Returns the path of the corpus, given the folder of the run."""
 
-        >>> recipe = Recipe("data/open/recipe.toml", {})
-        >>> Material(Path(recipe.place), recipe, "recipe").corpus_file(Path("runs/first")).as_posix()
-        'runs/open.corpus'
-        """
-        if self.kind == "corpus":
-            return self.path
-        if self.kind == "folder":
-            return output / OWN_CORPUS
-        return output.parent / f"{self.path.absolute().parent.name}.corpus"
-
-    def fitted(self, corpus: Corpus, start: Start | None) -> "Material":
+    def fitted(self, corpus: Corpus, start: Start | None) -> Self:
         """Returns the material with the settings that depend on the corpus: number of steps and default labels."""
-        if self.kind == "recipe":
-            return self
         settings, summary = [], Summary.of(corpus, ())
         if "steps" not in self.recipe.tables["training"]:
             settings.append(f"training.steps={steps_for(summary.minutes['train'])}")
@@ -86,6 +57,78 @@ class Material:
             if start.checkpoint.context.performers and corpus.performers and "performer" not in own:
                 settings.append(f"context.performer={corpus.performers[0]}")
         return replace(self, recipe=self.recipe.overridden(settings))
+
+
+class RecipeMaterial(Material):
+    """A recipe, whose corpus lies beside the runs, to be shared by them.
+
+    >>> recipe = Recipe("data/open/recipe.toml", {})
+    >>> RecipeMaterial(Path(recipe.place), recipe).corpus_file(Path("runs/first")).as_posix()
+    'runs/open.corpus'
+    """
+
+    @classmethod
+    def read(cls, path: Path, settings: Sequence[str], start: Start | None, begun: Checkpoint | None) -> Self:
+        """Reads a recipe; raises `RecipeError` without a model, since the paper's is too large to be a default."""
+        recipe = read_recipe(path, settings)
+        if "model" not in recipe.tables and start is None:
+            raise RecipeError(
+                f'{path}: has no section [model]; add one with preset = "compact", or "paper" for the paper\'s '
+                "70 million parameters"
+            )
+        return cls(path, recipe)
+
+    def corpus_file(self, output: Path) -> Path:
+        return output.parent / f"{self.path.absolute().parent.name}.corpus"
+
+    def fitted(self, corpus: Corpus, start: Start | None) -> Self:
+        return self
+
+
+class CorpusMaterial(Material):
+    """A corpus, with the recipe of a compact model or of a start."""
+
+    is_corpus = True
+
+    @classmethod
+    def read(cls, path: Path, settings: Sequence[str], start: Start | None, begun: Checkpoint | None) -> Self:
+        if begun:
+            tables = dict(begun.about["recipe"])
+        else:
+            tables = {**(tuned(start.checkpoint) if start else compact()), **cls.data(path, start)}
+        return cls(path, Recipe(str(path), tables).overridden(settings))
+
+    @staticmethod
+    def data(path: Path, start: Start | None) -> dict[str, Any]:
+        """Returns the section [data] of the recipe, by its name; empty for a corpus."""
+        return {}
+
+    def corpus_file(self, output: Path) -> Path:
+        return self.path
+
+
+class FolderMaterial(CorpusMaterial):
+    """A folder of clips, whose corpus lies in the folder of the run."""
+
+    is_corpus, made_anew = False, True
+
+    @staticmethod
+    def data(path: Path, start: Start | None) -> dict[str, Any]:
+        data = to_table(folder_data(path))
+        if start:
+            data["fps"] = start.checkpoint.context.fps
+        return {"data": data}
+
+    def corpus_file(self, output: Path) -> Path:
+        return output / OWN_CORPUS
+
+
+def material_of(
+    path: Path, settings: Sequence[str], start: Start | None, begun: Checkpoint | None = None
+) -> Material:
+    """Returns the material at a path: that of a folder, a corpus or a recipe."""
+    kind = FolderMaterial if path.is_dir() else CorpusMaterial if _is_binary(path) else RecipeMaterial
+    return kind.read(path, settings, start, begun)
 
 
 def reading(path: Path, summary: Summary) -> list[str]:

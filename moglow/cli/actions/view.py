@@ -66,16 +66,16 @@ def _sheet(scene: Scene, path: Path, look: str) -> str:
     return f"{path}: {len(scene.motions)} {'motion' if len(scene.motions) == 1 else 'motions'} at a glance"
 
 
-def _film(scene: Scene, path: Path, look: str, asked: tuple[int, int] | None) -> str:
+def _film(scene: Scene, path: Path, look: str, size: tuple[int, int] | None) -> str:
     from moglow_viewer.pictures.film import Shot, film
 
     shot = Shot.of(
-        scene, look=look, size=asked or ((640, 368) if path.suffix.lower() == ".gif" else (960, 544))
+        scene, look=look, size=size or ((640, 368) if path.suffix.lower() == ".gif" else (960, 544))
     )
     shooting = film(scene, path, shot=shot)
     with make_progress(transient=True) as progress:
         task = progress.add_task(shown(path.name))
         for done, frames in shooting:
             progress.update(task, completed=done, total=frames)
-    size, megabytes = f"{shot.size[0]}×{shot.size[1]}", path.stat().st_size / 1e6
-    return f"{path}: {frames} frames of {size}, {scene.duration:.1f} s, {megabytes:.1f} MB"
+    pixels, megabytes = f"{shot.size[0]}×{shot.size[1]}", path.stat().st_size / 1e6
+    return f"{path}: {frames} frames of {pixels}, {scene.duration:.1f} s, {megabytes:.1f} MB"

@@ -33,8 +33,8 @@ Examples:
 def command(first: Path, second: Path, out: Path, **options: Any) -> None:
     """Fills the gap between the motion files FIRST and SECOND.
 
-    Writes one motion: FIRST, the made frames, SECOND. The figure goes the way that both ends imply, in the time that is
-    given. Both ends are exact in pose and continuous in velocity. SECOND is put on the skeleton of FIRST if it has
+    Writes one motion: FIRST, the new frames, SECOND. The figure follows the path that both ends imply, in the given
+    time. Both ends are exact in pose and continuous in velocity. SECOND is put on the skeleton of FIRST if it has
     another one. Several takes are numbered by their scores, the best first.
     """
     from moglow.takes.edit_files import write_between

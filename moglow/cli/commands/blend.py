@@ -30,15 +30,15 @@ Examples:
     type=Number(0, 1e6, above=True),
     default=1.0,
     show_default=True,
-    help="Time of made motion from one to the other.",
+    help="Duration of the sampled motion between them.",
 )
 @edit_options(out_required=True)
 def command(first: Path, second: Path, out: Path, **options: Any) -> None:
-    """Goes over from the motion file FIRST to SECOND.
+    """Joins the motion files FIRST and SECOND with a transition.
 
     FIRST plays up to --at, where SECOND begins. The motion between them is sampled from the model, on a path that turns
-    from the one's into the other's. SECOND is moved to where that path leads, and put on the skeleton of FIRST if it
-    has another one. Several takes are numbered by their scores, the best first.
+    from that of FIRST to that of SECOND. SECOND is moved to the end of that path, and put on the skeleton of FIRST if
+    it has another one. Several takes are numbered by their scores, the best first.
     """
     from moglow.takes.edit_files import write_blend
 

@@ -16,9 +16,9 @@ Examples:
 """
 
 
-def install(ctx: click.Context, option: click.Parameter, asked: bool) -> None:
+def install(ctx: click.Context, option: click.Parameter, value: bool) -> None:
     """Installs bpy and exits; the option is eager, so that the arguments are not required."""
-    if asked and not ctx.resilient_parsing:
+    if value and not ctx.resilient_parsing:
         from moglow.blender.program import install_bpy
 
         say(f"{install_bpy().program}: has bpy")

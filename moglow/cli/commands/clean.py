@@ -12,7 +12,7 @@ Examples:
   moglow clean take.bvh
   moglow clean take.bvh -o fixed.bvh
   moglow clean take.bvh -o fixed.bvh --html before_after.html
-  moglow clean take.bvh --json > faults.json
+  moglow clean take.bvh --json > damage.json
 """
 
 
@@ -24,7 +24,7 @@ Examples:
 @click.option(
     "--html", type=click.Path(path_type=Path), help="Writes a page that plays the take before and after."
 )
-@click.option("--json", "as_json", is_flag=True, help="Prints what was found as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Prints the damage as JSON.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
 @click.option(
     "--no-model", is_flag=True, help="Uses rules and curves only: faster, but long gaps are mended less well."
@@ -71,5 +71,5 @@ def command(
         say(json.dumps(cleaning.to_json(out), indent=1))
     else:
         make_console(wide=True).print(cleaning.table())
-        for line in cleaning.said(out, html):
+        for line in cleaning.messages(out, html):
             say(line)

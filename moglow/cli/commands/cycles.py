@@ -8,7 +8,7 @@ from moglow.cli.options import RATE, SEED, Number
 from moglow.cli.terminal import say
 
 EXAMPLE = """\b
-What is written, each file once with root motion and once in place (in_place/):
+Written files, each once with root motion and once in place (in_place/):
   idle
   walk, jog, run, back, back_jog, strafe_left, strafe_right, strafe_jog_left, strafe_jog_right
   turn_left_90, turn_right_90, turn_left_180, turn_right_180
@@ -16,8 +16,8 @@ What is written, each file once with root motion and once in place (in_place/):
 
 \b
 Cycles begin as the left foot comes down. cycles.json lists speeds, contacts in seconds, when each
-foot comes down, and from which frame of which motion into which a start, stop or turn leads. What
-the model cannot do is left out, with a line.
+foot comes down, and the motions and frames that each start, stop or turn connects. Motions that
+the model cannot make are left out, with a line each.
 
 \b
 Examples:

@@ -86,9 +86,10 @@ def command(
 
     controls: held-out and seven synthetic ones, over several seeds with intervals. The table includes motion copied
     from the training set. Differences beyond noise, from it and from the models after --compare, are stated in words.
-    wander: minutes of wandering. tell: how well a small net tells sampled from recorded motion. gait: straight walks
-    and runs at eight speeds. styles: changes of style in mid-walk. live: forty manoeuvres, steered as in the window.
-    Without --corpus, only synthetic controls, wandering, gait and live are measured, and less stands beside them.
+    wander: minutes of wandering. tell: how well a small net distinguishes sampled from recorded motion. gait:
+    straight walks and runs at eight speeds. styles: changes of style in mid-walk. live: forty manoeuvres, steered as
+    in the window. Without --corpus, only synthetic controls, wandering, gait and live are measured, mostly without
+    recorded motion to compare with.
     """
     from moglow.cli.actions.evaluate import evaluated, scoreboard, write_json
     from moglow.files.atomic import refuse_overwriting
@@ -96,7 +97,7 @@ def command(
     from moglow_viewer.pages.report import write_report
 
     if len(checkpoints) > 1 or compare != bool(others):
-        raise click.UsageError("give one --checkpoint, and after --compare what it is held against")
+        raise click.UsageError("give one --checkpoint, and after --compare the models to compare it with")
     models = [*(checkpoints or [PRETRAINED]), *others]
     refuse_overwriting(filter(None, (json_file, report)), (*models, *corpora))
     evaluation = evaluated(

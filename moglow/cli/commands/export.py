@@ -68,7 +68,7 @@ def _frame(text: str) -> int | None:
 @click.option(
     "--root-motion",
     is_flag=True,
-    help="Puts the way over the ground on a root bone above the hips, as game engines want it.",
+    help="Puts the way over the ground on a root bone above the hips, as game engines expect it.",
 )
 @click.option("--mirror", is_flag=True, help="Exchanges left and right.")
 @click.option(

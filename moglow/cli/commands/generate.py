@@ -14,6 +14,7 @@ Columns of a path file, named by its first row:
   t,x,z[,heading][,style]           a position at a time: seconds, metres, degrees
   x,z[,heading][,style]             waypoints in metres, walked at a comfortable pace
   forward,sideways,turn[,style]     one row a frame: m/s, m/s, degrees/s
+A column id besides names the figure of each row: a crowd.
 
 \b
 Conventions: Y is up. Heading 0 looks along +Z, heading 90 along +X, which is to the left.
@@ -34,6 +35,8 @@ Examples:
   moglow generate --control line --reach 2.5=left_hand:0.4,1.3,2 --look 0-4=1,1.6,3 -o out.bvh
   moglow generate --control line --continue clip.bvh -o on.bvh
   moglow generate --control paths/ -o takes/ --takes 10 --shard 1/4
+  moglow generate --control crowd.csv -o crowd/
+  moglow generate --control crowd.csv -o crowd.glb
 """
 
 
@@ -151,7 +154,7 @@ class Generate(click.Command):
 @click.option(
     "--ground",
     metavar="SHAPE|FILE",
-    help="What the figure walks over: stairs:rise=0.17,run=0.29,steps=8, slope:angle=10, rough:height=0.08, a height "
+    help="The ground: stairs:rise=0.17,run=0.29,steps=8, slope:angle=10, rough:height=0.08, a height "
     "map (map.png:size=10,high=1) or a mesh (.obj, .glb).",
 )
 @click.option(
@@ -162,12 +165,12 @@ class Generate(click.Command):
 @click.option(
     "--footprints-in",
     type=click.Path(path_type=Path),
-    help="Makes the feet stand as this file says. Without --control the path follows from it.",
+    help="Makes the feet stand on the footprints of this file. Without --control they determine the path.",
 )
 @click.option(
     "--root-motion",
     is_flag=True,
-    help="Puts the way over the ground on a root bone above the hips, as game engines want it.",
+    help="Puts the way over the ground on a root bone above the hips, as game engines expect it.",
 )
 @click.option("--mirror", is_flag=True, help="Writes the mirror image, left and right exchanged.")
 @click.option(

@@ -1,4 +1,4 @@
-"""`moglow inspect`: the content of motion files and their faults."""
+"""`moglow inspect`: the content of motion files and their damage."""
 
 import json
 from pathlib import Path

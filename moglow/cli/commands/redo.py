@@ -21,17 +21,17 @@ Examples:
     "--frames",
     required=True,
     metavar="START:STOP",
-    help="The frames that are made anew, counted from 0; STOP is the first that is kept.",
+    help="The frames to replace, counted from 0; STOP is the first one that is kept.",
 )
 @click.option(
     "--joints",
     multiple=True,
     metavar="NAMES",
-    help="Makes only these joints anew: arms, left_arm, legs, spine, head, or names of joints, separated by commas.",
+    help="Replaces only these joints: arms, left_arm, legs, spine, head, or names of joints, separated by commas.",
 )
 @edit_options(out_required=False)
 def command(take: Path, frames: str, joints: tuple[str, ...], out: Path | None, **options: Any) -> None:
-    """Makes a stretch of the motion file TAKE anew, on its own path.
+    """Replaces a stretch of the motion file TAKE by new motion, on its own path.
 
     A BVH file keeps every line outside of the stretch, and every number of other joints, to the byte. Pose and velocity
     are continuous at both ends of the stretch. Several takes are numbered by their scores, the best first. Without -o

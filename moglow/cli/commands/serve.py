@@ -20,7 +20,7 @@ Examples:
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="The address to listen at; 0.0.0.0 lets other machines ask too.",
+    help="The address to listen at; 0.0.0.0 admits other machines.",
 )
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
 @click.option("--temperature", type=Number(0, 2), help="0 is calmest, 1 as varied as the recordings.")
@@ -36,14 +36,14 @@ Examples:
     type=Number(1, 600),
     default=60.0,
     show_default=True,
-    help="The longest motion that a request may ask for.",
+    help="The longest motion of a request.",
 )
 def command(
     port: int, host: str, checkpoint: Path | None, temperature: float | None, workers: int, seconds: float
 ) -> None:
     """Serves motion by the Motion Model Context Protocol (MMCP).
 
-    Proscenium for Blender, godot-kimodo and other clients ask GET /capabilities and POST /generate: a path over the
+    Proscenium for Blender, godot-kimodo and other clients send GET /capabilities and POST /generate: a path over the
     ground (root_path), a style by name in the prompt, any humanoid skeleton; the answer is glTF. Stop it with Ctrl-C.
     """
     from moglow.checkpoint import Checkpoint

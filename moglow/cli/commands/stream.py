@@ -21,7 +21,7 @@ Examples:
     metavar="HOST:PORT",
     default="127.0.0.1:39539",
     show_default=True,
-    help="Where a program listens by the Virtual Motion Capture protocol.",
+    help="Address of a program that receives the Virtual Motion Capture protocol.",
 )
 @click.option("--loop", is_flag=True, help="Plays the clip again and again, until Ctrl-C.")
 @click.option("--fps", type=Number(1, 240), help="Frames a second; those of CLIP if not given.")

@@ -70,7 +70,7 @@ def command(
     from moglow.checkpoint import Checkpoint
     from moglow.cli.actions.train_corpus import corpus_of
     from moglow.cli.actions.train_screen import Screen
-    from moglow.cli.actions.train_source import Material, going_on, reading
+    from moglow.cli.actions.train_source import going_on, material_of, reading
     from moglow.compute.distributed import process_group
     from moglow.compute.memory import keep_freed_memory
     from moglow.takes.single import pretrained
@@ -84,12 +84,12 @@ def command(
         start = Start(pretrained() if start_name == PRETRAINED else Checkpoint.read(start_name), start_name)
     extra = [] if steps is None else [f"training.steps={steps}"]
     begun = Checkpoint.read(output / LAST) if resume and (output / LAST).exists() else None
-    material = Material.read(source, [*settings, *extra], start, begun)
+    material = material_of(source, [*settings, *extra], start, begun)
     TrainingPlan.of(material.recipe)  # checks the recipe before the clips are read
     path = corpus_file or material.corpus_file(output)
     before = start.checkpoint if start else begun if begun and "from" in begun.about else None
     encoding = before.context.encoding if before else None
-    anew = material.kind == "folder" and not (corpus_file or resume)
+    anew = material.made_anew and not (corpus_file or resume)
     if not resume:
         refuse_used(output)
     keep_freed_memory()  # saves an eighth to a seventh of the time of each step on a CPU

@@ -24,7 +24,8 @@ import torch
 from numpy.typing import NDArray
 
 from moglow.checkpoint import Checkpoint
-from moglow.corpus.context import Context, ContextSpec
+from moglow.corpus.context import Context
+from moglow.corpus.context_spec import ContextSpec
 from moglow.corpus.corpus import Corpus, Stretch
 from moglow.corpus.window_order import Cuts
 from moglow.corpus.window_spec import WindowSpec

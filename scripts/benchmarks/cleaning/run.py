@@ -73,16 +73,14 @@ def measure(damaged: DamagedClip, own: Flags, infill: Infill) -> dict[str, Any]:
     Frames ``own`` ``(T,)`` with damage of the recording itself do not count.
     """
     mended = mend(damaged.clip)
-    frozen = any(
-        isinstance(finding.damage, Frozen) for finding in mended.findings
-    )  # only this kind uses the model
+    frozen = any(isinstance(each.damage, Frozen) for each in mended.found)  # only this kind uses the model
     results = {"curve": mended, "model": mend(damaged.clip, fill=infill) if frozen else mended}
     kind = NAMES.get(damaged.kind, damaged.kind)
     flagged, named = np.zeros((2, len(damaged.clip)), bool)
-    for finding in mended.findings:
-        frames = slice(finding.damage.start, finding.damage.stop)
+    for each in mended.found:
+        frames = slice(each.damage.start, each.damage.stop)
         flagged[frames] = True
-        named[frames] |= finding.damage.kind == kind
+        named[frames] |= each.damage.kind == kind
     bad, counted = damaged.frames, ~own if len(own) == len(flagged) else np.ones(len(flagged), bool)
     overlap = float((named & bad).sum() / max((named | (bad & counted)).sum(), 1))
     line = {
@@ -140,10 +138,10 @@ def run(data: Path, results: Path, seeds: Sequence[int]) -> None:
                 continue
             sound = mend(clip)
             own = np.zeros(len(clip), bool)
-            for finding in sound.findings:
-                own[finding.damage.start : finding.damage.stop] = True
+            for each in sound.found:
+                own[each.damage.start : each.damage.stop] = True
             if (file, "none", 0) not in done:
-                kinds = [finding.damage.kind for finding in sound.findings]
+                kinds = [each.damage.kind for each in sound.found]
                 unlikely = find_unlikely(infill.checkpoint, infill.model, clip)
                 _add(
                     results,

@@ -1,357 +1,200 @@
 #!/usr/bin/env python
-"""Measures pins, reaches and in-betweens on held-out recordings, and writes the page about them.
+"""Measures pins, reaches and in-betweens on held-out recordings.
 
-scripts/benchmarks/directing/run.py --data ../shared/data/locomotion --pins 100 --gaps 20 --out docs/directing.md
+    python scripts/benchmarks/directing/run.py --corpus FILE --results docs/directing.jsonl
+        [--only STAGE …] [--pins 100] [--gaps 20] [--takes 4] [--minutes 8] [--page docs/directing.md]
 
-Pins: a recording is cut; the motion goes on along the recording's own path, and a pose or a point of the recording half
-a second to two seconds later is to be met. The same seed without a pin is made too. In-betweens: frames of a recording
-are left out and made anew, beside interpolation and `moglow.sampling.infill`.
+FILE is made by `moglow preprocess data/open/wide.toml -o FILE`. The stages are `pins`, `gaps`, `apart` and `time`.
+Results that are in the file already are not measured again, and no measurement starts after the given number of
+minutes: run the script again until it reports that nothing is left. `apart` needs all pins; it reads the windows that
+`pins` writes beside the corpus.
+
+Pins: a recording is cut; the motion continues on the recording's own path, and has to meet a pose or a point of the
+recording that comes 0.5 to 2 s later. The same seed without a pin is made too. Gaps: frames of a recording are removed
+and made from the others, by `moglow between`, by `moglow.sampling.infill` and by interpolation.
 """
 
 import argparse
-import csv
-import os
-import platform
+import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
 import moglow
 from moglow.checkpoint import Checkpoint
-from moglow.cleaning.damage import interpolated
-from moglow.directing.bridge import Bridge
-from moglow.directing.joint_groups import joints_named
+from moglow.corpus.corpus import Corpus
 from moglow.directing.pinned import Directing
-from moglow.directing.pins import Pin, Reach
+from moglow.directing.pins import Pin
 from moglow.errors import MoglowError
-from moglow.formats.read import read_motion
-from moglow.maths.rotations import Array, quat_continuous, quat_slerp
-from moglow.measures.metrics import jerk, toe_slide
-from moglow.motion.clip import Clip
-from moglow.motion.contacts import toe_points
-from moglow.paths.control_path import ControlPath
+from moglow.evaluation.speed import processor
 from moglow.sampling.generate import PRETRAINED, TEMPERATURE
-from moglow.sampling.ranking import scores
+from scripts.benchmarks.directing import gaps, pinning
+from scripts.benchmarks.directing.page import read, written
+from scripts.benchmarks.directing.recordings import cuts
 
-KINDS = ("whole body", "arms", "reach", "between")
-BEFORE, AFTER, SHORTEST = 3.0, 1.2, 7.0
-"""Seconds of a recording before a cut and after a pin, and of a recording that is used at least."""
-AHEAD = (0.5, 2.0)
-FPS = 30.0
-"""At which in-betweens are compared, as at 30 frames a second in the protocol of LaFAN1."""
-GAPS = (5, 15, 30, 45)
-CONTROL = "line:length=10"
-HEAD = """# Pins and in-betweens in figures
-
-Made by `scripts/benchmarks/directing/run.py` with the model inside the package, on {cores} of {machine}, from {files}
-held-out recordings with open licences. [The guide](guides/direct-it.md) shows the commands.
-"""
-IN_PINS = """## Pins
-
-The motion goes on from three seconds of a recording along its path; the goal is a pose or a point of the recording 0.5
-to 2 s later. *Error*: of the pinned joints, or of the reaching one, the largest of all pins. *Slide* and *jerk*: from
-the cut to 0.5 s after the pin, as a share of the same seed without a pin, medians and in brackets the share of the
-means. *Between* leads from one whole pose to another and on into the recording.
-
-| goal | pins | error, m | slide, cm/s | without | jerk, m/s³ | without | price, nats | seconds |
-|---|---|---|---|---|---|---|---|---|"""
-IN_GAPS = """## In-betweens
-
-Frames of a recording at 30 frames a second are made from what is before and after them. *L2P* and *L2Q*: the length of
-the difference of all joints' places, as standardised by the recordings' own deviation, and of all joints' rotations in
-the world, the mean over frames, as in the protocol of LaFAN1 (Harvey et al., 2020) but on these recordings. *NPSS*:
-the normalised power spectrum similarity of the rotations. *Best of 4* is the take with the best score, which knows
-nothing of the recording. Jerk in m/s³ and slide in cm/s are of the made frames.
-
-| frames | gaps | method | L2P | L2Q | NPSS | slide | jerk |
-|---|---|---|---|---|---|---|---|"""
+TIMES = 3
+"""How often the time of ten seconds with five pins is measured."""
+FOLDS = 6
+"""Number of nets that distinguish motion from recordings; each is tested on another third of the pins."""
+Key = dict[str, Any]
+Job = tuple[Key, Callable[[], dict[str, Any]]]
 
 
-class Pinning(NamedTuple):
-    """One pin: what it missed by, and slide and jerk of the motion with it and without it."""
+@dataclass(frozen=True)
+class Bench:
+    """The measurements, as pairs of a key and a function that returns the values."""
 
-    error: float
-    slide: tuple[float, float]
-    jerk: tuple[float, float]
-    nats: float
-    seconds: float
+    model: Checkpoint
+    corpus: Corpus
+    windows: Path
+    pins: int
+    gaps: int
+    takes: int
+    seed: int
+    known: list[dict[str, Any]] = field(default_factory=list)
 
+    def jobs(self, stage: str) -> Iterator[Job]:
+        """Yields the measurements of a stage."""
+        yield from {"pins": self._pins, "gaps": self._gaps, "apart": self._apart, "time": self._times}[
+            stage
+        ]()
 
-@dataclass(frozen=True, eq=False)
-class Cut:
-    """A recording around a cut: ``clip`` and the frames of the cut and of the goal."""
+    def _pins(self) -> Iterator[Job]:
+        directing, share = Directing(self.model, TEMPERATURE), self.pins // len(pinning.KINDS)
+        found = list(cuts(self.corpus, share * len(pinning.KINDS), self.seed))
+        for number in range(share):
+            for place, kind in enumerate(pinning.KINDS):
+                cut = found[number * len(pinning.KINDS) + place]
 
-    clip: Clip
-    at: int
-    goal: int
+                def job(cut: Any = cut, kind: str = kind, number: int = number) -> dict[str, Any]:
+                    done = pinning.pinned(directing, cut, kind, number)
+                    self.windows.mkdir(exist_ok=True, parents=True)
+                    named = dict(zip(("real", "with", "without"), _seen(done.windows), strict=True))
+                    np.savez_compressed(self._window(kind, number), **named)
+                    values = ("error", "slide", "jerk", "nats", "seconds")
+                    return {"ahead": cut.seconds, **{name: getattr(done, name) for name in values}}
 
+                yield {"stage": "pins", "kind": kind, "number": number, "recording": cut.name}, job
 
-def recordings(data: Path) -> list[Path]:
-    """The held-out recordings with open licences that are long enough."""
-    with open(data / "manifest.csv", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == "val"]
-    return [
-        data / row["file"]
-        for row in rows
-        if row["file"].startswith("open_") and float(row["seconds"]) >= SHORTEST
-    ]
+    def _window(self, kind: str, number: int) -> Path:
+        return self.windows / f"{kind.replace(' ', '_')}_{number}.npz"
 
+    def _gaps(self) -> Iterator[Job]:
+        found = list(cuts(self.corpus, self.gaps, self.seed + 1))
+        deviation = gaps.spread(cuts(self.corpus, 100, self.seed + 1))
+        methods = gaps.methods(self.model, TEMPERATURE, self.takes)
+        for number, cut in enumerate(found):
+            clip = gaps.centred(cut)
+            for frames in gaps.GAPS:
+                stop = cut.at + frames
+                for name, method in methods.items():
 
-def cuts(files: Sequence[Path], count: int, generator: np.random.Generator) -> Iterator[Cut]:
-    """Cuts at random moments of recordings, in turn; those in which the figure leaves the floor's plane are kept."""
-    clips: dict[Path, Clip] = {}
-    for number in range(count):
-        file = files[number % len(files)]
-        clip = clips.setdefault(file, read_motion(file))
-        ahead = generator.uniform(*AHEAD)
-        at = round(generator.uniform(BEFORE, clip.duration - AFTER - ahead) * clip.fps)
-        first, goal = at - round(BEFORE * clip.fps), at + round(ahead * clip.fps)
-        yield Cut(clip[first : goal + round(AFTER * clip.fps)], at - first, goal - first)
+                    def job(
+                        clip: Any = clip, at: int = cut.at, stop: int = stop, method: Any = method
+                    ) -> dict[str, Any]:
+                        return gaps.compared(method(clip, at, stop), clip, at, stop, deviation)
 
+                    key = {"stage": "gaps", "frames": frames, "number": number, "method": name}
+                    yield {**key, "recording": cut.name}, job
 
-def pinned(model: Checkpoint, cut: Cut, kind: str, seed: int) -> Pinning:
-    """Continues a recording towards a goal of it, and without the goal."""
-    directing, clip, seconds = Directing(model, TEMPERATURE), cut.clip, (cut.goal - cut.at) / cut.clip.fps
-    path = ControlPath.from_clip(clip)[cut.at :]
-    before = clip[: cut.at + 1]
-    start = time.process_time()
-    if kind == "between":
-        goal = clip[cut.goal :]
-        made = Bridge.between(model.context, before, goal, cut.goal - cut.at).make(
-            directing, seed=seed, take=0
-        )
-        prices, motion, end = made.prices, made.clip, len(made.clip) - 1
-        missed = motion.world_positions[-1] - goal.world_positions[0]
-    else:
-        pose = Pin(seconds, clip, cut.goal, () if kind == "whole body" else ("arms",))
-        hand = clip.skeleton.anatomy.roles["left_hand"]
-        point = clip.world_positions[cut.goal, hand]
-        asked = Reach(seconds, "left_hand", (point[0], point[1], point[2])) if kind == "reach" else pose
-        done = directing.make(path, [asked], seed=seed, continued=before, rig=clip)
-        prices, motion, end = done.prices, done.clip, round(seconds * model.context.fps)
-        missed = _missed(motion, end, clip, cut.goal, pose.groups, None if kind != "reach" else (hand, point))
-    taken = time.process_time() - start
-    free = directing.make(path, [], seed=seed, continued=before, rig=clip).clip
-    around = slice(0, end + round(0.5 * motion.fps))
-    pair = [each[around] for each in (motion, free)]
-    slides = [100 * toe_slide(toe_points(each), each.fps).mean for each in pair]
-    jerks = [jerk(each.world_positions, each.fps) for each in (each.resample(FPS) for each in pair)]
-    error = float(np.linalg.norm(missed, axis=-1).max())
-    nats = max(0.0, prices[0].nats)
-    return Pinning(error, (slides[0], slides[1]), (jerks[0], jerks[1]), nats, taken)
+    def _apart(self) -> Iterator[Job]:
+        names = sorted(self.windows.glob("*.npz"))
+        for fold in range(FOLDS if names else 0):
+            yield {"stage": "apart", "seed": fold}, lambda fold=fold: _told_apart(names, fold)
 
+    def _times(self) -> Iterator[Job]:
+        for number in range(TIMES):
+            yield {"stage": "time", "number": number}, self._time
 
-def _missed(
-    made: Clip, end: int, clip: Clip, goal: int, groups: Sequence[str], point: tuple[int, Array] | None
-) -> Array:
-    """How far joints are from where the goal has them ``(J, 3)``."""
-    if point is not None:
-        return np.asarray((made.world_positions[end, point[0]] - point[1])[None])
-    joints = list(joints_named(clip.skeleton, groups, place="benchmark"))
-    rotations = made.rotations[end].copy()
-    joints = [joint for joint in joints if joint]  # the root is turned as the path is
-    rotations[joints] = clip.rotations[goal, joints]
-    wanted, _ = made.skeleton.forward_kinematics(made.positions[end], rotations)
-    return np.asarray(made.world_positions[end] - wanted)
+    def _time(self) -> dict[str, Any]:
+        """Measures the processor time of ten seconds with five pins."""
+        poses = moglow.generate("line:length=8", seed=1, checkpoint=self.model).clip
+        places = ((1.5, 60), (3.1, 100), (4.8, 150), (6.4, 190), (8.2, 220))
+        pins = [Pin(at, poses, frame) for at, frame in places]
+        start = time.process_time()
+        made = moglow.generate("line:length=9", seed=2, checkpoint=self.model, pins=pins).clip
+        spent = time.process_time() - start
+        return {"seconds": spent, "duration": made.duration, "processor": processor()}
 
 
-def in_pins(model: Checkpoint, files: Sequence[Path], count: int, seed: int) -> Iterator[str]:
-    """A row for each kind of goal."""
-    yield IN_PINS
-    generator = np.random.default_rng(seed)
-    for kind in KINDS:
-        rows = []
-        for number, cut in enumerate(cuts(files, count // len(KINDS), generator)):
-            try:
-                rows.append(pinned(model, cut, kind, number))
-            except MoglowError as error:
-                print(f"<!-- {kind} {number}: {error} -->", flush=True)
-        slides, jerks = np.array([row.slide for row in rows]), np.array([row.jerk for row in rows])
-        slide, moved = slides.mean(0), jerks.mean(0)
-        yield (
-            f"| {kind} | {len(rows)} | {max(row.error for row in rows):.1e} | {slide[0]:.2f} "
-            f"({slide[0] / slide[1]:.2f} ×) | {slide[1]:.2f} | {moved[0]:.0f} ({moved[0] / moved[1]:.2f} ×) | "
-            f"{moved[1]:.0f} | {np.median([row.nats for row in rows]):.0f} | "
-            f"{np.mean([row.seconds for row in rows]):.2f} |"
-        )
+def _seen(clips: tuple[Any, ...]) -> list[Any]:
+    from moglow.evaluation.telling_apart import seen_joints
+
+    return [seen_joints(clip) for clip in clips]
 
 
-def in_seconds(model: Checkpoint) -> Iterator[str]:
-    """How long ten seconds with five pins take."""
-    poses = moglow.generate("line:length=8", seed=1, checkpoint=model).clip
-    pins = [
-        Pin(time, poses, frame) for time, frame in ((1.5, 60), (3.1, 100), (4.8, 150), (6.4, 190), (8.2, 220))
-    ]
-    start, wall = time.process_time(), time.monotonic()
-    made = moglow.generate(CONTROL, seed=2, checkpoint=model, pins=pins)
-    spent, wall = time.process_time() - start, time.monotonic() - wall
-    yield (
-        f"\nTen seconds of a walk with five pins ({made.clip.duration:.1f} s) take {spent:.1f} s of processor time on "
-        f"one core, here {wall:.1f} s with what else ran on the machine.\n"
-    )
+def _told_apart(files: list[Path], fold: int) -> dict[str, Any]:
+    """Returns the areas under the curve of two nets; each window of a third of the pins is unseen in training."""
+    from moglow.evaluation.telling_apart import TellingSpec, area_under_curve, told_apart
 
-
-Method = Callable[[Clip, int, int], Sequence[Clip]]
-
-
-def slerped(clip: Clip, start: int, stop: int) -> Sequence[Clip]:
-    """Places on a line, rotations on the sphere."""
-    share = (np.arange(start, stop) - start + 1) / (stop - start + 1)
-    positions, rotations = clip.positions.copy(), quat_continuous(clip.rotations).copy()
-    ends = positions[[start - 1, stop]]
-    positions[start:stop] = ends[0] + share[:, None, None] * (ends[1] - ends[0])
-    for k, each in enumerate(share):
-        rotations[start + k] = quat_slerp(
-            rotations[start - 1], rotations[stop], np.full(len(clip.skeleton), each)
-        )
-    return [replace(clip, positions=positions, rotations=rotations)]
-
-
-def curved(clip: Clip, start: int, stop: int) -> Sequence[Clip]:
-    """The curves of `moglow clean` without a model."""
-    missing = np.zeros((len(clip), len(clip.skeleton)), bool)
-    missing[start:stop] = True
-    return [interpolated(clip, missing)]
-
-
-def infilled(model: Checkpoint) -> Method:
-    """`moglow.sampling.infill`."""
-    import torch
-
-    from moglow.sampling.infill import Infill
-
-    fill = Infill.of(model, generator=torch.Generator().manual_seed(0))
-
-    def method(clip: Clip, start: int, stop: int) -> Sequence[Clip]:
-        missing = np.zeros((len(clip), len(clip.skeleton)), bool)
-        missing[start:stop] = True
-        return [fill(clip, missing)]
-
-    return method
-
-
-def bridged(model: Checkpoint, takes: int) -> Method:
-    """`moglow between`: takes on the path that both ends imply, the best first."""
-    directing = Directing(model, TEMPERATURE)
-
-    def method(clip: Clip, start: int, stop: int) -> Sequence[Clip]:
-        bridge = Bridge.between(model.context, clip[:start], clip[stop:], stop - start + 1)
-        made = [bridge.make(directing, seed=0, take=take) for take in range(takes)]
-        figures = [each.measured.figures for each in made]
-        values = scores(
-            [each["path_error_m"]["mean"] for each in figures],
-            [each["foot_slide_m_s"]["written"]["mean"] for each in figures],
-            [each["log_likelihood_nats"]["mean"] for each in figures],
-            channels=model.context.pose_dim,
-        )
-        return [_filled(clip, made[k].clip, start, stop) for k in np.argsort(values, kind="stable")]
-
-    return method
-
-
-def _filled(clip: Clip, made: Clip, start: int, stop: int) -> Clip:
-    positions, rotations = clip.positions.copy(), clip.rotations.copy()
-    positions[start:stop], rotations[start:stop] = made.positions[1:-1], made.rotations[1:-1]
-    return replace(clip, positions=positions, rotations=rotations)
-
-
-def in_gaps(
-    model: Checkpoint, files: Sequence[Path], count: int, takes: int, seed: int, *, infill: bool
-) -> Iterator[str]:
-    """Rows for each length of a gap and each method."""
-    yield IN_GAPS
-    methods: dict[str, Method] = {"slerp": slerped, "curves": curved}
-    if infill:
-        methods["infill"] = infilled(model)
-    methods[f"between, best of {takes}"] = bridged(model, takes)
-    for frames in GAPS:
-        generator = np.random.default_rng(seed)
-        found: dict[str, list[Array]] = {name: [] for name in (*methods, "recording")}
-        for cut in cuts(files, count, generator):
-            clip = cut.clip.resample(FPS)
-            start = round(cut.at / cut.clip.fps * FPS)
-            stop = start + frames
-            clip = clip[: stop + round(0.8 * FPS)]
-            if stop + 8 > len(clip):
-                continue
-            for name, method in methods.items():
-                try:
-                    made = method(clip, start, stop)[0]
-                except MoglowError as error:
-                    print(f"<!-- {name} {frames}: {error} -->", flush=True)
-                    continue
-                found[name].append(_compared(made, clip, start, stop))
-            found["recording"].append(_compared(clip, clip, start, stop))
-        for name, rows in found.items():
-            values = np.mean(rows, axis=0)
-            numbers = [f"{value:.{digits}f}" for value, digits in zip(values, (2, 2, 2, 1, 0), strict=True)]
-            yield f"| {frames} | {len(rows)} | {name} | {' | '.join(numbers)} |"
-
-
-def _compared(made: Clip, clip: Clip, start: int, stop: int) -> Array:
-    """L2P, L2Q, NPSS, slide and jerk of a gap."""
-    gap, around = slice(start, stop), slice(max(start - 3, 0), stop + 3)
-    deviation = np.maximum(clip.world_positions.std(axis=0), 0.05)
-    places = (made.world_positions[gap] - clip.world_positions[gap]) / deviation
-    turns = _apart(made.world_rotations[gap], clip.world_rotations[gap])
-    frames = len(places)
-    return np.array(
-        [
-            np.linalg.norm(places.reshape(frames, -1), axis=-1).mean(),
-            np.linalg.norm(turns.reshape(frames, -1), axis=-1).mean(),
-            npss(made.world_rotations[gap], clip.world_rotations[gap]),
-            100 * toe_slide(toe_points(made[around]), made.fps).mean,
-            jerk(made.world_positions[around], made.fps),
-        ]
-    )
-
-
-def _apart(made: Array, wanted: Array) -> Array:
-    return np.asarray(np.where((made * wanted).sum(-1, keepdims=True) < 0, -made, made) - wanted)
-
-
-def npss(made: Array, wanted: Array) -> float:
-    """The normalised power spectrum similarity of rotations ``(T, J, 4)`` (Gopalakrishnan et al., 2019); 0 is equal."""
-    made = np.where((made * wanted).sum(-1, keepdims=True) < 0, -made, made)
-    powers = [np.abs(np.fft.fft(each.reshape(len(each), -1), axis=0)) ** 2 for each in (made, wanted)]
-    totals = [power.sum(0) for power in powers]
-    shares = [power / np.maximum(total, 1e-12) for power, total in zip(powers, totals, strict=True)]
-    away = np.abs(np.cumsum(shares[0], 0) - np.cumsum(shares[1], 0)).sum(0)
-    return float((away * totals[1]).sum() / max(totals[1].sum(), 1e-12))
+    spec = TellingSpec()
+    loaded = [dict(np.load(file)) for file in files]
+    shortest = min(len(each["real"]) for each in loaded)
+    parts = {
+        name: np.stack([each[name][-shortest :: spec.stride] for each in loaded])
+        for name in ("real", "with", "without")
+    }
+    order = np.random.default_rng([fold // 3, 9]).permutation(len(files))
+    unseen = np.zeros(len(files), bool)
+    unseen[order[fold % 3 :: 3]] = True
+    return {
+        "windows": len(files),
+        **{
+            name: area_under_curve(*told_apart(parts["real"], parts[name], unseen, spec, fold))
+            for name in ("with", "without")
+        },
+    }
 
 
 def main() -> None:
-    """Prints the page line by line, and writes it."""
+    """Measures what is not in the results yet, appends it to them, and writes the page."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/locomotion"))
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--windows", type=Path, help="folder for the windows around pins")
     parser.add_argument("--checkpoint", type=Path, default=PRETRAINED)
+    parser.add_argument("--only", nargs="+", choices=("pins", "gaps", "apart", "time"))
     parser.add_argument("--pins", type=int, default=100, help="in all; a quarter of each kind")
     parser.add_argument("--gaps", type=int, default=20, help="of each length")
     parser.add_argument("--takes", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--no-infill", action="store_true", help="leave out infill, which needs PyTorch")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--page", type=Path)
     asked = parser.parse_args()
-    model, files = Checkpoint.read(asked.checkpoint), recordings(asked.data)
-    cores = f"{os.cpu_count()} cores"
-    lines = [HEAD.format(cores=cores, machine=platform.machine(), files=len(files))]
-    print(lines[0], flush=True)
-    parts = (
-        in_seconds(model),
-        in_pins(model, files, asked.pins, asked.seed),
-        in_gaps(model, files, asked.gaps, asked.takes, asked.seed, infill=not asked.no_infill),
+    known = [row["key"] for row in read(asked.results)]
+    bench = Bench(
+        Checkpoint.read(asked.checkpoint),
+        Corpus.open(asked.corpus),
+        asked.windows or asked.corpus.with_suffix(".windows"),
+        asked.pins,
+        asked.gaps,
+        asked.takes,
+        asked.seed,
     )
-    for line in (line for part in parts for line in part):
-        print(line, flush=True)
-        lines.append(line)
-    if asked.out:
-        asked.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    start, left = time.monotonic(), 0
+    for stage in asked.only or ("time", "gaps", "pins", "apart"):
+        for key, job in bench.jobs(stage):
+            if key in known:
+                continue
+            if time.monotonic() - start > 60 * asked.minutes:
+                left += 1
+                continue
+            try:
+                row = {"key": key, **job()}
+            except MoglowError as error:
+                row = {"key": key, "error_message": str(error)}
+            with open(asked.results, "a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+            print(*key.values(), flush=True)
+    print(f"{left} measurements are left" if left else "nothing is left")
+    if asked.page:
+        asked.page.write_text(written(asked.results), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -160,9 +160,9 @@ def print_table(sampler: Sampler, model: Checkpoint, seeds: Sequence[int]) -> It
     for name, edit in EDITS.items():
         errors, ratios = [], []
         for clip in clips:
-            asked = [edit(k, each) for k, each in enumerate(footprints(clip))]
-            done = follow_footprints(clip, asked).clip
-            errors += [_error(each, footprints(done), clip.fps) for each in asked]
+            requested = [edit(k, each) for k, each in enumerate(footprints(clip))]
+            done = follow_footprints(clip, requested).clip
+            errors += [_error(each, footprints(done), clip.fps) for each in requested]
             ratios.append(jerk(done.world_positions, clip.fps) / jerk(clip.world_positions, clip.fps))
         place, late, heading = np.abs(errors).max(0)
         yield f"| {name} | {100 * place:.1f} | {late:.0f} | {np.degrees(heading):.1f}° | {max(ratios):.2f} |"
@@ -209,10 +209,10 @@ def _seam(loop: Loop) -> tuple[float, float]:
     forward, left, _ = np.abs(loop.path.velocities()).mean(0)
     stride = frames // loop.strides if loop.strides else min(frames, round(1.15 * clip.fps))
     step = stride // 2 if forward > left else stride  # every second side-step only closes the feet
-    asked = laps_around(loop.path, 1, 1).positions[: len(shown)]
+    requested = laps_around(loop.path, 1, 1).positions[: len(shown)]
     way, path = (
         np.linalg.norm(places[step:] - places[:-step], axis=-1)[frames : 2 * frames]
-        for places in (shown.ground_positions(), asked)
+        for places in (shown.ground_positions(), requested)
     )
     share = way / np.maximum(path, 1e-6)
     even = float(np.ptp(share) / 2)

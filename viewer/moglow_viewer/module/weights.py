@@ -16,7 +16,7 @@ from moglow_viewer.play.packed_model import pack_model
 from moglow_viewer.play.play_page import figure_facts
 
 FORMAT = 1
-"""The version of the file; `walker.js` knows the same."""
+"""The version of the file; it must equal that in `walker.js`."""
 
 
 def write_weights(checkpoint: Checkpoint, path: str | Path) -> None:

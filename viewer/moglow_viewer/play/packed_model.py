@@ -18,6 +18,7 @@ from moglow.encodings.reduction import Reduction
 from moglow.errors import CheckpointError
 from moglow.sampling.fast.folded import Folded
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
+from moglow.sampling.label_change import change_length
 from moglow.sampling.start_and_stop import STANDING_WARM_UP
 from moglow_viewer.pages.single_page import pack_bytes
 
@@ -48,6 +49,7 @@ def pack_model(checkpoint: Checkpoint) -> dict[str, Any]:
         "history": context.spec.history,
         "lookahead": context.spec.lookahead,
         "flags": context.spec.flags,
+        "change_length": change_length(context.fps),
         "performers": [name == context.spec.performer for name in context.performers],
         "styles": list(context.styles),
         "usual": context.spec.usual,

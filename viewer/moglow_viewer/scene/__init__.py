@@ -1,1 +1,4 @@
-"""The data of a view, without a window: motions, colours, figures, the camera. Needs numpy alone."""
+"""The data of a view, without a window. Needs numpy alone.
+
+Reading order: shown_motion, scene, strips, camera; figures reads sidecars, palette has the colours.
+"""

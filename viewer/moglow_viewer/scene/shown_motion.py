@@ -33,7 +33,7 @@ class Bone:
 
 
 @dataclass(frozen=True)
-class Footprint:
+class ShownFootprint:
     """A stretch of frames in which a foot is planted: leg, frames, place, and mean speed (m/s)."""
 
     leg: int
@@ -164,7 +164,7 @@ class ShownMotion:
         return lowest_speed(self.toes_above, self.clip.fps)
 
     @cached_property
-    def footprints(self) -> tuple[Footprint, ...]:
+    def footprints(self) -> tuple[ShownFootprint, ...]:
         """All stretches in which a foot is planted."""
         prints = []
         for leg in range(self.planted.shape[1]):
@@ -172,7 +172,7 @@ class ShownMotion:
                 x, _, z = self.toes[start:stop, leg].mean(0).tolist()
                 speed = float(self.foot_speed[start:stop, leg].mean())
                 height = float(self.floor_at(np.array([x, z])))
-                prints.append(Footprint(leg, start, stop, x, z, speed, height))
+                prints.append(ShownFootprint(leg, start, stop, x, z, speed, height))
         return tuple(prints)
 
 

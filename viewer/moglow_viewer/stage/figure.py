@@ -21,7 +21,7 @@ DRAPED = 32
 ACROSS, OPACITY = slice(0, 3, 2), slice(3, 4)  # x and z of a point; the last channel of a pixel
 
 
-class Surface:
+class FigureMesh:
     """A `CapsuleBody` as PolyData."""
 
     def __init__(self, body: CapsuleBody, colours: Array, sides: list[int]) -> None:
@@ -53,8 +53,8 @@ class Figure:
         self.motion = motion
         sides = joint_sides(motion.clip.skeleton)
         self.looks = {
-            "capsules": Surface(capsule_body(motion.clip.skeleton, around=16), colours, sides),
-            "bones": Surface(stick_body(motion.clip.skeleton), colours, sides),
+            "capsules": FigureMesh(capsule_body(motion.clip.skeleton, around=16), colours, sides),
+            "bones": FigureMesh(stick_body(motion.clip.skeleton), colours, sides),
         }
         self.shadow = Shadow(motion.bones, reach=motion.size)
         self.places, faces = _square(1 if motion.ground is None else DRAPED)

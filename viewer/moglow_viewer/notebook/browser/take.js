@@ -20,7 +20,7 @@ function render({ model, el }) {
   el.classList.add("moglow-take");
   el.append(form, frame);
 
-  const asked = (name, value) => {
+  const request = (name, value) => {
     status.textContent = "sampling …";
     model.set(name, value);
     model.save_changes();
@@ -29,8 +29,8 @@ function render({ model, el }) {
     const style = slider("Style", { max: styles.length - 1, step: 1 }, (k) => styles[k], form);
     const heat = slider("Temperature", { max: model.get("hottest"), step: 0.05 }, (value) => value.toFixed(2), form);
     style.input.disabled = styles.length === 1; // a model without styles
-    style.input.addEventListener("change", () => asked("style", styles[style.input.valueAsNumber]));
-    heat.input.addEventListener("change", () => asked("temperature", heat.input.valueAsNumber));
+    style.input.addEventListener("change", () => request("style", styles[style.input.valueAsNumber]));
+    heat.input.addEventListener("change", () => request("temperature", heat.input.valueAsNumber));
     const follow = () => {
       style.set(styles.indexOf(model.get("style")));
       heat.set(model.get("temperature"));

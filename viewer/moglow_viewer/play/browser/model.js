@@ -102,7 +102,8 @@ class Flow {
   }
 }
 
-// Samples poses frame by frame. A past is the last standardised poses and controls, and the flow's memory.
+// Samples poses frame by frame. A past is the last standardised poses and controls, the flow's memory and the label,
+// with the change of label that is not over, as in `moglow.sampling.label_change`.
 class Sampler {
   constructor(arrays, facts) {
     Object.assign(this, facts, { arrays, flow: new Flow(arrays, facts.flow) });
@@ -123,17 +124,39 @@ class Sampler {
   // Returns the pose after a past, in metres and radians. `velocities` are those of this step and of the lookahead.
   step(past, velocities, noise, style, temperature) {
     const coming = velocities.map((each) => this.standardized(each, "control"));
-    const context = this.context(past.poses, [...past.controls, ...coming], style);
-    const { pose: target, memory } = this.flow.step(context, past.memory, noise, temperature);
+    const controls = [...past.controls, ...coming], begun = this.relabelled(past, style);
+    const context = this.context(past.poses, controls, style, !begun.change);
+    const made = this.flow.step(context, begun.memory, noise, temperature);
+    const { target, change } = this.changing(begun.change, past.poses, controls, noise, temperature, made.pose);
     const { weights, scale } = this.arrays, carried = this.carried(past.poses[past.poses.length - 1], coming[0]);
     const pose = target.map((value, k) => value * scale[k] + weights[k] * carried[k]);
     return {
-      past: { poses: [...past.poses.slice(1), pose], controls: [...past.controls.slice(1), coming[0]], memory },
+      past: {
+        poses: [...past.poses.slice(1), pose], controls: [...past.controls.slice(1), coming[0]],
+        memory: made.memory, label: style, change,
+      },
       pose: this.physical(pose, "pose"),
     };
   }
-  context(poses, controls, style) {
-    const parts = [...poses, ...controls, this.flags ? new Float32Array(this.history).fill(1) : [], style];
+  // Returns the memory and the change of label before a frame: a new label empties the memory.
+  relabelled({ label, memory, change }, style) {
+    if (!this.flags || !label || label.every((value, k) => value === style[k])) return { memory, change };
+    return { memory: this.flow.initial(), change: { label, memory, frames: 0 } };
+  }
+  // Returns the target between those of the former and of the new label, and the change after the frame.
+  changing(change, poses, controls, noise, temperature, target) {
+    if (!change) return { target, change };
+    const former = this.flow.step(this.context(poses, controls, change.label), change.memory, noise, temperature);
+    const frames = change.frames + 1, length = this.change_length, x = frames / length;
+    const share = x * x * (3 - 2 * x), after = { ...change, memory: former.memory, frames };
+    return {
+      target: share < 1 ? target.map((value, k) => former.pose[k] + share * (value - former.pose[k])) : target,
+      change: frames < length ? after : null,
+    };
+  }
+  context(poses, controls, style, shown = true) {
+    const seen = shown ? poses : poses.map((pose) => new Float32Array(pose.length));
+    const parts = [...seen, ...controls, this.flags ? new Float32Array(this.history).fill(shown ? 1 : 0) : [], style];
     const out = new Float32Array(parts.reduce((size, part) => size + part.length, 0));
     let at = 0;
     for (const part of parts) { out.set(part, at); at += part.length; }

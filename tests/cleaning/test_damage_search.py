@@ -1,4 +1,4 @@
-"""A long clip is looked at in stretches, and what is found is what is found in one look."""
+"""A long clip is searched in stretches, with the same result as a search of the whole clip."""
 
 from dataclasses import replace
 from itertools import product
@@ -9,8 +9,8 @@ import pytest
 
 from moglow.bvh.read import open_bvh, read_bvh
 from moglow.bvh.write import write_bvh
-from moglow.cleaning import survey
-from moglow.cleaning.survey import Survey, stretches_of
+from moglow.cleaning import damage_search
+from moglow.cleaning.damage_search import DamageSearch, DamageSearchSpec, stretches_of
 from moglow.cleaning.swap import cheapest_path
 from moglow.formats.read import open_motion, read_motion
 from moglow.maths.rotations import Array, axis_angle_to_quat, quat_multiply
@@ -25,8 +25,7 @@ SEAM = 150
 
 @pytest.fixture
 def in_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(survey, "TOGETHER", SEAM)
-    monkeypatch.setattr(survey, "AROUND", 60)
+    monkeypatch.setattr(damage_search, "SPEC", DamageSearchSpec(together=SEAM, around=60))
 
 
 def damaged() -> Clip:
@@ -45,24 +44,28 @@ def test_stretches_are_a_clip() -> None:
     for frames in (1, 5, 4096, 8191, 8192, 20_000):
         owned = [frame for _, own in stretches_of(frames) for frame in range(own.start, own.stop)]
         assert owned == list(range(frames))
-        assert all(around.stop - around.start < 3 * survey.TOGETHER for around, _ in stretches_of(frames))
+        assert all(
+            around.stop - around.start < 3 * damage_search.SPEC.together for around, _ in stretches_of(frames)
+        )
 
 
 def test_damage_is_found_once_wherever_a_stretch_ends(in_stretches: None) -> None:
     clip = damaged()
-    kinds = [each.kind for each in Survey.of(clip).faults()]
+    kinds = [each.kind for each in DamageSearch.of(clip).reported()]
     assert (kinds.count("spike"), kinds.count("frozen"), len(kinds)) == (3, 4, 7), (
         "frozen are two legs and two arms"
     )
     assert len(list(stretches_of(len(clip)))) > 3
 
 
-def test_stretches_say_what_one_look_says(in_stretches: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stretches_give_the_result_of_the_whole_clip(
+    in_stretches: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clip = damaged()
-    parts = Survey.of(clip)
-    monkeypatch.setattr(survey, "TOGETHER", 10_000)
-    whole = Survey.of(clip)
-    assert parts.faults() == whole.faults()
+    parts = DamageSearch.of(clip)
+    monkeypatch.setattr(damage_search, "SPEC", DamageSearchSpec(together=10_000, around=60))
+    whole = DamageSearch.of(clip)
+    assert parts.reported() == whole.reported()
     one, other = parts.motion(), whole.motion()
     for key in ("speed_median", "speed_p95", "turn_p95", "floor"):
         assert getattr(one, key) == pytest.approx(getattr(other, key), abs=1e-6)
@@ -72,9 +75,17 @@ def test_stretches_say_what_one_look_says(in_stretches: None, monkeypatch: pytes
 def test_a_motion_that_leaps_and_stays_does_so_to_its_end(in_stretches: None) -> None:
     positions = LONG.positions.copy()
     positions[200:, 0, 2] += 0.8
-    (fault,) = (each for each in Survey.of(replace(LONG, positions=positions)).faults())
-    assert (fault.kind, fault.start, fault.stop) == ("teleport", 200, len(LONG))
-    assert fault.why.endswith("and stays")
+    (found,) = (each for each in DamageSearch.of(replace(LONG, positions=positions)).reported())
+    assert (found.kind, found.start, found.stop) == ("teleport", 200, len(LONG))
+    assert found.why.endswith("and stays")
+
+
+def test_every_leap_that_stays_is_listed_wherever_a_stretch_ends(in_stretches: None) -> None:
+    positions, leaps = LONG.positions.copy(), [100, 2 * SEAM - 5, 2 * SEAM + 100, 4 * SEAM + 30]
+    for frame in leaps:
+        positions[frame:, 0, 2] += 0.8
+    found = DamageSearch.of(replace(LONG, positions=positions)).reported()
+    assert [each.start for each in found if each.kind == "teleport"] == leaps
 
 
 def test_parts_of_a_file_are_parts_of_its_clip(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Measures the difference between sampled and recorded motion by a small net that is trained to distinguish them.
+"""Measures the difference between sampled and recorded motion by a net that is trained to distinguish them.
 
 Both have the same paths, styles and performers, so that these do not reveal the source. The net is tested on files that
 are not in its training set.
@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from moglow.checkpoint import Checkpoint
 from moglow.corpus.corpus import Corpus
+from moglow.evaluation.discriminator import DiscriminatorSpec, Flags, Floats, area_under_curve, log_odds
 from moglow.evaluation.experiment import sample
 from moglow.evaluation.panels import Conditions, Exam, Limits, over_seeds
 from moglow.evaluation.trials import held_out
@@ -26,9 +24,6 @@ from moglow.motion.clip import Clip
 from moglow.motion.foot_lock import bent_toes, lock_feet
 from moglow.sampling.ensemble import Ensemble
 from moglow.sampling.generate import LOCK
-
-Floats = NDArray[np.float32]
-Flags = NDArray[np.bool_]
 
 WHOLE, LOCKED = "whole body", "whole body, foot lock"
 PARTS: Mapping[str, tuple[str, ...]] = {
@@ -42,8 +37,8 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class TellingSpec:
-    """The input of the net and its training."""
+class DiscriminationSpec:
+    """The windows that are distinguished, and the limits of the figures."""
 
     seconds: float = 1.0
     """Duration of a window in seconds."""
@@ -53,13 +48,8 @@ class TellingSpec:
     """Number of frames from one frame of the input to the next."""
     unseen: float = 1 / 3
     """Share of the files on which the net is tested."""
-    hidden: int = 32
-    steps: int = 200
-    batch: int = 128
-    rate: float = 3e-3
-    decay: float = 0.02
-    noise: float = 0.05
-    """Standard deviation of the noise added to the standardised windows in training."""
+    net: DiscriminatorSpec = field(default_factory=DiscriminatorSpec)
+    """The net and its training."""
     choices: int = 5
     """Number of windows with the nearest controls from which the recorded window for a held-out one is sampled."""
     enough: float = 0.65
@@ -79,7 +69,7 @@ class WindowSet:
 
 
 @dataclass(eq=False)
-class TellingApart(Exam):
+class Discrimination(Exam):
     """The area under the ROC curve, and the accuracy, of nets that distinguish sampled from recorded windows."""
 
     corpus: Corpus
@@ -87,7 +77,7 @@ class TellingApart(Exam):
     temperature: float
     seconds: float = np.inf
     device: str = "cpu"
-    spec: TellingSpec = TellingSpec()
+    spec: DiscriminationSpec = DiscriminationSpec()
     _seen: dict[str, str] = field(default_factory=dict)
 
     name = "tell"
@@ -163,10 +153,12 @@ class TellingApart(Exam):
         found, odds = {}, {}
         everything = list(range(real.values.shape[2]))
         for part, joints in ((WHOLE, everything), *self.joints.items()):
-            odds[part] = told_apart(real.values[:, :, joints], other[:, :, joints], unseen, self.spec, seed)
+            odds[part] = log_odds(
+                real.values[:, :, joints], other[:, :, joints], unseen, spec=self.spec.net, seed=seed
+            )
             found[part] = _figures(*odds[part])
         if locked is not None:
-            found[LOCKED] = _figures(*told_apart(real.values, locked, unseen, self.spec, seed))
+            found[LOCKED] = _figures(*log_odds(real.values, locked, unseen, spec=self.spec.net, seed=seed))
         truth, sampled = odds[WHOLE]
         for label, chosen in self._groups(unseen):
             if chosen.sum() >= self.spec.fewest:
@@ -268,70 +260,6 @@ def parts_of_body(corpus: Corpus) -> dict[str, list[int]]:
         for part, names in PARTS.items()
     }
     return {part: joints for part, joints in found.items() if joints}
-
-
-class Net(nn.Module):
-    """Two convolutions over time, their mean and maximum, and a linear layer for the log-odds of sampled motion."""
-
-    def __init__(self, channels: int, hidden: int, generator: torch.Generator) -> None:
-        super().__init__()
-        layers = nn.Conv1d(channels, hidden, 3), nn.Conv1d(hidden, hidden, 3)
-        self.convolutions = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU())
-        self.head = nn.Linear(2 * hidden, 1)
-        for layer in (*layers, self.head):
-            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-
-    def forward(self, windows: Tensor) -> Tensor:
-        """Returns the log-odds ``(B,)`` of windows ``(B, channels, n)``."""
-        found = self.convolutions(windows)
-        pooled = torch.cat([found.mean(-1), found.amax(-1)], dim=1)
-        odds: Tensor = self.head(pooled)[:, 0]
-        return odds
-
-
-def told_apart(
-    real: Floats, other: Floats, unseen: Flags, spec: TellingSpec, seed: int
-) -> tuple[Floats, Floats]:
-    """Returns the log-odds of being sampled, of the unseen recorded windows and of the unseen others.
-
-    ``real`` and ``other`` ``(N, n, j, 6)`` correspond row by row; both windows of an unseen row are unseen.
-    """
-    known = np.concatenate([real[~unseen], other[~unseen]])
-    mean, deviation = real[~unseen].mean((0, 1)), real[~unseen].std((0, 1)) + 1e-3
-
-    def prepared(windows: Floats) -> Tensor:
-        scaled = np.clip((windows - mean) / deviation, -10, 10)
-        return torch.as_tensor(scaled.reshape(*scaled.shape[:2], -1).transpose(0, 2, 1).copy())
-
-    generator = torch.Generator().manual_seed(seed)
-    values, labels = prepared(known), torch.arange(len(known)).ge(len(known) // 2).float()
-    net = Net(values.shape[1], spec.hidden, generator)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=spec.rate, weight_decay=spec.decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, spec.rate, total_steps=spec.steps)
-    for _ in range(spec.steps):
-        rows = torch.randint(len(values), (spec.batch,), generator=generator)
-        shown = values[rows]
-        shown = shown + spec.noise * torch.randn(shown.shape, generator=generator)
-        loss = nn.functional.binary_cross_entropy_with_logits(net(shown), labels[rows])
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        optimizer.step()
-        schedule.step()
-    with torch.no_grad():
-        truth, sampled = (net(prepared(windows[unseen])).numpy() for windows in (real, other))
-    return truth, sampled
-
-
-def area_under_curve(low: Floats, high: Floats) -> float:
-    """Returns the share of pairs whose second number is larger; ties count half.
-
-    >>> area_under_curve(np.array([0.0, 1.0]), np.array([1.0, 2.0]))
-    0.875
-    """
-    order = np.sort(low)
-    below, upto = np.searchsorted(order, high, "left"), np.searchsorted(order, high, "right")
-    return float((below + upto).mean() / 2 / len(low))
 
 
 def _figures(truth: Floats, sampled: Floats) -> dict[str, float]:

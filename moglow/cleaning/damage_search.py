@@ -1,7 +1,7 @@
-"""Measures the motion and finds the problems of a clip, in stretches of frames.
+"""Searches a clip for damage and measures its motion, in stretches of frames.
 
-A stretch has at most `TOGETHER` frames (twice that in a clip of a single stretch), so time and memory are proportional
-to the clip's length.
+A stretch has at most `DamageSearchSpec.together` frames (twice that in a clip of a single stretch), so time and memory
+are proportional to the clip's length.
 """
 
 from collections import Counter
@@ -24,16 +24,15 @@ from moglow.motion.contacts import toe_points
 from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_path import SMOOTHING, ControlPath
 
-TOGETHER = 4096
-"""Largest number of frames of a stretch."""
-AROUND = 256
-"""Number of further frames before and after a stretch, so that damage at a seam is found as a whole."""
-
 
 @dataclass(frozen=True)
-class SurveySpec:
-    """The limits beyond which a clip has a problem without a repair."""
+class DamageSearchSpec:
+    """The length of a stretch, and the limits beyond which a clip has damage without a repair."""
 
+    together: int = 4096
+    """Largest number of frames of a stretch."""
+    around: int = 256
+    """Number of further frames before and after a stretch, so that damage at a seam is found as a whole."""
     flip: float = np.radians(120)
     """Least angle of a flip, a jump by which a solver changes to the wrong one of two solutions."""
     off_floor: float = 0.06
@@ -48,12 +47,12 @@ class SurveySpec:
     """Largest share of frames that repeat the one before."""
 
 
-SPEC = SurveySpec()
+SPEC = DamageSearchSpec()
 
 
 @dataclass(frozen=True)
-class Fault:
-    """A problem and its description, in the frames from ``start`` to before ``stop`` or, if None, in the whole clip."""
+class ReportedDamage:
+    """The kind and reason of damage, in the frames from ``start`` to before ``stop`` or, if None, in the whole clip."""
 
     kind: str
     why: str
@@ -72,7 +71,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Motion:
+class MotionSummary:
     """Speed and absolute turning speed of the smoothed root (median and 95th percentile), height of the floor and foot
     slide, in SI units."""
 
@@ -85,13 +84,15 @@ class Motion:
 
 
 @dataclass
-class Survey:
+class DamageSearch:
     """The measurements of a clip, accumulated over its stretches."""
 
     skeleton: Skeleton
     fps: float
     frames: int
     damage: list[Damage] = field(default_factory=list)
+    open_damage: list[int] = field(default_factory=list)
+    """Indices of damage that the next stretch may continue."""
     jumps: list[Jump] = field(default_factory=list)
     repeated: int = 0
     frozen: bool = False
@@ -106,12 +107,12 @@ class Survey:
     """The median, smallest and largest length ``(3, J - 1)`` of each bone in the repaired clip."""
 
     @classmethod
-    def of(cls, clip: Frames) -> "Survey":
-        """Returns the survey of a whole clip."""
-        survey = cls(clip.skeleton, clip.fps, len(clip))
+    def of(cls, clip: Frames) -> "DamageSearch":
+        """Returns the completed search of a clip."""
+        search = cls(clip.skeleton, clip.fps, len(clip))
         for around, own in stretches_of(len(clip)):
-            survey._look(clip[around], around.start, own)
-        return survey
+            search._look(clip[around], around.start, own)
+        return search
 
     def _look(self, part: Clip, first: int, own: slice) -> None:
         """Adds the frames ``own`` of the clip, from a part that begins at frame ``first``."""
@@ -130,43 +131,50 @@ class Survey:
         self.mended_lowest.append(self.lowest[-1] if mended.clip is part else _lowest(mended.clip)[kept])
         lengths = np.linalg.norm(mended.clip.positions[kept][:, 1:], axis=-1)
         self.bones.append(np.stack([np.median(lengths, 0), lengths.min(0), lengths.max(0)]))
-        self.frozen |= any(each.damage.kind == "frozen" for each in mended.findings)
-        self._add_damage([each.damage for each in mended.findings], len(part), first, own)
+        self.frozen |= any(each.damage.kind == "frozen" for each in mended.found)
+        self._add_damage([each.damage for each in mended.found], len(part), first, own)
         self._add_jumps(mended, source, first, own)
 
     def _add_damage(self, found: list[Damage], length: int, first: int, own: slice) -> None:
         """Adds damage that overlaps ``own``, joined with its part in the stretch before."""
-        before = list(self.damage)
+        before = [at for at in self.open_damage if self._reaches(self.damage[at], first)]
+        self.open_damage = list(before)
         for each in found:
             stop = self.frames if each.lasts and each.stop == length else first + each.stop
             moved = replace(each, start=first + each.start, stop=stop)
             if not (moved.start < own.stop and moved.stop > own.start):
                 continue
-            part = next((old for old in before if _is_same(old, moved)), None)
+            part = next((at for at in before if _is_same(self.damage[at], moved)), None)
             if part is None:
+                self.open_damage.append(len(self.damage))
                 self.damage.append(moved)
             else:
-                self.damage[self.damage.index(part)] = part.joined(moved, self.fps)
+                self.damage[part] = self.damage[part].joined(moved, self.fps)
+
+    @staticmethod
+    def _reaches(damage: Damage, frame: int) -> bool:
+        """Returns whether damage can be found again in a part that begins at ``frame``."""
+        return (damage.start if damage.lasts else damage.stop) > frame
 
     def _add_jumps(self, mended: Mended, source: NDArray[np.intp], first: int, own: slice) -> None:
         """Adds jumps of joints that do not return, at their frames in the file.
 
         They are found in the repaired clip, in which swapped limbs do not jump.
         """
-        thawed = {each.damage.stop for each in mended.findings if each.left}
+        thawed = {each.damage.stop for each in mended.found if each.left}
         for jump in find_jumps(mended.clip):
             frame = first + int(source[jump.frame])
             if jump.angle and jump.frame not in thawed and own.start <= frame < own.stop:
                 self.jumps.append(replace(jump, frame=frame))
 
-    def motion(self) -> Motion:
+    def motion(self) -> MotionSummary:
         """Returns the figures of the motion."""
         sigma = SMOOTHING * self.fps
         places, headings = np.concatenate(self.places), np.unwrap(np.concatenate(self.headings))
         path = ControlPath(smooth_gaussian(places, sigma), smooth_gaussian(headings, sigma), self.fps)
         velocities = path.velocities()
         speed, turn = np.linalg.norm(velocities[:, :2], axis=-1), np.abs(velocities[:, 2])
-        return Motion(
+        return MotionSummary(
             speed_median=float(np.median(speed)),
             speed_p95=float(np.quantile(speed, 0.95)),
             turn_median=float(np.median(turn)),
@@ -175,11 +183,11 @@ class Survey:
             slide=toe_slide(np.concatenate(self.toes), self.fps) if self.toes else None,
         )
 
-    def faults(self) -> list[Fault]:
-        """Returns all problems: the damage found by `mend` in order of time, then problems without a repair."""
+    def reported(self) -> list[ReportedDamage]:
+        """Returns all damage: what `mend` finds, in order of time, then damage without a repair."""
         damage = sorted(self.damage, key=lambda each: each.start)
         return [
-            *(Fault(each.kind, each.why, each.start, each.stop) for each in damage),
+            *(ReportedDamage(each.kind, each.why, each.start, each.stop) for each in damage),
             *self._jumps(),
             *self._repeats(),
             *self._floor(),
@@ -187,10 +195,10 @@ class Survey:
             *self._doubts(),
         ]
 
-    def _jumps(self) -> Iterator[Fault]:
+    def _jumps(self) -> Iterator[ReportedDamage]:
         names = self.skeleton.names
         for jump in (jump for jump in self.jumps if jump.angle >= SPEC.flip):
-            yield Fault(
+            yield ReportedDamage(
                 "flip", f"{names[jump.joint]} flips {np.degrees(jump.angle):.0f}°", jump.frame, jump.frame + 1
             )
         turned = [jump for jump in self.jumps if jump.angle < SPEC.flip]
@@ -201,38 +209,38 @@ class Survey:
         for joint, count in Counter(jump.joint for jump in turned).items():
             jump, times = worst[joint], f", {count} ×" if count > 1 else ""
             text = f"{names[joint]} jumps {np.degrees(jump.angle):.0f}°{times}"
-            yield Fault("jump", text, jump.frame, jump.frame + 1)
+            yield ReportedDamage("jump", text, jump.frame, jump.frame + 1)
 
-    def _repeats(self) -> Iterator[Fault]:
+    def _repeats(self) -> Iterator[ReportedDamage]:
         share = self.repeated / (self.frames - 1) if self.frames > 1 else 0.0
         if share > SPEC.repeats and not self.frozen:
             rate = self.fps * (1 - share)
-            yield Fault(
+            yield ReportedDamage(
                 "repeats",
                 f"{share:.0%} of the frames repeat the one before: captured at about {rate:.3g} fps",
             )
 
-    def _floor(self) -> Iterator[Fault]:
+    def _floor(self) -> Iterator[ReportedDamage]:
         height = _floor_height(self.mended_lowest)
         if abs(height) > SPEC.off_floor:
-            yield Fault("floor", f"floor at {100 * height:+.0f} cm")
+            yield ReportedDamage("floor", f"floor at {100 * height:+.0f} cm")
 
-    def _stretch(self) -> Iterator[Fault]:
+    def _stretch(self) -> Iterator[ReportedDamage]:
         middle, lowest, highest = np.stack(self.bones).swapaxes(0, 1)
         medians, least, greatest = np.median(middle, axis=0), lowest.min(0), highest.max(0)
         # The position of the hips below a root places the body and is not a bone.
         bones = (medians > SPEC.shortest_bone) & (np.arange(1, len(self.skeleton)) != self.skeleton.hips)
         off = np.maximum(greatest - medians, medians - least)[bones] / medians[bones]
         if off.max(initial=0.0) > SPEC.stretch:
-            yield Fault("stretch", f"a bone changes its length by {off.max():.0%}")
+            yield ReportedDamage("stretch", f"a bone changes its length by {off.max():.0%}")
 
-    def _doubts(self) -> Iterator[Fault]:
+    def _doubts(self) -> Iterator[ReportedDamage]:
         anatomy = self.skeleton.anatomy
         if not anatomy.legs:
-            yield Fault("figure", "no legs found; name hip, knee and ankle in a map file")
+            yield ReportedDamage("figure", "no legs found; name hip, knee and ankle in a map file")
         unsure = [role for role in anatomy.roles if anatomy.confidence[role] < SPEC.unsure]
         if unsure:
-            yield Fault(
+            yield ReportedDamage(
                 "figure", f"unsure of {len(unsure)} roles ({unsure[0]} …); confirm them in a map file"
             )
 
@@ -243,13 +251,18 @@ def stretches_of(frames: int) -> Iterator[tuple[slice, slice]]:
     >>> [(around.start, own.start, own.stop, around.stop) for around, own in stretches_of(10_000)]
     [(0, 0, 5000, 5256), (4744, 5000, 10000, 10000)]
     """
-    count = max(1, frames // TOGETHER)
+    count = max(1, frames // SPEC.together)
     for start, stop in pairwise(frames * k // count for k in range(count + 1)):
-        yield slice(max(0, start - AROUND), min(frames, stop + AROUND)), slice(start, stop)
+        yield slice(max(0, start - SPEC.around), min(frames, stop + SPEC.around)), slice(start, stop)
 
 
 def _is_same(old: Damage, new: Damage) -> bool:
-    return (old.kind, old.joints) == (new.kind, new.joints) and new.start < old.stop and old.start < new.stop
+    """Returns whether parts found in two stretches are of one damage; what lasts is the same if it begins alike."""
+    if (old.kind, old.joints) != (new.kind, new.joints) or not (
+        new.start < old.stop and old.start < new.stop
+    ):
+        return False
+    return old.start == new.start or not (old.lasts and new.lasts)
 
 
 def _lowest(clip: Clip) -> Array:

@@ -1,0 +1,53 @@
+"""Work that runs ahead in a thread, for work that leaves Python's lock: compiled kernels and numpy on large arrays."""
+
+from collections.abc import Generator, Iterable
+from queue import Full, Queue
+from threading import Event, Thread
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+POLL = 0.1
+"""Seconds after which a waiting thread looks whether it is still needed."""
+
+
+def ahead(items: Iterable[Item], most: int) -> Generator[Item, None, None]:
+    """Yields the items in order, while a thread computes up to ``most`` of the following ones.
+
+    An error of an item is raised in its place. The thread ends with the generator, after the item that it computes.
+
+    >>> list(ahead(iter("abc"), 1))
+    ['a', 'b', 'c']
+    """
+    finished: Queue[tuple[Item | None, BaseException | None]] = Queue(most)
+    ended = Event()
+
+    def put(item: Item | None, error: BaseException | None = None) -> None:
+        while not ended.is_set():
+            try:
+                return finished.put((item, error), timeout=POLL)
+            except Full:
+                continue
+
+    def work() -> None:
+        try:
+            for item in items:
+                put(item)
+                if ended.is_set():
+                    return
+        except BaseException as error:
+            put(None, error)
+        else:
+            put(None, StopIteration())
+
+    Thread(target=work, daemon=True).start()
+    try:
+        while True:
+            item, error = finished.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            yield item  # type: ignore[misc]
+    finally:
+        ended.set()

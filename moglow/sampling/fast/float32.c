@@ -1,0 +1,379 @@
+/* Frames of a MoGlow in float32, for many rows at once: each row as if it were alone, with the same bits everywhere.
+
+   Each output is a bias to which the products are added in the order of the inputs, each with one rounding (a fused
+   multiply-add). Vectors go over outputs and blocks over rows, so neither the number of rows nor the width of the
+   vectors changes the order. Exponentials are polynomials of the same operations. Compile with -ffp-contract=off.
+
+   Weights stand in blocks of BLOCK outputs, in a block input by input, in float16 if that represents them exactly. */
+
+#include <math.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#define LANES 16
+#define FEW 6
+#define BROAD 4
+#define ROWS 12
+#define NARROW 2
+typedef __m512 floats;
+#define muladd(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define widen(from) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(from)))
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#include <immintrin.h>
+#define LANES 8
+#define FEW 1
+#define BROAD 8
+#define ROWS 6
+#define NARROW 2
+typedef __m256 floats;
+#define muladd(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define widen(from) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(from)))
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#define LANES 4
+#define FEW 1
+#define BROAD 16
+#define ROWS 6
+#define NARROW 4
+typedef float32x4_t floats;
+#define muladd(a, b, c) vfmaq_f32(c, a, b)
+#define widen(from) vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from)))
+#else
+#error "a processor with AVX2 and FMA, or of 64-bit ARM, is needed"
+#endif
+
+#define BLOCK 64 /* outputs of a block of weights */
+#define MANY 32  /* rows that one thread computes at a time */
+#define WORTH 2  /* tiles up to which weights are widened in each of them, and not once for all */
+#define GROUP 16 /* scales whose product is taken before its logarithm */
+
+/* The sums of a tile fill the registers: FEW rows at most times BROAD vectors, or ROWS times NARROW. */
+
+typedef int32_t ints __attribute__((vector_size(sizeof(floats))));
+
+typedef struct {
+    const void *weight; /* (outputs / BLOCK, inputs, BLOCK), outputs rounded up */
+    const float *bias;  /* (outputs), rounded up */
+    int64_t inputs, outputs, half;
+} dense;
+
+typedef struct {
+    int64_t context, given, pose, kept, hidden, steps, layers, encoders, degrees;
+    double log_det, log_at_zero; /* of the affine maps; of the latent's density at zero */
+    float scale_floor, unused;
+    const dense *encoder, *cells, *heads, *unmix;
+} model;
+
+static inline floats load(const float *from)
+{
+    floats to;
+    memcpy(&to, from, sizeof to);
+    return to;
+}
+
+static inline void store(float *to, floats from) { memcpy(to, &from, sizeof from); }
+
+static inline floats all(float value) { return value - (floats){0}; }
+
+static inline floats choose(ints mask, floats yes, floats no) { return (floats)((mask & (ints)yes) | (~mask & (ints)no)); }
+
+/* exp(x) within two units of the last place, for x between -86 and 88; beyond, that of the bound. */
+static inline floats exponential(floats x)
+{
+    const floats low = all(-86.0f), high = all(88.0f), magic = all(12582912.0f);
+    x = choose((ints)(x < low), low, x);
+    x = choose((ints)(x > high), high, x);
+    floats shifted = muladd(x, all(1.44269504f), magic), whole = shifted - magic;
+    floats rest = muladd(whole, all(-0.693359375f), x);
+    rest = muladd(whole, all(2.12194440e-4f), rest);
+    floats sum = all(1.0f / 5040);
+    sum = muladd(sum, rest, all(1.0f / 720));
+    sum = muladd(sum, rest, all(1.0f / 120));
+    sum = muladd(sum, rest, all(1.0f / 24));
+    sum = muladd(sum, rest, all(1.0f / 6));
+    sum = muladd(sum, rest, all(0.5f));
+    sum = muladd(sum, rest, all(1.0f));
+    sum = muladd(sum, rest, all(1.0f));
+    return (floats)((ints)sum + ((ints)shifted << 23));
+}
+
+static inline floats sigmoid(floats x) { return all(1.0f) / (all(1.0f) + exponential(-x)); }
+
+static inline floats tangent(floats x)
+{
+    floats e = exponential(-x - x);
+    return (all(1.0f) - e) / (all(1.0f) + e);
+}
+
+/* The natural logarithm of a positive normal number, by the series of the area tangent. */
+static double logarithm(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if (!(x > 1e-300 && x < 1e300))
+        return x > 0 ? (x < 1 ? -HUGE_VAL : HUGE_VAL) : x - x;
+    uint64_t above = bits - 0x3FE6A09E667F3BCDull; /* the bits of sqrt(1/2) */
+    int64_t power = (int64_t)above >> 52;
+    bits -= (uint64_t)power << 52;
+    memcpy(&x, &bits, sizeof x);
+    double ratio = (x - 1) / (x + 1), square = ratio * ratio, sum = 0;
+    for (int n = 23; n > 0; n -= 2)
+        sum = fma(sum, square, 1.0 / n);
+    return fma((double)power, 0.6931471805599453, 2 * ratio * sum);
+}
+
+/* A tile of `rows` rows and `vectors` vectors of outputs, both constant where this is inlined. */
+static inline __attribute__((always_inline)) void tile(const float *x, int64_t wide, const void *weight, int half,
+                                                       const float *bias, int64_t inputs, float *y, int64_t tall,
+                                                       const int rows, const int vectors)
+{
+    floats sum[rows * vectors], by[vectors];
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vectors; v++)
+            sum[r * vectors + v] = load(bias + v * LANES);
+    for (int64_t k = 0; k < inputs; k++) {
+        for (int v = 0; v < vectors; v++)
+            by[v] = half ? widen((const uint16_t *)weight + k * BLOCK + v * LANES)
+                         : load((const float *)weight + k * BLOCK + v * LANES);
+        for (int r = 0; r < rows; r++) {
+            floats each = all(x[r * wide + k]);
+            for (int v = 0; v < vectors; v++)
+                sum[r * vectors + v] = muladd(each, by[v], sum[r * vectors + v]);
+        }
+    }
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vectors; v++)
+            store(y + r * tall + v * LANES, sum[r * vectors + v]);
+}
+
+#define CASE(n)                                                                                    \
+    case n:                                                                                        \
+        if (broad)                                                                                 \
+            tile(x, wide, weight, half, bias, inputs, y, tall, n < FEW ? n : FEW, BROAD);          \
+        else                                                                                       \
+            tile(x, wide, weight, half, bias, inputs, y, tall, n < ROWS ? n : ROWS, NARROW);       \
+        break;
+
+static inline __attribute__((always_inline)) void tiles(const float *x, int64_t wide, const void *weight, int half,
+                                                        const float *bias, int64_t inputs, float *y, int64_t tall,
+                                                        int64_t rows, const int broad)
+{
+    switch (rows) {
+        CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
+    }
+}
+
+/* y = bias + x · weight for rows; `room` holds a block of weights in float32. */
+static void product(const float *x, int64_t wide, int64_t rows, const dense *by, float *y, int64_t tall, float *room)
+{
+    int64_t count = (rows + ROWS - 1) / ROWS, size = (rows + count - 1) / count;
+    int64_t across = (size <= FEW ? BROAD : NARROW) * LANES;
+    int half = by->half && count <= WORTH;
+    for (int64_t block = 0; block < by->outputs; block += BLOCK) {
+        const char *weight = (const char *)by->weight + block * by->inputs * (by->half ? 2 : 4);
+        if (by->half && !half) {
+            for (int64_t k = 0; k < by->inputs * BLOCK; k += LANES)
+                store(room + k, widen((const uint16_t *)weight + k));
+            weight = (const char *)room;
+        }
+        for (int64_t part = 0; part < BLOCK; part += across)
+            for (int64_t row = 0; row < rows; row += size) {
+                int64_t these = rows - row < size ? rows - row : size;
+                const float *in = x + row * wide, *bias = by->bias + block + part;
+                const char *from = weight + part * (half ? 2 : 4);
+                float *out = y + row * tall + block + part;
+                if (size <= FEW && half)
+                    tiles(in, wide, from, 1, bias, by->inputs, out, tall, these, 1);
+                else if (size <= FEW)
+                    tiles(in, wide, from, 0, bias, by->inputs, out, tall, these, 1);
+                else if (half)
+                    tiles(in, wide, from, 1, bias, by->inputs, out, tall, these, 0);
+                else
+                    tiles(in, wide, from, 0, bias, by->inputs, out, tall, these, 0);
+            }
+    }
+}
+
+/* The memory of a cell after a frame, from its gates i, f, o, g, each `wide` apart. */
+static void remember(const float *gates, int64_t wide, int64_t hidden, const float *before, float *c, float *h)
+{
+    for (int64_t u = 0; u < hidden; u += LANES) {
+        floats enter = sigmoid(load(gates + u)), keep = sigmoid(load(gates + wide + u));
+        floats show = sigmoid(load(gates + 2 * wide + u)), fresh = tangent(load(gates + 3 * wide + u)), old = {0};
+        int64_t left = hidden - u < LANES ? hidden - u : LANES;
+        memcpy(&old, before + u, left * sizeof(float));
+        old = muladd(keep, old, enter * fresh);
+        fresh = show * tangent(old);
+        memcpy(c + u, &old, left * sizeof(float));
+        memcpy(h + u, &fresh, left * sizeof(float));
+    }
+}
+
+static int64_t up(int64_t n) { return (n + BLOCK - 1) / BLOCK * BLOCK; }
+
+static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+
+typedef struct {
+    const model *m;
+    int64_t rows, batch; /* rows of this part; of the whole batch, which is how far apart cells are */
+    const float *context, *noise, *h, *c;
+    float temperature, *after_h, *after_c, *pose;
+    double *nats;
+    float *space; /* of one thread */
+} part;
+
+static int64_t widest_of(const model *m)
+{
+    int64_t widest = 0;
+    for (int64_t e = 0; e < m->encoders; e++)
+        widest = most(widest, up(m->encoder[e].outputs));
+    return widest;
+}
+
+/* How many floats a thread works in: intermediate values of its rows, and a block of weights. */
+int64_t space_of(const model *m)
+{
+    int64_t inputs = m->given + m->kept + m->hidden, longest = most(most(inputs, 2 * m->hidden), m->context);
+    int64_t row = 2 * widest_of(m) + inputs + 2 * m->hidden + 4 * up(m->hidden) + 3 * (up(m->pose) + BLOCK);
+    return MANY * row + most(most(longest, widest_of(m)), m->pose) * BLOCK + BLOCK;
+}
+
+static void frame_of(part *p)
+{
+    const model *m = p->m;
+    int64_t rows = p->rows, gate = up(m->hidden), wide_pose = up(m->pose) + BLOCK, moved = m->pose - m->kept;
+    int64_t inputs = m->given + m->kept + m->hidden, deep = 2 * m->hidden, widest = widest_of(m);
+    float *next = p->space;
+#define TAKE(name, size) float *name = next; next += (size)
+    TAKE(given, rows * widest);
+    TAKE(other, rows * widest);
+    TAKE(in, rows * inputs);
+    TAKE(in_deep, rows * deep);
+    TAKE(gates, rows * 4 * gate);
+    TAKE(x, rows * wide_pose);
+    TAKE(mixed, rows * wide_pose);
+    TAKE(said, rows * wide_pose);
+    float *block = next;
+    int64_t wide = m->context;
+    const float *from = p->context;
+    for (int64_t e = 0; e < m->encoders; e++) {
+        const dense *layer = m->encoder + e;
+        int64_t tall = up(layer->outputs);
+        float *to = e % 2 ? other : given;
+        product(from, wide, rows, layer, to, tall, block);
+        for (int64_t k = 0; k < rows * tall; k += LANES)
+            store(to + k, load(to + k) * sigmoid(load(to + k)));
+        from = to, wide = tall;
+    }
+    for (int64_t r = 0; r < rows; r++) {
+        const float *noise = p->noise + r * (m->pose + m->degrees);
+        float share = p->temperature, *to = x + r * wide_pose;
+        double chi = 0, square = 0;
+        if (m->degrees) {
+            for (int64_t k = 0; k < m->degrees; k++)
+                chi = fma((double)noise[m->pose + k], (double)noise[m->pose + k], chi);
+            share *= (float)sqrt((double)m->degrees / chi);
+        }
+        for (int64_t k = 0; k < m->pose; k++) {
+            to[k] = noise[k] * share;
+            square = fma((double)to[k], (double)to[k], square);
+        }
+        p->nats[r] = m->log_det + m->log_at_zero;
+        p->nats[r] -= m->degrees ? 0.5 * (double)(m->degrees + m->pose) * logarithm(1 + square / (double)m->degrees)
+                                 : 0.5 * square;
+        memcpy(in + r * inputs, from + r * wide, m->given * sizeof(float));
+    }
+    for (int64_t k = m->steps - 1; k >= 0; k--) {
+        const float *shown = 0;
+        for (int64_t depth = 0; depth < m->layers; depth++) {
+            int64_t cell = k * m->layers + depth, place = cell * p->batch * m->hidden;
+            int64_t long_row = depth ? deep : inputs, first = depth ? 0 : m->given, many = depth ? m->hidden : m->kept;
+            float *to = depth ? in_deep : in;
+            for (int64_t r = 0; r < rows; r++) {
+                float *row = to + r * long_row + first;
+                memcpy(row, depth ? shown + r * m->hidden : x + r * wide_pose, many * sizeof(float));
+                memcpy(row + many, p->h + place + r * m->hidden, m->hidden * sizeof(float));
+            }
+            product(to, long_row, rows, m->cells + cell, gates, 4 * gate, block);
+            for (int64_t r = 0; r < rows; r++) {
+                int64_t at = place + r * m->hidden;
+                remember(gates + r * 4 * gate, gate, m->hidden, p->c + at, p->after_c + at, p->after_h + at);
+            }
+            shown = p->after_h + place;
+        }
+        product(shown, m->hidden, rows, m->heads + k, said, wide_pose, block);
+        for (int64_t r = 0; r < rows; r++) {
+            float *at = x + r * wide_pose + m->kept, *shift = said + r * wide_pose, *scale = shift + moved;
+            for (int64_t i = 0; i < moved; i += LANES) {
+                floats by = sigmoid(load(scale + i) + all(2.0f)) + all(m->scale_floor);
+                store(at + i, load(at + i) / by - load(shift + i));
+                store(mixed + i, by); /* its first row, until the product below */
+            }
+            for (int64_t i = 0; i < moved; i += GROUP) {
+                double together = 1;
+                for (int64_t j = i; j < moved && j < i + GROUP; j++)
+                    together *= mixed[j];
+                p->nats[r] += logarithm(together);
+            }
+        }
+        product(x, wide_pose, rows, m->unmix + k, mixed, wide_pose, block);
+        float *swap = x;
+        x = mixed, mixed = swap;
+    }
+    for (int64_t r = 0; r < rows; r++)
+        memcpy(p->pose + r * m->pose, x + r * wide_pose, m->pose * sizeof(float));
+}
+
+typedef struct {
+    part whole;
+    int64_t next, space, threads; /* the first row that no thread has taken; floats of a thread; threads so far */
+} queue;
+
+static void *frames_of(void *given)
+{
+    queue *q = given;
+    int64_t thread = __atomic_fetch_add(&q->threads, 1, __ATOMIC_RELAXED);
+    for (;;) {
+        int64_t row = __atomic_fetch_add(&q->next, MANY, __ATOMIC_RELAXED);
+        part p = q->whole;
+        if (row >= p.batch)
+            return 0;
+        p.rows = p.batch - row < MANY ? p.batch - row : MANY;
+        p.context += row * p.m->context;
+        p.noise += row * (p.m->pose + p.m->degrees);
+        p.h += row * p.m->hidden, p.c += row * p.m->hidden;
+        p.after_h += row * p.m->hidden, p.after_c += row * p.m->hidden;
+        p.pose += row * p.m->pose, p.nats += row;
+        p.space += thread * q->space;
+        frame_of(&p);
+    }
+}
+
+/* One frame of `batch` rows: poses and log-densities, and the memory h and c of all cells (cells, batch, hidden) after
+   it. Each of the threads has `space_of` floats of the space. */
+void frame(const model *m, int64_t batch, int64_t threads, float *space, const float *context, const float *noise,
+           float temperature, const float *h, const float *c, float *after_h, float *after_c, float *pose, double *nats)
+{
+    queue q = {{m, 0, batch, context, noise, h, c, temperature, after_h, after_c, pose, nats, space}, 0, space_of(m), 0};
+    pthread_t started[64];
+    int64_t helpers = 0;
+    while (helpers < 64 && helpers + 1 < threads && (helpers + 1) * MANY < batch
+           && !pthread_create(started + helpers, 0, frames_of, &q))
+        helpers++;
+    frames_of(&q);
+    while (helpers)
+        pthread_join(started[--helpers], 0);
+}
+
+/* The functions that the tests compare with numpy's. */
+void activations(const float *x, int64_t count, float *exponentials, float *sigmoids, float *tangents)
+{
+    for (int64_t k = 0; k < count; k += LANES) {
+        store(exponentials + k, exponential(load(x + k)));
+        store(sigmoids + k, sigmoid(load(x + k)));
+        store(tangents + k, tangent(load(x + k)));
+    }
+}

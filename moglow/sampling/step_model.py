@@ -1,0 +1,37 @@
+"""The interface between a sampler and the model that computes its frames."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class StepModel(Protocol):
+    """The interface of a model for the sampler, in numpy or in torch with tensors on its device."""
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """The batch size is a multiple of the first number and at most the second."""
+        ...
+
+    @property
+    def noise_dim(self) -> int: ...
+
+    def array(self, values: NDArray[np.float32]) -> Any:
+        """Returns an array or tensor for `step`."""
+        ...
+
+    def numpy(self, values: Any) -> NDArray[Any]:
+        """Returns results of `step` as numpy arrays."""
+        ...
+
+    def recorded(self, frame: Callable[..., Any]) -> Callable[..., Any]:
+        """Returns a pure function of arrays, unchanged or compiled for repeated calls."""
+        ...
+
+    def initial_state(self, batch: int = 1) -> Any: ...
+
+    def step(self, context: Any, state: Any, noise: Any, *, temperature: float = 1.0) -> tuple[Any, Any, Any]:
+        """Returns the target ``(B, D)``, its log-density ``(B,)`` in nats at temperature 1, and the state after it."""
+        ...
