@@ -157,8 +157,8 @@ class Ensemble:
                 for path in paths
             ]
         )
-        said = context.standardize_control((controls * setting[:, None]).astype(np.float32))
-        usual = context.told(None)
+        standardised = context.standardize_control((controls * setting[:, None]).astype(np.float32))
+        usual = context.style_or_default(None)
         styles = [[s if s in context.styles else usual for s in context.styles_of(path)] for path in paths]
         known = [who if who in context.performers else None for who in cast]
         labels = np.stack(
@@ -168,7 +168,7 @@ class Ensemble:
             ]
         )
         with np.errstate(over="ignore", invalid="ignore"):  # in models that diverge
-            poses = np.concatenate([*self._poses(said, labels, seeds, warm, frames)], axis=1)
+            poses = np.concatenate([*self._poses(standardised, labels, seeds, warm, frames)], axis=1)
         wild = ~(np.abs(poses) <= WILD)  # or not a number
         poses = np.clip(np.nan_to_num(poses, nan=WILD), -WILD, WILD)
         for row, path in enumerate(paths):
@@ -187,11 +187,11 @@ class Ensemble:
         frames: int,
     ) -> Iterator[NDArray[np.float32]]:
         """Yields the standardised poses (B, n, D) of the path's frames in chunks, without those of the warm-up."""
-        context, past, steps, asked = self.context, self.context.spec.history, self._steps, len(seeds)
+        context, past, steps, wanted = self.context, self.context.spec.history, self._steps, len(seeds)
         reach = past + 1 + context.spec.lookahead
         array, numpy = (steps.array, steps.numpy) if steps else (np.asarray, np.asarray)
         if steps:  # as many rows as the device samples at once, filled with the last row
-            rows = np.minimum(np.arange(asked + -asked % steps.rows[0]), asked - 1)
+            rows = np.minimum(np.arange(wanted + -wanted % steps.rows[0]), wanted - 1)
             seeds, controls, labels = [seeds[row] for row in rows], controls[rows], labels[rows]
         poses = array(np.repeat(context.posture(labels[:, :1]), past, axis=1))
         controls = array(controls)
@@ -217,4 +217,4 @@ class Ensemble:
                 if part:  # the warm-up is discarded
                     made.append(pose)
             if part:
-                yield np.stack([numpy(pose)[:asked] for pose in made], axis=1)
+                yield np.stack([numpy(pose)[:wanted] for pose in made], axis=1)

@@ -156,7 +156,7 @@ def make_loop(
         raise ControlError(
             "path: strides need a path walked at one velocity, and this one "
             + ("stands" if velocity is not None else "changes its own")
-            + "; give one such as line:speed=1.2, or leave --strides out to loop the whole path"
+            + "; give one such as line:speed=1.2, or no number of strides, to loop the whole path"
         )
     if track.path.duration > LONGEST:
         raise ControlError(f"path: a loop of {track.path.duration:.0f} s; give at most {LONGEST:.0f}")
@@ -198,7 +198,7 @@ def _cycles(sampler: Sampler, context: Context, track: Track, velocity: Array, s
         seams.sort(key=lambda seam: seam.apart)
         found += [_Cut(seam, sampled, path[: seam.period + 1], strides, source) for seam in seams[:2]]
     if not found:
-        raise ControlError("path: no step was found in it that repeats; give another --seed or a usual pace")
+        raise ControlError("path: no step was found in it that repeats; give another seed or a usual pace")
     return found
 
 

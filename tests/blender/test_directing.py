@@ -115,7 +115,7 @@ def test_impossible_pins_are_refused_in_one_line(day: dict[str, Any]) -> None:
 @blender
 def test_thin_keys_in_blender_are_as_near_as_asked(day: dict[str, Any]) -> None:
     found = day["thin"]
-    radians, millimetres = found["asked"]
+    radians, millimetres = found["settings"]
     full, thin = (places(each) for each in found["places"])
     assert 1000 * np.linalg.norm(full - thin, axis=-1).max() <= millimetres
     assert quat_angle(*(np.array(each) for each in found["turns"])).max() <= radians

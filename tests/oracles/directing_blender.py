@@ -64,7 +64,7 @@ def rotations(figure: Any, frames: Any) -> list[list[list[float]]]:
     return made
 
 
-def said(button: Any, **given: Any) -> str:
+def message_of(button: Any, **given: Any) -> str:
     """Returns the message of the error of an operator, or an empty text."""
     try:
         button(**given)
@@ -118,17 +118,17 @@ def pins() -> None:
     }
     found["refused"] = {}
     empty.keyframe_insert("location", frame=999)
-    found["refused"]["late"] = said(bpy.ops.moglow.generate)
+    found["refused"]["late"] = message_of(bpy.ops.moglow.generate)
     empty.animation_data_clear()
-    found["refused"]["unkeyed"] = said(bpy.ops.moglow.generate)
+    found["refused"]["unkeyed"] = message_of(bpy.ops.moglow.generate)
     empty.moglow.joint = "tail"
     empty.keyframe_insert("location", frame=40)
-    found["refused"]["tail"] = said(bpy.ops.moglow.generate)
+    found["refused"]["tail"] = message_of(bpy.ops.moglow.generate)
     empty.moglow.joint, empty.location = "left_hand", (9, 9, 9)
     empty.keyframe_insert("location", frame=40)
-    found["refused"]["far"] = said(bpy.ops.moglow.generate)
+    found["refused"]["far"] = message_of(bpy.ops.moglow.generate)
     scene.frame_set(50)
-    found["refused"]["no pose"] = said(bpy.ops.moglow.unpin_pose)
+    found["refused"]["no pose"] = message_of(bpy.ops.moglow.unpin_pose)
 
 
 def channel_values(action: Any, figure: Any, frames: Any) -> dict[str, list[float]]:
@@ -168,7 +168,7 @@ def edits() -> None:
         "places": [places, [joints(figure, frame) for frame in frames]],
         "turns": [turned, rotations(figure, frames)],
         "keys": [key_count(full, figure), key_count(thin, figure)],
-        "asked": [settings.key_angle, settings.key_distance],
+        "settings": [settings.key_angle, settings.key_distance],
         "figures": settings.results[0].figures,
     }
     found["names"] = [action.name for action in (full, thin)]
@@ -192,7 +192,7 @@ def edits() -> None:
                     bone.select = True
                 else:
                     bone.bone.select = True
-        message = said(bpy.ops.moglow.redo)
+        message = message_of(bpy.ops.moglow.redo)
         if bones:
             bpy.ops.object.mode_set(mode="OBJECT")
         new = figure.animation_data.action
@@ -205,7 +205,7 @@ def edits() -> None:
         }
     found["redo"] = redone
     scene.frame_preview_end = 999
-    found["redo refused"] = said(bpy.ops.moglow.redo)
+    found["redo refused"] = message_of(bpy.ops.moglow.redo)
     found["strips"] = [
         (track.name, [strip.action.name for strip in track.strips], track.mute)
         for track in figure.animation_data.nla_tracks

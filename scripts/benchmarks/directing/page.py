@@ -30,8 +30,8 @@ GAPS_HEAD = """## In-betweens
 
 Frames of a recording are removed and made from the frames before and after them. L2P, L2Q and NPSS are as in the
 protocol of LaFAN1 (Harvey et al., 2020), but on these recordings: positions are divided by their standard deviation
-over the recordings, so that only comparisons within the table are meaningful. Smaller is better, except that slide (cm/s) and
-jerk (m/s³) should be those of the recording.
+over the recordings, so that only comparisons within the table are meaningful. Smaller is better, except that slide
+(cm/s) and jerk (m/s³) should be those of the recording.
 
 | frames | gaps | method | L2P | L2Q | NPSS | slide | jerk |
 |---|---|---|---|---|---|---|---|"""

@@ -19,6 +19,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ class Bench:
     def _apart(self) -> Iterator[Job]:
         names = sorted(self.windows.glob("*.npz"))
         for fold in range(FOLDS if names else 0):
-            yield {"stage": "apart", "seed": fold}, lambda fold=fold: _told_apart(names, fold)
+            yield {"stage": "apart", "seed": fold}, partial(_areas, names, fold)
 
     def _times(self) -> Iterator[Job]:
         for number in range(TIMES):
@@ -122,16 +123,17 @@ class Bench:
 
 
 def _seen(clips: tuple[Any, ...]) -> list[Any]:
-    from moglow.evaluation.telling_apart import seen_joints
+    from moglow.evaluation.discrimination import seen_joints
 
     return [seen_joints(clip) for clip in clips]
 
 
-def _told_apart(files: list[Path], fold: int) -> dict[str, Any]:
+def _areas(files: list[Path], fold: int) -> dict[str, Any]:
     """Returns the areas under the curve of two nets; each window of a third of the pins is unseen in training."""
-    from moglow.evaluation.telling_apart import TellingSpec, area_under_curve, told_apart
+    from moglow.evaluation.discrimination import DiscriminationSpec
+    from moglow.evaluation.discriminator import area_under_curve, log_odds
 
-    spec = TellingSpec()
+    spec = DiscriminationSpec()
     loaded = [dict(np.load(file)) for file in files]
     shortest = min(len(each["real"]) for each in loaded)
     parts = {
@@ -144,7 +146,7 @@ def _told_apart(files: list[Path], fold: int) -> dict[str, Any]:
     return {
         "windows": len(files),
         **{
-            name: area_under_curve(*told_apart(parts["real"], parts[name], unseen, spec, fold))
+            name: area_under_curve(*log_odds(parts["real"], parts[name], unseen, spec=spec.net, seed=fold))
             for name in ("with", "without")
         },
     }
@@ -166,35 +168,35 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--page", type=Path)
-    asked = parser.parse_args()
-    known = [row["key"] for row in read(asked.results)]
+    arguments = parser.parse_args()
+    known = [row["key"] for row in read(arguments.results)]
     bench = Bench(
-        Checkpoint.read(asked.checkpoint),
-        Corpus.open(asked.corpus),
-        asked.windows or asked.corpus.with_suffix(".windows"),
-        asked.pins,
-        asked.gaps,
-        asked.takes,
-        asked.seed,
+        Checkpoint.read(arguments.checkpoint),
+        Corpus.open(arguments.corpus),
+        arguments.windows or arguments.corpus.with_suffix(".windows"),
+        arguments.pins,
+        arguments.gaps,
+        arguments.takes,
+        arguments.seed,
     )
     start, left = time.monotonic(), 0
-    for stage in asked.only or ("time", "gaps", "pins", "apart"):
+    for stage in arguments.only or ("time", "gaps", "pins", "apart"):
         for key, job in bench.jobs(stage):
             if key in known:
                 continue
-            if time.monotonic() - start > 60 * asked.minutes:
+            if time.monotonic() - start > 60 * arguments.minutes:
                 left += 1
                 continue
             try:
                 row = {"key": key, **job()}
             except MoglowError as error:
                 row = {"key": key, "error_message": str(error)}
-            with open(asked.results, "a", encoding="utf-8") as file:
+            with open(arguments.results, "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             print(*key.values(), flush=True)
     print(f"{left} measurements are left" if left else "nothing is left")
-    if asked.page:
-        asked.page.write_text(written(asked.results), encoding="utf-8")
+    if arguments.page:
+        arguments.page.write_text(written(arguments.results), encoding="utf-8")
 
 
 if __name__ == "__main__":
