@@ -148,10 +148,12 @@ def test_a_redone_stretch_leaves_the_rest_as_it_is(day: dict[str, Any], case: st
 @blender
 @pytest.mark.parametrize("case", ["body", "arm"])
 def test_the_seams_of_a_redone_stretch_are_smooth(day: dict[str, Any], case: str) -> None:
-    """The velocity changes at a seam by no more than it does within walking."""
+    """The velocity changes at a seam by no more than it does in the rest of the walk."""
     changes = np.linalg.norm(np.diff(places(day["redo"][case]["places"]), 2, axis=0), axis=-1).max(axis=-1)
     usual = max(changes[:36].max(), changes[62:].max())
-    assert max(changes[38:41].max(), changes[57:60].max()) < 1.2 * usual
+    assert (
+        max(changes[38:40].max(), changes[58:60].max()) < usual
+    )  # about the joins of frames 40|41 and 60|61
 
 
 @blender
