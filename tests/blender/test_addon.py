@@ -97,7 +97,7 @@ def test_the_wheel_generates_with_numpy_alone(addon: Path, tmp_path: Path) -> No
         f"sys.path.insert(0, {str(tmp_path)!r})\n"
         "from moglow.paths.control_path import ControlPath\n"
         "from moglow.blender.inside.making import make, read_checkpoint\n"
-        "import moglow, moglow.motion.retarget\n"
+        "import moglow, moglow.motion.retarget, moglow.takes.editing, moglow.directing.pinned\n"
         "steps = make(read_checkpoint(''), ControlPath.standing(9, 30.0), seed=0, takes=1, temperature=0.7,\n"
         "             foot_lock=True, name='x')\n"
         "print(moglow.__file__, len([*steps][-1].clip))"
@@ -258,6 +258,7 @@ def test_it_does_not_block_blender(day: dict[str, Any]) -> None:
 def test_the_panel_shows_its_settings_and_results(day: dict[str, Any]) -> None:
     before, during, timed, after = (day["panel"][when] for when in ("before", "during", "timed", "after"))
     assert {"path", "pace", "speed", "style", "takes", "seed", "temperature", "moglow.generate"} < set(before)
+    assert {"live", "moglow.add_reach", "moglow.pin_pose", "moglow.redo", "thin"} < set(before)
     assert "25%" in during and "moglow.cancel" in during and "moglow.generate" not in during
     assert any("keyframes" in text for text in timed) and "speed" not in timed
     assert "moglow.show_take" in after and day["corner"]["results"][0][1] in after

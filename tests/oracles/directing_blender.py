@@ -213,7 +213,81 @@ def edits() -> None:
     found["edit results"] = [(take.name, take.figures) for take in settings.results]
 
 
-for part in parts or ("pins", "edits"):
+def drafts() -> None:
+    """The end of the path, then the key of a reach, are moved: a draft, then the full take."""
+    from time import perf_counter, process_time
+
+    from moglow.blender.inside import live
+    from moglow.blender.inside.action import curves_of
+
+    scene = fresh()
+    curve = line(((0, 0, 0), (0, -3, 0)))
+    bpy.ops.moglow.generate()
+    settings = scene.moglow
+    figure = settings.figure
+    scene.frame_set(40)
+    bpy.ops.moglow.add_reach()
+    empty = bpy.context.object
+    settings.live = True
+    live.on_change(scene)
+    live.first()
+    began = live.WATCH.changed
+    costs, shown = [], []
+
+    def step(change: Any) -> None:
+        """Makes a change, a draft and, later, the full take."""
+        change()
+        bpy.context.view_layer.update()
+        live.on_change(scene)
+        frame = scene.frame_current
+        before = process_time(), perf_counter()
+        live.tick()
+        costs.append([process_time() - before[0], perf_counter() - before[1]])
+        draft = figure.animation_data.action.name
+        bpy.context.view_layer.update()
+        hand = next(bone for bone in figure.pose.bones if bone.name.endswith("LeftHand"))
+        here = [*(figure.matrix_world @ hand.head)]
+        live.WATCH.changed = perf_counter() - 1.0
+        live.tick()
+        end = joints(figure, scene.frame_end)
+        scene.frame_set(frame)
+        shown.append(
+            {
+                "draft": draft,
+                "hand": here,
+                "take": figure.animation_data.action.name,
+                "end": end[figure.pose.bones[0].name],
+                "hand of the take": joints(figure, frame)[hand.name],
+                "actions": sorted(action.name for action in bpy.data.actions if "walk" in action.name),
+                "frame": scene.frame_current,
+                "messages": settings.messages,
+            }
+        )
+
+    def bend() -> None:
+        curve.data.splines[0].points[1].co = (1.0, -3.0, 0.0, 1.0)
+        curve.data.update_tag()
+
+    def lift() -> None:
+        empty.location.z += 0.25
+        found["lifted"] = [*empty.location]
+
+    step(bend)
+    step(lift)
+    quiet = live.WATCH.seen
+    scene.frame_set(41)
+    live.on_change(scene)
+    found["drafts"] = {
+        "began": began,
+        "costs": costs,
+        "shown": shown,
+        "idle": live.WATCH.seen == quiet and live.WATCH.changed is None,
+        "keys": [point.co.x for point in curves_of(empty)[0].keyframe_points],
+        "left": "moglow draft" in bpy.data.actions,
+    }
+
+
+for part in parts or ("pins", "edits", "drafts"):
     globals()[part]()
 with open(out, "w") as file:
     json.dump(found, file)
