@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +169,11 @@ def motions(
         [tracks[number] for number in batch]
         for batch in batches([len(track.path) for track in tracks], sampler.model.rows[1])
     ]
-    sampled = ((k, *block) for k, together in enumerate(groups) for block in _blocks(sampler, together))
+
+    def sampled(wanted: Callable[[], bool]) -> Iterator[tuple[int, NDArray[Any], NDArray[Any]]]:
+        for k, together in enumerate(groups):
+            yield from ((k, *block) for block in _blocks(sampler, together, wanted))
+
     blocks = ahead(sampled, AHEAD)  # its thread ends once no motion refers to it
     for k, together in enumerate(groups):
         # Blocks of motions that were given up, since the model lost the figure, are left out.
@@ -195,9 +199,11 @@ def batches(frames: Sequence[int], most: int) -> Iterator[list[int]]:
     yield from [batch] if batch else []
 
 
-def _blocks(sampler: Sampler, tracks: Sequence[Track]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """Yields poses ``(T, B, D)`` and likelihoods ``(T, B)`` in blocks, sampled for all tracks at once."""
-    size, frames = round(BLOCK * sampler.fps), sampler.draw(tracks)
+def _blocks(
+    sampler: Sampler, tracks: Sequence[Track], wanted: Callable[[], bool]
+) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """Yields poses ``(T, B, D)`` and likelihoods ``(T, B)`` in blocks while they are wanted, for all tracks at once."""
+    size, frames = round(BLOCK * sampler.fps), takewhile(lambda _: wanted(), sampler.draw(tracks))
     while part := list(islice(frames, size)):
         poses, nats = zip(*part, strict=True)
         yield np.stack(poses), np.stack(nats)

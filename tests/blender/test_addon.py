@@ -21,7 +21,7 @@ from moglow.checkpoint import Checkpoint
 from moglow.errors import CheckpointError
 from moglow.paths.presets import preset
 from moglow.sampling.generate import PRETRAINED, Take, generate
-from scripts.make_addon import WHEEL, make_addon
+from scripts.make_addon import WHEEL, make_addon, wheel_files
 
 ON_THE_PATH = 0.15  # metres: a body sways about its path, by 0.12 at most on this circle
 LARGEST = 25_000_000  # bytes
@@ -47,6 +47,12 @@ def test_the_zip_is_small_and_has_a_manifest(addon: Path, tmp_path: Path) -> Non
     assert addon.stat().st_size < LARGEST
     make_addon(tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == addon.read_bytes()
+
+
+def test_the_wheel_has_the_c_sources_of_its_kernels() -> None:
+    assert {"moglow/sampling/fast/float32.c", "moglow/motion/kinematics.c", "moglow/bvh/numbers.c"} <= {
+        *wheel_files()
+    }
 
 
 def test_the_manifest_keeps_the_rules_of_the_schema(addon: Path) -> None:
