@@ -197,11 +197,13 @@ class Ensemble:
         controls = array(controls)
         change: LabelChange | None = None
         state = steps.initial_state(len(seeds)) if steps else None
-        drawn = {part: [np.random.default_rng([seed, 0, part]) for seed in seeds] for part in (0, 1)}
+        generators = {part: [np.random.default_rng([seed, 0, part]) for seed in seeds] for part in (0, 1)}
         chunks = [(warm + start, min(CHUNK, frames - start), 1) for start in range(0, frames, CHUNK)]
         for first, count, part in [(0, warm, 0), *chunks]:
             shape = (count, self.model.noise_dim)
-            noise = np.stack([each.standard_normal(shape, dtype=np.float32) for each in drawn[part]], axis=1)
+            noise = np.stack(
+                [each.standard_normal(shape, dtype=np.float32) for each in generators[part]], axis=1
+            )
             made = []
             for t, numbers in enumerate(array(noise)):
                 frame = max(first + t - warm, 0)

@@ -178,9 +178,9 @@ def motions(
     for k, together in enumerate(groups):
         # Blocks of motions that were given up, since the model lost the figure, are left out.
         own = ((poses, nats) for number, poses, nats in blocks if number == k)
-        for track, drawn in zip(together, _drawn(sampler, together, own), strict=True):
+        for track, poses_and_nats in zip(together, _sampled(sampler, together, own), strict=True):
             tally = Tally()
-            yield StreamedMotion(track, finished(checkpoint, track, drawn, tally, foot_lock), tally)
+            yield StreamedMotion(track, finished(checkpoint, track, poses_and_nats, tally, foot_lock), tally)
 
 
 def batches(frames: Sequence[int], most: int) -> Iterator[list[int]]:
@@ -203,13 +203,13 @@ def _blocks(
     sampler: Sampler, tracks: Sequence[Track], wanted: Callable[[], bool]
 ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """Yields poses ``(T, B, D)`` and likelihoods ``(T, B)`` in blocks while they are wanted, for all tracks at once."""
-    size, frames = round(BLOCK * sampler.fps), takewhile(lambda _: wanted(), sampler.draw(tracks))
+    size, frames = round(BLOCK * sampler.fps), takewhile(lambda _: wanted(), sampler.sample(tracks))
     while part := list(islice(frames, size)):
         poses, nats = zip(*part, strict=True)
         yield np.stack(poses), np.stack(nats)
 
 
-def _drawn(
+def _sampled(
     sampler: Sampler, tracks: Sequence[Track], parts: Iterator[tuple[NDArray[Any], NDArray[Any]]]
 ) -> list[Iterator[tuple[NDArray[Any], NDArray[Any]]]]:
     """Returns each track's poses ``(T, D)`` and likelihoods ``(T,)`` in blocks, given those of all tracks."""
@@ -234,7 +234,7 @@ def _drawn(
 def finished(
     checkpoint: Checkpoint,
     track: Track,
-    drawn: Iterator[tuple[NDArray[Any], NDArray[Any]]],
+    poses_and_nats: Iterator[tuple[NDArray[Any], NDArray[Any]]],
     tally: Tally,
     foot_lock: bool,
 ) -> Iterator[Clip]:
@@ -242,7 +242,7 @@ def finished(
 
     def decoded() -> Iterator[Clip]:
         start = 0
-        for poses, nats in drawn:
+        for poses, nats in poses_and_nats:
             refuse_wild(poses, checkpoint.context, start)
             clip = checkpoint.context.encoding.decode(poses, track.path[start : start + len(poses)])
             tally.sampled(clip, nats)

@@ -191,7 +191,7 @@ def _cycles(sampler: Sampler, context: Context, track: Track, velocity: Array, s
     path = ControlPath.from_velocities(np.tile(velocity, (frames, 1)), fps, styles=styles and styles * frames)
     found = []
     tracks = [replace(track, path=path, take=take) for take in _takes(track)]
-    for source, sampled in _draw(sampler, context, tracks):
+    for source, sampled in _sampled(sampler, context, tracks):
         features = joint_features(sampler.context.encoding, sampled[0], fps)
         starts = touchdowns(sampler.context.encoding.decode(sampled[0], path))
         seams = stride_seams(features, starts, stride_of(features, fps), strides, blend)
@@ -216,7 +216,7 @@ def _laps(sampler: Sampler, context: Context, track: Track) -> list[_Cut]:
         replace(track, path=walked_on(each, len(each) + longer), take=take) for take, each in laps.items()
     ]
     found = []
-    for source, sampled in _draw(sampler, context, tracks):
+    for source, sampled in _sampled(sampler, context, tracks):
         each = laps[source.take]
         features, period = joint_features(sampler.context.encoding, sampled[0], fps), len(each) - 1
         slack = min(stride_of(features, fps) // 2, longer // 3, period // 3) if moving else 0
@@ -260,13 +260,13 @@ def _at_tempo(lap: ControlPath, tempo: float) -> ControlPath:
     return lap.at(np.linspace(0, len(lap) - 1, frames + 1))
 
 
-def _draw(sampler: Sampler, context: Context, tracks: Sequence[Track]) -> list[tuple[Track, Sampled]]:
+def _sampled(sampler: Sampler, context: Context, tracks: Sequence[Track]) -> list[tuple[Track, Sampled]]:
     """Samples along tracks, without implausible motion; raises an error if all motion is implausible."""
     most = sampler.model.rows[1]
     out: list[tuple[Track, Sampled]] = []
     for start in range(0, len(tracks), most):
         batch = tracks[start : start + most]
-        poses, nats = (np.stack(part, 1) for part in zip(*sampler.draw(batch), strict=True))
+        poses, nats = (np.stack(part, 1) for part in zip(*sampler.sample(batch), strict=True))
         out += [
             (track, (poses[k, : len(track.path)].astype(float), nats[k, : len(track.path)].astype(float)))
             for k, track in enumerate(batch)

@@ -190,7 +190,7 @@ class Sampler:
         )
         yield from (pose[0] for _, pose, _ in self._run(rows, [(seed, take)]))
 
-    def draw(self, tracks: Sequence[Track]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    def sample(self, tracks: Sequence[Track]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         """Yields poses ``(B, D)`` and likelihoods ``(B,)`` of many motions, frame by frame until the longest ends.
 
         Rows of motions that have ended continue at their last velocity. If a path stops, several endings are sampled
@@ -322,7 +322,7 @@ class Sampler:
     def generate(self, path: ControlPath, *, seed: int = 0, take: int = 0, name: str = "") -> Clip:
         """Returns the motion along a path as one clip, at the model's rate."""
         path = path.resample(self.fps)
-        poses = [pose[0] for pose, _ in self.draw([Track(path, seed, take)])]
+        poses = [pose[0] for pose, _ in self.sample([Track(path, seed, take)])]
         return self.context.encoding.decode(np.stack(poses), path, name)
 
 

@@ -223,7 +223,7 @@ def _sampled(
     if ground is not None:
         walked = walk_over(sampler, model, track, ground)
         return walked.clip, walked.path, walked.nats
-    poses, nats = (np.concatenate(part) for part in zip(*sampler.draw([track]), strict=True))
+    poses, nats = (np.concatenate(part) for part in zip(*sampler.sample([track]), strict=True))
     refuse_wild(poses, model.context, 0)
     return model.context.encoding.decode(poses, track.path), track.path, nats.astype(float)
 

@@ -330,7 +330,7 @@ def test_a_gpu_that_is_not_there_is_one_line(model: Path, tmp_path: Path) -> Non
 def test_a_generated_motion_does_not_depend_on_its_batch_on_a_gpu() -> None:
     sampler = Sampler.of(make_checkpoint(carry=CARRY), device="cuda")
     tracks = [Track(PATH.resample(sampler.fps), 3, take) for take in range(5)]
-    together, alone = list(sampler.draw(tracks)), list(sampler.draw(tracks[3:4]))
+    together, alone = list(sampler.sample(tracks)), list(sampler.sample(tracks[3:4]))
     assert sampler.device == "cuda"
     assert all(np.array_equal(a[0][3], b[0][0]) for a, b in zip(together, alone, strict=True))
 

@@ -67,8 +67,8 @@ def test_poses_within_reach_keep_every_bit() -> None:
 
 def test_one_wild_motion_of_a_batch_changes_no_other(model: Checkpoint) -> None:
     sampler, calm = Sampler.of(model), Track(steady([1, 0, 0]), 1)
-    alone = np.stack([pose[0] for pose, _ in sampler.draw([calm])])
-    beside = np.stack([pose[0] for pose, _ in sampler.draw([calm, Track(steady([1000, 0, 0]), 2)])])
+    alone = np.stack([pose[0] for pose, _ in sampler.sample([calm])])
+    beside = np.stack([pose[0] for pose, _ in sampler.sample([calm, Track(steady([1000, 0, 0]), 2)])])
     assert np.array_equal(alone, beside) and not is_wild(alone, model.context).any()
 
 

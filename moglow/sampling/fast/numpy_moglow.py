@@ -87,9 +87,9 @@ class NumpyMoGlow:
     def from_latent(self, context: Any, state: State, latent: Any) -> tuple[Any, Any, State]:
         """Returns the same for a latent ``(B, D)``, which is overwritten."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return self._drawn_from(context, state, latent)
+            return self._sampled_from(context, state, latent)
 
-    def _drawn_from(self, context: Any, state: State, latent: Any) -> tuple[Any, Any, State]:
+    def _sampled_from(self, context: Any, state: State, latent: Any) -> tuple[Any, Any, State]:
         number, xp = self._arithmetic, self._arithmetic.xp
         given = number.array(context)
         for weight, bias in self._encoder:
