@@ -34,7 +34,7 @@ def parse_json(text: str | bytes, place: str, error: type[MoglowError] = FileFor
     except RecursionError:
         raise error(f"{place}: the JSON is nested too deeply; make the file again") from None
     except ValueError as reason:  # invalid JSON, invalid UTF-8 or an integer of thousands of digits
-        raise error(f"{place}: is no JSON that can be read ({reason})") from None
+        raise error(f"{place}: is no JSON that can be read ({_reason(reason)})") from None
 
 
 def parse_json_table(
@@ -69,9 +69,16 @@ def parse_toml(text: str, place: str, error: type[MoglowError] = FileFormatError
     except RecursionError:
         raise error(f"{place}: the TOML is nested too deeply; simplify it") from None
     except ValueError as reason:
-        raise error(f"{place}: not a TOML file ({reason})") from None
+        raise error(f"{place}: not a TOML file ({_reason(reason)})") from None
 
 
 def read_toml(path: str | Path, error: type[MoglowError] = FileFormatError) -> dict[str, Any]:
     """Returns the tables of a TOML file."""
     return parse_toml(read_text(path, LARGEST_TOML, error).replace("\r\n", "\n"), str(path), error)
+
+
+def _reason(error: ValueError) -> str:
+    """Returns the reason why a text cannot be read, without Python's advice on integers of thousands of digits."""
+    return (
+        "a whole number has thousands of digits" if "integer string conversion" in str(error) else str(error)
+    )

@@ -2,11 +2,13 @@
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from moglow.errors import BvhError, ControlError, FileFormatError
+from moglow.files.descriptions import parse_json, parse_toml
 from moglow.files.numbers import read_number, read_whole_number
 from moglow.files.reading import open_input, read_bytes, read_text
 
@@ -73,3 +75,11 @@ def test_text_is_utf8_without_its_byte_order_mark(tmp_path: Path) -> None:
 def test_what_only_python_reads_is_no_number(text: str) -> None:
     assert read_number(text) != read_number(text)
     assert read_whole_number(text) is None
+
+
+@pytest.mark.parametrize(("parse", "text"), [(parse_toml, "a = {}"), (parse_json, '{{"a": {}}}')])
+def test_a_number_of_thousands_of_digits_is_refused_in_plain_words(
+    parse: Callable[[str, str], object], text: str
+) -> None:
+    with pytest.raises(FileFormatError, match=r"a\.file: .*\(a whole number has thousands of digits\)"):
+        parse(text.format("1" * 5000), "a.file")
