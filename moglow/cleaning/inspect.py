@@ -98,13 +98,16 @@ def motion_files(path: str | Path) -> list[Path]:
 def inspect_clip(clip: Frames, name: str = "") -> Report:
     """Returns the report on a clip; long clips are processed in stretches, to limit the memory."""
     search = DamageSearch.of(clip)
+    figure, axes = _figure(clip), _axes(clip, clip.skeleton.layout) if clip.skeleton.layout else None
+    name = name or clip.name
+    del clip  # the numbers of a long file take more memory than the rest, and are not needed any more
     return Report(
-        file=name or clip.name,
-        frames=len(clip),
-        fps=clip.fps,
-        seconds=len(clip) / clip.fps,
-        figure=_figure(clip),
-        axes=_axes(clip, clip.skeleton.layout) if clip.skeleton.layout else None,
+        file=name,
+        frames=search.frames,
+        fps=search.fps,
+        seconds=search.frames / search.fps,
+        figure=figure,
+        axes=axes,
         motion=search.motion(),
         damage=tuple(search.reported()),
     )
