@@ -54,9 +54,10 @@ def make_addon(out: Path) -> None:
 
 
 def wheel_files() -> dict[str, bytes]:
-    """Returns the modules that the add-on needs, the weights and their model card, by their path in the wheel."""
-    sources = filter(None, map(source_of, modules(ENTRY)))
-    files = {source.relative_to(ROOT).as_posix(): source.read_bytes() for source in sources}
+    """Returns what the add-on needs, by its path in the wheel: modules, C sources beside them, weights, model card."""
+    sources = {source for module in modules(ENTRY) if (source := source_of(module))}
+    kernels = {kernel for folder in {source.parent for source in sources} for kernel in folder.glob("*.c")}
+    files = {file.relative_to(ROOT).as_posix(): file.read_bytes() for file in sources | kernels}
     for path in (PRETRAINED, PRETRAINED.with_suffix(".md")):
         files[f"moglow/pretrained/{path.name}"] = path.read_bytes()
     return files

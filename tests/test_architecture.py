@@ -1,6 +1,7 @@
 """The architecture: packages import downwards, heavy packages are imported only where allowed, files are short."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -12,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST_FILE = 350  # lines
+OPTION = re.compile(r"(^|[\s(`])--[a-z]")
 
 # From the top down: a package imports only packages after it.
 PACKAGES = (
@@ -191,3 +193,27 @@ def test_the_library_neither_prints_nor_exits_nor_seeds(module: str) -> None:
             assert not called.endswith(("random.seed", "torch.manual_seed")), (
                 f"line {node.lineno}: a global seed"
             )
+
+
+@every_module
+def test_the_library_names_no_option_of_the_command_line(module: str) -> None:
+    if module.startswith(
+        ("moglow.cli", "moglow.__main__", "moglow.blender.program")
+    ):  # options of other programs
+        return
+    tree = ast.parse(SOURCES[module].read_text(encoding="utf-8"))
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            assert not OPTION.search(node.value), (
+                f"line {node.lineno}: {node.value!r}; give the error a setting"
+            )
+
+
+def test_class_names_are_unique() -> None:
+    found: dict[str, str] = {}
+    for module, file in SOURCES.items():
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                assert node.name not in found, f"{node.name} in {found[node.name]} and {module}"
+                found[node.name] = module

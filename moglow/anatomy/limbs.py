@@ -206,7 +206,8 @@ def _combinations(count: int, chosen: int) -> NDArray[np.intp]:
 
 def _added(values: Iterable[Array]) -> Array:
     """Returns the sum of arrays, added from the first to the last."""
-    return sum(values, start=np.float64(0.0))
+    nothing: Array = np.zeros(1)
+    return sum(values, start=nothing)
 
 
 def _evidence(

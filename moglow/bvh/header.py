@@ -218,11 +218,11 @@ def _channels(node: BvhNode, source: str) -> tuple[str, ...]:
     for found in node.filter("CHANNELS"):
         number, *words, line = ["", *found.value[1:]] if len(found.value) == 2 else found.value[1:]
         if number != str(len(words)) or channels:
-            said = f"CHANNELS {shown(number)} with {len(words)} names"
+            text = f"CHANNELS {shown(number)} with {len(words)} names"
             fail(
                 source,
                 int(line),
-                f"{said}, expected their number and then as many, once a joint; mend the hierarchy",
+                f"{text}, expected their number and then as many, once a joint; mend the hierarchy",
             )
         channels = tuple(CHANNELS.get(word.lower(), word) for word in words)
         for channel in channels:

@@ -41,7 +41,7 @@ def patch_bvh(
         block = clip[start:stop]
         obstacle = obstacle_to(clip.skeleton, layout, block.positions, block.rotations)
         if obstacle:
-            raise BvhError(f"{path}: {obstacle}; export the file with --portable first")
+            raise BvhError(f"{path}: {obstacle}; export the file as portable first")
         before = _angles(lines[start - 1], columns) if start else {}
         table, _ = spell_frames(block.positions, block.rotations, layout, columns, before)
         for frame, numbers in zip(range(start, stop), table, strict=True):
@@ -50,7 +50,7 @@ def patch_bvh(
                 words[column] = _word(numbers[column], decimals)
             lines[frame] = b" ".join(words) + ending_of(head)
     with replacing(path) as file:
-        file.write(_retold(head, len(lines), clip.fps))
+        file.write(_rewritten_head(head, len(lines), clip.fps))
         file.writelines([*lines, tail])
 
 
@@ -89,7 +89,7 @@ def _word(number: float, decimals: int) -> bytes:
     return f"{number + 0.0:.{decimals}f}".encode()
 
 
-def _retold(head: bytes, frames: int, fps: float) -> bytes:
+def _rewritten_head(head: bytes, frames: int, fps: float) -> bytes:
     """Returns the header with a new number of frames and rate; values that do not change keep their bytes."""
     at = head.upper().rindex(b"MOTION")
 

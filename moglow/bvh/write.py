@@ -66,7 +66,7 @@ def write_bvh_blocks(
     if layout is None:
         obstacle = "the skeleton comes from no file"
     elif unit is not None:
-        obstacle = "a unit is asked for"
+        obstacle = "another unit is requested"
     else:
         obstacle = obstacle_to(first.skeleton, layout, first.positions, first.rotations)
     if verbatim and obstacle:

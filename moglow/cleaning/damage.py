@@ -6,7 +6,7 @@ Values outside the damage do not change by a bit.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self, TypeAlias
+from typing import ClassVar, Self, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,22 +86,50 @@ class Nearby(Damage):
     """Damage that is repaired from the adjacent frames alone, so that long takes are not copied for each repair."""
 
     @classmethod
+    @abstractmethod
+    def together(cls, clip: Clip, found: Sequence[Self]) -> Clip:
+        """Returns the repaired clip; there are at least ``2 * NEAR`` frames between the damage, in order of time."""
+
+    def mended(self, clip: Clip, fill: Fill) -> Clip:
+        return self.together(clip, [self])
+
+    @classmethod
     def all_mended(cls, clip: Clip, found: Sequence[Self], fill: Fill) -> Clip:
+        """Returns the repaired clip; damage that is far apart is repaired as one short clip of all frames around it."""
+        if not found:
+            return clip
         positions, rotations = clip.positions.copy(), clip.rotations.copy()
-        for damage in reversed(found):
-            near = slice(max(0, damage.start - NEAR), damage.stop + NEAR)
-            part = replace(clip, positions=positions[near], rotations=rotations[near])
-            start, stop = damage.start - near.start, damage.stop - near.start
-            mended = replace(damage, start=start, stop=stop).mended(part, fill)
-            positions[near], rotations[near] = mended.positions, mended.rotations
-        return replace(clip, positions=positions, rotations=rotations) if found else clip
+        for some in _apart(found):
+            around = [slice(max(0, each.start - NEAR), min(len(clip), each.stop + NEAR)) for each in some]
+            frames = np.concatenate([np.arange(near.start, near.stop) for near in around])
+            begins = np.cumsum([0, *(near.stop - near.start for near in around)]).tolist()
+            moved = [
+                replace(each, start=begin + each.start - near.start, stop=begin + each.stop - near.start)
+                for each, near, begin in zip(some, around, begins, strict=False)
+            ]
+            part = replace(clip, positions=positions[frames], rotations=rotations[frames])
+            mended = cls.together(part, moved)
+            positions[frames], rotations[frames] = mended.positions, mended.rotations
+        return replace(clip, positions=positions, rotations=rotations)
 
 
-def spliced(clip: Clip, mended: Clip, frames: slice) -> Clip:
-    """Returns the clip with ``frames`` of the repaired one."""
-    positions, rotations = clip.positions.copy(), clip.rotations.copy()
-    positions[frames], rotations[frames] = mended.positions[frames], mended.rotations[frames]
-    return replace(clip, positions=positions, rotations=rotations)
+N = TypeVar("N", bound=Damage)
+
+
+def _apart(found: Sequence[N]) -> list[list[N]]:
+    """Returns damage in groups without frames in common, each in order of time.
+
+    Of two that have frames in common, the later one is in an earlier group.
+    """
+    groups: list[list[N]] = []
+    latest: list[tuple[N, int]] = []  # with the group of each, from the last damage to the first
+    for each in sorted(found, key=lambda one: one.start, reverse=True):
+        latest = [(one, group) for one, group in latest if one.start - NEAR < each.stop + NEAR]
+        group = max((group + 1 for _, group in latest), default=0)
+        latest.append((each, group))
+        groups += [[] for _ in range(len(groups), group + 1)]
+        groups[group].insert(0, each)
+    return groups
 
 
 def marked(clip: Clip, start: int, stop: int, joints: Sequence[int]) -> Flags:

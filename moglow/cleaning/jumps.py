@@ -75,8 +75,10 @@ def hip_lurches(clip: Clip) -> Array:
 
 def turn_steps(clip: Clip) -> Array:
     """Returns the angle ``(T - 1, J)`` by which each joint turns from frame to frame, cached by clip."""
-    if clip not in _TURNS:
-        _TURNS[clip] = quat_angle(clip.rotations[1:], clip.rotations[:-1])
+    if clip not in _TURNS:  # a clip whose positions alone were repaired turns like the one before
+        known = (turns for other, turns in _TURNS.items() if other.rotations is clip.rotations)
+        turns = next(known, None)
+        _TURNS[clip] = quat_angle(clip.rotations[1:], clip.rotations[:-1]) if turns is None else turns
     return _TURNS[clip]
 
 

@@ -1,11 +1,12 @@
 """Spikes: rotations that jump away and come back within a few frames."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Self
 
 import numpy as np
 
-from moglow.cleaning.damage import Fill, Nearby, interpolated, marked
+from moglow.cleaning.damage import Nearby, interpolated, marked
 from moglow.cleaning.gaps import _turns_between
 from moglow.cleaning.jumps import JUMP, JumpSpec, find_jumps, turn_steps
 from moglow.maths.rotations import (
@@ -29,9 +30,12 @@ class Spike(Nearby):
             )
         ]
 
-    def mended(self, clip: Clip, fill: Fill) -> Clip:
-        filled = interpolated(clip, marked(clip, self.start, self.stop, self.joints))
-        return replace(filled, positions=clip.positions)
+    @classmethod
+    def together(cls, clip: Clip, found: Sequence[Self]) -> Clip:
+        marks = np.zeros((len(clip), len(clip.skeleton)), bool)
+        for spike in found:
+            marks |= marked(clip, spike.start, spike.stop, spike.joints)
+        return replace(interpolated(clip, marks), positions=clip.positions)
 
 
 def _farthest(clip: Clip, joint: int, start: int, stop: int) -> float:

@@ -1,11 +1,12 @@
 """Planted feet that sink below their usual floor."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
-from moglow.cleaning.damage import Fill, Nearby, interpolated, marked, spliced
+from moglow.cleaning.damage import Nearby, interpolated, marked
 from moglow.cleaning.limbs import DamagedJoints, limb_names
 from moglow.maths.rotations import Array
 from moglow.maths.signals import runs
@@ -44,24 +45,37 @@ class Sunk(Nearby):
             for each in sorted(find_sunk(clip), key=lambda each: each.start)
         ]
 
-    def mended(self, clip: Clip, fill: Fill) -> Clip:
-        start, stop = self.start, self.stop
+    @classmethod
+    def together(cls, clip: Clip, found: Sequence[Self]) -> Clip:
         legs = clip.skeleton.anatomy.legs
-        leg = next(k for k, leg in enumerate(legs) if leg.hip == self.joints[1])
-        raised = interpolated(
-            clip, marked(clip, start, stop, self.joints[:1])
-        )  # if the hips sank with the foot
+        carrier = np.zeros((len(clip), len(clip.skeleton)), bool)
+        for sunk in found:
+            carrier |= marked(clip, sunk.start, sunk.stop, sunk.joints[:1])
+        raised = interpolated(clip, carrier)  # if the hips sank with the foot
         filled = replace(raised, rotations=clip.rotations)
-        toes, shifts = toe_points(filled), np.zeros((len(clip), len(legs), 3))
-        others = np.arange(len(legs)) != leg
-        shifts[start:stop, others] = (toe_points(clip) - toes)[start:stop, others]
-        if start > 0 and stop < len(clip) and np.linalg.norm(toes[stop, leg] - toes[start - 1, leg]) < STEP:
+        before, toes = toe_points(clip), toe_points(filled)
+        shifts = np.zeros((len(clip), len(legs), 3))
+        for sunk in found:
+            leg = next(k for k, leg in enumerate(legs) if leg.hip == sunk.joints[1])
+            sunk._shift(shifts, before, toes, leg)
+        moved = move_feet(filled, shifts, spec=LockSpec(blend=1e-3))
+        positions, rotations = clip.positions.copy(), clip.rotations.copy()
+        for sunk in found:
+            frames = slice(sunk.start, sunk.stop)
+            positions[frames], rotations[frames] = moved.positions[frames], moved.rotations[frames]
+        return replace(clip, positions=positions, rotations=rotations)
+
+    def _shift(self, shifts: Array, before: Array, toes: Array, leg: int) -> None:
+        """Writes the ``shifts`` ``(T, L, 3)`` of the feet from ``toes`` with raised hips; ``before`` are the clip's."""
+        start, stop = self.start, self.stop
+        others = np.arange(shifts.shape[1]) != leg
+        shifts[start:stop, others] = before[start:stop, others] - toes[start:stop, others]
+        if start > 0 and stop < len(toes) and np.linalg.norm(toes[stop, leg] - toes[start - 1, leg]) < STEP:
             share = np.linspace(0, 1, stop - start + 2)[1:-1, None]
             held = toes[start - 1, leg] + share * (toes[stop, leg] - toes[start - 1, leg])
             shifts[start:stop, leg] = held - toes[start:stop, leg]
         else:
             shifts[start:stop, leg, 1] = np.maximum(self.height - toes[start:stop, leg, 1], 0.0)
-        return spliced(clip, move_feet(filled, shifts, spec=LockSpec(blend=1e-3)), slice(start, stop))
 
 
 def find_sunk(clip: Clip, *, depth: float = 0.025, deepest: float = 0.045) -> list[DamagedJoints]:

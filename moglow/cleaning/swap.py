@@ -23,7 +23,7 @@ def exchanged(clip: Clip, joints: Sequence[int], frames: Flags) -> Clip:
     """
     mirror = find_mirror(clip.skeleton, clip.world()[1], clip.headings())
     rotations, places = clip.rotations.copy(), np.ix_(frames, np.array(joints))
-    rotations[places] = mirror.rotations(clip.rotations[frames], joints)
+    rotations[places] = mirror.rotations(clip.rotations if frames.all() else clip.rotations[frames], joints)
     return replace(clip, rotations=rotations)
 
 
@@ -72,16 +72,17 @@ def _ways(
     clip: Clip, around: Clip, joints: Sequence[int], moving: Sequence[int], root: Sequence[int]
 ) -> Array:
     """Returns the joints' positions ``(T, N, 3)`` relative to the roots of their limbs, with the rest of ``around``."""
-    positions, rotations = (
-        (values.copy() for values in around.world()) if clip is not around else clip.world()
-    )
-    if clip is not around:
-        for joint in sorted(joints):
-            turn = rotations[:, clip.skeleton.parents[joint]]
-            places = positions[:, clip.skeleton.parents[joint]]
-            positions[:, joint] = places + quat_rotate(turn, clip.positions[:, joint])
-            rotations[:, joint] = quat_multiply(turn, clip.rotations[:, joint])
-    ways: Array = positions[:, moving] - positions[:, root]
+    positions, rotations = around.world()
+    if clip is around:
+        return positions[:, moving] - positions[:, root]
+    places: dict[int, Array] = {}
+    turns: dict[int, Array] = {}
+    for joint in sorted(joints):
+        parent = clip.skeleton.parents[joint]
+        place, turn = places.get(parent, positions[:, parent]), turns.get(parent, rotations[:, parent])
+        places[joint] = place + quat_rotate(turn, clip.positions[:, joint])
+        turns[joint] = quat_multiply(turn, clip.rotations[:, joint])
+    ways: Array = np.stack([places[j] - places[upper] for j, upper in zip(moving, root, strict=True)], axis=1)
     return ways
 
 

@@ -145,19 +145,19 @@ class Context:
             raise ControlError("performer 'any': the model was trained without performers")
         return self.performers[np.random.default_rng([seed, take]).integers(len(self.performers))]
 
-    def told(self, style: str | None) -> str | None:
+    def style_or_default(self, style: str | None) -> str | None:
         """Returns the style of a motion: the given one, or else the default style, or else None."""
         return style or self.spec.usual or None
 
     def label_vector(self, style: str | None) -> Array:
         """Returns the label (P + S,) of a style, by default the default style, and the default performer."""
-        return self.style_vector(self.told(style), self.spec.performer or None)
+        return self.style_vector(self.style_or_default(style), self.spec.performer or None)
 
     def styles_of(self, path: ControlPath) -> Sequence[str | None]:
         """Returns the styles of a path's frames; if it has none and goes sideways, the style for sideways motion."""
         if not path.styles and self.spec.sideways in self.styles and path.goes_sideways():
             return (self.spec.sideways,)
-        return [self.told(style) for style in path.styles or (None,)]
+        return [self.style_or_default(style) for style in path.styles or (None,)]
 
     def performer_of(self, path: ControlPath, performer: str | None = None) -> str | None:
         """Returns the performer of a path: the given one, else the one for sideways motion, else the default one."""

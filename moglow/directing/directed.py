@@ -18,7 +18,7 @@ from moglow.directing.arrival import arrive
 from moglow.directing.beginnings import Beginning
 from moglow.directing.course import Course, Flow, Moment
 from moglow.directing.goals import Goal
-from moglow.directing.steer import Steering, SteerSpec
+from moglow.directing.steer import SteeredStretch, SteerSpec
 from moglow.errors import ControlError
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.fast.folded import Floats
@@ -121,7 +121,7 @@ class Director:
                 [] if soon else [hint for goal in group for hint in goal.hints(self.context, frame - lead)]
             )
             last = lead + max(aim.frame for aim in (*aims, *hints))
-            steering = Steering(
+            steering = SteeredStretch(
                 self.flow, self.course, lead, moment, max(self.temperature, COLDEST), self.spec
             )
             later = min(len(latents), last + 1 - begin + round(self.spec.out_of_step * self.path.fps))

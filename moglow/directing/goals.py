@@ -225,8 +225,8 @@ class Seen:
         whole = np.isin(walking_channels(context.encoding), channels).all()
         if later >= len(poses) or frame + round(ONWARDS * context.fps) >= len(path) or not whole:
             return None
-        own, asked = self.path.velocities()[self.frame], path.velocities()[frame]
-        alike = np.abs(own - asked).max() < ALIKE
+        own, requested = self.path.velocities()[self.frame], path.velocities()[frame]
+        alike = np.abs(own - requested).max() < ALIKE
         return poses[later] if alike else None
 
 
@@ -267,6 +267,6 @@ def led_through(path: ControlPath, places: Sequence[tuple[int, tuple[float, floa
         if after - before > 2 * reach:
             knots[before + reach] = knots[after - reach] = quiet
     times = np.array(sorted(knots))
-    asked = np.stack([knots[time] for time in times])
-    offsets = sample_monotone(times, asked, np.arange(len(path), dtype=float))
+    requested = np.stack([knots[time] for time in times])
+    offsets = sample_monotone(times, requested, np.arange(len(path), dtype=float))
     return replace(path, positions=path.positions + offsets[:, :2], headings=path.headings + offsets[:, 2])

@@ -121,8 +121,8 @@ class Directing:
 
 def usual_nats(checkpoint: Checkpoint) -> float:
     """Returns the log-likelihood in nats per frame of held-out recordings; infinite if it is not in the checkpoint."""
-    said = checkpoint.about.get("validation", {}).get("likelihood", {})
-    return -float(said["standardized"]) if "standardized" in said else np.inf
+    likelihood = checkpoint.about.get("validation", {}).get("likelihood", {})
+    return -float(likelihood["standardized"]) if "standardized" in likelihood else np.inf
 
 
 def _held(clip: Clip, goals: Sequence[Goal]) -> Flags:

@@ -40,30 +40,30 @@ class Pin:
     world: bool = False
 
     @classmethod
-    def parse(cls, text: str, option: str = "--pin") -> Self:
+    def parse(cls, text: str, name: str = "pin") -> Self:
         """Returns the pin of ``TIME=FILE[@FRAME][:JOINTS][:world]``."""
         found = _PIN.fullmatch(text.strip())
         form = "TIME=FILE@FRAME, such as 3.0=pose.bvh@17 or 4.2=crouch.bvh@0:arms"
         if not found:
-            raise ControlError(f"{option} {text}: expected {form}")
+            raise ControlError(f"{name} {text}: expected {form}")
         words = [word.strip() for part in found["options"].split(":")[1:] for word in part.split(",")]
         if "" in words:
-            raise ControlError(f"{option} {text}: a word is missing after ':'; expected {form}")
+            raise ControlError(f"{name} {text}: a word is missing after ':'; expected {form}")
         frame = found["frame"] or "0"
         if not re.fullmatch(r"-?\d{1,9}", frame):
-            raise ControlError(f"{option} {text}: {frame!r} is no frame; expected {form}")
+            raise ControlError(f"{name} {text}: {frame!r} is no frame; expected {form}")
         joints = tuple(word for word in words if word != "world")
-        time = _number(found["time"], f"{option} {text}", "seconds")
+        time = _number(found["time"], f"{name} {text}", "seconds")
         return cls(time, found["file"], int(frame), joints, "world" in words)
 
     @classmethod
-    def at(cls, time: float, pose: str, option: str) -> Self:
+    def at(cls, time: float, pose: str, name: str) -> Self:
         """Returns the pin of the whole body of ``FILE[@FRAME][:world]``, at a time.
 
-        >>> Pin.at(0.0, "pose.bvh@3", "--start").frame
+        >>> Pin.at(0.0, "pose.bvh@3", "start").frame
         3
         """
-        read = cls.parse(f"0={pose}", option)
+        read = cls.parse(f"0={pose}", name)
         return replace(read, time=time)
 
     @property
@@ -93,14 +93,12 @@ class Reach:
     point: tuple[float, float, float]
 
     @classmethod
-    def parse(cls, text: str, option: str = "--reach") -> Self:
+    def parse(cls, text: str, name: str = "reach") -> Self:
         """Returns the reach of ``TIME=JOINT:X,Y,Z``."""
         found = _REACH.fullmatch(text.strip())
         if not found:
-            raise ControlError(
-                f"{option} {text}: expected TIME=JOINT:X,Y,Z, such as 2.5=left_hand:0.4,1.3,1.0"
-            )
-        place = f"{option} {text}"
+            raise ControlError(f"{name} {text}: expected TIME=JOINT:X,Y,Z, such as 2.5=left_hand:0.4,1.3,1.0")
+        place = f"{name} {text}"
         return cls(
             _number(found["time"], place, "seconds"), found["joint"].strip(), _point(found["point"], place)
         )
@@ -126,9 +124,9 @@ class Look:
     point: tuple[float, float, float]
 
     @classmethod
-    def parse(cls, text: str, option: str = "--look") -> Self:
+    def parse(cls, text: str, name: str = "look") -> Self:
         """Returns the look of ``START-STOP=X,Y,Z``."""
-        found, place = _LOOK.fullmatch(text.strip()), f"{option} {text}"
+        found, place = _LOOK.fullmatch(text.strip()), f"{name} {text}"
         if not found:
             raise ControlError(f"{place}: expected START-STOP=X,Y,Z, such as 0-4=1,1.6,3")
         start, stop = _number(found["start"], place, "seconds"), _number(found["stop"], place, "seconds")

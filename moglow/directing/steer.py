@@ -63,7 +63,7 @@ class Steered:
 
 
 @dataclass(frozen=True, eq=False)
-class Steering:
+class SteeredStretch:
     """A stretch of motion to steer: its course, first frame, the state before it, and the temperature."""
 
     flow: Flow

@@ -25,10 +25,10 @@ def load_library(source: Path, flags: Sequence[str] = (NATIVE,), *, needs: str =
 
     ``needs`` completes the error's "it takes a C compiler".
     """
-    code, flags = source.read_bytes(), (*FLAGS, *flags)
-    kind = hashlib.sha256(b"\0".join([code, *map(str.encode, flags), _processor().encode()])).hexdigest()
-    folder, name = private_folder(), f"{source.stem}-{kind[:16]}"
+    folder, flags = private_folder(), (*FLAGS, *flags)
     try:
+        parts = [source.read_bytes(), *map(str.encode, flags), _processor().encode()]
+        name = f"{source.stem}-{hashlib.sha256(bytes(1).join(parts)).hexdigest()[:16]}"
         return ctypes.CDLL(str(kept(folder, name) or _compiled(source, flags, folder, name)))
     except (OSError, ExportError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[-1:]
@@ -43,9 +43,10 @@ def private_folder() -> Path:
 
     Raises `DeviceError` if the folder or moglow's cache above it belongs to another user, who could put code there.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moglow"
-    folder = cache / "kernels"
+    folder = Path("~/.cache/moglow/kernels")
     try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moglow"
+        folder = cache / "kernels"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for place in (cache, folder) if hasattr(os, "geteuid") else ():
             found = place.stat()

@@ -6,16 +6,15 @@ by curves. The curves of the first layer of an animation are sampled at the file
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from moglow.errors import MotionFileError
 from moglow.formats.bones import Bones, compose, matrices_to_poses, rate_of
+from moglow.formats.fbx_curve import FbxCurve
 from moglow.formats.fbx_file import Record, read_records
 from moglow.formats.node_tree import NodeTree, rest_pose
 from moglow.maths.rotations import IDENTITY, Array, euler_to_quat, quat_conjugate, quat_multiply, quat_rotate
@@ -25,7 +24,6 @@ _RATES = {0: 30, 1: 120, 2: 100, 3: 60, 4: 50, 5: 48, 6: 30, 7: 30, 8: 29.97, 9:
           13: 23.976, 15: 96, 16: 72, 17: 59.94, 18: 119.88}  # fmt: skip
 _CUSTOM = 14
 _ORDERS = ("XYZ", "XZY", "YZX", "YXZ", "ZXY", "ZYX")  # the rotation about the first axis is applied first
-_CONSTANT, _LINEAR = 2, 4
 _UNSCALED = 2  # the inheritance type without the parent's own scale
 _BONES, _SHOWN = ("LimbNode", "Limb", "Root"), ("Mesh", "Camera", "Light", "LodGroup", "CameraSwitcher")
 T = TypeVar("T")
@@ -50,47 +48,6 @@ def _checked(path: Path, work: Callable[[], T]) -> T:
         raise MotionFileError(
             f"{path}: not whole: {type(error).__name__} {error} in its objects; export it again"
         ) from error
-
-
-@dataclass(frozen=True)
-class _Curve:
-    """Keys of one number: times in seconds, values, interpolation to the next key, and slopes at both."""
-
-    times: Array
-    values: Array
-    kinds: NDArray[np.intp]
-    slopes: Array
-
-    @classmethod
-    def of(cls, record: Record, second: int) -> "_Curve":
-        times = np.asarray(record.first("KeyTime").value, float) / second
-        values = np.asarray(record.first("KeyValueFloat").value, float)
-        flags = record.first("KeyAttrFlags").value
-        flags = np.atleast_1d(np.asarray(_LINEAR if flags is None else flags, int))
-        counts = record.first("KeyAttrRefCount").value
-        counts = [len(times)] if counts is None else np.asarray(counts, int)
-        data = np.asarray(record.first("KeyAttrDataFloat").value, float).reshape(-1, 4)
-        if not len(times) == len(values) == np.sum(counts):
-            raise ValueError(
-                f"a curve of {len(times)} times, {len(values)} values, {np.sum(counts)} attributes"
-            )
-        return cls(times, values, np.repeat(flags, counts), np.repeat(data[:, :2], counts, axis=0))
-
-    def at(self, times: Array) -> Array:
-        """Returns the values at times ``(T,)``, constant before the first key and after the last."""
-        if len(self.times) == 1:
-            return np.full(len(times), self.values[0])
-        k = np.clip(np.searchsorted(self.times, times + 1e-6, side="right") - 1, 0, len(self.times) - 2)
-        span = np.maximum(self.times[k + 1] - self.times[k], 1e-9)
-        u = np.clip((times - self.times[k]) / span, 0.0, 1.0)
-        first, last = self.values[k], self.values[k + 1]
-        cubic = (
-            (2 * u**3 - 3 * u**2 + 1) * first + (u**3 - 2 * u**2 + u) * span * self.slopes[k, 0]
-            + (3 * u**2 - 2 * u**3) * last + (u**3 - u**2) * span * self.slopes[k, 1]
-        )  # fmt: skip
-        held = np.where(u > 1 - 1e-4, last, first)
-        line = first + u * (last - first)
-        return np.where(self.kinds[k] & _CONSTANT, held, np.where(self.kinds[k] & _LINEAR, line, cubic))
 
 
 class _Scene:
@@ -146,7 +103,7 @@ class _Scene:
                 f"choose one: {self.path}#{next(iter(self.stacks))}"
             )
         stack = self.stacks[chosen] if chosen is not None else next(iter(self.stacks.values()), None)
-        curves: dict[tuple[int, str], dict[str, _Curve | float]] = {}
+        curves: dict[tuple[int, str], dict[str, FbxCurve | float]] = {}
         times: Array = np.zeros(1)
         fps = self._rate()
         if stack is not None:
@@ -201,9 +158,9 @@ class _Scene:
             raise ValueError("two axes of the world are the same")
         return turn if np.linalg.det(turn) > 0 else turn * np.array([[-1.0], [1.0], [1.0]])
 
-    def _curves(self, stack: int) -> dict[tuple[int, str], dict[str, _Curve | float]]:
+    def _curves(self, stack: int) -> dict[tuple[int, str], dict[str, FbxCurve | float]]:
         """Returns the curves by axis for each animated model and property; a number for an axis without a curve."""
-        found: dict[tuple[int, str], dict[str, _Curve | float]] = {}
+        found: dict[tuple[int, str], dict[str, FbxCurve | float]] = {}
         targets = {
             node: (model, name)
             for model in self.ids
@@ -214,15 +171,15 @@ class _Scene:
             for node, _ in self.below[layer] if self._kind(layer) == "AnimationLayer" else ():
                 if node not in targets or targets[node] in found:
                     continue
-                axes: dict[str, _Curve | float] = {
+                axes: dict[str, FbxCurve | float] = {
                     name[2:]: float(values[0])
                     for name, values in self.objects[node].properties().items()
                     if name in ("d|X", "d|Y", "d|Z") and values
                 }
                 for curve, name in self.below[node]:
                     if self._kind(curve) == "AnimationCurve" and name[:2] == "d|":
-                        axes[name[2:]] = _Curve.of(self.objects[curve], self.second)
-                if any(isinstance(axis, _Curve) for axis in axes.values()):
+                        axes[name[2:]] = FbxCurve.of(self.objects[curve], self.second)
+                if any(isinstance(axis, FbxCurve) for axis in axes.values()):
                     found[targets[node]] = axes
         return found
 
@@ -240,7 +197,7 @@ class _Scene:
 
     def _keys(self, stack: int) -> Array:
         keys = [axis.times for axes in self._curves(stack).values() for axis in axes.values()
-                if isinstance(axis, _Curve)]  # fmt: skip
+                if isinstance(axis, FbxCurve)]  # fmt: skip
         return np.unique(np.concatenate(keys))
 
     def _times(self, stack: int, fps: float) -> tuple[Array, float]:
@@ -257,7 +214,7 @@ class _Scene:
         return start + np.arange(frames) / fps, fps
 
     def _posed(
-        self, curves: dict[tuple[int, str], dict[str, "_Curve | float"]], times: Array
+        self, curves: dict[tuple[int, str], dict[str, "FbxCurve | float"]], times: Array
     ) -> tuple[Array, Array]:
         """Returns world positions ``(T, N, 3)`` and rotations ``(T, N, 4)`` of all nodes in the file's coordinates."""
         shape = (len(times), len(self.ids))
@@ -271,7 +228,7 @@ class _Scene:
                 axes = curves.get((number, name), {})
                 moved = [axes.get(axis, still["XYZ".index(axis)]) for axis in "XYZ"]
                 values = [
-                    axis.at(times) if isinstance(axis, _Curve) else np.full(len(times), axis)
+                    axis.at(times) if isinstance(axis, FbxCurve) else np.full(len(times), axis)
                     for axis in moved
                 ]
                 moves.append(np.stack(values, axis=-1))

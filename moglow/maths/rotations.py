@@ -69,8 +69,15 @@ def quat_rotate(quat: ArrayLike, vector: ArrayLike) -> Array:
 
 def quat_angle(a: ArrayLike, b: ArrayLike) -> Array:
     """Returns the angle in [0, π] of the rotation from ``a`` to ``b``."""
-    difference = quat_multiply(quat_conjugate(a), b)
-    angle: Array = 2 * np.arctan2(np.linalg.norm(difference[..., 1:], axis=-1), np.abs(difference[..., 0]))
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    aw, ax, ay, az = a[..., 0], a[..., 1], a[..., 2], a[..., 3]
+    bw, bx, by, bz = b[..., 0], b[..., 1], b[..., 2], b[..., 3]
+    # The conjugate of a times b, written out: whole recordings are compared frame by frame.
+    w = aw * bw + ax * bx + ay * by + az * bz
+    x = aw * bx - ax * bw - ay * bz + az * by
+    y = aw * by + ax * bz - ay * bw - az * bx
+    z = aw * bz - ax * by + ay * bx - az * bw
+    angle: Array = 2 * np.arctan2(np.sqrt(x * x + y * y + z * z), np.abs(w))
     return angle
 
 

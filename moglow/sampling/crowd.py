@@ -14,6 +14,7 @@ from moglow.errors import ControlError
 from moglow.maths.rotations import Array
 from moglow.motion.skeleton import Skeleton
 from moglow.sampling.generate import PRETRAINED, TEMPERATURE
+from moglow.sampling.label_change import relabelled
 from moglow.sampling.sampler import AHEAD, Past, Sampler
 
 MOST_FIGURES = 100_000
@@ -25,10 +26,13 @@ class CrowdState:
 
     places: Array
     """Places and headings ``(N, 3)`` of the figures on the ground: x, z in metres, and radians."""
-    past: Past | None
+    pasts: tuple[Past, ...]
+    """One for each group of figures that are computed together; none before the first frame."""
     coming: tuple[NDArray[np.float32], ...]
     """Velocities ``(N, 3)`` that the figures see ahead, in m/s and rad/s; the next frame's first."""
     labels: NDArray[np.float32]
+    former: NDArray[np.float32]
+    """The labels of the last frame ``(N, P + S)``; those of the next one are `labels`."""
     noise: NDArray[np.float32]
     frame: int
     streams: tuple[Mapping[str, Any], ...]
@@ -128,49 +132,45 @@ class Crowd:
             np.random.default_rng([each, 0, 1]).bit_generator.state for each in self.seeds
         )  # those of the noise of `Sampler`
         shape = (AHEAD, len(self), self.sampler.model.noise_dim)
-        noise, at = np.empty(shape, np.float32), self._rows(places, "places")
-        return CrowdState(at, None, coming, self._labels(styles), noise, 0, streams)
+        noise, at, labels = np.empty(shape, np.float32), self._rows(places, "places"), self._labels(styles)
+        return CrowdState(at, (), coming, labels, labels, noise, 0, streams)
 
     def restyled(self, state: CrowdState, styles: str | Sequence[str | None] | None) -> CrowdState:
-        """Returns the state with other styles from the next frame on."""
+        """Returns the state with other styles from the next frame on; the figures take them up within a second."""
         return replace(state, labels=self._labels(styles))
 
     def step(self, state: CrowdState, velocities: ArrayLike) -> tuple[CrowdState, CrowdFrame]:
         """Returns the state after one more frame, and the frame; ``velocities``, as in `start`, shall be taken up."""
         sampler, context = self.sampler, self.sampler.context
         state = self._supplied(state)
-        labels = state.labels
+        labels, places = state.labels, state.places
         coming = (*state.coming, self._rows(velocities, "velocities").astype(np.float32))
         controls = context.standardize_control(np.stack(coming, axis=1))
-        past, places = state.past, state.places
-        if past is None:
-            warm = [np.random.default_rng([seed, 0, 0]) for seed in self.seeds]
-            past = sampler.start(controls, labels, warm)
+        most = sampler.model.rows[1]
+        groups = [slice(start, start + most) for start in range(0, len(self), most)]
+        if state.pasts:
+            pasts, places = state.pasts, _moved(places, coming[0], self.fps)
         else:
-            places = _moved(places, coming[0], self.fps)
-        noise = state.noise[state.frame % AHEAD]
-        parts = [
-            self._part(past, controls, noise, labels, slice(k, k + sampler.model.rows[1]))
-            for k in range(0, len(self), sampler.model.rows[1])
-        ]
-        pose = np.concatenate([each for _, each in parts])
+            warm = [np.random.default_rng([seed, 0, 0]) for seed in self.seeds]
+            pasts = tuple(sampler.start(controls[rows], labels[rows], warm[rows]) for rows in groups)
+        noise, after, poses = state.noise[state.frame % AHEAD], [], []
+        for rows, past in zip(groups, pasts, strict=True):
+            memory, change = relabelled(context, past.change, past.memory, state.former[rows], labels[rows])
+            past = replace(past, memory=memory, change=change)
+            past, pose, _ = sampler.step(past, controls[rows], noise[rows], labels[rows])
+            after.append(past)
+            poses.append(pose)
+        pose = np.concatenate(poses)
         positions, rotations = context.encoding.decode_frames(pose, places[:, :2], places[:, 2])
-        after = replace(
+        following = replace(
             state,
             places=places,
-            past=_beside([each for each, _ in parts]),
+            pasts=tuple(after),
             coming=coming[1:],
+            former=labels,
             frame=state.frame + 1,
         )
-        return after, CrowdFrame(context.encoding.skeleton, positions, rotations, places)
-
-    def _part(
-        self, past: Past, controls: NDArray[Any], noise: NDArray[Any], labels: NDArray[Any], rows: slice
-    ) -> tuple[Past, NDArray[Any]]:
-        memory = tuple(np.asarray(layer)[:, rows] for layer in past.memory)
-        own = Past(past.poses[rows], past.controls[rows], memory)
-        after, pose, _ = self.sampler.step(own, controls[rows], noise[rows], labels[rows])
-        return after, np.asarray(pose)
+        return following, CrowdFrame(context.encoding.skeleton, positions, rotations, places)
 
     def _supplied(self, state: CrowdState) -> CrowdState:
         """Returns the state with noise for the next frame."""
@@ -190,7 +190,7 @@ class Crowd:
             raise ControlError(f"crowd: {len(each)} styles for {len(self)} figures; give one for each")
         usual = context.spec.performer or None
         rows = [
-            context.style_vector(context.told(style), performer or usual)
+            context.style_vector(context.style_or_default(style), performer or usual)
             for style, performer in zip(each, self.performers, strict=True)
         ]
         return np.stack(rows).astype(np.float32)
@@ -212,14 +212,3 @@ def _moved(places: Array, velocities: NDArray[np.float32], fps: float) -> Array:
     x, z = forward * sine + sideways * cosine, forward * cosine - sideways * sine
     moved: Array = places + np.stack([x, z, turn], axis=1)
     return moved
-
-
-def _beside(pasts: Sequence[Past]) -> Past:
-    """Returns the pasts of groups of figures as one."""
-    if len(pasts) == 1:
-        return pasts[0]
-    return Past(
-        np.concatenate([past.poses for past in pasts]),
-        np.concatenate([past.controls for past in pasts]),
-        tuple(np.concatenate([past.memory[k] for past in pasts], axis=1) for k in range(2)),
-    )

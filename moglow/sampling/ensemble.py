@@ -157,8 +157,8 @@ class Ensemble:
                 for path in paths
             ]
         )
-        said = context.standardize_control((controls * setting[:, None]).astype(np.float32))
-        usual = context.told(None)
+        standardised = context.standardize_control((controls * setting[:, None]).astype(np.float32))
+        usual = context.style_or_default(None)
         styles = [[s if s in context.styles else usual for s in context.styles_of(path)] for path in paths]
         known = [who if who in context.performers else None for who in cast]
         labels = np.stack(
@@ -168,7 +168,7 @@ class Ensemble:
             ]
         )
         with np.errstate(over="ignore", invalid="ignore"):  # in models that diverge
-            poses = np.concatenate([*self._poses(said, labels, seeds, warm, frames)], axis=1)
+            poses = np.concatenate([*self._poses(standardised, labels, seeds, warm, frames)], axis=1)
         wild = ~(np.abs(poses) <= WILD)  # or not a number
         poses = np.clip(np.nan_to_num(poses, nan=WILD), -WILD, WILD)
         for row, path in enumerate(paths):
@@ -187,21 +187,23 @@ class Ensemble:
         frames: int,
     ) -> Iterator[NDArray[np.float32]]:
         """Yields the standardised poses (B, n, D) of the path's frames in chunks, without those of the warm-up."""
-        context, past, steps, asked = self.context, self.context.spec.history, self._steps, len(seeds)
+        context, past, steps, wanted = self.context, self.context.spec.history, self._steps, len(seeds)
         reach = past + 1 + context.spec.lookahead
         array, numpy = (steps.array, steps.numpy) if steps else (np.asarray, np.asarray)
         if steps:  # as many rows as the device samples at once, filled with the last row
-            rows = np.minimum(np.arange(asked + -asked % steps.rows[0]), asked - 1)
+            rows = np.minimum(np.arange(wanted + -wanted % steps.rows[0]), wanted - 1)
             seeds, controls, labels = [seeds[row] for row in rows], controls[rows], labels[rows]
         poses = array(np.repeat(context.posture(labels[:, :1]), past, axis=1))
         controls = array(controls)
         change: LabelChange | None = None
         state = steps.initial_state(len(seeds)) if steps else None
-        drawn = {part: [np.random.default_rng([seed, 0, part]) for seed in seeds] for part in (0, 1)}
+        generators = {part: [np.random.default_rng([seed, 0, part]) for seed in seeds] for part in (0, 1)}
         chunks = [(warm + start, min(CHUNK, frames - start), 1) for start in range(0, frames, CHUNK)]
         for first, count, part in [(0, warm, 0), *chunks]:
             shape = (count, self.model.noise_dim)
-            noise = np.stack([each.standard_normal(shape, dtype=np.float32) for each in drawn[part]], axis=1)
+            noise = np.stack(
+                [each.standard_normal(shape, dtype=np.float32) for each in generators[part]], axis=1
+            )
             made = []
             for t, numbers in enumerate(array(noise)):
                 frame = max(first + t - warm, 0)
@@ -217,4 +219,4 @@ class Ensemble:
                 if part:  # the warm-up is discarded
                     made.append(pose)
             if part:
-                yield np.stack([numpy(pose)[:asked] for pose in made], axis=1)
+                yield np.stack([numpy(pose)[:wanted] for pose in made], axis=1)

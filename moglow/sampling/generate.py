@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ WAITING = 250_000
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
+class StreamedMotion:
     """A motion in blocks that can be read once; afterwards `measured` returns its figures."""
 
     track: Track
@@ -160,7 +160,7 @@ def generate(
 
 def motions(
     sampler: Sampler, checkpoint: Checkpoint, tracks: Sequence[Track], *, foot_lock: bool = True
-) -> Iterator[Motion]:
+) -> Iterator[StreamedMotion]:
     """Yields the motions of tracks in order, sampled in batches; each must be consumed before the next.
 
     While a motion is decoded and written, a thread samples those after it.
@@ -169,14 +169,18 @@ def motions(
         [tracks[number] for number in batch]
         for batch in batches([len(track.path) for track in tracks], sampler.model.rows[1])
     ]
-    sampled = ((k, *block) for k, together in enumerate(groups) for block in _blocks(sampler, together))
+
+    def sampled(wanted: Callable[[], bool]) -> Iterator[tuple[int, NDArray[Any], NDArray[Any]]]:
+        for k, together in enumerate(groups):
+            yield from ((k, *block) for block in _blocks(sampler, together, wanted))
+
     blocks = ahead(sampled, AHEAD)  # its thread ends once no motion refers to it
     for k, together in enumerate(groups):
         # Blocks of motions that were given up, since the model lost the figure, are left out.
         own = ((poses, nats) for number, poses, nats in blocks if number == k)
-        for track, drawn in zip(together, _drawn(sampler, together, own), strict=True):
+        for track, poses_and_nats in zip(together, _sampled(sampler, together, own), strict=True):
             tally = Tally()
-            yield Motion(track, finished(checkpoint, track, drawn, tally, foot_lock), tally)
+            yield StreamedMotion(track, finished(checkpoint, track, poses_and_nats, tally, foot_lock), tally)
 
 
 def batches(frames: Sequence[int], most: int) -> Iterator[list[int]]:
@@ -195,15 +199,17 @@ def batches(frames: Sequence[int], most: int) -> Iterator[list[int]]:
     yield from [batch] if batch else []
 
 
-def _blocks(sampler: Sampler, tracks: Sequence[Track]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """Yields poses ``(T, B, D)`` and likelihoods ``(T, B)`` in blocks, sampled for all tracks at once."""
-    size, frames = round(BLOCK * sampler.fps), sampler.draw(tracks)
+def _blocks(
+    sampler: Sampler, tracks: Sequence[Track], wanted: Callable[[], bool]
+) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """Yields poses ``(T, B, D)`` and likelihoods ``(T, B)`` in blocks while they are wanted, for all tracks at once."""
+    size, frames = round(BLOCK * sampler.fps), takewhile(lambda _: wanted(), sampler.sample(tracks))
     while part := list(islice(frames, size)):
         poses, nats = zip(*part, strict=True)
         yield np.stack(poses), np.stack(nats)
 
 
-def _drawn(
+def _sampled(
     sampler: Sampler, tracks: Sequence[Track], parts: Iterator[tuple[NDArray[Any], NDArray[Any]]]
 ) -> list[Iterator[tuple[NDArray[Any], NDArray[Any]]]]:
     """Returns each track's poses ``(T, D)`` and likelihoods ``(T,)`` in blocks, given those of all tracks."""
@@ -228,7 +234,7 @@ def _drawn(
 def finished(
     checkpoint: Checkpoint,
     track: Track,
-    drawn: Iterator[tuple[NDArray[Any], NDArray[Any]]],
+    poses_and_nats: Iterator[tuple[NDArray[Any], NDArray[Any]]],
     tally: Tally,
     foot_lock: bool,
 ) -> Iterator[Clip]:
@@ -236,7 +242,7 @@ def finished(
 
     def decoded() -> Iterator[Clip]:
         start = 0
-        for poses, nats in drawn:
+        for poses, nats in poses_and_nats:
             refuse_wild(poses, checkpoint.context, start)
             clip = checkpoint.context.encoding.decode(poses, track.path[start : start + len(poses)])
             tally.sampled(clip, nats)

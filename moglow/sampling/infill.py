@@ -79,11 +79,11 @@ class Infill:
         if begin <= context.spec.history + 1 or end <= begin:
             return clip  # too few sound frames before the gap
         features = context.encoding.features(seen)
-        drawn = self._draw(
+        sampled = self._sample(
             features.pose, features.control, self._channels(clip, missing[start:stop]), begin, end
         )
         path = context.encoding.spec.path(seen)
-        made = retarget(context.encoding.decode(drawn, path), clip.skeleton, like=clip)
+        made = retarget(context.encoding.decode(sampled, path), clip.skeleton, like=clip)
         return _joined(clip, made, missing, start, stop, (np.arange(start - 1, stop + 1) - first) * ratio)
 
     def _channels(self, clip: Clip, missing: Flags) -> NDArray[np.bool_]:
@@ -100,7 +100,7 @@ class Infill:
         names = {skeleton.names[joint] for joint in joints}
         return np.array([name.rpartition(".")[0] in names for name in encoding.names])
 
-    def _draw(self, pose: Array, control: Array, lost: NDArray[np.bool_], begin: int, end: int) -> Array:
+    def _sample(self, pose: Array, control: Array, lost: NDArray[np.bool_], begin: int, end: int) -> Array:
         """Returns poses ``(T, D)`` with the lost channels sampled in the frames from ``begin`` to before ``end``."""
         context, spec = on_device(self.checkpoint.context, "cpu"), self.spec
         many, history, ahead = spec.motions, context.spec.history, context.spec.lookahead

@@ -156,7 +156,7 @@ def make_loop(
         raise ControlError(
             "path: strides need a path walked at one velocity, and this one "
             + ("stands" if velocity is not None else "changes its own")
-            + "; give one such as line:speed=1.2, or leave --strides out to loop the whole path"
+            + "; give one such as line:speed=1.2, or no number of strides, to loop the whole path"
         )
     if track.path.duration > LONGEST:
         raise ControlError(f"path: a loop of {track.path.duration:.0f} s; give at most {LONGEST:.0f}")
@@ -191,14 +191,14 @@ def _cycles(sampler: Sampler, context: Context, track: Track, velocity: Array, s
     path = ControlPath.from_velocities(np.tile(velocity, (frames, 1)), fps, styles=styles and styles * frames)
     found = []
     tracks = [replace(track, path=path, take=take) for take in _takes(track)]
-    for source, sampled in _draw(sampler, context, tracks):
+    for source, sampled in _sampled(sampler, context, tracks):
         features = joint_features(sampler.context.encoding, sampled[0], fps)
         starts = touchdowns(sampler.context.encoding.decode(sampled[0], path))
         seams = stride_seams(features, starts, stride_of(features, fps), strides, blend)
         seams.sort(key=lambda seam: seam.apart)
         found += [_Cut(seam, sampled, path[: seam.period + 1], strides, source) for seam in seams[:2]]
     if not found:
-        raise ControlError("path: no step was found in it that repeats; give another --seed or a usual pace")
+        raise ControlError("path: no step was found in it that repeats; give another seed or a usual pace")
     return found
 
 
@@ -216,7 +216,7 @@ def _laps(sampler: Sampler, context: Context, track: Track) -> list[_Cut]:
         replace(track, path=walked_on(each, len(each) + longer), take=take) for take, each in laps.items()
     ]
     found = []
-    for source, sampled in _draw(sampler, context, tracks):
+    for source, sampled in _sampled(sampler, context, tracks):
         each = laps[source.take]
         features, period = joint_features(sampler.context.encoding, sampled[0], fps), len(each) - 1
         slack = min(stride_of(features, fps) // 2, longer // 3, period // 3) if moving else 0
@@ -260,13 +260,13 @@ def _at_tempo(lap: ControlPath, tempo: float) -> ControlPath:
     return lap.at(np.linspace(0, len(lap) - 1, frames + 1))
 
 
-def _draw(sampler: Sampler, context: Context, tracks: Sequence[Track]) -> list[tuple[Track, Sampled]]:
+def _sampled(sampler: Sampler, context: Context, tracks: Sequence[Track]) -> list[tuple[Track, Sampled]]:
     """Samples along tracks, without implausible motion; raises an error if all motion is implausible."""
     most = sampler.model.rows[1]
     out: list[tuple[Track, Sampled]] = []
     for start in range(0, len(tracks), most):
         batch = tracks[start : start + most]
-        poses, nats = (np.stack(part, 1) for part in zip(*sampler.draw(batch), strict=True))
+        poses, nats = (np.stack(part, 1) for part in zip(*sampler.sample(batch), strict=True))
         out += [
             (track, (poses[k, : len(track.path)].astype(float), nats[k, : len(track.path)].astype(float)))
             for k, track in enumerate(batch)

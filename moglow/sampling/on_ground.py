@@ -48,8 +48,8 @@ def walk_over(sampler: Sampler, checkpoint: Checkpoint, track: Track, ground: Gr
         way = over_ground(path, ground, step=step_length(sampler, checkpoint, track), speed=SPEED)
     if way.path.duration > LONGEST:
         raise ControlError(f"path: {way.path.duration:.0f} s over a ground; give at most {LONGEST:.0f}")
-    drawn = [*sampler.draw([replace(track, path=way.gait())])]
-    poses, nats = (np.concatenate(part) for part in zip(*drawn, strict=True))
+    sampled = [*sampler.sample([replace(track, path=way.gait())])]
+    poses, nats = (np.concatenate(part) for part in zip(*sampled, strict=True))
     refuse_wild(poses, checkpoint.context, 0)
     short = with_stride(encoding, poses, 1 / way.stretch)
     return Walked(encoding.decode(short, way.path), way.path, nats.astype(float))
@@ -60,7 +60,7 @@ def step_length(sampler: Sampler, checkpoint: Checkpoint, track: Track) -> float
     rows = np.tile([SPEED, 0.0, 0.0], (round(PROBE * sampler.fps), 1))
     styles = track.path.styles and track.path.styles[:1] * len(rows)
     path = ControlPath.from_velocities(rows, sampler.fps, styles=styles)
-    poses = np.concatenate([pose for pose, _ in sampler.draw([replace(track, path=path)])])
+    poses = np.concatenate([pose for pose, _ in sampler.sample([replace(track, path=path)])])
     clip = checkpoint.context.encoding.decode(poses, path)
     lengths = [
         float(np.hypot(second.x - first.x, second.z - first.z))

@@ -145,13 +145,13 @@ class _Frame:
         for k in range(len(folded.steps) - 1, -1, -1):
             step = folded.steps[k]
             first = graph.part(x, 0, kept)
-            said = first
+            signal = first
             for depth, (weight, bias) in enumerate(step.cells):
                 cell = k * len(step.cells) + depth
                 before = [
                     graph.reshaped(graph.part(name, cell, cell + 1, axis=0), 1, hidden) for name in "hc"
                 ]
-                gates = graph.op("MatMul", graph.joined(said, before[0]), graph.matrix(weight))
+                gates = graph.op("MatMul", graph.joined(signal, before[0]), graph.matrix(weight))
                 more = (
                     graph.constant(bias) if depth else graph.part(given, 4 * k * hidden, 4 * (k + 1) * hidden)
                 )
@@ -161,15 +161,15 @@ class _Frame:
                 )
                 new = graph.op("Mul", enter, graph.part(gates, 3 * hidden, 4 * hidden))
                 memory = graph.op("Add", graph.op("Mul", keep, before[1]), new)
-                said = graph.op("Mul", show, graph.op("Tanh", memory))
-                memories[cell] = said, memory
-            said = graph.affine(said, step.head, step.head_bias)
+                signal = graph.op("Mul", show, graph.op("Tanh", memory))
+                memories[cell] = signal, memory
+            signal = graph.affine(signal, step.head, step.head_bias)
             scale = graph.op(
-                "Sigmoid", graph.op("Add", graph.part(said, moved, 2 * moved), graph.constant(2.0))
+                "Sigmoid", graph.op("Add", graph.part(signal, moved, 2 * moved), graph.constant(2.0))
             )
             scale = graph.op("Add", scale, graph.constant(folded.scale_floor))
             second = graph.op("Div", graph.part(x, kept, dim), scale)
-            second = graph.op("Sub", second, graph.part(said, 0, moved))
+            second = graph.op("Sub", second, graph.part(signal, 0, moved))
             x = graph.op("MatMul", graph.joined(first, second), graph.constant(step.unmix))
             x = graph.op("Sub", x, graph.constant(step.shift))
         for index, name in enumerate(("h_after", "c_after")):

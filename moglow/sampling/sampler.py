@@ -190,7 +190,7 @@ class Sampler:
         )
         yield from (pose[0] for _, pose, _ in self._run(rows, [(seed, take)]))
 
-    def draw(self, tracks: Sequence[Track]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    def sample(self, tracks: Sequence[Track]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         """Yields poses ``(B, D)`` and likelihoods ``(B,)`` of many motions, frame by frame until the longest ends.
 
         Rows of motions that have ended continue at their last velocity. If a path stops, several endings are sampled
@@ -277,8 +277,8 @@ class Sampler:
         past: Past | None = None,
     ) -> Iterator[tuple[Past, NDArray[Any], NDArray[Any]]]:
         """Yields the past, the poses and likelihoods of each frame, for velocities ``(B, 3)`` and styles ``(B, S)``."""
-        xp, asked = self.context.xp, len(seeds)
-        missing = -asked % self.model.rows[0]
+        xp, count = self.context.xp, len(seeds)
+        missing = -count % self.model.rows[0]
         seeds = [*seeds, *[seeds[-1]] * missing]
         warm, live = ([np.random.default_rng([*each, part]) for each in seeds] for part in (0, 1))
         noise = self._noise(live)
@@ -294,7 +294,7 @@ class Sampler:
             memory, change = relabelled(self.context, before.change, before.memory, former, labels)
             before, former = replace(before, memory=memory, change=change), labels
             past, pose, nats = self.step(before, controls, next(noise), label)
-            yield before, self.model.numpy(pose)[:asked], self.model.numpy(nats)[:asked]
+            yield before, self.model.numpy(pose)[:count], self.model.numpy(nats)[:count]
             coming.popleft()
 
     def _noise(self, generators: Sequence[np.random.Generator]) -> Iterator[Any]:
@@ -322,7 +322,7 @@ class Sampler:
     def generate(self, path: ControlPath, *, seed: int = 0, take: int = 0, name: str = "") -> Clip:
         """Returns the motion along a path as one clip, at the model's rate."""
         path = path.resample(self.fps)
-        poses = [pose[0] for pose, _ in self.draw([Track(path, seed, take)])]
+        poses = [pose[0] for pose, _ in self.sample([Track(path, seed, take)])]
         return self.context.encoding.decode(np.stack(poses), path, name)
 
 

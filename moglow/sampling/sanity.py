@@ -1,7 +1,7 @@
-"""Motion that is no body's: refused before it is written. Needs numpy alone.
+"""Refuses motion that is impossible for a body, before it is written. Needs numpy alone.
 
-A model that is asked for what it has never seen may leave the manifold of poses altogether, and then walks off with
-legs apart by metres. Such poses are far from all poses of the training data in most of their channels at once.
+Given controls far from its training data, a model may leave the manifold of poses altogether, and then walks with legs
+metres apart. Such poses are far from all poses of the training data in most of their channels at once.
 """
 
 from collections.abc import Iterator
@@ -44,30 +44,32 @@ def is_wild(poses: Array, context: Context) -> Flags:
     return wild
 
 
-def bodies(blocks: Iterator[Clip]) -> Iterator[Clip]:
-    """Yields blocks of motion as they are; raises `ClipError` at one whose bones, heights or speeds are no body's."""
+def possible_blocks(blocks: Iterator[Clip]) -> Iterator[Clip]:
+    """Yields blocks of motion as they are; raises `ClipError` at one with impossible bones, heights or speeds."""
     start = 0.0
     for block in blocks:
-        refuse_no_body(block, start)
+        refuse_impossible(block, start)
         start += len(block) / block.fps
         yield block
 
 
-def refuse_no_body(clip: Clip, start: float = 0.0) -> None:
-    """Raises `ClipError` for motion, which begins at second ``start``, whose bones, heights or speeds are no body's."""
-    if fault := find_fault(clip):
-        raise ClipError(f"path: the motion from {start:.1f} s on is no body's ({fault}); nothing is written")
+def refuse_impossible(clip: Clip, start: float = 0.0) -> None:
+    """Raises `ClipError` for motion, which begins at second ``start``, with impossible bones, heights or speeds."""
+    if reason := why_impossible(clip):
+        raise ClipError(
+            f"path: the motion from {start:.1f} s on is impossible for a body ({reason}); nothing is written"
+        )
 
 
-def find_fault(clip: Clip) -> str:
-    """Returns what makes a clip no motion of a body, in words; empty if nothing does.
+def why_impossible(clip: Clip) -> str:
+    """Returns the reason why a clip is impossible for a body; empty if it is possible.
 
     >>> from moglow.motion.skeleton import Skeleton
     >>> clip = Clip.at_rest(Skeleton(("Hips", "Head"), (-1, 0), [[0, 0.9, 0], [0, 0.6, 0]]), frames=3)
-    >>> find_fault(clip)
+    >>> why_impossible(clip)
     ''
     >>> clip.positions[1, 1] = [0, 9, 0]
-    >>> find_fault(clip)
+    >>> why_impossible(clip)
     'the bone to Head is 9.0 m long instead of 0.6 m'
     """
     skeleton, hips = clip.skeleton, clip.skeleton.hips

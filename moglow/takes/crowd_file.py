@@ -15,7 +15,7 @@ from moglow.paths.crowds import figures_of, read_figure, split_source
 from moglow.paths.csv_table import read_table
 from moglow.sampling.generate import PRETRAINED, TEMPERATURE, motions
 from moglow.sampling.sampler import Sampler, Track
-from moglow.sampling.sanity import bodies
+from moglow.sampling.sanity import possible_blocks
 from moglow.takes.jobs import Job
 from moglow.takes.orders import Order, Wish, named, orders_of, settings_of
 from moglow.takes.single import on_rig, read_rig
@@ -25,7 +25,7 @@ SUFFIX = ".glb"
 
 
 def is_one_file(controls: Sequence[str], out: Path | None) -> bool:
-    """Returns whether the figures of one crowd file are asked for in one file."""
+    """Returns whether the figures of one crowd file are requested in one file."""
     if out is None or len(controls) != 1 or out.suffix.lower() != SUFFIX or "{}" in out.name or out.is_dir():
         return False
     return split_source(controls[0])[1] is None and len(figures_of(controls[0])) > 1
@@ -39,7 +39,7 @@ def make_crowd(
     check_output(out)
     refuse_overwriting([out], (Path(control), wish.skeleton, wish.checkpoint))
     if out.exists() and not wish.overwrite:
-        raise ExportError(f"{out}: is there already; give another name, or --overwrite")
+        raise ExportError(f"{out}: is there already; give another name, or replace it", setting="overwrite")
     model = Checkpoint.read(wish.checkpoint or PRETRAINED)
     temperature = TEMPERATURE if wish.temperature is None else wish.temperature
     sampler = Sampler.of(model, temperature=temperature, device=wish.device)
@@ -61,7 +61,7 @@ def make_crowd(
         made = motions(sampler, model, tracks, foot_lock=wish.foot_lock)
         for (figure, order), motion in zip(orders, made, strict=True):
             try:
-                blocks = on_rig(bodies(motion.blocks), rig)
+                blocks = on_rig(possible_blocks(motion.blocks), rig)
                 clip = joined(resampled(blocks, wish.fps) if wish.fps else blocks)
             except (ClipError, ControlError) as error:
                 raise ControlError(named(error, f"{control}#{figure}")) from error
@@ -83,20 +83,20 @@ def make_crowd(
 def _check(out: Path, wish: Wish) -> None:
     """Raises an error for options that need a file for each figure."""
     given = {
-        "--takes": wish.takes > 1,
-        "--rank": wish.rank,
-        "--loop": wish.loop,
-        "--in-place": wish.in_place,
-        "--root-motion": wish.root_motion,
-        "--unit": wish.unit is not None,
-        "--shard": wish.shard is not None,
-        "--ground, --footprints or --footprints-in": bool(wish.footwork),
-        "pins, reaches, looks or --continue": bool(wish.directions),
+        "takes": wish.takes > 1,
+        "rank": wish.rank,
+        "loop": wish.loop,
+        "in place": wish.in_place,
+        "root motion": wish.root_motion,
+        "unit": wish.unit is not None,
+        "shard": wish.shard is not None,
+        "ground and footprints": bool(wish.footwork),
+        "pins, reaches, looks or a continued clip": bool(wish.directions),
     }
-    for option, asked in given.items():
-        if asked:
+    for option, value in given.items():
+        if value:
             raise ExportError(
-                f"{out}: {option} needs a file for each figure of a crowd; give a folder, or a pattern such as "
+                f"{out}: {option}: this needs a file for each figure of a crowd; give a folder, or a pattern such as "
                 f"'{out.stem}/{{}}{out.suffix}'"
             )
 

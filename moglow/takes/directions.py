@@ -45,12 +45,12 @@ class Directions:
         """
         if start is not None and continued is not None:
             raise ControlError("start: the continued clip begins the motion already; leave out one of them")
-        found: list[Direction] = [Pin.at(0.0, start, "--start")] if start is not None else []
+        found: list[Direction] = [Pin.at(0.0, start, "start")] if start is not None else []
         found += [each for file in pins for each in read_pins(file)]
         found += [Pin.parse(text) for text in pin]
         found += [Reach.parse(text) for text in reach]
         found += [Look.parse(text) for text in look]
-        found += [Pin.at(inf, end, "--end")] if end is not None else []
+        found += [Pin.at(inf, end, "end")] if end is not None else []
         return cls(tuple(found), continued)
 
     def __bool__(self) -> bool:

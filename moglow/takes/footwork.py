@@ -35,7 +35,7 @@ from moglow.paths.control_path import ControlPath
 from moglow.sampling.generate import LOCK
 from moglow.sampling.on_ground import LONGEST, walk_over
 from moglow.sampling.sampler import Sampler, Track
-from moglow.sampling.sanity import refuse_no_body, refuse_wild
+from moglow.sampling.sanity import refuse_impossible, refuse_wild
 
 CHOICE = 6
 """Number of takes that are sampled for footprints without a path; the one with the most similar steps is used."""
@@ -135,7 +135,7 @@ class Footwork:
         requested = read_footprints(self.follow, feet) if self.follow else None
         ground = read_ground(self.ground) if self.ground else None
         done = footed(sampler, model, track, requested, ground, rig, foot_lock=foot_lock, implied=implied)
-        refuse_no_body(done.clip)
+        refuse_impossible(done.clip)
         if self.write:
             self.write.parent.mkdir(parents=True, exist_ok=True)
             write_footprints(done.prints, feet, self.write)
@@ -223,7 +223,7 @@ def _sampled(
     if ground is not None:
         walked = walk_over(sampler, model, track, ground)
         return walked.clip, walked.path, walked.nats
-    poses, nats = (np.concatenate(part) for part in zip(*sampler.draw([track]), strict=True))
+    poses, nats = (np.concatenate(part) for part in zip(*sampler.sample([track]), strict=True))
     refuse_wild(poses, model.context, 0)
     return model.context.encoding.decode(poses, track.path), track.path, nats.astype(float)
 

@@ -18,11 +18,11 @@ from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import resampled
 from moglow.motion.root_motion import on_root
 from moglow.paths.crowds import split_source
-from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, Motion, motions
+from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, StreamedMotion, motions
 from moglow.sampling.loops import Loop, make_loop
 from moglow.sampling.ranking import scores
 from moglow.sampling.sampler import Sampler, Track
-from moglow.sampling.sanity import bodies, refuse_no_body
+from moglow.sampling.sanity import possible_blocks, refuse_impossible
 from moglow.takes.crowd_file import is_one_file, make_crowd
 from moglow.takes.directions import price_lines
 from moglow.takes.footwork import Footed
@@ -42,13 +42,13 @@ from moglow.takes.single import on_rig, read_rig
 if TYPE_CHECKING:
     from moglow.directing.pinned import Pinned
 
-Made: TypeAlias = "Motion | Loop | Footed | Pinned"
+Made: TypeAlias = "StreamedMotion | Loop | Footed | Pinned"
 """An object with the figures of a motion, which are complete once its blocks have been read."""
 Passed: TypeAlias = Callable[[int, int, int], None]
 """A callback with the numbers of frames of finished motions, of all motions, and of the current motion."""
 LISTED = 5
 """Number of failed paths that are listed in the error."""
-THERE = "is there already, made with the same settings (--overwrite makes it again)"
+THERE = "is there already, made with the same settings; overwrite it to make it again"
 
 
 def make_takes(
@@ -156,9 +156,9 @@ def _written(
                 write = partial(
                     export_blocks, counted, **options, **root_options(order.target, wish.root_motion)
                 )
-                said = partial(_figures, order, counted, made, about)
+                describe_made = partial(_figures, order, counted, made, about)
                 try:
-                    known = write_motion(order.target, write, said)
+                    known = write_motion(order.target, write, describe_made)
                 except (ClipError, ControlError) as error:
                     control = order.settings["control"]
                     lost.setdefault(control, named(error, control))
@@ -203,13 +203,13 @@ def _made(
         return
     if not wish.loop:
         for motion in motions(sampler, model, tracks, foot_lock=wish.foot_lock):
-            yield _placed(bodies(_as_wished(motion.blocks, rig, wish)), wish), motion
+            yield _placed(possible_blocks(_as_wished(motion.blocks, rig, wish)), wish), motion
         return
     for track in tracks:
         try:
             loop = make_loop(sampler, model, track, spec=LOCK, strides=wish.strides, foot_lock=wish.foot_lock)
             lap = loop.finished(rig, wish.fps, in_place=wish.in_place)
-            refuse_no_body(lap)
+            refuse_impossible(lap)
         except (ClipError, ControlError) as error:
             yield _raising(error), None
             continue
@@ -253,25 +253,25 @@ def _rank(job: Job, orders: Sequence[Order], wish: Wish, model: Checkpoint) -> I
     finished = [each for order in orders if (each := _finished_file(order, known))]
     if len(finished) < len(orders):
         raise ExportError(f"{job.target}: another process replaced takes of it; generate them again")
-    found, said = [file for file, _ in finished], [figures for _, figures in finished]
+    found, all_figures = [file for file, _ in finished], [figures for _, figures in finished]
     values = scores(
-        [each["path_error_m"]["mean"] for each in said],
-        [each["foot_slide_m_s"]["sampled"]["mean"] for each in said],
-        [each["log_likelihood_nats"]["mean"] or np.nan for each in said],
+        [each["path_error_m"]["mean"] for each in all_figures],
+        [each["foot_slide_m_s"]["sampled"]["mean"] for each in all_figures],
+        [each["log_likelihood_nats"]["mean"] or np.nan for each in all_figures],
         channels=model.context.pose_dim,
         real_slide=real_slide(model),
     )
     order = np.argsort(values, kind="stable")
-    if all(found[k] == job.place(place) and "score" in said[k] for place, k in enumerate(order)):
+    if all(found[k] == job.place(place) and "score" in all_figures[k] for place, k in enumerate(order)):
         yield from (f"{job.place(place)}: {THERE}" for place in range(len(order)))
         return
-    for file, figures, value in zip(found, said, values, strict=True):
+    for file, figures, value in zip(found, all_figures, values, strict=True):
         move_motion(file, job.waiting(figures["take"]), figures | {"score": round(float(value), 3)})
     for place, k in enumerate(order):
-        target, waiting = job.place(place), job.waiting(said[k]["take"])
+        target, waiting = job.place(place), job.waiting(all_figures[k]["take"])
         with locked(target):
-            move_motion(waiting, target, said[k] | {"score": round(float(values[k]), 3)})
-        yield f"{describe(target, said[k])}, score {values[k]:.2f}"
+            move_motion(waiting, target, all_figures[k] | {"score": round(float(values[k]), 3)})
+        yield f"{describe(target, all_figures[k])}, score {values[k]:.2f}"
 
 
 def _as_wished(blocks: Iterator[Clip], rig: Clip | None, wish: Wish) -> Iterator[Clip]:

@@ -29,7 +29,7 @@ from moglow.sampling.generate import (
 )
 from moglow.sampling.loops import make_loop
 from moglow.sampling.sampler import Sampler, Track
-from moglow.sampling.sanity import bodies
+from moglow.sampling.sanity import possible_blocks
 from moglow.takes.directions import read_whole
 from moglow.takes.footwork import as_prints, footed
 
@@ -136,7 +136,7 @@ def generate(
         lap = make_loop(sampler, model, track, spec=LOCK, strides=strides, foot_lock=foot_lock)
         return Take(lap.finished(rig), seed, track.take, lap.path, lap.measured, lap=lap.lap, **about)
     motion = next(motions(sampler, model, [track], foot_lock=foot_lock))
-    clip = joined(bodies(on_rig(motion.blocks, rig)))  # read first, to complete the figures
+    clip = joined(possible_blocks(on_rig(motion.blocks, rig)))  # read first, to complete the figures
     return Take(clip, seed, track.take, path, motion.measured(), **about)
 
 

@@ -98,7 +98,7 @@ class Rollouts:
             controls.append(features.control[around])
             style = stretch.style or None if context.styles else None
             performer = stretch.performer or None if context.performers else None
-            labels.append(context.style_vector(context.told(style), performer))
+            labels.append(context.style_vector(context.style_or_default(style), performer))
             self.names.append(f"held-out {take + 1}")
         self.held_out = len(starts)
         for name, control in validation_velocities(corpus.control_range, corpus.fps, frames=span).items():

@@ -129,11 +129,11 @@ class CommandLines:
                 warnings.simplefilter("always")
                 result = CliRunner().invoke(cli, words)
             self._check(words, result)
-            said = [
+            unexpected = [
                 each for each in warned if not issubclass(each.category, DeprecationWarning | ResourceWarning)
             ]
-            if said:
-                raise Wrong(f"warning: {said[0].message}")
+            if unexpected:
+                raise Wrong(f"warning: {unexpected[0].message}")
         finally:
             os.chdir(before)
             self._tidy()

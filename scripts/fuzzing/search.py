@@ -41,7 +41,7 @@ class Slow(Exception):
 
 
 class Wrong(Exception):
-    """What was said of an input is not one line, or not right."""
+    """The message about an input is not one line, or wrong."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from moglow.checkpoint import Checkpoint
 from moglow.errors import CheckpointError
 from moglow.paths.presets import preset
 from moglow.sampling.generate import PRETRAINED, Take, generate
-from scripts.make_addon import WHEEL, make_addon
+from scripts.make_addon import WHEEL, make_addon, wheel_files
 
 ON_THE_PATH = 0.15  # metres: a body sways about its path, by 0.12 at most on this circle
 LARGEST = 25_000_000  # bytes
@@ -47,6 +47,12 @@ def test_the_zip_is_small_and_has_a_manifest(addon: Path, tmp_path: Path) -> Non
     assert addon.stat().st_size < LARGEST
     make_addon(tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == addon.read_bytes()
+
+
+def test_the_wheel_has_the_c_sources_of_its_kernels() -> None:
+    assert {"moglow/sampling/fast/float32.c", "moglow/motion/kinematics.c", "moglow/bvh/numbers.c"} <= {
+        *wheel_files()
+    }
 
 
 def test_the_manifest_keeps_the_rules_of_the_schema(addon: Path) -> None:
@@ -91,7 +97,7 @@ def test_the_wheel_generates_with_numpy_alone(addon: Path, tmp_path: Path) -> No
         f"sys.path.insert(0, {str(tmp_path)!r})\n"
         "from moglow.paths.control_path import ControlPath\n"
         "from moglow.blender.inside.making import make, read_checkpoint\n"
-        "import moglow, moglow.motion.retarget\n"
+        "import moglow, moglow.motion.retarget, moglow.takes.editing, moglow.directing.pinned\n"
         "steps = make(read_checkpoint(''), ControlPath.standing(9, 30.0), seed=0, takes=1, temperature=0.7,\n"
         "             foot_lock=True, name='x')\n"
         "print(moglow.__file__, len([*steps][-1].clip))"
@@ -252,6 +258,7 @@ def test_it_does_not_block_blender(day: dict[str, Any]) -> None:
 def test_the_panel_shows_its_settings_and_results(day: dict[str, Any]) -> None:
     before, during, timed, after = (day["panel"][when] for when in ("before", "during", "timed", "after"))
     assert {"path", "pace", "speed", "style", "takes", "seed", "temperature", "moglow.generate"} < set(before)
+    assert {"live", "moglow.add_reach", "moglow.pin_pose", "moglow.redo", "thin"} < set(before)
     assert "25%" in during and "moglow.cancel" in during and "moglow.generate" not in during
     assert any("keyframes" in text for text in timed) and "speed" not in timed
     assert "moglow.show_take" in after and day["corner"]["results"][0][1] in after

@@ -1,12 +1,13 @@
 """Mending: sound motion stays the same; injected damage is reported and mended, and nothing else is changed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from moglow.bvh.read import read_bvh
-from moglow.cleaning.damage import Damage, interpolated
+from moglow.cleaning.damage import Damage, _apart, interpolated
 from moglow.cleaning.injection import KINDS, DamagedClip, inject
 from moglow.cleaning.mend import Mended, mend
 from moglow.cleaning.spike import Spike
@@ -142,3 +143,32 @@ def test_frames_frozen_at_an_end_are_reported_and_left() -> None:
 
 def test_a_clip_of_few_frames_is_not_searched() -> None:
     assert mend(WALK[:3]).found == ()
+
+
+def test_damage_in_groups_is_repaired_as_one_after_another() -> None:
+    """Spikes apart, near each other, in the same frames, and at both ends."""
+    rotations = WALK.rotations.copy()
+    turned = axis_angle_to_quat([1.0, 0.0, 0.0], 1.5)
+    places = [
+        (0, 3),
+        (20, 5),
+        (26, 5),
+        (40, 7),
+        (40, 9),
+        (60, 4),
+        (61, 9),
+        (100, 3),
+        (140, 6),
+        (len(WALK) - 1, 4),
+    ]
+    for frame, joint in places:
+        rotations[frame, joint] = quat_multiply(rotations[frame, joint], turned)
+    clip = replace(WALK, rotations=rotations)
+    found = Spike.find(clip)
+    assert len(found) == len(places) and 1 < len(_apart(found)) < 5
+    one_by_one = clip
+    for spike in reversed(found):
+        one_by_one = spike.mended(one_by_one, interpolated)
+    together = Spike.all_mended(clip, found, interpolated)
+    assert np.array_equal(together.rotations, one_by_one.rotations)
+    assert np.array_equal(together.positions, one_by_one.positions)

@@ -3,25 +3,38 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from moglow.cli.extras import EXTRA_OF
+from tests.support.nursery import Ended, Nursery
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = str(ROOT / "data" / "samples" / "walk.bvh")
-BLOCK = f"import sys; sys.modules.update(dict.fromkeys({sorted(EXTRA_OF)})); "
+Run = Callable[..., Ended]
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs a command in a Python in which the packages of all extras are missing."""
-    code = f"{BLOCK}sys.argv[0] = 'moglow'; from moglow.cli.main import main; main()"
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """Runs commands in processes in which the packages of all extras are missing."""
+    if os.name == "nt":  # without a fork each process imports everything
+        yield run_anew
+        return
+    with Nursery(missing=EXTRA_OF) as nursery:
+        yield nursery.run
+
+
+def run_anew(*arguments: str, folder: Path) -> Ended:
+    missing = f"import sys; sys.modules.update(dict.fromkeys({sorted(EXTRA_OF)})); "
+    code = f"{missing}sys.argv[0] = 'moglow'; from moglow.cli.main import main; main()"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8"
-    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8",
+    )  # fmt: skip
+    return Ended(done.returncode, done.stdout, done.stderr, operations=0, seconds=0.0)
 
 
 @pytest.mark.parametrize(
@@ -46,9 +59,9 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "view --help",
     ],
 )
-def test_the_base_is_enough(arguments: str, tmp_path: Path) -> None:
-    done = run(tmp_path, *arguments.replace("SAMPLE", SAMPLE).split())
-    assert done.returncode == 0, done.stderr
+def test_the_base_is_enough(run: Run, arguments: str, tmp_path: Path) -> None:
+    done = run(*arguments.replace("SAMPLE", SAMPLE).split(), folder=tmp_path)
+    assert done.code == 0, done.err
 
 
 @pytest.mark.parametrize(
@@ -63,7 +76,7 @@ def test_the_base_is_enough(arguments: str, tmp_path: Path) -> None:
         (f"inspect {SAMPLE[:-4]}.usda", "moglow inspect needs pxr: pip install 'moglow[usd]'"),
     ],
 )
-def test_a_missing_extra_is_named_in_one_line(arguments: str, needs: str, tmp_path: Path) -> None:
-    done = run(tmp_path, *arguments.split())
-    assert done.returncode == 1 and needs in done.stderr
-    assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("error: ")
+def test_a_missing_extra_is_named_in_one_line(run: Run, arguments: str, needs: str, tmp_path: Path) -> None:
+    done = run(*arguments.split(), folder=tmp_path)
+    assert done.code == 1 and needs in done.err
+    assert len(done.err.splitlines()) == 1 and done.err.startswith("error: ")

@@ -123,7 +123,7 @@ def test_the_corpus_is_made_first_where_there_is_none(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert (tmp_path / "walks.corpus").exists()
     other = train(recipe, "--set", "data.fps=25", name="other")
-    assert other.exit_code == 1 and "was made with data.fps = 20.0, the recipe says 25.0" in other.output
+    assert other.exit_code == 1 and "was made with data.fps = 20.0, the recipe has 25.0" in other.output
 
 
 @pytest.mark.parametrize(
@@ -296,5 +296,5 @@ def test_a_source_that_cannot_be_learnt_from_is_one_line(
 def test_the_error_for_another_corpus_names_what_differs(recipe: Path) -> None:
     result = train(recipe, "--set", "features.contacts=true")
     assert result.exit_code == 1
-    assert "was made with features.contacts = False, the recipe says True" in result.output
+    assert "was made with features.contacts = False, the recipe has True" in result.output
     assert "FeatureSpec" not in result.output

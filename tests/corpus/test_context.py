@@ -49,7 +49,7 @@ def test_flags_styles_and_lookahead_come_last() -> None:
 def test_a_path_without_style_has_the_default_style() -> None:
     context = tiny_context(ContextSpec(history=3, usual="calm"))
     path = ControlPath.from_velocities(np.tile([1.0, 0, 0], (3, 1)), 20.0)
-    assert context.told(None) == "calm" and context.told("brisk") == "brisk"
+    assert context.style_or_default(None) == "calm" and context.style_or_default("brisk") == "brisk"
     assert list(context.styles_of(path)) == ["calm"]
     partly_styled = replace(path, styles=("brisk", "", "calm"))
     assert list(context.styles_of(partly_styled)) == ["brisk", "calm", "calm"]

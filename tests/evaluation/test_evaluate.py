@@ -88,7 +88,7 @@ def test_motions_are_those_of_generation(checkpoint: Checkpoint) -> None:
     sampled = dict(Ensemble(checkpoint, 0.7).motions(paths, [3, 4]))
     sampler = Sampler.of(checkpoint, temperature=0.7)
     for k, path in enumerate(paths):
-        alone = np.stack([pose[0] for pose, _ in sampler.draw([Track(path, seed=3 + k)])])
+        alone = np.stack([pose[0] for pose, _ in sampler.sample([Track(path, seed=3 + k)])])
         assert len(sampled[k].clip) == len(path) == len(alone)
         np.testing.assert_allclose(sampled[k].pose, alone, atol=2e-3)
 

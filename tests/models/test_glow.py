@@ -223,7 +223,7 @@ def test_a_sampler_samples_windows_and_returns_their_shares() -> None:
     checkpoint = Checkpoint("glow", asdict(SMALL), weights, context, reach, about={"stride": N})
     sampler = Sampler.of(checkpoint)
     path = ControlPath.from_velocities(np.tile([1.0, 0.1, 0.3], (11, 1)), sampler.fps)
-    sampled = list(sampler.draw([Track(path, seed=3)]))
+    sampled = list(sampler.sample([Track(path, seed=3)]))
     live = list(sampler.stream(iter(path.velocities()), seed=3))
     assert np.array_equal(np.stack(live), np.stack([pose[0] for pose, _ in sampled]))
     nats = np.array([float(nats[0]) for _, nats in sampled])

@@ -97,6 +97,7 @@ fresh()
 circle()
 bpy.context.scene.moglow.seed = 3
 panel: Any = sys.modules["moglow.blender.inside.panel"]
+pin_panel: Any = sys.modules["moglow.blender.inside.pin_panel"]
 ICONS = bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items.keys()
 
 
@@ -132,8 +133,9 @@ class Layout:
 def panel_shows(share: float = -1.0) -> list[str]:
     manager = SimpleNamespace(moglow_progress=share)
     layout = Layout([])
-    context = SimpleNamespace(scene=bpy.context.scene, window_manager=manager)
-    panel.MOGLOW_PT_panel.draw(SimpleNamespace(layout=layout), context)
+    context = SimpleNamespace(scene=bpy.context.scene, window_manager=manager, object=bpy.context.object)
+    for kind in (panel.MOGLOW_PT_panel, *pin_panel.CLASSES):
+        kind.draw(SimpleNamespace(layout=layout), context)
     return layout.shown
 
 

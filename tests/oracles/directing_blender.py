@@ -64,7 +64,7 @@ def rotations(figure: Any, frames: Any) -> list[list[list[float]]]:
     return made
 
 
-def said(button: Any, **given: Any) -> str:
+def message_of(button: Any, **given: Any) -> str:
     """Returns the message of the error of an operator, or an empty text."""
     try:
         button(**given)
@@ -118,17 +118,17 @@ def pins() -> None:
     }
     found["refused"] = {}
     empty.keyframe_insert("location", frame=999)
-    found["refused"]["late"] = said(bpy.ops.moglow.generate)
+    found["refused"]["late"] = message_of(bpy.ops.moglow.generate)
     empty.animation_data_clear()
-    found["refused"]["unkeyed"] = said(bpy.ops.moglow.generate)
+    found["refused"]["unkeyed"] = message_of(bpy.ops.moglow.generate)
     empty.moglow.joint = "tail"
     empty.keyframe_insert("location", frame=40)
-    found["refused"]["tail"] = said(bpy.ops.moglow.generate)
+    found["refused"]["tail"] = message_of(bpy.ops.moglow.generate)
     empty.moglow.joint, empty.location = "left_hand", (9, 9, 9)
     empty.keyframe_insert("location", frame=40)
-    found["refused"]["far"] = said(bpy.ops.moglow.generate)
+    found["refused"]["far"] = message_of(bpy.ops.moglow.generate)
     scene.frame_set(50)
-    found["refused"]["no pose"] = said(bpy.ops.moglow.unpin_pose)
+    found["refused"]["no pose"] = message_of(bpy.ops.moglow.unpin_pose)
 
 
 def channel_values(action: Any, figure: Any, frames: Any) -> dict[str, list[float]]:
@@ -168,7 +168,7 @@ def edits() -> None:
         "places": [places, [joints(figure, frame) for frame in frames]],
         "turns": [turned, rotations(figure, frames)],
         "keys": [key_count(full, figure), key_count(thin, figure)],
-        "asked": [settings.key_angle, settings.key_distance],
+        "settings": [settings.key_angle, settings.key_distance],
         "figures": settings.results[0].figures,
     }
     found["names"] = [action.name for action in (full, thin)]
@@ -192,7 +192,7 @@ def edits() -> None:
                     bone.select = True
                 else:
                     bone.bone.select = True
-        message = said(bpy.ops.moglow.redo)
+        message = message_of(bpy.ops.moglow.redo)
         if bones:
             bpy.ops.object.mode_set(mode="OBJECT")
         new = figure.animation_data.action
@@ -205,7 +205,7 @@ def edits() -> None:
         }
     found["redo"] = redone
     scene.frame_preview_end = 999
-    found["redo refused"] = said(bpy.ops.moglow.redo)
+    found["redo refused"] = message_of(bpy.ops.moglow.redo)
     found["strips"] = [
         (track.name, [strip.action.name for strip in track.strips], track.mute)
         for track in figure.animation_data.nla_tracks
@@ -213,7 +213,81 @@ def edits() -> None:
     found["edit results"] = [(take.name, take.figures) for take in settings.results]
 
 
-for part in parts or ("pins", "edits"):
+def drafts() -> None:
+    """The end of the path, then the key of a reach, are moved: a draft, then the full take."""
+    from time import perf_counter, process_time
+
+    from moglow.blender.inside import live
+    from moglow.blender.inside.action import curves_of
+
+    scene = fresh()
+    curve = line(((0, 0, 0), (0, -3, 0)))
+    bpy.ops.moglow.generate()
+    settings = scene.moglow
+    figure = settings.figure
+    scene.frame_set(40)
+    bpy.ops.moglow.add_reach()
+    empty = bpy.context.object
+    settings.live = True
+    live.on_change(scene)
+    live.first()
+    began = live.WATCH.changed
+    costs, shown = [], []
+
+    def step(change: Any) -> None:
+        """Makes a change, a draft and, later, the full take."""
+        change()
+        bpy.context.view_layer.update()
+        live.on_change(scene)
+        frame = scene.frame_current
+        before = process_time(), perf_counter()
+        live.tick()
+        costs.append([process_time() - before[0], perf_counter() - before[1]])
+        draft = figure.animation_data.action.name
+        bpy.context.view_layer.update()
+        hand = next(bone for bone in figure.pose.bones if bone.name.endswith("LeftHand"))
+        here = [*(figure.matrix_world @ hand.head)]
+        live.WATCH.changed = perf_counter() - 1.0
+        live.tick()
+        end = joints(figure, scene.frame_end)
+        scene.frame_set(frame)
+        shown.append(
+            {
+                "draft": draft,
+                "hand": here,
+                "take": figure.animation_data.action.name,
+                "end": end[figure.pose.bones[0].name],
+                "hand of the take": joints(figure, frame)[hand.name],
+                "actions": sorted(action.name for action in bpy.data.actions if "walk" in action.name),
+                "frame": scene.frame_current,
+                "messages": settings.messages,
+            }
+        )
+
+    def bend() -> None:
+        curve.data.splines[0].points[1].co = (1.0, -3.0, 0.0, 1.0)
+        curve.data.update_tag()
+
+    def lift() -> None:
+        empty.location.z += 0.25
+        found["lifted"] = [*empty.location]
+
+    step(bend)
+    step(lift)
+    quiet = live.WATCH.seen
+    scene.frame_set(41)
+    live.on_change(scene)
+    found["drafts"] = {
+        "began": began,
+        "costs": costs,
+        "shown": shown,
+        "idle": live.WATCH.seen == quiet and live.WATCH.changed is None,
+        "keys": [point.co.x for point in curves_of(empty)[0].keyframe_points],
+        "left": "moglow draft" in bpy.data.actions,
+    }
+
+
+for part in parts or ("pins", "edits", "drafts"):
     globals()[part]()
 with open(out, "w") as file:
     json.dump(found, file)

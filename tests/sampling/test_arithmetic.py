@@ -112,7 +112,7 @@ def test_a_device_samples_the_same_motions_from_the_same_noise() -> None:
     device, plain = Sampler(on_device(checkpoint.context, "cpu"), model), Sampler.of(checkpoint)
     paths = [ControlPath.from_velocities(np.tile([1.0, 0.0, turn], (9, 1)), plain.fps) for turn in (0.0, 0.5)]
     tracks = [Track(path, seed=3, take=take) for take, path in enumerate(paths)]
-    for (ours, nats), (theirs, likelihood) in zip(device.draw(tracks), plain.draw(tracks), strict=True):
+    for (ours, nats), (theirs, likelihood) in zip(device.sample(tracks), plain.sample(tracks), strict=True):
         assert np.abs(ours - theirs).max() <= 1e-4 and np.abs(nats - likelihood).max() <= 1e-2
 
 

@@ -48,6 +48,27 @@ def test_each_figure_moves_as_it_does_alone(crowd: Crowd) -> None:
             assert np.allclose(np.stack([getattr(frame, made)[k] for frame in frames]), wanted, atol=1e-12)
 
 
+def test_a_style_that_changes_is_taken_up_as_in_a_stream(crowd: Crowd) -> None:
+    context = crowd.sampler.context
+    first, second, change = context.styles[0], context.styles[-1], 30
+    assert first != second
+    velocity = np.array([1.0, 0.0, 0.2])
+    state, frames = crowd.start(styles=first), []
+    for t in range(FRAMES):
+        if t == change:  # of the last figure alone
+            state = crowd.restyled(state, [first] * (FIGURES - 1) + [second])
+        state, frame = crowd.step(state, velocity)
+        frames.append(frame)
+    sampler = Sampler.of(make_checkpoint(LOOKAHEAD, carry={}), temperature=crowd.sampler.temperature)
+    own = np.concatenate([np.zeros((LOOKAHEAD, 3)), np.tile(velocity, (FRAMES, 1))])
+    for k, later in ((0, first), (FIGURES - 1, second)):
+        styles = [first] * change + [later] * (len(own) - change)
+        poses = np.stack(list(sampler.stream(own, seed=3 + k, styles=styles)))[:FRAMES]
+        at = np.stack([frame.places[k] for frame in frames])
+        _, rotations = context.encoding.decode_frames(poses, at[:, :2], at[:, 2])
+        assert np.allclose(np.stack([frame.rotations[k] for frame in frames]), rotations, atol=1e-12)
+
+
 def test_figures_do_not_move_in_lockstep(crowd: Crowd) -> None:
     frames = stepped(crowd, np.tile([1.0, 0.0, 0.0], (20, FIGURES, 1)), np.zeros((FIGURES, 3)))
     assert np.ptp(frames[-1].rotations, axis=0).max() > 0.01

@@ -152,9 +152,9 @@ def test_on_a_gpu_a_motion_does_not_depend_on_its_batch(conditioner: str) -> Non
     sampler = Sampler.of(make_checkpoint(conditioner=conditioner, lookahead=1), device="cuda")
     paths = [ControlPath.from_velocities(np.tile([1.0, 0.0, turn], (6, 1)), sampler.fps) for turn in (0, 0.5)]
     tracks = [Track(path, seed=3, take=take) for take in range(45) for path in paths]
-    together = [pose for pose, _ in sampler.draw(tracks)]
+    together = [pose for pose, _ in sampler.sample(tracks)]
     for place in (0, 33, 89):
-        alone = [pose[0] for pose, _ in sampler.draw(tracks[place : place + 1])]
+        alone = [pose[0] for pose, _ in sampler.sample(tracks[place : place + 1])]
         assert all(np.array_equal(mine, all_[place]) for mine, all_ in zip(alone, together, strict=True))
     assert sampler.device == "cuda"
 
@@ -166,5 +166,5 @@ def test_a_gpu_samples_the_same_motions_from_the_same_noise() -> None:
     device, plain = Sampler.of(checkpoint, device="cuda"), Sampler.of(checkpoint)
     path = ControlPath.from_velocities(np.tile([1.0, 0.0, 0.5], (9, 1)), plain.fps)
     tracks = [Track(path, seed=3, take=take) for take in range(3)]
-    for (ours, nats), (theirs, likelihood) in zip(device.draw(tracks), plain.draw(tracks), strict=True):
+    for (ours, nats), (theirs, likelihood) in zip(device.sample(tracks), plain.sample(tracks), strict=True):
         assert np.abs(ours - theirs).max() <= 1e-3 and np.abs(nats - likelihood).max() <= 1e-1

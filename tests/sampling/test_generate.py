@@ -15,10 +15,11 @@ from moglow.checkpoint import REAL_SLIDE
 from moglow.cli.main import cli
 from moglow.errors import ControlError
 from moglow.formats.export import export
+from moglow.motion.clip_stream import joined
 from moglow.motion.contacts import contacts, toe_points
 from moglow.paths.control_path import ControlPath
 from moglow.paths.csv_files import read_path
-from moglow.sampling.generate import BLOCK, generate, ranked, styled, within_range
+from moglow.sampling.generate import BLOCK, generate, motions, ranked, styled, within_range
 from moglow.sampling.ranking import FAR, UNUSUAL
 from moglow.sampling.sampler import Sampler, Track
 from moglow.takes.sidecars import read_sidecar, sidecar_of
@@ -47,6 +48,24 @@ def test_takes_differ_and_repeat() -> None:
     (again,) = generate(make_checkpoint(carry=CARRY), PATH, seed=5, takes=1)
     assert np.array_equal(first.clip.rotations, again.clip.rotations)
     assert not np.allclose(first.clip.rotations, second.clip.rotations)
+
+
+@pytest.mark.parametrize("read", [0, 1, 2])
+def test_a_motion_that_is_given_up_does_not_change_the_following(read: int) -> None:
+    """The blocks that were not read of a batch are not those of the next one."""
+    checkpoint = make_checkpoint(carry=CARRY)
+    sampler = Sampler.of(checkpoint)
+    sampler.model.rows = 1, 2  # type: ignore[misc]
+    path = ControlPath.from_velocities(np.tile([0.8, 0.0, 0.2], (round(2.5 * BLOCK * 30), 1)), 30.0)
+    tracks = [Track(path, 5, take) for take in range(3)]
+    made = motions(sampler, checkpoint, tracks, foot_lock=False)
+    for _ in range(2):
+        blocks = next(made).blocks
+        for _ in range(read):
+            next(blocks)
+    (alone,) = motions(sampler, checkpoint, tracks[2:], foot_lock=False)
+    expected = joined(alone.blocks)
+    assert np.array_equal(joined(next(made).blocks).rotations, expected.rotations)
 
 
 def test_the_foot_lock_holds_planted_feet() -> None:
@@ -311,7 +330,7 @@ def test_a_gpu_that_is_not_there_is_one_line(model: Path, tmp_path: Path) -> Non
 def test_a_generated_motion_does_not_depend_on_its_batch_on_a_gpu() -> None:
     sampler = Sampler.of(make_checkpoint(carry=CARRY), device="cuda")
     tracks = [Track(PATH.resample(sampler.fps), 3, take) for take in range(5)]
-    together, alone = list(sampler.draw(tracks)), list(sampler.draw(tracks[3:4]))
+    together, alone = list(sampler.sample(tracks)), list(sampler.sample(tracks[3:4]))
     assert sampler.device == "cuda"
     assert all(np.array_equal(a[0][3], b[0][0]) for a, b in zip(together, alone, strict=True))
 

@@ -29,7 +29,7 @@ def walk(*styles: str, fps: float = 30.0) -> ControlPath:
 def sampled(checkpoint: Checkpoint, *paths: ControlPath) -> Array:
     """Returns the poses ``(B, T, D)`` of paths that are sampled together, all with the same seed."""
     tracks = [Track(path, seed=3) for path in paths]
-    return np.stack([poses for poses, _ in Sampler.of(checkpoint, temperature=0.6).draw(tracks)], axis=1)
+    return np.stack([poses for poses, _ in Sampler.of(checkpoint, temperature=0.6).sample(tracks)], axis=1)
 
 
 def test_a_change_arrives_at_the_motion_of_the_new_style(shipped: Checkpoint) -> None:

@@ -4,6 +4,7 @@ import ctypes
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -70,6 +71,15 @@ def test_a_row_has_the_same_bits_in_every_batch(name: str) -> None:
             rows = slice(place, place + batch)
             for part, all_of_it in zip(drawn(model, name, rows), whole, strict=True):
                 assert part.tobytes() == all_of_it[rows].tobytes(), (batch, place)
+
+
+def test_threads_step_one_model_at_the_same_time() -> None:
+    model = made("deep")
+    expected = drawn(model, "deep", slice(None))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: drawn(model, "deep", slice(None), 3), range(24)))
+    for parts in found:
+        assert all(a.tobytes() == b.tobytes() for a, b in zip(parts, expected, strict=True))
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -122,10 +122,10 @@ def test_a_motion_does_not_depend_on_its_batch() -> None:
     parting = [ending_start(path) for path in paths]
     assert [start is None for start in parting] == [True, True, True, False]
     tracks = [Track(path, seed=5, take=take) for path in paths for take in range(3)]
-    together, fewer = list(sampler.draw(tracks)), list(sampler.draw(tracks[::-1][:7]))
+    together, fewer = list(sampler.sample(tracks)), list(sampler.sample(tracks[::-1][:7]))
     assert len(together) == max(map(len, paths))
     for row, track in enumerate(tracks):
-        alone = list(sampler.draw([track]))
+        alone = list(sampler.sample([track]))
         live = sampler.stream(
             track.path.velocities(), seed=5, take=track.take, styles=track.path.styles or repeat(None)
         )

@@ -16,7 +16,7 @@ from moglow.paths.control_path import ControlPath
 from moglow.paths.csv_files import write_path
 from moglow.sampling.generate import PRETRAINED, generate
 from moglow.sampling.sampler import FAR, Sampler, Track, _bounded
-from moglow.sampling.sanity import bodies, find_fault, is_wild
+from moglow.sampling.sanity import is_wild, possible_blocks, why_impossible
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
 
@@ -43,7 +43,7 @@ def test_impossible_paths_give_a_body_or_are_refused_without_a_warning(
         except ClipError as error:
             assert "loses the figure at" in str(error) and "nothing is written" in str(error)
         else:
-            assert find_fault(take.clip) == ""
+            assert why_impossible(take.clip) == ""
 
 
 def test_a_model_that_loses_the_figure_is_refused(monkeypatch: pytest.MonkeyPatch, model: Checkpoint) -> None:
@@ -55,7 +55,7 @@ def test_a_model_that_loses_the_figure_is_refused(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("velocity", [[3, 0, 0], [-1.5, 0, 0], [0, 1.0, 0], [0.5, 0, 3]])
 def test_possible_motion_is_written(model: Checkpoint, velocity: list[float]) -> None:
     (take,) = generate(model, steady(velocity), temperature=1.0)
-    assert len(list(bodies(iter([take.clip])))) == 1
+    assert len(list(possible_blocks(iter([take.clip])))) == 1
 
 
 def test_poses_within_reach_keep_every_bit() -> None:
@@ -67,8 +67,8 @@ def test_poses_within_reach_keep_every_bit() -> None:
 
 def test_one_wild_motion_of_a_batch_changes_no_other(model: Checkpoint) -> None:
     sampler, calm = Sampler.of(model), Track(steady([1, 0, 0]), 1)
-    alone = np.stack([pose[0] for pose, _ in sampler.draw([calm])])
-    beside = np.stack([pose[0] for pose, _ in sampler.draw([calm, Track(steady([1000, 0, 0]), 2)])])
+    alone = np.stack([pose[0] for pose, _ in sampler.sample([calm])])
+    beside = np.stack([pose[0] for pose, _ in sampler.sample([calm, Track(steady([1000, 0, 0]), 2)])])
     assert np.array_equal(alone, beside) and not is_wild(alone, model.context).any()
 
 
@@ -86,17 +86,17 @@ def damaged(clip: Clip) -> dict[str, Clip]:
 
 def test_impossible_bones_and_speeds_are_named() -> None:
     clip = walk(skeleton_of(RIGS["mixamo"]), seconds=2.0)[0]
-    assert find_fault(clip) == ""
+    assert why_impossible(clip) == ""
     for words, wrong in damaged(clip).items():
         with pytest.raises(ClipError, match=words):
-            list(bodies(iter([clip, wrong])))
+            list(possible_blocks(iter([clip, wrong])))
 
 
 def test_every_sample_is_a_body(samples: Path) -> None:
     from moglow.bvh.read import read_bvh
 
     for file in sorted(samples.glob("*.bvh")):
-        assert find_fault(read_bvh(file)) == "", file
+        assert why_impossible(read_bvh(file)) == "", file
 
 
 def test_a_folder_with_a_bad_path_makes_all_others(tmp_path: Path) -> None:

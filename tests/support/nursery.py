@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -41,11 +42,14 @@ class Ended:
 
 
 class Nursery:
-    """A process that forks one child for each run."""
+    """A process that forks one child for each run; ``missing`` are packages that cannot be imported there."""
+
+    def __init__(self, missing: Iterable[str] = ()) -> None:
+        self.missing = sorted(missing)
 
     def __enter__(self) -> Self:
         environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'viewer'}", "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, __file__]
+        command = [sys.executable, __file__, *self.missing]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
         )
@@ -154,6 +158,8 @@ def child(
 
 
 if __name__ == "__main__":
+    missing: dict[str, Any] = dict.fromkeys(sys.argv[1:])
+    sys.modules.update(missing)
     from moglow.takes import make  # noqa: F401  (so that the children have it)
 
     for line in sys.stdin:

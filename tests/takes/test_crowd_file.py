@@ -77,7 +77,7 @@ def test_one_file_has_all_figures_at_their_times(model: Path, crowd: Path, tmp_p
 
 @pytest.mark.parametrize(
     ("more", "says"),
-    [(("--takes", "2"), "--takes needs a file for each figure"), (("--loop",), "--loop needs")],
+    [(("--takes", "2"), "takes: this needs a file for each figure"), (("--loop",), "loop: this needs")],
 )
 def test_options_of_single_files_are_refused(
     model: Path, crowd: Path, tmp_path: Path, more: tuple[str, ...], says: str

@@ -17,9 +17,9 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="kills and forks process
 
 Run = Callable[..., Ended]
 SEED = 14
+"""Of the moments at which processes are killed."""
 KILLS = 12
 """Kills of each kind; 40 were tried by hand."""
-"""Of the moments at which processes are killed."""
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,6 @@ def add_action(
     """
     turns, shifts = bone_channels(rig, clip, unit)
     every, still = np.arange(len(clip)), STILL / rig.scale(unit)
-    bpy.context.view_layer.objects.active = rig.armature
     action = new_action(rig.armature, name)
     curves = channels(action, rig.armature)
     for joint, bone in enumerate(rig.bones):

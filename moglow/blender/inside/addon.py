@@ -2,7 +2,7 @@
 
 import bpy
 
-from moglow.blender.inside import operators, panel, pin_operators, pin_panel, settings
+from moglow.blender.inside import live, operators, panel, pin_operators, pin_panel, settings
 
 CLASSES = (
     *settings.CLASSES,
@@ -22,10 +22,12 @@ def register() -> None:
     bpy.types.WindowManager.moglow_progress = bpy.props.FloatProperty(
         default=operators.IDLE, min=operators.IDLE, max=1, options={"SKIP_SAVE"}
     )
+    live.start()
 
 
 def unregister() -> None:
     """Removes them."""
+    live.stop()
     del bpy.types.WindowManager.moglow_progress
     del bpy.types.Object.moglow
     del bpy.types.Scene.moglow

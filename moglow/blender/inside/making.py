@@ -47,7 +47,7 @@ def make(
     for number in range(takes):
         track = Track(path, seed, number)
         frames = []
-        for pose, nats in sampler.draw([track]):
+        for pose, nats in sampler.sample([track]):
             frames.append((pose[0], nats[0]))
             yield (number + len(frames) / len(path)) / takes
         parts = [frames[start : start + size] for start in range(0, len(frames), size)]

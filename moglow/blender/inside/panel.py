@@ -35,6 +35,7 @@ class MOGLOW_PT_panel(bpy.types.Panel):
         if settings.figure is None:
             layout.prop(settings, "body")
         layout.prop(settings, "keep_rate")
+        layout.prop(settings, "live")
         share = context.window_manager.moglow_progress
         if share < 0:
             layout.operator("moglow.generate", icon="ARMATURE_DATA")

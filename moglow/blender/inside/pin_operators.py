@@ -8,7 +8,7 @@ from moglow.blender.inside.operators import refuse
 from moglow.blender.inside.pins import poses_of
 from moglow.blender.inside.placing import metres_per_unit
 from moglow.blender.inside.poses import key_pose, pose_action, unkey_pose
-from moglow.blender.inside.redoing import Stretch, redo_stretch
+from moglow.blender.inside.redoing import RedoStretch, redo_stretch
 from moglow.blender.inside.rig import Rig, make_active
 from moglow.errors import MoglowError
 
@@ -100,7 +100,7 @@ class MOGLOW_OT_redo(bpy.types.Operator):
         bones = chosen_bones(figure)
         whole = len(bones) == len(figure.pose.bones)
         try:
-            self.report({"INFO"}, redo_stretch(scene, Stretch.of(scene, () if whole else bones)))
+            self.report({"INFO"}, redo_stretch(scene, RedoStretch.of(scene, () if whole else bones)))
         except MoglowError as error:
             return refuse(self, str(error))
         return {"FINISHED"}

@@ -93,7 +93,7 @@ def empty_role(thing: Any, skeletons: list[Skeleton]) -> str | None:
         return None
     stem, _, number = name.rpartition(".")
     name = stem if stem and number.isdigit() else name
-    plain = name.strip().lower().replace(" ", "_").replace("-", "_")
+    plain: str = name.strip().lower().replace(" ", "_").replace("-", "_")
     if kind == "LOOK" or (kind == "NAME" and plain in LOOK_NAMES):
         return "look"
     for skeleton in skeletons:
@@ -126,11 +126,12 @@ def place_at(thing: Any, frame: int) -> Array:
     if thing.parent or any(not constraint.mute for constraint in thing.constraints):
         bpy.context.scene.frame_set(frame)
         return np.array(thing.matrix_world.translation)
-    place = np.array(thing.location)
+    place: Array = np.array(thing.location, float)
     for curve in curves_of(thing):
         if curve.data_path == "location":
             place[curve.array_index] = curve.evaluate(frame)
-    return place + np.array(thing.delta_location)
+    place += np.array(thing.delta_location)
+    return place
 
 
 def read_pins(scene: Any, skeleton: Skeleton, timing: Timing, *, unit: float, floor: float) -> ScenePins:

@@ -16,7 +16,7 @@ from moglow.blender.inside.mesh_ground import read_ground
 from moglow.blender.inside.pins import NO_PINS, ScenePins, Timing, read_pins
 from moglow.blender.inside.rig import Rig
 from moglow.blender.inside.thinning import Tolerance, thinned
-from moglow.blender.inside.tracks import add_strip, remove_take, take_names
+from moglow.blender.inside.tracks import DRAFT, add_strip, remove_take, take_names
 from moglow.checkpoint import Checkpoint
 from moglow.directing.directed import UNUSUAL
 from moglow.errors import ControlError
@@ -128,6 +128,7 @@ def place(scene: Any, request: TakeRequest, takes: Sequence[Take]) -> None:
     for item in settings.results if settings.live else ():
         if item.live:
             remove_take(settings.figure, item.name)
+    remove_take(settings.figure, DRAFT)
     rate = scene_rate(scene) if request.keeps_rate else best[0].clip.fps
     warnings = list(request.warnings)
     figure = settings.figure if settings.figure and settings.figure.name in scene.objects else None
@@ -136,15 +137,18 @@ def place(scene: Any, request: TakeRequest, takes: Sequence[Take]) -> None:
     names = take_names(request.name, len(best))
     for rank, take in reversed([*enumerate(best, start=1)]):  # the last action of a figure is the active one
         clip, missed = finished(take, rig, unit, request, rate)
-        pinned = [each.frame - request.start for each in (*request.pins.poses, *request.pins.points)]
+        pinned = [each.frame - request.start for each in request.pins.poses]
+        pinned += [each.frame - request.start for each in request.pins.points]
         thin = thinned(clip, request.tolerance, pinned) if request.tolerance else None
-        keys = thin and thin.frames
+        keys = thin.frames if thin else None
         action = add_action(rig, clip, names[rank - 1], start=request.start, unit=unit, keys=keys)
         add_strip(rig.armature, action, request.start)
         texts[rank] = action.name, take_text(take) + (f", {thin}" if thin else "")
         missed += [pin["says"] for pin in take.pins if pin["nats_more_than_usual"] > UNUSUAL]
         scene.frame_start, scene.frame_end = request.start, request.start + len(clip) - 1
     warnings += missed  # of the best take
+    if not settings.live:
+        bpy.context.view_layer.objects.active = rig.armature
     if not request.keeps_rate:
         set_scene_rate(scene, rate)
     if held := rig.constrained():

@@ -27,7 +27,7 @@ from moglow.takes.editing import redo
 
 
 @dataclass(frozen=True)
-class Stretch:
+class RedoStretch:
     """The frames from ``first`` to ``last`` of the scene, and the bones that move anew; empty for the whole body."""
 
     first: int
@@ -35,7 +35,7 @@ class Stretch:
     bones: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, scene: Any, bones: Sequence[str] = ()) -> "Stretch":
+    def of(cls, scene: Any, bones: Sequence[str] = ()) -> "RedoStretch":
         """Returns the stretch of the scene's preview range, or else that of the panel."""
         settings = scene.moglow
         if scene.use_preview_range:
@@ -43,7 +43,7 @@ class Stretch:
         return cls(settings.redo_first, settings.redo_last, tuple(bones))
 
 
-def redo_stretch(scene: Any, stretch: Stretch) -> str:
+def redo_stretch(scene: Any, stretch: RedoStretch) -> str:
     """Adds takes of the active action with a stretch made anew, and shows the best; returns a line about it."""
     settings, unit, rate = scene.moglow, metres_per_unit(scene), scene_rate(scene)
     rig, action = Rig.of(settings.figure), settings.figure.animation_data.action
@@ -97,7 +97,7 @@ def _price(edit: Any) -> str:
     return f", slide {slide:.1f} cm/s"
 
 
-def with_stretch(rig: Rig, action: Any, clip: Clip, stretch: Stretch, start: int, unit: float) -> Any:
+def with_stretch(rig: Rig, action: Any, clip: Clip, stretch: RedoStretch, start: int, unit: float) -> Any:
     """Returns a copy of an action with the frames of a stretch from a clip, which begins at frame ``start``.
 
     All other bones and whole frames keep their values.

@@ -7,6 +7,9 @@ import bpy
 
 from moglow.blender.inside.action import activate
 
+DRAFT = "moglow draft"
+"""The name of the action of a draft, which the next take replaces."""
+
 
 def take_names(name: str, count: int) -> list[str]:
     """Returns the next free names of takes: "walk take 1", "walk take 2" and so on."""

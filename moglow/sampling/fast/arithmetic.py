@@ -1,4 +1,4 @@
-"""Which `Arithmetic` a fast sampler multiplies with, by name. Imports torch only when needed."""
+"""The `Arithmetic` of a fast sampler, by name. Imports torch only when needed."""
 
 from typing import Any, Protocol
 
@@ -12,31 +12,31 @@ KERNELS = ("auto", "numpy", "native", "torch", "bfloat16")
 time. torch: float32, for batches and GPUs. bfloat16: the same with large products rounded, where speed counts most."""
 
 FEW = 8
-"""Rows up to which the native kernel is worth it: it reads weights once for each row, numpy once for all."""
+"""Largest number of rows for the native kernel, which reads the weights once for each row, numpy once for all."""
 
 
 class Arithmetic(Protocol):
-    """What numbers are kept in, and how a batch of rows is multiplied by a large matrix."""
+    """The type of numbers, and the product of a batch of rows and a large matrix."""
 
     @property
     def xp(self) -> Any:
-        """The array library: numpy, or torch where it goes by the same names."""
+        """The array library: numpy, or torch for functions of the same names."""
         ...
 
     def array(self, values: Floats) -> Any:
-        """Numbers of float32 in its arrays."""
+        """Returns numbers as an array of float32."""
         ...
 
     def matrix(self, weight: Floats) -> Any:
-        """A weight ``(inputs, outputs)``, made ready once for many products."""
+        """Returns a weight ``(inputs, outputs)``, prepared for many products."""
         ...
 
     def product(self, x: Any, matrix: Any) -> Any:
-        """Rows ``(…, inputs)`` times such a matrix: a new array ``(…, outputs)``."""
+        """Returns rows ``(…, inputs)`` times such a matrix: a new array ``(…, outputs)``."""
         ...
 
     def numpy(self, values: Any) -> Floats:
-        """Its arrays as numpy's."""
+        """Returns an array as an array of numpy."""
         ...
 
 
@@ -62,13 +62,13 @@ class NumpyArithmetic:
 
 
 def make_arithmetic(kernel: str = "auto", *, device: str = "cpu", batch: int = 1) -> Arithmetic:
-    """The arithmetic of that name; auto takes torch on a GPU, the native kernel where it can be had, else numpy.
+    """Returns the arithmetic of a name; auto is torch on a GPU, the native kernel if it is available, else numpy.
 
     >>> type(make_arithmetic("numpy")).__name__, type(make_arithmetic("auto", batch=64)).__name__
     ('NumpyArithmetic', 'NumpyArithmetic')
     """
     if kernel not in KERNELS:
-        raise DeviceError(f"--kernel: no kernel is called {kernel!r}; choose from {', '.join(KERNELS)}")
+        raise DeviceError(f"no kernel is called {kernel!r}; choose from {', '.join(KERNELS)}")
     if kernel in ("torch", "bfloat16") or (kernel == "auto" and device != "cpu"):
         import torch
 
@@ -77,7 +77,7 @@ def make_arithmetic(kernel: str = "auto", *, device: str = "cpu", batch: int = 1
 
         return TorchArithmetic(find_device(device), torch.bfloat16 if kernel == "bfloat16" else torch.float32)
     if device != "cpu":
-        raise DeviceError(f"--kernel {kernel} runs on the CPU, not on {device}; use --kernel torch")
+        raise DeviceError(f"the kernel {kernel} runs on the CPU, not on {device}; use the kernel torch")
     if kernel == "native" or (kernel == "auto" and batch <= FEW):
         from moglow.sampling.fast.int16 import Int16Arithmetic
 

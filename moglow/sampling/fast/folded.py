@@ -19,7 +19,7 @@ STUDENT_DEGREES = 50
 """Of the Student-t latent, as in `moglow.flows.bases`."""
 
 SCALE_FLOORS = {"paper": 1e-6, "bounded": 1.0 - 1.0 / (1.0 + np.exp(-2.0))}
-"""What each scale adds to σ(a + 2), as in `moglow.flows.scales`."""
+"""The summand of each scale beside σ(a + 2), as in `moglow.flows.scales`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class FoldedStep:
 
 @dataclass(frozen=True, eq=False)
 class Folded:
-    """All that drawing a frame takes, in float32; steps in the flow's order, sampled from the last to the first."""
+    """All weights of a sampled frame, in float32; steps in the flow's order, sampled from the last to the first."""
 
     encoder: tuple[tuple[Floats, Floats], ...]
     given: Floats  # (C, K · 4 · hidden)
@@ -87,7 +87,7 @@ class Folded:
         )
 
     def arrays(self) -> dict[str, Floats]:
-        """All that a sampler multiplies by, a row for each output, and adds: for samplers elsewhere.
+        """Returns the matrices, with a row for each output, and the biases, for samplers in other programs.
 
         Each ``….weight`` is one of the model's, each ``….matrix`` was folded of several.
         """
@@ -117,13 +117,13 @@ class Folded:
 
     @property
     def matrices(self) -> tuple[Floats, ...]:
-        """The large ones: what a frame at batch 1 spends its time reading."""
+        """The large matrices, whose reading takes most of the time of a frame at batch 1."""
         cells = tuple(weight for step in self.steps for weight, _ in step.cells)
         return (*(weight for weight, _ in self.encoder), self.given, *cells)
 
 
 class Shelf:
-    """Room for many arrays side by side in few large blocks: the system then keeps them in large pages.
+    """Memory for many arrays side by side in few large blocks, which the system keeps in large pages.
 
     What is read from end to end for every frame is read a tenth faster so, and each array begins with a line of the
     processor's cache.
@@ -139,7 +139,7 @@ class Shelf:
         self._free = np.empty(0, np.uint8)
 
     def keep(self, array: NDArray[Any]) -> NDArray[Any]:
-        """A copy of the array, in its place."""
+        """Returns a copy of the array in the blocks."""
         if len(self._free) < array.nbytes + self.LINE:
             self._free = np.empty(max(self.BLOCK, array.nbytes + self.LINE), np.uint8)
         begin = -self._free.ctypes.data % self.LINE
@@ -150,7 +150,7 @@ class Shelf:
 
 
 def _gates(part: Mapping[str, Floats], depth: int) -> tuple[Floats, Floats, Floats]:
-    """Input and recurrent weights and bias of a layer: gates reordered to i, f, o, g, the sigmoids' rows halved."""
+    """Returns the weights and bias of a layer, with gates reordered to i, f, o, g and the sigmoids' rows halved."""
     w_in, w_hh, b_in, b_hh = (
         part[f"coupling.conditioner.recurrent.{name}_l{depth}"]
         for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -162,7 +162,7 @@ def _gates(part: Mapping[str, Floats], depth: int) -> tuple[Floats, Floats, Floa
 
 
 def _unmix(part: Mapping[str, Floats]) -> tuple[Floats, Floats, float]:
-    """The matrix and shift that undo the invertible linear map and ActNorm, for rows: x = y @ matrix − shift.
+    """Returns the matrix and shift that invert the linear map and ActNorm, for rows: x = y @ matrix − shift.
 
     The number is the log|det| of the two maps themselves.
     """
@@ -180,7 +180,7 @@ def _unmix(part: Mapping[str, Floats]) -> tuple[Floats, Floats, float]:
 
 
 def _columns(rows: Floats) -> Floats:
-    """A dense layer's weight turned so that rows are multiplied from the left, contiguous in that order."""
+    """Returns a dense layer's transposed weight, by which rows are multiplied, as a contiguous array."""
     return rows.T.astype(np.float32, order="C")
 
 

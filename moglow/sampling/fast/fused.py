@@ -23,14 +23,14 @@ from moglow.sampling.fast.torch_arithmetic import TorchArithmetic
 from moglow.sampling.fast.torch_steps import DeviceMoGlow, TorchSteps
 
 SMALLEST = 16
-"""Rows and columns that a matrix instruction takes at least."""
+"""Least number of rows and columns of a matrix instruction."""
 EXACT = "tf32x3"
-"""How float32 is multiplied: three products of rounded numbers, as exact as one of float32 and several times faster."""
+"""The product of float32: three products of rounded numbers, as exact as one of float32 and several times faster."""
 
 
 @dataclass(frozen=True)
 class Tiles:
-    """How much one program of a kernel does: constants that decide about speed, and of bits about the order of sums."""
+    """The work of one program of a kernel: constants that determine the speed, and the order of sums."""
 
     rows: int  # of a batch; 1 does without matrix instructions
     columns: int  # outputs of a product
@@ -52,7 +52,7 @@ SAMPLING = "tile"
 
 
 def tiles_for(batch: int) -> str:
-    """Which of `TILES` a batch is quickest with.
+    """Returns the name of the `TILES` that are fastest for a batch.
 
     >>> [tiles_for(batch) for batch in (1, 64, 1024)]
     ['row', 'small', 'tile']
@@ -76,13 +76,13 @@ class FusedStep:
 
     @property
     def widths(self) -> dict[str, int]:
-        """How wide the halves and the whole are, padded."""
+        """The padded widths of both halves and of the whole."""
         _, upper, lower, _ = self.coupling
         return {"KEPT": upper.shape[1], "MOVED": lower.shape[1], "DIM": len(upper)}
 
 
 class FusedMoGlow:
-    """Samples what `NumpyMoGlow` samples; a `StepModel`, always in as many motions as make whole tiles."""
+    """The model of `NumpyMoGlow` as a `StepModel` whose batches consist of whole tiles."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class FusedMoGlow:
     def step(
         self, context: Any, state: State, noise: Any, *, temperature: float = 1.0
     ) -> tuple[Tensor, Tensor, State]:
-        """The next pose ``(B, D)``, its log-density ``(B,)`` and the state after it, as `NumpyMoGlow.step`."""
+        """Returns the next pose ``(B, D)``, its log-density ``(B,)`` and the state after it, as `NumpyMoGlow.step`."""
         kernels, cells, tiles = self._kernels, self._cells, self._tiles
         seen, noise = (self.array(each).contiguous() for each in (context, noise))
         h, c = (each.contiguous() for each in state)
@@ -171,13 +171,13 @@ class FusedMoGlow:
             step, layers = self._steps[k], len(self._steps[k].cells)
             before = self._steps[
                 (k + 1) % len(self._steps)
-            ]  # what came before the last step in the order is not asked
-            said, inputs_row = x, dim
+            ]  # the variables before the last step in the order are not needed
+            signal, inputs_row = x, dim
             for depth, (weight, inputs, bias) in enumerate(step.cells):
                 at, first = k * layers + depth, depth == 0 and tiles.rows == 1 and k < len(self._steps) - 1
                 given, given_row = (bias, 0) if depth else (known[:, k * 4 * hidden :], known.stride(0))
                 cells.cell[by_rows](
-                    said, weight, given, remembered[at], c[at], after_h[at], after_c[at],
+                    signal, weight, given, remembered[at], c[at], after_h[at], after_c[at],
                     step.head, parts, earlier, *before.coupling, spare, nats,
                     batch, inputs, weight.shape[-1], hidden, step.head.shape[-1], inputs_row, given_row,
                     dim, self._kept, self._scale_floor,
@@ -187,7 +187,7 @@ class FusedMoGlow:
                 )  # fmt: skip
                 if first:
                     x, spare = spare, x
-                said, inputs_row = after_h[at], hidden
+                signal, inputs_row = after_h[at], hidden
             parts, earlier = earlier, parts
             if tiles.rows > 1 or k == 0:
                 head_bias, *affine = step.coupling
@@ -201,7 +201,7 @@ class FusedMoGlow:
     def _products(
         self, x: Tensor, weight: Tensor, inputs: int, bias: Tensor | None = None, *, silu: bool = False
     ) -> Tensor:
-        """The products ``(G, B, outputs)`` of each x ``(G, B, inputs)`` with its weight."""
+        """Returns the products ``(G, B, outputs)`` of each x ``(G, B, inputs)`` with its weight."""
         tiles, (groups, outputs, padded) = self._tiles, weight.shape
         out = x.new_empty(groups, x.shape[1], outputs)
         grid = (-(-outputs // tiles.columns), -(-x.shape[1] // tiles.rows), groups)
@@ -213,7 +213,7 @@ class FusedMoGlow:
         return out
 
     def _inputs(self, weight: Tensor) -> int:
-        """How many inputs of a matrix are summed at a time; fewer of those that are wider in memory."""
+        """Returns the number of inputs of a matrix that are summed at a time; fewer for wider numbers."""
         most = (
             self._tiles.inputs if self._tiles.rows == 1 else self._tiles.inputs * 2 // weight.element_size()
         )
@@ -225,7 +225,7 @@ class FusedMoGlow:
         return tensor.to(precision or self._arithmetic.precision).contiguous()
 
     def _inputs_of(self, weight: Floats, depth: int) -> Matrix:
-        """A cell's weight on what is not memory; a first one of single rows takes all of the flow's variables."""
+        """Returns a cell's weight on its inputs without the memory; the first of single rows takes all variables."""
         whole = _power(self.pose_dim) if depth == 0 and self._tiles.rows == 1 else 0
         return self._matrix(_by_unit(weight[: -self._hidden].T), least=whole)
 
@@ -254,7 +254,7 @@ def moglow_on(
     *,
     tiles: str = SAMPLING,
 ) -> FusedMoGlow | DeviceMoGlow:
-    """MoGlow's sampler on a device: that of few kernels where there are a GPU and Triton, else that of torch."""
+    """Returns MoGlow's sampler on a device: the one of few kernels on a GPU with Triton, else the one of torch."""
     if arithmetic.device.type == "cuda" and find_spec("triton"):
         return FusedMoGlow(config, weights, arithmetic, tiles=tiles)
     return DeviceMoGlow(config, weights, arithmetic)
@@ -272,7 +272,7 @@ def steps_on(
 
 
 def _latent_constant(folded: Folded) -> float:
-    """The summand of the latent's log-density that is the same for all, see `moglow.flows.bases`."""
+    """Returns the constant summand of the latent's log-density, see `moglow.flows.bases`."""
     dim, degrees = folded.pose_dim, folded.degrees
     if not degrees:
         return -0.5 * dim * log(2 * pi)
@@ -280,7 +280,7 @@ def _latent_constant(folded: Folded) -> float:
 
 
 def _by_unit(gates: Floats) -> Floats:
-    """Rows in the order of their gates, i f o g, in that of the units: the four of a unit are neighbours.
+    """Returns rows reordered from gates (i f o g) to units, so that the four rows of a unit are adjacent.
 
     >>> _by_unit(np.arange(8))
     array([0, 2, 4, 6, 1, 3, 5, 7])
@@ -290,5 +290,5 @@ def _by_unit(gates: Floats) -> Floats:
 
 
 def _power(size: int) -> int:
-    """The power of two, at least `SMALLEST`, that a size fits in."""
+    """Returns the least power of two that is not below a size and `SMALLEST`."""
     return max(SMALLEST, 1 << (size - 1).bit_length())

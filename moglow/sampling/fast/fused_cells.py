@@ -30,7 +30,7 @@ def coupled(
     DIM: tl.constexpr,
     BLOCKS: tl.constexpr,
 ):
-    """The variables (ROWS, DIM) after an inverted flow step, and the logarithms of its scales, summed."""
+    """Returns the variables (ROWS, DIM) after an inverted flow step, and the sum of the logarithms of its scales."""
     stays, moves, channels = tl.arange(0, KEPT), tl.arange(0, MOVED), tl.arange(0, DIM)
     real = (rows[:, None] < batch) & (moves[None, :] < dim - kept)
     row = x + rows[:, None] * dim
@@ -40,16 +40,16 @@ def coupled(
     lower = small_matrix(unmix_moved, ROWS, MOVED, DIM)
     offset = tl.load(shift + channels, mask=channels < dim, other=0.0)[None, :]
     pairs = tl.arange(0, 2 * MOVED)
-    said = tl.zeros((ROWS, 2 * MOVED), tl.float32) + tl.load(head_bias + pairs)[None, :]
+    signal = tl.zeros((ROWS, 2 * MOVED), tl.float32) + tl.load(head_bias + pairs)[None, :]
     if ROWS == 1:
         blocks = tl.arange(0, triton.next_power_of_2(BLOCKS))
         place = parts + (blocks[:, None] * batch + rows[None, :]) * 2 * MOVED + pairs[None, :]
-        said += tl.sum(tl.load(place, mask=blocks[:, None] < BLOCKS, other=0.0), 0)[None, :]
+        signal += tl.sum(tl.load(place, mask=blocks[:, None] < BLOCKS, other=0.0), 0)[None, :]
     else:
         for block in tl.static_range(BLOCKS):  # unrolled, so that no load waits for the one before it
             place = parts + (block * batch + rows[:, None]) * 2 * MOVED + pairs[None, :]
-            said += tl.load(place, mask=rows[:, None] < batch, other=0.0)
-    slide, wide = tl.split(tl.reshape(said, (ROWS, MOVED, 2)))
+            signal += tl.load(place, mask=rows[:, None] < batch, other=0.0)
+    slide, wide = tl.split(tl.reshape(signal, (ROWS, MOVED, 2)))
     scale = tl.where(real, tl.sigmoid(wide + 2) + scale_floor, 1.0)
     second = tl.where(real, second / scale - slide, 0.0)
     unmixed = turned(first, upper, ROWS) + turned(second, lower, ROWS) - offset
@@ -58,7 +58,7 @@ def coupled(
 
 @triton.jit
 def keep(unmixed, gain, out, nats, rows, batch, dim, DIM: tl.constexpr):
-    """Writes what `coupled` found: the variables, and the likelihood with their scales."""
+    """Writes the result of `coupled`: the variables, and the likelihood with their scales."""
     channels = tl.arange(0, DIM)
     inside = (rows[:, None] < batch) & (channels[None, :] < dim)
     tl.store(out + rows[:, None] * dim + channels[None, :], unmixed, mask=inside)
@@ -86,7 +86,7 @@ def couple(
     DIM: tl.constexpr,
     BLOCKS: tl.constexpr,
 ):
-    """What is left of an inverted flow step once its net has spoken, in parts."""
+    """Computes the rest of an inverted flow step from the partial outputs of its net."""
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     unmixed, gain = coupled(
         parts, head_bias, x, unmix_kept, unmix_moved, shift, rows, batch, dim, kept, scale_floor,
@@ -134,7 +134,7 @@ def cell(
     FIRST: tl.constexpr,
     LAST: tl.constexpr,
 ):
-    """A layer of LSTM cells: h and c after a frame; its gates' other summands are known, given and remembered.
+    """Computes a layer of LSTM cells: h and c after a frame; known, given and remembered are summands of its gates.
 
     The LAST of a net's layers says what its units have to say, a part for each program. The FIRST ends the flow step
     before it, from such parts: each program again, so that none has to wait for another.
@@ -170,17 +170,17 @@ def cell(
     stay, new = tl.split(second)
     # The sigmoids' weights are halved, see `folded`.
     memory = tl.sigmoid(2 * stay) * memory + tl.sigmoid(2 * enter) * tanh(new)
-    said = tl.sigmoid(2 * show) * tanh(memory)
+    signal = tl.sigmoid(2 * show) * tanh(memory)
     tl.store(c + place, memory, mask=inside)
-    tl.store(h + place, said, mask=inside)
+    tl.store(h + place, signal, mask=inside)
     if LAST:
-        said = tl.where(inside, said, 0.0)
+        signal = tl.where(inside, signal, 0.0)
         pairs = tl.arange(0, 2 * MOVED)
         if ROWS == 1:
             entries = head + pairs[:, None] * padded_hidden + units[None, :]
-            part = turned(said, tl.load(entries, mask=units[None, :] < hidden, other=0.0), ROWS)
+            part = turned(signal, tl.load(entries, mask=units[None, :] < hidden, other=0.0), ROWS)
         else:
             entries = head + pairs[None, :] * padded_hidden + units[:, None]
-            part = turned(said, tl.load(entries, mask=units[:, None] < hidden, other=0.0), ROWS)
+            part = turned(signal, tl.load(entries, mask=units[:, None] < hidden, other=0.0), ROWS)
         place = parts + (tl.program_id(0) * batch + rows[:, None]) * 2 * MOVED + pairs[None, :]
         tl.store(place, part, mask=rows[:, None] < batch)

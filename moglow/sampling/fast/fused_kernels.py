@@ -26,7 +26,7 @@ def weighed(
     INPUTS: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """What was found before (ROWS, COLUMNS) and rows of x times a weight, in float32."""
+    """Returns the sum of a previous result (ROWS, COLUMNS) and rows of x times a weight, in float32."""
     if ROWS == 1:
         parts = tl.zeros((COLUMNS, INPUTS), tl.float32)
         for start in range(0, padded, INPUTS):
@@ -49,7 +49,7 @@ def weighed(
 
 @triton.jit
 def turned(values, matrix, ROWS: tl.constexpr):
-    """Rows of values times a small matrix: (inputs, outputs), or (outputs, inputs) for one row."""
+    """Returns rows of values times a small matrix: (inputs, outputs), or (outputs, inputs) for one row."""
     if ROWS == 1:
         return tl.sum(matrix * values, 1)[None, :]
     else:
@@ -58,7 +58,7 @@ def turned(values, matrix, ROWS: tl.constexpr):
 
 @triton.jit
 def small_matrix(weight, ROWS: tl.constexpr, INPUTS: tl.constexpr, OUTPUTS: tl.constexpr):
-    """A small matrix of (OUTPUTS, INPUTS), as `turned` takes it."""
+    """Loads a small matrix of (OUTPUTS, INPUTS) in the form that `turned` takes."""
     inputs, outputs = tl.arange(0, INPUTS), tl.arange(0, OUTPUTS)
     if ROWS == 1:
         found = tl.load(weight + outputs[:, None] * INPUTS + inputs[None, :])
@@ -86,7 +86,7 @@ def begin(
     DEGREES: tl.constexpr,
     PADDED_DEGREES: tl.constexpr,
 ):
-    """The latent that the noise stands for, and its log-density."""
+    """Computes the latent of the noise and its log-density."""
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     channels = tl.arange(0, DIM)
     inside = (rows[:, None] < batch) & (channels[None, :] < dim)
@@ -125,7 +125,7 @@ def products(
     BIAS: tl.constexpr,
     SILU: tl.constexpr,
 ):
-    """Several products at once: out (G, B, outputs) of x (G, B, inputs) and a weight each."""
+    """Computes several products at once: out (G, B, outputs) of x (G, B, inputs) and a weight each."""
     group = tl.program_id(2).to(tl.int64)
     rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
     columns = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)

@@ -54,7 +54,7 @@ class Int16Arithmetic:
     xp: Any = np
 
     def __init__(self) -> None:
-        """Makes the kernel ready, or raises `DeviceError` where that cannot be."""
+        """Loads the kernel; raises `DeviceError` if this is impossible."""
         self._kernel, self._shelf = load_kernel(), Shelf()
 
     def array(self, values: Floats) -> Floats:
@@ -77,7 +77,7 @@ class Int16Arithmetic:
 
 @cache
 def load_kernel() -> Any:
-    """The compiled kernel, made on first use."""
+    """Returns the kernel, which is compiled on first use."""
     kernel = load_library(SOURCE, needs=" and AVX2").product
     kernel.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_int64] * 3
     kernel.restype = None

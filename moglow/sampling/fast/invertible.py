@@ -1,4 +1,4 @@
-"""MoGlow's density direction in numpy, and the gradient of a sampled frame: what pins are found with.
+"""MoGlow's density direction in numpy, and the gradient of a sampled frame, by which pins are fitted.
 
 `NumpyMoGlow` turns a latent into a frame. Here a frame is turned back into its latent, exactly, which gives its
 likelihood after any past; and what that pass computed is kept on a `Tape`, from which an adjoint goes from the frame
@@ -61,12 +61,12 @@ class InvertibleMoGlow(NumpyMoGlow):
         return self._hidden
 
     def invert(self, context: Floats, state: State, target: Floats) -> tuple[Floats, Floats, State]:
-        """The latent ``(B, D)`` that gives a target, its log-density ``(B,)`` in nats, and the state after it."""
+        """Returns the latent ``(B, D)`` of a target, its log-density ``(B,)`` in nats, and the state after it."""
         latent, nats, state, _ = self._inverted(context, state, target, taped=False)
         return latent, nats, state
 
     def taped(self, context: Floats, state: State, target: Floats) -> tuple[Floats, Floats, State, Tape]:
-        """The same for one row, and the tape of it."""
+        """Returns the same for one row, with its tape."""
         latent, nats, state, tape = self._inverted(context, state, target, taped=True)
         assert tape is not None
         return latent, nats, state, tape
@@ -86,10 +86,10 @@ class InvertibleMoGlow(NumpyMoGlow):
         x, log_prob, steps = np.asarray(target, np.float32), self._log_det, []
         for k, (cells, (head, head_bias, _, shift)) in enumerate(self._steps):
             x = (x + shift) @ self._mixes[k]
-            said, tapes = x[..., :kept], []
+            signal, tapes = x[..., :kept], []
             for depth, (weight, bias) in enumerate(cells):
                 cell = k * len(cells) + depth
-                gates = np.concatenate([said, h[cell]], -1) @ weight
+                gates = np.concatenate([signal, h[cell]], -1) @ weight
                 gates += bias if depth else given[..., 4 * k * width : 4 * (k + 1) * width]
                 np.tanh(gates, out=gates)
                 gates[..., : 3 * width] *= 0.5
@@ -97,12 +97,12 @@ class InvertibleMoGlow(NumpyMoGlow):
                 enter, keep, show, new = (gates[..., i * width : (i + 1) * width] for i in range(4))
                 after_c[cell] = keep * c[cell] + enter * new
                 shown = np.tanh(after_c[cell])
-                said = after_h[cell] = show * shown
+                signal = after_h[cell] = show * shown
                 if taped:
                     tapes.append(Cell(gates[0].reshape(4, width), c[cell][0], shown[0]))
-            said = said @ head + head_bias
-            scale = 1 / (1 + np.exp(-2 - said[..., moved:])) + self._scale_floor
-            x[..., kept:] += said[..., :moved]
+            signal = signal @ head + head_bias
+            scale = 1 / (1 + np.exp(-2 - signal[..., moved:])) + self._scale_floor
+            x[..., kept:] += signal[..., :moved]
             if taped:
                 steps.append((tuple(tapes), scale[0], x[0, kept:].copy()))
             x[..., kept:] *= scale
@@ -114,7 +114,7 @@ class InvertibleMoGlow(NumpyMoGlow):
     def back(
         self, tape: Tape, target: Floats, memory: tuple[Floats, Floats]
     ) -> tuple[Floats, Floats, tuple[Floats, Floats]]:
-        """Adjoints of a frame's latent ``(R, D)``, context ``(R, C)`` and memory before it, of R rows at once.
+        """Returns adjoints of a frame's latent ``(R, D)``, context ``(R, C)`` and memory before it, of R rows at once.
 
         Given are those of its target ``(R, D)`` and of the memory h and c ``(cells, R, hidden)`` after it.
         """
@@ -128,8 +128,8 @@ class InvertibleMoGlow(NumpyMoGlow):
             d_x = d_x @ unmix
             d_moved = d_x[:, kept:]
             curve = scale - self._scale_floor  # the sigmoid in the scale
-            d_said = np.concatenate([-d_moved, d_moved * (-shifted / scale * curve * (1 - curve))], -1)
-            d_shown = d_said @ head
+            d_signal = np.concatenate([-d_moved, d_moved * (-shifted / scale * curve * (1 - curve))], -1)
+            d_shown = d_signal @ head
             for depth in range(len(cells) - 1, -1, -1):
                 place = k * len(cells) + depth
                 d_gates, before_c[place] = _forgotten(cells[depth], d_shown + d_h[place], d_c[place])
@@ -148,7 +148,7 @@ class InvertibleMoGlow(NumpyMoGlow):
 
 
 def _forgotten(cell: Cell, d_h: Floats, d_c: Floats) -> tuple[Floats, Floats]:
-    """Adjoints of a cell's products ``(R, 4 · hidden)`` and of its memory before, from those after."""
+    """Returns adjoints of a cell's products ``(R, 4 · hidden)`` and of its memory before, from those after."""
     enter, keep, show, new = cell.gates
     d_c = d_c + d_h * (show * (1 - cell.shown**2))
     width = len(enter)

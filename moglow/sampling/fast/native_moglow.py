@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from math import lgamma, log, pi
 from pathlib import Path
+from threading import local
 from typing import Any
 
 import numpy as np
@@ -96,9 +97,8 @@ class NativeMoGlow:
             _array([self._dense(step.head, step.head_bias) for step in folded.steps]),
             _array([self._dense(step.unmix, -step.shift) for step in folded.steps]),
         )
-        floats = self._threads * self._library.space_of(ctypes.byref(self._model))
-        self._space = np.zeros(floats, np.float32)
-        self._pointers = ctypes.byref(self._model), self._space.ctypes.data
+        self._model_at = ctypes.byref(self._model)
+        self._own = local()  # Python's threads may step at the same time
 
     @property
     def noise_dim(self) -> int:
@@ -136,12 +136,20 @@ class NativeMoGlow:
         after = np.empty((2, *shape), np.float32)
         target, nats = np.empty((batch, self.pose_dim), np.float32), np.empty(batch)
         self._library.frame(
-            *(self._pointers[0], batch, self._threads, self._pointers[1]),
+            *(self._model_at, batch, self._threads, self._space().ctypes.data),
             *(context.ctypes.data, noise.ctypes.data, temperature, h.ctypes.data, c.ctypes.data),
             *(after.ctypes.data, after.ctypes.data + after.nbytes // 2, target.ctypes.data, nats.ctypes.data),
         )
         after_h, after_c = after
         return target, nats, (after_h, after_c)
+
+    def _space(self) -> NDArray[np.float32]:
+        """Returns the room for intermediate values of this thread of Python."""
+        space: NDArray[np.float32] | None = getattr(self._own, "space", None)
+        if space is None:
+            floats = self._threads * self._library.space_of(self._model_at)
+            space = self._own.space = np.zeros(floats, np.float32)
+        return space
 
     def _dense(self, weight: Floats, bias: Floats) -> _Dense:
         """Returns a weight ``(inputs, outputs)`` and its bias in the kernel's order."""

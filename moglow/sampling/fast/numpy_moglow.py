@@ -1,4 +1,4 @@
-"""MoGlow's sampling direction in numpy alone: no torch, so it starts at once and runs inside Blender too.
+"""MoGlow's sampling direction in numpy alone, which loads quickly and runs inside Blender.
 
 The readable one is `moglow.models.moglow`; tests hold the two together. At batch 1 the time of a frame is that of
 reading the weights once (`moglow.sampling.fast.folded`). What they are kept in and how they are multiplied is
@@ -23,7 +23,7 @@ State: TypeAlias = tuple[Any, Any]
 
 
 class NumpyMoGlow:
-    """Draws poses from the weights of a MoGlow with an LSTM conditioner: ``step(context, state, noise)``."""
+    """Samples poses from the weights of a MoGlow with an LSTM conditioner: ``step(context, state, noise)``."""
 
     def __init__(
         self,
@@ -48,28 +48,28 @@ class NumpyMoGlow:
 
     @staticmethod
     def covers(config: Mapping[str, Any]) -> bool:
-        """Whether this sampler knows the conditioner and the scale of a configuration."""
+        """Returns whether this sampler supports the conditioner and the scale of a configuration."""
         return bool(config["conditioner"] == "lstm" and config["scale"] in SCALE_FLOORS)
 
     @property
     def noise_dim(self) -> int:
-        """How many standard normals one frame takes."""
+        """The number of standard normals of one frame."""
         return self.pose_dim + self._degrees
 
     def array(self, values: Floats) -> Any:
-        """Numbers as `step` takes them."""
+        """Returns numbers in the form that `step` takes."""
         return self._arithmetic.array(values)
 
     def numpy(self, values: Any) -> Floats:
-        """What `step` gives, as numbers."""
+        """Returns a result of `step` as a numpy array."""
         return self._arithmetic.numpy(values)
 
     def recorded(self, frame: Callable[..., Any]) -> Callable[..., Any]:
-        """A pure function of its arrays, made faster for those who call it often where that can be: here not."""
+        """Returns a pure function of arrays in a form that is faster for many calls; here the function itself."""
         return frame
 
     def initial_state(self, *lead: int) -> State:
-        """All memory zero, for contexts ``(*lead, C)``; without a lead for one row."""
+        """Returns a memory of zeros for contexts ``(*lead, C)``; without a lead for one row."""
         cells = sum(len(cells) for cells, _ in self._steps)
         zero = self.array(np.zeros((cells, *(lead or (1,)), self._hidden), np.float32))
         return zero, zero
@@ -77,7 +77,7 @@ class NumpyMoGlow:
     def step(
         self, context: Any, state: State, noise: Any, *, temperature: float = 1.0
     ) -> tuple[Any, Any, State]:
-        """The next pose ``(B, D)`` for a context ``(B, C)`` and noise ``(B, noise_dim)``, and the state after it.
+        """Returns the next pose ``(B, D)`` for a context ``(B, C)`` and noise ``(B, noise_dim)``, and the state after.
 
         Exponentials that overflow have the right limits here, and `Sampler` bounds the pose.
         Between them its log-density ``(B,)`` in nats, that of temperature 1 whatever temperature was used.
@@ -85,11 +85,11 @@ class NumpyMoGlow:
         return self.from_latent(context, state, self.latent(noise, temperature))
 
     def from_latent(self, context: Any, state: State, latent: Any) -> tuple[Any, Any, State]:
-        """The same for a latent ``(B, D)``, which is overwritten."""
+        """Returns the same for a latent ``(B, D)``, which is overwritten."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return self._drawn_from(context, state, latent)
+            return self._sampled_from(context, state, latent)
 
-    def _drawn_from(self, context: Any, state: State, latent: Any) -> tuple[Any, Any, State]:
+    def _sampled_from(self, context: Any, state: State, latent: Any) -> tuple[Any, Any, State]:
         number, xp = self._arithmetic, self._arithmetic.xp
         given = number.array(context)
         for weight, bias in self._encoder:
@@ -106,26 +106,26 @@ class NumpyMoGlow:
         scales = []
         for k in range(len(self._steps) - 1, -1, -1):
             cells, (head, head_bias, unmix, shift) = self._steps[k]
-            said = x[..., :kept]
+            signal = x[..., :kept]
             for depth, (weight, bias) in enumerate(cells):
                 cell = k * len(cells) + depth
-                gates = number.product(xp.concatenate([said, h[cell]], -1), weight)
+                gates = number.product(xp.concatenate([signal, h[cell]], -1), weight)
                 gates += bias if depth else given[..., k * width : (k + 1) * width]
-                said = _remember(xp, gates, c[cell], after_h[cell], after_c[cell])
-            said = said @ head
-            said += head_bias
-            scale = 1 / (1 + xp.exp(-2 - said[..., moved:]))
+                signal = _remember(xp, gates, c[cell], after_h[cell], after_c[cell])
+            signal = signal @ head
+            signal += head_bias
+            scale = 1 / (1 + xp.exp(-2 - signal[..., moved:]))
             scale += self._scale_floor
             scales.append(scale)
             x[..., kept:] /= scale
-            x[..., kept:] -= said[..., :moved]
+            x[..., kept:] -= signal[..., :moved]
             x = x @ unmix
             x -= shift
         log_prob += xp.log(xp.concatenate(scales, -1)).sum(-1, dtype=xp.float64)
         return x, log_prob, (after_h, after_c)
 
     def latent(self, noise: Any, temperature: float) -> Any:
-        """The latent ``(B, D)`` that the noise stands for, as in `moglow.flows.bases`; an array of its own."""
+        """Returns the latent ``(B, D)`` of the noise, as in `moglow.flows.bases`, in a new array."""
         noise = self._arithmetic.array(noise)
         x = noise[..., : self.pose_dim] * temperature
         if self._degrees:
@@ -134,7 +134,7 @@ class NumpyMoGlow:
         return x
 
     def latent_log_prob(self, z: Any) -> Any:
-        """The log-density ``(B,)`` of `moglow.flows.bases`, in double: it is a sum of many terms."""
+        """Returns the log-density ``(B,)`` of `moglow.flows.bases`, in double precision, since it sums many terms."""
         dim, degrees, xp = self.pose_dim, self._degrees, self._arithmetic.xp
         square = xp.square(z).sum(-1, dtype=xp.float64)
         if not degrees:

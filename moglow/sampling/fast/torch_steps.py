@@ -17,7 +17,7 @@ from moglow.sampling.fast.torch_arithmetic import TorchArithmetic
 
 
 class TorchSteps:
-    """What `Sampler` asks of a model, answered by torch: on a GPU for hundreds of motions at once, else for one.
+    """A torch model with the interface that `Sampler` needs: on a GPU for hundreds of motions at once, else for one.
 
     It is always as many, so that all are computed alike: a motion does not depend on the rest of the batch.
     """

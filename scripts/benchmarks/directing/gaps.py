@@ -10,6 +10,7 @@ from moglow.cleaning.damage import interpolated
 from moglow.directing.bridge import Bridge
 from moglow.directing.pinned import Directing
 from moglow.maths.rotations import Array, quat_continuous, quat_slerp
+from moglow.maths.signals import Flags
 from moglow.measures.metrics import jerk, toe_slide
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import toe_points
@@ -78,8 +79,8 @@ def bridged(model: Checkpoint, temperature: float, takes: int) -> Method:
     return method
 
 
-def _missing(clip: Clip, start: int, stop: int) -> Array:
-    missing = np.zeros((len(clip), len(clip.skeleton)), bool)
+def _missing(clip: Clip, start: int, stop: int) -> Flags:
+    missing: Flags = np.zeros((len(clip), len(clip.skeleton)), bool)
     missing[start:stop] = True
     return missing
 
@@ -94,7 +95,8 @@ def centred(cut: Cut) -> Clip:
 def spread(found: Iterable[Cut]) -> Array:
     """Returns the standard deviation ``(J, 3)`` of joint positions after the cuts, in the frame of the figure there."""
     places = [centred(cut).world_positions[cut.at : cut.at + max(GAPS)] for cut in found]
-    return np.maximum(np.concatenate(places).std(axis=0), KNOWN)
+    deviation: Array = np.maximum(np.concatenate(places).std(axis=0), KNOWN)
+    return deviation
 
 
 def compared(made: Clip, clip: Clip, start: int, stop: int, deviation: Array) -> dict[str, float]:

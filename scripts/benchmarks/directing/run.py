@@ -19,6 +19,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ class Bench:
     def _apart(self) -> Iterator[Job]:
         names = sorted(self.windows.glob("*.npz"))
         for fold in range(FOLDS if names else 0):
-            yield {"stage": "apart", "seed": fold}, lambda fold=fold: _told_apart(names, fold)
+            yield {"stage": "apart", "seed": fold}, partial(_areas, names, fold)
 
     def _times(self) -> Iterator[Job]:
         for number in range(TIMES):
@@ -129,7 +130,7 @@ def _seen(clips: tuple[Any, ...]) -> list[Any]:
     return [seen_joints(clip) for clip in clips]
 
 
-def _told_apart(files: list[Path], fold: int) -> dict[str, Any]:
+def _areas(files: list[Path], fold: int) -> dict[str, Any]:
     """Returns the areas under the curve of two nets; each window of a third of the pins is unseen in training."""
     from moglow.evaluation.discriminator import DiscriminatorSpec, area_under_curve, log_odds
 

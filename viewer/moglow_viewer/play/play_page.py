@@ -19,6 +19,7 @@ from moglow.encodings.rotation import RotationChart
 from moglow.errors import ExportError
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import ContactSpec, leg_lengths
+from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_path import SMOOTHING
 from moglow.paths.pace import Pace
 from moglow.paths.steering import Steering
@@ -36,7 +37,7 @@ SCRIPTS = (
         "play/body.js",
         "play/steering.js",
     ),
-    *("play/drawn.js", "play/live.js", "play/recording.js", "play/hands.js", "play/play.js"),
+    *("play/drawn.js", "play/live.js", "play/recording.js", "play/hands.js", "play/pins.js", "play/play.js"),
 )
 
 HOTTEST = 2.0
@@ -102,7 +103,21 @@ def figure_facts(chart: FeetFirstChart) -> dict[str, Any]:
         "size": round(float(np.linalg.norm(tips - points[hips], axis=-1).max()), 3),
         "lengths": leg_lengths(skeleton).tolist(),
         "contact": asdict(ContactSpec()),
+        "arms": arms_of(skeleton),
     }
+
+
+def arms_of(skeleton: Skeleton) -> list[dict[str, Any]]:
+    """Returns the arms that can reach: the side, and the joints of upper arm, forearm and hand."""
+    roles = skeleton.anatomy.roles
+    parts = {
+        side: [f"{side}_{part}" for part in ("upper_arm", "forearm", "hand")] for side in ("left", "right")
+    }
+    return [
+        {"side": side, "joints": [roles[role] for role in names]}
+        for side, names in parts.items()
+        if roles.keys() >= set(names)
+    ]
 
 
 def bvh_facts(body: RotationChart) -> dict[str, Any]:

@@ -129,15 +129,21 @@ class Body {
     turns[ankleJoint] = this.mapped("ankle_matrix", leg, turned(back(turned(carrying.turn, lower)), foot));
   }
 
-  // Returns the world positions of joints, then of end sites, by forward kinematics.
-  stand({ turns, at }) {
-    const places = [], facing = [], out = new Float32Array(3 * this.points);
+  // Returns the world positions and rotations of the joints, by forward kinematics.
+  worlds({ turns, at }) {
+    const places = [], facing = [];
     this.parents.forEach((parent, joint) => {
       const local = joint === this.carrier ? at : this.bones[joint];
       places[joint] = parent < 0 ? local : plus(places[parent], rotated(facing[parent], local));
       facing[joint] = parent < 0 ? turns[joint] : turned(facing[parent], turns[joint]);
-      out.set(places[joint], 3 * joint);
     });
+    return { places, facing };
+  }
+
+  // Returns the world positions of joints, then of end sites.
+  stand(shown) {
+    const { places, facing } = this.worlds(shown), out = new Float32Array(3 * this.points);
+    places.forEach((place, joint) => out.set(place, 3 * joint));
     this.ends.forEach(([joint, tip], k) => {
       out.set(plus(places[joint], rotated(facing[joint], tip)), 3 * (this.parents.length + k));
     });

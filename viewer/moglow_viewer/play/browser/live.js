@@ -72,14 +72,54 @@ class DrawnPath extends Track {
   }
 }
 
-// The scene with a line that is being drawn.
+// The scene with a line that is being drawn, a pin on the floor, and a ball.
 class LiveScene extends Scene {
   drawGrid() {
     super.drawGrid();
+    if (this.pin) this.drawPin();
     if (!this.sketch) return;
     this.pen.beginPath();
     this.sketch.points.forEach(([x, z], k, all) => { if (k) this.floorLine(...all[k - 1], x, z); });
     this.stroke(this.colours.asked, 0.9, 3);
+  }
+  draw(time, colours) {
+    super.draw(time, colours);
+    if (this.ball) this.drawBall();
+  }
+  drawPin() {
+    const [x, z] = this.pin, corners = Array.from({ length: 25 }, (_, k) => (k * Math.PI) / 12);
+    for (const radius of [0.12, 0.24]) {
+      this.pen.beginPath();
+      corners.slice(1).forEach((angle, k) => this.floorLine(x + radius * Math.sin(corners[k]), z + radius * Math.cos(corners[k]),
+        x + radius * Math.sin(angle), z + radius * Math.cos(angle)));
+      this.stroke(this.colours.asked, 0.9, 2);
+    }
+  }
+  drawBall() {
+    const { pen } = this, [x, y, z] = this.ball, [place, foot] = [this.seen(x, y, z), this.seen(x, 0, z)];
+    if (place[2] < NEAR || foot[2] < NEAR) return;
+    const at = this.project(place), under = this.project(foot), radius = Math.max(this.ballRadius * at.scale, 4);
+    pen.beginPath();
+    pen.moveTo(at.x, at.y);
+    pen.lineTo(under.x, under.y);
+    this.stroke(this.colours.asked, 0.35, 1);
+    pen.beginPath();
+    pen.arc(at.x, at.y, radius, 0, 2 * Math.PI);
+    pen.fillStyle = css(this.colours.asked, 0.75);
+    pen.fill();
+    this.stroke(this.colours.ink, 0.5, 1);
+  }
+  // Returns the point of the world under a pointer at the distance of another point.
+  pointUnder(event, [x, y, z]) {
+    const { left, top } = this.canvas.getBoundingClientRect(), depth = this.seen(x, y, z)[2];
+    const right = ((event.clientX - left - this.width / 2) * depth) / this.focal;
+    const up = ((this.height / 2 - (event.clientY - top)) * depth) / this.focal, ahead = depth - this.camera.distance;
+    return this.target.map((part, k) => part + right * this.right[k] + up * this.up[k] + ahead * this.ahead[k]);
+  }
+  ballUnder(event, grip) {
+    if (!this.ball) return false;
+    const { left, top } = this.canvas.getBoundingClientRect(), { x, y, scale } = this.project(this.seen(...this.ball));
+    return Math.hypot(event.clientX - left - x, event.clientY - top - y) < Math.max(grip, this.ballRadius * scale);
   }
   floorUnder(event) {
     const { left, top } = this.canvas.getBoundingClientRect();

@@ -12,10 +12,11 @@ async function start() {
   const view = $("#view"), hands = new Hands(view, [$("#walk"), $("#turn")]);
   const camera = { mode: "follow", yaw: Math.PI + 0.35, pitch: 0.3, zoom: 0.72, distance: 0 };
   const look = new Look(view, camera, {
-    taken: (event) => state.drawing || hands.turns(event), changed: () => { stale = true; },
+    taken: (event) => state.drawing || hands.turns(event) || scene.ballUnder(event, GRIP), changed: () => { stale = true; },
   });
   const state = {
-    style: facts.style, temperature: facts.temperature, drawing: false, recording: false, paused: false, help: false, drawn: 0,
+    style: facts.style, temperature: facts.temperature, drawing: false, recording: false, reaching: false, paused: false,
+    help: false, drawn: 0,
   };
   let dice, past, place, moving, shown, take, scene; // the figure
   let asked = null, before = null, step = 0; // the drawn path, the state before it, and its current frame
@@ -24,13 +25,15 @@ async function start() {
   let stale = true; // something changed since the last drawing
   let clock = null, cost = 0, colours = readColours(), rate = { since: 0, frames: 0, shown: 0 };
 
+  const reach = new Reach(body, figure.arms, fps);
+
   const noise = () => dice.normals(size);
   function begin() {
     dice = new Dice(facts.seed);
     past = sampler.start(noise, sampler.style(state.style), state.temperature);
     [place, moving, asked, before, sketch] = [[0, 0, 0], RESTING, null, null, null];
     take = new LiveTake(fps, figure);
-    scene = new LiveScene(view, [take], null, camera);
+    scene = Object.assign(new LiveScene(view, [take], null, camera), { pin: null, ball: reach.ball, ballRadius: BALL });
     Object.assign(state, { drawing: false, recording: false });
     Object.assign(camera, { yaw: camera.yaw - facing });
     [clock, facing] = [null, 0];
@@ -62,7 +65,8 @@ async function start() {
     past = made.past;
     place = walked(place, coming[0], fps);
     hands.turned(coming[0][2] / fps, steering.coast(moving)[2]);
-    shown = body.decode(made.pose, place);
+    shown = reach.applied(body.decode(made.pose, place), place[2]);
+    if (scene.pin && !sketch && !(asked && step < asked.frames - 1)) scene.pin = null; // it is reached or given up
     take.add(body.stand(shown), place);
     if (state.recording) recording.add(shown.turns, shown.at, place, state.style);
     if (sketch?.done && moving.velocities.every((velocity) => Math.abs(velocity) < STILL)) walkSketch();
@@ -124,6 +128,28 @@ async function start() {
       draw(false);
     });
   }
+  function walkTo(event) { // a straight way to a place that was clicked, after a stop
+    const point = state.drawing ? null : scene.floorUnder(event);
+    if (!point || lengthOf(point, place) > 50) return;
+    if (asked && step < asked.frames - 1) leave();
+    sketch = { points: [point], done: true };
+    scene.pin = point;
+    showState();
+  }
+  new PinPointer(view, {
+    clicked: walkTo,
+    grasped: (event) => !state.drawing && scene.ballUnder(event, GRIP),
+    moved: (event) => setBall(scene.pointUnder(event, scene.ball)),
+  });
+  function setBall(point) {
+    reach.ball = scene.ball = point && [point[0], clamp(point[1], 0, 3), point[2]];
+    stale = true;
+  }
+  function reachOut() { // the ball appears before the figure at the height of its chest
+    state.reaching = !state.reaching;
+    const [x, z, heading] = place, ahead = 0.45 * Math.sin(heading), height = shown.at[1] + 0.35;
+    setBall(state.reaching ? [x + ahead + 0.2 * Math.cos(heading), height, z + 0.45 * Math.cos(heading) - 0.2 * Math.sin(heading)] : null);
+  }
   function draw(drawing) {
     if (drawing === state.drawing) return;
     if (drawing) {
@@ -151,6 +177,7 @@ async function start() {
     p: () => draw(!state.drawing),
     n: again,
     r: record,
+    h: reachOut,
     b: () => { if (recording.frames.length) save("moglow.bvh", recording.toBvh(bvh)); },
     c: () => { if (recording.frames.length) save("moglow.csv", recording.toCsv()); },
     f: () => look.from("follow"),
@@ -210,8 +237,8 @@ async function start() {
     $("#hint").textContent = state.drawing
       ? "Draw on the floor with the mouse or a finger, and let go."
       : document.body.classList.contains("touched")
-        ? "The left thumb walks, the right one turns. A finger draws a path."
-        : "W A S D or arrows walk, Q and E turn. P draws a path.";
+        ? "The left thumb walks, the right one turns. Tap the floor to walk there."
+        : "W A S D or arrows walk, Q and E turn. Click the floor to walk there. P draws a path, H sets a ball to reach for.";
   }
   const figures = ["forward", "sideways", "turn", "frames"].map((label) => {
     const row = $("#panel table").insertRow();
@@ -269,9 +296,13 @@ async function start() {
     get recorded() { return recording.frames.length; },
     get walking() { return Boolean(asked) && step < asked.frames - 1; },
     get path() { return asked && { frames: asked.frames, end: [...asked.point(asked.frames - 1, 0)] }; },
+    get pin() { return scene.pin && [...scene.pin]; },
+    get reach() { return { ball: reach.ball, share: reach.share, left: reach.left, side: reach.arm?.side }; },
+    set ball(point) { setBall(point); },
     get rate() { return { ...rate, cost }; },
     get files() { return { bvh: recording.toBvh(bvh), csv: recording.toCsv() }; },
     get points() { return [...take.at((take.frames - 1) / fps)]; },
+    where: (point) => { const { x, y } = scene.project(scene.seen(...point)); return [x, y]; },
     advance: (frames) => { for (let k = 0; k < frames; k++) advance(); },
     screen: (x, z) => { const { x: px, y: py } = scene.project(scene.seen(x, 0, z)); return [px, py]; },
     sampler, body,
