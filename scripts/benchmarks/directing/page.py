@@ -10,12 +10,15 @@ import numpy as np
 from scripts.benchmarks.directing.gaps import GAPS, means
 from scripts.benchmarks.directing.pinning import KINDS
 
+STILL = 0.1
+"""Slide in cm/s below which no ratio to it is computed."""
 Row = dict[str, Any]
 HEAD = """# Pins and in-betweens in figures
 
 `scripts/benchmarks/directing/run.py` made these figures with the model inside the package. The recordings are the
 held-out ones of the wide open corpus on the model's figure, at 30 frames a second; {files} of them occur below.
-[The guide](guides/direct-it.md) shows the commands.
+[The guide](guides/direct-it.md) shows the commands. The columns *pins* and *gaps* have the sizes of the samples;
+means over fewer than twenty are rough.
 """
 PINS = """## Pins
 
@@ -73,9 +76,10 @@ def _pin_line(kind: str, rows: Sequence[Row]) -> str:
     slide, jerk = (np.mean([row[name] for row in rows], axis=0) for name in ("slide", "jerk"))
     nats = np.median([row["nats"] for row in rows])
     seconds = np.mean([row["seconds"] for row in rows])
+    ratio = f"{slide[0] / slide[1]:.2f}" if slide[1] > STILL else "–"
     return (
         f"| {kind} | {len(rows)} | {max(row['error'] for row in rows):.1e} | {slide[0]:.2f} | {slide[1]:.2f} | "
-        f"{slide[0] / slide[1]:.2f} | {jerk[0]:.0f} | {jerk[1]:.0f} | {jerk[0] / jerk[1]:.2f} | {nats:.0f} | "
+        f"{ratio} | {jerk[0]:.0f} | {jerk[1]:.0f} | {jerk[0] / jerk[1]:.2f} | {nats:.0f} | "
         f"{seconds:.1f} |"
     )
 
