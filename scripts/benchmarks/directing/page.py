@@ -25,7 +25,8 @@ PINS = """## Pins
 A recording is cut, and the motion continues on the recording's own path. The goal is a pose, the arms of a pose, or a
 point for the left hand, taken from the recording {low:.1f} to {high:.1f} s after the cut. *Between* leads from one
 whole pose to another. *Error* is that of the farthest joint over all pins. *Slide* and *jerk* are means from the cut to
-0.5 s after the pin, and their ratio to the same seed without a pin.
+0.5 s after the pin, and their ratio to the same seed without a pin. *Price* is the median of what a pin costs in nats
+more than usual, at least 0.
 
 | goal | pins | error, m | slide, cm/s | without | ratio | jerk, m/s³ | without | ratio | price, nats | CPU seconds |
 |---|---|---|---|---|---|---|---|---|---|---|"""
