@@ -53,3 +53,10 @@ def test_a_wrong_process_number_is_refused_in_one_line(
     result = CliRunner().invoke(cli, ["generate", "-o", f"{tmp_path}/a.bvh", "--control", "line:length=0.1"])
     (line,) = result.stderr.splitlines()
     assert result.exit_code == 1 and name in line
+
+
+@pytest.mark.parametrize("device", ["tpu", "cuda:99999", "cuda:-1", ""])
+def test_a_device_that_does_not_exist_is_refused_before_anything_is_measured(device: str) -> None:
+    result = CliRunner().invoke(cli, ["bench", "--preset", "toy", "--device", device])
+    assert result.exit_code == 1 and result.output.count("\n") == 1
+    assert result.output.startswith(f"error: device {device}: ")

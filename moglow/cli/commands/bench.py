@@ -47,7 +47,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     show_default=True,
     help="How large matrices are kept and multiplied; auto tries what suits the batch.",
 )
-@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @click.option("--threads", type=Whole(1, 1024), default=1, show_default=True, help="Threads of a product.")
 @click.option("--cpu-time", is_flag=True, help="Counts processor seconds: for one thread, on a busy machine.")
 @click.option("--json", "as_json", is_flag=True, help="Prints JSON.")
@@ -56,6 +56,7 @@ def command(
     preset: str | None,
     pose: int,
     control: int,
+    device: str,
     threads: int,
     as_json: bool,
     **options: object,
@@ -72,5 +73,10 @@ def command(
         subject = Subject.of_checkpoint(checkpoint or PRETRAINED)
     else:
         subject = Subject.of_preset(preset, pose=pose, control=control)
-    report = measure(subject, **options)  # type: ignore[arg-type]
+    if device != "cpu":  # numpy alone measures a CPU
+        from moglow.compute.device import find_device
+
+        found = find_device(device)
+        device = found if found.startswith("cuda") else "cpu"
+    report = measure(subject, device=device, **options)  # type: ignore[arg-type]
     say(json.dumps(report, indent=1) if as_json else "\n".join(report_lines(report)))
