@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moglow.checkpoint import Checkpoint
-from moglow.corpus.context import ANY
 from moglow.errors import ControlError
 from moglow.maths.rotations import Array
 from moglow.motion.skeleton import Skeleton
@@ -80,7 +79,7 @@ class Crowd:
         *,
         checkpoint: Checkpoint | str | Path | None = None,
         seed: int = 0,
-        performer: str | None = ANY,
+        performer: str | None = None,
         temperature: float = TEMPERATURE,
     ) -> Self:
         """Returns a crowd.
@@ -89,7 +88,7 @@ class Crowd:
             figures: their number.
             checkpoint: a trained model or its file; by default the model inside the package.
             seed: figure k has the seed ``seed + k``.
-            performer: a performer of the model, or ``"any"`` for one of all for each figure, where the model has some.
+            performer: a performer of the model, by default its default one; ``"any"`` selects one for each figure.
             temperature: 0 is the calmest, 1 is as varied as the data.
         """
         if not 1 <= figures <= MOST_FIGURES:
@@ -101,8 +100,6 @@ class Crowd:
         if sampler.device != "numpy":
             raise ControlError(f"crowd: the model {model.model!r} has no numpy sampler, which a crowd needs")
         seeds = tuple(range(seed, seed + figures))
-        if performer == ANY and not model.context.performers:
-            performer = None
         cast = tuple(model.context.cast(performer, each, 0) for each in seeds)
         return cls(sampler, seeds, cast)
 

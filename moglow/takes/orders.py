@@ -8,7 +8,6 @@ from typing import Any
 
 from moglow import __version__
 from moglow.checkpoint import BEST, Checkpoint
-from moglow.corpus.context import ANY
 from moglow.errors import ControlError, MoglowError
 from moglow.files.atomic import file_digest
 from moglow.paths.control_path import ControlPath
@@ -105,8 +104,6 @@ def orders_of(job: Job, wish: Wish, model: Checkpoint, common: Mapping[str, Any]
     seed, performer = wish.seed, wish.performer
     if split_source(job.control)[1] is not None:  # figures of a crowd do not move alike
         seed += number_of(job.control)
-        varied = bool(model.context.performers) and not path.goes_sideways()
-        performer = ANY if performer is None and varied else performer
     cast = [(take, model.context.cast(performer, seed, take)) for take in job.takes]
     content = [path.positions.tobytes(), path.headings.tobytes(), repr(path.styles).encode()]
     settings = {
