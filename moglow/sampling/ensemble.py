@@ -23,7 +23,7 @@ from moglow.paths.control_path import ControlPath
 from moglow.sampling.fast.fused import steps_on
 from moglow.sampling.fast.native_moglow import native_model
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
-from moglow.sampling.label_change import Former, LabelChange, Predict, predict_both, relabelled
+from moglow.sampling.label_change import Former, LabelChange, Predict, predict_frame, relabelled
 from moglow.sampling.start_and_stop import WARM_UP, setting_off
 
 ROWS = 64
@@ -71,7 +71,7 @@ class Ensemble:
 
     @cached_property
     def _changing(self) -> Callable[..., tuple[Any, Any, Any]]:
-        """The same with the argument ``former`` of `predict_both`, for changes of label."""
+        """The same with the argument ``former`` of `predict_frame`, for changes of label."""
         return self._made()
 
     def _made(self) -> Callable[..., tuple[Any, Any, Any]]:
@@ -81,11 +81,8 @@ class Ensemble:
         def frame(
             poses: Any, controls: Any, label: Any, memory: Any, noise: Any, former: Former | None = None
         ) -> tuple[Any, ...]:
-            if former:
-                given = poses, controls, label, memory
-                target, _, memory = predict_both(context, step, given, former, noise)
-            else:
-                target, _, memory = step(context.build(poses, controls, label), memory, noise)
+            given = poses, controls, label, memory
+            target, _, memory = predict_frame(context, step, given, noise, former)
             pose = context.from_target(target, poses[:, -1], controls[:, poses.shape[1]])
             pose = context.xp.clip(pose, -FURTHEST, FURTHEST)
             return pose, context.xp.concatenate([poses[:, 1:], pose[:, None]], 1), memory

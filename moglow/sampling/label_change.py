@@ -75,7 +75,7 @@ class LabelChange:
         return (share * share * (3.0 - 2.0 * share)).astype(np.float32)[:, None]
 
     def given(self, history: int, array: Callable[[NDArray[np.float32]], Any]) -> Former:
-        """Returns the arrays for `predict_both`: the former labels and their memory, `share` and `shown`."""
+        """Returns the arrays for `predict_frame`: the former labels and their memory, `share` and `shown`."""
         return array(self.labels), self.memory, array(self.share), array(self.shown(history))
 
     def shown(self, history: int) -> NDArray[np.float32]:
@@ -103,23 +103,27 @@ def relabelled(
     return selected(rows, None, memory), begun
 
 
-def predict_both(
+def predict_frame(
     context: Context,
     predict: Predict,
     given: tuple[Any, Any, Any, Any],
-    former: Former,
     noise: Any,
-) -> tuple[Any, Any, tuple[Any, Any]]:
-    """Returns targets ``(B, D)`` of figures of which some change their label, their log-densities and both memories.
+    former: Former | None = None,
+) -> tuple[Any, Any, Any]:
+    """Returns the targets ``(B, D)`` of the next frame, their log-densities, and the next memory.
 
     Args:
         context: the context of the model.
         predict: the model.
         given: the past poses, the controls, the labels and the memory.
-        former: the result of `LabelChange.given`.
-        noise: the noise of the frame, the same for both labels.
+        noise: the noise of the frame, the same for both labels of a change.
+        former: the result of `LabelChange.given` if some figures change their label; the memory is then a pair of
+            those of the new and the former labels.
     """
-    (poses, controls, labels, memory), (former_labels, former_memory, share, shown) = given, former
+    poses, controls, labels, memory = given
+    if former is None:
+        return predict(context.build(poses, controls, labels), memory, noise)
+    former_labels, former_memory, share, shown = former
     target, nats, memory = predict(context.build(poses, controls, labels, shown), memory, noise)
     before, _, former_memory = predict(context.build(poses, controls, former_labels), former_memory, noise)
     target = context.xp.where(share < 1, before + share * (target - before), target)

@@ -27,7 +27,7 @@ from moglow.sampling.fast.arithmetic import Arithmetic
 from moglow.sampling.fast.native_moglow import native_model
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
 from moglow.sampling.fast.row_by_row import RowByRow
-from moglow.sampling.label_change import Former, LabelChange, predict_both, relabelled
+from moglow.sampling.label_change import Former, LabelChange, predict_frame, relabelled
 from moglow.sampling.start_and_stop import best_ending, can_settle, ending_start, setting_off
 from moglow.sampling.step_model import StepModel
 
@@ -142,11 +142,8 @@ class Sampler:
         """Computes `step` as a pure function of arrays, with the fields of the past."""
         xp, (poses, before, memory) = self.context.xp, past
         seen = xp.concatenate([before, controls], 1)
-        if former:
-            given = poses, seen, style, memory
-            target, nats, memory = predict_both(self.context, self._predict, given, former, noise)
-        else:
-            target, nats, memory = self._predict(self.context.build(poses, seen, style), memory, noise)
+        given = poses, seen, style, memory
+        target, nats, memory = predict_frame(self.context, self._predict, given, noise, former)
         pose = _bounded(xp, self.context.from_target(target, poses[:, -1], controls[:, 0]))
         poses = xp.concatenate([poses[:, 1:], pose[:, None]], 1)
         after = poses, seen[:, 1 : 1 + before.shape[1]], memory
