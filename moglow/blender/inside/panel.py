@@ -12,12 +12,17 @@ WIDTH = 42
 """Characters of a warning on one line."""
 
 
-class MOGLOW_PT_panel(bpy.types.Panel):
-    bl_idname = "MOGLOW_PT_panel"
-    bl_label = "moglow"
+class Sidebar:
+    """The place of the panels: the tab of the add-on in the sidebar of the 3D view."""
+
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "moglow"
+
+
+class MOGLOW_PT_panel(Sidebar, bpy.types.Panel):
+    bl_idname = "MOGLOW_PT_panel"
+    bl_label = "moglow"
 
     def draw(self, context: Any) -> None:
         settings, layout = context.scene.moglow, self.layout

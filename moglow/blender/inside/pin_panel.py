@@ -4,6 +4,7 @@ from typing import Any
 
 import bpy
 
+from moglow.blender.inside.panel import Sidebar
 from moglow.blender.inside.pins import location_frames, poses_of
 from moglow.blender.inside.poses import keyed_frames
 
@@ -11,12 +12,9 @@ MOST = 12
 """Number of pins that are listed."""
 
 
-class MOGLOW_PT_pins(bpy.types.Panel):
+class MOGLOW_PT_pins(Sidebar, bpy.types.Panel):
     bl_idname = "MOGLOW_PT_pins"
     bl_label = "Pins"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "moglow"
     bl_parent_id = "MOGLOW_PT_panel"
 
     def draw(self, context: Any) -> None:
@@ -42,12 +40,9 @@ class MOGLOW_PT_pins(bpy.types.Panel):
             layout.label(text=text, icon="KEYFRAME")
 
 
-class MOGLOW_PT_edit(bpy.types.Panel):
+class MOGLOW_PT_edit(Sidebar, bpy.types.Panel):
     bl_idname = "MOGLOW_PT_edit"
     bl_label = "Redo and Keys"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "moglow"
     bl_parent_id = "MOGLOW_PT_panel"
 
     def draw(self, context: Any) -> None:
