@@ -66,10 +66,15 @@ class _Model(ctypes.Structure):
 class NativeMoGlow:
     """Samples poses from the weights of a MoGlow with an LSTM conditioner: ``step(context, state, noise)``."""
 
-    def __init__(self, config: Mapping[str, Any], weights: Mapping[str, Floats]) -> None:
-        """Prepares the weights; raises `DeviceError` if there is no kernel for this machine."""
+    def __init__(
+        self, config: Mapping[str, Any], weights: Mapping[str, Floats], *, threads: int | None = None
+    ) -> None:
+        """Prepares the weights; raises `DeviceError` if there is no kernel for this machine.
+
+        ``threads`` is by default the number of processors. It changes no bit.
+        """
         self._library, self._shelf = load_kernel(), Shelf()
-        self._threads = (
+        self._threads = threads or (
             len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         )
         self.rows = 1, max(TOGETHER, EACH * self._threads)
@@ -104,6 +109,11 @@ class NativeMoGlow:
     def noise_dim(self) -> int:
         """Returns the number of standard normals of a frame."""
         return self.pose_dim + self._degrees
+
+    @property
+    def weight_bytes(self) -> int:
+        """Returns the bytes of all weights and biases, which each frame reads."""
+        return sum(each.nbytes for each in self._arrays)
 
     def array(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         return values
