@@ -153,6 +153,31 @@ class NativeMoGlow:
         after_h, after_c = after
         return target, nats, (after_h, after_c)
 
+    def advance(
+        self,
+        motion: Any,
+        room: Floats,
+        given: Sequence[Floats],
+        temperature: float,
+        made: Sequence[NDArray[Any]],
+    ) -> None:
+        """Computes a frame with its context, for `moglow.sampling.fast.native_frame`; all arrays are contiguous.
+
+        Args:
+            motion: the constants of the context.
+            room: for contexts ``(B, C)``.
+            given: past poses, controls, steps, labels and noise.
+            temperature: as in `step`.
+            made: the memory h and c, then where to write both after the frame, the poses, the pose and the density.
+        """
+        for each in (room, *given, *made):
+            assert each.flags.c_contiguous
+        self._library.advance(
+            *(self._model_at, motion, len(given[0]), self._threads, self._space().ctypes.data),
+            *(each.ctypes.data for each in (room, *given)),
+            *(temperature, *(each.ctypes.data for each in made)),
+        )
+
     def _space(self) -> NDArray[np.float32]:
         """Returns the room for intermediate values of this thread of Python."""
         space: NDArray[np.float32] | None = getattr(self._own, "space", None)
@@ -196,6 +221,9 @@ def load_kernel(processor: str = NATIVE) -> ctypes.CDLL:
     number = ctypes.c_int64
     library.frame.argtypes = [pointer, number, number, *[pointer] * 3, ctypes.c_float, *[pointer] * 6]
     library.frame.restype = None
+    library.advance.argtypes = [pointer, pointer, number, number, *[pointer] * 7]
+    library.advance.argtypes = [*library.advance.argtypes, ctypes.c_float, *[pointer] * 7]
+    library.advance.restype = None
     library.space_of.argtypes = [pointer]
     library.space_of.restype = number
     library.activations.argtypes = [pointer, number, *[pointer] * 3]
