@@ -6,7 +6,6 @@ exponentials are the kernel's own. `NumpyMoGlow` computes the same up to roundin
 
 import contextlib
 import ctypes
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from math import lgamma, log, pi
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow.checkpoint import Checkpoint
+from moglow.compute.copies import processors
 from moglow.errors import DeviceError
 from moglow.files.compiled import NATIVE, load_library
 from moglow.sampling.fast.folded import Floats, Folded, Shelf
@@ -74,10 +74,8 @@ class NativeMoGlow:
         ``threads`` is by default the number of processors. It changes no bit.
         """
         self._library, self._shelf = load_kernel(), Shelf()
-        self._threads = threads or (
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        )
-        self.rows = 1, max(TOGETHER, EACH * self._threads)
+        self.threads = threads or processors()
+        self.rows = 1, max(TOGETHER, EACH * self.threads)
         folded = Folded.of(config, weights)
         self.pose_dim, self._hidden, self._degrees = folded.pose_dim, folded.hidden, folded.degrees
         self._layers = len(folded.steps[0].cells)
@@ -146,7 +144,7 @@ class NativeMoGlow:
         after = np.empty((2, *shape), np.float32)
         target, nats = np.empty((batch, self.pose_dim), np.float32), np.empty(batch)
         self._library.frame(
-            *(self._model_at, batch, self._threads, self._space().ctypes.data),
+            *(self._model_at, batch, self.threads, self._space().ctypes.data),
             *(context.ctypes.data, noise.ctypes.data, temperature, h.ctypes.data, c.ctypes.data),
             *(after.ctypes.data, after.ctypes.data + after.nbytes // 2, target.ctypes.data, nats.ctypes.data),
         )
@@ -173,7 +171,7 @@ class NativeMoGlow:
         for each in (room, *given, *made):
             assert each.flags.c_contiguous
         self._library.advance(
-            *(self._model_at, motion, len(given[0]), self._threads, self._space().ctypes.data),
+            *(self._model_at, motion, len(given[0]), self.threads, self._space().ctypes.data),
             *(each.ctypes.data for each in (room, *given)),
             *(temperature, *(each.ctypes.data for each in made)),
         )
@@ -181,8 +179,8 @@ class NativeMoGlow:
     def _space(self) -> NDArray[np.float32]:
         """Returns the room for intermediate values of this thread of Python."""
         space: NDArray[np.float32] | None = getattr(self._own, "space", None)
-        if space is None:
-            floats = self._threads * self._library.space_of(self._model_at)
+        floats = self.threads * self._library.space_of(self._model_at)
+        if space is None or len(space) < floats:
             space = self._own.space = np.zeros(floats, np.float32)
         return space
 
