@@ -21,15 +21,12 @@ from moglow.motion.root_motion import on_root
 from moglow.paths.crowds import split_source
 from moglow.sampling.fast.native_moglow import NativeMoGlow
 from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, StreamedMotion, motions
-from moglow.sampling.loops import Loop, make_loop
 from moglow.sampling.ranking import scores
 from moglow.sampling.sampler import Sampler, Track
 from moglow.sampling.sanity import possible_blocks, refuse_impossible
-from moglow.takes.crowd_file import is_one_file, make_crowd
 from moglow.takes.directions import price_lines
-from moglow.takes.footwork import Footed
-from moglow.takes.jobs import Job, find_share, plan, share
-from moglow.takes.orders import Order, Wish, named, orders_of, settings_of
+from moglow.takes.jobs import Job, find_share, is_one_file, plan, share
+from moglow.takes.orders import Order, Wish, named, orders_of, settings_of, summary
 from moglow.takes.sidecars import (
     Figures,
     agrees,
@@ -43,6 +40,8 @@ from moglow.takes.single import on_rig, read_rig
 
 if TYPE_CHECKING:
     from moglow.directing.pinned import Pinned
+    from moglow.sampling.loops import Loop
+    from moglow.takes.footed import Footed
 
 Made: TypeAlias = "StreamedMotion | Loop | Footed | Pinned"
 """An object with the figures of a motion, which are complete once its blocks have been read."""
@@ -50,8 +49,6 @@ Passed: TypeAlias = Callable[[int, int, int], None]
 """A callback with the numbers of frames of finished motions, of all motions, and of the current motion."""
 Written: TypeAlias = tuple[Sequence[str], dict[str, str]]
 """The lines about a motion, and the reason why a path was not followed."""
-LISTED = 5
-"""Number of failed paths that are listed in the error."""
 SHARED = 5000
 """Number of frames from which motions are made by several processes; a process takes some hundredths of a second."""
 MOST_PROCESSES = 8
@@ -67,6 +64,8 @@ def make_takes(
 ) -> Iterator[str]:
     """Writes the takes, and yields a line for each file and each warning; calls ``passed`` with the progress."""
     if out is not None and is_one_file(controls, out):
+        from moglow.takes.crowd_file import make_crowd
+
         yield from make_crowd(controls[0], out, wish, passed)
         return
     planned = plan(controls, out, wish.takes)
@@ -130,15 +129,7 @@ def make_takes(
             with locked(job.target):
                 yield from _rank(job, list(orders_of(job, wish, model, common)), wish, model)
     if failed:
-        raise _summary(list(failed.values()), len(jobs))
-
-
-def _summary(failures: Sequence[str], jobs: int) -> MoglowError:
-    """Returns one error for all paths whose motion failed; the others are written."""
-    if jobs == 1:
-        return ControlError(failures[0])
-    more = f"; and {len(failures) - LISTED} more" if len(failures) > LISTED else ""
-    return ControlError(f"{len(failures)} of {jobs} paths failed: {'; '.join(failures[:LISTED])}{more}")
+        raise summary(list(failed.values()), len(jobs))
 
 
 def _shared(
@@ -252,6 +243,8 @@ def _made(
         for motion in motions(sampler, model, tracks, foot_lock=wish.foot_lock):
             yield _placed(possible_blocks(_as_wished(motion.blocks, rig, wish)), wish), motion
         return
+    from moglow.sampling.loops import make_loop
+
     for track in tracks:
         try:
             loop = make_loop(sampler, model, track, spec=LOCK, strides=wish.strides, foot_lock=wish.foot_lock)
