@@ -55,11 +55,9 @@ class Window:
 
     def context(self, context: Context) -> Tensor:
         """Returns the context vectors (B, T, C)."""
-        past = context.spec.history
-        poses = self.history[:, :-1].unfold(1, past, 1).transpose(-1, -2)  # (B, T, K, D), a view
-        reach = past + 1 + context.spec.lookahead
+        reach = context.spec.history + 1 + context.spec.lookahead
         controls = self.controls.unfold(1, reach, 1).transpose(-1, -2)  # (B, T, K + 1 + L, 3), a view
-        vectors: Tensor = context.build(poses, controls, self.style, self.shown)
+        vectors: Tensor = context.build(self._past(context), controls, self.style, self.shown)
         return vectors
 
     def unhidden(self) -> "Window":
@@ -69,9 +67,13 @@ class Window:
     def target(self, context: Context) -> Tensor:
         """Returns the targets of the model (B, T, D): the recorded poses relative to the model's history."""
         past, frames = context.spec.history, self.shown.shape[1]
-        previous, control = self.history[:, past - 1 : -1], self.controls[:, past : past + frames]
-        target: Tensor = context.to_target(self.poses[:, past:], previous, control)
+        control = self.controls[:, past : past + frames]
+        target: Tensor = context.to_target(self.poses[:, past:], self._past(context), control)
         return target
+
+    def _past(self, context: Context) -> Tensor:
+        """Returns the past poses of each frame (B, T, K, D), a view."""
+        return self.history[:, :-1].unfold(1, context.spec.history, 1).transpose(-1, -2)
 
 
 class Footage:

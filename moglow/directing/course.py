@@ -90,7 +90,7 @@ class Flow:
         for t, latent in enumerate(latents):
             vector, control = self.sees(course, frame + t, moment.poses)
             target, nats[t], memory = self.sampled(vector, moment.memory, latent)
-            poses[t] = context.from_target(target, moment.poses[:, -1], control)
+            poses[t] = context.from_target(target, moment.poses, control)
             moment = Moment(np.concatenate([moment.poses[:, 1:], poses[t][:, None]], 1), memory)
             moments.append(moment)
         return poses, nats - context.log_scale, moments
@@ -103,7 +103,7 @@ class Flow:
         latents, nats = np.empty_like(poses), np.empty(poses.shape[:2])
         for t, pose in enumerate(poses):
             vector, control = self.sees(course, frame + t, moment.poses)
-            target = context.to_target(pose, moment.poses[:, -1], control)
+            target = context.to_target(pose, moment.poses, control)
             latents[t], nats[t], memory = self.model.invert(vector, moment.memory, target)
             moment = Moment(np.concatenate([moment.poses[:, 1:], pose[:, None]], 1), memory)
             moments.append(moment)
@@ -128,7 +128,7 @@ class Flow:
         context, tapes = self.context, []
         for t, pose in enumerate(poses):
             vector, control = self.sees(course, frame + t, moment.poses)
-            target = context.to_target(pose, moment.poses[:, -1], control)
+            target = context.to_target(pose, moment.poses, control)
             _, _, memory, tape = self.model.taped(vector, moment.memory, target)
             tapes.append(tape)
             moment = Moment(np.concatenate([moment.poses[:, 1:], pose[None, None]], 1), memory)
@@ -152,6 +152,9 @@ class Flow:
             slope = poses[history + t]
             control = course.controls[frame + t + history]
             poses[history + t - 1] += self._carried_back(weights * slope, control)
+            if context.spec.momentum:
+                poses[history + t - 1] += context.momentum * slope
+                poses[history + t - 2] -= context.momentum * slope
             out[t], vector, memory = self.model.back(tapes[t], slope * scale, memory)
             shown = vector[:, : history * dim].reshape(count, history, dim)
             poses[t : t + history] += shown.swapaxes(0, 1)

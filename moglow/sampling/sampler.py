@@ -147,7 +147,7 @@ class Sampler:
         seen = xp.concatenate([before, controls], 1)
         given = poses, seen, style, memory
         target, nats, memory = predict_frame(self.context, self._predict, given, noise, former)
-        pose = _bounded(xp, self.context.from_target(target, poses[:, -1], controls[:, 0]))
+        pose = _bounded(xp, self.context.from_target(target, poses, controls[:, 0]))
         poses = xp.concatenate([poses[:, 1:], pose[:, None]], 1)
         after = poses, seen[:, 1 : 1 + before.shape[1]], memory
         return after, self.context.physical_pose(pose), nats - self.context.log_scale

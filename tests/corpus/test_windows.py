@@ -80,7 +80,7 @@ def test_context_and_target_are_those_of_single_frames(footage: Footage) -> None
     one = context.build(history[t : t + K], controls[t : t + K + 1 + L], style, shown)
     np.testing.assert_allclose(vectors[row, t].numpy(), one, atol=CLOSE)
     pose = window.poses[row, t + K].numpy()
-    target = context.to_target(pose, history[t + K - 1], controls[t + K])
+    target = context.to_target(pose, history[t : t + K], controls[t + K])
     np.testing.assert_allclose(targets[row, t].numpy(), target, atol=1e-3)  # divided by small scales
 
 
