@@ -1,8 +1,12 @@
 """Frames in one call of the kernel: the bytes of the frames that numpy builds around the kernel."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from moglow.checkpoint import Checkpoint
+from moglow.corpus.context import OTHERS
 from moglow.paths.csv_files import read_path
 from moglow.sampling.fast.native_frame import NativeFrame
 from moglow.sampling.fast.native_moglow import native_model
@@ -26,10 +30,15 @@ def sampled(sampler: Sampler) -> list[tuple[bytes, bytes]]:
 
 
 @pytest.mark.parametrize("temperature", [0.7, 1e5])
-@pytest.mark.parametrize("name", ["shipped", "small"])
+@pytest.mark.parametrize("name", ["shipped", "small", "without momentum"])
 def test_frames_have_the_bytes_of_numpy(name: str, temperature: float) -> None:
     """At the higher temperature poses reach their bound, and toes are out of the legs' reach."""
     checkpoint = Checkpoint.read(PRETRAINED) if name == "shipped" else make_checkpoint(hidden=24)
+    if name != "shipped":
+        spec = replace(checkpoint.context.spec, momentum={} if "without" in name else {OTHERS: 0.5})
+        generator = np.random.default_rng(0)
+        momentum = generator.random(checkpoint.context.pose_dim).astype(np.float32)
+        checkpoint = replace(checkpoint, context=replace(checkpoint.context, spec=spec, momentum=momentum))
     one, other = (sampler_of(checkpoint, temperature) for _ in range(2))
     assert isinstance(one._frame, NativeFrame)
     other.__dict__["_frame"] = other._sampled

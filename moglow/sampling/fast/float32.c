@@ -383,7 +383,7 @@ typedef struct {
     int64_t history, controls, labels, flags, legs; /* the planted numbers come first: x, z and yaw of each leg */
     int64_t hips_x, hips_z, hips, toes;             /* channels; hips_x is negative where legs have no reach */
     float far, nearest, tiny, unused;               /* bound of poses; squares of lengths in metres */
-    const float *mean, *deviation, *weights, *scale, *reach;
+    const float *mean, *deviation, *weights, *momentum, *scale, *reach; /* momentum is null for a model without it */
 } motion;
 
 /* One frame of `batch` rows from past poses (batch, history, pose) to those after it, and the pose in physical units.
@@ -425,7 +425,10 @@ void advance(const model *m, const motion *by, int64_t batch, int64_t threads, f
             next[2 * legs + leg] -= step[4];
         }
         for (int64_t k = 0; k < size; k++) {
-            float value = target[k] * by->scale[k] + by->weights[k] * ((next[k] - by->mean[k]) / by->deviation[k]);
+            float expected = by->weights[k] * ((next[k] - by->mean[k]) / by->deviation[k]);
+            if (by->momentum)
+                expected = expected + by->momentum[k] * (last[k] - last[k - size]);
+            float value = target[k] * by->scale[k] + expected;
             next[k] = fmaxf(fminf(value, by->far), -by->far);
             target[k] = next[k] * by->deviation[k] + by->mean[k];
         }

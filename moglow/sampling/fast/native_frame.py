@@ -25,7 +25,7 @@ class _Motion(ctypes.Structure):
             for name in ["history", "controls", "labels", "flags", "legs", "hips_x", "hips_z", "hips", "toes"]
         ),
         *((name, ctypes.c_float) for name in ("far", "nearest", "tiny", "unused")),
-        *((name, ctypes.c_void_p) for name in ("mean", "deviation", "weights", "scale", "reach")),
+        *((name, ctypes.c_void_p) for name in ("mean", "deviation", "weights", "momentum", "scale", "reach")),
     )
 
 
@@ -39,16 +39,18 @@ class NativeFrame:
         self._own = local()  # room for contexts of each thread of Python
         slices = [encoding.slice(group) for group in REACHING]
         reaches = np.square(encoding.chart.reaches) if _has_reach(context) else np.zeros(0)
+        momentum = context.momentum if spec.momentum else None
+        of_channels = (context.pose_mean, context.pose_deviation, context.weights, momentum, context.scale)
         self._arrays = [
-            np.ascontiguousarray(each, np.float32)
-            for each in (context.pose_mean, context.pose_deviation, context.weights, context.scale, reaches)
+            None if each is None else np.ascontiguousarray(each, np.float32)
+            for each in (*of_channels, reaches)
         ]  # the kernel reads them, so they must be kept
         self._motion = _Motion(
             *(spec.history, spec.history + 1 + spec.lookahead, context.labels, spec.flags * spec.history),
             *(_width(context, PLANTED[0]), slices[0].start if _has_reach(context) else -1),
             *(each.start for each in slices[1:]),
             *(far, NEAREST**2, TINY, 0.0),
-            *(each.ctypes.data for each in self._arrays),
+            *(None if each is None else each.ctypes.data for each in self._arrays),
         )
         self._motion_at = ctypes.byref(self._motion)
 
