@@ -1,5 +1,7 @@
 "use strict";
-// The model for many figures: the weights are walked once for 16 of them. Equals `Flow` and `Sampler` of `model.js`.
+// The model for many figures, in blocks of 16: the weights are read once a frame for all of them. Equals `Flow` and `Sampler` of `model.js`.
+
+const SLAB = 32; // pairs of rows of a matrix that are multiplied for all blocks before the next ones
 
 // A stack of arrays in the memory of the kernel; places are in bytes, views in numbers.
 class Heap {
@@ -31,12 +33,8 @@ class CrowdSampler {
     const seen = history * dim, controls = 3 * (history + 1 + lookahead), flags = sampler.flags ? history : 0;
     const labels = sampler.performers.length + sampler.styles.length;
     Object.assign(this, { seen, controls, width: seen + controls + flags + labels, flagged: flags, labels });
-    const widest = Math.max(...Object.values(this.maps).map(({ pairs }) => 2 * pairs), this.width);
-    this.one = heap.room(LANES * widest); // results of products
-    this.other = heap.room(LANES * widest);
-    this.given = heap.room(LANES * 2 * this.maps.given.pairs);
-    this.gates = heap.room(LANES * 4 * flow.hidden);
-    this.latents = heap.room(LANES * (dim + 1));
+    const small = Object.entries(this.maps).filter(([name]) => /encoder|head|unmix/.test(name)); // their results are stored
+    this.widest = Math.max(...small.map(([, { pairs }]) => 2 * pairs));
     this.blocks = Array.from({ length: Math.ceil(figures / LANES) }, () => this.block());
     for (const block of this.blocks) this.viewed(block); // after the last growth of the memory
   }
@@ -60,7 +58,7 @@ class CrowdSampler {
     return { at, shift, pairs, width };
   }
 
-  // A block's state: its context, and for each cell the inputs, followed by the outputs, and the cells.
+  // A block's state: its context, and for each cell the inputs, followed by the outputs, and the cells; and its results.
   block() {
     const { heap, flow } = this, cells = [];
     for (let k = 0; k < flow.steps; k++) {
@@ -69,15 +67,14 @@ class CrowdSampler {
         cells.push({ inputs: inputs - flow.hidden, x: heap.room(LANES * inputs), c: heap.room(LANES * flow.hidden) });
       }
     }
-    return { context: heap.room(LANES * this.width), cells };
+    const [one, other] = [0, 1].map(() => heap.room(LANES * this.widest)), gates = heap.room(LANES * 4 * flow.hidden);
+    return { context: heap.room(LANES * this.width), cells, one, other, gates, latents: heap.room(LANES * this.dim) };
   }
   viewed(block) {
     block.values = this.heap.view(block.context, LANES * this.width);
+    block.x = this.heap.view(block.latents, LANES * this.dim);
     for (const cell of block.cells) cell.values = this.heap.view(cell.x, LANES * (cell.inputs + this.flow.hidden));
   }
-
-  apply({ at, shift, pairs, width }, x, out) { this.kernel.product(at, x, shift, out, pairs, width); }
-  over({ at, pairs, width }, x, out) { this.kernel.onto(at, x, 0, out, pairs, width); }
 
   // Sets all figures to the past of standing with a style, as `Sampler.start` before its frames.
   stand(style) {
@@ -100,7 +97,9 @@ class CrowdSampler {
   // Computes the next frame of all figures. `velocities(figure, k)` are those of this frame and of the lookahead,
   // `noise(figure)` the noise. Returns a function of the figure to its pose in metres and radians.
   step(velocities, noise, temperature) {
-    this.blocks.forEach((block, b) => this.stepBlock(block, b * LANES, velocities, noise, temperature));
+    this.blocks.forEach((block, b) => this.look(block, b * LANES, velocities));
+    this.flowStep(noise, temperature);
+    this.blocks.forEach((block, b) => this.goOn(block, b * LANES));
     const { pose_mean: mean, pose_deviation: deviation } = this.sampler.arrays, { dim, seen } = this;
     return (figure, pose = new Float32Array(dim)) => {
       const { values } = this.blocks[Math.floor(figure / LANES)], lane = figure % LANES, start = seen - dim;
@@ -108,63 +107,82 @@ class CrowdSampler {
       return pose;
     };
   }
-  stepBlock(block, first, velocities, noise, temperature) {
-    const { sampler, dim, seen } = this, { values } = block, count = Math.min(LANES, this.figures - first), ahead = 1 + sampler.lookahead;
-    const { control_mean: mean, control_deviation: deviation, weights, scale } = sampler.arrays;
-    const coming = seen + 3 * sampler.history;
-    for (let lane = 0; lane < count; lane++) {
+  get coming() { return this.seen + 3 * this.sampler.history; } // the row of the context with this frame's control
+  look({ values }, first, velocities) { // sets this frame's control and those after it
+    const { control_mean: mean, control_deviation: deviation } = this.sampler.arrays, ahead = 1 + this.sampler.lookahead;
+    for (let lane = 0; lane < Math.min(LANES, this.figures - first); lane++) {
       for (let k = 0; k < ahead; k++) {
-        const each = velocities(first + lane, k);
-        for (let axis = 0; axis < 3; axis++) values[LANES * (coming + 3 * k + axis) + lane] = (each[axis] - mean[axis]) / deviation[axis];
+        const each = velocities(first + lane, k), at = LANES * (this.coming + 3 * k) + lane;
+        for (let axis = 0; axis < 3; axis++) values[at + LANES * axis] = (each[axis] - mean[axis]) / deviation[axis];
       }
     }
-    const target = this.flowStep(block, first, count, noise, temperature);
+  }
+  goOn({ values, x }, first) { // makes the target of the flow the last pose
+    const { sampler, dim, seen, coming } = this, { weights, scale } = sampler.arrays;
     const last = new Float32Array(dim), control = new Float32Array(3), next = new Float32Array(LANES * dim);
-    for (let lane = 0; lane < count; lane++) {
+    for (let lane = 0; lane < Math.min(LANES, this.figures - first); lane++) {
       for (let k = 0; k < dim; k++) last[k] = values[LANES * (seen - dim + k) + lane];
       for (let k = 0; k < 3; k++) control[k] = values[LANES * (coming + k) + lane];
       const carried = sampler.carried(last, control);
-      for (let k = 0; k < dim; k++) next[LANES * k + lane] = target[LANES * k + lane] * scale[k] + weights[k] * carried[k];
+      for (let k = 0; k < dim; k++) next[LANES * k + lane] = x[LANES * k + lane] * scale[k] + weights[k] * carried[k];
     }
     values.copyWithin(0, LANES * dim, LANES * seen);
     values.set(next, LANES * (seen - dim));
     values.copyWithin(LANES * seen, LANES * (seen + 3), LANES * (coming + 3)); // past controls and this one
   }
 
-  // The inverse of the flow for a block, as `Flow.step`.
-  flowStep(block, first, count, noise, temperature) {
-    const { flow, heap, maps, dim } = this;
-    let encoded = block.context, out = this.one;
+  // The inverse of the flow for all blocks together, as `Flow.step`; the poses are in the blocks' latents.
+  flowStep(noise, temperature) {
+    const { flow, maps, blocks } = this;
+    let encoded = "context", out = "one";
     for (let k = 0; k < flow.encoders; k++) {
       const map = maps[`encoder${k}`];
-      this.apply(map, encoded, out);
-      const values = heap.view(out, LANES * 2 * map.pairs);
-      for (let i = 0; i < values.length; i++) values[i] *= sigmoid(values[i]);
-      [encoded, out] = [out, out === this.one ? this.other : this.one];
+      this.product(map, (block) => block[encoded], (block) => block[out]);
+      for (const block of blocks) {
+        const values = this.heap.view(block[out], LANES * 2 * map.pairs);
+        for (let i = 0; i < values.length; i++) values[i] *= sigmoid(values[i]);
+      }
+      [encoded, out] = [out, out === "one" ? "other" : "one"];
     }
-    this.apply(maps.given, encoded, this.given);
-    const x = heap.view(this.latents, LANES * dim);
-    for (let lane = 0; lane < count; lane++) flow.latent(noise(first + lane), temperature).forEach((z, k) => { x[LANES * k + lane] = z; });
-    for (let k = flow.steps - 1; k >= 0; k--) this.unflow(block, k, x);
-    return x;
+    blocks.forEach((block, b) => {
+      const count = Math.min(LANES, this.figures - b * LANES), { x } = block;
+      for (let lane = 0; lane < count; lane++) {
+        flow.latent(noise(b * LANES + lane), temperature).forEach((z, k) => { x[LANES * k + lane] = z; });
+      }
+    });
+    for (let k = flow.steps - 1; k >= 0; k--) this.unflow(k, encoded, out);
   }
-  unflow(block, k, x) {
-    const { flow, heap, maps, kernel } = this, { hidden, kept, layers, scale_floor: floor } = flow, moved = this.dim - kept;
-    let from = x.subarray(0, LANES * kept), last;
+  unflow(k, encoded, out) {
+    const { flow, heap, maps, blocks, dim } = this, { hidden, kept, layers, scale_floor: floor } = flow, moved = dim - kept;
+    this.product(maps.given, (block) => block[encoded], (block) => block.gates, { first: 2 * hidden * k, pairs: 2 * hidden });
     for (let depth = 0; depth < layers; depth++) {
-      const cell = block.cells[k * layers + depth], map = maps[`step${k}.layer${depth}`];
-      const gates = depth ? this.gates : this.given + ROW * 4 * hidden * k;
-      cell.values.set(from);
-      if (depth) this.apply(map, cell.x, gates);
-      else this.over(map, cell.x, gates); // its bias is in that of `given`
-      last = cell.x + ROW * cell.inputs;
-      kernel.cells(gates, cell.c, last, hidden);
-      from = heap.view(last, LANES * hidden);
+      const number = k * layers + depth, map = maps[`step${k}.layer${depth}`];
+      for (const block of blocks) {
+        const cell = block.cells[number];
+        cell.values.set(depth ? heap.view(this.outputs(block, number - 1), LANES * hidden) : block.x.subarray(0, LANES * kept));
+      }
+      // The first cell's bias is in that of `given`.
+      this.product(map, (block) => block.cells[number].x, (block) => block.gates, { onto: depth === 0 });
+      for (const block of blocks) this.kernel.cells(block.gates, block.cells[number].c, this.outputs(block, number), hidden);
     }
-    this.apply(maps[`step${k}.head`], last, this.one);
-    const outputs = heap.view(this.one, LANES * 2 * moved), split = LANES * moved;
-    for (let i = 0, at = LANES * kept; i < split; i++, at++) x[at] = x[at] / (sigmoid(2 + outputs[split + i]) + floor) - outputs[i];
-    this.apply(maps[`step${k}.unmix`], this.latents, this.other);
-    x.set(heap.view(this.other, LANES * this.dim));
+    this.product(maps[`step${k}.head`], (block) => this.outputs(block, k * layers + layers - 1), (block) => block[out]);
+    for (const block of blocks) {
+      const { x } = block, outputs = heap.view(block[out], LANES * 2 * moved), split = LANES * moved;
+      for (let i = 0, at = LANES * kept; i < split; i++, at++) x[at] = x[at] / (sigmoid(2 + outputs[split + i]) + floor) - outputs[i];
+    }
+    this.product(maps[`step${k}.unmix`], (block) => block.latents, (block) => block[out]);
+    for (const block of blocks) block.x.set(heap.view(block[out], LANES * dim));
+  }
+  outputs(block, number) { return block.cells[number].x + ROW * block.cells[number].inputs; }
+
+  // Products for all blocks, some rows after the other, so that these are still in the cache for the next block.
+  product({ at, shift, pairs: all, width }, x, out, { first = 0, pairs = all, onto = false } = {}) {
+    const run = onto ? this.kernel.onto : this.kernel.product;
+    for (let pair = first; pair < first + pairs; pair += SLAB) {
+      const count = Math.min(SLAB, first + pairs - pair);
+      for (const block of this.blocks) {
+        run(at + 8 * width * pair, x(block), shift + 8 * pair, out(block) + 2 * ROW * (pair - first), count, width);
+      }
+    }
   }
 }
