@@ -65,6 +65,8 @@ class Context:
                 raise RecipeError(
                     f"[context] momentum: {group} is above 0, but the path's step moves it; give it 0"
                 )
+        if spec.momentum:
+            momentum *= persistence(corpus)
         pose, control = corpus.pose_normalizer, corpus.control_normalizer
         statistics = (pose.mean, pose.deviation, control.mean, control.deviation)
         styles = corpus.styles if spec.styles else ()
@@ -310,6 +312,17 @@ class _Table:
     def __post_init__(self) -> None:
         if not 0 < self.fps <= 10_000:
             raise ValueError(f"fps is {self.fps}; expected a rate above 0 and up to 10000")
+
+
+def persistence(corpus: Corpus) -> Array:
+    """Returns the correlation (D,) of successive changes of the pose in the training motion, from 0 to 1."""
+    both = before = np.zeros(len(corpus.encoding))
+    for stretch in corpus.split("train"):
+        changes = np.diff(corpus.pose[stretch.frames], axis=0).astype(float)
+        both = both + (changes[1:] * changes[:-1]).sum(0)
+        before = before + np.square(changes[:-1]).sum(0)
+    found = np.divide(both, before, out=np.zeros_like(both), where=before > 0)
+    return np.asarray(np.clip(found, 0.0, 1.0), np.float32)
 
 
 def by_channel(values: Mapping[str, float], encoding: Encoding, place: str) -> Array:

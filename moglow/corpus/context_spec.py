@@ -26,9 +26,10 @@ class ContextSpec:
     momentum: Mapping[str, float] = field(default_factory=dict)
     """Weight by channel group of the last change of the pose, which is also subtracted from the target.
 
-    The target then contains what a pose moving on at its last velocity does not predict. Without it a model has to
-    recognise small velocities in large poses, and limbs move less than in recordings. Feet have none: their channels
-    that the path's step moves cannot have it, and others begin and end their movement within a frame.
+    It is multiplied by how much successive changes of a channel correlate in the training data, so that the target is
+    what the last velocity does not predict. Without it a model has to recognise small velocities in large poses, with
+    errors as large as the velocities. The groups that the path's step moves cannot have it. The other channels of feet
+    are better without it, since feet land and leave within a frame.
     """
 
     styles: bool = True  # whether the context contains the style, one-hot; the paper has no styles

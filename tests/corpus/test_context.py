@@ -125,6 +125,23 @@ def test_the_target_is_undone_and_has_unit_size(momentum: dict[str, float]) -> N
     np.testing.assert_allclose(np.concatenate(sizes).mean(0)[moving], 1.0, atol=1e-3)
 
 
+def test_momentum_is_the_correlation_of_successive_changes() -> None:
+    corpus = tiny_corpus()
+    momentum = tiny_context(
+        ContextSpec(history=3, carry=CARRY, momentum={**MOMENTUM, "others": 1.0})
+    ).momentum
+    assert momentum[corpus.encoding.slice("hips_height")] > 0.5
+    assert (
+        (momentum >= 0).all() and (momentum <= 1).all() and not momentum[corpus.encoding.slice("toe_z")].any()
+    )
+    noise = np.random.default_rng(0).normal(size=corpus.pose.shape).astype(np.float32)
+    trembling = Context.of_corpus(
+        ContextSpec(history=3, carry=CARRY, momentum={**MOMENTUM, "others": 1.0}),
+        replace(corpus, pose=corpus.pose + noise),
+    )
+    assert trembling.momentum.max() == 0
+
+
 def test_a_standing_foot_has_residual_zero_and_the_paper_predicts_the_pose() -> None:
     context, corpus = tiny_context(), tiny_corpus()
     poses, controls = window(context)
