@@ -18,6 +18,8 @@
 #define BROAD 4
 #define ROWS 12
 #define NARROW 2
+#define MIDDLE 18
+#define WORTH 1
 typedef __m512 floats;
 #define muladd(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define widen(from) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(from)))
@@ -28,6 +30,8 @@ typedef __m512 floats;
 #define BROAD 8
 #define ROWS 6
 #define NARROW 2
+#define MIDDLE 1
+#define WORTH 2
 typedef __m256 floats;
 #define muladd(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define widen(from) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(from)))
@@ -38,6 +42,8 @@ typedef __m256 floats;
 #define BROAD 16
 #define ROWS 6
 #define NARROW 4
+#define MIDDLE 1
+#define WORTH 2
 typedef float32x4_t floats;
 #define muladd(a, b, c) vfmaq_f32(c, a, b)
 #define widen(from) vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from)))
@@ -47,10 +53,11 @@ typedef float32x4_t floats;
 
 #define BLOCK 64 /* outputs of a block of weights */
 #define MANY 32  /* rows that one thread computes at a time */
-#define WORTH 2  /* tiles up to which weights are widened in each of them, and not once for all */
 #define GROUP 16 /* scales whose product is taken before its logarithm */
 
-/* The sums of a tile fill the registers: FEW rows at most times BROAD vectors, or ROWS times NARROW. */
+/* The sums of a tile fill the registers: FEW rows at most times BROAD vectors, or ROWS times NARROW. Up to MIDDLE rows are
+   computed in tiles of FEW. For WORTH narrow tiles or two broad ones weights are widened in each of them, for more of
+   them once for all. */
 
 typedef int32_t ints __attribute__((vector_size(sizeof(floats))));
 
@@ -169,9 +176,10 @@ static inline __attribute__((always_inline)) void tiles(const float *x, int64_t 
 /* y = bias + x · weight for rows; `room` holds a block of weights in float32. */
 static void product(const float *x, int64_t wide, int64_t rows, const dense *by, float *y, int64_t tall, float *room)
 {
-    int64_t count = (rows + ROWS - 1) / ROWS, size = (rows + count - 1) / count;
+    int64_t highest = rows <= MIDDLE ? FEW : ROWS;
+    int64_t count = (rows + highest - 1) / highest, size = (rows + count - 1) / count;
     int64_t across = (size <= FEW ? BROAD : NARROW) * LANES;
-    int half = by->half && count <= WORTH;
+    int half = by->half && count <= (size <= FEW ? 2 : WORTH);
     for (int64_t block = 0; block < by->outputs; block += BLOCK) {
         const char *weight = (const char *)by->weight + block * by->inputs * (by->half ? 2 : 4);
         if (by->half && !half) {
