@@ -70,7 +70,7 @@ PARTS = {
         clock=True,
         authors=True,
     ),
-    "sampling, batch 64": Part(
+    "sampling-64": Part(
         "sampling",
         "--preset paper --batch 64 --rounds 2 --variants port,numpy,torch",
         modules=("torch",),
@@ -197,19 +197,18 @@ def earlier(path: Path, here: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def chosen(text: str) -> list[str]:
-    """Returns the parts of a list; a part's name may contain a comma."""
-    names = [name for name in PARTS if name in text or name.partition(",")[0] in text.split(",")]
-    unknown = [word for word in text.split(",") if not any(word.strip() in name for name in PARTS)]
-    if unknown or not names:
-        sys.exit(f"--parts: there is no part {(unknown or [text])[0]!r}; give some of {'; '.join(PARTS)}")
-    return names
+    """Returns the named parts, in the order of all; ends with one line for an unknown name."""
+    names = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in names if name not in PARTS]:
+        sys.exit(f"--parts: there is no part {unknown[0]!r}; give some of {', '.join(PARTS)}")
+    return [name for name in PARTS if name in names]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--parts", help=f"some of {'; '.join(PARTS)}, separated by commas (default: all)")
+    parser.add_argument("--parts", help=f"some of {', '.join(PARTS)}, separated by commas (default: all)")
     parser.add_argument("--minutes", type=float, default=10.0, help="the most that all parts take")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the file of the figures")
     parser.add_argument("--page", type=Path, default=PAGE, help="the page whose tables are written")
@@ -224,8 +223,9 @@ def main() -> None:
     parts = {}
     for number, name in enumerate(names):
         left = 60 * given.minutes - (time.monotonic() - start)
+        most = left * min(1.0, 2.0 / (len(names) - number))  # so that something remains for the others
         print(f"\n{name} ({number + 1} of {len(names)}, {left:.0f} s left)", flush=True)
-        parts[name] = measured(name, given, left)
+        parts[name] = measured(name, given, most)
         print(parts[name].get("missing") or "\n".join(markdown(parts[name]["rows"])), flush=True)
     minutes = (time.monotonic() - start) / 60
     results = {

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from itertools import cycle, pairwise
 from pathlib import Path
@@ -225,7 +225,8 @@ def compare(arguments: argparse.Namespace) -> None:
         if arguments.authors:
             variants.append("authors")
             known = {**known, "authors": "the code of the paper's authors, random weights of the same sizes"}
-        limit = roofline(subject, arguments.batch) if arguments.device == "cpu" else None
+        clock = time.process_time if arguments.cpu_time else time.perf_counter
+        limit = roofline(subject, arguments.batch, clock) if arguments.device == "cpu" else None
         pipe = subprocess.PIPE
         workers = {
             variant: subprocess.Popen([*command, variant], stdin=pipe, stdout=pipe, text=True)
@@ -247,12 +248,12 @@ def compare(arguments: argparse.Namespace) -> None:
                 times[variant].append(json.loads(answer(worker)))
         for worker in workers.values():
             worker.communicate()
-    clock = 1 if arguments.cpu_time else 0
-    reference = [row[clock] for row in times[variants[0]]]
+    measured = 1 if arguments.cpu_time else 0
+    reference = [row[measured] for row in times[variants[0]]]
     print(f"{'variant':10} {'ms best':>8} {'median':>8} {'frames/s':>9} {'× ' + variants[0]:>7} {'error':>8}")
     table: dict[str, dict[str, float]] = {}
     for variant in variants:
-        seconds = [row[clock] for row in times[variant]]
+        seconds = [row[measured] for row in times[variant]]
         ratio = statistics.median(a / b for a, b in zip(reference, seconds, strict=True))
         error = max(
             abs(a - b)
@@ -283,7 +284,7 @@ def compare(arguments: argparse.Namespace) -> None:
     tables.write(arguments.json, about, table)
 
 
-def roofline(subject: Path, batch: int) -> float:
+def roofline(subject: Path, batch: int, clock: Callable[[], float]) -> float:
     """Returns the fewest seconds of a frame: to read the weights in float32, or to multiply them."""
     from moglow.evaluation.speed import Limits, Subject
     from moglow.sampling.fast.arithmetic import make_arithmetic
@@ -291,7 +292,7 @@ def roofline(subject: Path, batch: int) -> float:
 
     found = Subject.read(subject)
     weights = sum(matrix.size for matrix in Folded.of(found.config, found.weights).matrices)
-    limits = Limits.of(make_arithmetic("numpy", device="cpu"))
+    limits = Limits.of(make_arithmetic("numpy", device="cpu"), clock)
     return max(4 * weights / limits.bytes_per_second, 2 * weights * batch / limits.flop_per_second)
 
 

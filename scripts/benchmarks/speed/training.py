@@ -182,17 +182,17 @@ def flop_per_frame(config: MoGlow.Config) -> float:
     return 6.0 * sum(matrices)
 
 
-def rates(device: str) -> tuple[float, float]:
+def rates(device: str, clock: Callable[[], float] = time.perf_counter) -> tuple[float, float]:
     """Returns measured FLOP/s of a matrix product (float32; bfloat16 on a GPU), and bytes/s of a copy, both ways."""
 
     def best(call: Callable[[], object]) -> float:
         times = []
         for _ in range(6):
-            start = time.perf_counter()
+            start = clock()
             call()
             if device == "cuda":
                 torch.cuda.synchronize()
-            times.append(time.perf_counter() - start)
+            times.append(clock() - start)
         return min(times)
 
     kind, rows = (torch.bfloat16, 70_000) if device == "cuda" else (torch.float32, 7_000)
@@ -212,7 +212,7 @@ def compare(arguments: argparse.Namespace) -> None:
     print(f"{cores}{gpu}, {arguments.threads} threads, torch {torch.__version__}, device {arguments.device}")
     print(f"{arguments.preset}: {config}; batch {arguments.batch}, T {arguments.frames}, float32")
     flop, bytes_moved = flop_per_frame(config) * frames, 4.0 * 10 * weights(config)
-    matrix, memory = rates(arguments.device)
+    matrix, memory = rates(arguments.device, time.process_time if arguments.cpu_time else time.perf_counter)
     print(
         f"roofline: {flop / 1e9:.0f} GFLOP at {matrix / 1e9:.0f} GFLOP/s = {1e3 * flop / matrix:.0f} ms; "
         f"{bytes_moved / 1e9:.2f} GB of weights, gradients and moments at {memory / 1e9:.1f} GB/s "
