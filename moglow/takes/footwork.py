@@ -31,6 +31,7 @@ from moglow.motion.clip import Clip
 from moglow.motion.contacts import toe_points
 from moglow.motion.foot_lock import bent_toes, lock_feet
 from moglow.motion.retarget import retarget
+from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.generate import LOCK
 from moglow.sampling.on_ground import LONGEST, walk_over
@@ -136,10 +137,14 @@ class Footwork:
         ground = read_ground(self.ground) if self.ground else None
         done = footed(sampler, model, track, requested, ground, rig, foot_lock=foot_lock, implied=implied)
         refuse_impossible(done.clip)
+        self.written(done.prints, skeleton)
+        return done
+
+    def written(self, prints: Footprints, skeleton: Skeleton) -> None:
+        """Writes the footprints of a motion if requested."""
         if self.write:
             self.write.parent.mkdir(parents=True, exist_ok=True)
-            write_footprints(done.prints, feet, self.write)
-        return done
+            write_footprints(prints, foot_names(skeleton), self.write)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,9 @@ from moglow.checkpoint import Checkpoint, likelihood_terms, real_figures, real_s
 from moglow.errors import ClipError, ControlError, ExportError, MoglowError
 from moglow.files.atomic import refuse_overwriting, sweep
 from moglow.files.locks import locked, locked_in_turn
+from moglow.footsteps.footprints import footprints
 from moglow.formats.export import check_options, export_blocks, root_options
+from moglow.ground.reading import read_ground
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import resampled
 from moglow.motion.root_motion import on_root
@@ -66,7 +68,11 @@ def make_takes(
     for job in jobs:  # errors are raised before the work
         check_options(job.target, ["unit"] if wish.unit else [])
     wish.directions.check(
-        loop=wish.loop, mirror=wish.mirror, footwork=bool(wish.footwork), device=wish.device
+        loop=wish.loop,
+        mirror=wish.mirror,
+        footprints=wish.footwork.follow is not None,
+        ground=wish.footwork.ground is not None,
+        device=wish.device,
     )
     inputs = (
         *(split_source(job.control)[0] for job in planned),
@@ -183,9 +189,11 @@ def _made(
     """Yields for each order the blocks of its motion and the object with its figures."""
     tracks = [Track(order.path, order.seed, order.take, order.performer) for order in orders]
     if wish.directions:
+        ground = read_ground(wish.footwork.ground) if wish.footwork.ground else None
         for pinned in wish.directions.motions(
-            model, tracks, temperature=sampler.temperature, foot_lock=wish.foot_lock, rig=rig
+            model, tracks, temperature=sampler.temperature, foot_lock=wish.foot_lock, rig=rig, ground=ground
         ):
+            wish.footwork.written(pinned.prints or footprints(pinned.clip), pinned.clip.skeleton)
             clip = pinned.clip.resample(wish.fps) if wish.fps else pinned.clip
             yield _placed(iter([clip]), wish), pinned
         return
