@@ -133,7 +133,7 @@ class Flow:
             former = moment.change.given(context.spec.history, np.asarray) if moment.change else None
             given = moment.poses, seen, labels, moment.memory
             target, nats[t], memory = predict_frame(context, self.sampled, given, latent, former)
-            poses[t] = context.from_target(target, moment.poses[:, -1], control)
+            poses[t] = context.from_target(target, moment.poses, control)
             moment = moment.followed(poses[t], memory)
             moments.append(moment)
         return poses, nats - context.log_scale, moments
@@ -147,7 +147,7 @@ class Flow:
         for t, pose in enumerate(poses):
             moment = self.begun(course, frame + t, moment)
             vector, control = self.sees(course, frame + t, moment.poses)
-            target = context.to_target(pose, moment.poses[:, -1], control)
+            target = context.to_target(pose, moment.poses, control)
             if moment.change is None:
                 latents[t], nats[t], memory = self.model.invert(vector, moment.memory, target)
             else:
@@ -181,7 +181,7 @@ class Flow:
             moment = self.begun(course, frame + t, moment)
             if moment.change is None:
                 vector, control = self.sees(course, frame + t, moment.poses)
-                target = context.to_target(pose, moment.poses[:, -1], control)
+                target = context.to_target(pose, moment.poses, control)
                 _, _, memory, tape = self.model.taped(vector, moment.memory, target)
                 tapes.append(tape)
             else:
@@ -214,6 +214,9 @@ class Flow:
             slope, tape = poses[history + t], tapes[t]
             control = course.controls[frame + t + history]
             poses[history + t - 1] += self._carried_back(weights * slope, control)
+            if context.spec.momentum:
+                poses[history + t - 1] += context.momentum * slope
+                poses[history + t - 2] -= context.momentum * slope
             if isinstance(tape, MixtureTape):
                 out[t], vector, memory, former = tape.back(self.model, slope * scale, memory, former)
             else:

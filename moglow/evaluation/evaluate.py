@@ -15,6 +15,7 @@ from moglow.evaluation.experiment import Experiment, sample
 from moglow.evaluation.likelihoods import likelihoods
 from moglow.evaluation.manoeuvres import Driver, Manoeuvres
 from moglow.evaluation.panels import Conditions, Exam, Panel
+from moglow.evaluation.response import Response
 from moglow.evaluation.results import (
     COPY,
     HELD_OUT,
@@ -29,6 +30,7 @@ from moglow.evaluation.straight_walks import StraightWalks
 from moglow.evaluation.style_changes import StyleChanges
 from moglow.evaluation.trials import synthetic, wander
 from moglow.evaluation.wandering import wandering
+from moglow.paths.control_range import ControlRange
 from moglow.sampling.ensemble import Ensemble
 
 
@@ -43,8 +45,8 @@ def evaluate(
     """Yields a line for each step of the work and finally the evaluation.
 
     Real motion, held-out controls and the copies are from the first corpus. The likelihood of a checkpoint is computed
-    on the corpus with its encoding. Without a corpus there are only the synthetic controls, the wander, straight walks
-    and live manoeuvres. ``driver`` steers a figure live; without one there are no live manoeuvres.
+    on the corpus with its encoding. Without a corpus there are only the synthetic controls, the wander, straight walks,
+    live manoeuvres and the response. ``driver`` steers a figure live; without one the last two are omitted.
 
     Raises:
         MoglowError: for an unknown measure in ``spec``.
@@ -70,7 +72,7 @@ def evaluate(
         yield f"{COPY}: {len(experiment.trials) + len(trials)} controls"
         rows.append(experiment.row(COPY, experiment.copies(), {}))
     panels: list[Panel] = []
-    for exam in _exams(spec, corpus, fps, device, driver):
+    for exam in _exams(spec, corpus, reach, fps, device, driver):
         yield from _examined(exam, checkpoints, panels)
     yield Evaluation(
         spec=spec,
@@ -89,7 +91,12 @@ def evaluate(
 
 
 def _exams(
-    spec: EvaluationSpec, corpus: Corpus | None, fps: float, device: str, driver: Driver | None
+    spec: EvaluationSpec,
+    corpus: Corpus | None,
+    reach: ControlRange,
+    fps: float,
+    device: str,
+    driver: Driver | None,
 ) -> Iterator[Exam]:
     """Yields the exams of the requested panels that are possible."""
     sampling = spec.seeds, spec.temperature
@@ -101,6 +108,8 @@ def _exams(
         yield StyleChanges(corpus, *sampling, device)
     if "live" in spec.measures and driver:
         yield Manoeuvres(driver, corpus, fps, *sampling)
+    if "response" in spec.measures and driver:
+        yield Response(driver, corpus, reach, fps, *sampling, device)
 
 
 def _examined(exam: Exam, checkpoints: Mapping[str, Checkpoint], panels: list[Panel]) -> Iterator[str]:

@@ -10,26 +10,23 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from moglow.checkpoint import Checkpoint, likelihood_terms, real_figures, real_slide
+from moglow.compute.copies import can_copy, in_turn, processors
 from moglow.errors import ClipError, ControlError, ExportError, MoglowError
 from moglow.files.atomic import refuse_overwriting, sweep
 from moglow.files.locks import locked, locked_in_turn
-from moglow.footsteps.footprints import footprints
 from moglow.formats.export import check_options, export_blocks, root_options
-from moglow.ground.reading import read_ground
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import resampled
 from moglow.motion.root_motion import on_root
 from moglow.paths.crowds import split_source
+from moglow.sampling.fast.native_moglow import NativeMoGlow
 from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, StreamedMotion, motions
-from moglow.sampling.loops import Loop, make_loop
 from moglow.sampling.ranking import scores
 from moglow.sampling.sampler import Sampler, Track
 from moglow.sampling.sanity import possible_blocks, refuse_impossible
-from moglow.takes.crowd_file import is_one_file, make_crowd
 from moglow.takes.directions import price_lines
-from moglow.takes.footwork import Footed
-from moglow.takes.jobs import Job, find_share, plan, share
-from moglow.takes.orders import Order, Wish, named, orders_of, settings_of
+from moglow.takes.jobs import Job, find_share, is_one_file, plan, share
+from moglow.takes.orders import Order, Wish, named, orders_of, settings_of, summary
 from moglow.takes.sidecars import (
     Figures,
     agrees,
@@ -43,13 +40,19 @@ from moglow.takes.single import on_rig, read_rig
 
 if TYPE_CHECKING:
     from moglow.directing.pinned import Pinned
+    from moglow.sampling.loops import Loop
+    from moglow.takes.footed import Footed
 
 Made: TypeAlias = "StreamedMotion | Loop | Footed | Pinned"
 """An object with the figures of a motion, which are complete once its blocks have been read."""
 Passed: TypeAlias = Callable[[int, int, int], None]
 """A callback with the numbers of frames of finished motions, of all motions, and of the current motion."""
-LISTED = 5
-"""Number of failed paths that are listed in the error."""
+Written: TypeAlias = tuple[Sequence[str], dict[str, str]]
+"""The lines about a motion, and the reason why a path was not followed."""
+SHARED = 5000
+"""Number of frames from which motions are made by several processes; a process takes some hundredths of a second."""
+MOST_PROCESSES = 8
+"""Most processes that make motions, since each needs memory of its own."""
 THERE = "is there already, made with the same settings; overwrite it to make it again"
 
 
@@ -61,6 +64,8 @@ def make_takes(
 ) -> Iterator[str]:
     """Writes the takes, and yields a line for each file and each warning; calls ``passed`` with the progress."""
     if out is not None and is_one_file(controls, out):
+        from moglow.takes.crowd_file import make_crowd
+
         yield from make_crowd(controls[0], out, wish, passed)
         return
     planned = plan(controls, out, wish.takes)
@@ -119,22 +124,54 @@ def make_takes(
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
     lost: dict[str, str] = {}
-    yield from _written(orders, wish, _made(orders, wish, sampler, model, rig), model, passed, lost)
+    for lines, losing in _shared(orders, wish, sampler, model, rig, passed):
+        yield from lines
+        lost = losing | lost
     failed |= {job: lost[job.control] for job in jobs if job.control in lost}
     if wish.rank:
         for job in (job for job in jobs if job not in failed):
             with locked(job.target):
                 yield from _rank(job, list(orders_of(job, wish, model, common)), wish, model)
     if failed:
-        raise _summary(list(failed.values()), len(jobs))
+        raise summary(list(failed.values()), len(jobs))
 
 
-def _summary(failures: Sequence[str], jobs: int) -> MoglowError:
-    """Returns one error for all paths whose motion failed; the others are written."""
-    if jobs == 1:
-        return ControlError(failures[0])
-    more = f"; and {len(failures) - LISTED} more" if len(failures) > LISTED else ""
-    return ControlError(f"{len(failures)} of {jobs} paths failed: {'; '.join(failures[:LISTED])}{more}")
+def _shared(
+    orders: Sequence[Order],
+    wish: Wish,
+    sampler: Sampler,
+    model: Checkpoint,
+    rig: Clip | None,
+    passed: Passed,
+) -> Iterator[Written]:
+    """Yields the results of `_written`, in the order of ``orders``; many motions are made by several processes.
+
+    The bytes of a motion do not depend on the number of processes.
+    """
+    parts = _parts(orders, wish, sampler)
+    if parts == 1:
+        yield from _written(orders, wish, _made(orders, wish, sampler, model, rig), model, passed)
+        return
+
+    def work(part: int) -> Iterator[Written]:
+        mine = orders[part::parts]
+        if isinstance(sampler.model, NativeMoGlow):
+            sampler.model.threads = max(1, processors() // parts)
+        return _written(mine, wish, _made(mine, wish, sampler, model, rig), model, lambda *_: None)
+
+    total, so_far = sum(len(order.path) for order in orders), 0
+    for order, written in zip(orders, in_turn(work, parts), strict=True):
+        so_far += len(order.path)
+        passed(so_far, total, 0)
+        yield written
+
+
+def _parts(orders: Sequence[Order], wish: Wish, sampler: Sampler) -> int:
+    """Returns the number of processes that make the motions."""
+    if not can_copy() or sampler.device != "numpy" or wish.footwork or wish.directions:
+        return 1
+    many = len(orders) // 2 if sum(len(order.path) for order in orders) >= SHARED else 1
+    return max(1, min(MOST_PROCESSES, processors(), many))
 
 
 def _written(
@@ -143,11 +180,10 @@ def _written(
     making: "Iterator[tuple[Iterator[Clip], Made | None]]",
     model: Checkpoint,
     passed: Passed,
-    lost: dict[str, str],
-) -> Iterator[str]:
-    """Writes each motion while its file is locked, and yields a line about it unless it is ranked later.
+) -> Iterator[Written]:
+    """Writes each motion while its file is locked, and yields lines about it, none if it is ranked later.
 
-    Implausible motion is not written; its path and the reason are added to ``lost``, and the others are made.
+    Implausible motion is not written; its path and the reason are yielded beside the lines, and the others are made.
     """
     total, so_far = sum(len(order.path) for order in orders), 0
     about = {"real_motion": real_figures(model), "likelihood_is": likelihood_terms(model)}
@@ -167,11 +203,11 @@ def _written(
                     known = write_motion(order.target, write, describe_made)
                 except (ClipError, ControlError) as error:
                     control = order.settings["control"]
-                    lost.setdefault(control, named(error, control))
+                    yield (), {control: named(error, control)}
                     continue
                 line = describe(order.target, known)
             so_far += len(order.path)
-            yield from () if wish.rank else [line, *price_lines(known)]
+            yield () if wish.rank else (line, *price_lines(known)), {}
 
 
 def _figures(
@@ -189,11 +225,11 @@ def _made(
     """Yields for each order the blocks of its motion and the object with its figures."""
     tracks = [Track(order.path, order.seed, order.take, order.performer) for order in orders]
     if wish.directions:
-        ground = read_ground(wish.footwork.ground) if wish.footwork.ground else None
+        ground = wish.footwork.surface()
         for pinned in wish.directions.motions(
             model, tracks, temperature=sampler.temperature, foot_lock=wish.foot_lock, rig=rig, ground=ground
         ):
-            wish.footwork.written(pinned.prints or footprints(pinned.clip), pinned.clip.skeleton)
+            wish.footwork.written(pinned.clip, pinned.prints)
             clip = pinned.clip.resample(wish.fps) if wish.fps else pinned.clip
             yield _placed(iter([clip]), wish), pinned
         return
@@ -213,6 +249,8 @@ def _made(
         for motion in motions(sampler, model, tracks, foot_lock=wish.foot_lock):
             yield _placed(possible_blocks(_as_wished(motion.blocks, rig, wish)), wish), motion
         return
+    from moglow.sampling.loops import make_loop
+
     for track in tracks:
         try:
             loop = make_loop(sampler, model, track, spec=LOCK, strides=wish.strides, foot_lock=wish.foot_lock)

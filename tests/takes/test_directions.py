@@ -29,7 +29,16 @@ def test_options_direct_a_motion_and_say_what_they_cost(pose: Path, tmp_path: Pa
     table.write_text(f"t,pose,frame,joints\n1.2,{pose},40,arms\n")
     words = (
         *("--start", f"{pose}@20", "--pins", table, "--reach", "1.8=right_hand:-0.3,1.2,1.1"),
-        *("--look", "0-1=0.5,1.6,3", "--end", f"{pose}@-1", "--seed", 3),
+        *(
+            "--look",
+            "0-1=0.5,1.6,3",
+            "--end",
+            f"{pose}@-1",
+            "--seed",
+            3,
+            "--footprints",
+            tmp_path / "steps.csv",
+        ),
     )
     done = run(*SHORT, "-o", out, *words)
     assert done.exit_code == 0, done.output
@@ -40,6 +49,7 @@ def test_options_direct_a_motion_and_say_what_they_cost(pose: Path, tmp_path: Pa
     made, source = read_bvh(out), read_bvh(pose)
     for frame, number in ((0, 20), (len(made) - 1, len(source) - 1)):
         np.testing.assert_allclose(made.rotations[frame, 1:], source.rotations[number, 1:], atol=1e-6)
+    assert (tmp_path / "steps.csv").read_text().startswith("t_on,t_off,foot")
     again = run(*SHORT, "-o", out, *words)
     assert "is there already" in again.stdout
 

@@ -18,6 +18,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from scripts.benchmarks.speed import tables
+
 HERE = Path(__file__).resolve().parents[3]
 FPS = 30
 
@@ -29,12 +31,14 @@ def main() -> None:
     parser.add_argument("--takes", default="1,64", help="numbers of takes, separated by commas")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of a take")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="writes the figures of this checkout")
     parser.add_argument("--against", type=Path, help="the folder of another checkout, timed in turns")
     given = parser.parse_args()
     trees = [HERE, *([given.against.resolve()] if given.against else [])]
     print(
         f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
     )
+    rows = {}
     for takes in map(int, given.takes.split(",")):
         frames = takes * round(given.seconds * FPS)
         best = {tree: (float("inf"), float("inf")) for tree in trees}
@@ -47,10 +51,21 @@ def main() -> None:
                 f"{takes} takes, {tree.name}: {wall:.2f} s, {frames / wall:,.0f} frames/s; "
                 f"{busy:.2f} processor seconds, {frames / busy:,.0f} frames/s"
             )
+        wall, busy = best[HERE]
+        rows[f"{takes} takes" if takes > 1 else "1 take"] = {
+            "s": wall,
+            "frames/s": frames / wall,
+            "processor s": busy,
+            "frames per processor s": frames / busy,
+        }
         if len(trees) > 1:
             ours, theirs = best[trees[0]], best[trees[1]]
             clock, work = theirs[0] / ours[0], theirs[1] / ours[1]
             print(f"{takes} takes: {clock:.1f} x by the clock, {work:.1f} x by the processor")
+    about = (
+        f"`moglow generate`, {given.seconds:g} s a take, feet locked, from a cold start to closed BVH files"
+    )
+    tables.write(given.json, about, rows)
 
 
 def timed(tree: Path, takes: int, seconds: float) -> tuple[float, float]:

@@ -3,10 +3,12 @@
 
 .venv/bin/python scripts/benchmarks/speed/sampling.py --preset paper --batch 1 --rounds 40
 .venv/bin/python scripts/benchmarks/speed/sampling.py --preset paper --batch 1024 --device cuda
+.venv/bin/python scripts/benchmarks/speed/sampling.py --preset paper --batch 1 --authors ../StyleGestures
 
 Each variant runs in its own process; they take turns frame by frame, so that other load slows all of them equally. The
 errors are relative to the port in float64 with the same weights, contexts and noise. Compare ratios, not times of
-different runs; `moglow bench` reports the limits of the machine.
+different runs; `moglow bench` reports the limits of the machine. With --authors the code of the paper's authors, which
+is not part of this project, takes turns too, with random weights of the same sizes.
 """
 
 import argparse
@@ -17,14 +19,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any
 
 VARIANTS = {
     "port": "per frame K calls of nn.LSTM with length 1, inverses recomputed",
-    "numpy": "moglow's default",
+    "float32": "moglow's default: compiled kernel, float32",
+    "numpy": "numpy's products",
     "native": "weights as short integers, compiled kernel",
     "torch": "the same sampler on torch, float32",
     "bfloat16": "the same, large products in bfloat16",
@@ -110,6 +114,48 @@ def ported(subject: Any, *, double: bool, device: str = "cpu") -> Any:
     return frame
 
 
+def authors_of(folder: Path, subject: Any, batch: int) -> Iterator[Any]:
+    """Yields frames of the authors' `Glow` without end, from the modules in a checkout of theirs."""
+    from types import SimpleNamespace
+
+    import numpy as np
+
+    found = sorted(
+        path for path in folder.rglob("models.py") if "class Glow" in path.read_text("utf-8", "replace")
+    )
+    if not found:
+        sys.exit(
+            f"{folder}: expected the authors' code with a class Glow in a file models.py; give their checkout"
+        )
+    file = found[0]
+    sys.path.insert(0, str(file.parent.parent))
+    try:
+        import torch
+
+        glow_class = import_module(f"{file.parent.name}.models").Glow
+        config = subject.config
+        glow_facts = SimpleNamespace(
+            hidden_channels=config["hidden"], K=config["steps"], L=1, actnorm_scale=1.0, flow_permutation="invconv",
+            flow_coupling="affine", network_model="LSTM", num_layers=config["layers"], LU_decomposed=True,
+            distribution="normal",
+        )  # fmt: skip
+        train, device = SimpleNamespace(batch_size=batch), SimpleNamespace(glow=["cpu"])
+        facts = SimpleNamespace(Glow=glow_facts, Train=train, Device=device)
+        glow = glow_class(POSE, subject.context, facts).eval()
+        for part in glow.modules():
+            if hasattr(part, "inited"):
+                part.inited = True  # the scales of the first batch are random here
+        glow.init_lstm_hidden()
+        generator = torch.Generator().manual_seed(0)
+        context = torch.randn(batch, subject.context, 1, generator=generator)
+        with torch.no_grad():
+            while True:
+                noise = torch.randn(batch, POSE, 1, generator=generator)
+                yield np.asarray(glow(z=noise, cond=context, eps_std=1.0, reverse=True))[:, :, 0]
+    except (ImportError, AttributeError, TypeError, ValueError, KeyError, RuntimeError) as error:
+        sys.exit(f"{file}: it does not sample as expected: {type(error).__name__}: {error}")
+
+
 def frames_of(variant: str, subject: Any, batch: int, device: str, tiles: str | None) -> Iterator[Any]:
     """Yields frames without end; contexts and noise are the same for all variants."""
     import numpy as np
@@ -137,9 +183,11 @@ def frames_of(variant: str, subject: Any, batch: int, device: str, tiles: str | 
 
 
 def sampler_of(variant: str, subject: Any, batch: int, device: str, tiles: str | None) -> Any:
-    from moglow.evaluation.speed import sampler
+    from moglow.evaluation.speed import COMPILED, compiled, sampler
     from moglow.sampling.fast.arithmetic import make_arithmetic
 
+    if variant == COMPILED:
+        return compiled(subject)
     if variant not in ("eager", "graph", "graph16"):
         return sampler(subject, make_arithmetic(variant, device=device), batch, tiles)
     from moglow.sampling.fast.torch_steps import DeviceMoGlow
@@ -153,7 +201,10 @@ def work(arguments: argparse.Namespace) -> None:
     from moglow.evaluation.speed import Subject
 
     subject = Subject.read(arguments.subject)
-    running = frames_of(arguments.worker, subject, arguments.batch, arguments.device, arguments.tiles)
+    if arguments.worker == "authors":
+        running = authors_of(arguments.authors, subject, arguments.batch)
+    else:
+        running = frames_of(arguments.worker, subject, arguments.batch, arguments.device, arguments.tiles)
     print(json.dumps([next(running)[0].tolist() for _ in range(CHECKED)]), flush=True)
     for _ in sys.stdin:
         start, cpu = time.perf_counter(), time.process_time()
@@ -174,12 +225,21 @@ def compare(arguments: argparse.Namespace) -> None:
         command = [sys.executable, *sys.argv, "--subject", str(subject), "--worker"]
         known = VARIANTS if arguments.device == "cpu" else GPU_VARIANTS
         variants = arguments.variants.split(",") if arguments.variants else list(known)
+        if arguments.authors:
+            variants.append("authors")
+            known = {**known, "authors": "the code of the paper's authors, random weights of the same sizes"}
+        clock = time.process_time if arguments.cpu_time else time.perf_counter
+        limit = roofline(subject, arguments.batch, clock) if arguments.device == "cpu" else None
         pipe = subprocess.PIPE
         workers = {
             variant: subprocess.Popen([*command, variant], stdin=pipe, stdout=pipe, text=True)
             for variant in ("double", *variants)
         }
-        sampled = {variant: json.loads(answer(worker)) for variant, worker in workers.items()}
+        sampled = {variant: json.loads(answer(worker) or "null") for variant, worker in workers.items()}
+        if failed := [variant for variant, frames in sampled.items() if frames is None]:
+            for worker in workers.values():
+                worker.communicate()
+            sys.exit(f"variant {failed[0]}: it ended early, for the reason above")
         truth = sampled.pop("double")
         workers.pop("double").communicate()
         times: dict[str, list[tuple[float, float]]] = {variant: [] for variant in variants}
@@ -191,11 +251,12 @@ def compare(arguments: argparse.Namespace) -> None:
                 times[variant].append(json.loads(answer(worker)))
         for worker in workers.values():
             worker.communicate()
-    clock = 1 if arguments.cpu_time else 0
-    reference = [row[clock] for row in times[variants[0]]]
+    measured = 1 if arguments.cpu_time else 0
+    reference = [row[measured] for row in times[variants[0]]]
     print(f"{'variant':10} {'ms best':>8} {'median':>8} {'frames/s':>9} {'× ' + variants[0]:>7} {'error':>8}")
+    table: dict[str, dict[str, float]] = {}
     for variant in variants:
-        seconds = [row[clock] for row in times[variant]]
+        seconds = [row[measured] for row in times[variant]]
         ratio = statistics.median(a / b for a, b in zip(reference, seconds, strict=True))
         error = max(
             abs(a - b)
@@ -203,10 +264,39 @@ def compare(arguments: argparse.Namespace) -> None:
             for a, b in zip(row, true, strict=True)
         )
         median = statistics.median(seconds)
+        table[variant] = {
+            "ms": 1e3 * median,
+            "best": 1e3 * min(seconds),
+            "frames/s": arguments.batch / median,
+            f"× {variants[0]}": ratio,
+        }
+        if limit:
+            table[variant]["roofline ÷ best"] = limit / min(seconds)
+        if variant != "authors":  # which has other weights
+            table[variant]["error"] = error
         print(
             f"{variant:10} {1e3 * min(seconds):8.3f} {1e3 * median:8.3f} {arguments.batch / median:9.1f} "
             f"{ratio:7.2f} {error:8.1e}  {known[variant]}"
         )
+    from scripts.benchmarks.speed import tables
+
+    about = (
+        f"a frame of {arguments.preset}, batch {arguments.batch}, {arguments.threads} thread, "
+        f"{'processor' if arguments.cpu_time else 'wall-clock'} time"
+    ) + (f"; roofline {1e3 * limit:.1f} ms in float32" if limit else "")
+    tables.write(arguments.json, about, table)
+
+
+def roofline(subject: Path, batch: int, clock: Callable[[], float]) -> float:
+    """Returns the fewest seconds of a frame: to read the weights in float32, or to multiply them."""
+    from moglow.evaluation.speed import Limits, Subject
+    from moglow.sampling.fast.arithmetic import make_arithmetic
+    from moglow.sampling.fast.folded import Folded
+
+    found = Subject.read(subject)
+    weights = sum(matrix.size for matrix in Folded.of(found.config, found.weights).matrices)
+    limits = Limits.of(make_arithmetic("numpy", device="cpu"), clock)
+    return max(4 * weights / limits.bytes_per_second, 2 * weights * batch / limits.flop_per_second)
 
 
 def answer(worker: "subprocess.Popen[str]") -> str:
@@ -231,6 +321,10 @@ def main() -> None:
     parser.add_argument(
         "--cpu-time", action="store_true", help="count processor seconds: for one thread, on a busy machine"
     )
+    parser.add_argument(
+        "--authors", type=Path, metavar="FOLDER", help="a checkout of the authors' code, timed too"
+    )
+    parser.add_argument("--json", type=Path, help="writes the figures")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--subject", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import IO, Any
 
 import torch
@@ -29,6 +30,7 @@ from moglow.evaluation.speed import processor
 from moglow.flows.nets import has_fast_bfloat16, recurrent_products_in
 from moglow.models.moglow import MoGlow
 from moglow.training.trainer import adam
+from scripts.benchmarks.speed import tables
 
 POSE, CONTEXT = 63, 663  # the paper's: 21 joints × xyz; 10 poses and 11 controls
 VARIANTS = {
@@ -180,17 +182,17 @@ def flop_per_frame(config: MoGlow.Config) -> float:
     return 6.0 * sum(matrices)
 
 
-def rates(device: str) -> tuple[float, float]:
+def rates(device: str, clock: Callable[[], float] = time.perf_counter) -> tuple[float, float]:
     """Returns measured FLOP/s of a matrix product (float32; bfloat16 on a GPU), and bytes/s of a copy, both ways."""
 
     def best(call: Callable[[], object]) -> float:
         times = []
         for _ in range(6):
-            start = time.perf_counter()
+            start = clock()
             call()
             if device == "cuda":
                 torch.cuda.synchronize()
-            times.append(time.perf_counter() - start)
+            times.append(clock() - start)
         return min(times)
 
     kind, rows = (torch.bfloat16, 70_000) if device == "cuda" else (torch.float32, 7_000)
@@ -210,7 +212,7 @@ def compare(arguments: argparse.Namespace) -> None:
     print(f"{cores}{gpu}, {arguments.threads} threads, torch {torch.__version__}, device {arguments.device}")
     print(f"{arguments.preset}: {config}; batch {arguments.batch}, T {arguments.frames}, float32")
     flop, bytes_moved = flop_per_frame(config) * frames, 4.0 * 10 * weights(config)
-    matrix, memory = rates(arguments.device)
+    matrix, memory = rates(arguments.device, time.process_time if arguments.cpu_time else time.perf_counter)
     print(
         f"roofline: {flop / 1e9:.0f} GFLOP at {matrix / 1e9:.0f} GFLOP/s = {1e3 * flop / matrix:.0f} ms; "
         f"{bytes_moved / 1e9:.2f} GB of weights, gradients and moments at {memory / 1e9:.1f} GB/s "
@@ -219,7 +221,7 @@ def compare(arguments: argparse.Namespace) -> None:
     known = GPU_VARIANTS if arguments.device == "cuda" else VARIANTS
     variants = [
         variant
-        for variant in (arguments.ways or ",".join(known)).split(",")
+        for variant in (arguments.variants or ",".join(known)).split(",")
         if "bf16" not in variant or has_fast_bfloat16(torch.device(arguments.device))
     ]
     workers = {variant: start_worker(variant) for variant in variants}
@@ -239,16 +241,31 @@ def compare(arguments: argparse.Namespace) -> None:
         f"{'way':18} {'ms best':>9} {'median':>9} {'cpu ms':>9} {'frames/s':>9} {'peak MB':>8}  "
         f"× {variants[0]} (median of rounds)"
     )
+    table = {}
     for variant, rows in answers.items():
         times = [row[clock] for row in rows]
         ratio = statistics.median(a[clock] / b[clock] for a, b in zip(reference, rows, strict=True))
         peak = max(row["peak"] for row in rows) / 1e6
+        table[variant] = {
+            "ms": 1e3 * statistics.median(times),
+            "best": 1e3 * min(times),
+            f"× {variants[0]}": ratio,
+            "roofline ÷ best": flop / matrix / min(times),
+            "frames/s": frames / statistics.median(times),
+            "peak MB": peak,
+        }
         print(
             f"{variant:18} {1e3 * min(times):9.1f} {1e3 * statistics.median(times):9.1f} "
             f"{1e3 * min(row['cpu'] for row in rows):9.1f} {frames / min(times):9.0f} "
             f"{peak:8.0f}  {ratio:.2f} faster, best to best {min(r[clock] for r in reference) / min(times):.2f}, "
             f"memory {peak * 1e6 / max(row['peak'] for row in reference):.2f}  ({known[variant]})"
         )
+    about = (
+        f"a step of {arguments.preset}, {arguments.batch} × {arguments.frames} frames, {arguments.threads} threads, "
+        f"{'processor' if arguments.cpu_time else 'wall-clock'} time; roofline {1e3 * flop / matrix:.0f} ms at "
+        f"{matrix / 1e9:.0f} GFLOP/s in float32"
+    )
+    tables.write(arguments.json, about, table)
 
 
 def weights(config: MoGlow.Config) -> int:
@@ -285,6 +302,7 @@ def main() -> None:
             "--cpu-time",
             {"action": "store_true", "help": "count processor seconds: for one thread, on a busy machine"},
         ),
+        ("--json", {"type": Path, "help": "writes the figures"}),
         ("--worker", {"help": argparse.SUPPRESS}),
     ]
     for name, keywords in options:

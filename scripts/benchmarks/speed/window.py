@@ -98,6 +98,9 @@ def watched(window: Any, seconds: float) -> dict[str, Any]:
             since.setdefault("wall_end", now)
             window.plotter.iren.interactor.TerminateApp()
 
+    steps: list[float] = []
+    if hasattr(window, "walker"):
+        window.walker = Timed(window.walker, steps)
     window.tick, window.draw = timed_tick, timed_draw
     window.open()
     updates = len(wall)
@@ -107,7 +110,23 @@ def watched(window: Any, seconds: float) -> dict[str, Any]:
         "draw": median(cpu_of_drawing),
         "p50": median(wall),
         "p95": quantiles(wall, n=20)[-1],
-    }
+    } | ({"step": median(steps)} if steps else {})
+
+
+class Timed:
+    """A walker whose steps are timed, in milliseconds."""
+
+    def __init__(self, walker: Any, times: list[float]) -> None:
+        self.walker, self.times = walker, times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.walker, name)
+
+    def step(self, *given: Any) -> Any:
+        start = time.perf_counter()
+        live = self.walker.step(*given)
+        self.times.append(1e3 * (time.perf_counter() - start))
+        return live
 
 
 def work(arguments: argparse.Namespace) -> None:
@@ -161,6 +180,7 @@ def run(arguments: argparse.Namespace, tree: Path, files: list[Path]) -> dict[st
 
 def compare(arguments: argparse.Namespace) -> None:
     from moglow.evaluation.speed import machine
+    from scripts.benchmarks.speed import tables
 
     trees = {"this": ROOT} | ({"against": arguments.against.resolve()} if arguments.against else {})
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in trees}
@@ -181,6 +201,23 @@ def compare(arguments: argparse.Namespace) -> None:
             median(each[key] for each in row) for key in ("updates", "cpu", "draw", "p50", "p95")
         )
         print(f"{name:8} {updates:9.1f} {cpu:7.2f} {drawing:7.2f} {1e3 / drawing:7.1f} {p50:7.2f} {p95:6.2f}")
+    middle = {
+        key: median(each[key] for each in rows["this"])
+        for key in ("updates", "cpu", "draw", "p50", "p95", "step")
+        if key in first
+    }
+    labels = {
+        "updates": "pictures/s",
+        "p50": "ms a picture",
+        "p95": "95 %, ms",
+        "draw": "processor ms a picture",
+    }
+    labels |= {"cpu": "processor ms, all threads", "step": "ms a frame of the model"}
+    name = "`moglow play`, a frame of the model 30 times a second" if arguments.play else "`moglow view`"
+    about = f"{name}, {width}×{height}, {first['renderer']}"
+    tables.write(
+        arguments.json, about, {"window": {labels[key]: middle[key] for key in labels if key in middle}}
+    )
     print(f"load average {os.getloadavg()[0]:.1f}; the figures are medians of {arguments.rounds} rounds")
 
 
@@ -199,6 +236,7 @@ def main() -> None:
     parser.add_argument(
         "--against", type=Path, metavar="CHECKOUT", help="another checkout, which takes turns"
     )
+    parser.add_argument("--json", type=Path, help="writes the figures of this checkout")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     (work if arguments.worker else compare)(arguments)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times reading and writing a long motion file; reports the best of several runs, which other programs disturb least.
 
-.venv/bin/python scripts/benchmarks/speed/bvh.py --frames 20000 --joints 21
+.venv/bin/python scripts/benchmarks/speed/bvh_files.py --frames 20000 --joints 21
 """
 
 import argparse
@@ -17,6 +17,7 @@ from moglow.bvh.write import write_bvh
 from moglow.maths.rotations import expmap_to_quat
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Skeleton
+from scripts.benchmarks.speed import tables
 
 
 def tumble(frames: int, joints: int) -> Clip:
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=20000)
     parser.add_argument("--joints", type=int, default=21)
     parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--json", type=Path, help="writes the figures")
     arguments = parser.parse_args()
     clip = tumble(arguments.frames, arguments.joints)
     with tempfile.TemporaryDirectory() as folder:
@@ -57,6 +59,13 @@ def main() -> None:
         verbatim = read_bvh(path)
         again = best(lambda: write_bvh(verbatim, path), arguments.runs)
         size = path.stat().st_size / 1e6
+    about = f"{arguments.frames} frames of {3 * arguments.joints + 3} channels, {size:.1f} MB, {arguments.runs} runs"
+    times = {"read": read, "write, portable": write, "write, verbatim": again}
+    tables.write(
+        arguments.json,
+        about,
+        {name: {"s": seconds, "frames/s": arguments.frames / seconds} for name, seconds in times.items()},
+    )
     print(f"{arguments.frames} frames of {3 * arguments.joints + 3} channels, {size:.1f} MB")
     print(f"read {read:.3f} s, write portable {write:.3f} s, write verbatim {again:.3f} s")
 
