@@ -73,7 +73,11 @@ def make_takes(
     for job in jobs:  # errors are raised before the work
         check_options(job.target, ["unit"] if wish.unit else [])
     wish.directions.check(
-        loop=wish.loop, mirror=wish.mirror, footwork=bool(wish.footwork), device=wish.device
+        loop=wish.loop,
+        mirror=wish.mirror,
+        footprints=wish.footwork.follow is not None,
+        ground=wish.footwork.ground is not None,
+        device=wish.device,
     )
     inputs = (
         *(split_source(job.control)[0] for job in planned),
@@ -221,9 +225,11 @@ def _made(
     """Yields for each order the blocks of its motion and the object with its figures."""
     tracks = [Track(order.path, order.seed, order.take, order.performer) for order in orders]
     if wish.directions:
+        ground = wish.footwork.surface()
         for pinned in wish.directions.motions(
-            model, tracks, temperature=sampler.temperature, foot_lock=wish.foot_lock, rig=rig
+            model, tracks, temperature=sampler.temperature, foot_lock=wish.foot_lock, rig=rig, ground=ground
         ):
+            wish.footwork.written(pinned.clip, pinned.prints)
             clip = pinned.clip.resample(wish.fps) if wish.fps else pinned.clip
             yield _placed(iter([clip]), wish), pinned
         return
