@@ -13,8 +13,8 @@ def keep_freed_memory() -> bool:
     """Makes glibc keep freed memory, and returns whether it does; another C library is left unchanged.
 
     A training step allocates the same large blocks each time. By default glibc returns each to the system, which clears
-    it page by page at the next allocation: an eighth of a step of the paper's model. The setting changes the whole
-    process, so programs call this, not the library.
+    it page by page at the next allocation: an eighth of a step of the paper's model, and a quarter of the decoding and
+    writing of motion. The setting changes the whole process, so programs call this, not the library.
 
     >>> keep_freed_memory() in (True, False)
     True

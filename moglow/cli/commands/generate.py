@@ -205,6 +205,7 @@ def command(controls: tuple[str, ...], out: Path | None, **options: Any) -> None
     """
     if options["strides"] and not options["loop"]:
         raise click.UsageError("--strides needs --loop")
+    from moglow.compute.memory import keep_freed_memory
     from moglow.takes.directions import Directions
     from moglow.takes.footwork import Footwork
     from moglow.takes.make import make_takes
@@ -217,6 +218,7 @@ def command(controls: tuple[str, ...], out: Path | None, **options: Any) -> None
     directions = Directions.of_options(**{word: options.pop(word) for word in words})
     wish = Wish(**options, footwork=footwork, directions=directions)
 
+    keep_freed_memory()  # arrays of some hundred kilobytes are allocated for each frame
     with Passing(sys.stderr.isatty()) as passing:
         for line in make_takes(controls, out, wish, passing.passed):
             passing.say(line)

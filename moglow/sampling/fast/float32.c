@@ -18,6 +18,8 @@
 #define BROAD 4
 #define ROWS 12
 #define NARROW 2
+#define MIDDLE 18
+#define WORTH 1
 typedef __m512 floats;
 #define muladd(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define widen(from) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(from)))
@@ -28,6 +30,8 @@ typedef __m512 floats;
 #define BROAD 8
 #define ROWS 6
 #define NARROW 2
+#define MIDDLE 1
+#define WORTH 2
 typedef __m256 floats;
 #define muladd(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define widen(from) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(from)))
@@ -38,6 +42,8 @@ typedef __m256 floats;
 #define BROAD 16
 #define ROWS 6
 #define NARROW 4
+#define MIDDLE 1
+#define WORTH 2
 typedef float32x4_t floats;
 #define muladd(a, b, c) vfmaq_f32(c, a, b)
 #define widen(from) vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from)))
@@ -47,10 +53,11 @@ typedef float32x4_t floats;
 
 #define BLOCK 64 /* outputs of a block of weights */
 #define MANY 32  /* rows that one thread computes at a time */
-#define WORTH 2  /* tiles up to which weights are widened in each of them, and not once for all */
 #define GROUP 16 /* scales whose product is taken before its logarithm */
 
-/* The sums of a tile fill the registers: FEW rows at most times BROAD vectors, or ROWS times NARROW. */
+/* The sums of a tile fill the registers: FEW rows at most times BROAD vectors, or ROWS times NARROW. Up to MIDDLE rows are
+   computed in tiles of FEW. For WORTH narrow tiles or two broad ones weights are widened in each of them, for more of
+   them once for all. */
 
 typedef int32_t ints __attribute__((vector_size(sizeof(floats))));
 
@@ -169,9 +176,10 @@ static inline __attribute__((always_inline)) void tiles(const float *x, int64_t 
 /* y = bias + x · weight for rows; `room` holds a block of weights in float32. */
 static void product(const float *x, int64_t wide, int64_t rows, const dense *by, float *y, int64_t tall, float *room)
 {
-    int64_t count = (rows + ROWS - 1) / ROWS, size = (rows + count - 1) / count;
+    int64_t highest = rows <= MIDDLE ? FEW : ROWS;
+    int64_t count = (rows + highest - 1) / highest, size = (rows + count - 1) / count;
     int64_t across = (size <= FEW ? BROAD : NARROW) * LANES;
-    int half = by->half && count <= WORTH;
+    int half = by->half && count <= (size <= FEW ? 2 : WORTH);
     for (int64_t block = 0; block < by->outputs; block += BLOCK) {
         const char *weight = (const char *)by->weight + block * by->inputs * (by->half ? 2 : 4);
         if (by->half && !half) {
@@ -387,12 +395,13 @@ typedef struct {
 } motion;
 
 /* One frame of `batch` rows from past poses (batch, history, pose) to those after it, and the pose in physical units.
-   `seen` are controls (batch, controls, 3), `steps` (batch, 5) cosine and sine of the turn, the shift in x and in z, and
-   the turn. `context` is room for the contexts. The operations and their order are those of numpy. */
+   `seen` are controls (batch, controls, 3), `steps` (batch, 3) metres forward and sideways and the turn, `waves` (4, batch)
+   the cosines of the turn and of half of it, then their sines. `context` is room for the contexts. The operations and
+   their order are those of numpy. */
 void advance(const model *m, const motion *by, int64_t batch, int64_t threads, float *space, float *context,
-             const float *poses, const float *seen, const float *steps, const float *labels, const float *noise,
-             float temperature, const float *h, const float *c, float *after_h, float *after_c, float *after,
-             float *pose, double *nats)
+             const float *poses, const float *seen, const float *steps, const float *waves, const float *labels,
+             const float *noise, float temperature, const float *h, const float *c, float *after_h, float *after_c,
+             float *after, float *pose, double *nats)
 {
     int64_t size = m->pose, past = by->history * size, given = 3 * by->controls, legs = by->legs;
     for (int64_t r = 0; r < batch; r++) {
@@ -406,14 +415,16 @@ void advance(const model *m, const motion *by, int64_t batch, int64_t threads, f
     }
     frame(m, batch, threads, space, context, noise, temperature, h, c, after_h, after_c, pose, nats);
     for (int64_t r = 0; r < batch; r++) {
-        const float *last = poses + (r + 1) * past - size, *step = steps + 5 * r;
+        const float *last = poses + (r + 1) * past - size, *step = steps + 3 * r;
+        float cosine = waves[r], half_cosine = waves[batch + r], sine = waves[2 * batch + r], half_sine = waves[3 * batch + r];
+        float shift_x = half_cosine * step[1] - half_sine * step[0], shift_z = half_sine * step[1] + half_cosine * step[0];
         float *to = after + r * past, *target = pose + r * size, *next = to + past - size;
         memcpy(to, poses + r * past + size, (past - size) * sizeof(float));
         for (int64_t k = 0; k < size; k++)
             next[k] = last[k] * by->deviation[k] + by->mean[k];
         for (int64_t leg = 0; leg < legs; leg++) {
             float x = next[leg], z = next[legs + leg];
-            float new_x = step[0] * x - step[1] * z - step[2], new_z = step[1] * x + step[0] * z - step[3];
+            float new_x = cosine * x - sine * z - shift_x, new_z = sine * x + cosine * z - shift_z;
             if (by->hips_x >= 0) {
                 float hips_x = next[by->hips_x], hips_z = next[by->hips_z], down = next[by->hips] - next[by->toes + leg];
                 float away_x = new_x - hips_x, away_z = new_z - hips_z, level = by->reach[leg] - down * down;
@@ -422,7 +433,7 @@ void advance(const model *m, const motion *by, int64_t batch, int64_t threads, f
                 new_x = hips_x + share * away_x, new_z = hips_z + share * away_z;
             }
             next[leg] = new_x, next[legs + leg] = new_z;
-            next[2 * legs + leg] -= step[4];
+            next[2 * legs + leg] -= step[2];
         }
         for (int64_t k = 0; k < size; k++) {
             float expected = by->weights[k] * ((next[k] - by->mean[k]) / by->deviation[k]);

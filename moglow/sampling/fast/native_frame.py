@@ -80,31 +80,29 @@ class NativeFrame:
         poses, noise, labels, h, c = (
             np.ascontiguousarray(each, np.float32) for each in (past[0], noise, labels, *memory)
         )
-        steps, room = self._steps(controls[:, 0]), self._room(batch)
+        room = self._room(batch)
         after, pose = np.empty_like(poses), np.empty((batch, poses.shape[2]), np.float32)
         memory = np.empty((2, *h.shape), np.float32)
         nats = np.empty(batch)
         self.model.advance(
             self._motion_at,
             room,
-            (poses, seen, steps, labels, noise),
+            (poses, seen, *self._steps(controls[:, 0]), labels, noise),
             self.temperature,
             (h, c, *memory, after, pose, nats),
         )
         return (after, seen[:, 1 : 1 + history], tuple(memory)), pose, nats - self.context.log_scale
 
-    def _steps(self, control: Floats) -> Floats:
-        """Returns ``(B, 5)``: cosine and sine of the turn, the shift in x and in z, the turn; as `Encoding.carry`."""
+    def _steps(self, control: Floats) -> tuple[Floats, Floats]:
+        """Returns the step ``(B, 3)``, and cosines and sines ``(2, 2, B)`` of the turn and half of it."""
         step = self.context.physical_control(control) / self.context.fps
-        forward, sideways, turn = step[:, 0], step[:, 1], step[:, 2]
-        half = turn / 2
-        cosine, sine = np.cos(half), np.sin(half)
-        steps = np.empty((len(step), 5), np.float32)
-        steps[:, 0], steps[:, 1] = np.cos(turn), np.sin(turn)
-        steps[:, 2] = cosine * sideways - sine * forward
-        steps[:, 3] = sine * sideways + cosine * forward
-        steps[:, 4] = turn
-        return steps
+        angles = np.empty((2, len(step)), np.float32)
+        angles[0] = step[:, 2]
+        np.divide(step[:, 2], 2, out=angles[1])
+        waves = np.empty((2, *angles.shape), np.float32)
+        np.cos(angles, out=waves[0])
+        np.sin(angles, out=waves[1])
+        return np.ascontiguousarray(step, np.float32), waves
 
     def _room(self, batch: int) -> Floats:
         room: Floats | None = getattr(self._own, "room", None)

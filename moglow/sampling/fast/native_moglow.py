@@ -164,7 +164,7 @@ class NativeMoGlow:
         Args:
             motion: the constants of the context.
             room: for contexts ``(B, C)``.
-            given: past poses, controls, steps, labels and noise.
+            given: past poses, controls, steps and their waves, labels and noise.
             temperature: as in `step`.
             made: the memory h and c, then where to write both after the frame, the poses, the pose and the density.
         """
@@ -219,7 +219,7 @@ def load_kernel(processor: str = NATIVE) -> ctypes.CDLL:
     number = ctypes.c_int64
     library.frame.argtypes = [pointer, number, number, *[pointer] * 3, ctypes.c_float, *[pointer] * 6]
     library.frame.restype = None
-    library.advance.argtypes = [pointer, pointer, number, number, *[pointer] * 7]
+    library.advance.argtypes = [pointer, pointer, number, number, *[pointer] * 8]
     library.advance.argtypes = [*library.advance.argtypes, ctypes.c_float, *[pointer] * 7]
     library.advance.restype = None
     library.space_of.argtypes = [pointer]
