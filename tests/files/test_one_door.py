@@ -17,6 +17,7 @@ OURS = {
     "formats/usd.py": "a file of this process",
     "takes/sidecars.py": "a regular file of bounded size",
     "training/folder.py": "the first line of a log",
+    "workers/remote.py": "our own source",
 }
 CLICK = {".IntRange", ".FloatRange", "click.echo"}
 DOORS = {"options.py", "terminal.py", "failures.py", "completion.py"}
