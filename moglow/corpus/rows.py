@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow.corpus.normalizer import Floats
+from moglow.files.tensors import forget_pages
 
 
 class Rows:
@@ -56,8 +57,10 @@ class Rows:
         return np.concatenate(self.parts).astype(dtype or self.dtype, copy=False)
 
     def pieces(self) -> Iterator[Floats]:
-        """Yields the arrays in order."""
-        yield from self.parts
+        """Yields the arrays in order, and frees the memory of each after it."""
+        for part in self.parts:
+            yield part
+            forget_pages(part)
 
 
 def together(parts: Sequence[Floats]) -> "Floats | Rows":

@@ -18,7 +18,7 @@ from moglow.corpus.normalizer import Floats
 from moglow.errors import CorpusError, FileFormatError, MoglowError
 from moglow.files.descriptions import parse_json
 from moglow.files.tables import from_table
-from moglow.files.tensors import read_digest, read_tensors, write_tensors
+from moglow.files.tensors import InPieces, read_digest, read_tensors, write_tensors
 
 INDEX = "moglow-corpus-index"
 SHARD = "moglow-corpus-shard"
@@ -48,12 +48,12 @@ def folder_of(index: Path) -> Path:
     return index.with_name(f"{index.name}.shards")
 
 
-def write_shard(folder: Path, number: int, pose: Floats, control: Floats) -> Shard:
+def write_shard(folder: Path, number: int, pose: Floats | InPieces, control: Floats | InPieces) -> Shard:
     """Writes shard ``number``, from 0, to a folder; the same frames give the same name and bytes."""
     writing = folder / f"{number + 1:04d}.writing"
     arrays = {"pose": pose, "control": control}
     digest = write_tensors(writing, arrays, {"format": SHARD, "version": VERSION})
-    shard = Shard(f"{number + 1:04d}-{digest[:12]}.shard", len(pose), digest)
+    shard = Shard(f"{number + 1:04d}-{digest[:12]}.shard", pose.shape[0], digest)
     writing.replace(folder / shard.file)
     return shard
 
@@ -86,10 +86,11 @@ def read_shards(index: Path, table: str) -> list[dict[str, NDArray[Any]]]:
         raise CorpusError(
             f"{index}: its list of shards is damaged: {error}; run moglow preprocess again"
         ) from error
-    return [_read_shard(folder / shard.file, shard, index) for shard in shards]
+    return [read_shard(folder / shard.file, shard, index) for shard in shards]
 
 
-def _read_shard(path: Path, shard: Shard, index: Path) -> dict[str, NDArray[Any]]:
+def read_shard(path: Path, shard: Shard, index: Path) -> dict[str, NDArray[Any]]:
+    """Returns the memory-mapped arrays of a shard; raises `CorpusError` if it is not the one that the index lists."""
     if not path.is_file():
         raise CorpusError(
             f"{index}: its shard {path} is missing; copy the folder {path.parent.name} too, or run moglow "

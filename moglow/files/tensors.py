@@ -8,6 +8,7 @@ Files are memory-mapped: an array is loaded when it is first accessed.
 import hashlib
 import json
 import math
+import mmap
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -130,7 +131,7 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
             raise ValueError(f"{len(data) - covered} bytes too many at the end")
         if not all(isinstance(value, str) for value in metadata.values()):
             raise ValueError("its metadata are not all text")
-        if metadata.pop(DIGEST, None) not in (None, _digest(header, [data])):
+        if metadata.pop(DIGEST, None) not in (None, _digest(header, _chunks(path, start))):
             raise ValueError("its content is not what was written: a disk or a copy has changed it")
     except KeyError as error:
         raise FileFormatError(f"{path}: not a sound safetensors file (no {error}); fetch it again") from error
@@ -171,7 +172,19 @@ def is_finite(array: Array) -> bool:
     if array.dtype.kind != "f":
         return True
     flat = array.reshape(-1)
-    return all(np.isfinite(flat[k : k + _CHUNK]).all() for k in range(0, len(flat), _CHUNK))
+    finite = all(np.isfinite(flat[k : k + _CHUNK]).all() for k in range(0, len(flat), _CHUNK))
+    forget_pages(array)
+    return finite
+
+
+def forget_pages(array: Array) -> None:
+    """Frees the memory of the pages of a memory-mapped array that were read; they are read again when they are used."""
+    base: Any = array
+    while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
+        base = base.base
+    mapped = getattr(base, "_mmap", None)
+    if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _stored_type(path: str | Path, name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -196,6 +209,14 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
             raise ValueError("its header is cut short or it is a file of another kind")
         header = parse_json_table(file.read(length), f"{path}: its header")
     return dict(header), 8 + length
+
+
+def _chunks(path: Path, start: int) -> Iterator[Array]:
+    """Yields the bytes of a file from an offset on, without mapping them into memory."""
+    with open_input(path) as file:
+        file.seek(start)
+        while chunk := file.read(_CHUNK):
+            yield np.frombuffer(chunk, np.uint8)
 
 
 def _digest(header: Mapping[str, Any], parts: Iterable[Array]) -> str:
