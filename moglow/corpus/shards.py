@@ -48,6 +48,12 @@ def folder_of(index: Path) -> Path:
     return index.with_name(f"{index.name}.shards")
 
 
+def size_of(corpus: Path) -> int:
+    """Returns the size in bytes of a corpus, with its shards if it is an index."""
+    shards = (file for file in folder_of(corpus).glob("*.shard") if NAME.fullmatch(file.name))
+    return sum(file.stat().st_size for file in (corpus, *shards))
+
+
 def write_shard(folder: Path, number: int, pose: Floats | InPieces, control: Floats | InPieces) -> Shard:
     """Writes shard ``number``, from 0, to a folder; the same frames give the same name and bytes."""
     writing = folder / f"{number + 1:04d}.writing"

@@ -72,7 +72,7 @@ class Cluster(Workers):
         files: Callable[[Job], Iterable[Path]] = no_files,
     ) -> Iterator[Result]:
         task = Remote(Bound.of(work, shared), Build.of_this_process(), os.getcwd())
-        calls = ((task, job, tuple(map(_size, files(job)))) for job in jobs)
+        calls = ((task, job, tuple(_sizes(files(job)))) for job in jobs)
         most = IN_FLIGHT * max(1, len(self._client.nthreads()))
         executor = self._client.get_executor(pure=False)
         yield from in_order(executor, calls, most, self._result)
@@ -185,5 +185,8 @@ def _reason(error: BaseException) -> str:
     return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
 
 
-def _size(path: Path) -> tuple[str, int]:
-    return str(path), path.stat().st_size
+def _sizes(files: Iterable[Path]) -> Iterator[tuple[str, int]]:
+    """Yields the paths and sizes of files; without those that are missing here, whose tasks raise the error."""
+    for path in files:
+        with suppress(OSError):
+            yield str(path), path.stat().st_size
