@@ -28,6 +28,7 @@ from moglow.takes.directions import price_lines
 from moglow.takes.footwork import Footed
 from moglow.takes.jobs import Job, find_share, plan, share
 from moglow.takes.orders import Order, Wish, named, orders_of, settings_of
+from moglow.takes.shares import Failures, Group, GroupResult, make_groups
 from moglow.takes.sidecars import (
     Figures,
     agrees,
@@ -59,6 +60,10 @@ def make_takes(
 ) -> Iterator[str]:
     """Writes the takes, and yields a line for each file and each warning; calls ``passed`` with the progress."""
     if out is not None and is_one_file(controls, out):
+        if wish.scheduler:
+            raise ExportError(
+                f"{out}: one file is made by one process; give a folder, or leave out the scheduler"
+            )
         yield from make_crowd(controls[0], out, wish, passed)
         return
     planned = plan(controls, out, wish.takes)
@@ -85,6 +90,28 @@ def make_takes(
     )
     if wish.footwork.write and not wish.footwork.write.exists():
         wish = replace(wish, overwrite=True)  # for an existing take, none was written
+    failures = Failures()
+    if wish.scheduler:
+        for job in jobs:
+            _found(job, wish)  # errors are raised before the work
+        shared = [Path(place) for place in (*inputs[len(planned) :], wish.footwork.ground) if place]
+        files = [place for place in shared if place.is_file()]
+        yield from make_groups(jobs, wish, make_group, files, passed, failures)
+    else:
+        yield from make_jobs(jobs, wish, passed, failures)
+    if failures.reasons:
+        raise _summary(failures.by_path(), len(jobs))
+
+
+def make_group(wish: Wish, group: Group) -> GroupResult:
+    """Makes a group of jobs; a task for workers."""
+    failures = Failures()
+    lines = tuple(make_jobs(group, wish, lambda *_: None, failures))
+    return GroupResult(lines, failures, sum(len(job.takes) for job in group))
+
+
+def make_jobs(jobs: Sequence[Job], wish: Wish, passed: Passed, failures: Failures) -> Iterator[str]:
+    """Writes the takes of jobs, yields a line for each file and each warning, and adds what failed to the failures."""
     model = Checkpoint.read(wish.checkpoint or PRETRAINED)
     temperature = TEMPERATURE if wish.temperature is None else wish.temperature
     sampler = Sampler.of(model, temperature=temperature, device=wish.device)
@@ -92,13 +119,12 @@ def make_takes(
     rig = read_rig(skeleton) if skeleton else None
     common = settings_of(wish, sampler)
     orders: list[Order] = []
-    failed: dict[Job, str] = {}
     for job in jobs:
         found = _found(job, wish)
         try:
             ordered = orders_of(job, wish, model, common)
         except ControlError as error:
-            failed[job] = str(error)
+            failures.unread[job] = str(error)
             continue
         for order in ordered:
             done = None if wish.overwrite else _finished_file(order, found)
@@ -114,13 +140,11 @@ def make_takes(
         sweep(folder)
     lost: dict[str, str] = {}
     yield from _written(orders, wish, _made(orders, wish, sampler, model, rig), model, passed, lost)
-    failed |= {job: lost[job.control] for job in jobs if job.control in lost}
+    failures.lost |= {job: lost[job.control] for job in jobs if job.control in lost}
     if wish.rank:
-        for job in (job for job in jobs if job not in failed):
+        for job in (job for job in jobs if job not in failures.reasons):
             with locked(job.target):
                 yield from _rank(job, list(orders_of(job, wish, model, common)), wish, model)
-    if failed:
-        raise _summary(list(failed.values()), len(jobs))
 
 
 def _summary(failures: Sequence[str], jobs: int) -> MoglowError:

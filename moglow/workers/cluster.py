@@ -40,6 +40,8 @@ POLL = 2.0
 """Seconds after which a waiting command looks whether there are workers."""
 PATIENCE = 60.0
 """Seconds without any worker after which a command gives up."""
+OWN_PORT = "127.0.0.1:0"
+"""A free port that only this machine reaches, where Dask would open 8787 to all."""
 CLOSING = 5.0
 """Seconds in which the processes of this machine must end before they are killed."""
 
@@ -64,6 +66,10 @@ class Cluster(Workers):
             cluster._check_workers()
             yield cluster
 
+    @property
+    def count(self) -> int:
+        return max(1, self._workers())
+
     def results(
         self,
         work: Callable[[Shared, Job], Result],
@@ -73,7 +79,7 @@ class Cluster(Workers):
     ) -> Iterator[Result]:
         task = Remote(Bound.of(work, shared), Build.of_this_process(), os.getcwd())
         calls = ((task, job, tuple(_sizes(files(job)))) for job in jobs)
-        most = IN_FLIGHT * max(1, len(self._client.nthreads()))
+        most = IN_FLIGHT * self.count
         executor = self._client.get_executor(pure=False)
         yield from in_order(executor, calls, most, self._result)
 
@@ -151,7 +157,8 @@ def _own_cluster(count: int) -> Iterator[str]:
             threads_per_worker=1,
             processes=True,
             memory_limit=None,
-            dashboard_address=None,
+            dashboard_address=OWN_PORT,
+            worker_dashboard_address=OWN_PORT,
             silence_logs=logging.CRITICAL,
         )
     try:

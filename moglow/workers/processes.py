@@ -35,6 +35,10 @@ class Processes(Workers):
         finally:
             pool.shutdown(cancel_futures=True)
 
+    @property
+    def count(self) -> int:
+        return self._count
+
     def results(
         self,
         work: Callable[[Shared, Job], Result],

@@ -27,6 +27,11 @@ class Workers(ABC):
     [11, 12, 13]
     """
 
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """The number of tasks that run at once."""
+
     @abstractmethod
     def results(
         self,
@@ -50,6 +55,10 @@ class Workers(ABC):
 
 class ThisProcess(Workers):
     """Runs each task in this process when its result is needed."""
+
+    @property
+    def count(self) -> int:
+        return 1
 
     def results(
         self,
