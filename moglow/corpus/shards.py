@@ -48,10 +48,15 @@ def folder_of(index: Path) -> Path:
     return index.with_name(f"{index.name}.shards")
 
 
+def files_of(corpus: Path) -> list[Path]:
+    """Returns the file of a corpus, and its shards if it is an index."""
+    shards = (file for file in folder_of(corpus).glob("*.shard") if NAME.fullmatch(file.name))
+    return [corpus, *sorted(shards)]
+
+
 def size_of(corpus: Path) -> int:
     """Returns the size in bytes of a corpus, with its shards if it is an index."""
-    shards = (file for file in folder_of(corpus).glob("*.shard") if NAME.fullmatch(file.name))
-    return sum(file.stat().st_size for file in (corpus, *shards))
+    return sum(file.stat().st_size for file in files_of(corpus))
 
 
 def write_shard(folder: Path, number: int, pose: Floats | InPieces, control: Floats | InPieces) -> Shard:
