@@ -1,7 +1,7 @@
 """Workers of a Dask cluster: those of a scheduler at an address, or processes of this machine with one of their own.
 
-All machines see the same files under the same paths. A task that was on a worker that died runs again on another one; a
-finished task never does, since its result is fetched at once. Workers run one task at a time in each process.
+All machines see the same files under the same paths. A task that was on a worker that died runs again on another one. A
+result is fetched as soon as it is there, and its task never runs again. Workers run one task at a time in each process.
 """
 
 import logging
@@ -95,7 +95,8 @@ class Cluster(Workers):
                 waited = 0.0 if self._workers() else waited + POLL
                 if waited >= PATIENCE:
                     raise LinkError(
-                        f"{self._scheduler}: all workers are gone; start some and run the command again"
+                        f"{self._scheduler}: all workers are gone, perhaps for lack of memory; start some and run the "
+                        "command again"
                     ) from None
             except CancelledError:
                 raise LinkError(
@@ -106,28 +107,25 @@ class Cluster(Workers):
                     f"{self._scheduler}: {error.allowed_failures + 1} workers died on the same task, perhaps for lack "
                     "of memory; start fewer workers on each machine"
                 ) from None
-            except ModuleNotFoundError as error:
-                if (error.name or "").partition(".")[0] == "moglow":
+            except Exception as error:
+                if _lacks_moglow(error):
                     raise self._without_moglow() from None
                 raise
 
     def _check_workers(self) -> None:
         """Raises `LinkError` without workers, or if one of them has another version of moglow."""
-        try:
-            with suppress(TimeoutError):
-                self._client.wait_for_workers(1, timeout=CONNECTING)
-            found = self._client.run(describe_build, on_error="return")
-        except ModuleNotFoundError:
-            raise self._without_moglow() from None
+        with suppress(TimeoutError):
+            self._client.wait_for_workers(1, timeout=CONNECTING)
+        found = self._client.run(describe_build, on_error="return")
         if not found:
             raise LinkError(
                 f"{self._scheduler}: the scheduler has no workers; start some: dask worker {self._scheduler}"
             )
         for worker, build in sorted(found.items()):
-            if isinstance(build, ModuleNotFoundError):
-                raise self._without_moglow(worker)
             if isinstance(build, Exception):
-                raise build
+                if _lacks_moglow(build):
+                    raise self._without_moglow(worker)
+                raise LinkError(f"{self._scheduler}: worker {worker} does not answer ({_reason(build)})")
             build.check(Build.of_this_process(), worker)
 
     def _without_moglow(self, worker: str = "a worker") -> LinkError:
@@ -183,6 +181,11 @@ def _connected(address: str, scheduler: str) -> Iterator[Any]:
     finally:
         with interrupts_ignored():
             client.close(timeout=CLOSING)
+
+
+def _lacks_moglow(error: Exception) -> bool:
+    """Returns whether an error is that of a worker without moglow; Dask may send only its text."""
+    return "No module named 'moglow" in str(error)
 
 
 def _reason(error: BaseException) -> str:
