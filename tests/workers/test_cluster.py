@@ -65,7 +65,9 @@ def doomed(shared: None, job: int) -> int:
 
 
 def test_a_task_that_kills_every_worker_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("moglow.workers.cluster.PATIENCE", 20.0)  # a worker may die before it counts as started
+    monkeypatch.setattr(
+        "moglow.workers.cluster.PATIENCE", 20.0
+    )  # a worker may die before it counts as started
     with (
         open_workers("local:1") as workers,
         pytest.raises(LinkError, match=r"local:1: (4 workers died on the same task|all workers are gone)"),
