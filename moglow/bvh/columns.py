@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,11 @@ def find_columns(channels: Sequence[Sequence[str]]) -> Columns:
     >>> {order: place.tolist() for order, (_, place) in columns.rotations.items()}
     {'ZX': [[2, 3]], 'Y': [[4]]}
     """
+    return _columns_of(tuple(map(tuple, channels)))
+
+
+@lru_cache(maxsize=16)
+def _columns_of(channels: tuple[tuple[str, ...], ...]) -> Columns:
     positions: list[tuple[int, int, int]] = []
     rotations: dict[str, tuple[list[int], list[list[int]]]] = {}
     column = 0

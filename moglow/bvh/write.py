@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -107,8 +108,9 @@ class BvhWriter:
         self.path, self.skeleton, self.fps = path, skeleton, fps
         self.layout = skeleton.layout or portable_layout(len(skeleton))
         self.frames = 0
-        self._head, self._order = spell(skeleton, self.layout)
-        self._columns = find_columns([self.layout.channels[joint] for joint in self._order])
+        self._head, order = spell(skeleton, self.layout)
+        self._joints = np.array(order, np.intp)
+        self._columns = find_columns([self.layout.channels[joint] for joint in order])
         self._decimals = decimals_of(self.layout)
         self._last: dict[str, Array] = {}
 
@@ -128,7 +130,7 @@ class BvhWriter:
             obstacle = obstacle_to(self.skeleton, self.layout, positions[block], rotations[block])
             if obstacle:
                 raise BvhError(f"{self.path}: {obstacle}; write it portable")
-            frames = positions[block][:, self._order], rotations[block][:, self._order]
+            frames = positions[block][:, self._joints], rotations[block][:, self._joints]
             table, self._last = spell_frames(*frames, self.layout, self._columns, self._last)
             if not np.all(np.abs(table) * 10.0**self._decimals < 2.0**53):
                 raise BvhError(f"{self.path}: a value is not finite or too large to print; mend the motion")
@@ -176,7 +178,8 @@ def spell_frames(
     return table, after
 
 
-def spell(skeleton: Skeleton, layout: Layout) -> tuple[str, list[int]]:
+@lru_cache(maxsize=4)
+def spell(skeleton: Skeleton, layout: Layout) -> tuple[str, tuple[int, ...]]:
     """Returns the text from HIERARCHY to the last brace, and the joints in the order of the text (depth first)."""
     to_file = np.array(layout.basis) / layout.unit
     offsets = skeleton.offsets @ to_file
@@ -199,7 +202,7 @@ def spell(skeleton: Skeleton, layout: Layout) -> tuple[str, list[int]]:
         waiting += [f"{tab}}}", *reversed(skeleton.children(joint))]
         for child in skeleton.children(joint):
             depth[child] = depth[joint] + 1
-    return "\n".join([*lines, "MOTION\n"]), order
+    return "\n".join([*lines, "MOTION\n"]), tuple(order)
 
 
 def _numbers(vector: Array) -> str:

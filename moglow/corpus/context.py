@@ -15,6 +15,7 @@ import numpy as np
 
 from moglow.corpus.context_spec import ContextSpec, refuse_unknown
 from moglow.corpus.corpus import Corpus
+from moglow.encodings.chart import PLANTED
 from moglow.encodings.encoding import Encoding, Features
 from moglow.errors import CheckpointError, ControlError, RecipeError
 from moglow.files.tables import from_table, suggestion, to_table
@@ -31,8 +32,9 @@ SMALLEST = 0.01  # standard deviations; targets are not scaled up more than a hu
 class Context:
     """A `ContextSpec` fitted to a corpus: the functions that compute contexts and targets.
 
-    `weights` and `scale` (D,): target = (pose − weights · carried previous pose) / scale, all standardised, so that
-    the target has unit size on the training data. The map is affine in the pose, so its log-determinant is constant.
+    `weights`, `momentum` and `scale` (D,): target = (pose − weights · carried previous pose − momentum · last change of
+    the pose) / scale, all standardised, so that the target has unit size on the training data. The map is affine in the
+    pose, so its log-determinant is constant.
     `postures` (P + S, D), standardised: the sum of those of a performer and a style is their mean pose. For styles,
     they are mean poses; for performers, the mean differences from these.
     """
@@ -46,6 +48,7 @@ class Context:
     control_mean: Any
     control_deviation: Any
     weights: Any
+    momentum: Any
     scale: Any
     postures: Any
     performers: tuple[str, ...] = ()
@@ -56,6 +59,14 @@ class Context:
         """Returns the context of a corpus; the scale of the targets is fitted to its training stretches."""
         encoding = corpus.encoding
         weights = by_channel(spec.carry, encoding, "[context] carry")
+        momentum = by_channel(spec.momentum, encoding, "[context] momentum")
+        for group in PLANTED:
+            if momentum[encoding.slice(group)].any():
+                raise RecipeError(
+                    f"[context] momentum: {group} is above 0, but the path's step moves it; give it 0"
+                )
+        if spec.momentum:
+            momentum *= persistence(corpus)
         pose, control = corpus.pose_normalizer, corpus.control_normalizer
         statistics = (pose.mean, pose.deviation, control.mean, control.deviation)
         styles = corpus.styles if spec.styles else ()
@@ -68,6 +79,7 @@ class Context:
             styles,
             *statistics,
             weights,
+            momentum,
             np.ones_like(weights),
             weights[:0],
             performers,
@@ -79,7 +91,7 @@ class Context:
         square = np.square(np.concatenate(residuals), dtype=float).mean(0)
         # The lower bound keeps dequantisation noise small in a channel that is fully predictable from its past.
         scale = np.sqrt(np.maximum(square, SMALLEST**2)).astype(np.float32)
-        scale = np.where(weights > 0, scale, np.float32(1))
+        scale = np.where((weights > 0) | (momentum > 0), scale, np.float32(1))
         return replace(
             context, scale=scale, postures=np.reshape(postures, (-1, len(weights))).astype(np.float32)
         )
@@ -102,7 +114,9 @@ class Context:
 
     def _residuals(self, features: Features) -> Array:
         pose, control = self.standardize_pose(features.pose), self.standardize_control(features.control)
-        return np.asarray(self.to_target(pose[1:], pose[:-1], control[1:]))
+        seen = 1 + bool(self.spec.momentum)
+        past = np.stack([pose[k : len(pose) - seen + k] for k in range(seen)], axis=1)
+        return np.asarray(self.to_target(pose[seen:], past, control[seen:]))
 
     @property
     def pose_dim(self) -> int:
@@ -204,13 +218,22 @@ class Context:
             parts.append(style)
         return xp.concatenate(parts, -1)
 
-    def to_target(self, pose: Any, previous: Any, control: Any) -> Any:
-        """Returns the target (..., D) of a pose after a previous pose and with a control, all standardised."""
-        return (pose - self.weights * self.carried(previous, control)) / self.scale
+    def to_target(self, pose: Any, past: Any, control: Any) -> Any:
+        """Returns the target (..., D) of a pose after past poses (..., N, D) and with a control, all standardised.
 
-    def from_target(self, target: Any, previous: Any, control: Any) -> Any:
+        The last pose is enough for a model without momentum, otherwise the last two.
+        """
+        return (pose - self.expected(past, control)) / self.scale
+
+    def from_target(self, target: Any, past: Any, control: Any) -> Any:
         """Returns the pose (..., D) of a prediction; the inverse of `to_target`."""
-        return target * self.scale + self.weights * self.carried(previous, control)
+        return target * self.scale + self.expected(past, control)
+
+    def expected(self, past: Any, control: Any) -> Any:
+        """Returns the pose (..., D) whose target is zero."""
+        last = past[..., -1, :]
+        expected = self.weights * self.carried(last, control)
+        return expected + self.momentum * (last - past[..., -2, :]) if self.spec.momentum else expected
 
     def carried(self, previous: Any, control: Any) -> Any:
         """Returns the previous pose (..., D) moved by the step of the control alone, standardised."""
@@ -258,8 +281,12 @@ class Context:
         encoding = Encoding.from_json(found.encoding, f"{place} context encoding")
         channels, labels = len(encoding), len(found.performers) + len(found.styles)
         shapes = {"control_mean": (3,), "control_deviation": (3,), "postures": (labels, channels)}
-        none = np.zeros((labels, channels), np.float32)  # for checkpoints of earlier versions
-        arrays = {"postures": none, **arrays}
+        postures, momentum = np.zeros((labels, channels), np.float32), np.zeros(channels, np.float32)
+        arrays = {
+            "postures": postures,
+            "momentum": momentum,
+            **arrays,
+        }  # checkpoints of earlier versions lack them
         expected = {name: (shapes.get(name, (channels,)), np.float32) for name in ARRAYS}
         check_tensors(arrays, expected, f"{place} context", CheckpointError)
         for name in ("pose_deviation", "control_deviation", "scale"):
@@ -287,6 +314,17 @@ class _Table:
             raise ValueError(f"fps is {self.fps}; expected a rate above 0 and up to 10000")
 
 
+def persistence(corpus: Corpus) -> Array:
+    """Returns the correlation (D,) of successive changes of the pose in the training motion, from 0 to 1."""
+    both = before = np.zeros(len(corpus.encoding))
+    for stretch in corpus.split("train"):
+        changes = np.diff(corpus.pose[stretch.frames], axis=0).astype(float)
+        both = both + (changes[1:] * changes[:-1]).sum(0)
+        before = before + np.square(changes[:-1]).sum(0)
+    found = np.divide(both, before, out=np.zeros_like(both), where=before > 0)
+    return np.asarray(np.clip(found, 0.0, 1.0), np.float32)
+
+
 def by_channel(values: Mapping[str, float], encoding: Encoding, place: str) -> Array:
     """Returns the value (D,) of each channel from values by channel group; other groups have that of `others`, or 0."""
     channels = np.full(len(encoding), values.get(OTHERS, 0.0), np.float32)
@@ -298,4 +336,6 @@ def by_channel(values: Mapping[str, float], encoding: Encoding, place: str) -> A
     return channels
 
 
-ARRAYS = ("pose_mean", "pose_deviation", "control_mean", "control_deviation", "weights", "scale", "postures")
+ARRAYS = (
+    "pose_mean", "pose_deviation", "control_mean", "control_deviation", "weights", "momentum", "scale", "postures",
+)  # fmt: skip

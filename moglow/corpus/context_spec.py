@@ -23,6 +23,15 @@ class ContextSpec:
     are not named have the weight of `others`, by default 0: the target is then the pose itself, as in the paper.
     """
 
+    momentum: Mapping[str, float] = field(default_factory=dict)
+    """Weight by channel group of the last change of the pose, which is also subtracted from the target.
+
+    It is multiplied by how much successive changes of a channel correlate in the training data, so that the target is
+    what the last velocity does not predict. Without it a model has to recognise small velocities in large poses, with
+    errors as large as the velocities. The groups that the path's step moves cannot have it. The other channels of feet
+    are better without it, since feet land and leave within a frame.
+    """
+
     styles: bool = True  # whether the context contains the style, one-hot; the paper has no styles
     performers: bool = False  # whether the context contains the performer, one-hot
     performer: str = ""  # the default performer; empty for any performer
@@ -38,9 +47,12 @@ class ContextSpec:
             raise ValueError(
                 f"history {self.history}, lookahead {self.lookahead}: give at most {MOST_FRAMES} frames of each"
             )
-        for group, weight in self.carry.items():
-            if not 0 <= weight <= 1:
-                raise ValueError(f"carry {group} is {weight}; a weight lies between 0 and 1")
+        for name, weights in (("carry", self.carry), ("momentum", self.momentum)):
+            for group, weight in weights.items():
+                if not 0 <= weight <= 1:
+                    raise ValueError(f"{name} {group} is {weight}; a weight lies between 0 and 1")
+        if self.momentum and self.history < 2:
+            raise ValueError("history is 1; momentum needs at least 2 past poses")
 
 
 def refuse_unknown(spec: ContextSpec, styles: Sequence[str], performers: Sequence[str]) -> None:

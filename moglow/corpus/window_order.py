@@ -39,6 +39,10 @@ class Cuts:
     def rows(self, rows: slice) -> "Cuts":
         return Cuts(self.start[rows], self.mirror[rows], self.reverse[rows], self.fresh[rows])
 
+    def shifted(self) -> "Cuts":
+        """Returns the windows with each in the place of the next one."""
+        return Cuts(*(part.roll(1) for part in (self.start, self.mirror, self.reverse, self.fresh)))
+
     def to(self, device: torch.device) -> "Cuts":
         parts = (self.start, self.mirror, self.reverse, self.fresh)
         return Cuts(*(part.to(device, non_blocking=True) for part in parts))

@@ -34,6 +34,8 @@ class WindowSpec:
     misplaced: float = 0.0
     """Share of windows whose history has displaced feet, which return in the frames to predict."""
     misplaced_by: float = 0.12  # metres, the standard deviation of each coordinate
+    other_body: float = 0.0
+    """Share of windows whose history is blended with another body above the feet; see `moglow.corpus.other_bodies`."""
     balance: float = 0.0
     """Exponent with which rare styles are repeated: (duration of the most frequent style / duration)^balance times.
 
@@ -69,6 +71,7 @@ class WindowSpec:
             "forget",
             "balance",
             "misplaced",
+            "other_body",
             "pose_dropout",
             "dropout_windows",
             "style_dropout",
@@ -93,6 +96,7 @@ class WindowSpec:
             forget=0.0,
             balance=0.0,
             misplaced=0.0,
+            other_body=0.0,
             history_noise={},
             pose_dropout=0.0,
             style_dropout=0.0,

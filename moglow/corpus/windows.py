@@ -18,11 +18,15 @@ from torch import Generator, Tensor
 from moglow.corpus.context import Context, by_channel
 from moglow.corpus.corpus import Corpus, Stretch
 from moglow.corpus.misplaced_feet import misplace_feet
+from moglow.corpus.other_bodies import blend_bodies
 from moglow.corpus.rows import Rows
 from moglow.corpus.window_order import ORDERS, Cuts
 from moglow.corpus.window_spec import WindowSpec
 from moglow.encodings.encoding import CONTROL_MIRROR, Features
 from moglow.errors import TrainingError
+
+FORGETFUL = 0.5
+"""Share of the windows with another body that also begin without memory."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,9 @@ class Window:
 
     def context(self, context: Context) -> Tensor:
         """Returns the context vectors (B, T, C)."""
-        past = context.spec.history
-        poses = self.history[:, :-1].unfold(1, past, 1).transpose(-1, -2)  # (B, T, K, D), a view
-        reach = past + 1 + context.spec.lookahead
+        reach = context.spec.history + 1 + context.spec.lookahead
         controls = self.controls.unfold(1, reach, 1).transpose(-1, -2)  # (B, T, K + 1 + L, 3), a view
-        vectors: Tensor = context.build(poses, controls, self.style, self.shown)
+        vectors: Tensor = context.build(self._past(context), controls, self.style, self.shown)
         return vectors
 
     def unhidden(self) -> "Window":
@@ -70,9 +72,13 @@ class Window:
     def target(self, context: Context) -> Tensor:
         """Returns the targets of the model (B, T, D): the recorded poses relative to the model's history."""
         past, frames = context.spec.history, self.shown.shape[1]
-        previous, control = self.history[:, past - 1 : -1], self.controls[:, past : past + frames]
-        target: Tensor = context.to_target(self.poses[:, past:], previous, control)
+        control = self.controls[:, past : past + frames]
+        target: Tensor = context.to_target(self.poses[:, past:], self._past(context), control)
         return target
+
+    def _past(self, context: Context) -> Tensor:
+        """Returns the past poses of each frame (B, T, K, D), a view."""
+        return self.history[:, :-1].unfold(1, context.spec.history, 1).transpose(-1, -2)
 
 
 class Footage:
@@ -221,7 +227,8 @@ class Windows:
         here = cuts.rows(rows).to(self.footage.device)
         bare = self.footage.cut(here, self.past, length, self.ahead)
         bare = replace(bare, style=bare.style * self.labelled[here.start][:, None])
-        return self._disturbed(bare, len(cuts.start), rows, self.generator(step))
+        others = cuts.shifted().rows(rows) if self.spec.other_body else None
+        return self._disturbed(bare, others, len(cuts.start), rows, self.generator(step))
 
     def _place(self, step: int) -> tuple[int, int]:
         """Returns the length of the windows of a batch, and its number among the batches with this length."""
@@ -239,8 +246,13 @@ class Windows:
         seed = np.random.SeedSequence([self.seed, step, *purpose]).generate_state(1, np.uint64)[0]
         return Generator(self.footage.device).manual_seed(int(seed >> 1))
 
-    def _disturbed(self, window: Window, size: int, rows: slice, generator: Generator) -> Window:
-        """Returns the windows with noise and dropout, which are sampled for all `size` rows of the batch."""
+    def _disturbed(
+        self, window: Window, others: Cuts | None, size: int, rows: slice, generator: Generator
+    ) -> Window:
+        """Returns the windows with noise and dropout, which are sampled for all `size` rows of the batch.
+
+        The windows `others` are those whose bodies these borrow.
+        """
         spec = self.spec
 
         def uniform(*shape: int) -> Tensor:
@@ -259,6 +271,12 @@ class Windows:
             offsets = self._offsets(size, generator)[rows] * chosen
             controls = window.controls[:, : poses.shape[1]]
             poses = misplace_feet(poses, controls, self.footage.context, offsets, self.past)
+        if others is not None:
+            borrowed = self.footage.cut(others, self.past, length, self.ahead).poses
+            chosen = (uniform() < spec.other_body).float()
+            shares = chosen * uniform().sqrt()
+            poses = blend_bodies(poses, borrowed, self.footage.context, shares, uniform(), self.past)
+            fresh = torch.maximum(fresh, chosen * (uniform() < FORGETFUL).float())
         history = poses + self.history_noise * noise() if spec.history_noise else poses
         if spec.pose_dropout:
             probability = (uniform(1, 1) < spec.dropout_windows) * spec.pose_dropout

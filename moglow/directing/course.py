@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from moglow.checkpoint import Checkpoint
 from moglow.corpus.context import Context
+from moglow.directing.mixture import Mixture, MixtureTape
 from moglow.errors import CheckpointError
 from moglow.sampling.fast.folded import Floats
 from moglow.sampling.fast.invertible import InvertibleMoGlow, Tape
 from moglow.sampling.fast.native_moglow import NativeMoGlow, native_model
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS, State
+from moglow.sampling.label_change import LabelChange, predict_frame, relabelled
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +37,29 @@ class Moment:
 
     poses: Floats
     memory: State
+    change: LabelChange | None = None
+    """The changes of label that are not over yet."""
 
     def __len__(self) -> int:
         return len(self.poses)
 
+    def followed(self, pose: Floats, memory: Any) -> Self:
+        """Returns the state after a frame with poses ``(B, D)``; ``memory`` is as returned by `predict_frame`."""
+        poses, change = np.concatenate([self.poses[:, 1:], pose[:, None]], 1), self.change
+        if change is None:
+            return replace(self, poses=poses, memory=memory)
+        memory, former = memory
+        return replace(self, poses=poses, memory=memory, change=change.after(former))
+
     def rows(self, rows: Sequence[int] | Floats) -> Self:
         """Returns the state of the motions with these indices, which may be repeated."""
-        return replace(self, poses=self.poses[rows], memory=tuple(part[:, rows] for part in self.memory))
+        memory, change = tuple(part[:, rows] for part in self.memory), self.change
+        return replace(
+            self,
+            poses=self.poses[rows],
+            memory=memory,
+            change=change and change.rows(np.asarray(rows, np.int64)),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +90,35 @@ class Flow:
 
     def sees(self, course: Course, frame: int, poses: Floats) -> tuple[Floats, Floats]:
         """Returns the contexts ``(B, C)`` of a frame after the last K poses ``(B, K, D)``, and its control ``(3,)``."""
+        seen, labels, control = self._conditions(course, frame, len(poses))
+        return self.context.build(poses, seen, labels), control
+
+    def _conditions(self, course: Course, frame: int, count: int) -> tuple[Floats, Floats, Floats]:
+        """Returns the controls ``(B, K + 1 + L, 3)`` around a frame, its labels ``(B, P + S)`` and control ``(3,)``."""
         history = self.context.spec.history
         seen = course.controls[frame : frame + history + 1 + self.context.spec.lookahead]
-        lead = (len(poses), 1)
-        vector = self.context.build(
-            poses, np.broadcast_to(seen, (*lead[:1], *seen.shape)), np.tile(course.labels[frame], lead)
+        labels = np.tile(course.labels[frame], (count, 1))
+        return np.broadcast_to(seen, (count, *seen.shape)), labels, seen[history]
+
+    def begun(self, course: Course, frame: int, moment: Moment) -> Moment:
+        """Returns the state in which a frame is predicted: with a change of label, if one begins there."""
+        if not frame or (course.labels[frame] == course.labels[frame - 1]).all():
+            return moment
+        former, labels = (np.tile(course.labels[each], (len(moment), 1)) for each in (frame - 1, frame))
+        memory, change = relabelled(self.context, moment.change, moment.memory, former, labels)
+        return replace(moment, memory=memory, change=change)
+
+    def mixture(self, course: Course, frame: int, moment: Moment) -> Mixture:
+        """Returns the model of a frame in a change of label, given the state in which it is predicted."""
+        seen, labels, _ = self._conditions(course, frame, len(moment))
+        change, history = moment.change, self.context.spec.history
+        assert change is not None, "without a change there is one label"
+        former, memory, share, shown = change.given(history, np.asarray)
+        contexts = (
+            self.context.build(moment.poses, seen, labels, shown),
+            self.context.build(moment.poses, seen, former),
         )
-        return vector, seen[history]
+        return Mixture(self.model, contexts, (moment.memory, memory), share)
 
     def roll(
         self, course: Course, frame: int, moment: Moment, latents: Floats
@@ -88,10 +128,13 @@ class Flow:
         context, moments = self.context, [moment]
         poses, nats = np.empty_like(latents), np.empty(latents.shape[:2])
         for t, latent in enumerate(latents):
-            vector, control = self.sees(course, frame + t, moment.poses)
-            target, nats[t], memory = self.sampled(vector, moment.memory, latent)
-            poses[t] = context.from_target(target, moment.poses[:, -1], control)
-            moment = Moment(np.concatenate([moment.poses[:, 1:], poses[t][:, None]], 1), memory)
+            moment = self.begun(course, frame + t, moment)
+            seen, labels, control = self._conditions(course, frame + t, len(moment))
+            former = moment.change.given(context.spec.history, np.asarray) if moment.change else None
+            given = moment.poses, seen, labels, moment.memory
+            target, nats[t], memory = predict_frame(context, self.sampled, given, latent, former)
+            poses[t] = context.from_target(target, moment.poses, control)
+            moment = moment.followed(poses[t], memory)
             moments.append(moment)
         return poses, nats - context.log_scale, moments
 
@@ -102,10 +145,16 @@ class Flow:
         context, moments = self.context, [moment]
         latents, nats = np.empty_like(poses), np.empty(poses.shape[:2])
         for t, pose in enumerate(poses):
+            moment = self.begun(course, frame + t, moment)
             vector, control = self.sees(course, frame + t, moment.poses)
-            target = context.to_target(pose, moment.poses[:, -1], control)
-            latents[t], nats[t], memory = self.model.invert(vector, moment.memory, target)
-            moment = Moment(np.concatenate([moment.poses[:, 1:], pose[:, None]], 1), memory)
+            target = context.to_target(pose, moment.poses, control)
+            if moment.change is None:
+                latents[t], nats[t], memory = self.model.invert(vector, moment.memory, target)
+            else:
+                mixture = self.mixture(course, frame + t, moment)
+                latents[t] = mixture.invert(target)
+                _, nats[t], memory = mixture.sampled(latents[t])
+            moment = moment.followed(pose, memory)
             moments.append(moment)
         return latents, nats - context.log_scale, moments
 
@@ -123,19 +172,32 @@ class Flow:
         speeds = np.hypot(moved[..., x], moved[..., z]) * context.fps
         return np.asarray(np.take_along_axis(speeds, lowest, axis=-1)[..., 0])
 
-    def tapes(self, course: Course, frame: int, moment: Moment, poses: Floats) -> list[Tape]:
-        """Returns the tapes of the poses ``(n, D)`` of one motion."""
-        context, tapes = self.context, []
+    def tapes(
+        self, course: Course, frame: int, moment: Moment, poses: Floats, latents: Floats
+    ) -> list[Tape | MixtureTape]:
+        """Returns the tapes of the poses ``(n, D)`` of one motion and their latents ``(n, D)``."""
+        context, tapes = self.context, list[Tape | MixtureTape]()
         for t, pose in enumerate(poses):
-            vector, control = self.sees(course, frame + t, moment.poses)
-            target = context.to_target(pose, moment.poses[:, -1], control)
-            _, _, memory, tape = self.model.taped(vector, moment.memory, target)
-            tapes.append(tape)
-            moment = Moment(np.concatenate([moment.poses[:, 1:], pose[None, None]], 1), memory)
+            moment = self.begun(course, frame + t, moment)
+            if moment.change is None:
+                vector, control = self.sees(course, frame + t, moment.poses)
+                target = context.to_target(pose, moment.poses, control)
+                _, _, memory, tape = self.model.taped(vector, moment.memory, target)
+                tapes.append(tape)
+            else:
+                begins = not moment.change.frames.any()
+                mixed, memory = self.mixture(course, frame + t, moment).taped(latents[t][None], begins=begins)
+                tapes.append(mixed)
+            moment = moment.followed(pose[None], memory)
         return tapes
 
     def jacobian(
-        self, course: Course, frame: int, tapes: Sequence[Tape], rows: Floats, first: int = 0
+        self,
+        course: Course,
+        frame: int,
+        tapes: Sequence[Tape | MixtureTape],
+        rows: Floats,
+        first: int = 0,
     ) -> Floats:
         """Returns the derivatives ``(n, R, D)`` of R functions of the poses with respect to the latents.
 
@@ -147,12 +209,18 @@ class Flow:
         poses = np.concatenate([np.zeros((history, count, dim), np.float32), rows])
         out = np.zeros((frames, count, dim), np.float32)
         nothing = np.zeros((self.model.cells, count, self.model.hidden), np.float32)
-        memory = nothing, nothing
+        memory = former = nothing, nothing
         for t in range(frames - 1, first - 1, -1):
-            slope = poses[history + t]
+            slope, tape = poses[history + t], tapes[t]
             control = course.controls[frame + t + history]
             poses[history + t - 1] += self._carried_back(weights * slope, control)
-            out[t], vector, memory = self.model.back(tapes[t], slope * scale, memory)
+            if context.spec.momentum:
+                poses[history + t - 1] += context.momentum * slope
+                poses[history + t - 2] -= context.momentum * slope
+            if isinstance(tape, MixtureTape):
+                out[t], vector, memory, former = tape.back(self.model, slope * scale, memory, former)
+            else:
+                out[t], vector, memory = self.model.back(tape, slope * scale, memory)
             shown = vector[:, : history * dim].reshape(count, history, dim)
             poses[t : t + history] += shown.swapaxes(0, 1)
         return out

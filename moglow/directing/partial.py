@@ -119,9 +119,9 @@ def sampled_beside(
     for t in range(frames):
         vector, control = flow.sees(course, frame + t, moment.poses)
         target, _, _ = flow.sampled(vector, moment.memory, latents[t])
-        drawn = context.from_target(target, moment.poses[:, -1], control)
+        drawn = context.from_target(target, moment.poses, control)
         poses[t][:, free] = drawn[:, free]
-        target = context.to_target(poses[t], moment.poses[:, -1], control)
+        target = context.to_target(poses[t], moment.poses, control)
         _, nats[t], memory = flow.model.invert(vector, moment.memory, target)
         moment = Moment(np.concatenate([moment.poses[:, 1:], poses[t][:, None]], 1), memory)
     return poses, nats - context.log_scale

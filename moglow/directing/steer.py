@@ -170,7 +170,9 @@ class SteeredStretch:
         for aim, slope in zip(aims, slopes, strict=True):
             rows[aim.frame, start : start + len(slope)] = slope
             start += len(slope)
-        tapes = self.flow.tapes(self.course, self.frame, self.moment, found.poses[:last])
+        tapes = self.flow.tapes(
+            self.course, self.frame, self.moment, found.poses[:last], found.latents[:last]
+        )
         first = max(0, min(aim.frame for aim in aims) + 1 - round(self.spec.reach * self.flow.context.fps))
         jacobian = self.flow.jacobian(self.course, self.frame, tapes, rows, first)
         return np.ascontiguousarray(jacobian.swapaxes(0, 1)).reshape(start, -1)

@@ -46,6 +46,9 @@ NEAREST, TINY = 0.1, 1e-9
 """Metres within which a toe on the ground is always within reach of the hips, however high these are; and square metres
 that keep a division from zero."""
 
+REACHING = ("hips_x", "hips_z", "hips_height", "toe_height")
+"""Groups of channels that determine whether a toe is within reach."""
+
 CONTROL_MIRROR = np.array([1.0, -1.0, -1.0])
 """Signs of forward, sideways and turn in the mirror."""
 
@@ -237,10 +240,9 @@ class Encoding:
 
     def _within_reach(self, pose: Any, x: Any, z: Any, xp: Any) -> tuple[Any, Any]:
         """Returns x and z of toes, drawn to the hips of a pose as far as the legs are too short for them."""
-        groups = ("hips_x", "hips_z", "hips_height", "toe_height")
-        if not all(group in self.slices for group in groups):
+        if not all(group in self.slices for group in REACHING):
             return x, z
-        hips_x, hips_z, hips, toe = (pose[..., self.slice(group)] for group in groups)
+        hips_x, hips_z, hips, toe = (pose[..., self.slice(group)] for group in REACHING)
         down, reaches = hips - toe, self.chart.reaches.tolist()
         squares = [reach**2 - down[..., k : k + 1] ** 2 for k, reach in enumerate(reaches)]  # on the ground
         level = xp.clip(xp.concatenate(squares, -1), NEAREST**2, None)

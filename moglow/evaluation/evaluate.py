@@ -28,8 +28,8 @@ def evaluate(
     """Yields a line for each step of the work and finally the evaluation.
 
     Real motion, held-out controls and the copies are from the first corpus. The likelihood of a checkpoint is computed
-    on the corpus with its encoding. Without a corpus there are only the synthetic controls, the wander, straight walks
-    and live manoeuvres. ``driver`` steers a figure live; without one there are no live manoeuvres.
+    on the corpus with its encoding. Without a corpus there are only the synthetic controls, the wander, straight walks,
+    live manoeuvres and the response. ``driver`` steers a figure live; without one the last two are omitted.
 
     Raises:
         MoglowError: for an unknown measure in ``spec``.

@@ -25,7 +25,7 @@ from moglow.sampling.generate import TEMPERATURE
 
 HELD_OUT, SYNTHETIC = "held-out", "synthetic"
 REAL, COPY = "real motion", "copied from training"
-MEASURED = ("controls", "wander", "tell", "gait", "styles", "live")
+MEASURED = ("controls", "wander", "tell", "gait", "styles", "live", "response")
 """What an evaluation measures, in this order."""
 
 

@@ -22,13 +22,17 @@ from moglow.errors import CheckpointError, DeviceError
 from moglow.files.tensors import read_tensors, write_tensors
 from moglow.sampling.fast.arithmetic import FEW, Arithmetic, make_arithmetic
 from moglow.sampling.fast.folded import Floats, Folded
+from moglow.sampling.fast.native_moglow import NativeMoGlow, load_kernel
 from moglow.sampling.fast.numpy_moglow import NumpyMoGlow
 
 if TYPE_CHECKING:
     from moglow.sampling.fast.fused import FusedMoGlow
 
-ITEM_BYTES = {"numpy": 4, "native": 2, "torch": 4, "bfloat16": 2}
-"""Bytes of an item of a large matrix, by kernel."""
+ITEM_BYTES = {"float32": 4, "numpy": 4, "native": 2, "torch": 4, "bfloat16": 2}
+"""Bytes of an item of a large matrix, by kernel; "float32" stores weights in two bytes if float16 represents them."""
+
+COMPILED = "float32"
+"""The compiled kernel that samples on a CPU by default."""
 
 Clock = Callable[[], float]
 
@@ -219,7 +223,9 @@ def sample_first(path: str) -> None:
     next(_frames(subject, NumpyMoGlow(subject.config, subject.weights), 1))
 
 
-def _frames(subject: Subject, model: "NumpyMoGlow | FusedMoGlow", batch: int) -> Iterator[Floats]:
+def _frames(
+    subject: Subject, model: "NumpyMoGlow | NativeMoGlow | FusedMoGlow", batch: int
+) -> Iterator[Floats]:
     """Yields frames of one context without end; the noise is sampled ahead."""
     generator, state, step = np.random.default_rng(0), model.initial_state(batch), model.recorded(model.step)
     context = model.array(generator.standard_normal((batch, subject.context), dtype=np.float32))
@@ -233,9 +239,14 @@ def _frames(subject: Subject, model: "NumpyMoGlow | FusedMoGlow", batch: int) ->
 def _timed(
     subject: Subject, folded: Folded, kernel: str, batch: int, frames: int, device: str, clock: Clock
 ) -> dict[str, Any]:
-    arithmetic = make_arithmetic(kernel, device=device, batch=batch)
+    model: NumpyMoGlow | NativeMoGlow | FusedMoGlow
+    if kernel == COMPILED:
+        arithmetic, model = make_arithmetic("numpy", device=device), compiled(subject)
+    else:
+        arithmetic = make_arithmetic(kernel, device=device, batch=batch)
+        model = sampler(subject, arithmetic, batch)
     limits = Limits.of(arithmetic, clock)
-    running = _frames(subject, sampler(subject, arithmetic, batch), batch)
+    running = _frames(subject, model, batch)
     times = []
     for frame in range(WARM_UP + max(3 if device == "cpu" else 50, frames // batch)):
         start = clock()
@@ -244,9 +255,8 @@ def _timed(
             times.append(max(clock() - start, TICK))
     p50, p95 = np.percentile(times, [50, 95])
     weights = sum(matrix.size for matrix in folded.matrices)
-    roofline = max(
-        ITEM_BYTES[kernel] * weights / limits.bytes_per_second, 2 * weights * batch / limits.flop_per_second
-    )
+    size = model.weight_bytes if isinstance(model, NativeMoGlow) else ITEM_BYTES[kernel] * weights
+    roofline = max(size / limits.bytes_per_second, 2 * weights * batch / limits.flop_per_second)
     return {
         "kernel": kernel,
         "batch": batch,
@@ -258,6 +268,12 @@ def _timed(
         "gb_per_s": round(limits.bytes_per_second / 1e9, 1),
         "gflop_per_s": round(limits.flop_per_second / 1e9, 1),
     }
+
+
+def compiled(subject: Subject) -> NativeMoGlow:
+    """Returns the compiled float32 kernel with as many threads as the products of numpy have."""
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return NativeMoGlow(subject.config, subject.weights, threads=int(threads) if threads.isdigit() else None)
 
 
 def sampler(
@@ -288,16 +304,16 @@ def _kernels(kernel: str, batch: int, device: str) -> list[str]:
     if device != "cpu":
         return ["torch", "bfloat16"]
     if batch > FEW:
-        return ["numpy", "torch", "bfloat16"]
-    return ["numpy", "native"]
+        return [COMPILED, "numpy", "torch", "bfloat16"]
+    return [COMPILED, "numpy", "native"]
 
 
 def _missing(kernel: str, device: str) -> dict[str, str]:
     """Returns the candidates for "auto" that this machine lacks, each with the reason in one line."""
     reasons = {}
-    for name in ("native", "bfloat16") if kernel == "auto" and device == "cpu" else ():
+    for name in (COMPILED, "native", "bfloat16") if kernel == "auto" and device == "cpu" else ():
         try:
-            make_arithmetic(name)
+            load_kernel() if name == COMPILED else make_arithmetic(name)
         except DeviceError as error:
             reasons[name] = str(error)
     return reasons

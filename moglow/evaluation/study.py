@@ -18,12 +18,14 @@ from moglow.evaluation.experiment import Experiment, middle, sample
 from moglow.evaluation.likelihoods import likelihoods
 from moglow.evaluation.manoeuvres import Driver, Manoeuvres
 from moglow.evaluation.panels import Conditions, Exam, Panel
+from moglow.evaluation.response import Response
 from moglow.evaluation.results import COPY, HELD_OUT, MEASURED, REAL, SYNTHETIC, EvaluationSpec, Row
 from moglow.evaluation.straight_walks import StraightWalks
 from moglow.evaluation.style_changes import StyleChanges
 from moglow.evaluation.trials import synthetic, wander
 from moglow.evaluation.wandering import wandering
 from moglow.motion.clip import Clip
+from moglow.paths.control_range import ControlRange
 from moglow.sampling.ensemble import Ensemble
 
 RECORDED, MODEL, COPIED, PANEL = "recorded", "model", "copied", "panel"
@@ -79,13 +81,17 @@ class Study:
         return self.corpus.fps if self.corpus else self._first.context.fps
 
     @property
+    def reach(self) -> ControlRange:
+        return (self.corpus or self._first).control_range
+
+    @property
     def _first(self) -> Checkpoint:
         return next(iter(self.checkpoints.values()))
 
     @cached_property
     def experiment(self) -> Experiment:
         """The controls and the recorded motion."""
-        reach = (self.corpus or self._first).control_range
+        reach = self.reach
         trials = synthetic(reach, self.fps, seconds=self.spec.synthetic_seconds) if self.controls else []
         walked = wander(reach, self.fps, seconds=self.spec.wander_seconds)
         return Experiment(self.spec, self.corpus, trials, walked, self.device)
@@ -135,8 +141,10 @@ class Study:
             return StraightWalks(corpus, self.fps, *sampling, device)
         if name == "styles" and corpus:
             return StyleChanges(corpus, *sampling, device)
-        assert name == "live" and self.driver, "only possible panels are parts"
-        return Manoeuvres(self.driver, corpus, self.fps, *sampling)
+        assert self.driver, "only possible panels are parts"
+        if name == "live":
+            return Manoeuvres(self.driver, corpus, self.fps, *sampling)
+        return Response(self.driver, corpus, self.reach, self.fps, *sampling, device)
 
     def _examined(self, name: str) -> Generator[str, None, Panel]:
         """Measures recorded motion and each model; yields a line for each, and returns the panel."""
@@ -187,7 +195,7 @@ def parts(checkpoints: Sequence[str], measures: Sequence[str], *, corpus: bool, 
     >>> parts(["first"], ("controls", "tell", "gait"), corpus=False, driver=False)
     [('recorded', ''), ('model', 'first'), ('panel', 'gait')]
     """
-    panels = {"tell": corpus, "gait": True, "styles": corpus, "live": driver}
+    panels = {"tell": corpus, "gait": True, "styles": corpus, "live": driver, "response": driver}
     return [
         (RECORDED, ""),
         *((MODEL, name) for name in checkpoints),

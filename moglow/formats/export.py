@@ -6,6 +6,7 @@ To add a format, write a function, whose keywords are the options, and add a lin
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from inspect import signature
 from os import PathLike
 from pathlib import Path
@@ -13,12 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from moglow.bvh.write import write_bvh, write_bvh_blocks
 from moglow.errors import ExportError
 from moglow.files.atomic import replacing
-from moglow.formats.glb import write_glb, write_glb_pack
-from moglow.formats.usd import write_usd
-from moglow.formats.vrma import write_vrma
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import joined
 
@@ -41,7 +38,7 @@ def export_blocks(blocks: Iterable[Clip], path: str | PathLike[str], **options: 
     check_options(path, options)
     at_once = BLOCKWISE.get(Path(path).suffix.lower())
     if at_once:
-        at_once(blocks, path, **options)
+        _found(at_once)(blocks, path, **options)
     else:
         export(joined(blocks), path, **options)
 
@@ -51,7 +48,8 @@ def export_pack(clips: Sequence[Clip], path: str | Path) -> tuple[str, ...]:
     suffix = Path(path).suffix.lower()
     if suffix not in PACKS:
         raise ExportError(f"{path}: a {suffix} file holds one clip; use {', '.join(PACKS)} for several")
-    return PACKS[suffix](clips, path)
+    names: tuple[str, ...] = _found(PACKS[suffix])(clips, path)
+    return names
 
 
 def check_options(path: str | PathLike[str], options: Iterable[str]) -> None:
@@ -77,7 +75,14 @@ def writer_for(path: str | PathLike[str]) -> Callable[..., None]:
         known = ", ".join(sorted(EXPORTERS))
         by_blender = "; moglow blender writes it from a .bvh file" if suffix in (".fbx", ".blend") else ""
         raise ExportError(f"{path}: no format for the suffix {suffix!r}; use one of {known}{by_blender}")
-    return EXPORTERS[suffix]
+    return _found(EXPORTERS[suffix])
+
+
+def _found(writer: str) -> Callable[..., Any]:
+    """Returns the function with a full name; its module is imported on first use, since most runs need one format."""
+    module, name = writer.rsplit(".", 1)
+    function: Callable[..., Any] = getattr(import_module(module), name)
+    return function
 
 
 def write_npz(clip: Clip, path: str | Path) -> None:
@@ -105,17 +110,18 @@ def write_csv(clip: Clip, path: str | Path) -> None:
         np.savetxt(file, rows, fmt="%.6f", delimiter=",")
 
 
-EXPORTERS: dict[str, Callable[..., None]] = {
-    ".bvh": write_bvh,
-    ".csv": write_csv,
-    ".glb": write_glb,
-    ".npz": write_npz,
-    ".usda": write_usd,
-    ".usdc": write_usd,
-    ".usdz": write_usd,
-    ".vrma": write_vrma,
+EXPORTERS: dict[str, str] = {
+    ".bvh": "moglow.bvh.write.write_bvh",
+    ".csv": "moglow.formats.export.write_csv",
+    ".glb": "moglow.formats.glb.write_glb",
+    ".npz": "moglow.formats.export.write_npz",
+    ".usda": "moglow.formats.usd.write_usd",
+    ".usdc": "moglow.formats.usd.write_usd",
+    ".usdz": "moglow.formats.usd.write_usd",
+    ".vrma": "moglow.formats.vrma.write_vrma",
 }
-BLOCKWISE: dict[str, Callable[..., None]] = {".bvh": write_bvh_blocks}
-"""Formats that are written in blocks, with the same options."""
-PACKS: dict[str, Callable[[Sequence[Clip], str | Path], tuple[str, ...]]] = {".glb": write_glb_pack}
-"""Formats with several clips in one file; each writer returns the names of the clips."""
+"""The writers: functions of a clip and a path."""
+BLOCKWISE: dict[str, str] = {".bvh": "moglow.bvh.write.write_bvh_blocks"}
+"""Formats that are written in blocks, with the same options: functions of an iterable of clips and a path."""
+PACKS: dict[str, str] = {".glb": "moglow.formats.glb.write_glb_pack"}
+"""Formats with several clips in one file: functions of clips and a path, which return the names of the clips."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from moglow.maths.rotations import Array, wrap_angle
-from moglow.maths.signals import runs
+from moglow.maths.signals import median, quantile, runs
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import legs_of
 
@@ -83,7 +83,7 @@ def toe_slide(toes: Array, fps: float) -> Slide:
     Slide(median=0.0, mean=0.0)
     """
     speed = np.linalg.norm(_lowest_steps(toes)[:, [0, 2]], axis=-1) * fps
-    return Slide(float(np.median(speed)), float(speed.mean())) if len(speed) else Slide(0.0, 0.0)
+    return Slide(median(speed), float(speed.mean())) if len(speed) else Slide(0.0, 0.0)
 
 
 def toe_skate(toes: Array, fps: float, *, floor: float = 0.0, low: float = 0.05, fast: float = 0.2) -> Skate:
@@ -150,7 +150,7 @@ def path_error(positions: Array, requested: Array, *, near: float = 0.1) -> Path
     PathError(mean=0.15, p95=0.285, worst=0.3, within=0.5)
     """
     distance = np.linalg.norm(positions - requested, axis=-1)
-    p95 = float(np.quantile(distance, 0.95))
+    p95 = float(quantile(distance, 0.95))
     return PathError(float(distance.mean()), p95, float(distance.max()), float((distance < near).mean()))
 
 

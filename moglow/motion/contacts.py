@@ -7,7 +7,7 @@ import numpy as np
 from moglow.anatomy.anatomy import Leg
 from moglow.errors import SkeletonError
 from moglow.maths.rotations import Array, quat_rotate
-from moglow.maths.signals import Flags, runs
+from moglow.maths.signals import Flags, quantile, runs
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Skeleton
 
@@ -88,7 +88,7 @@ def toe_floor(toes: Array) -> Array:
 
     The height for a foot that is never planted is within 3 cm of the others'.
     """
-    lowest = np.quantile(toes[..., 1], 0.05, axis=0)
+    lowest = quantile(toes[..., 1], 0.05)
     floor: Array = np.minimum(lowest, lowest.min() + 0.03)
     return floor
 

@@ -17,6 +17,7 @@ from moglow.maths.two_bone_ik import across_part, knee_direction, knee_offset, s
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import ContactSpec, leg_lengths, legs_of, toe_points
 from moglow.motion.contacts import contacts as contacts
+from moglow.motion.leg_turns import turn_legs
 from moglow.motion.skeleton import Skeleton
 
 CONTACT = ContactSpec()
@@ -141,24 +142,34 @@ def _joined(first: Clip, second: Clip) -> Clip:
 def move_feet(clip: Clip, shifts: Array, *, spec: LockSpec = LockSpec()) -> Clip:
     """Returns the clip with the feet shifted by ``shifts (T, L, 3)``, without rotation.
 
-    The hips sink if a leg is too short. Frames without a shift do not change by a bit.
+    The hips sink if a leg is too short. Frames without a shift do not change by a bit. A compiled kernel turns the legs
+    of many frames if this machine can make it, which gives the same as numpy up to rounding.
     """
-    world = clip.world_positions
-    ankles = world[:, [leg.ankle for leg in legs_of(clip.skeleton)]]
+    world, legs = clip.world_positions, legs_of(clip.skeleton)
+    ankles = world[:, [leg.ankle for leg in legs]]
     sink = sink_to_reach(clip, ankles + shifts, np.any(shifts, axis=-1, keepdims=False), spec)
     positions = carried(clip, -sink[:, None] * UP).positions
-    rotations = clip.rotations.copy()
+    ahead = np.stack([knee_ahead(clip, leg) for leg in legs], axis=1)
+    rotations = turn_legs(clip, legs, shifts, sink, ahead)
+    if rotations is None:
+        rotations = turn_legs_in_numpy(clip, shifts, sink, ahead)
+    return replace(clip, positions=positions, rotations=rotations)
+
+
+def turn_legs_in_numpy(clip: Clip, shifts: Array, sink: Array, ahead: Array) -> Array:
+    """Returns the local rotations after shifts of ankles, as `moglow.motion.leg_turns.turn_legs` up to rounding."""
+    world, rotations = clip.world_positions, clip.rotations.copy()
     for k, leg in enumerate(legs_of(clip.skeleton)):
         at = np.flatnonzero(shifts[:, k].any(-1) | (sink > 0))
         hip, knee, ankle = world[at, leg.hip], world[at, leg.knee], world[at, leg.ankle]
         new_hip, wanted = hip - sink[at, None] * UP, ankle + shifts[at, k]
         thigh, shin = np.linalg.norm(knee - hip, axis=-1), np.linalg.norm(ankle - knee, axis=-1)
-        direction = kept_knee(hip, knee, ankle, wanted - new_hip, knee_ahead(clip, leg)[at])
+        direction = kept_knee(hip, knee, ankle, wanted - new_hip, ahead[at, k])
         new_knee, new_ankle = solve_leg(new_hip, wanted, thigh, shin, direction)
         swing = quat_between(knee - hip, new_knee - new_hip)
         fold = quat_between(ankle - knee, new_ankle - new_knee)
         turn_leg(clip, rotations, leg, at, swing, fold)
-    return replace(clip, positions=positions, rotations=rotations)
+    return rotations
 
 
 def turn_leg(

@@ -24,7 +24,7 @@ import numpy as np
 from moglow.errors import ControlError
 from moglow.files.atomic import replacing
 from moglow.maths.rotations import Array, vector_to_heading
-from moglow.maths.signals import sample_monotone, smooth_gaussian
+from moglow.maths.signals import median, sample_monotone, smooth_gaussian
 from moglow.paths.control_path import LONGEST, SMOOTHING, ControlPath
 from moglow.paths.crowds import read_figure, split_source
 from moglow.paths.csv_table import Table, read_table
@@ -111,7 +111,7 @@ def _timed(table: Table, fps: float, pace: Pace) -> ControlPath:
     if frames > LONGEST:
         raise table.complaint(-1, "t", f"{times[-1]:g} s are {frames} frames; give at most {LONGEST}")
     at = np.arange(frames) / fps
-    gap = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    gap = median(np.diff(times)) if len(times) > 1 else 0.0
     sigma = 0.0 if gap <= DENSE else min(SMOOTHING, gap / 2) * fps
     positions = smooth_gaussian(sample_monotone(times, table.stacked("x", "z"), at), sigma)
     rows = np.clip(np.searchsorted(times, at + 1e-6, side="right") - 1, 0, len(table) - 1)

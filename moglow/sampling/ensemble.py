@@ -83,7 +83,7 @@ class Ensemble:
         ) -> tuple[Any, ...]:
             given = poses, controls, label, memory
             target, _, memory = predict_frame(context, step, given, noise, former)
-            pose = context.from_target(target, poses[:, -1], controls[:, poses.shape[1]])
+            pose = context.from_target(target, poses, controls[:, poses.shape[1]])
             pose = context.xp.clip(pose, -FURTHEST, FURTHEST)
             return pose, context.xp.concatenate([poses[:, 1:], pose[:, None]], 1), memory
 

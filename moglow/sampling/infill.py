@@ -116,15 +116,16 @@ class Infill:
         with torch.no_grad():
             for t in range(frames, stop):
                 seen = controls[t - history : t + 1 + ahead].expand(many, -1, -1)
-                vector = context.build(torch.stack(poses[-history:], 1), seen, style)
+                past = torch.stack(poses[-history:], 1)
+                vector = context.build(past, seen, style)
                 if t < begin:
-                    target = context.to_target(known[t].expand(many, -1), poses[-1], seen[:, history])
+                    target = context.to_target(known[t].expand(many, -1), past, seen[:, history])
                     _, state = self.model.log_prob(target[:, None], vector[:, None], state)
                     poses.append(known[t].expand(many, -1))
                     continue
                 noise = self.model.sample_noise(many, generator=self.generator)
                 target, state = self.model.step(vector, state, noise, temperature=spec.temperature)
-                made = context.from_target(target, poses[-1], seen[:, history])
+                made = context.from_target(target, past, seen[:, history])
                 miss = (made - known[t]).square()
                 off += (
                     miss[:, free].mean(-1) if t >= end else spec.known * miss[:, ~free].mean(-1).nan_to_num()

@@ -218,7 +218,12 @@ class _Frame:
         carried = graph.op("Sub", carried, graph.constant(context.pose_mean))
         carried = graph.op("Div", carried, graph.constant(context.pose_deviation))
         own = graph.op("Mul", target, graph.constant(context.scale))
-        return graph.op("Add", own, graph.op("Mul", carried, graph.constant(context.weights)))
+        pose = graph.op("Add", own, graph.op("Mul", carried, graph.constant(context.weights)))
+        if not context.spec.momentum:
+            return pose
+        before = graph.reshaped(graph.part("poses", -2, -1, axis=1), 1, dim)
+        moved = graph.op("Mul", less(last, before), graph.constant(context.momentum))
+        return graph.op("Add", pose, moved)
 
     def _within_reach(self, pose: str, x: str, z: str) -> tuple[str, str]:
         """Returns x and z of the toes, moved towards the hips of a pose as in `Encoding.carry`."""

@@ -24,6 +24,7 @@ from moglow.maths.rotations import Array
 from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.fast.arithmetic import Arithmetic
+from moglow.sampling.fast.native_frame import NativeFrame
 from moglow.sampling.fast.native_moglow import native_model
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
 from moglow.sampling.fast.row_by_row import RowByRow
@@ -130,6 +131,8 @@ class Sampler:
 
     @cached_property
     def _frame(self) -> Callable[..., Any]:
+        if NativeFrame.covers(self.context, self.model):
+            return NativeFrame(self.context, self.model, self.temperature, FAR)  # type: ignore[arg-type]
         return self.model.recorded(self._sampled)
 
     @cached_property
@@ -144,7 +147,7 @@ class Sampler:
         seen = xp.concatenate([before, controls], 1)
         given = poses, seen, style, memory
         target, nats, memory = predict_frame(self.context, self._predict, given, noise, former)
-        pose = _bounded(xp, self.context.from_target(target, poses[:, -1], controls[:, 0]))
+        pose = _bounded(xp, self.context.from_target(target, poses, controls[:, 0]))
         poses = xp.concatenate([poses[:, 1:], pose[:, None]], 1)
         after = poses, seen[:, 1 : 1 + before.shape[1]], memory
         return after, self.context.physical_pose(pose), nats - self.context.log_scale

@@ -1,5 +1,5 @@
 """Many motions as files: jobs, sidecars, and a process that can be restarted.
 
-`footwork` makes motion that follows footprints and grounds, `cycle_set` the loops and transitions of a game character
+`footed` makes motion that follows footprints and grounds, `cycle_set` the loops and transitions of a game character
 (`cycle_piece` is one of them).
 """

@@ -1,6 +1,6 @@
 """All figures of a crowd in one file: ``moglow generate --control crowd.csv -o crowd.glb``."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from moglow.files.locks import locked
 from moglow.formats.glb import write_glb_crowd
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import joined, resampled
-from moglow.paths.crowds import figures_of, read_figure, split_source
+from moglow.paths.crowds import figures_of, read_figure
 from moglow.paths.csv_table import read_table
 from moglow.sampling.generate import PRETRAINED, TEMPERATURE, motions
 from moglow.sampling.sampler import Sampler, Track
@@ -19,16 +19,6 @@ from moglow.sampling.sanity import possible_blocks
 from moglow.takes.jobs import Job
 from moglow.takes.orders import Order, Wish, named, orders_of, settings_of
 from moglow.takes.single import on_rig, read_rig
-
-SUFFIX = ".glb"
-"""The format that holds several figures."""
-
-
-def is_one_file(controls: Sequence[str], out: Path | None) -> bool:
-    """Returns whether the figures of one crowd file are requested in one file."""
-    if out is None or len(controls) != 1 or out.suffix.lower() != SUFFIX or "{}" in out.name or out.is_dir():
-        return False
-    return split_source(controls[0])[1] is None and len(figures_of(controls[0])) > 1
 
 
 def make_crowd(

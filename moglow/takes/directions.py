@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moglow.checkpoint import Checkpoint
-from moglow.directing.pin_files import read_pins
-from moglow.directing.pins import Direction, Look, Pin, Reach
 from moglow.errors import ControlError, DeviceError
 from moglow.files.atomic import file_digest
 from moglow.motion.clip import Clip
@@ -17,13 +15,14 @@ from moglow.sampling.sampler import Track
 
 if TYPE_CHECKING:
     from moglow.directing.pinned import Pinned
+    from moglow.directing.pins import Direction
 
 
 @dataclass(frozen=True)
 class Directions:
     """Pins, reaches and looks, and the clip to continue."""
 
-    given: tuple[Direction, ...] = ()
+    given: "tuple[Direction, ...]" = ()
     continued: Path | None = None
 
     @classmethod
@@ -45,6 +44,11 @@ class Directions:
         """
         if start is not None and continued is not None:
             raise ControlError("start: the continued clip begins the motion already; leave out one of them")
+        if not (pin or reach or look or pins) and start is None and end is None:
+            return cls((), continued)
+        from moglow.directing.pin_files import read_pins
+        from moglow.directing.pins import Look, Pin, Reach
+
         found: list[Direction] = [Pin.at(0.0, start, "start")] if start is not None else []
         found += [each for file in pins for each in read_pins(file)]
         found += [Pin.parse(text) for text in pin]
@@ -59,6 +63,10 @@ class Directions:
     @property
     def files(self) -> tuple[Path, ...]:
         """Returns the motion files that are read."""
+        if not self.given:
+            return (self.continued,) if self.continued else ()
+        from moglow.directing.pins import Pin
+
         poses = [
             Path(each.pose)
             for each in self.given

@@ -13,6 +13,8 @@ from moglow.paths.crowds import figures_of, split_source
 
 FOLDER = Path("takes")
 """The default folder for the motions of several paths."""
+CROWD_SUFFIX = ".glb"
+"""The format that holds several figures."""
 SUFFIX = ".bvh"
 
 
@@ -93,6 +95,19 @@ def find_share(shard: str | None) -> tuple[int, int]:
     if not 1 <= part <= parts:
         raise MoglowError(f"shard {shard}: give part/parts, from 1/8 to 8/8")
     return part - 1, parts
+
+
+def is_one_file(controls: Sequence[str], out: Path | None) -> bool:
+    """Returns whether the figures of one crowd file are requested in one file."""
+    if (
+        out is None
+        or len(controls) != 1
+        or out.suffix.lower() != CROWD_SUFFIX
+        or "{}" in out.name
+        or out.is_dir()
+    ):
+        return False
+    return split_source(controls[0])[1] is None and len(figures_of(controls[0])) > 1
 
 
 def _paths(control: str) -> Iterator[str]:

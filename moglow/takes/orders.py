@@ -1,6 +1,6 @@
 """The options of `moglow generate`, and the takes to make: their paths, files and settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +18,9 @@ from moglow.sampling.sampler import Sampler
 from moglow.takes.directions import Directions
 from moglow.takes.footwork import Footwork
 from moglow.takes.jobs import Job
+
+LISTED = 5
+"""Number of failed paths that are listed in the error."""
 
 
 @dataclass(frozen=True)
@@ -138,3 +141,11 @@ def named(error: MoglowError, control: str) -> str:
     """
     message = str(error).removeprefix("path: ")
     return message if message.startswith(control) else f"{control}: {message}"
+
+
+def summary(failures: Sequence[str], jobs: int) -> MoglowError:
+    """Returns one error for all paths whose motion failed; the others are written."""
+    if jobs == 1:
+        return ControlError(failures[0])
+    more = f"; and {len(failures) - LISTED} more" if len(failures) > LISTED else ""
+    return ControlError(f"{len(failures)} of {jobs} paths failed: {'; '.join(failures[:LISTED])}{more}")

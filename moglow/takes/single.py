@@ -3,15 +3,10 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moglow.checkpoint import Checkpoint, real_figures
-from moglow.directing.pins import Direction
 from moglow.errors import ControlError
-from moglow.footsteps.footprints import Footprint, foot_names
-from moglow.footsteps.implied import implied_path
-from moglow.ground.reading import read_ground
-from moglow.ground.surface import Ground
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import joined
 from moglow.motion.retarget import retarget_blocks
@@ -27,11 +22,14 @@ from moglow.sampling.generate import (
     styled,
     within_range,
 )
-from moglow.sampling.loops import make_loop
 from moglow.sampling.sampler import Sampler, Track
 from moglow.sampling.sanity import possible_blocks
 from moglow.takes.directions import read_whole
-from moglow.takes.footwork import as_prints, footed
+
+if TYPE_CHECKING:  # most motion needs none of them
+    from moglow.directing.pins import Direction
+    from moglow.footsteps.footprints import Footprint, Footprints
+    from moglow.ground.surface import Ground
 
 
 def pretrained() -> Checkpoint:
@@ -51,10 +49,10 @@ def generate(
     foot_lock: bool = True,
     loop: bool = False,
     strides: int | None = None,
-    ground: str | Ground | None = None,
-    footprints: str | Path | Sequence[Footprint] | None = None,
+    ground: "str | Ground | None" = None,
+    footprints: "str | Path | Sequence[Footprint] | None" = None,
     as_asked: bool = False,
-    pins: Sequence[Direction] = (),
+    pins: "Sequence[Direction]" = (),
     continued: Clip | str | Path | None = None,
 ) -> Take:
     """Returns motion that follows a path: the motion that `moglow generate` writes with the same options.
@@ -91,9 +89,16 @@ def generate(
     fps = model.context.fps
     rig = read_rig(skeleton) if skeleton is not None else None
     body = rig.skeleton if rig else model.context.encoding.skeleton
-    requested = as_prints(footprints, foot_names(body))
+    requested: Footprints | None = None
+    implied: ControlPath | None = None
+    if footprints is not None:
+        from moglow.footsteps.implied import implied_path
+        from moglow.takes.footed import as_prints
+
+        requested = as_prints(footprints, body)
+        implied = implied_path(requested, body, fps) if requested and control is None else None
     if control is None:
-        path = implied_path(requested, body, fps) if requested else read_path("figure8", fps=fps)
+        path = implied or read_path("figure8", fps=fps)
     else:
         path = control if isinstance(control, ControlPath) else read_path(control, fps=fps)
     path, warnings = within_range(model, styled(path, style).resample(fps), as_asked=as_asked, strict=False)
@@ -125,14 +130,17 @@ def generate(
             raise ControlError(
                 "a ground and footprints need locked feet and no loop; leave out loop and foot_lock"
             )
-        surface, implied = (
-            read_ground(ground) if ground is not None else None,
-            control is None and requested is not None,
-        )
-        done = footed(sampler, model, track, requested, surface, rig, implied=implied)
+        from moglow.ground.reading import read_ground
+        from moglow.takes.footed import footed
+
+        surface = read_ground(ground) if ground is not None else None
+        alone = control is None and requested is not None
+        done = footed(sampler, model, track, requested, surface, rig, implied=alone)
         about["directed"] = {**done.more, **({"ground": surface.name} if surface else {})}
         return Take(done.clip, seed, track.take, done.path, done.measured, footprints=done.prints, **about)
     if loop:
+        from moglow.sampling.loops import make_loop
+
         lap = make_loop(sampler, model, track, spec=LOCK, strides=strides, foot_lock=foot_lock)
         return Take(lap.finished(rig), seed, track.take, lap.path, lap.measured, lap=lap.lap, **about)
     motion = next(motions(sampler, model, [track], foot_lock=foot_lock))

@@ -212,7 +212,7 @@ def roll_out(
         """Returns the history (B, K, D) and the state after one more frame."""
         vector = context.build(history, controls, style)
         target, state = model.step(vector, state, noise, temperature=temperature)
-        pose = context.from_target(target, history[:, -1], controls[:, past])
+        pose = context.from_target(target, history, controls[:, past])
         return torch.cat([history[:, 1:], pose[:, None]], 1), state
 
     step, poses = graphed(frame, history.device) if noise.shape[1] >= LONG else frame, []

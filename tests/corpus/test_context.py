@@ -12,9 +12,14 @@ from moglow.corpus.context_spec import ContextSpec
 from moglow.errors import ControlError, RecipeError
 from moglow.maths.rotations import Array
 from moglow.paths.control_path import ControlPath
-from tests.support.tiny import CARRY, tiny_context, tiny_corpus
+from tests.support.tiny import CARRY, MOMENTUM, tiny_context, tiny_corpus
 
 CLOSE = 1e-5  # float32, values about one
+
+
+def pairs(poses: Array) -> Array:
+    """Returns the two poses before each one (T − 2, 2, D)."""
+    return np.stack([poses[:-2], poses[1:-1]], axis=1)
 
 
 def window(context: Context, frames: int = 40) -> tuple[Array, Array]:
@@ -93,19 +98,22 @@ def test_numpy_and_torch_agree_with_leading_axes_free() -> None:
     np.testing.assert_array_equal(ours[2, 3], context.build(windows[2, 3], steps[2, 3], style))
     tensors = [torch.as_tensor(np.array(array)) for array in (windows, steps, styles)]
     np.testing.assert_array_equal(theirs.build(*tensors).numpy(), ours)
-    arguments = poses[1:], poses[:-1], controls[1:]
+    arguments = poses[2:], pairs(poses), controls[2:]
     target = theirs.to_target(*(torch.as_tensor(array) for array in arguments))
     np.testing.assert_allclose(target.numpy(), context.to_target(*arguments), atol=CLOSE)
 
 
-def test_the_target_is_undone_and_has_unit_size() -> None:
-    context = tiny_context()
+@pytest.mark.parametrize("momentum", [{}, MOMENTUM])
+def test_the_target_is_undone_and_has_unit_size(momentum: dict[str, float]) -> None:
+    context = tiny_context(ContextSpec(history=3, lookahead=2, carry=CARRY, momentum=momentum))
     poses, controls = window(context)
-    target = context.to_target(poses[1:], poses[:-1], controls[1:])
+    past = pairs(poses)
+    target = context.to_target(poses[2:], past, controls[2:])
     assert target.dtype == np.float32
-    np.testing.assert_allclose(context.from_target(target, poses[:-1], controls[1:]), poses[1:], atol=CLOSE)
+    np.testing.assert_allclose(context.from_target(target, past, controls[2:]), poses[2:], atol=CLOSE)
+    first = 1 + bool(momentum)
     sizes = [
-        np.square(context.to_target(pose[1:], pose[:-1], control[1:]))
+        np.square(context.to_target(pose[first:], pairs(pose) if momentum else pose[:-1, None], control[first:]))
         for stretch in tiny_corpus().split("train")
         for pose, control in [(
             context.standardize_pose(tiny_corpus().pose[stretch.frames]),
@@ -117,15 +125,32 @@ def test_the_target_is_undone_and_has_unit_size() -> None:
     np.testing.assert_allclose(np.concatenate(sizes).mean(0)[moving], 1.0, atol=1e-3)
 
 
+def test_momentum_is_the_correlation_of_successive_changes() -> None:
+    corpus = tiny_corpus()
+    momentum = tiny_context(
+        ContextSpec(history=3, carry=CARRY, momentum={**MOMENTUM, "others": 1.0})
+    ).momentum
+    assert momentum[corpus.encoding.slice("hips_height")] > 0.5
+    assert (
+        (momentum >= 0).all() and (momentum <= 1).all() and not momentum[corpus.encoding.slice("toe_z")].any()
+    )
+    noise = np.random.default_rng(0).normal(size=corpus.pose.shape).astype(np.float32)
+    trembling = Context.of_corpus(
+        ContextSpec(history=3, carry=CARRY, momentum={**MOMENTUM, "others": 1.0}),
+        replace(corpus, pose=corpus.pose + noise),
+    )
+    assert trembling.momentum.max() == 0
+
+
 def test_a_standing_foot_has_residual_zero_and_the_paper_predicts_the_pose() -> None:
     context, corpus = tiny_context(), tiny_corpus()
     poses, controls = window(context)
-    target = context.to_target(poses[1:], poses[:-1], controls[1:])
+    target = context.to_target(poses[2:], pairs(poses), controls[2:])
     slide = (target * context.scale * context.pose_deviation)[:, corpus.encoding.slice("toe_z")]
     standing = np.abs(slide) < 1e-4  # metres a frame
     assert 0.3 < standing.mean() < 0.8
     paper = tiny_context(ContextSpec())
-    np.testing.assert_array_equal(paper.to_target(poses[1:], poses[:-1], controls[1:]), poses[1:])
+    np.testing.assert_array_equal(paper.to_target(poses[2:], pairs(poses), controls[2:]), poses[2:])
     assert paper.log_scale == 0.0
 
 
@@ -134,10 +159,10 @@ def test_log_scale_is_the_logarithm_of_the_jacobian() -> None:
     poses, controls = (torch.as_tensor(array).double() for array in window(tiny_context()))
 
     def pose(target: torch.Tensor) -> torch.Tensor:
-        back: torch.Tensor = context.from_target(target, poses[0], controls[1])
+        back: torch.Tensor = context.from_target(target, poses[:2], controls[2])
         return back
 
-    jacobian: Any = torch.autograd.functional.jacobian(pose, poses[1])  # type: ignore[no-untyped-call]
+    jacobian: Any = torch.autograd.functional.jacobian(pose, poses[2])  # type: ignore[no-untyped-call]
     assert torch.linalg.slogdet(jacobian)[1].item() == pytest.approx(tiny_context().log_scale, abs=1e-4)
 
 
@@ -168,16 +193,29 @@ def test_parts_are_split_again() -> None:
     for name in ARRAYS:
         np.testing.assert_array_equal(getattr(back, name), getattr(context, name))
     poses, controls = window(context)
-    arguments = poses[1:], poses[:-1], controls[1:]
+    arguments = poses[2:], pairs(poses), controls[2:]
     np.testing.assert_array_equal(back.to_target(*arguments), context.to_target(*arguments))
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"history": 4}, {"lookahead": 1}, {"flags": False}, {"styles": False}, {"carry": {"others": 0.5}}],
+    [
+        {"history": 4},
+        {"lookahead": 1},
+        {"flags": False},
+        {"styles": False},
+        {"carry": {"others": 0.5}},
+        {"momentum": {}},
+    ],
 )
 def test_no_field_is_dead(change: dict[str, Any]) -> None:
-    spec: dict[str, Any] = {"history": 3, "lookahead": 2, "flags": True, "carry": CARRY} | change
+    spec: dict[str, Any] = {
+        "history": 3,
+        "lookahead": 2,
+        "flags": True,
+        "carry": CARRY,
+        "momentum": MOMENTUM,
+    } | change
     before, after = tiny_context(), tiny_context(ContextSpec(**spec))
     assert after.size != before.size or not np.array_equal(before.scale, after.scale)
 
@@ -185,6 +223,16 @@ def test_no_field_is_dead(change: dict[str, Any]) -> None:
 def test_nonsense_is_refused() -> None:
     with pytest.raises(RecipeError, match="no channels 'toe_hight'; did you mean 'toe_height'"):
         tiny_context(ContextSpec(carry={"toe_hight": 1.0}))
-    for wrong in ({"history": 0}, {"lookahead": -1}, {"carry": {"others": 1.5}}):
+    with pytest.raises(
+        RecipeError, match="momentum: toe_x is above 0, but the path's step moves it; give it 0"
+    ):
+        tiny_context(ContextSpec(momentum={"others": 0.5, "toe_x": 0.1}))
+    for wrong in (
+        {"history": 0},
+        {"lookahead": -1},
+        {"carry": {"others": 1.5}},
+        {"momentum": {"others": 1.5}},
+        {"momentum": MOMENTUM, "history": 1},
+    ):
         with pytest.raises(ValueError):
             ContextSpec(**wrong)

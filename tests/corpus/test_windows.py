@@ -9,6 +9,7 @@ import torch
 
 from moglow.corpus.context import Context
 from moglow.corpus.context_spec import ContextSpec
+from moglow.corpus.other_bodies import FEET
 from moglow.corpus.window_order import Cuts
 from moglow.corpus.window_spec import WindowSpec
 from moglow.corpus.windows import Footage, Window, Windows, repeats
@@ -80,7 +81,7 @@ def test_context_and_target_are_those_of_single_frames(footage: Footage) -> None
     one = context.build(history[t : t + K], controls[t : t + K + 1 + L], style, shown)
     np.testing.assert_allclose(vectors[row, t].numpy(), one, atol=CLOSE)
     pose = window.poses[row, t + K].numpy()
-    target = context.to_target(pose, history[t + K - 1], controls[t + K])
+    target = context.to_target(pose, history[t : t + K], controls[t + K])
     np.testing.assert_allclose(targets[row, t].numpy(), target, atol=1e-3)  # divided by small scales
 
 
@@ -182,6 +183,7 @@ def test_consecutive_rows_go_on_where_they_ended(footage: Footage) -> None:
         {"dequantise": 2e-3}, {"history_noise": {"others": 0.02}}, {"pose_dropout": 0.9}, {"dropout_windows": 0.5},
         {"dropout_drawn": True}, {"dropout_shared": True}, {"style_dropout": 0.9},
         {"order": "consecutive", "forget": 0.5}, {"misplaced": 1.0}, {"misplaced": 1.0, "misplaced_by": 0.3},
+        {"other_body": 1.0},
     ],
 )  # fmt: skip
 def test_no_field_is_dead(footage: Footage, change: dict[str, Any]) -> None:
@@ -251,6 +253,34 @@ def test_misplaced_feet_come_back(footage: Footage) -> None:
     left = (x[:, -1] ** 2 + z[:, -1] ** 2).sqrt()
     assert far.any() and left[far].max() < 0.01
     torch.testing.assert_close(moved.history, moved.poses)
+
+
+def test_another_body_above_the_feet_becomes_the_own_one(footage: Footage) -> None:
+    long = replace(PLAIN, length=30)
+    plain, blended = (
+        windows(footage, spec, batch=64).batch(0) for spec in (long, replace(long, other_body=0.5))
+    )
+    feet = torch.zeros(plain.poses.shape[-1], dtype=torch.bool)
+    for group in FEET:
+        feet[footage.context.encoding.slice(group)] = True
+    apart = (blended.poses - plain.poses).abs()
+    assert apart[..., feet].max() == 0 and feet.any()
+    changed = apart.amax((1, 2)) > 0
+    assert changed.float().mean().item() == pytest.approx(0.5, abs=0.15)
+    first, last = apart[:, 0].amax(-1), apart[:, -1].amax(-1)
+    assert first.max() > 0.3 and last.max() < 0.02 * first.max()
+    # Neither the last past frame nor the first ones to predict leap.
+    steps = (blended.poses - plain.poses).diff(dim=1).abs().amax((0, 2))
+    assert steps[K : K + 3].max() < 0.5 * first.max()
+    assert (blended.fresh >= plain.fresh).all() and (blended.fresh[~changed] == plain.fresh[~changed]).all()
+    shared = [
+        Windows(
+            footage, replace(long, other_body=0.5), split="train", batch=64, seed=0, rank=rank, ranks=2
+        ).batch(0)
+        for rank in range(2)
+    ]
+    whole = Windows(footage, replace(long, other_body=0.5), split="train", batch=64, seed=0).batch(0)
+    torch.testing.assert_close(torch.cat([each.poses for each in shared]), whole.poses)
 
 
 def test_a_clip_is_labelled_in_all_its_windows_or_in_none(footage: Footage) -> None:

@@ -201,7 +201,7 @@ def test_a_scripted_figure_follows_its_input(checkpoint: Checkpoint) -> None:
     assert not np.array_equal(clip.rotations, other.rotations)
 
 
-SMALL = EvaluationSpec(seeds=1, measures=("tell", "gait", "styles", "live"), tell_seconds=20.0)
+SMALL = EvaluationSpec(seeds=1, measures=("tell", "gait", "styles", "live", "response"), tell_seconds=20.0)
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +219,7 @@ def test_panels_stand_in_order_with_recorded_motion_first(evaluation: Evaluation
         for condition, key in ((c, k) for c in panel.rows["tiny"] for k in panel.rows["tiny"][c]):
             assert key in panel.measures
             assert not panel.recorded or panel.verdict(REAL, condition, key) == ""
-    tell, gait, styles, _ = evaluation.panels
+    tell, gait, styles, _, _ = evaluation.panels
     assert tell.recorded and styles.recorded
     assert set(gait.rows["tiny"]) == {f"{speed:g} m/s" for speed in SPEEDS}
 

@@ -15,6 +15,7 @@ from moglow.evaluation import speed
 from moglow.evaluation.speed import ITEM_BYTES, Subject, measure, report_lines, sample_first
 from moglow.flows.nets import has_bfloat16
 from moglow.sampling.fast.folded import Folded
+from moglow.sampling.fast.native_moglow import native_model
 from moglow.sampling.fast.numpy_moglow import NumpyMoGlow
 from scripts.benchmarks.speed.sampling import POSE, ported
 from scripts.benchmarks.speed.sampling import TILES as OFFERED
@@ -58,10 +59,12 @@ def test_every_kernel_that_suits_a_batch_is_timed() -> None:
     subject = Subject.of_preset("compact", pose=POSE, control=3)
     report = measure(subject, kernel="auto", batches=[1, 16], frames=1, device="cpu", cpu_time=True)
     kernels = [(timed["kernel"], timed["batch"]) for timed in report["runs"]]
-    expected = [("numpy", 1), ("native", 1), ("numpy", 16), ("torch", 16), ("bfloat16", 16)]
+    expected = [("float32", 1), ("numpy", 1), ("native", 1)]
+    expected += [("float32", 16), ("numpy", 16), ("torch", 16), ("bfloat16", 16)]
     assert kernels == [(kernel, batch) for kernel, batch in expected if kernel not in report["missing"]]
     assert ("bfloat16" in report["missing"]) != has_bfloat16(torch.device("cpu"))
     assert {kernel for kernel, _ in kernels} <= set(ITEM_BYTES)
+    assert ("float32" in report["missing"]) == (native_model(make_checkpoint()) is None)
     _, _, _, *reasons = list(report_lines(report))[: 3 + len(report["missing"])]
     assert [line.split(":")[0] for line in reasons] == [f"without {kernel}" for kernel in report["missing"]]
     head, *table = list(report_lines(report))[3 + len(reasons) :]
@@ -114,7 +117,7 @@ def test_a_cpu_without_bfloat16_is_timed_without_it(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("moglow.sampling.fast.torch_arithmetic.has_bfloat16", lambda device: False)
     subject = Subject.of_preset("compact", pose=POSE, control=3)
     report = measure(subject, kernel="auto", batches=[16], frames=1, device="cpu", cpu_time=True)
-    assert [timed["kernel"] for timed in report["runs"]] == ["numpy", "torch"]
+    assert [timed["kernel"] for timed in report["runs"] if timed["kernel"] != "float32"] == ["numpy", "torch"]
     assert "cannot multiply in bfloat16" in "\n".join(report_lines(report))
     result = run("--preset", "compact", "--kernel", "bfloat16")
     assert result.exit_code == 1 and result.stderr.startswith("error: kernel bfloat16")

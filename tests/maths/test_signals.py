@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from moglow.maths.signals import sample_cubic, sample_monotone, smooth_gaussian
+from moglow.maths.signals import median, quantile, sample_cubic, sample_monotone, smooth_gaussian
 
 EXACT = 1e-12
 NOISE = np.random.default_rng(0).normal(size=(50, 3))
@@ -45,3 +45,11 @@ def test_single_values_are_held() -> None:
     assert sample_cubic([7.0], [0.0, 3.0]).tolist() == [7.0, 7.0]
     assert sample_monotone([2.0], [7.0], [0.0, 3.0]).tolist() == [7.0, 7.0]
     assert smooth_gaussian([7.0], 3.0).tolist() == [7.0]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10, 301])
+def test_medians_and_quantiles_have_the_bits_of_numpy(count: int) -> None:
+    values = np.random.default_rng(count).normal(size=(count, 3))
+    assert median(values[:, 0]) == np.median(values[:, 0])
+    for share in (0.0, 0.05, 0.25, 0.5, 0.95, 1.0):
+        assert quantile(values, share).tobytes() == np.quantile(values, share, axis=0).tobytes()

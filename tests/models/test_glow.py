@@ -82,13 +82,14 @@ def test_targets_are_a_triangular_map_of_poses_with_a_constant_determinant() -> 
     context = tiny_context().mapped(lambda array: torch.as_tensor(array, dtype=torch.float64), torch)
     generator = Generator().manual_seed(3)
     poses, controls = (
-        torch.randn(N + 1, width, dtype=torch.float64, generator=generator) for width in (context.pose_dim, 3)
+        torch.randn(N + 2, width, dtype=torch.float64, generator=generator) for width in (context.pose_dim, 3)
     )
 
     def targets(window: Tensor) -> Tensor:
-        return context.to_target(window, torch.cat([poses[:1], window[:-1]]), controls[1:])  # type: ignore[no-any-return]
+        past = torch.cat([poses[:2], window[:-1]]).unfold(0, 2, 1).transpose(-1, -2)
+        return context.to_target(window, past, controls[2:])  # type: ignore[no-any-return]
 
-    jacobian = torch.autograd.functional.jacobian(targets, poses[1:])  # type: ignore[no-untyped-call]
+    jacobian = torch.autograd.functional.jacobian(targets, poses[2:])  # type: ignore[no-untyped-call]
     for t in range(N):
         assert (jacobian[t, :, t + 1 :] == 0).all()
     determinant = torch.linalg.slogdet(jacobian.flatten(2).flatten(end_dim=1)).logabsdet

@@ -81,7 +81,7 @@ def test_the_likelihood_is_that_of_the_standardised_pose(conditioner: str) -> No
         noise = generator.standard_normal((1, sampler.model.noise_dim), dtype=np.float32)
         before = past
         past, _, nats = sampler.step(past, coming, sampler.model.array(noise), style)
-        poses = np.asarray(past.poses[:, -1]), np.asarray(before.poses[:, -1])
+        poses = np.asarray(past.poses[:, -1]), np.asarray(before.poses)
         target = context.to_target(*poses, controls[:1])
         log_prob, memory = model.log_prob(torch.as_tensor(target)[:, None], vector[:, None].float(), memory)
         assert nats[0] == pytest.approx(float(log_prob) - context.log_scale, abs=10 * NATS)

@@ -115,7 +115,7 @@ def test_the_evidence_is_the_mean_of_the_frames_likelihoods_without_their_past(r
         label = torch.as_tensor(context.style_vector(name))
         for t in range(3, len(poses)):
             vector = context.build(poses[t - 3 : t], padded[t - 3 : t + 3], label, torch.zeros(3))
-            target = context.to_target(poses[t], poses[t - 1], controls[t])
+            target = context.to_target(poses[t], poses[t - 3 : t], controls[t])
             log_prob, state = model.log_prob(target[None, None], vector[None, None].float(), state)
             nats.append(log_prob.item())
         assert np.mean(nats) == pytest.approx(found[style], abs=1e-3)

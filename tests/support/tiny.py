@@ -17,6 +17,7 @@ from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
 
 CARRY = {"toe_x": 1.0, "toe_z": 1.0, "toe_height": 0.7, "others": 0.9}
+MOMENTUM = {"toe_x": 0.0, "toe_z": 0.0, "foot_yaw": 0.0, "toe_height": 0.0, "others": 0.8}
 WALKS = [("a", "calm", "train", 0.8), ("b", "brisk", "train", 1.3), ("c", "calm", "val", 1.0)]
 
 
@@ -44,7 +45,7 @@ def tiny_corpus() -> Corpus:
 
 def tiny_context(spec: ContextSpec | None = None) -> Context:
     """Returns a context of three past poses with the carry, or the one of `spec`."""
-    spec = spec or ContextSpec(history=3, lookahead=2, flags=True, carry=CARRY)
+    spec = spec or ContextSpec(history=3, lookahead=2, flags=True, carry=CARRY, momentum=MOMENTUM)
     return Context.of_corpus(spec, tiny_corpus())
 
 
@@ -53,7 +54,7 @@ def tiny_recipe(**training: object) -> Recipe:
     windows = {"length": 10, "pose_dropout": 0.5, "history_noise": {"others": 0.01}}
     tables: dict[str, Any] = {
         "features": {"encoding": "feet_first"},
-        "context": {"history": 3, "lookahead": 2, "flags": True, "carry": CARRY},
+        "context": {"history": 3, "lookahead": 2, "flags": True, "carry": CARRY, "momentum": MOMENTUM},
         "model": {"name": "moglow", "preset": "compact", "steps": 2, "hidden": 8, "encoder": [8], "dropout": 0.0},
         "training": {
             "steps": 12, "batch": 4, "rate": 3e-3, "warmup": 4, "validate_every": 4, "windows": windows,

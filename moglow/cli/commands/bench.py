@@ -42,10 +42,11 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 )
 @click.option(
     "--kernel",
-    type=click.Choice(["auto", "numpy", "native", "torch", "bfloat16"]),
+    type=click.Choice(["auto", "float32", "numpy", "native", "torch", "bfloat16"]),
     default="auto",
     show_default=True,
-    help="How large matrices are kept and multiplied; auto tries what suits the batch.",
+    help="How frames are computed: float32 is the compiled kernel of moglow generate; the others differ in how large "
+    "matrices are kept and multiplied. auto tries what suits the batch.",
 )
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @click.option("--threads", type=Whole(1, 1024), default=1, show_default=True, help="Threads of a product.")

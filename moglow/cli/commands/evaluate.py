@@ -7,7 +7,7 @@ import click
 from moglow.cli.options import Number, Whole, scheduler_option
 from moglow.cli.terminal import make_console, say
 
-MEASURED = ("controls", "wander", "tell", "gait", "styles", "live")
+MEASURED = ("controls", "wander", "tell", "gait", "styles", "live", "response")
 """The names of all measures; a copy of those in `moglow.evaluation.results`, whose import needs torch."""
 
 EXAMPLE = """\b
@@ -15,7 +15,7 @@ Examples:
   moglow evaluate --corpus open.corpus --report report.html
   moglow evaluate --checkpoint runs/first --corpus open.corpus --json figures.json --quick
   moglow evaluate --checkpoint runs/first --compare runs/vae runs/gan --corpus open.corpus --report report.html
-  moglow evaluate --corpus open.corpus --measures tell,gait,styles,live --json figures.json
+  moglow evaluate --corpus open.corpus --measures tell,gait,styles,live,response --json figures.json
 """
 
 
@@ -90,8 +90,8 @@ def command(
     from the training set. Differences beyond noise, from it and from the models after --compare, are stated in words.
     wander: minutes of wandering. tell: how well a small net distinguishes sampled from recorded motion. gait:
     straight walks and runs at eight speeds. styles: changes of style in mid-walk. live: forty manoeuvres, steered as
-    in the window. Without --corpus, only synthetic controls, wandering, gait and live are measured, mostly without
-    recorded motion to compare with.
+    in the window. response: the time in which the hips follow changes of speed, turn and direction. Without --corpus,
+    only synthetic controls, wandering, gait, live and response are measured, mostly without recorded motion.
     """
     from moglow.cli.actions.evaluate import evaluated, scoreboard, write_json
     from moglow.files.atomic import refuse_overwriting

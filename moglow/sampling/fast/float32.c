@@ -377,3 +377,60 @@ void activations(const float *x, int64_t count, float *exponentials, float *sigm
         store(tangents + k, tangent(load(x + k)));
     }
 }
+
+/* The map from past poses to a context and from a target to the next pose: `Context.build` and `Context.from_target`. */
+typedef struct {
+    int64_t history, controls, labels, flags, legs; /* the planted numbers come first: x, z and yaw of each leg */
+    int64_t hips_x, hips_z, hips, toes;             /* channels; hips_x is negative where legs have no reach */
+    float far, nearest, tiny, unused;               /* bound of poses; squares of lengths in metres */
+    const float *mean, *deviation, *weights, *momentum, *scale, *reach; /* momentum is null for a model without it */
+} motion;
+
+/* One frame of `batch` rows from past poses (batch, history, pose) to those after it, and the pose in physical units.
+   `seen` are controls (batch, controls, 3), `steps` (batch, 5) cosine and sine of the turn, the shift in x and in z, and
+   the turn. `context` is room for the contexts. The operations and their order are those of numpy. */
+void advance(const model *m, const motion *by, int64_t batch, int64_t threads, float *space, float *context,
+             const float *poses, const float *seen, const float *steps, const float *labels, const float *noise,
+             float temperature, const float *h, const float *c, float *after_h, float *after_c, float *after,
+             float *pose, double *nats)
+{
+    int64_t size = m->pose, past = by->history * size, given = 3 * by->controls, legs = by->legs;
+    for (int64_t r = 0; r < batch; r++) {
+        float *to = context + r * m->context;
+        memcpy(to, poses + r * past, past * sizeof(float));
+        memcpy(to += past, seen + r * given, given * sizeof(float));
+        to += given;
+        for (int64_t k = 0; k < by->flags; k++)
+            *to++ = 1;
+        memcpy(to, labels + r * by->labels, by->labels * sizeof(float));
+    }
+    frame(m, batch, threads, space, context, noise, temperature, h, c, after_h, after_c, pose, nats);
+    for (int64_t r = 0; r < batch; r++) {
+        const float *last = poses + (r + 1) * past - size, *step = steps + 5 * r;
+        float *to = after + r * past, *target = pose + r * size, *next = to + past - size;
+        memcpy(to, poses + r * past + size, (past - size) * sizeof(float));
+        for (int64_t k = 0; k < size; k++)
+            next[k] = last[k] * by->deviation[k] + by->mean[k];
+        for (int64_t leg = 0; leg < legs; leg++) {
+            float x = next[leg], z = next[legs + leg];
+            float new_x = step[0] * x - step[1] * z - step[2], new_z = step[1] * x + step[0] * z - step[3];
+            if (by->hips_x >= 0) {
+                float hips_x = next[by->hips_x], hips_z = next[by->hips_z], down = next[by->hips] - next[by->toes + leg];
+                float away_x = new_x - hips_x, away_z = new_z - hips_z, level = by->reach[leg] - down * down;
+                float share = (level > by->nearest ? level : by->nearest) / (away_x * away_x + away_z * away_z + by->tiny);
+                share = sqrtf(share < 1 ? share : 1);
+                new_x = hips_x + share * away_x, new_z = hips_z + share * away_z;
+            }
+            next[leg] = new_x, next[legs + leg] = new_z;
+            next[2 * legs + leg] -= step[4];
+        }
+        for (int64_t k = 0; k < size; k++) {
+            float expected = by->weights[k] * ((next[k] - by->mean[k]) / by->deviation[k]);
+            if (by->momentum)
+                expected = expected + by->momentum[k] * (last[k] - last[k - size]);
+            float value = target[k] * by->scale[k] + expected;
+            next[k] = fmaxf(fminf(value, by->far), -by->far);
+            target[k] = next[k] * by->deviation[k] + by->mean[k];
+        }
+    }
+}

@@ -6,7 +6,6 @@ exponentials are the kernel's own. `NumpyMoGlow` computes the same up to roundin
 
 import contextlib
 import ctypes
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from math import lgamma, log, pi
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow.checkpoint import Checkpoint
+from moglow.compute.copies import processors
 from moglow.errors import DeviceError
 from moglow.files.compiled import NATIVE, load_library
 from moglow.sampling.fast.folded import Floats, Folded, Shelf
@@ -66,13 +66,16 @@ class _Model(ctypes.Structure):
 class NativeMoGlow:
     """Samples poses from the weights of a MoGlow with an LSTM conditioner: ``step(context, state, noise)``."""
 
-    def __init__(self, config: Mapping[str, Any], weights: Mapping[str, Floats]) -> None:
-        """Prepares the weights; raises `DeviceError` if there is no kernel for this machine."""
+    def __init__(
+        self, config: Mapping[str, Any], weights: Mapping[str, Floats], *, threads: int | None = None
+    ) -> None:
+        """Prepares the weights; raises `DeviceError` if there is no kernel for this machine.
+
+        ``threads`` is by default the number of processors. It changes no bit.
+        """
         self._library, self._shelf = load_kernel(), Shelf()
-        self._threads = (
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        )
-        self.rows = 1, max(TOGETHER, EACH * self._threads)
+        self.threads = threads or processors()
+        self.rows = 1, max(TOGETHER, EACH * self.threads)
         folded = Folded.of(config, weights)
         self.pose_dim, self._hidden, self._degrees = folded.pose_dim, folded.hidden, folded.degrees
         self._layers = len(folded.steps[0].cells)
@@ -105,6 +108,11 @@ class NativeMoGlow:
         """Returns the number of standard normals of a frame."""
         return self.pose_dim + self._degrees
 
+    @property
+    def weight_bytes(self) -> int:
+        """Returns the bytes of all weights and biases, which each frame reads."""
+        return sum(each.nbytes for each in self._arrays)
+
     def array(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         return values
 
@@ -136,18 +144,43 @@ class NativeMoGlow:
         after = np.empty((2, *shape), np.float32)
         target, nats = np.empty((batch, self.pose_dim), np.float32), np.empty(batch)
         self._library.frame(
-            *(self._model_at, batch, self._threads, self._space().ctypes.data),
+            *(self._model_at, batch, self.threads, self._space().ctypes.data),
             *(context.ctypes.data, noise.ctypes.data, temperature, h.ctypes.data, c.ctypes.data),
             *(after.ctypes.data, after.ctypes.data + after.nbytes // 2, target.ctypes.data, nats.ctypes.data),
         )
         after_h, after_c = after
         return target, nats, (after_h, after_c)
 
+    def advance(
+        self,
+        motion: Any,
+        room: Floats,
+        given: Sequence[Floats],
+        temperature: float,
+        made: Sequence[NDArray[Any]],
+    ) -> None:
+        """Computes a frame with its context, for `moglow.sampling.fast.native_frame`; all arrays are contiguous.
+
+        Args:
+            motion: the constants of the context.
+            room: for contexts ``(B, C)``.
+            given: past poses, controls, steps, labels and noise.
+            temperature: as in `step`.
+            made: the memory h and c, then where to write both after the frame, the poses, the pose and the density.
+        """
+        for each in (room, *given, *made):
+            assert each.flags.c_contiguous
+        self._library.advance(
+            *(self._model_at, motion, len(given[0]), self.threads, self._space().ctypes.data),
+            *(each.ctypes.data for each in (room, *given)),
+            *(temperature, *(each.ctypes.data for each in made)),
+        )
+
     def _space(self) -> NDArray[np.float32]:
         """Returns the room for intermediate values of this thread of Python."""
         space: NDArray[np.float32] | None = getattr(self._own, "space", None)
-        if space is None:
-            floats = self._threads * self._library.space_of(self._model_at)
+        floats = self.threads * self._library.space_of(self._model_at)
+        if space is None or len(space) < floats:
             space = self._own.space = np.zeros(floats, np.float32)
         return space
 
@@ -186,6 +219,9 @@ def load_kernel(processor: str = NATIVE) -> ctypes.CDLL:
     number = ctypes.c_int64
     library.frame.argtypes = [pointer, number, number, *[pointer] * 3, ctypes.c_float, *[pointer] * 6]
     library.frame.restype = None
+    library.advance.argtypes = [pointer, pointer, number, number, *[pointer] * 7]
+    library.advance.argtypes = [*library.advance.argtypes, ctypes.c_float, *[pointer] * 7]
+    library.advance.restype = None
     library.space_of.argtypes = [pointer]
     library.space_of.restype = number
     library.activations.argtypes = [pointer, number, *[pointer] * 3]

@@ -104,7 +104,7 @@ def step_scores(motion: DamagedMotion, context: Context) -> list[Scores]:
     found = []
     for each in map(motion.corpus.features, motion.corpus.stretches):
         pose, control = context.standardize_pose(each.pose), context.standardize_control(each.control)
-        steps = np.abs(context.to_target(pose[1:], pose[:-1], control[1:])).max(1)
+        steps = np.abs(context.to_target(pose[1:], pose[:-1, None], control[1:])).max(1)
         found.append(np.append(np.nan, steps))
     return found
 

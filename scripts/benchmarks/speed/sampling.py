@@ -24,7 +24,8 @@ from typing import Any
 
 VARIANTS = {
     "port": "per frame K calls of nn.LSTM with length 1, inverses recomputed",
-    "numpy": "moglow's default",
+    "float32": "moglow's default: compiled kernel, float32",
+    "numpy": "numpy's products",
     "native": "weights as short integers, compiled kernel",
     "torch": "the same sampler on torch, float32",
     "bfloat16": "the same, large products in bfloat16",
@@ -137,9 +138,11 @@ def frames_of(variant: str, subject: Any, batch: int, device: str, tiles: str | 
 
 
 def sampler_of(variant: str, subject: Any, batch: int, device: str, tiles: str | None) -> Any:
-    from moglow.evaluation.speed import sampler
+    from moglow.evaluation.speed import COMPILED, compiled, sampler
     from moglow.sampling.fast.arithmetic import make_arithmetic
 
+    if variant == COMPILED:
+        return compiled(subject)
     if variant not in ("eager", "graph", "graph16"):
         return sampler(subject, make_arithmetic(variant, device=device), batch, tiles)
     from moglow.sampling.fast.torch_steps import DeviceMoGlow

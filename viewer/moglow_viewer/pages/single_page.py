@@ -20,13 +20,22 @@ from numpy.typing import NDArray
 from moglow.errors import ExportError
 from moglow.files.atomic import replacing
 
+WORKERS = " 'wasm-unsafe-eval'; worker-src blob:"
+
 
 def fill_page(
-    template: str, *, title: str, styles: Sequence[str], scripts: Sequence[str], data: Mapping[str, Any]
+    template: str,
+    *,
+    title: str,
+    styles: Sequence[str],
+    scripts: Sequence[str],
+    data: Mapping[str, Any],
+    workers: bool = False,
 ) -> str:
     """Returns a page as text: a template filled with styles and scripts, by file name, and the data for the scripts.
 
-    The policy contains the hashes of style and script, so that a browser runs nothing else.
+    The policy contains the hashes of style and script, so that a browser runs nothing else; with ``workers`` also
+    workers that the script makes of texts, and WebAssembly that it assembles.
     """
     try:
         shown = json.dumps(data, separators=(",", ":"), allow_nan=False)
@@ -38,7 +47,7 @@ def fill_page(
     return Template(part(template)).substitute(
         title=escape(title),
         policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; "
-        f"style-src '{fingerprint(style)}'; script-src '{fingerprint(script)}'",
+        f"style-src '{fingerprint(style)}'; script-src '{fingerprint(script)}'{WORKERS if workers else ''}",
         style=style,
         script=script,
         data=shown.replace("<", "\\u003c"),  # a name may be "</script>"

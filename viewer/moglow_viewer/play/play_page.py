@@ -66,23 +66,30 @@ def make_play_page(
     checkpoint: Checkpoint, *, temperature: float, style: str | None, seed: int, title: str
 ) -> str:
     """Returns the page as text; see `write_play_page`."""
+    chart = checkpoint.context.encoding.chart
+    data = model_facts(checkpoint, temperature=temperature, style=style, seed=seed)
+    assert isinstance(chart, FeetFirstChart), "model_facts raises an error for other charts"
+    data |= {"pace": asdict(Pace()) | {"smoothing": SMOOTHING}, "bvh": bvh_facts(chart.body)}
+    return fill_page("play/play.html", title=title, styles=STYLES, scripts=SCRIPTS, data=data)
+
+
+def model_facts(
+    checkpoint: Checkpoint, *, temperature: float, style: str | None, seed: int
+) -> dict[str, Any]:
+    """Returns the facts with which a page moves figures: the model, the figure, its steering and initial values."""
     if not 0 <= temperature <= HOTTEST:
         raise ExportError(f"temperature {temperature:g}: expected a number from 0 to {HOTTEST:g}; try 0.7")
     checkpoint.context.style_vector(style)  # raises an error that names the styles for an unknown one
-    model, fps = pack_model(checkpoint), checkpoint.context.fps
-    chart = checkpoint.context.encoding.chart
+    model, chart = pack_model(checkpoint), checkpoint.context.encoding.chart
     assert isinstance(chart, FeetFirstChart), "pack_model raises an error for other charts"
-    data = {
+    return {
         "model": model,
         "figure": figure_facts(chart),
-        "steering": asdict(Steering(checkpoint.control_range, fps)),
-        "pace": asdict(Pace()) | {"smoothing": SMOOTHING},
-        "bvh": bvh_facts(chart.body),
+        "steering": asdict(Steering(checkpoint.control_range, checkpoint.context.fps)),
         "temperature": temperature,
         "style": style,
         "seed": seed,
     }
-    return fill_page("play/play.html", title=title, styles=STYLES, scripts=SCRIPTS, data=data)
 
 
 def figure_facts(chart: FeetFirstChart) -> dict[str, Any]:

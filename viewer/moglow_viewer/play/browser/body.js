@@ -35,13 +35,14 @@ class Body {
 
   // Returns the k-th of constant maps to `rows` numbers, times a vector. `product` is for Float32Array only, to be fast.
   mapped(name, k, vector, rows = 4) {
-    const matrix = this.arrays[name], out = [];
-    for (let row = 0, at = rows * vector.length * k; row < rows; row++) {
-      let sum = 0;
-      for (let column = 0; column < vector.length; column++, at++) sum += matrix[at] * vector[column];
-      out.push(sum);
-    }
-    return out;
+    const matrix = this.arrays[name], width = vector.length, start = rows * width * k;
+    const sum = (row) => {
+      let all = 0;
+      for (let column = 0, at = start + row * width; column < width; column++, at++) all += matrix[at] * vector[column];
+      return all;
+    };
+    if (rows === 4) return [sum(0), sum(1), sum(2), sum(3)]; // a rotation, by far the most frequent
+    return Array.from({ length: rows }, (_, row) => sum(row));
   }
 
   // Decodes a pose on the path at [x, z, heading]: local rotations of all joints, and the carrying joint's position.
@@ -92,7 +93,11 @@ class Body {
     for (let curve = 0; curve < causes.length / 2; curve++) {
       const [a, b] = [2 * curve, 2 * curve + 1].map((k) => clamp(pose[causes[k]], lowest[k], highest[k]));
       let sum = 0;
-      for (let i = 0; i < 6; i++) for (let j = 0; j < 6; j++) sum += coefficients[36 * curve + 6 * i + j] * a ** i * b ** j;
+      for (let i = 5; i >= 0; i--) { // Horner's scheme in both causes
+        let inner = 0;
+        for (let j = 5; j >= 0; j--) inner = inner * b + coefficients[36 * curve + 6 * i + j];
+        sum = sum * a + inner;
+      }
       known.push(sum);
     }
     return this.mapped("restoring", 0, known, constant.length).map((value, k) => value + constant[k]);
@@ -153,6 +158,7 @@ class Body {
 
 // Returns products of the cosines and sines of half of yaw, roll and pitch; the rotation is linear in them.
 function tiltFactors(tilt) {
-  const [yaw, roll, pitch] = tilt.map((angle) => [Math.cos(angle / 2), Math.sin(angle / 2)]);
-  return yaw.flatMap((a) => roll.flatMap((b) => pitch.map((c) => a * b * c)));
+  const [yaw, roll, pitch] = tilt, [a, A] = [Math.cos(yaw / 2), Math.sin(yaw / 2)];
+  const [b, B] = [Math.cos(roll / 2), Math.sin(roll / 2)], [c, C] = [Math.cos(pitch / 2), Math.sin(pitch / 2)];
+  return [a * b * c, a * b * C, a * B * c, a * B * C, A * b * c, A * b * C, A * B * c, A * B * C];
 }

@@ -128,8 +128,10 @@ class Sampler {
     const context = this.context(past.poses, controls, style, !begun.change);
     const made = this.flow.step(context, begun.memory, noise, temperature);
     const { target, change } = this.changing(begun.change, past.poses, controls, noise, temperature, made.pose);
-    const { weights, scale } = this.arrays, carried = this.carried(past.poses[past.poses.length - 1], coming[0]);
-    const pose = target.map((value, k) => value * scale[k] + weights[k] * carried[k]);
+    const { weights, momentum, scale } = this.arrays, last = past.poses.at(-1), before = past.poses.at(-2) ?? last;
+    const carried = this.carried(last, coming[0]);
+    const moved = target.map((value, k) => value * scale[k] + momentum[k] * (last[k] - before[k]));
+    const pose = moved.map((value, k) => value + weights[k] * carried[k]);
     return {
       past: {
         poses: [...past.poses.slice(1), pose], controls: [...past.controls.slice(1), coming[0]],
