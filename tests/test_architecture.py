@@ -77,7 +77,7 @@ BORDERS = {
     "pxr": "moglow.formats.usd_motion moglow.formats.usd",
     "anywidget": "moglow_viewer.notebook",
     "distributed": "moglow.workers.cluster",
-    "dask": "",
+    "dask": "moglow.workers.cluster",
     "safetensors": "",
 }
 

@@ -18,6 +18,7 @@ from moglow.errors import LinkError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of Dask about its own dependencies
+    import dask
     from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin
 
 from moglow.workers.address import local_processes
@@ -40,6 +41,8 @@ POLL = 2.0
 """Seconds after which a waiting command looks whether there are workers."""
 PATIENCE = 60.0
 """Seconds without any worker after which a command gives up."""
+PROFILE = "distributed.worker.profile.enabled"
+"""The setting of Dask for samples of what a worker does, which take 80 kB a second for an hour."""
 OWN_PORT = "127.0.0.1:0"
 """A free port that only this machine reaches, where Dask would open 8787 to all."""
 CLOSING = 5.0
@@ -149,7 +152,7 @@ class _Uninterrupted(WorkerPlugin):
 @contextmanager
 def _own_cluster(count: int) -> Iterator[str]:
     """Yields the address of a scheduler in this process with worker processes, and ends them."""
-    with interrupts_ignored():
+    with interrupts_ignored(), dask.config.set({PROFILE: False}):
         cluster = LocalCluster(
             n_workers=count,
             threads_per_worker=1,
