@@ -15,8 +15,8 @@ from moglow.sampling.sampler import Track
 
 if TYPE_CHECKING:
     from moglow.directing.pinned import Pinned
-    from moglow.ground.surface import Ground
     from moglow.directing.pins import Direction
+    from moglow.ground.surface import Ground
 
 
 @dataclass(frozen=True)
