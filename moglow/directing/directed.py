@@ -116,7 +116,7 @@ class Director:
             soon = [
                 each for later, others in groups[number + 1 :] for each in others if self._soon(frame, later)
             ]
-            aims = [goal.aim(self.context, before + goal.frame - lead, self.path) for goal in (*group, *soon)]
+            aims = [goal.aim(self.context, before + goal.frame - lead) for goal in (*group, *soon)]
             hints = (
                 [] if soon else [hint for goal in group for hint in goal.hints(self.context, frame - lead)]
             )

@@ -58,7 +58,7 @@ class PoseGoal:
         """Whether the goal concerns the whole body."""
         return len(self.channels) == len(self.pose)
 
-    def aim(self, context: Context, frame: int, path: ControlPath) -> Aim:
+    def aim(self, context: Context, frame: int) -> Aim:
         """Returns the aim for a frame of a stretch."""
         return PoseAim.of(context, frame, self.channels, self.pose)
 
@@ -78,6 +78,8 @@ class ReachGoal:
     words: str
     joint: int
     point: tuple[float, float, float]
+    place: tuple[float, float, float]
+    """The x, z and heading of the path in the frame."""
     role: str = ""
     """The role of the joint, by which it is found in other skeletons."""
 
@@ -85,12 +87,10 @@ class ReachGoal:
         """Returns no aims, since a point does not determine the motion after it."""
         return []
 
-    def aim(self, context: Context, frame: int, path: ControlPath) -> Aim:
+    def aim(self, context: Context, frame: int) -> Aim:
         """Returns the aim for a frame of a stretch."""
-        place = np.append(path.positions[self.frame], path.headings[self.frame])
-        return ReachAim(
-            frame, context, self.joint, np.array(self.point), place, _willing(context, self.joint)
-        )
+        point, place = np.array(self.point), np.array(self.place)
+        return ReachAim(frame, context, self.joint, point, place, _willing(context, self.joint))
 
 
 Goal: TypeAlias = PoseGoal | ReachGoal
@@ -112,7 +112,8 @@ def find_goals(
     for reach in reaches:
         frame, joint = frame_of(path, reach.time, str(reach)), _one_joint(context, reach)
         roles = {number: role for role, number in context.encoding.skeleton.anatomy.roles.items()}
-        goals.append(ReachGoal(frame, str(reach), joint, reach.point, roles.get(joint, "")))
+        place = (*path.positions[frame].tolist(), float(path.headings[frame]))
+        goals.append(ReachGoal(frame, str(reach), joint, reach.point, place, roles.get(joint, "")))
     return sorted(goals, key=lambda goal: goal.frame), path
 
 

@@ -1,7 +1,7 @@
 """Finished motion that meets directions, with locked feet, exact poses and turned faces. Needs numpy alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,13 +18,20 @@ from moglow.directing.joint_groups import joints_named
 from moglow.directing.pins import Direction, Look
 from moglow.directing.reaching import reached
 from moglow.directing.settle import Settled, settled
+from moglow.directing.uneven import Uneven
 from moglow.errors import ControlError
+from moglow.footsteps.footprints import Footprints
+from moglow.footsteps.soles import feet_of
+from moglow.footsteps.standing import stand_on
+from moglow.ground.surface import Ground
 from moglow.maths.signals import Flags
+from moglow.measures.on_ground import on_ground
 from moglow.measures.tally import Measured, Tally
 from moglow.motion.clip import Clip
 from moglow.motion.foot_lock import LockSpec, bent_toes, lock_feet
 from moglow.motion.retarget import retarget
 from moglow.paths.control_path import ControlPath
+from moglow.sampling.sampler import Track
 
 LOCK = LockSpec(settle=0.5)
 
@@ -37,11 +44,15 @@ class Pinned:
     path: ControlPath
     measured: Measured
     prices: tuple[Price, ...]
+    prints: Footprints = ()
+    """The footprints on a ground."""
+    more: dict[str, Any] = field(default_factory=dict)
+    """The figures of the feet on a ground."""
 
     @property
     def figures(self) -> dict[str, Any]:
         """Returns the figures as plain numbers, for a sidecar."""
-        return {**self.measured.figures, "pins": [price.figures for price in self.prices]}
+        return {**self.measured.figures, "pins": [price.figures for price in self.prices], **self.more}
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +77,20 @@ class Directing:
         performer: str | None = None,
         rig: Clip | None = None,
         continued: Clip | None = None,
+        ground: Ground | None = None,
+        stand: bool = True,
         name: str = "",
     ) -> Pinned:
-        """Returns one take of a path at the model's frame rate; it may continue the last frames of a clip."""
+        """Returns one take of a path at the model's frame rate; it may continue the last frames of a clip.
+
+        On a ground the times of directions are those of the motion, which is slower on slopes and stairs than the path.
+        Without ``stand`` the motion for the ground is on a flat floor, as `stand_on` requires.
+        """
         context = self.checkpoint.context
         path = path.resample(context.fps)
+        if ground is not None:
+            uneven = Uneven.of(self.checkpoint, self.temperature, Track(path, seed, take, performer), ground)
+            return self._over_ground(uneven, directions, seed, take, performer, rig, stand=stand, name=name)
         going_on = None if continued is None else Continuation.of(context, continued, path)
         goals, path = find_goals(context, going_on.path if going_on else path, directions)
         if going_on and goals and goals[0].frame == 0:
@@ -86,6 +106,54 @@ class Directing:
         director = Director(self.flow, path, beginning, self.temperature, seed, take, usual)
         directed = director.direct(goals)
         return self.finished(directed, goals, directions, first=beginning.first, rig=rig, name=name)
+
+    def _over_ground(
+        self,
+        uneven: Uneven,
+        directions: Sequence[Direction],
+        seed: int,
+        take: int,
+        performer: str | None,
+        rig: Clip | None,
+        *,
+        stand: bool,
+        name: str,
+    ) -> Pinned:
+        """Returns one take over a ground."""
+        context = self.checkpoint.context
+        goals, uneven = uneven.goals(context, directions)
+        gait = uneven.way.gait()
+        beginning, usual = from_a_stand(self.flow, gait, performer), usual_nats(self.checkpoint)
+        director = Director(self.flow, gait, beginning, self.temperature, seed, take, usual)
+        directed = uneven.shortened(context, director.direct(uneven.required(context, goals)))
+        tally, poses = Tally(), [goal for goal in goals if isinstance(goal, PoseGoal)]
+        clip = context.encoding.decode(directed.poses, directed.path, name)
+        tally.sampled(clip, directed.nats.astype(float))
+        clip = bent_toes(cleared(lock_feet(clip, held=_held(clip, poses), spec=LOCK)))
+        clip = _exact(clip, poses)
+        tally.written(clip)
+        measured = tally.measured(directed.path)
+        if not stand:
+            flat = [uneven.lowered(goal) if isinstance(goal, ReachGoal) else goal for goal in goals]
+            clip = _exact(look(clip, uneven.looks(directions)), flat)
+            return Pinned(clip, directed.path, measured, directed.prices)
+        if rig is not None:
+            clip = retarget(clip, rig.skeleton, like=rig, keep_path=True)
+            clip = _exact_on(clip, poses)
+        stood = stand_on(clip, uneven.ground, fixed=np.flatnonzero(_held(clip, poses)))
+        exact = [uneven.lifted(goal, clip) for goal in goals]
+        clip = look(stood.clip, [each for each in directions if isinstance(each, Look)])
+        clip = _exact(clip, exact) if rig is None else _exact_on(clip, exact, moved=False)
+        figures = on_ground(
+            clip,
+            uneven.ground,
+            stood.planted,
+            stood.soles.standing,
+            stood.soles.points(*feet_of(clip)),
+        )
+        measured = replace(measured, slide=figures.slide)
+        more = {"on_ground": figures.figures}
+        return Pinned(clip, directed.path, measured, directed.prices, stood.prints, more)
 
     def finished(
         self,
@@ -162,15 +230,18 @@ def _above(clip: Clip, goal: PoseGoal) -> float:
     return float(lowest)
 
 
-def _exact_on(clip: Clip, goals: Sequence[Goal]) -> Clip:
-    """Returns the clip on another skeleton, exact for the poses that were given on that skeleton."""
+def _exact_on(clip: Clip, goals: Sequence[Goal], *, moved: bool = True) -> Clip:
+    """Returns the clip on another skeleton, exact for the poses that were given on that skeleton.
+
+    Poses are ``moved`` to the floor of the motion; otherwise they are in their places.
+    """
     poses = []
     for goal in goals:
         if isinstance(goal, PoseGoal) and goal.source.skeleton == clip.skeleton:
             joints = joints_named(clip.skeleton, goal.groups, place=goal.words)
             # The height is relative to the floor of the motion, not of the file.
             lift = clip.world_positions[goal.frame, :, 1].min() - goal.source.world_positions[0, :, 1].min()
-            source = goal.source.moved((0.0, lift, 0.0))
+            source = goal.source.moved((0.0, lift if moved else 0.0, 0.0))
             positions = source.positions[0] if goal.whole else None
             poses.append(Settled(goal.frame, np.array(joints, np.intp), source.rotations[0], positions))
     clip = settled(clip, poses)

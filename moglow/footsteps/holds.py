@@ -62,11 +62,16 @@ class FootHold:
 
 
 def footholds(
-    prints: Sequence[Footprint], ground: Ground, ends: Sequence[Ends], spec: HoldSpec = SPEC
+    prints: Sequence[Footprint],
+    ground: Ground,
+    ends: Sequence[Ends],
+    spec: HoldSpec = SPEC,
+    fixed: Sequence[bool] = (),
 ) -> tuple[Footprints, Array]:
     """Returns the footprints of a walk on a flat floor, moved onto a ground, and their tilts ``(K, 4)``.
 
-    ``ends`` has the `Ends` of each leg's foot. The height of the ground is added to that of the footprint.
+    ``ends`` has the `Ends` of each leg's foot. The height of the ground is added to that of the footprint. Footprints
+    that are ``fixed`` keep x and z.
     """
     if not prints:
         return (), np.zeros((0, 4))
@@ -74,6 +79,8 @@ def footholds(
     shifts = spec.spacing * np.arange(-count, count + 1)
     holds = [[_hold(each, shift, ground, ends[each.leg], spec) for shift in shifts] for each in prints]
     costs = np.array([[hold.cost for hold in row] for row in holds]) + (shifts / spec.moved) ** 2
+    if len(fixed):
+        costs[np.flatnonzero(fixed)[:, None], np.flatnonzero(shifts)] = np.inf
     between = ((shifts[:, None] - shifts) / spec.step) ** 2
     chosen = _cheapest(costs, between)
     out, tilts = [], []

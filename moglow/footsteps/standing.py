@@ -7,6 +7,7 @@ feet, and the legs are solved by inverse kinematics.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moglow.footsteps.following import ROUNDS, body_moves, reaching
 from moglow.footsteps.footprints import Footprints, footprints
@@ -39,12 +40,20 @@ class Stood:
     soles: Soles
 
 
-def stand_on(clip: Clip, ground: Ground, spec: HoldSpec = SPEC) -> Stood:
-    """Returns a clip, whose feet are locked on a floor at height 0, moved onto a ground along the same path."""
+def stand_on(
+    clip: Clip, ground: Ground, spec: HoldSpec = SPEC, *, fixed: NDArray[np.intp] | None = None
+) -> Stood:
+    """Returns a clip, whose feet are locked on a floor at height 0, moved onto a ground along the same path.
+
+    Feet that are planted in one of the frames ``fixed`` ``(N,)`` keep x and z.
+    """
     planted = contacts(clip)
     soles, own = Soles.of(clip, planted), footprints(clip, planted=planted)
     legs = planted.shape[1]
-    requested, tilts = footholds(own, ground, [foot_ends(soles, leg) for leg in range(legs)], spec)
+    times = clip.times[[] if fixed is None else fixed]
+    keep = [bool(((each.on <= times) & (times <= each.off)).any()) for each in own]
+    ends = [foot_ends(soles, leg) for leg in range(legs)]
+    requested, tilts = footholds(own, ground, ends, spec, keep)
     pairs = [
         Pairs(leg, _of(own, leg), _of(requested, leg), tuple(range(len(_of(own, leg)))))
         for leg in range(legs)

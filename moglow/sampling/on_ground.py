@@ -14,7 +14,7 @@ from moglow.encodings.stride import with_stride
 from moglow.errors import ControlError
 from moglow.footsteps.footprints import footprints
 from moglow.ground.surface import Ground
-from moglow.ground.treads import over_ground
+from moglow.ground.treads import Stairway, over_ground
 from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.sampler import Sampler, Track
@@ -41,18 +41,24 @@ class Walked:
 
 def walk_over(sampler: Sampler, checkpoint: Checkpoint, track: Track, ground: Ground) -> Walked:
     """Returns a motion along a path, with steps as long as the ground's treads."""
-    path, encoding = track.path, checkpoint.context.encoding
-    _check_path(path, ground)
-    way = over_ground(path, ground, step=STEP, speed=SPEED)
-    if way.on_treads.any():
-        way = over_ground(path, ground, step=step_length(sampler, checkpoint, track), speed=SPEED)
-    if way.path.duration > LONGEST:
-        raise ControlError(f"path: {way.path.duration:.0f} s over a ground; give at most {LONGEST:.0f}")
+    way, encoding = way_over(sampler, checkpoint, track, ground), checkpoint.context.encoding
     sampled = [*sampler.sample([replace(track, path=way.gait())])]
     poses, nats = (np.concatenate(part) for part in zip(*sampled, strict=True))
     refuse_wild(poses, checkpoint.context, 0)
     short = with_stride(encoding, poses, 1 / way.stretch)
     return Walked(encoding.decode(short, way.path), way.path, nats.astype(float))
+
+
+def way_over(sampler: Sampler, checkpoint: Checkpoint, track: Track, ground: Ground) -> Stairway:
+    """Returns the path of a take over a ground, with its times and step lengths."""
+    path = track.path
+    check_path(path, ground)
+    way = over_ground(path, ground, step=STEP, speed=SPEED)
+    if way.on_treads.any():
+        way = over_ground(path, ground, step=step_length(sampler, checkpoint, track), speed=SPEED)
+    if way.path.duration > LONGEST:
+        raise ControlError(f"path: {way.path.duration:.0f} s over a ground; give at most {LONGEST:.0f}")
+    return way
 
 
 def step_length(sampler: Sampler, checkpoint: Checkpoint, track: Track) -> float:
@@ -70,7 +76,8 @@ def step_length(sampler: Sampler, checkpoint: Checkpoint, track: Track) -> float
     return float(np.clip(np.median(lengths), *STEPS)) if lengths else STEP
 
 
-def _check_path(path: ControlPath, ground: Ground) -> None:
+def check_path(path: ControlPath, ground: Ground) -> None:
+    """Raises an error for a path that leaves the ground."""
     there = ground.covers(*path.positions.T)
     if not there.all():
         frame = int(np.argmin(there))

@@ -16,6 +16,7 @@ from moglow.sampling.sampler import Track
 if TYPE_CHECKING:
     from moglow.directing.pinned import Pinned
     from moglow.directing.pins import Direction
+    from moglow.ground.surface import Ground
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,13 @@ class Directions:
         ]
         return (*poses, *([self.continued] if self.continued else []))
 
-    def check(self, *, loop: bool, mirror: bool, footwork: bool, device: str) -> None:
-        """Raises an error for options that exclude each other."""
-        others = {"loop": loop, "mirror": mirror, "ground and footprints": footwork}
+    def check(self, *, loop: bool, mirror: bool, footprints: bool, ground: bool, device: str) -> None:
+        """Raises an error for options that exclude each other; ``footprints`` are those that feet would follow."""
+        others = {"loop": loop, "mirror": mirror, "requested footprints": footprints}
         for name in (name for name, used in others.items() if self and used):
             raise ControlError(f"{name}: not with pins, looks or a continued clip; leave out one of them")
+        if self.continued and ground:
+            raise ControlError("ground: not with a continued clip; leave out one of them")
         if self and device == "cuda":
             raise DeviceError("pins are computed on the CPU; choose another device", setting="device")
 
@@ -102,6 +105,7 @@ class Directions:
         temperature: float,
         foot_lock: bool,
         rig: Clip | None,
+        ground: "Ground | None" = None,
     ) -> "Iterator[Pinned]":
         """Yields the motions of tracks, in order, on a rig."""
         from moglow.directing.pinned import Directing  # the import takes a while, and few motions need it
@@ -117,6 +121,7 @@ class Directions:
                 performer=track.performer,
                 rig=rig,
                 continued=continued,
+                ground=ground,
             )
 
 

@@ -17,6 +17,8 @@ from moglow.sampling.sampler import Sampler, Track
 from moglow.sampling.sanity import refuse_impossible
 
 if TYPE_CHECKING:
+    from moglow.footsteps.footprints import Footprints
+    from moglow.ground.surface import Ground
     from moglow.takes.footed import Footed
 
 
@@ -84,9 +86,7 @@ class Footwork:
         """Returns the options that determine a motion, as plain values; empty without any."""
         if not self:
             return {}
-        from moglow.ground.reading import read_ground
-
-        ground = read_ground(self.ground) if self.ground else None
+        ground = self.surface()
         return {
             "ground": self.ground,
             "ground_sha256": ground.digest.hex() if ground and ground.digest else None,
@@ -117,18 +117,33 @@ class Footwork:
         implied: bool,
     ) -> "Footed":
         """Makes a motion, and writes its footprints if requested."""
-        from moglow.footsteps.files import read_footprints, write_footprints
+        from moglow.footsteps.files import read_footprints
         from moglow.footsteps.footprints import foot_names
-        from moglow.ground.reading import read_ground
         from moglow.takes.footed import footed
 
         skeleton = rig.skeleton if rig else model.context.encoding.skeleton
         feet = foot_names(skeleton)
         requested = read_footprints(self.follow, feet) if self.follow else None
-        ground = read_ground(self.ground) if self.ground else None
+        ground = self.surface()
         done = footed(sampler, model, track, requested, ground, rig, foot_lock=foot_lock, implied=implied)
         refuse_impossible(done.clip)
-        if self.write:
-            self.write.parent.mkdir(parents=True, exist_ok=True)
-            write_footprints(done.prints, feet, self.write)
+        self.written(done.clip, done.prints)
         return done
+
+    def surface(self) -> "Ground | None":
+        """Returns the ground, if there is one."""
+        if self.ground is None:
+            return None
+        from moglow.ground.reading import read_ground
+
+        return read_ground(self.ground)
+
+    def written(self, clip: Clip, prints: "Footprints" = ()) -> None:
+        """Writes the footprints of a motion if requested; they are found if they are not given."""
+        if self.write is None:
+            return
+        from moglow.footsteps.files import write_footprints
+        from moglow.footsteps.footprints import foot_names, footprints
+
+        self.write.parent.mkdir(parents=True, exist_ok=True)
+        write_footprints(prints or footprints(clip), foot_names(clip.skeleton), self.write)

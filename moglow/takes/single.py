@@ -113,17 +113,26 @@ def generate(
     notes = (*path.notes, *warnings)
     about: dict[str, Any] = {"real": real_figures(model), "warnings": notes, "origin": origin}
     if pins or continued is not None:
-        if loop or ground is not None or requested is not None:
+        if loop or requested is not None:
             raise ControlError(
-                "pins and a continued clip do not go with loop, ground or footprints; leave one of them out"
+                "pins and a continued clip do not go with loop or footprints; leave one of them out"
+            )
+        if ground is not None and (continued is not None or not foot_lock):
+            raise ControlError(
+                "a ground with pins needs locked feet and no continued clip; leave out foot_lock and continued"
             )
         from moglow.directing.pinned import Directing  # the import takes a while, and few motions need it
+        from moglow.ground.reading import read_ground
 
         clip = read_whole(continued) if isinstance(continued, str | Path) else continued
+        surface = read_ground(ground) if ground is not None else None
         made = Directing(model, temperature, foot_lock).make(
-            path, pins, seed=seed, performer=track.performer, rig=rig or clip, continued=clip
+            path, pins, seed=seed, performer=track.performer, rig=rig or clip, continued=clip, ground=surface
         )
         prices = tuple(price.figures for price in made.prices)
+        about |= {"footprints": made.prints, "directed": made.more}
+        if surface:
+            about["directed"] = {**made.more, "ground": surface.name}
         return Take(made.clip, seed, track.take, made.path, made.measured, pins=prices, **about)
     if ground is not None or requested is not None:
         if loop or not foot_lock:

@@ -104,6 +104,17 @@ def test_empties_and_poses_are_met_exactly(day: dict[str, Any]) -> None:
 
 
 @blender
+def test_pins_on_a_ground_mesh_are_met_exactly(day: dict[str, Any]) -> None:
+    """The heights of the lowest joints over the mesh are those of a walk: a toe stands on it in each frame."""
+    wanted, reached, free = day["ramp"]["reach"]
+    assert apart(wanted, reached) < EXACT < 0.2 < apart(wanted, free)
+    posed, made, before = day["ramp"]["pose"]
+    assert apart(posed, made) < EXACT < 0.1 < apart(posed, before)
+    lowest = np.array(day["ramp"]["lowest"])
+    assert lowest.min() > -0.03 and np.median(lowest) < 0.03 and lowest.max() < 0.1
+
+
+@blender
 def test_impossible_pins_are_refused_in_one_line(day: dict[str, Any]) -> None:
     refused = day["refused"]
     assert "frame 999" in refused["late"] and "from frame 1 to" in refused["late"]

@@ -131,6 +131,41 @@ def pins() -> None:
     found["refused"]["no pose"] = message_of(bpy.ops.moglow.unpin_pose)
 
 
+def ramp() -> None:
+    """A walk up a mesh that rises by 0.15 m a metre, with a reach of an Empty and a pinned pose on the mesh."""
+    scene = fresh()
+    line()
+    mesh = bpy.data.meshes.new("Ramp")
+    mesh.from_pydata([(x, y, -0.15 * y) for y in (2, -6) for x in (-2, 2)], [], [(0, 1, 3, 2)])
+    scene.moglow.ground = bpy.data.objects.new("Ramp", mesh)
+    scene.collection.objects.link(scene.moglow.ground)
+    bpy.ops.moglow.generate()
+    figure = scene.moglow.figure
+    free = {frame: joints(figure, frame) for frame in (40, 66)}
+    hand = next(bone.name for bone in figure.pose.bones if bone.name.endswith("LeftHand"))
+    scene.frame_set(40)
+    bpy.ops.moglow.add_reach()
+    wanted = [free[40][hand][k] + (0.05, -0.1, 0.3)[k] for k in range(3)]
+    bpy.context.object.location = wanted
+    bpy.context.object.keyframe_insert("location", frame=40)
+    scene.frame_set(66)
+    turn(figure, "Spine1" if "Spine1" in figure.pose.bones else "Spine", 0.4)
+    bpy.context.view_layer.update()
+    posed = {bone.name: [*(figure.matrix_world @ bone.head)] for bone in figure.pose.bones}
+    bpy.context.view_layer.objects.active = figure
+    bpy.ops.moglow.pin_pose()
+    bpy.ops.moglow.generate()
+    lowest = []
+    for frame in range(scene.frame_start, scene.frame_end + 1):
+        lowest.append(min(z + 0.15 * y for _, y, z in joints(figure, frame).values()))
+    found["ramp"] = {
+        "reach": [wanted, joints(figure, 40)[hand], free[40][hand]],
+        "pose": [posed, joints(figure, 66), free[66]],
+        "lowest": lowest,
+        "messages": scene.moglow.messages,
+    }
+
+
 def channel_values(action: Any, figure: Any, frames: Any) -> dict[str, list[float]]:
     """Returns the values of an action's curves in frames, by path and index."""
     from moglow.blender.inside.action import acting, curves_of
@@ -287,7 +322,7 @@ def drafts() -> None:
     }
 
 
-for part in parts or ("pins", "edits", "drafts"):
+for part in parts or ("pins", "ramp", "edits", "drafts"):
     globals()[part]()
 with open(out, "w") as file:
     json.dump(found, file)

@@ -60,10 +60,14 @@ def test_the_page_compares_methods_on_the_gaps_that_all_have_made(tmp_path: Path
         for number, name in ((0, "slerp"), (0, "between"), (1, "slerp"))
     ]
     rows.append({"key": {"stage": "pins", "kind": "arms", "number": 0, "recording": "b"}, **pin})
+    rows.append({"key": {"stage": "pins", "kind": "arms", "number": 1, "recording": "b"}, **pin})
+    for number, slide in ((0, 10.0), (1, 90.0)):
+        rows.append({"key": {"stage": "recorded", "kind": "arms", "number": number}, "slide": slide})
     rows.append({"key": {"stage": "pins", "kind": "reach", "number": 0}, "error_message": "too far"})
     results = tmp_path / "directing.jsonl"
     results.write_text("".join(json.dumps(row) + "\n" for row in rows))
     page = written(results)
     assert "2 of them" in page and "| reach |" not in page
-    assert "| arms | 1 | 1.0e-09 | 2.00 | 4.00 | 0.50 | 90 | 100 | 0.90 | 41 | 2.0 |" in page
+    assert "In 1 of the recordings" in page and "The slide of the other 1 is 2.00" in page
+    assert "| arms | 2 | 1.0e-09 | 2.00 | 4.00 | 0.50 | 50.00 | 90 | 100 | 0.90 | 41 | 2.0 |" in page
     assert "| 15 | 1 | slerp | 1.00 | 0.50 | 0.10 | 3.0 | 100 |" in page

@@ -29,7 +29,16 @@ def test_options_direct_a_motion_and_say_what_they_cost(pose: Path, tmp_path: Pa
     table.write_text(f"t,pose,frame,joints\n1.2,{pose},40,arms\n")
     words = (
         *("--start", f"{pose}@20", "--pins", table, "--reach", "1.8=right_hand:-0.3,1.2,1.1"),
-        *("--look", "0-1=0.5,1.6,3", "--end", f"{pose}@-1", "--seed", 3),
+        *(
+            "--look",
+            "0-1=0.5,1.6,3",
+            "--end",
+            f"{pose}@-1",
+            "--seed",
+            3,
+            "--footprints",
+            tmp_path / "steps.csv",
+        ),
     )
     done = run(*SHORT, "-o", out, *words)
     assert done.exit_code == 0, done.output
@@ -40,6 +49,7 @@ def test_options_direct_a_motion_and_say_what_they_cost(pose: Path, tmp_path: Pa
     made, source = read_bvh(out), read_bvh(pose)
     for frame, number in ((0, 20), (len(made) - 1, len(source) - 1)):
         np.testing.assert_allclose(made.rotations[frame, 1:], source.rotations[number, 1:], atol=1e-6)
+    assert (tmp_path / "steps.csv").read_text().startswith("t_on,t_off,foot")
     again = run(*SHORT, "-o", out, *words)
     assert "is there already" in again.stdout
 
@@ -57,7 +67,8 @@ def test_mistakes_end_in_one_line(pose: Path, tmp_path: Path) -> None:
     pin = ("--pin", f"1={pose}@3")
     assert "loop: not with pins" in fails("--control", "line", "--loop", *pin, *out)
     assert "mirror: not with pins" in fails(*SHORT, "--mirror", *pin, *out)
-    assert "ground and footprints: not with" in fails(*SHORT, "--ground", "slope:angle=5", *pin, *out)
+    assert "requested footprints: not with" in fails(*SHORT, "--footprints-in", pose, *pin, *out)
+    assert "ground: not with a continued" in fails(*SHORT, "--ground", "slope", "--continue", pose, *out)
     assert "leave out one of them" in fails(*SHORT, "--start", pose, "--continue", pose, *out)
     assert "nowhere.csv: no such file" in fails(*SHORT, "--pins", "nowhere.csv", *out)
     assert "nowhere.bvh: no such file" in fails(*SHORT, "--continue", "nowhere.bvh", *out)

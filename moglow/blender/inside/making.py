@@ -36,7 +36,7 @@ def make(
     """Yields the progress, from 0 to 1, and each take; takes are equal to those of `moglow.generate`."""
     if directions:
         directing = Directing(checkpoint, temperature, foot_lock)
-        yield from _directed(directing, path, directions, seed=seed, takes=takes, name=name)
+        yield from _directed(directing, path, directions, ground, seed=seed, takes=takes, name=name)
         return
     sampler = Sampler.of(checkpoint, temperature=temperature, device="cpu")
     path = path.resample(sampler.fps)
@@ -87,15 +87,16 @@ def _directed(
     directing: Directing,
     path: ControlPath,
     directions: Sequence[Direction],
+    ground: Ground | None,
     *,
     seed: int,
     takes: int,
     name: str,
 ) -> Iterator[float | Take]:
-    """Yields the progress after each take, and takes that meet directions."""
+    """Yields the progress after each take, and takes that meet directions; those over a ground are level as above."""
     for number in range(takes):
         yield number / takes
-        made = directing.make(path, directions, seed=seed, take=number, name=name)
+        made = directing.make(path, directions, seed=seed, take=number, name=name, ground=ground, stand=False)
         prices = tuple(price.figures for price in made.prices)
         yield (number + 1) / takes
         yield Take(made.clip, seed, number, made.path, made.measured, pins=prices)

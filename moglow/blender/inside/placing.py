@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import bpy
+import numpy as np
 
 from moglow.blender.inside.action import FIRST, add_action, scene_rate, set_scene_rate
 from moglow.blender.inside.body import add_body
@@ -75,12 +76,9 @@ class TakeRequest:
         if settings.use_pins:
             timing = Timing(path, start, scene_rate(scene) if keeps_rate else checkpoint.context.fps)
             skeleton, unit = checkpoint.context.encoding.skeleton, metres_per_unit(scene)
-            pins = read_pins(scene, skeleton, timing, unit=unit, floor=line.floor)
+            floor = line.floor if ground is None else 0.0  # the heights of a ground are those of the scene
+            pins = read_pins(scene, skeleton, timing, unit=unit, floor=floor)
             warnings += pins.warnings
-        if pins.directions and ground is not None:
-            raise ControlError(
-                "Pins: they do not go with a ground mesh; empty Ground, or switch off Use Pins"
-            )
         return cls(
             checkpoint,
             path,
@@ -165,15 +163,17 @@ def place(scene: Any, request: TakeRequest, takes: Sequence[Take]) -> None:
 
 def finished(take: Take, rig: Rig, unit: float, request: TakeRequest, rate: float) -> tuple[Clip, list[str]]:
     """Returns the clip of a take for a rig, with exact poses and points, and warnings about those that are not."""
-    clip = _standing(_fitted(take.clip, rig, unit), request).resample(rate)
+    clip = _standing(_fitted(take.clip, rig, unit), request, rate).resample(rate)
     return made_exact(clip, request.pins.poses, request.pins.points, request.start)
 
 
-def _standing(clip: Clip, request: TakeRequest) -> Clip:
-    """Returns the clip, whose floor has height 0, on the ground of the scene."""
+def _standing(clip: Clip, request: TakeRequest, rate: float) -> Clip:
+    """Returns the clip, whose floor has height 0, on the ground of the scene; ``rate`` is that of the scene."""
     if request.ground is None:
         return clip.moved((0.0, request.floor, 0.0))
-    return stand_on(clip, request.ground).clip
+    whole = [pose.frame - request.start for pose in request.pins.poses if not pose.roles]
+    at = np.round(np.array(whole, float) / rate * clip.fps).astype(int)
+    return stand_on(clip, request.ground, fixed=np.clip(at, 0, len(clip) - 1)).clip
 
 
 def take_text(take: Take) -> str:

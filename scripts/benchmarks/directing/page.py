@@ -10,6 +10,8 @@ import numpy as np
 from scripts.benchmarks.directing.gaps import GAPS, means
 from scripts.benchmarks.directing.pinning import KINDS
 
+HOPS = 40.0
+"""Slide in cm/s of a recording above which it has hops or other flights with low feet."""
 STILL = 0.1
 """Slide in cm/s below which no ratio to it is computed."""
 Row = dict[str, Any]
@@ -25,11 +27,12 @@ PINS = """## Pins
 A recording is cut, and the motion continues on the recording's own path. The goal is a pose, the arms of a pose, or a
 point for the left hand, taken from the recording {low:.1f} to {high:.1f} s after the cut. *Between* leads from one
 whole pose to another. *Error* is that of the farthest joint over all pins. *Slide* and *jerk* are means from the cut to
-0.5 s after the pin, and their ratio to the same seed without a pin. *Price* is the median of what a pin costs in nats
-more than usual, at least 0.
+0.5 s after the pin, and their ratio to the same seed without a pin. Slide is the horizontal speed of the lower toe,
+also of a figure in the air; *recorded* is that of the recording in the same frames. *Price* is the median of what a
+pin costs in nats more than usual, at least 0.
 
-| goal | pins | error, m | slide, cm/s | without | ratio | jerk, m/s³ | without | ratio | price, nats | CPU seconds |
-|---|---|---|---|---|---|---|---|---|---|---|"""
+| goal | pins | error, m | slide, cm/s | without | ratio | recorded | jerk, m/s³ | without | ratio | price | CPU s |
+|---|---|---|---|---|---|---|---|---|---|---|---|"""
 GAPS_HEAD = """## In-betweens
 
 Frames of a recording are removed and made from the frames before and after them. L2P, L2Q and NPSS are as in the
@@ -67,20 +70,36 @@ def _pins(rows: Sequence[Row]) -> Iterator[str]:
     ahead = [row["ahead"] for row in pins]
     yield PINS.format(low=min(ahead), high=max(ahead))
     kinds = [(kind, [row for row in pins if row["key"]["kind"] == kind]) for kind in KINDS]
+    recorded = {_place(row): row["slide"] for row in _of(rows, "recorded")}
     for kind, own in [*kinds, ("all", pins)]:
         if own:
-            yield _pin_line(kind, own)
+            yield _pin_line(kind, own, recorded)
     yield ""
+    hops = [row for row in pins if recorded.get(_place(row), 0.0) > HOPS]
+    rest = [row for row in pins if row not in hops]
+    if hops and rest:
+        with_pins, without = np.mean([row["slide"] for row in rest], axis=0)
+        yield (
+            f"In {len(hops)} of the recordings the lower toe moves by more than {HOPS:.0f} cm/s there, as in hops. "
+            f"The slide of the other {len(rest)} is {with_pins:.2f} cm/s with pins and {without:.2f} without, ratio "
+            f"{with_pins / without:.2f}.\n"
+        )
 
 
-def _pin_line(kind: str, rows: Sequence[Row]) -> str:
+def _place(row: Row) -> tuple[str, int]:
+    return row["key"]["kind"], row["key"]["number"]
+
+
+def _pin_line(kind: str, rows: Sequence[Row], recorded: dict[tuple[str, int], float]) -> str:
     slide, jerk = (np.mean([row[name] for row in rows], axis=0) for name in ("slide", "jerk"))
     nats = np.median([row["nats"] for row in rows])
     seconds = np.mean([row["seconds"] for row in rows])
     ratio = f"{slide[0] / slide[1]:.2f}" if slide[1] > STILL else "–"
+    known = [recorded[_place(row)] for row in rows if _place(row) in recorded]
+    own = f"{np.mean(known):.2f}" if len(known) == len(rows) else "–"
     return (
         f"| {kind} | {len(rows)} | {max(row['error'] for row in rows):.1e} | {slide[0]:.2f} | {slide[1]:.2f} | "
-        f"{ratio} | {jerk[0]:.0f} | {jerk[1]:.0f} | {jerk[0] / jerk[1]:.2f} | {nats:.0f} | "
+        f"{ratio} | {own} | {jerk[0]:.0f} | {jerk[1]:.0f} | {jerk[0] / jerk[1]:.2f} | {nats:.0f} | "
         f"{seconds:.1f} |"
     )
 

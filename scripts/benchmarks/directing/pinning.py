@@ -64,6 +64,12 @@ def pinned(directing: Directing, cut: Cut, kind: str, seed: int) -> Pinned:
     )
 
 
+def recorded_slide(cut: Cut) -> float:
+    """Returns the slide in cm/s of the recording itself, from the cut to `ROUND` seconds after the pin."""
+    end = cut.goal + round(ROUND * cut.clip.fps)
+    return 100 * toe_slide(toe_points(cut.clip[cut.at : end]), cut.clip.fps).mean
+
+
 def _direction(cut: Cut, kind: str) -> Direction:
     if kind == "reach":
         x, y, z = _hand(cut.clip)[cut.goal]

@@ -4,7 +4,8 @@
     python scripts/benchmarks/directing/run.py --corpus FILE --results docs/directing.jsonl
         [--only STAGE …] [--pins 100] [--gaps 20] [--takes 1] [--minutes 8] [--page docs/directing.md]
 
-FILE is made by `moglow preprocess data/open/wide.toml -o FILE`. The stages are `pins`, `gaps`, `apart` and `time`.
+FILE is made by `moglow preprocess data/open/wide.toml -o FILE`. The stages are `pins`, `recorded`, `gaps`,
+`apart` and `time`.
 Results that are in the file already are not measured again, and no measurement starts after the given number of
 minutes: run the script again until it reports that nothing is left. `apart` needs all pins; it reads the windows that
 `pins` writes beside the corpus.
@@ -35,8 +36,9 @@ from moglow.evaluation.speed import processor
 from moglow.sampling.generate import PRETRAINED, TEMPERATURE
 from scripts.benchmarks.directing import gaps, pinning
 from scripts.benchmarks.directing.page import read, written
-from scripts.benchmarks.directing.recordings import cuts
+from scripts.benchmarks.directing.recordings import Cut, cuts
 
+STAGES = ("time", "gaps", "pins", "recorded", "apart")
 TIMES = 3
 """How often the time of ten seconds with five pins is measured."""
 FOLDS = 6
@@ -62,26 +64,44 @@ class Bench:
 
     def jobs(self, stage: str) -> Iterator[Job]:
         """Yields the measurements of a stage."""
-        yield from {"pins": self._pins, "gaps": self._gaps, "apart": self._apart, "time": self._times}[
-            stage
-        ]()
+        stages = {
+            "pins": self._pins,
+            "recorded": self._recorded,
+            "gaps": self._gaps,
+            "apart": self._apart,
+            "time": self._times,
+        }
+        yield from stages[stage]()
 
     def _pins(self) -> Iterator[Job]:
-        directing, share = Directing(self.model, TEMPERATURE), self.pins // len(pinning.KINDS)
-        found = list(cuts(self.corpus, share * len(pinning.KINDS), self.seed))
-        for number in range(share):
-            for place, kind in enumerate(pinning.KINDS):
-                cut = found[number * len(pinning.KINDS) + place]
+        directing = Directing(self.model, TEMPERATURE)
+        for number, kind, cut in self._cuts():
 
-                def job(cut: Any = cut, kind: str = kind, number: int = number) -> dict[str, Any]:
-                    done = pinning.pinned(directing, cut, kind, number)
-                    self.windows.mkdir(exist_ok=True, parents=True)
-                    named = dict(zip(("real", "with", "without"), _seen(done.windows), strict=True))
-                    np.savez_compressed(self._window(kind, number), **named)
-                    values = ("error", "slide", "jerk", "nats", "seconds")
-                    return {"ahead": cut.seconds, **{name: getattr(done, name) for name in values}}
+            def job(cut: Cut = cut, kind: str = kind, number: int = number) -> dict[str, Any]:
+                done = pinning.pinned(directing, cut, kind, number)
+                self.windows.mkdir(exist_ok=True, parents=True)
+                named = dict(zip(("real", "with", "without"), _seen(done.windows), strict=True))
+                np.savez_compressed(self._window(kind, number), **named)
+                values = ("error", "slide", "jerk", "nats", "seconds")
+                return {"ahead": cut.seconds, **{name: getattr(done, name) for name in values}}
 
-                yield {"stage": "pins", "kind": kind, "number": number, "recording": cut.name}, job
+            yield {"stage": "pins", "kind": kind, "number": number, "recording": cut.name}, job
+
+    def _recorded(self) -> Iterator[Job]:
+        for number, kind, cut in self._cuts():
+
+            def job(cut: Cut = cut) -> dict[str, Any]:
+                return {"slide": pinning.recorded_slide(cut)}
+
+            yield {"stage": "recorded", "kind": kind, "number": number, "recording": cut.name}, job
+
+    def _cuts(self) -> Iterator[tuple[int, str, Cut]]:
+        """Yields the number, the kind and the cut of each pin."""
+        kinds, share = pinning.KINDS, self.pins // len(pinning.KINDS)
+        found = iter(cuts(self.corpus, share * len(kinds), self.seed))
+        yield from (
+            (number, kind, cut) for number in range(share) for kind, cut in zip(kinds, found, strict=False)
+        )
 
     def _window(self, kind: str, number: int) -> Path:
         return self.windows / f"{kind.replace(' ', '_')}_{number}.npz"
@@ -163,7 +183,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--windows", type=Path, help="folder for the windows around pins")
     parser.add_argument("--checkpoint", type=Path, default=PRETRAINED)
-    parser.add_argument("--only", nargs="+", choices=("pins", "gaps", "apart", "time"))
+    parser.add_argument("--only", nargs="+", choices=STAGES)
     parser.add_argument("--pins", type=int, default=100, help="in all; a quarter of each kind")
     parser.add_argument("--gaps", type=int, default=20, help="of each length")
     parser.add_argument("--takes", type=int, default=1)
@@ -182,7 +202,7 @@ def main() -> None:
         asked.seed,
     )
     start, left = time.monotonic(), 0
-    for stage in asked.only or ("time", "gaps", "pins", "apart"):
+    for stage in asked.only or STAGES:
         for key, job in bench.jobs(stage):
             if key in known:
                 continue
