@@ -104,9 +104,8 @@ def main() -> None:
                 rows[f"{figures} figure{'s' if figures > 1 else ''}"] = row
         finally:
             browser.quit()
-    about = (
-        f"`moglow play --html crowd.html --figures N` in headless Chromium {version}, 1280×800, without a GPU"
-    )
+    pages = "the page of `moglow play --html crowd.html --figures 100`, and of fewer,"
+    about = f"{pages} in headless Chromium {version}, 1280×800, without a GPU"
     print(about, *tables.markdown(rows), sep="\n")
     tables.write(arguments.json, about, rows)
 

@@ -21,6 +21,7 @@ from moglow.errors import ExportError
 from moglow.files.atomic import replacing
 
 WORKERS = " 'wasm-unsafe-eval'; worker-src blob:"
+"""The part of a page's policy with which a script may make workers and assemble WebAssembly."""
 
 
 def fill_page(
