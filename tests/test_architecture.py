@@ -44,7 +44,7 @@ PACKAGES = (
         "ground",
         "paths",
     ),
-    *("compute",),
+    *("compute", "workers"),
     *("models", "motion", "recipe", "flows", "anatomy", "files", "maths", "errors"),
 )
 
@@ -76,6 +76,8 @@ BORDERS = {
     "onnx": "moglow.sampling.onnx_graph moglow.sampling.onnx_nodes",
     "pxr": "moglow.formats.usd_motion moglow.formats.usd",
     "anywidget": "moglow_viewer.notebook",
+    "distributed": "moglow.workers.cluster",
+    "dask": "moglow.workers.cluster",
     "safetensors": "",
 }
 

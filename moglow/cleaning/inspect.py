@@ -73,6 +73,11 @@ def inspect_file(path: str | Path, overrides: Mapping[str, str] = _NONE) -> Repo
         return Report(str(path), error=" ".join(str(error).split()))
 
 
+def inspect_with(overrides: Mapping[str, str], path: str | Path) -> Report:
+    """Returns the report of `inspect_file`, as a task for workers."""
+    return inspect_file(path, overrides)
+
+
 def inspect_folder(path: str | Path, overrides: Mapping[str, str] = _NONE) -> Iterator[Report]:
     """Yields the reports of all motion files below a folder, sorted by name."""
     for file in motion_files(path):

@@ -7,6 +7,7 @@ EXTRA_OF = {
     "onnx": "onnx",
     **dict.fromkeys(("anywidget", "traitlets"), "notebook"),
     **dict.fromkeys(("motionmcp", "fastapi", "pydantic", "uvicorn"), "serve"),
+    **dict.fromkeys(("dask", "distributed"), "cluster"),
     "tensorboard": "dev",
 }
 

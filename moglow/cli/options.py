@@ -1,11 +1,37 @@
 """Types of option values: bounded numbers in decimal digits, seeds, rates and sizes in pixels."""
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from moglow.files.numbers import read_number, read_whole_number
+
+Command = TypeVar("Command", bound="Callable[..., object] | click.Command")
+
+
+def read_scheduler(ctx: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """Checks the address of a scheduler; the callback of an option."""
+    if text is not None:
+        from moglow.errors import LinkError
+        from moglow.workers.address import check_scheduler
+
+        try:
+            check_scheduler(text)
+        except LinkError as error:
+            raise click.BadParameter(str(error), ctx, option) from None
+    return text
+
+
+def scheduler_option(work: str) -> Callable[[Command], Command]:
+    """Returns the option of a command for the workers that do its work."""
+    return click.option(
+        "--scheduler",
+        metavar="ADDRESS|local:N",
+        callback=read_scheduler,
+        help=f"{work} on the workers of a Dask scheduler, tcp://host:8786, or in N processes of this machine.",
+    )
 
 
 class Whole(click.IntRange):

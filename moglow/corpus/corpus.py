@@ -1,4 +1,6 @@
-"""A corpus: encoded clips with their splits, and the data for decoding, in one memory-mapped file. Needs numpy alone.
+"""A corpus: encoded clips with their splits, and the data for decoding, memory-mapped. Needs numpy alone.
+
+It is one file, or an index and many shards.
 
 Only the originals are stored. Mirror images and reversed time are linear maps of poses and controls (see `Encoding`),
 and windows are cut when they are used, so the size of a corpus is that of its motion: 29 MB for 64 minutes at 30 frames
@@ -7,7 +9,7 @@ a second with 60 channels.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +18,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from moglow.corpus.normalizer import Floats, Normalizer
+from moglow.corpus.normalizer import Floats, Moments, Normalizer
+from moglow.corpus.rows import Rows, together
+from moglow.corpus.shards import INDEX, Shard, read_shards, write_index
 from moglow.encodings.encoding import Encoding, Features
 from moglow.errors import CorpusError, FileFormatError, MoglowError
 from moglow.files.descriptions import parse_json
@@ -28,6 +32,8 @@ from moglow.paths.control_range import ControlRange
 
 FORMAT = "moglow-corpus"
 VERSION = "1"
+CHUNK = 100_000
+"""Number of frames that are read at once for a statistic of all."""
 
 
 class Label(NamedTuple):
@@ -72,8 +78,8 @@ class Corpus:
     """
 
     encoding: Encoding
-    pose: Floats
-    control: Floats
+    pose: Floats | Rows
+    control: Floats | Rows
     stretches: tuple[Stretch, ...]
     pose_normalizer: Normalizer
     control_normalizer: Normalizer
@@ -104,9 +110,18 @@ class Corpus:
         """Returns the stretches of ``"train"`` or ``"val"``."""
         return tuple(stretch for stretch in self.stretches if stretch.split == name)
 
+    @property
+    def training_controls(self) -> Iterator[Floats]:
+        """Yields the controls ``(N, 3)`` of the training stretches, in arrays of limited size."""
+        yield from chunks(self.control, self.split("train"))
+
     def features(self, stretch: Stretch) -> Features:
         """Returns the poses and controls of a stretch, without copying."""
-        return Features(self.pose[stretch.frames], self.control[stretch.frames])
+        return self.part(stretch.start, stretch.stop)
+
+    def part(self, start: int, stop: int) -> Features:
+        """Returns the poses and controls of frames ``start`` to ``stop``, without copying."""
+        return Features(self.pose[start:stop], self.control[start:stop])
 
     def path(self, stretch: Stretch) -> ControlPath:
         """Returns the path of a stretch, starting at the origin and facing +Z."""
@@ -131,34 +146,63 @@ class Corpus:
 
         The last ``again`` of the clips repeat recordings with smoother paths.
         """
-        ends = np.cumsum([len(each.pose) for each in features]).tolist()
-        starts = [0, *ends[:-1]]
-        stretches = tuple(
-            Stretch(name, style, split, start, stop, number >= len(features) - again, performer)
-            for number, ((name, style, split, performer), start, stop) in enumerate(
-                zip((Label(*label) for label in labels), starts, ends, strict=True)
-            )
+        names = [Label(*label) for label in labels]
+        stretches = in_turn(names, [len(each.pose) for each in features], again=again)
+        return cls.of_stretches(
+            encoding,
+            np.concatenate([each.pose for each in features]).astype(np.float32),
+            np.concatenate([each.control for each in features]).astype(np.float32),
+            stretches,
+            fps=fps,
+            notices=notices,
         )
-        train = [stretch.frames for stretch in stretches if stretch.split == "train"]
+
+    @classmethod
+    def of_stretches(
+        cls,
+        encoding: Encoding,
+        pose: Floats | Rows,
+        control: Floats | Rows,
+        stretches: Sequence[Stretch],
+        *,
+        fps: float,
+        notices: Sequence[str] = (),
+        moments: Sequence[tuple[Moments, Moments]] | None = None,
+    ) -> Self:
+        """Returns the corpus of stretches of float32 frames, normalised by those of the split "train".
+
+        ``moments`` are those of the poses and controls of each training stretch, if they are known.
+        """
+        train = [stretch for stretch in stretches if stretch.split == "train"]
         if not train:
             raise CorpusError("corpus: no clip is left for training; look at what was dropped and why")
-        pose = np.concatenate([each.pose for each in features]).astype(np.float32)
-        control = np.concatenate([each.control for each in features]).astype(np.float32)
-        poses, controls = (np.concatenate([values[frames] for frames in train]) for values in (pose, control))
+        if moments is None:
+            moments = [(Moments.of(pose[each.frames]), Moments.of(control[each.frames])) for each in train]
+        poses, controls = zip(*moments, strict=True)
         return cls(
             encoding=encoding,
             pose=pose,
             control=control,
-            stretches=stretches,
-            pose_normalizer=Normalizer.fit(poses, encoding.mirror_signs),
-            control_normalizer=Normalizer.fit_rates(controls),
-            control_range=ControlRange.of(controls),
+            stretches=tuple(stretches),
+            pose_normalizer=Normalizer.of(Moments.total(poses), encoding.mirror_signs),
+            control_normalizer=Normalizer.of_rates(Moments.total(controls)),
+            control_range=ControlRange.of_chunks(lambda: chunks(control, train)),
             fps=fps,
             notices=tuple(notices),
         )
 
     def write(self, path: str | Path) -> None:
-        """Writes the corpus; the same corpus gives the same bytes."""
+        """Writes the corpus as one file; the same corpus gives the same bytes."""
+        arrays: dict[str, Floats | Rows] = {"pose": self.pose, "control": self.control}
+        write_tensors(path, arrays, {"format": FORMAT, "version": VERSION, "corpus": self._description})
+
+    def write_index(self, path: str | Path, shards: Sequence[Shard]) -> None:
+        """Writes the index of a corpus whose frames are in shards beside it, and removes shards of an earlier index."""
+        write_index(path, shards, self._description)
+
+    @property
+    def _description(self) -> str:
+        """Returns everything but the frames, as JSON."""
         about = {
             "encoding": self.encoding.to_json(),
             "stretches": to_table(self.stretches),
@@ -168,38 +212,43 @@ class Corpus:
             "fps": self.fps,
             "notices": list(self.notices),
         }
-        text = json.dumps(about, sort_keys=True, separators=(",", ":"))
-        arrays = {"pose": self.pose, "control": self.control}
-        write_tensors(path, arrays, {"format": FORMAT, "version": VERSION, "corpus": text})
+        return json.dumps(about, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
-        """Returns the corpus of a file; poses are read from the disk when they are used."""
+        """Returns the corpus of a file, or of an index and its shards; poses are read when they are used."""
         try:
             arrays, metadata = read_tensors(path)
         except FileFormatError as error:
             raise CorpusError(str(error)) from error
-        if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
-            found = f"{metadata.get('format', 'another kind of file')} {metadata.get('version', '')}".strip()
+        found = (metadata.get("format"), metadata.get("version"))
+        if found not in ((FORMAT, VERSION), (INDEX, VERSION)):
+            kind = f"{found[0] or 'another kind of file'} {found[1] or ''}".strip()
             raise CorpusError(
-                f"{path}: expected {FORMAT} {VERSION}, found {found}; run moglow preprocess again"
+                f"{path}: expected {FORMAT} {VERSION}, found {kind}; run moglow preprocess again"
             )
+        parts = [arrays]
+        if found[0] == INDEX:
+            parts = read_shards(Path(path), metadata.get("shards", ""))
         try:
-            return cls._from_parts(arrays, parse_json(metadata.get("corpus", ""), "corpus"))
+            return cls._from_parts(parts, parse_json(metadata.get("corpus", ""), "corpus"))
         except MoglowError as error:
             raise CorpusError(
                 f"{path}: its description is damaged: {error}; run moglow preprocess again"
             ) from error
 
     @classmethod
-    def _from_parts(cls, arrays: Mapping[str, NDArray[Any]], about: object) -> Self:
+    def _from_parts(cls, parts: Sequence[Mapping[str, NDArray[Any]]], about: object) -> Self:
         table = from_table(_Table, about, "corpus", CorpusError)
         encoding = Encoding.from_json(table.encoding, "encoding")
-        frames = len(arrays.get("pose", ()))
-        shapes = {"pose": (frames, len(encoding)), "control": (frames, 3)}
-        check_tensors(
-            arrays, {name: (shape, np.float32) for name, shape in shapes.items()}, "arrays", CorpusError
-        )
+        for arrays in parts:
+            count = len(arrays.get("pose", ()))
+            shapes = {"pose": (count, len(encoding)), "control": (count, 3)}
+            check_tensors(
+                arrays, {name: (shape, np.float32) for name, shape in shapes.items()}, "arrays", CorpusError
+            )
+        pose, control = (together([arrays[name] for arrays in parts]) for name in ("pose", "control"))
+        frames = len(pose)
         for number, stretch in enumerate(table.stretches):
             if not 0 <= stretch.start < stretch.stop <= frames:
                 raise CorpusError(f"stretches[{number}] lies outside its {frames} frames")
@@ -207,8 +256,8 @@ class Corpus:
             raise CorpusError("stretches has none for training")
         return cls(
             encoding=encoding,
-            pose=arrays["pose"],
-            control=arrays["control"],
+            pose=pose,
+            control=control,
             stretches=table.stretches,
             pose_normalizer=Normalizer.from_json(table.pose_normalizer, len(encoding), "pose_normalizer"),
             control_normalizer=Normalizer.from_json(table.control_normalizer, 3, "control_normalizer"),
@@ -233,3 +282,29 @@ class _Table:
     def __post_init__(self) -> None:
         if not 0 < self.fps <= 10_000:
             raise ValueError(f"fps is {self.fps}; expected a rate above 0 and up to 10000")
+
+
+def in_turn(labels: Sequence[Label], frames: Sequence[int], *, again: int = 0) -> list[Stretch]:
+    """Returns stretches of so many frames, one after the other; the last ``again`` repeat recordings.
+
+    >>> [(each.start, each.stop) for each in in_turn([Label("a", "", "train"), Label("b", "", "val")], [3, 2])]
+    [(0, 3), (3, 5)]
+    """
+    ends = np.cumsum(frames).tolist()
+    return [
+        Stretch(name, style, split, start, stop, number >= len(labels) - again, performer)
+        for number, ((name, style, split, performer), start, stop) in enumerate(
+            zip(labels, [0, *ends[:-1]], ends, strict=True)
+        )
+    ]
+
+
+def chunks(values: Floats | Rows, stretches: Sequence[Stretch]) -> Iterator[Floats]:
+    """Yields the rows of stretches in arrays of about `CHUNK` rows."""
+    held: list[Floats] = []
+    for stretch in stretches:
+        held.append(values[stretch.frames])
+        if sum(map(len, held)) >= CHUNK:
+            yield np.concatenate(held)
+            held = []
+    yield from [np.concatenate(held)] if held else []

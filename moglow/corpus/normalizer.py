@@ -1,6 +1,9 @@
 """Standardisation of channels by mean and deviation. Needs numpy alone."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -16,6 +19,32 @@ SMALLEST = 5e-3
 
 Differences of 5 mm or a third of a degree in a joint that hardly moves are invisible, but at unit size they would have
 the weight of a step in a likelihood, and clips with such differences would be reported as damaged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """The number of values ``(N, D)``, their sum and the sum of their squares; those of parts are added.
+
+    >>> (Moments.of(np.array([[1.0], [2.0]])) + Moments.of(np.array([[3.0]]))).sum
+    array([6.])
+    """
+
+    count: int
+    sum: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, values: NDArray[Any]) -> Self:
+        """Returns the moments of values, in double precision."""
+        return cls(len(values), values.sum(0, dtype=float), np.square(values, dtype=float).sum(0))
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(self.count + other.count, self.sum + other.sum, self.squares + other.squares)
+
+    @classmethod
+    def total(cls, parts: Iterable[Self]) -> Self:
+        """Returns the moments of at least one part; the result depends on their order in its last bits."""
+        return reduce(add, parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +66,12 @@ class Normalizer:
         With ``mirror`` (partners and signs of the channels), these are the statistics of the values together with their
         mirror images; mirroring and normalising then commute.
         """
-        mean, square = values.mean(0, dtype=float), np.square(values, dtype=float).mean(0)
+        return cls.of(Moments.of(values), mirror)
+
+    @classmethod
+    def of(cls, moments: Moments, mirror: tuple[NDArray[np.intp], NDArray[Any]] | None = None) -> Self:
+        """Returns the statistics of values with these moments; see `fit`."""
+        mean, square = moments.sum / moments.count, moments.squares / moments.count
         if mirror is not None:
             partners, signs = mirror
             mean, square = (mean + signs * mean[partners]) / 2, (square + square[partners]) / 2
@@ -50,8 +84,13 @@ class Normalizer:
 
         Standing still remains zero, and mirroring and reversing commute with normalising.
         """
-        scale = np.sqrt(np.maximum(np.square(values, dtype=float).mean(0), SMALLEST**2))
-        return cls(np.zeros(values.shape[-1], np.float32), scale.astype(np.float32))
+        return cls.of_rates(Moments.of(values))
+
+    @classmethod
+    def of_rates(cls, moments: Moments) -> Self:
+        """Returns the scale of rates with these moments; see `fit_rates`."""
+        scale = np.sqrt(np.maximum(moments.squares / moments.count, SMALLEST**2))
+        return cls(np.zeros(len(scale), np.float32), scale.astype(np.float32))
 
     def normalize(self, values: NDArray[Any]) -> Floats:
         """Returns values ``(..., D)`` with mean 0 and deviation 1."""

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from itertools import permutations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moglow.corpus.corpus import Corpus, Stretch
+from moglow.corpus.rows import parts_of, together
 from moglow.encodings.chart import PLANTED
 from moglow.encodings.encoding import Encoding, Features
 from moglow.maths.rotations import Array
@@ -37,6 +39,9 @@ class SpliceSpec:
     """Largest difference between gaits of a splice: 0.3 is 10 cm of a toe, or 1 m/s of its speed."""
 
 
+Frames = NDArray[np.int64]
+"""Numbers of frames of a corpus."""
+
 PLANTED_SPEED = 0.25
 """Speed in m/s below which a toe counts as planted."""
 GAIT = ("toe_x", "toe_z", "toe_height")
@@ -50,67 +55,66 @@ def spliced(corpus: Corpus, spec: SpliceSpec, *, seed: int = 0) -> Corpus:
     if not spec.count:
         return corpus
     train = corpus.split("train")
-    poses, controls, stretches, at = [corpus.pose], [corpus.control], list(corpus.stretches), len(corpus.pose)
-    clips = [corpus.features(stretch) for stretch in train]
-    styles = [stretch.style for stretch in train]
-    for features, change, first, second in _splices(corpus.encoding, clips, styles, spec, corpus.fps, seed):
+    made, stretches, at = [], list(corpus.stretches), len(corpus.pose)
+    for features, change, first, second in _splices(corpus, train, spec, seed):
         one, other = train[first], train[second]
         performer = other.performer if one.performer == other.performer else ""
         stop = at + len(features.pose)
         name = f"{one.name} + {other.name}"
         stretches.append(Stretch(name, other.style, "train", at, stop, True, performer, one.style, change))
-        poses.append(features.pose)
-        controls.append(features.control)
+        made.append(features)
         at = stop
-    pose, control = np.concatenate(poses), np.concatenate(controls)
-    return replace(corpus, pose=pose, control=control, stretches=tuple(stretches))
+    if not made:
+        return corpus
+    pose = np.concatenate([features.pose for features in made])
+    control = np.concatenate([features.control for features in made])
+    return replace(
+        corpus,
+        pose=together([*parts_of(corpus.pose), pose]),
+        control=together([*parts_of(corpus.control), control]),
+        stretches=tuple(stretches),
+    )
 
 
 def _splices(
-    encoding: Encoding,
-    clips: Sequence[Features],
-    styles: Sequence[str],
-    spec: SpliceSpec,
-    fps: float,
-    seed: int,
+    corpus: Corpus, clips: Sequence[Stretch], spec: SpliceSpec, seed: int
 ) -> Iterator[tuple[Features, int, int, int]]:
     """Yields joined features, the frame at which the style changes, and the indices of the two clips.
 
-    Pairs of styles alternate; clips without a style are not used.
+    Pairs of styles alternate; clips without a style are not used. Only the frames that are compared are read.
     """
+    encoding, fps = corpus.encoding, corpus.fps
     before, after, blend = (round(seconds * fps) for seconds in (spec.before, spec.after, spec.blend))
-    ways = [clips, [clip.mirrored(encoding) for clip in clips]]
-    gaits = [[_gait(encoding, clip, fps) for clip in way] for way in ways]
-    leaving: dict[str, list[tuple[int, int]]] = {}
-    arriving: dict[str, list[tuple[int, int]]] = {}
-    for k, style in enumerate(styles):
-        frames, speed = len(clips[k].pose), np.linalg.norm(clips[k].control[:, :2], axis=1)
-        moving = np.flatnonzero(speed > spec.moving) if style else np.zeros(0, int)
-        for found, first, last in ((leaving, before, frames - blend), (arriving, 1, frames - after)):
+    leaving: dict[str, list[Frames]] = {}
+    arriving: dict[str, list[Frames]] = {}
+    for clip in clips:
+        speed = np.linalg.norm(corpus.control[clip.frames][:, :2], axis=1)
+        moving = np.flatnonzero(speed > spec.moving) if clip.style else np.zeros(0, int)
+        for found, first, last in ((leaving, before, len(clip) - blend), (arriving, 1, len(clip) - after)):
             usable = moving[(moving >= first) & (moving < last)]
-            found.setdefault(style, []).extend((k, int(frame)) for frame in usable)
+            found.setdefault(clip.style, []).append(clip.start + usable)
+    ends = {style: np.concatenate(frames) for style, frames in leaving.items()}
+    starts = {style: np.concatenate(frames) for style, frames in arriving.items()}
     pairs = [
         (one, other)
-        for one, other in permutations(sorted(leaving), 2)
-        if len(leaving[one]) >= blend and len(arriving[other]) >= blend
+        for one, other in permutations(sorted(ends), 2)
+        if len(ends[one]) >= blend and len(starts[other]) >= blend
     ]
+    begins = np.array([clip.start for clip in clips])
     random = np.random.default_rng(seed)
     for number in range(spec.count if pairs else 0):
         one, other = pairs[number % len(pairs)]
-        ends = _some(leaving[one], spec.choices, random)
-        starts = _some(arriving[other], spec.choices, random)
-        way = int(random.integers(2))
-        apart = _distances(
-            np.stack([gaits[0][k][frame] for k, frame in ends]),
-            np.stack([gaits[way][k][frame] for k, frame in starts]),
-        )
+        lasts, firsts = _some(ends[one], spec.choices, random), _some(starts[other], spec.choices, random)
+        mirrored = bool(random.integers(2))
+        apart = _distances(_gait(corpus, lasts, begins), _gait(corpus, firsts, begins, mirrored=mirrored))
         row, column = np.unravel_index(np.argmin(apart), apart.shape)
-        (first, end), (second, start) = ends[row], starts[column]
+        end, start = int(lasts[row]), int(firsts[column])
         if apart[row, column] > spec.apart**2:
             continue
-        head = _part(clips[first], end - before, end + blend)
-        tail = _part(ways[way][second], start, start + after)
-        yield joined(encoding, head, tail, blend, fps), before, first, second
+        head = corpus.part(end - before, end + blend)
+        tail = corpus.part(start, start + after)
+        joint = joined(encoding, head, tail.mirrored(encoding) if mirrored else tail, blend, fps)
+        yield joint, before, _clip_at(begins, end), _clip_at(begins, start)
 
 
 def joined(encoding: Encoding, head: Features, tail: Features, blend: int, fps: float) -> Features:
@@ -172,12 +176,25 @@ def _kept(swinging: Flags) -> Array:
     return kept
 
 
-def _gait(encoding: Encoding, clip: Features, fps: float) -> Array:
-    """Returns the features (T, M) compared for a splice: weighted positions and speeds of the feet, and the control."""
+def _gait(corpus: Corpus, frames: Frames, begins: Frames, *, mirrored: bool = False) -> Array:
+    """Returns the features (T, M) compared for a splice: weighted positions and speeds of the feet, and the control.
+
+    ``begins`` are the first frames of the clips.
+    """
+    encoding = corpus.encoding
+    previous = np.maximum(frames - 1, begins[np.searchsorted(begins, frames, side="right") - 1])
+    here = Features(corpus.pose[frames], corpus.control[frames])
+    past = Features(corpus.pose[previous], corpus.control[previous])
+    if mirrored:
+        here, past = here.mirrored(encoding), past.mirrored(encoding)
     channels = np.concatenate([np.arange(len(encoding))[encoding.slice(name)] for name in GAIT])
-    place = np.asarray(clip.pose[:, channels], float)
-    speed = np.diff(place, axis=0, prepend=place[:1]) * fps
-    return np.concatenate([FAR * place, 0.3 * speed, 0.5 * clip.control], axis=1)
+    place, before = (np.asarray(each.pose[:, channels], float) for each in (here, past))
+    return np.concatenate([FAR * place, 0.3 * (place - before) * corpus.fps, 0.5 * here.control], axis=1)
+
+
+def _clip_at(begins: Frames, frame: int) -> int:
+    """Returns the index of the clip with a frame."""
+    return int(np.searchsorted(begins, frame, side="right")) - 1
 
 
 def _distances(ones: Array, others: Array) -> Array:
@@ -186,10 +203,6 @@ def _distances(ones: Array, others: Array) -> Array:
     return np.asarray(squares - 2 * ones @ others.T)
 
 
-def _some(frames: Sequence[tuple[int, int]], most: int, random: np.random.Generator) -> list[tuple[int, int]]:
+def _some(frames: Frames, most: int, random: np.random.Generator) -> Frames:
     """Returns at most ``most`` of the frames, chosen at random."""
-    return [frames[k] for k in random.permutation(len(frames))[:most]]
-
-
-def _part(features: Features, start: int, stop: int) -> Features:
-    return replace(features, pose=features.pose[start:stop], control=features.control[start:stop])
+    return frames[random.permutation(len(frames))[:most]]

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 
 from moglow.corpus.corpus import Corpus, Stretch
+from moglow.maths.quantiles import quantiles
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,17 @@ class Summary:
         splits = {name: corpus.split(name) for name in ("train", "val")}
         labels = sorted({stretch.style for stretch in corpus.stretches})
         styles = {style: [s for s in corpus.stretches if s.style == style] for style in labels}
-        control = np.concatenate([corpus.control[stretch.frames] for stretch in splits["train"]])
-        median, fast = np.quantile(np.linalg.norm(control[:, :2], axis=1), [0.5, 0.95])
+        median, fast = quantiles(
+            lambda: (np.linalg.norm(control[:, :2], axis=1) for control in corpus.training_controls),
+            [0.5, 0.95],
+        )
+        (turn,) = quantiles(lambda: (np.abs(control[:, 2]) for control in corpus.training_controls), [0.95])
         return cls(
             clips={name: len({stretch.name for stretch in stretches}) for name, stretches in splits.items()},
             minutes={name: _minutes(stretches, corpus.fps) for name, stretches in splits.items()},
             styles={style: _minutes(stretches, corpus.fps) for style, stretches in styles.items()},
-            speed=(round(float(median), 3), round(float(fast), 3)),
-            turn=round(float(np.quantile(np.abs(control[:, 2]), 0.95)), 3),
+            speed=(round(median, 3), round(fast, 3)),
+            turn=round(turn, 3),
             channels=len(corpus.encoding),
             joints=len(corpus.encoding.skeleton),
             dropped=tuple(dropped),

@@ -1,12 +1,14 @@
 """Trims clips where features jump or lie too far from the mean because of capture errors. Needs numpy alone."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moglow.corpus.normalizer import Normalizer
+from moglow.corpus.normalizer import Moments, Normalizer
 from moglow.encodings.encoding import Encoding
 from moglow.maths.rotations import Array
 from moglow.maths.signals import runs
@@ -31,24 +33,85 @@ def trim(
         outlier: deviations above which a frame is removed.
         shortest: duration in seconds of the shortest stretch that is kept.
     """
-    moving = slice(0, len(encoding.reduction.kept))  # contacts may jump
-    poses = [encoding.features(clip).pose[:, moving] for clip in clips]
-    jumps = [_jumps(pose, clip.fps) for pose, clip in zip(poses, clips, strict=True)]
-    chosen = [pose for pose, flag in zip(poses, training, strict=True) if flag]
-    sound = [pose for pose, flag, jump in zip(poses, training, jumps, strict=True) if flag and not jump.any()]
-    usual = Normalizer.fit(np.concatenate(sound or chosen), _first(encoding.mirror_signs, moving))
+    found = [clip_statistics(encoding, clip) for clip in clips]
+    trimming = Trimming.of(encoding, found, training, outlier=outlier, shortest=shortest)
     trimmed = []
-    for clip, pose, jump in zip(clips, poses, jumps, strict=True):
-        off = np.abs(usual.normalize(pose))
-        pieces = [
-            clip[start:stop]
-            for start, stop in _sound_stretches(off.max(1) <= outlier, np.asarray(jump.any(1)))
-            if stop - start >= shortest * clip.fps and not _turned_over(off, jump, start, stop)
-        ]
-        lost = len(clip) - sum(map(len, pieces))
-        damage = f"{lost / clip.fps:.1f} s of {len(clip) / clip.fps:.1f} s: {_damage(encoding, pose, off, clip.fps)}"
-        trimmed.append((pieces, damage if lost else ""))
+    for clip in clips:
+        pieces, damage = trimming.pieces(clip)
+        trimmed.append(([clip[start:stop] for start, stop in pieces], damage))
     return trimmed
+
+
+@dataclass(frozen=True)
+class ClipStatistics:
+    """Statistics of the channels of a clip: moments, smallest and largest values ``(D,)``, and whether any jumps."""
+
+    moments: Moments
+    low: Array
+    high: Array
+    jumps: bool
+
+
+def clip_statistics(encoding: Encoding, clip: Clip) -> ClipStatistics:
+    """Returns the statistics of a clip."""
+    pose = _pose(encoding, clip)
+    return ClipStatistics(Moments.of(pose), pose.min(0), pose.max(0), bool(_jumps(pose, clip.fps).any()))
+
+
+@dataclass(frozen=True)
+class Trimming:
+    """Where clips are trimmed: the usual range of each channel, and the settings of `trim`."""
+
+    encoding: Encoding
+    usual: Normalizer
+    outlier: float
+    shortest: float
+
+    @classmethod
+    def of(
+        cls,
+        encoding: Encoding,
+        found: Sequence[ClipStatistics],
+        training: Sequence[bool],
+        *,
+        outlier: float,
+        shortest: float,
+    ) -> Self:
+        """Returns the trimming of clips with these statistics; the arguments are those of `trim`."""
+        chosen = [each for each, flag in zip(found, training, strict=True) if flag]
+        sound = [each for each in chosen if not each.jumps]
+        moments = Moments.total(each.moments for each in sound or chosen)
+        mirror = _first(encoding.mirror_signs, _moving(encoding))
+        return cls(encoding, Normalizer.of(moments, mirror), outlier, shortest)
+
+    def is_whole(self, found: ClipStatistics, seconds: float) -> bool:
+        """Returns whether nothing is cut from a clip with these statistics that lasts so many seconds."""
+        off = np.abs(self.usual.normalize(np.stack([found.low, found.high]))).max()
+        return bool(not found.jumps and off <= self.outlier and seconds >= self.shortest)
+
+    def pieces(self, clip: Clip) -> tuple[tuple[tuple[int, int], ...], str]:
+        """Returns the usable stretches of a clip and a description of what was removed, empty if nothing was."""
+        pose = _pose(self.encoding, clip)
+        jump, off = _jumps(pose, clip.fps), np.abs(self.usual.normalize(pose))
+        pieces = tuple(
+            (start, stop)
+            for start, stop in _sound_stretches(off.max(1) <= self.outlier, np.asarray(jump.any(1)))
+            if stop - start >= self.shortest * clip.fps and not _turned_over(off, jump, start, stop)
+        )
+        lost = len(clip) - sum(stop - start for start, stop in pieces)
+        if not lost:
+            return pieces, ""
+        damage = _damage(self.encoding, pose, off, clip.fps)
+        return pieces, f"{lost / clip.fps:.1f} s of {len(clip) / clip.fps:.1f} s: {damage}"
+
+
+def _moving(encoding: Encoding) -> slice:
+    """Returns the channels that must not jump: all but contacts."""
+    return slice(0, len(encoding.reduction.kept))
+
+
+def _pose(encoding: Encoding, clip: Clip) -> Array:
+    return encoding.features(clip).pose[:, _moving(encoding)]
 
 
 def _first(mirror: tuple[NDArray[np.intp], Array], channels: slice) -> tuple[NDArray[np.intp], Array]:

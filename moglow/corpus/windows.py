@@ -19,6 +19,7 @@ from moglow.corpus.context import Context, by_channel
 from moglow.corpus.corpus import Corpus, Stretch
 from moglow.corpus.misplaced_feet import misplace_feet
 from moglow.corpus.other_bodies import blend_bodies
+from moglow.corpus.rows import Rows
 from moglow.corpus.window_order import ORDERS, Cuts
 from moglow.corpus.window_spec import WindowSpec
 from moglow.encodings.encoding import CONTROL_MIRROR, Features
@@ -109,7 +110,7 @@ class Footage:
         self.partners, self.signs = self._tensor(partners), self._tensor(signs.astype(np.float32))
         self.control_signs = self._tensor(CONTROL_MIRROR.astype(np.float32))
 
-    def _tensor(self, array: NDArray[Any]) -> Tensor:
+    def _tensor(self, array: NDArray[Any] | Rows) -> Tensor:
         """Returns a copy on the device. torch does not support read-only memory maps."""
         return torch.as_tensor(np.array(array), device=self.device)
 

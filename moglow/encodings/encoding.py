@@ -100,7 +100,23 @@ class FeatureSpec:
         """Returns an encoding fitted to clips of one skeleton; give the training clips only."""
         if not clips:
             raise ClipError("features: no clip to fit on; give at least one training clip")
-        clip, path = self._sample(clips)
+        stride = fit_stride(sum(map(len, clips)))
+        return self.fit_samples([self.sample(clip, stride) for clip in clips])
+
+    def sample(self, clip: Clip, stride: int) -> tuple[Clip, ControlPath]:
+        """Returns every n-th frame of a clip and of its path, for `fit_samples`."""
+        return clip[::stride], self.path(clip)[::stride]
+
+    def fit_samples(self, samples: Sequence[tuple[Clip, ControlPath]]) -> "Encoding":
+        """Returns the encoding that `fit` returns, from samples of the clips."""
+        clips, paths = zip(*samples, strict=True)
+        clip = replace(
+            clips[0],
+            positions=np.concatenate([clip.positions for clip in clips]),
+            rotations=np.concatenate([clip.rotations for clip in clips]),
+        )
+        positions = np.concatenate([path.positions for path in paths])
+        path = ControlPath(positions, np.concatenate([path.headings for path in paths]), clip.fps)
         chart = CHARTS[self.encoding].fit(clip, path)
         always = np.array([channel.group in PLANTED for channel in chart.channels])
         reduction = Reduction.fit(
@@ -112,19 +128,10 @@ class FeatureSpec:
         )
         return Encoding(self, chart, reduction)
 
-    def _sample(self, clips: Sequence[Clip]) -> tuple[Clip, ControlPath]:
-        """Returns about `FIT_FRAMES` frames, evenly spread over the clips, as one clip, and their path."""
-        stride = max(1, sum(map(len, clips)) // FIT_FRAMES)
-        paths = [self.path(clip)[::stride] for clip in clips]
-        together = replace(
-            clips[0],
-            positions=np.concatenate([clip.positions[::stride] for clip in clips]),
-            rotations=np.concatenate([clip.rotations[::stride] for clip in clips]),
-        )
-        positions = np.concatenate([path.positions for path in paths])
-        return together, ControlPath(
-            positions, np.concatenate([path.headings for path in paths]), together.fps
-        )
+
+def fit_stride(frames: int) -> int:
+    """Returns the stride with which about `FIT_FRAMES` frames are left, evenly spread."""
+    return max(1, frames // FIT_FRAMES)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,37 +1,20 @@
 """The evaluation of models beside real motion on the same controls, as in `moglow evaluate`."""
 
-import math
+import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
-from moglow.checkpoint import Checkpoint
-from moglow.compute.device import find_device
+from moglow.checkpoint import BEST, Checkpoint
 from moglow.corpus.corpus import Corpus
-from moglow.errors import CorpusError, MoglowError
-from moglow.evaluation.discrimination import Discrimination
-from moglow.evaluation.experiment import Experiment, sample
-from moglow.evaluation.likelihoods import likelihoods
-from moglow.evaluation.manoeuvres import Driver, Manoeuvres
-from moglow.evaluation.panels import Conditions, Exam, Panel
-from moglow.evaluation.response import Response
-from moglow.evaluation.results import (
-    COPY,
-    HELD_OUT,
-    MEASURED,
-    REAL,
-    SYNTHETIC,
-    Evaluation,
-    EvaluationSpec,
-    Row,
-)
-from moglow.evaluation.straight_walks import StraightWalks
-from moglow.evaluation.style_changes import StyleChanges
-from moglow.evaluation.trials import synthetic, wander
-from moglow.evaluation.wandering import wandering
-from moglow.paths.control_range import ControlRange
-from moglow.sampling.ensemble import Ensemble
+from moglow.corpus.shards import files_of
+from moglow.evaluation.manoeuvres import Driver
+from moglow.evaluation.results import Evaluation, EvaluationSpec, Sheet
+from moglow.evaluation.study import Outcome, Part, Study, parts
+from moglow.motion.clip import Clip
+from moglow.workers.workers import Workers
 
 
 def evaluate(
@@ -52,160 +35,85 @@ def evaluate(
         MoglowError: for an unknown measure in ``spec``.
         CorpusError: for a corpus of another skeleton or rate than a checkpoint's.
     """
-    if unknown := set(spec.measures) - set(MEASURED):
-        raise MoglowError(f"measures: {', '.join(sorted(unknown))}; expected some of {', '.join(MEASURED)}")
-    began, device = time.perf_counter(), find_device(device)
-    corpus = corpora[0] if corpora else None
-    _check(checkpoints, corpora)
-    first = next(iter(checkpoints.values()))
-    reach, fps = (corpus.control_range, corpus.fps) if corpus else (first.control_range, first.context.fps)
-    controls = "controls" in spec.measures
-    trials = synthetic(reach, fps, seconds=spec.synthetic_seconds) if controls else []
-    walked = wander(reach, fps, seconds=spec.wander_seconds)
-    yield "real motion"
-    experiment = Experiment(spec, corpus, trials, walked, device)
-    rows = [row for row in (experiment.real_row(first) if controls else None,) if row]
-    for name, checkpoint in checkpoints.items():
-        own = next((c for c in corpora if _fits(checkpoint, c)), None)
-        yield from _evaluated(experiment, name, checkpoint, own, rows)
-    if experiment.real_motion and controls:
-        yield f"{COPY}: {len(experiment.trials) + len(trials)} controls"
-        rows.append(experiment.row(COPY, experiment.copies(), {}))
-    panels: list[Panel] = []
-    for exam in _exams(spec, corpus, reach, fps, device, driver):
-        yield from _examined(exam, checkpoints, panels)
-    yield Evaluation(
-        spec=spec,
-        rows=tuple(rows),
-        sheets=experiment.sheets(),
-        controls={
-            HELD_OUT: sum(trial.seconds for trial in experiment.trials),
-            SYNTHETIC: sum(trial.seconds for trial in trials),
-            "wander": walked.seconds,
-        },
-        likeness=experiment.likeness,
-        notes=tuple(_notes(experiment, checkpoints, corpora)),
-        seconds=time.perf_counter() - began,
-        panels=tuple(panels),
-    )
+    began, study = time.perf_counter(), Study(checkpoints, corpora, spec, device, driver)
+    outcomes = []
+    for part in parts(list(checkpoints), spec.measures, corpus=bool(corpora), driver=driver is not None):
+        outcomes.append((yield from study.made(part)))
+    yield together(spec, outcomes, time.perf_counter() - began)
 
 
-def _exams(
+@dataclass(frozen=True)
+class StudyFiles:
+    """The files and the settings of an evaluation by workers; ``token`` differs from that of any other evaluation."""
+
+    checkpoints: tuple[tuple[str, Path], ...]
+    corpora: tuple[Path, ...]
+    spec: EvaluationSpec
+    device: str
+    driver: Driver | None
+    token: str
+
+
+def evaluate_files(
+    checkpoints: Mapping[str, Path],
+    corpora: Sequence[Path],
     spec: EvaluationSpec,
-    corpus: Corpus | None,
-    reach: ControlRange,
-    fps: float,
-    device: str,
-    driver: Driver | None,
-) -> Iterator[Exam]:
-    """Yields the exams of the requested panels that are possible."""
-    sampling = spec.seeds, spec.temperature
-    if "tell" in spec.measures and corpus:
-        yield Discrimination(corpus, *sampling, spec.tell_seconds, device)
-    if "gait" in spec.measures:
-        yield StraightWalks(corpus, fps, *sampling, device)
-    if "styles" in spec.measures and corpus:
-        yield StyleChanges(corpus, *sampling, device)
-    if "live" in spec.measures and driver:
-        yield Manoeuvres(driver, corpus, fps, *sampling)
-    if "response" in spec.measures and driver:
-        yield Response(driver, corpus, reach, fps, *sampling, device)
+    workers: Workers,
+    *,
+    device: str = "cpu",
+    driver: Driver | None = None,
+) -> Iterator[str | Evaluation]:
+    """Yields what `evaluate` yields, computed by workers that read the files of checkpoints and corpora themselves.
+
+    A task is a row of the tables or a panel; there is one line for each.
+    """
+    began = time.perf_counter()
+    files = StudyFiles(tuple(checkpoints.items()), tuple(corpora), spec, device, driver, secrets.token_hex(8))
+    jobs = parts(list(checkpoints), spec.measures, corpus=bool(corpora), driver=driver is not None)
+    read = [path / BEST if path.is_dir() else path for path in checkpoints.values()]
+    read += [file for corpus in corpora for file in files_of(corpus)]
+    yield f"0 of {len(jobs)} parts"
+    outcomes = []
+    for outcome in workers.results(evaluate_part, files, jobs, lambda part: read):
+        outcomes.append(outcome)
+        yield f"{len(outcomes)} of {len(jobs)} parts"
+    yield together(spec, outcomes, time.perf_counter() - began)
 
 
-def _examined(exam: Exam, checkpoints: Mapping[str, Checkpoint], panels: list[Panel]) -> Iterator[str]:
-    """Measures recorded motion and each model, and appends the panel; yields a line for each."""
-    yield f"{exam.name}: {REAL}"
-    recorded = exam.recorded()
-    rows: dict[str, Conditions] = {REAL: recorded} if recorded else {}
-    for name, checkpoint in checkpoints.items():
-        yield f"{exam.name}: {name}"
-        rows[name] = exam.sampled(name, checkpoint)
-    panels.append(exam.panel(rows, bool(recorded)))
+def evaluate_part(files: StudyFiles, part: Part) -> Outcome:
+    """Computes a part of an evaluation; a task for workers."""
+    steps = _study(files).made(part)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            return outcome
 
 
-def _evaluated(
-    experiment: Experiment, name: str, checkpoint: Checkpoint, corpus: Corpus | None, rows: list[Row]
-) -> Iterator[str]:
-    """Samples and scores all motion of one model and appends its row; yields a line for each step."""
-    spec, ensemble = experiment.spec, Ensemble(checkpoint, experiment.spec.temperature, experiment.device)
-    seeds = spec.seeds if ensemble.model.noise_dim else 1
-    row, controls = Row(name, {}, about=_about(checkpoint)), "controls" in spec.measures
-    if controls:
-        yield f"{name}: {len(experiment.trials) + len(experiment.synthetic)} controls, {seeds} seeds"
-        trials = [*experiment.trials, *experiment.synthetic]
-        motions = sample(ensemble, trials, seeds)
-        row = experiment.row(name, [[m.clip for m in takes] for takes in motions], row.about)
-        if corpus and experiment.trials:
-            yield f"{name}: likelihood"
-            own = [takes[0] for takes in motions[: len(experiment.trials)]]
-            row = replace(row, likelihood=likelihoods(checkpoint, ensemble.model, corpus, own))
-    if "wander" in spec.measures:
-        wanders = spec.wanders if ensemble.model.noise_dim else 1
-        yield f"{name}: wandering for {spec.wander_seconds / 60:g} minutes, {wanders} times"
-        (wandered,) = sample(ensemble, [experiment.wander], wanders)
-        known = experiment.real_motion.known_poses if experiment.real_motion else None
-        path = experiment.wander.path.resample(checkpoint.context.fps)
-        row = replace(row, wandering=wandering(wandered, path, known))
-    if controls and experiment.comparison and ensemble.model.noise_dim:
-        figures = []
-        for temperature in spec.temperatures:
-            yield f"{name}: temperature {temperature:g}"
-            figures.append(experiment.at_temperature(checkpoint, temperature))
-        row = replace(row, temperatures=tuple(figures))
-    rows.append(row)
+@lru_cache(maxsize=1)
+def _study(files: StudyFiles) -> Study:
+    """Returns the study of files; a process keeps the last one for its further parts."""
+    checkpoints = {name: Checkpoint.read(path) for name, path in files.checkpoints}
+    corpora = [Corpus.open(path) for path in files.corpora]
+    return Study(checkpoints, corpora, files.spec, files.device, files.driver)
 
 
-def _fits(checkpoint: Checkpoint, corpus: Corpus) -> bool:
-    """Returns whether a checkpoint and a corpus have the same encoding, up to rounding on different machines."""
-    return _equal(checkpoint.context.encoding.to_json(), corpus.encoding.to_json())
-
-
-def _equal(one: Any, other: Any) -> bool:
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_equal, one, other))
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-9)
-    return bool(one == other)
-
-
-def _check(checkpoints: Mapping[str, Checkpoint], corpora: Sequence[Corpus]) -> None:
-    for name, checkpoint in checkpoints.items():
-        for corpus in corpora[:1]:
-            if checkpoint.skeleton != corpus.encoding.skeleton:
-                raise CorpusError(
-                    f"the corpus has another skeleton ({len(corpus.encoding.skeleton)} joints) than {name} "
-                    f"({len(checkpoint.skeleton)}); give the corpus that the model was trained on"
-                )
-            if not math.isclose(checkpoint.context.fps, corpus.fps):
-                raise CorpusError(
-                    f"the corpus has {corpus.fps:g} frames a second, {name} {checkpoint.context.fps:g}; jerk and "
-                    "slide depend on the rate, give a corpus of the same rate"
-                )
-
-
-def _about(checkpoint: Checkpoint) -> dict[str, Any]:
-    kept = ("parameters", "steps", "seconds", "minutes_of_motion")
-    figures = {key: checkpoint.figure(key) for key in kept}
-    return {"model": checkpoint.model} | {key: value for key, value in figures.items() if value is not None}
-
-
-def _notes(
-    experiment: Experiment, checkpoints: Mapping[str, Checkpoint], corpora: Sequence[Corpus]
-) -> Iterator[str]:
-    """Yields remarks that a reader of the figures needs."""
-    if not corpora:
-        yield (
-            "No corpus was given: there are no held-out controls, distances to real motion, likelihoods, tests that "
-            "distinguish sampled from recorded motion, or changes of style; the figures of real motion are those "
-            "stored in the checkpoint."
-        )
-    elif "controls" in experiment.spec.measures and not experiment.trials:
-        yield "The corpus has no held-out clip of two seconds or more; there are only synthetic controls."
-    for name, checkpoint in checkpoints.items():
-        scored = corpora and "controls" in experiment.spec.measures
-        if scored and not any(_fits(checkpoint, corpus) for corpus in corpora):
-            yield f"{name} has another encoding than the corpus: its likelihood needs the corpus of that encoding too."
-    if experiment.spec.seeds < 5:
-        yield f"{experiment.spec.seeds} seeds only: the intervals are wide, and diversity is a mean over few pairs."
+def together(spec: EvaluationSpec, outcomes: Sequence[Outcome], seconds: float) -> Evaluation:
+    """Returns the evaluation with the outcomes of all parts, in the order of `parts`."""
+    terms = outcomes[0].terms
+    assert terms is not None, "the first part has the terms"
+    shown: dict[str, dict[str, Clip]] = {}
+    for outcome in outcomes:
+        for control, rows in outcome.shown.items():
+            shown.setdefault(control, {}).update(rows)
+    return Evaluation(
+        spec=spec,
+        rows=tuple(outcome.row for outcome in outcomes if outcome.row),
+        sheets=tuple(Sheet(name, shown[name]) for name in terms.sheets),
+        controls=terms.controls,
+        likeness=terms.likeness,
+        notes=terms.notes,
+        seconds=seconds,
+        panels=tuple(outcome.panel for outcome in outcomes if outcome.panel),
+    )

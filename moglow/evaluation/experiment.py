@@ -15,7 +15,6 @@ from moglow.evaluation.results import (
     SYNTHETIC,
     EvaluationSpec,
     Row,
-    Sheet,
     TemperatureFigures,
 )
 from moglow.evaluation.trials import Trial, held_out
@@ -151,13 +150,11 @@ class Experiment:
             self.sweep.diversity(clips) / self.sweep.real_diversity,
         )
 
-    def sheets(self) -> tuple[Sheet, ...]:
-        """Returns the middle seconds of each synthetic control, and of three held-out ones."""
-        names = [trial.name for trial in self.synthetic]
-        names += [trial.name for trial in self.trials[:: max(1, len(self.trials) // 3)][:3]]
-        return tuple(
-            Sheet(name, {row: middle(clip) for row, clip in self.shown[name].items()}) for name in names
-        )
+    @property
+    def sheet_names(self) -> tuple[str, ...]:
+        """The names of the controls with a contact sheet: each synthetic one, and three held-out ones."""
+        held_out = self.trials[:: max(1, len(self.trials) // 3)][:3]
+        return tuple(trial.name for trial in (*self.synthetic, *held_out))
 
 
 def middle(clip: Clip) -> Clip:

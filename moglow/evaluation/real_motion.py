@@ -53,7 +53,7 @@ class RealMotion:
 
     @cached_property
     def _control(self) -> NDArray[np.float32]:
-        return self.corpus.control_normalizer.normalize(self.corpus.control).astype(np.float32)
+        return self.corpus.control_normalizer.normalize(np.asarray(self.corpus.control)).astype(np.float32)
 
     def nearest(
         self, velocities: Array, *, count: int, apart: int

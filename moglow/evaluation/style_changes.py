@@ -251,7 +251,7 @@ class StyleChanges(Exam):
         for stretch in self.corpus.split(split):
             if stretch.again or not stretch.style or len(stretch) < length:
                 continue
-            speed = np.linalg.norm(self.corpus.control[stretch.frames, :2], axis=1)
+            speed = np.linalg.norm(self.corpus.control[stretch.frames][:, :2], axis=1)
             starts = np.arange(0, len(stretch) - length + 1, hop)
             walking = np.array([self._walked(speed[start : start + length]) for start in starts])
             if not walking.any():

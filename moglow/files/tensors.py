@@ -8,9 +8,10 @@ Files are memory-mapped: an array is loaded when it is first accessed.
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+import mmap
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -35,38 +36,63 @@ DIGEST = "moglow_sha256"
 _CHUNK = 1 << 24  # bytes of an array that are hashed or checked at once
 
 
-def write_tensors(path: str | Path, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
-    """Writes `arrays` and `metadata` to `path` atomically; equal content gives identical files.
+class InPieces(Protocol):
+    """An array that is too large for the memory, as several arrays along its first axis."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def pieces(self) -> Iterator[Array]:
+        """Yields the arrays in order."""
+
+
+def write_tensors(
+    path: str | Path, arrays: Mapping[str, Array | InPieces], metadata: Mapping[str, str]
+) -> str:
+    """Writes `arrays` and `metadata` to `path` atomically and returns the digest; equal content gives identical files.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_tensors(f"{folder}/a.safetensors", {"x": np.arange(3.0)}, {"unit": "m"})
+    ...     digest = write_tensors(f"{folder}/a.safetensors", {"x": np.arange(3.0)}, {"unit": "m"})
     ...     arrays, metadata = read_tensors(f"{folder}/a.safetensors")
     ...     print(arrays["x"], metadata)
     [0. 1. 2.] {'unit': 'm'}
     """
-    ready = {name: _storable(path, name, array) for name, array in arrays.items()}
+    types = {name: _stored_type(path, name, array.dtype) for name, array in arrays.items()}
     # Arrays with the largest items come first, as in the safetensors package, so that every array is aligned.
-    order = sorted(ready, key=lambda name: (-ready[name].itemsize, name))
+    order = sorted(types, key=lambda name: (-types[name].itemsize, name))
     header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
     end = 0
     for name in order:
-        begin, end = end, end + ready[name].nbytes
-        header[name] = {
-            "dtype": CODES[ready[name].dtype],
-            "shape": list(ready[name].shape),
-            "data_offsets": [begin, end],
-        }
-    header["__metadata__"][DIGEST] = _digest(
-        header, [ready[name].reshape(-1).view(np.uint8) for name in order]
-    )
+        shape = arrays[name].shape
+        begin, end = end, end + types[name].itemsize * math.prod(shape)
+        header[name] = {"dtype": CODES[types[name]], "shape": list(shape), "data_offsets": [begin, end]}
+
+    def content() -> Iterator[Array]:
+        for name in order:
+            for piece in _pieces(arrays[name]):
+                # Contiguous and little-endian.
+                yield np.asarray(piece, dtype=types[name], order="C").reshape(-1).view(np.uint8)
+
+    digest = header["__metadata__"][DIGEST] = _digest(header, content())
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     with replacing(path) as file:
         file.write(len(text).to_bytes(8, "little"))
         file.write(text)
-        for name in order:
-            file.write(ready[name].reshape(-1).view(np.uint8).data)
+        for part in content():
+            file.write(part.data)
+    return digest
+
+
+def read_digest(path: str | Path) -> str:
+    """Returns the digest in the header of a file, which may not be that of its arrays; empty if there is none."""
+    try:
+        return str(_read_header(Path(path))[0].get("__metadata__", {}).get(DIGEST, ""))
+    except (OSError, ValueError, AttributeError) as error:
+        raise FileFormatError(f"{path}: cannot be read as a safetensors file ({error})") from error
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
@@ -105,7 +131,7 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
             raise ValueError(f"{len(data) - covered} bytes too many at the end")
         if not all(isinstance(value, str) for value in metadata.values()):
             raise ValueError("its metadata are not all text")
-        if metadata.pop(DIGEST, None) not in (None, _digest(header, [data])):
+        if metadata.pop(DIGEST, None) not in (None, _digest(header, _chunks(path, start))):
             raise ValueError("its content is not what was written: a disk or a copy has changed it")
     except KeyError as error:
         raise FileFormatError(f"{path}: not a sound safetensors file (no {error}); fetch it again") from error
@@ -146,17 +172,33 @@ def is_finite(array: Array) -> bool:
     if array.dtype.kind != "f":
         return True
     flat = array.reshape(-1)
-    return all(np.isfinite(flat[k : k + _CHUNK]).all() for k in range(0, len(flat), _CHUNK))
+    finite = all(np.isfinite(flat[k : k + _CHUNK]).all() for k in range(0, len(flat), _CHUNK))
+    forget_pages(array)
+    return finite
 
 
-def _storable(path: str | Path, name: str, array: Array) -> Array:
-    """Returns the array as it is stored: contiguous and little-endian."""
-    dtype = array.dtype.newbyteorder("<")
-    if dtype not in CODES:
-        raise FileFormatError(f"{path}: array {name!r} has type {array.dtype}, unknown to safetensors")
+def forget_pages(array: Array) -> None:
+    """Frees the memory of the pages of a memory-mapped array that were read; they are read again when they are used."""
+    base: Any = array
+    while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
+        base = base.base
+    mapped = getattr(base, "_mmap", None)
+    if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _stored_type(path: str | Path, name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Returns the type with which an array is stored: little-endian."""
+    stored = dtype.newbyteorder("<")
+    if stored not in CODES:
+        raise FileFormatError(f"{path}: array {name!r} has type {dtype}, unknown to safetensors")
     if name == "__metadata__":
         raise FileFormatError(f"{path}: no array can be called '__metadata__', the format's own name")
-    return np.asarray(array, dtype=dtype, order="C")
+    return stored
+
+
+def _pieces(array: Array | InPieces) -> Iterator[Array]:
+    yield from [array] if isinstance(array, np.ndarray) else array.pieces()
 
 
 def _read_header(path: Path) -> tuple[dict[str, Any], int]:
@@ -167,6 +209,14 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
             raise ValueError("its header is cut short or it is a file of another kind")
         header = parse_json_table(file.read(length), f"{path}: its header")
     return dict(header), 8 + length
+
+
+def _chunks(path: Path, start: int) -> Iterator[Array]:
+    """Yields the bytes of a file from an offset on, without mapping them into memory."""
+    with open_input(path) as file:
+        file.seek(start)
+        while chunk := file.read(_CHUNK):
+            yield np.frombuffer(chunk, np.uint8)
 
 
 def _digest(header: Mapping[str, Any], parts: Iterable[Array]) -> str:

@@ -126,6 +126,11 @@ def clips_in(path: Path) -> list[Path]:
     return [path.with_name(f"{path.name}#{name}") for name in names] if len(names) > 1 else [path]
 
 
+def files_of(path: Path) -> tuple[Path]:
+    """Returns the file of ``pack.glb#Walk``, which a task on it reads."""
+    return (split_name(path)[0],)
+
+
 def split_name(path: str | Path) -> tuple[Path, str | None]:
     """Returns the file and the name of the clip in ``pack.glb#Walk``; an existing file may contain # in its name.
 

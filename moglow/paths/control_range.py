@@ -1,11 +1,13 @@
 """The range of controls that a model has learnt; checks paths against it and slows them down to it."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from moglow.maths.quantiles import quantiles
 from moglow.maths.rotations import Array
 from moglow.paths.control_path import SMOOTHING, ControlPath
 
@@ -37,17 +39,30 @@ class ControlRange:
                 raise ValueError(f"{name} is {value}; expected a number from 0")
 
     @classmethod
-    def of(cls, control: NDArray[Any]) -> Self:
+    def of(cls, *controls: NDArray[Any]) -> Self:
         """Returns the range of controls ``(N, 3)`` without the most extreme 0.1 % of them.
 
         >>> ControlRange.of(np.array([[1.0, -0.2, 0.5]]))
         ControlRange(forward=1.0, backward=0.0, sideways=0.2, turn=0.5, slowest=1.0198)
         """
-        low, high = np.quantile(control[:, 0], [0.001, 0.999])
-        sideways, turn = np.quantile(np.abs(control[:, 1:]), 0.999, axis=0)
-        slowest = np.quantile(np.hypot(control[:, 0], control[:, 1]), 0.01)
+        return cls.of_chunks(lambda: controls)
+
+    @classmethod
+    def of_chunks(cls, chunks: Callable[[], Iterable[NDArray[Any]]]) -> Self:
+        """Returns the range of more controls than fit into memory; ``chunks`` returns arrays ``(N, 3)`` of them.
+
+        The order and the sizes of the arrays make no difference.
+        """
+
+        def found(value: Callable[[NDArray[Any]], NDArray[Any]], *shares: float) -> list[float]:
+            return quantiles(lambda: (value(chunk).astype(np.float32) for chunk in chunks()), shares)
+
+        low, high = found(lambda control: control[:, 0], 0.001, 0.999)
+        (sideways,) = found(lambda control: np.abs(control[:, 1]), 0.999)
+        (turn,) = found(lambda control: np.abs(control[:, 2]), 0.999)
+        (slowest,) = found(lambda control: np.hypot(control[:, 0], control[:, 1]), 0.01)
         values = (max(high, 0.0), max(-low, 0.0), sideways, turn, slowest)
-        return cls(*(round(float(value), 4) for value in values))
+        return cls(*(round(value, 4) for value in values))
 
     def joined(self, other: Self) -> Self:
         """Returns the union of two ranges, for a model that was trained on one corpus and then on another.

@@ -7,9 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
-from moglow.checkpoint import Checkpoint, likelihood_terms, real_figures, real_slide
+from moglow.checkpoint import Checkpoint, likelihood_terms, real_figures
 from moglow.compute.copies import can_copy, in_turn, processors
 from moglow.errors import ClipError, ControlError, ExportError, MoglowError
 from moglow.files.atomic import refuse_overwriting, sweep
@@ -21,19 +19,17 @@ from moglow.motion.root_motion import on_root
 from moglow.paths.crowds import split_source
 from moglow.sampling.fast.native_moglow import NativeMoGlow
 from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, StreamedMotion, motions
-from moglow.sampling.ranking import scores
 from moglow.sampling.sampler import Sampler, Track
 from moglow.sampling.sanity import possible_blocks, refuse_impossible
 from moglow.takes.directions import price_lines
+from moglow.takes.existing import THERE, files_of, finished_file, places_of, rank
 from moglow.takes.jobs import Job, find_share, is_one_file, plan, share
 from moglow.takes.orders import Order, Wish, named, orders_of, settings_of, summary
+from moglow.takes.shares import Failures, Group, GroupResult, make_groups
 from moglow.takes.sidecars import (
-    Figures,
     agrees,
     describe,
-    move_motion,
     refuse_foreign,
-    remove_lone_sidecar,
     write_motion,
 )
 from moglow.takes.single import on_rig, read_rig
@@ -53,7 +49,6 @@ SHARED = 5000
 """Number of frames from which motions are made by several processes; a process takes some hundredths of a second."""
 MOST_PROCESSES = 8
 """Most processes that make motions, since each needs memory of its own."""
-THERE = "is there already, made with the same settings; overwrite it to make it again"
 
 
 def make_takes(
@@ -64,6 +59,10 @@ def make_takes(
 ) -> Iterator[str]:
     """Writes the takes, and yields a line for each file and each warning; calls ``passed`` with the progress."""
     if out is not None and is_one_file(controls, out):
+        if wish.scheduler:
+            raise ExportError(
+                f"{out}: one file is made by one process; give a folder, or leave out the scheduler"
+            )
         from moglow.takes.crowd_file import make_crowd
 
         yield from make_crowd(controls[0], out, wish, passed)
@@ -84,7 +83,7 @@ def make_takes(
         *(wish.skeleton, wish.checkpoint, wish.footwork.follow),
         *wish.directions.files,
     )
-    refuse_overwriting((place for job in jobs for place in _places(job, wish)), inputs)
+    refuse_overwriting((place for job in jobs for place in places_of(job, wish)), inputs)
     motion_count = sum(len(job.takes) for job in jobs)
     wish.footwork.check(
         motions=motion_count,
@@ -96,6 +95,33 @@ def make_takes(
     )
     if wish.footwork.write and not wish.footwork.write.exists():
         wish = replace(wish, overwrite=True)  # for an existing take, none was written
+    failures = Failures()
+    if wish.scheduler:
+        for job in jobs:
+            files_of(job, wish)  # errors are raised before the work
+        shared = [Path(place) for place in (*inputs[len(planned) :], wish.footwork.ground) if place]
+        files = [place for place in shared if place.is_file()]
+        yield from make_groups(jobs, wish, make_group, files, passed, failures)
+    else:
+        yield from make_jobs(jobs, wish, passed, failures)
+    if failures.reasons:
+        raise summary(failures.by_path(), len(jobs))
+
+
+def make_group(wish: Wish, group: Group) -> GroupResult:
+    """Makes a group of jobs; a task for workers."""
+    failures = Failures()
+    lines = tuple(make_jobs(group, wish, lambda *_: None, failures, most=1))
+    return GroupResult(lines, failures, sum(len(job.takes) for job in group))
+
+
+def make_jobs(
+    jobs: Sequence[Job], wish: Wish, passed: Passed, failures: Failures, *, most: int = MOST_PROCESSES
+) -> Iterator[str]:
+    """Writes the takes of jobs, yields a line for each file and each warning, and adds what failed to the failures.
+
+    At most ``most`` processes of this machine make the motions.
+    """
     model = Checkpoint.read(wish.checkpoint or PRETRAINED)
     temperature = TEMPERATURE if wish.temperature is None else wish.temperature
     sampler = Sampler.of(model, temperature=temperature, device=wish.device)
@@ -103,16 +129,15 @@ def make_takes(
     rig = read_rig(skeleton) if skeleton else None
     common = settings_of(wish, sampler)
     orders: list[Order] = []
-    failed: dict[Job, str] = {}
     for job in jobs:
-        found = _found(job, wish)
+        found = files_of(job, wish)
         try:
             ordered = orders_of(job, wish, model, common)
         except ControlError as error:
-            failed[job] = str(error)
+            failures.unread[job] = str(error)
             continue
         for order in ordered:
-            done = None if wish.overwrite else _finished_file(order, found)
+            done = None if wish.overwrite else finished_file(order, found)
             if done and not wish.rank:
                 yield f"{done[0]}: {THERE}"
             elif not done:
@@ -124,16 +149,14 @@ def make_takes(
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
     lost: dict[str, str] = {}
-    for lines, losing in _shared(orders, wish, sampler, model, rig, passed):
+    for lines, losing in _shared(orders, wish, sampler, model, rig, passed, most):
         yield from lines
         lost = losing | lost
-    failed |= {job: lost[job.control] for job in jobs if job.control in lost}
+    failures.lost |= {job: lost[job.control] for job in jobs if job.control in lost}
     if wish.rank:
-        for job in (job for job in jobs if job not in failed):
+        for job in (job for job in jobs if job not in failures.reasons):
             with locked(job.target):
-                yield from _rank(job, list(orders_of(job, wish, model, common)), wish, model)
-    if failed:
-        raise summary(list(failed.values()), len(jobs))
+                yield from rank(job, list(orders_of(job, wish, model, common)), wish, model)
 
 
 def _shared(
@@ -143,12 +166,13 @@ def _shared(
     model: Checkpoint,
     rig: Clip | None,
     passed: Passed,
+    most: int,
 ) -> Iterator[Written]:
     """Yields the results of `_written`, in the order of ``orders``; many motions are made by several processes.
 
     The bytes of a motion do not depend on the number of processes.
     """
-    parts = _parts(orders, wish, sampler)
+    parts = min(most, _parts(orders, wish, sampler))
     if parts == 1:
         yield from _written(orders, wish, _made(orders, wish, sampler, model, rig), model, passed)
         return
@@ -266,58 +290,6 @@ def _raising(error: MoglowError) -> Iterator[Clip]:
     """Returns the blocks of a motion that could not be made: reading them raises the error."""
     yield from ()
     raise error
-
-
-def _places(job: Job, wish: Wish) -> list[Path]:
-    """Returns the files that a job may write, including those of takes without a rank."""
-    places = [job.place(take) for take in job.takes]
-    return [*(job.waiting(take) for take in job.takes), *places] if wish.rank else places
-
-
-def _found(job: Job, wish: Wish) -> dict[int, list[tuple[Path, Figures]]]:
-    """Returns the existing files of each take of a job; raises an error for files that moglow did not make."""
-    found: dict[int, list[tuple[Path, Figures]]] = {}
-    for place in _places(job, wish):
-        if figures := refuse_foreign(place, overwrite=wish.overwrite):
-            found.setdefault(figures["take"], []).append((place, figures))
-    return found
-
-
-def _finished_file(
-    order: Order, found: Mapping[int, Sequence[tuple[Path, Figures]]]
-) -> tuple[Path, Figures] | None:
-    """Returns the existing complete file of a take with the same settings, and its figures."""
-    same = (each for each in found.get(order.take, ()) if agrees(each[1], order.settings))
-    return next(same, None)
-
-
-def _rank(job: Job, orders: Sequence[Order], wish: Wish, model: Checkpoint) -> Iterator[str]:
-    """Numbers the takes of a path by their scores, the best first."""
-    for take in job.takes:
-        remove_lone_sidecar(job.waiting(take))  # of a process that was killed
-    known = _found(job, wish)
-    finished = [each for order in orders if (each := _finished_file(order, known))]
-    if len(finished) < len(orders):
-        raise ExportError(f"{job.target}: another process replaced takes of it; generate them again")
-    found, all_figures = [file for file, _ in finished], [figures for _, figures in finished]
-    values = scores(
-        [each["path_error_m"]["mean"] for each in all_figures],
-        [each["foot_slide_m_s"]["sampled"]["mean"] for each in all_figures],
-        [each["log_likelihood_nats"]["mean"] or np.nan for each in all_figures],
-        channels=model.context.pose_dim,
-        real_slide=real_slide(model),
-    )
-    order = np.argsort(values, kind="stable")
-    if all(found[k] == job.place(place) and "score" in all_figures[k] for place, k in enumerate(order)):
-        yield from (f"{job.place(place)}: {THERE}" for place in range(len(order)))
-        return
-    for file, figures, value in zip(found, all_figures, values, strict=True):
-        move_motion(file, job.waiting(figures["take"]), figures | {"score": round(float(value), 3)})
-    for place, k in enumerate(order):
-        target, waiting = job.place(place), job.waiting(all_figures[k]["take"])
-        with locked(target):
-            move_motion(waiting, target, all_figures[k] | {"score": round(float(values[k]), 3)})
-        yield f"{describe(target, all_figures[k])}, score {values[k]:.2f}"
 
 
 def _as_wished(blocks: Iterator[Clip], rig: Clip | None, wish: Wish) -> Iterator[Clip]:

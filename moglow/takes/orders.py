@@ -50,6 +50,8 @@ class Wish:
     shard: str | None
     overwrite: bool
     directions: Directions = field(default_factory=Directions)
+    scheduler: str | None = None
+    """The scheduler whose workers make the motions; this process if there is none."""
 
 
 @dataclass(frozen=True, eq=False)

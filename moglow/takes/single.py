@@ -122,6 +122,7 @@ def generate(
                 "a ground with pins needs locked feet and no continued clip; leave out foot_lock and continued"
             )
         from moglow.directing.pinned import Directing  # the import takes a while, and few motions need it
+        from moglow.ground.reading import read_ground
 
         clip = read_whole(continued) if isinstance(continued, str | Path) else continued
         surface = None

@@ -104,3 +104,30 @@ def test_mistakes_are_one_line(
 def test_a_take_that_is_not_there_is_one_line() -> None:
     result = clean("nowhere.bvh")
     assert result.exit_code == 1 and result.stderr.startswith("error: nowhere.bvh: no such file")
+
+
+def test_a_folder_is_cleaned_file_by_file(take: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "mocap", tmp_path / "cleaned"
+    (folder / "calm").mkdir(parents=True)
+    take.rename(folder / "calm" / "take.bvh")
+    (folder / "broken.bvh").write_text("HIERARCHY")
+    (folder / "walk.bvh").write_bytes((SAMPLES / "walk.bvh").read_bytes())
+    result = clean(folder, "-o", out, "--no-model")
+    assert result.exit_code == 1 and result.stderr == ""
+    assert "3 files: 1 undamaged, 1 damaged, 1 unusable, 2 written" in result.stdout
+    alone = clean(folder / "calm" / "take.bvh", "-o", tmp_path / "alone.bvh", "--no-model", "--json")
+    assert (out / "calm" / "take.bvh").read_bytes() == (tmp_path / "alone.bvh").read_bytes()
+    assert (out / "walk.bvh").read_bytes() == (SAMPLES / "walk.bvh").read_bytes()
+    assert sorted(file.name for file in out.rglob("*.bvh")) == ["take.bvh", "walk.bvh"]
+    again = json.loads(clean(folder, "--no-model", "--json").stdout)
+    assert [each["file"] for each in again if "error" in each] == [str(folder / "broken.bvh")]
+    assert json.loads(alone.stdout)["findings"] in [each.get("findings") for each in again]
+
+
+def test_a_folder_is_not_cleaned_over_itself_or_into_a_file(take: Path) -> None:
+    before = take.read_bytes()
+    assert "is the input" in clean(take.parent, "-o", take.parent, "--no-model").stderr
+    assert "is a file; give a folder" in clean(take.parent, "-o", take, "--no-model").stderr
+    assert "--html is for one take" in clean(take.parent, "--html", "a.html").stderr
+    assert "--scheduler is for the files of a folder" in clean(take, "--scheduler", "local:1").stderr
+    assert take.read_bytes() == before

@@ -51,7 +51,7 @@ def test_poses_stay_on_the_disk_until_they_are_used(file: Path) -> None:
     while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
         base = base.base
     assert isinstance(base, np.memmap)
-    assert not corpus.pose.flags.writeable
+    assert isinstance(corpus.pose, np.ndarray) and not corpus.pose.flags.writeable
 
 
 @pytest.mark.parametrize("kind", CHARTS)

@@ -4,10 +4,12 @@ import base64
 import hashlib
 import json
 import math
+import pickle
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +20,9 @@ from moglow.checkpoint import Checkpoint
 from moglow.cli.main import cli
 from moglow.corpus.corpus import Corpus
 from moglow.encodings.encoding import Encoding, FeatureSpec
-from moglow.errors import CorpusError, ExportError
+from moglow.errors import CorpusError, ExportError, MoglowError
 from moglow.evaluation.comparison import Comparison
-from moglow.evaluation.evaluate import evaluate
+from moglow.evaluation.evaluate import evaluate, evaluate_files
 from moglow.evaluation.experiment import sample
 from moglow.evaluation.real_motion import CHOICE, RealMotion
 from moglow.evaluation.results import COPY, HELD_OUT, REAL, SYNTHETIC, Evaluation, EvaluationSpec, to_json
@@ -38,6 +40,7 @@ from moglow.sampling.ensemble import WILD, Ensemble, Motion
 from moglow.sampling.sampler import Sampler, Track
 from moglow.training.plan import TrainingPlan
 from moglow.training.run import TrainingRun
+from moglow.workers.workers import ThisProcess, no_files
 from moglow_viewer.pages.report import make_report, write_report
 from tests.support.rigs import RIGS
 from tests.support.tiny import tiny_corpus, tiny_recipe
@@ -276,6 +279,29 @@ def test_the_same_seeds_give_the_same_evaluation(checkpoint: Checkpoint) -> None
     for first, second in zip(one, other, strict=True):
         assert all(np.array_equal(a.pose, b.pose) for a, b in zip(first, second, strict=True))
         assert not np.array_equal(first[0].pose, first[1].pose)
+
+
+class Sending(ThisProcess):
+    """Workers in this process whose jobs and results are pickled, as between processes."""
+
+    def results(self, work: Any, shared: Any, jobs: Any, files: Any = no_files) -> Iterator[Any]:
+        for job in jobs:
+            assert all(path.exists() for path in files(job))
+            yield pickle.loads(pickle.dumps(work(*pickle.loads(pickle.dumps((shared, job))))))
+
+
+def test_workers_give_the_same_evaluation(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    checkpoint.write(tmp_path / "tiny.safetensors")
+    tiny_corpus().write(tmp_path / "tiny.corpus")
+    alone = run(Checkpoint.read(tmp_path / "tiny.safetensors"), [Corpus.open(tmp_path / "tiny.corpus")])
+    files = {"tiny": tmp_path / "tiny.safetensors"}, [tmp_path / "tiny.corpus"]
+    *lines, found = evaluate_files(*files, SPEC, Sending())
+    assert lines == [f"{number} of 3 parts" for number in range(4)] and isinstance(found, Evaluation)
+    assert to_json(replace(found, seconds=0.0)) == to_json(replace(alone, seconds=0.0))
+    sheets = [[(sheet.control, list(sheet.clips)) for sheet in each.sheets] for each in (found, alone)]
+    assert sheets[0] == sheets[1]
+    with pytest.raises(MoglowError, match="measures: smell"):
+        list(evaluate_files(*files, replace(SPEC, measures=("smell",)), Sending()))
 
 
 def test_a_model_without_corpora_is_described_by_its_checkpoint(bare: Evaluation) -> None:

@@ -10,6 +10,7 @@ READING = {".read_text", ".read_bytes", "open", "json.loads", "json.load", "toml
 """Calls that read a file, or a description in it."""
 OURS = {
     "blender/scene_job.py": "the folder of a job that this process made",
+    "corpus/scratch.py": "files of this command and its workers",
     "corpus/sources.py": "what a child process answers",
     "evaluation/speed.py": "a file of this process, and /proc/cpuinfo",
     "files/compiled.py": "our own source, the library made of it, and /proc/cpuinfo",
@@ -17,6 +18,7 @@ OURS = {
     "formats/usd.py": "a file of this process",
     "takes/sidecars.py": "a regular file of bounded size",
     "training/folder.py": "the first line of a log",
+    "workers/remote.py": "our own source",
 }
 CLICK = {".IntRange", ".FloatRange", "click.echo"}
 DOORS = {"options.py", "terminal.py", "failures.py", "completion.py"}

@@ -3,7 +3,9 @@
 import json
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Column, Table
@@ -12,7 +14,7 @@ from rich.text import Text
 from moglow.checkpoint import Checkpoint
 from moglow.cli.terminal import cell, make_console
 from moglow.corpus.corpus import Corpus
-from moglow.evaluation.evaluate import evaluate
+from moglow.evaluation.evaluate import evaluate, evaluate_files
 from moglow.evaluation.panels import Panel
 from moglow.evaluation.results import HELD_OUT, SYNTHETIC, Evaluation, EvaluationSpec, Row, to_json
 from moglow.evaluation.wording import number, standings
@@ -20,6 +22,7 @@ from moglow.files.atomic import replacing
 from moglow.measures.bands import Estimate
 from moglow.measures.scores import MEASURES
 from moglow.sampling.generate import TEMPERATURE
+from moglow.workers.opening import open_workers
 from moglow_viewer.play.scripted import driven
 
 COLOURS = {"in": "green", "unclear": "yellow", "out": "red", "": ""}
@@ -39,17 +42,24 @@ def evaluated(
     quick: bool,
     device: str,
     measures: tuple[str, ...],
+    scheduler: str | None = None,
 ) -> Evaluation:
     """Evaluates the checkpoints, compares all others with the first and shows progress."""
     heat = TEMPERATURE if temperature is None else temperature
     spec = EvaluationSpec(seeds=seeds, temperature=heat, measures=measures)
-    models = {label(path, checkpoints): Checkpoint.read(path) for path in dict.fromkeys(checkpoints)}
+    spec = spec.quick() if quick else spec
+    files = {label(path, checkpoints): path for path in dict.fromkeys(checkpoints)}
     console = make_console(stderr=True)
     found: Evaluation | None = None
-    with console.status("reading") as status:
-        opened = [Corpus.open(path) for path in corpora]
-        spec = spec.quick() if quick else spec
-        for event in evaluate(models, opened, spec, device=device, driver=driven):
+    with console.status("reading") as status, ExitStack() as opened:
+        how: dict[str, Any] = {"device": device, "driver": driven}
+        if scheduler:
+            workers = opened.enter_context(open_workers(scheduler))
+            events = evaluate_files(files, corpora, spec, workers, **how)
+        else:
+            models = {name: Checkpoint.read(path) for name, path in files.items()}
+            events = evaluate(models, [Corpus.open(path) for path in corpora], spec, **how)
+        for event in events:
             if isinstance(event, Evaluation):
                 found = event
             else:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from moglow.cli.options import Number, Whole
+from moglow.cli.options import Number, Whole, scheduler_option
 from moglow.cli.terminal import make_console, say
 
 MEASURED = ("controls", "wander", "tell", "gait", "styles", "live", "response")
@@ -69,6 +69,7 @@ def chosen(text: str | None) -> tuple[str, ...]:
     help="What is measured, separated by commas.",
 )
 @click.option("--quick", is_flag=True, help="Fewer and shorter takes, for a first impression.")
+@scheduler_option("Computes the rows and panels")
 def command(
     others: tuple[Path, ...],
     checkpoints: tuple[Path, ...],
@@ -81,6 +82,7 @@ def command(
     device: str,
     measures: tuple[str, ...],
     quick: bool,
+    scheduler: str | None,
 ) -> None:
     """Measures models beside real motion on the same controls.
 
@@ -108,6 +110,7 @@ def command(
         quick=quick,
         device=device,
         measures=measures,
+        scheduler=scheduler,
     )
     if json_file:
         write_json(evaluation, json_file)

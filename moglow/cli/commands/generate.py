@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from moglow.cli.options import RATE, SEED, Number, Whole
+from moglow.cli.options import RATE, SEED, Number, Whole, scheduler_option
 from moglow.cli.terminal import make_progress, say
 
 EXAMPLE = """\b
@@ -35,6 +35,7 @@ Examples:
   moglow generate --control line --reach 2.5=left_hand:0.4,1.3,2 --look 0-4=1,1.6,3 -o out.bvh
   moglow generate --control line --continue clip.bvh -o on.bvh
   moglow generate --control paths/ -o takes/ --takes 10 --shard 1/4
+  moglow generate --control paths/ -o takes/ --takes 10 --scheduler local:8
   moglow generate --control crowd.csv -o crowd/
   moglow generate --control crowd.csv -o crowd.glb
 """
@@ -191,6 +192,7 @@ class Generate(click.Command):
 @click.option(
     "--shard", metavar="I/N", help="Makes part I of N only; under torchrun each process makes its own part."
 )
+@scheduler_option("Makes the motions")
 @click.option(
     "--overwrite",
     is_flag=True,

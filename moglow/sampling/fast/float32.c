@@ -52,6 +52,7 @@ typedef float32x4_t floats;
 #endif
 
 #define BLOCK 64 /* outputs of a block of weights */
+#define AHEAD 64 /* inputs whose weights are fetched ahead; the fetch of what lies behind the last one does nothing */
 #define MANY 32  /* rows that one thread computes at a time */
 #define GROUP 16 /* scales whose product is taken before its logarithm */
 
@@ -142,6 +143,9 @@ static inline __attribute__((always_inline)) void tile(const float *x, int64_t w
         for (int v = 0; v < vectors; v++)
             sum[r * vectors + v] = load(bias + v * LANES);
     for (int64_t k = 0; k < inputs; k++) {
+        if (rows <= 2 && vectors * LANES == BLOCK) /* few rows wait for the weights */
+            for (int line = 0; line < BLOCK * (half ? 2 : 4); line += 64)
+                __builtin_prefetch((const char *)weight + (k + AHEAD) * BLOCK * (half ? 2 : 4) + line);
         for (int v = 0; v < vectors; v++)
             by[v] = half ? widen((const uint16_t *)weight + k * BLOCK + v * LANES)
                          : load((const float *)weight + k * BLOCK + v * LANES);

@@ -27,6 +27,7 @@ static inline floats widen(const int16_t *from)
 #endif
 
 #define BLOCK 64
+#define AHEAD 32 /* inputs whose weights are fetched ahead; the fetch of what lies behind the last one does nothing */
 #define VECTORS (BLOCK / LANES)
 
 void product(const float *x, const int16_t *w, const float *scale, float *y, int64_t rows, int64_t inputs,
@@ -36,9 +37,12 @@ void product(const float *x, const int16_t *w, const float *scale, float *y, int
         for (int64_t row = 0; row < rows; row++) {
             const int16_t *from = w + block * inputs;
             floats sum[VECTORS] = {0}, by;
-            for (int64_t i = 0; i < inputs; i++, from += BLOCK)
+            for (int64_t i = 0; i < inputs; i++, from += BLOCK) {
+                for (int line = 0; line < BLOCK; line += 32)
+                    __builtin_prefetch(from + AHEAD * BLOCK + line);
                 for (int v = 0; v < VECTORS; v++)
                     sum[v] += x[row * inputs + i] * widen(from + v * LANES);
+            }
             for (int v = 0; v < VECTORS; v++) {
                 memcpy(&by, scale + block + v * LANES, sizeof by);
                 sum[v] *= by;
