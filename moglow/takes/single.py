@@ -125,11 +125,7 @@ def generate(
         from moglow.ground.reading import read_ground
 
         clip = read_whole(continued) if isinstance(continued, str | Path) else continued
-        surface = None
-        if ground is not None:
-            from moglow.ground.reading import read_ground
-
-            surface = read_ground(ground)
+        surface = read_ground(ground) if ground is not None else None
         made = Directing(model, temperature, foot_lock).make(
             path, pins, seed=seed, performer=track.performer, rig=rig or clip, continued=clip, ground=surface
         )
