@@ -34,7 +34,7 @@ from moglow.sampling.sanity import refuse_wild
 PRETRAINED = Path(__file__).parents[1] / "pretrained" / "locomotion.safetensors"
 """The model inside the package."""
 
-TEMPERATURE = 0.85
+TEMPERATURE = 0.6
 """The default temperature, at which motion is about as smooth as recorded motion, and feet slide as little."""
 
 BLOCK = 10.0

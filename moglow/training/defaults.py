@@ -12,11 +12,7 @@ COMPACT: Mapping[str, Mapping[str, Any]] = {
         "lookahead": 12,  # 0.4 s at 30 frames a second: a walk begins before the hips move
         "flags": True,
         # The target of a planted foot is zero.
-        "carry": {"toe_x": 1.0, "toe_z": 1.0, "foot_yaw": 1.0, "toe_height": 0.7, "others": 0.95},
-        "momentum": {
-            "toe_x": 0.0, "toe_z": 0.0, "foot_yaw": 0.0, "toe_height": 0.0, "foot_roll": 0.0, "foot_pitch": 0.0,
-            "others": 1.0,
-        },
+        "carry": {"toe_x": 1.0, "toe_z": 1.0, "foot_yaw": 1.0, "toe_height": 0.7, "others": 0.9},
     },
     "model": {"name": "moglow", "preset": "compact"},
     "training": {

@@ -70,8 +70,8 @@ def test_a_motion_that_is_given_up_does_not_change_the_following(read: int) -> N
 
 def test_the_foot_lock_holds_planted_feet() -> None:
     path = read_path("line:length=4", fps=30.0)
-    (free,) = generate(make_checkpoint(carry=CARRY), path, foot_lock=False)
-    (held,) = generate(make_checkpoint(carry=CARRY), path)
+    (free,) = generate(make_checkpoint(carry=CARRY), path, temperature=0.6, foot_lock=False)
+    (held,) = generate(make_checkpoint(carry=CARRY), path, temperature=0.6)
     assert free.slide == free.slide_before == held.slide_before
     planted = contacts(free.clip)
     assert planted.any()
@@ -280,7 +280,7 @@ def test_ranking_is_resumed_too_and_numbers_by_score(model: Path, tmp_path: Path
     ],
 )
 def test_each_option_changes_the_file(model: Path, tmp_path: Path, options: tuple[object, ...]) -> None:
-    common = ("--checkpoint", model, "--control", "line:length=4")
+    common = ("--checkpoint", model, "--control", "line:length=4", "--temperature", 0.6)
     run(*common, "-o", tmp_path / "a.bvh")
     done = run(*common, "-o", tmp_path / "b.bvh", *options)
     assert done.exit_code == 0, done.output

@@ -78,7 +78,7 @@ class InvertibleMoGlow(NumpyMoGlow):
         for weight, bias in self._encoder:
             given = given @ weight + bias
             inputs.append(given[0])
-            given = given / (1 + np.exp(-given))  # SiLU
+            given = given * (0.5 + 0.5 * np.tanh(0.5 * given))  # SiLU; exp would overflow
         given = given @ self._given[0] + self._given[1]
         h, c = state
         after_h, after_c = np.empty_like(h), np.empty_like(c)
