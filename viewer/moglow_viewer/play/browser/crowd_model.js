@@ -118,17 +118,15 @@ class CrowdSampler {
     }
   }
   goOn({ values, x }, first) { // makes the target of the flow the last pose
-    const { sampler, dim, seen, coming } = this, { weights, momentum, scale } = sampler.arrays;
-    const before = seen - Math.min(2, sampler.history) * dim; // the row of the pose before the last one
-    const last = new Float32Array(dim), control = new Float32Array(3), next = new Float32Array(LANES * dim);
+    const { sampler, dim, seen, coming } = this, { scale } = sampler.arrays;
+    const earlier = seen - Math.min(2, sampler.history) * dim; // the row of the pose before the last one
+    const last = new Float32Array(dim), before = new Float32Array(dim), control = new Float32Array(3), next = new Float32Array(LANES * dim);
     for (let lane = 0; lane < Math.min(LANES, this.figures - first); lane++) {
       for (let k = 0; k < dim; k++) last[k] = values[LANES * (seen - dim + k) + lane];
       for (let k = 0; k < 3; k++) control[k] = values[LANES * (coming + k) + lane];
-      const carried = sampler.carried(last, control);
-      for (let k = 0; k < dim; k++) {
-        const moved = momentum[k] * (last[k] - values[LANES * (before + k) + lane]);
-        next[LANES * k + lane] = x[LANES * k + lane] * scale[k] + moved + weights[k] * carried[k];
-      }
+      for (let k = 0; k < dim; k++) before[k] = values[LANES * (earlier + k) + lane];
+      const expected = sampler.expected(last, before, control);
+      for (let k = 0; k < dim; k++) next[LANES * k + lane] = x[LANES * k + lane] * scale[k] + expected[k];
     }
     values.copyWithin(0, LANES * dim, LANES * seen);
     values.set(next, LANES * (seen - dim));

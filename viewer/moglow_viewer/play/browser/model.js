@@ -128,10 +128,9 @@ class Sampler {
     const context = this.context(past.poses, controls, style, !begun.change);
     const made = this.flow.step(context, begun.memory, noise, temperature);
     const { target, change } = this.changing(begun.change, past.poses, controls, noise, temperature, made.pose);
-    const { weights, momentum, scale } = this.arrays, last = past.poses.at(-1), before = past.poses.at(-2) ?? last;
-    const carried = this.carried(last, coming[0]);
-    const moved = target.map((value, k) => value * scale[k] + momentum[k] * (last[k] - before[k]));
-    const pose = moved.map((value, k) => value + weights[k] * carried[k]);
+    const { scale } = this.arrays, last = past.poses.at(-1);
+    const expected = this.expected(last, past.poses.at(-2) ?? last, coming[0]);
+    const pose = target.map((value, k) => value * scale[k] + expected[k]);
     return {
       past: {
         poses: [...past.poses.slice(1), pose], controls: [...past.controls.slice(1), coming[0]],
@@ -139,6 +138,11 @@ class Sampler {
       },
       pose: this.physical(pose, "pose"),
     };
+  }
+  // Returns the pose whose target is zero, as `Context.expected`, after the last pose and the one before it.
+  expected(last, before, control) {
+    const { weights, momentum } = this.arrays, carried = this.carried(last, control);
+    return Array.from(carried, (value, k) => weights[k] * value + momentum[k] * (last[k] - before[k]));
   }
   // Returns the memory and the change of label before a frame: a new label empties the memory.
   relabelled({ label, memory, change }, style) {
