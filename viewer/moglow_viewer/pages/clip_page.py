@@ -22,7 +22,7 @@ from moglow_viewer.scene.shown_motion import ShownMotion, bones
 
 STYLES, SCRIPTS = (
     ("pages/page.css",),
-    ("pages/motion.js", "pages/scene.js", "pages/look.js", "pages/player.js"),
+    ("pages/motion.js", "pages/scene.js", "pages/look.js", "pages/keys.js", "pages/player.js"),
 )
 GROUND_SCRIPT = "pages/ground.js"
 UNIT = 0.001

@@ -16,6 +16,7 @@ SCRIPTS = (
         "pages/motion.js",
         "pages/scene.js",
         "pages/look.js",
+        "pages/keys.js",
         "play/model.js",
         "play/body.js",
         "play/steering.js",

@@ -33,6 +33,7 @@ SCRIPTS = (
         "pages/motion.js",
         "pages/scene.js",
         "pages/look.js",
+        "pages/keys.js",
         "play/model.js",
         "play/body.js",
         "play/steering.js",

@@ -65,18 +65,6 @@ async function start() {
     Escape: () => { state.help = false; },
   };
   takes.slice(0, 9).forEach((take, k) => { actions[k + 1] = () => { take.shown = !take.shown; drawChart(); }; });
-  function act(key) {
-    if (!actions[key]) return false;
-    actions[key]();
-    showState();
-    return (stale = true);
-  }
-
-  window.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const pressing = event.target.closest("button, summary") && [" ", "Enter"].includes(event.key);
-    if (!pressing && act(event.key.length === 1 ? event.key.toLowerCase() : event.key)) event.preventDefault();
-  });
   if (takes.length > 1) {
     takes.slice(0, 9).forEach((take, k) => {
       const button = $("#takes").appendChild(document.createElement("button"));
@@ -84,12 +72,7 @@ async function start() {
       button.append(document.createElement("i"), take.name);
     });
   }
-  for (const button of document.querySelectorAll("[data-key]")) {
-    button.addEventListener("click", (event) => {
-      act(button.dataset.key);
-      if (event.detail) button.blur(); // after a click Space should play and pause; with the keyboard the focus is kept
-    });
-  }
+  bindActions(actions, () => { showState(); stale = true; }, { repeats: true, buttons: "[data-key]" });
   $("#scrub").max = frames - 1;
   $("#scrub").addEventListener("input", (event) => { setFrame(Number(event.target.value)); });
 

@@ -52,23 +52,7 @@ async function start() {
     "?": () => { state.help = !state.help; },
     Escape: () => { state.help = false; },
   };
-  function act(key) {
-    if (!actions[key]) return false;
-    actions[key]();
-    showState();
-    return true;
-  }
-  window.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    const pressing = event.target.closest("button, summary") && [" ", "Enter"].includes(event.key);
-    if (!pressing && act(event.key.length === 1 ? event.key.toLowerCase() : event.key)) event.preventDefault();
-  });
-  for (const button of document.querySelectorAll("button")) {
-    button.addEventListener("click", (event) => {
-      act(button.dataset.key);
-      if (event.detail) button.blur();
-    });
-  }
+  bindActions(actions, showState);
   new PinPointer(view, {
     clicked: (event) => {
       const { left, top } = view.getBoundingClientRect(), point = scene.floorAt(event.clientX - left, event.clientY - top);

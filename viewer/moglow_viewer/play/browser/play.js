@@ -188,29 +188,13 @@ async function start() {
     "?": () => { state.help = !state.help; },
     Escape: () => { state.help = false; sketch = null; draw(false); },
   };
-  function act(key) {
-    if (!actions[key]) return false;
-    actions[key]();
-    showState();
-    return true;
-  }
-  window.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    const pressing = event.target.closest("button, summary") && [" ", "Enter"].includes(event.key);
-    if (!pressing && act(event.key.length === 1 ? event.key.toLowerCase() : event.key)) event.preventDefault();
-  });
   for (const style of [null, ...model.styles]) {
     const button = $("#styles").appendChild(document.createElement("button"));
     Object.assign(button, { textContent: style || "default style", value: style || "" });
     button.dataset.state = "style";
     button.addEventListener("click", () => { state.style = style; showState(); });
   }
-  for (const button of document.querySelectorAll("button")) {
-    button.addEventListener("click", (event) => {
-      if (button.dataset.key) act(button.dataset.key);
-      if (event.detail) button.blur(); // after a click Space should pause; with the keyboard the focus is kept
-    });
-  }
+  bindActions(actions, showState);
   $("#temperature").addEventListener("input", (event) => { state.temperature = Number(event.target.value); showState(); });
   window.addEventListener("pointerdown", (event) => {
     if (event.pointerType !== "touch") return;
