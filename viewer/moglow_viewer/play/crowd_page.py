@@ -9,18 +9,10 @@ from pathlib import Path
 from moglow.checkpoint import Checkpoint
 from moglow.errors import ExportError
 from moglow_viewer.pages.single_page import fill_page, save_page
-from moglow_viewer.play.play_page import STYLES, model_facts
+from moglow_viewer.play.play_page import SHARED_SCRIPTS, STYLES, model_facts
 
 SCRIPTS = (
-    *(
-        "pages/motion.js",
-        "pages/scene.js",
-        "pages/look.js",
-        "pages/keys.js",
-        "play/model.js",
-        "play/body.js",
-        "play/steering.js",
-    ),
+    *SHARED_SCRIPTS,
     *("play/hands.js", "play/pins.js", "play/kernel.js", "play/crowd_model.js", "play/crowd_worker.js"),
     *("play/minds.js", "play/crowd_scene.js", "play/crowd.js"),
 )

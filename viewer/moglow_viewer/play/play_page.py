@@ -28,16 +28,13 @@ from moglow_viewer.pages.single_page import fill_page, save_page
 from moglow_viewer.play.packed_model import pack_model
 
 STYLES = ("pages/page.css", "play/play.css")
+SHARED_SCRIPTS = (
+    *("pages/motion.js", "pages/scene.js", "pages/look.js", "pages/keys.js"),
+    *("play/model.js", "play/body.js", "play/steering.js"),
+)
+"""The scripts of all pages that sample, in front of their own."""
 SCRIPTS = (
-    *(
-        "pages/motion.js",
-        "pages/scene.js",
-        "pages/look.js",
-        "pages/keys.js",
-        "play/model.js",
-        "play/body.js",
-        "play/steering.js",
-    ),
+    *SHARED_SCRIPTS,
     *("play/drawn.js", "play/live.js", "play/recording.js", "play/hands.js", "play/pins.js", "play/play.js"),
 )
 
