@@ -18,6 +18,7 @@ from moglow.corpus.scratch import Scratch
 from moglow.corpus.shards import Shard, folder_of, read_shard, remove_shards, write_shard
 from moglow.corpus.sources import DataSpec, Source, find_sources
 from moglow.corpus.splicing import spliced
+from moglow.corpus.starts import with_starts
 from moglow.corpus.steps import (
     Block,
     Coding,
@@ -261,7 +262,7 @@ class _Run:
             notices=self.data.notices,
             moments=moments,
         )
-        self.corpus = spliced(corpus, self.data.splices)
+        self.corpus = with_starts(spliced(corpus, self.data.splices), self.data.starts)
         if count:
             self.corpus.write_index(output, [*shards, *_more(self.corpus, folder, shards)])
         else:

@@ -14,6 +14,7 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePath
 
 from moglow.corpus.splicing import SpliceSpec
+from moglow.corpus.starts import StartSpec
 from moglow.errors import RecipeError
 from moglow.files.descriptions import read_json
 from moglow.files.tables import from_table
@@ -109,6 +110,8 @@ class DataSpec:
     step, and a model trained only on such paths performs poorly on smooth, ordered paths."""
     splices: SpliceSpec = field(default_factory=SpliceSpec)
     """Training clips that join recordings in two styles, so that a model learns to change the style within a motion."""
+    starts: StartSpec = field(default_factory=StartSpec)
+    """Recorded starts that are repeated along paths without sway, and faster, so that steps begin in time."""
     shortest: float = 1.0
     """The shortest clip in seconds."""
     outlier: float = 15.0

@@ -1,0 +1,186 @@
+"""Repeats recorded starts along paths as people draw them, also faster, so that steps begin in time with a path.
+
+The path of a recording sways before the first step, and a model learns to wait for this sign. A drawn path stands
+still and then sets off in a straight line. Here the recorded start is encoded along such a path: the figure moves as
+recorded, but its path stands still until the figure sets off and does not sway after it. Few people are recorded
+setting off at a brisk pace, so the starts are also repeated at higher speeds. Needs numpy alone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from moglow.corpus.corpus import Corpus, Stretch
+from moglow.corpus.rows import parts_of, together
+from moglow.corpus.splicing import eased
+from moglow.encodings.encoding import Features
+from moglow.maths.rotations import Array, heading_to_vector
+from moglow.maths.signals import sample_linear, smooth_gaussian
+from moglow.paths.control_path import ControlPath
+
+
+@dataclass(frozen=True)
+class StartSpec:
+    """The settings of repeated starts; the recipe's ``[data] starts``."""
+
+    speeds: tuple[float, ...] = ()
+    """Speeds at which each start is repeated, relative to the recorded one; none by default."""
+    copies: int = 1
+    """Number of repetitions at each speed, with different smoothing of the path."""
+    most: int = 1000
+    """Largest number of starts that are repeated, spread over all recordings; it limits the memory."""
+    before: float = 0.5
+    """Duration in seconds of the stand before a start."""
+    after: float = 3.8
+    """Duration in seconds of the recording from the start on."""
+    fastest: float = 2.0
+    """Highest speed in m/s of repetitions that are faster than the recording."""
+
+    def __post_init__(self) -> None:
+        if not all(0.1 <= speed <= 10 for speed in self.speeds):
+            raise ValueError(f"speeds is {list(self.speeds)}; give factors from 0.1 to 10")
+        if not 1 <= self.copies <= 100:
+            raise ValueError(f"copies is {self.copies}; give 1 to 100")
+        if self.most < 1:
+            raise ValueError(f"most is {self.most}; give at least 1")
+        if not (0 <= self.before <= 60 and 0 < self.after <= 60):
+            raise ValueError(f"before is {self.before}, after {self.after}; give at most 60 seconds")
+
+
+SLOW, MOVING, FAST = 0.08, 0.2, 0.6
+"""Speeds in m/s: of a figure at rest, of one that has set off, and of one that walks."""
+REST, SETTING_OFF, WITHIN, RAMP = 0.33, 0.4, 1.2, 0.2
+"""Durations in seconds: of the rest before a start; the longest one from rest to `MOVING`, and from there to `FAST`;
+and of the ramp with which a drawn path sets off."""
+SMOOTHING, SWAY = (0.05, 0.35), 0.5
+"""Standard deviations in seconds of the smoothing along the direction of a start, drawn from a range, and across it."""
+ALIGNED = 1.5
+"""Duration in seconds in which a drawn path passes from the place between the feet to the recorded path."""
+APART = 0.25
+"""Largest distance in metres between the hips' path and the drawn one; starts with larger ones are not repeated."""
+
+
+def with_starts(corpus: Corpus, spec: StartSpec, *, seed: int = 0) -> Corpus:
+    """Returns a corpus with repeated starts of training clips; the same corpus and settings give the same starts."""
+    made = list(_repeated(corpus, spec, np.random.default_rng([seed, 1]))) if spec.speeds else []
+    if not made:
+        return corpus
+    stretches, at = list(corpus.stretches), len(corpus.pose)
+    for stretch, features in made:
+        stop = at + len(features.pose)
+        stretches.append(replace(stretch, start=at, stop=stop, again=True))
+        at = stop
+    pose = np.concatenate([features.pose for _, features in made])
+    control = np.concatenate([features.control for _, features in made])
+    return replace(
+        corpus,
+        pose=together([*parts_of(corpus.pose), pose]),
+        control=together([*parts_of(corpus.control), control]),
+        stretches=tuple(stretches),
+    )
+
+
+def starts(velocities: Array, fps: float) -> list[int]:
+    """Returns the frames at which a figure with velocities ``(T, 3)`` has set off from rest to walk.
+
+    >>> rest, walk = np.zeros((30, 3)), np.tile([1.0, 0.0, 0.0], (60, 1))
+    >>> starts(np.concatenate([walk, rest, walk]), 30.0)
+    [90]
+    """
+    speed = np.hypot(velocities[:, 0], velocities[:, 1])
+    rest, within = round(REST * fps), round(WITHIN * fps)
+    found: list[int] = []
+    for frame in np.flatnonzero((speed[1:] >= MOVING) & (speed[:-1] < MOVING)) + 1:
+        rested = frame >= rest and speed[frame - rest : frame].max() < MOVING
+        if rested and speed[frame : frame + within].max() > FAST:
+            found.append(int(frame))
+    return found
+
+
+def drawn_path(path: ControlPath, middle: Array, frame: int, smoothing: float) -> ControlPath:
+    """Returns a path that stands still before the figure sets off at a frame, and does not sway after it.
+
+    It stands where the feet are side by side, ``middle`` ``(T, 2)``, and passes to the recorded path as the figure
+    walks. ``smoothing`` is the standard deviation in seconds of the smoothing along the direction of the start.
+    """
+    fps, velocities = path.fps, path.velocities()
+    speed = smooth_gaussian(np.hypot(velocities[:, :1], velocities[:, 1:2]), 0.07 * fps)[:, 0]
+    onset = frame
+    while onset > max(0, frame - round(SETTING_OFF * fps)) and speed[onset] > SLOW:
+        onset -= 1
+    ahead = velocities[frame : frame + round(fps), :2].mean(0)
+    ahead = ahead / max(float(np.linalg.norm(ahead)), 1e-9)
+    aside = np.array([-ahead[1], ahead[0]])
+    along = smooth_gaussian(velocities[:, :2] @ ahead[:, None], smoothing * fps)[:, 0]
+    across = smooth_gaussian(velocities[:, :2] @ aside[:, None], SWAY * fps)[:, 0]
+    turn = smooth_gaussian(velocities[:, 2:], SWAY * fps)[:, 0]
+    # A smoothed path sets off earlier.
+    since = np.arange(len(path)) - onset + round(1.2 * smoothing * fps) + 1
+    share = np.clip(since / (RAMP * fps), 0.0, 1.0)
+    along = np.where(np.arange(len(path)) < frame, np.maximum(along, 0.0), along)
+    steps = share[:, None] * (along[:, None] * ahead + across[:, None] * aside)
+    drawn = ControlPath.from_velocities(np.column_stack([steps, share * turn]), fps)
+    moving = slice(onset, None)
+    turned = float((path.headings - drawn.headings)[moving].mean())
+    drawn = drawn.moved(heading=turned)
+    arrived = (path.positions - drawn.positions)[moving].mean(0)
+    left = 1 - eased(np.clip((np.arange(len(path)) - onset) / (ALIGNED * fps), 0.0, 1.0))[:, None]
+    stood = middle[: onset + 1].mean(0) - drawn.positions[0]
+    return replace(drawn, positions=drawn.positions + arrived + left * (stood - arrived))
+
+
+def faster(features: Features, speed: float) -> Features:
+    """Returns features at a speed relative to their own, at the same frame rate."""
+    frames = np.arange(len(features.pose))
+    at = np.arange(0.0, len(frames) - 1, speed)
+    pose, control = (sample_linear(frames, part, at) for part in (features.pose, features.control))
+    return Features(pose, speed * control)
+
+
+def _repeated(
+    corpus: Corpus, spec: StartSpec, generator: np.random.Generator
+) -> Iterator[tuple[Stretch, Features]]:
+    """Yields the stretch and the new features of each repetition of each start."""
+    fps = corpus.fps
+    before, after = round((REST + spec.before) * fps), round(spec.after * fps)
+    found = [
+        (stretch, frame)
+        for stretch in corpus.split("train")
+        if not stretch.again
+        for frame in starts(corpus.control[stretch.frames].astype(float), fps)
+    ]
+    for stretch, frame in found[:: max(1, -(-len(found) // spec.most))]:
+        first, stop = max(0, frame - before), min(len(stretch), frame + after)
+        piece = replace(stretch, start=stretch.start + first, stop=stretch.start + stop)
+        for features in _along_drawn_paths(corpus, piece, frame - first, spec, generator):
+            yield piece, features
+
+
+def _along_drawn_paths(
+    corpus: Corpus, piece: Stretch, frame: int, spec: StartSpec, generator: np.random.Generator
+) -> Iterator[Features]:
+    path = corpus.path(piece)
+    clip = corpus.encoding.decode(corpus.pose[piece.frames].astype(float), path, piece.name)
+    middle = _between_feet(corpus, piece, path)
+    top = np.hypot(*path.velocities()[:, :2].T).max()
+    for _ in range(spec.copies):
+        drawn = drawn_path(path, middle, frame, generator.uniform(*SMOOTHING))
+        apart = np.linalg.norm(drawn.positions - path.positions, axis=-1).max()
+        features = Features(corpus.encoding.encode(clip, drawn), drawn.velocities())
+        for speed in spec.speeds:
+            if apart < APART and (speed <= 1 or speed * top <= spec.fastest):
+                made = faster(features, speed * generator.uniform(0.93, 1.07))
+                yield Features(made.pose.astype(np.float32), made.control.astype(np.float32))
+
+
+def _between_feet(corpus: Corpus, piece: Stretch, path: ControlPath) -> Array:
+    """Returns the place ``(T, 2)`` of hips that stand between the feet of each frame, as they do on average."""
+    pose, slices = corpus.pose[piece.frames].astype(float), corpus.encoding.slices
+    if "toe_x" not in slices:
+        return path.positions
+    aside, ahead = (pose[:, slices[group]].mean(-1, keepdims=True) for group in ("toe_x", "toe_z"))
+    usual = float(corpus.pose_normalizer.mean[slices["toe_z"]].mean())
+    forward = heading_to_vector(path.headings)
+    leftward = heading_to_vector(path.headings + np.pi / 2)
+    return np.asarray(path.positions + aside * leftward + (ahead - usual) * forward)
