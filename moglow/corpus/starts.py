@@ -54,7 +54,9 @@ REST, SETTING_OFF, WITHIN, RAMP = 0.33, 0.4, 1.2, 0.2
 """Durations in seconds: of the rest before a start; the longest one from rest to `MOVING`, and from there to `FAST`;
 and of the ramp with which a drawn path sets off."""
 SMOOTHING, SWAY = (0.05, 0.35), 0.5
-"""Standard deviations in seconds of the smoothing along the direction of a start, drawn from a range, and across it."""
+"""Standard deviations in seconds of the smoothing along the direction of a start, in a range, and across it."""
+LATE, CAUGHT_UP = (0.0, 0.3), 0.7
+"""Durations in seconds by which drawn paths set off late, in a range, and in which they catch up."""
 ALIGNED = 1.5
 """Duration in seconds in which a drawn path passes from the place between the feet to the recorded path."""
 APART = 0.25
@@ -98,11 +100,14 @@ def starts(velocities: Array, fps: float) -> list[int]:
     return found
 
 
-def drawn_path(path: ControlPath, middle: Array, frame: int, smoothing: float) -> ControlPath:
+def drawn_path(
+    path: ControlPath, middle: Array, frame: int, smoothing: float, late: float = 0.0
+) -> ControlPath:
     """Returns a path that stands still before the figure sets off at a frame, and does not sway after it.
 
     It stands where the feet are side by side, ``middle`` ``(T, 2)``, and passes to the recorded path as the figure
-    walks. ``smoothing`` is the standard deviation in seconds of the smoothing along the direction of the start.
+    walks. ``smoothing`` is the standard deviation in seconds of the smoothing along the direction of the start. A path
+    that sets off ``late``, in seconds, sets off more suddenly.
     """
     fps, velocities = path.fps, path.velocities()
     speed = smooth_gaussian(np.hypot(velocities[:, :1], velocities[:, 1:2]), 0.07 * fps)[:, 0]
@@ -120,7 +125,8 @@ def drawn_path(path: ControlPath, middle: Array, frame: int, smoothing: float) -
     share = np.clip(since / (RAMP * fps), 0.0, 1.0)
     along = np.where(np.arange(len(path)) < frame, np.maximum(along, 0.0), along)
     steps = share[:, None] * (along[:, None] * ahead + across[:, None] * aside)
-    drawn = ControlPath.from_velocities(np.column_stack([steps, share * turn]), fps)
+    velocities = _delayed(np.column_stack([steps, share * turn]), onset, late * fps, CAUGHT_UP * fps)
+    drawn = ControlPath.from_velocities(velocities, fps)
     moving = slice(onset, None)
     turned = float((path.headings - drawn.headings)[moving].mean())
     drawn = drawn.moved(heading=turned)
@@ -128,6 +134,15 @@ def drawn_path(path: ControlPath, middle: Array, frame: int, smoothing: float) -
     left = 1 - eased(np.clip((np.arange(len(path)) - onset) / (ALIGNED * fps), 0.0, 1.0))[:, None]
     stood = middle[: onset + 1].mean(0) - drawn.positions[0]
     return replace(drawn, positions=drawn.positions + arrived + left * (stood - arrived))
+
+
+def _delayed(velocities: Array, onset: int, late: float, within: float) -> Array:
+    """Returns velocities ``(T, 3)`` that set off some frames late and catch up within some more."""
+    frames = np.arange(len(velocities))
+    knots = [0.0, onset, onset + late, onset + late + within, onset + late + within + len(frames)]
+    times = np.interp(frames, knots, [0.0, onset, onset, *knots[3:]])
+    gone = sample_linear(frames, np.cumsum(velocities, axis=0), times)
+    return np.diff(gone, axis=0, prepend=gone[:1])
 
 
 def faster(features: Features, speed: float) -> Features:
@@ -165,7 +180,7 @@ def _along_drawn_paths(
     middle = _between_feet(corpus, piece, path)
     top = np.hypot(*path.velocities()[:, :2].T).max()
     for _ in range(spec.copies):
-        drawn = drawn_path(path, middle, frame, generator.uniform(*SMOOTHING))
+        drawn = drawn_path(path, middle, frame, generator.uniform(*SMOOTHING), generator.uniform(*LATE))
         apart = np.linalg.norm(drawn.positions - path.positions, axis=-1).max()
         features = Features(corpus.encoding.encode(clip, drawn), drawn.velocities())
         for speed in spec.speeds:

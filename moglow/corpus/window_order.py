@@ -1,7 +1,7 @@
 """The order of windows: the windows of batch number n as functions of n."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -55,11 +55,16 @@ class WindowOrder(ABC):
     """An endless sequence of windows, epoch after epoch, in batches of B rows."""
 
     def __init__(
-        self, stretches: Sequence[Stretch], frames: int, spec: Cutting, batch: int, seed: int
+        self,
+        stretches: Sequence[Stretch],
+        frames: int,
+        spec: Cutting,
+        batch: int,
+        seed: int,
+        one_way: Container[Stretch] = (),
     ) -> None:
         self.stretches, self.frames, self.spec, self.batch, self.seed = stretches, frames, spec, batch, seed
-        flips = [(m, r) for r in range(1 + spec.reverse) for m in range(1 + spec.mirror)]
-        self.flips = np.array(flips, np.int64)
+        self.one_way = one_way
         self._epoch = lru_cache(maxsize=2)(self.epoch)
 
     @abstractmethod
@@ -78,9 +83,15 @@ class WindowOrder(ABC):
         """Returns the number of windows of an epoch."""
         return len(self._epoch(0))
 
-    def _flipped(self, starts: Table) -> Table:
+    def flips(self, stretch: Stretch) -> Table:
+        """Returns the transformations of a stretch: rows of (mirror, reverse). Those `one_way` are not reversed."""
+        reverse = self.spec.reverse and stretch not in self.one_way
+        return np.array([(m, r) for r in range(1 + reverse) for m in range(1 + self.spec.mirror)], np.int64)
+
+    def _flipped(self, stretch: Stretch, starts: Table) -> Table:
         """Returns each start with each transformation, (starts · transformations, 4), all fresh."""
-        rows = [np.insert(self.flips, 0, start, axis=1) for start in starts]
+        flips = self.flips(stretch)
+        rows = [np.insert(flips, 0, start, axis=1) for start in starts]
         return np.insert(np.concatenate(rows), 3, 1, axis=1)
 
 
@@ -88,7 +99,7 @@ class Listed(WindowOrder):
     """Every window once, in the order of the corpus; the last batch may be smaller."""
 
     def epoch(self, number: int) -> Table:
-        return self._flipped(np.concatenate([self.starts(stretch) for stretch in self.stretches]))
+        return np.concatenate([self._flipped(stretch, self.starts(stretch)) for stretch in self.stretches])
 
     def starts(self, stretch: Stretch) -> Table:
         """Returns the starts of windows in a stretch; an additional window ends with it, to include every frame."""
@@ -105,12 +116,12 @@ class Shuffled(Listed):
 
     def epoch(self, number: int) -> Table:
         random = self.random(number)
-        starts = []
+        rows = []
         for stretch in self.stretches:
             regular = self.starts(stretch)
             room = np.diff(regular, append=regular[-1] + 1)
-            starts.append(regular + random.integers(0, room))
-        return random.permutation(self._flipped(np.concatenate(starts)))
+            rows.append(self._flipped(stretch, regular + random.integers(0, room)))
+        return random.permutation(np.concatenate(rows))
 
     def cuts(self, step: int) -> Cuts:
         epochs, rows = np.divmod(step * self.batch + np.arange(self.batch), self.windows)
@@ -126,11 +137,9 @@ class Consecutive(WindowOrder):
     def epoch(self, number: int) -> Table:
         random, length = self.random(number), self.spec.length
         tape = []
-        for index in random.permutation(len(self.stretches) * len(self.flips)):
-            stretch, (mirror, reverse) = (
-                self.stretches[index // len(self.flips)],
-                self.flips[index % len(self.flips)],
-            )
+        flipped = [(stretch, flip) for stretch in self.stretches for flip in self.flips(stretch)]
+        for index in random.permutation(len(flipped)):
+            stretch, (mirror, reverse) = flipped[index]
             count = (len(stretch) - self.frames) // length + 1
             slack = len(stretch) - self.frames - (count - 1) * length
             starts = stretch.start + random.integers(0, slack + 1) + length * np.arange(count)

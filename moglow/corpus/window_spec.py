@@ -23,6 +23,8 @@ class WindowSpec:
     """Share of windows that begin without memory though they continue a row, so that the model can do without it."""
     mirror: bool = True  # whether every window is also used with left and right exchanged
     reverse: bool = True  # whether every window is also used in reversed time
+    reverse_aside: bool = False
+    """Whether only clips that go sideways or backwards are also reversed: a reversed stop starts as no person does."""
     dequantise: float = 1e-3
     """Deviation of noise on each pose, past and future. It is part of the density, so report it with likelihoods."""
     history_noise: Mapping[str, float] = field(default_factory=dict)

@@ -85,6 +85,22 @@ def test_context_and_target_are_those_of_single_frames(footage: Footage) -> None
     np.testing.assert_allclose(targets[row, t].numpy(), target, atol=1e-3)  # divided by small scales
 
 
+@pytest.mark.parametrize("order", ["shuffled", "consecutive"])
+def test_only_clips_that_go_aside_are_reversed(order: str) -> None:
+    corpus = tiny_corpus()
+    first, second, *others = corpus.stretches
+    control = np.array(corpus.control)
+    control[second.frames] = control[second.frames][:, [1, 0, 2]]  # forward becomes sideways
+    footage = Footage(replace(corpus, control=control), tiny_context())
+    spec = replace(PLAIN, order=order)
+    for aside in (False, True):
+        order_of = windows(footage, replace(spec, reverse_aside=aside), batch=3).orders[T]
+        cuts = [order_of.cuts(step) for step in range(12)]
+        starts, reverse = (torch.cat([getattr(each, name) for each in cuts]) for name in ("start", "reverse"))
+        assert set(reverse[starts >= second.start].tolist()) == {False, True}
+        assert set(reverse[starts < first.stop].tolist()) == ({False} if aside else {False, True})
+
+
 def test_a_batch_is_a_function_of_its_number(footage: Footage) -> None:
     first, again, other = (windows(footage).batch(n) for n in (3, 3, 4))
     for name, tensor in fields(first).items():
