@@ -96,7 +96,7 @@ def bake(
     with alone(armature) as stage:
         stage.frame_set(frames[0])
         posed = armature.evaluated_get(stage.view_layers[0].depsgraph)
-        tree, unknown = rig.tree([*names, *(joint.bone for joint in rig.joints)], posed)
+        tree = rig.tree([*names, *(joint.bone for joint in rig.joints)], posed)
     tree = solved(rig, tree, motions, feet)
     thin, keyed = _keyed(rig, tree, names, feet, tolerance, _scale(armature, unit))
     _key(action, armature, keyed, thin, frames)
@@ -110,9 +110,9 @@ def bake(
     knees = max(errors.pop(name) for name in [*errors] if name.startswith("shin"))
     off = max(errors.values()) if feet else max(knees, *errors.values())
     if off > FAR:
-        why = f" ({unknown[0]})" if unknown else ""
         warnings.append(
-            f"{armature.name}: bones are up to {100 * off:.1f} cm off the take; constraints of its own act on them{why}"
+            f"{armature.name}: {max(errors, key=errors.__getitem__)} is up to {100 * off:.1f} cm off the take; a "
+            "tweak or a constraint of its own moves it"
         )
     return BakedTake(action, len(names), off, knees, thin, tuple(warnings))
 

@@ -82,6 +82,10 @@ class RigifyRig:
                 f"{armature.name}: not a rig that Rigify generated; select the metarig, press Generate Rig, and "
                 "choose the new rig"
             )
+        if armature.library is not None:
+            raise SkeletonError(
+                f"{armature.name}: linked from {armature.library.filepath}; make a library override of it first"
+            )
         bones = armature.data.bones
         if absent := [name for name in TRUNK if name not in bones]:
             raise missing_control(armature, absent[0])
@@ -151,26 +155,19 @@ class RigifyRig:
                 found[limb] = bone
         return found
 
-    def tree(self, controls: Iterable[str], posed: Any) -> tuple[ControlTree, list[str]]:
-        """Returns the bones on which controls depend, and those constraints on them that are not known.
+    def tree(self, controls: Iterable[str], posed: Any) -> ControlTree:
+        """Returns the bones on which controls depend, with those constraints that are known.
 
         ``posed`` is the armature as evaluated by Blender, since drivers set influences.
         """
-        bones, waiting, unknown = dict[str, TreeBone](), [*controls], list[str]()
+        bones, waiting = dict[str, TreeBone](), [*controls]
         while waiting:
             name = waiting.pop()
             if name in bones:
                 continue
             bone = posed.pose.bones[name]
-            known = []
-            for each in bone.constraints:
-                if each.mute or each.influence <= 0 or each.type in IDLE:
-                    continue
-                found = _constraint(each)
-                if found is None or found.target not in posed.pose.bones:
-                    unknown.append(f"{each.name} of {name}")
-                else:
-                    known.append(found)
+            active = [_constraint(each) for each in bone.constraints if not each.mute and each.influence > 0]
+            known = [each for each in active if each and each.target in posed.pose.bones]
             bones[name] = TreeBone(
                 name,
                 bone.parent.name if bone.parent else None,
@@ -180,11 +177,7 @@ class RigifyRig:
                 tuple(known),
             )
             waiting += [each.target for each in known] + ([bone.parent.name] if bone.parent else [])
-        return ControlTree(bones), unknown
-
-
-IDLE = ("COPY_SCALE", "LIMIT_ROTATION", "LIMIT_DISTANCE")
-"""Constraints of Rigify that change nothing while no bone is scaled and no foot is rolled."""
+        return ControlTree(bones)
 
 
 def is_generated(thing: Any) -> bool:
