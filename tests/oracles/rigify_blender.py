@@ -31,7 +31,7 @@ from moglow.blender.inside.rigify_rig import RigifyRig  # noqa: E402
 from moglow.maths.rotations import matrix_to_quat, quat_conjugate, quat_multiply  # noqa: E402
 
 (out,) = sys.argv[1:]
-found: dict[str, Any] = {"version": bpy.app.version_string, "bakes": {}, "refused": {}}
+found: dict[str, Any] = {"version": bpy.app.version_string, "bakes": {}, "sources": {}, "refused": {}}
 
 
 def fresh(unit: float = 1.0) -> tuple[Any, Any, Any]:
@@ -73,37 +73,44 @@ def plain(matrices: Any) -> Any:
     )
 
 
-def bones(scene: Any, rig: Any, prefix: str) -> dict[str, Any]:
-    """Returns the heads of the body's bones in each frame, and their rotations away from rest."""
+def bones(scene: Any, rig: Any) -> dict[str, Any]:
+    """Returns the heads of the body's bones in each frame, and their rotations away from rest, by prefix."""
     unit = scene.unit_settings.scale_length
-    names = [joint.bone.replace("ORG-", prefix) for joint in RigifyRig.of(rig).joints]
-    names = [name if name in rig.pose.bones else name.replace(prefix, "ORG-") for name in names]
+    joints = [joint.bone for joint in RigifyRig.of(rig).joints]
+    names = {"ORG": joints, "DEF": [name.replace("ORG-", "DEF-") for name in joints]}
+    names["DEF"] = [
+        each if each in rig.pose.bones else name for each, name in zip(names["DEF"], joints, strict=True)
+    ]
+    every = [*names["ORG"], *names["DEF"]]
     places = []
     for frame in range(scene.frame_start, scene.frame_end + 1):
         scene.frame_set(frame)
-        places.append([np.array(rig.matrix_world @ rig.pose.bones[name].matrix) for name in names])
-    rests = [np.array(rig.matrix_world @ rig.data.bones[name].matrix_local) for name in names]
+        places.append([np.array(rig.matrix_world @ rig.pose.bones[name].matrix) for name in every])
+    rests = [np.array(rig.matrix_world @ rig.data.bones[name].matrix_local) for name in every]
     turns = quat_multiply(matrix_to_quat(plain(places)), quat_conjugate(matrix_to_quat(plain(rests))))
+    heads, turns = from_blender(np.array(places)[..., :3, 3]) * unit, quat_from_blender(turns)
+    half = len(joints)
     return {
-        "heads": (from_blender(np.array(places)[..., :3, 3]) * unit).tolist(),
-        "turns": quat_from_blender(turns).tolist(),
+        "ORG": {"heads": heads[:, :half].tolist(), "turns": turns[:, :half].tolist()},
+        "DEF": {"turns": turns[:, half:].tolist()},
     }
 
 
+def note_source(name: str, scene: Any) -> None:
+    """Notes the take of the figure."""
+    frames, unit = range(scene.frame_start, scene.frame_end + 1), scene.unit_settings.scale_length
+    clip = read_poses(Rig.of(scene.moglow.figure), frames, unit=unit, fps=30.0)
+    found["sources"][name] = [clip.skeleton.to_json(), clip.positions.tolist(), clip.rotations.tolist()]
+
+
 def bake(name: str, scene: Any, rig: Any) -> None:
-    """Presses the button, and notes the source, the rig and its keys."""
+    """Presses the button, and notes the rig and its keys."""
     error = message_of(bpy.ops.moglow.bake_rigify)
-    settings, unit = scene.moglow, scene.unit_settings.scale_length
-    clip = read_poses(
-        Rig.of(settings.figure), range(scene.frame_start, scene.frame_end + 1), unit=unit, fps=30.0
-    )
     curves = curves_of(rig)
     found["bakes"][name] = {
         "error": error,
-        "source": [clip.skeleton.to_json(), clip.positions.tolist(), clip.rotations.tolist()],
-        "skeleton": RigifyRig.of(rig).skeleton(unit).to_json(),
-        "ORG": bones(scene, rig, "ORG-"),
-        "DEF": bones(scene, rig, "DEF-"),
+        "skeleton": RigifyRig.of(rig).skeleton(scene.unit_settings.scale_length).to_json(),
+        **bones(scene, rig),
         "keyed": sorted({curve.data_path.split('"')[1] for curve in curves}),
         "located": sorted(
             {curve.data_path.split('"')[1] for curve in curves if curve.data_path.endswith("location")}
@@ -128,6 +135,7 @@ def figures() -> None:
     rig.keyframe_insert("location", frame=1)
     before = rig.animation_data.action
     bpy.ops.moglow.generate()
+    note_source("ours", scene)
     settings.rigify = rig
     bake("fk", scene, rig)
     found["kept"] = [before.name, before.use_fake_user]
@@ -176,6 +184,7 @@ def odd() -> None:
     bpy.context.view_layer.update()
     scene.moglow.keep_path = False
     bpy.ops.moglow.generate()  # the only rig of the scene needs not be chosen
+    note_source("odd", scene)
     bake("odd", scene, rig)
     scene.moglow.feet_ik = True
     bake("odd ik", scene, rig)
