@@ -76,6 +76,14 @@ def test_bones_are_where_the_take_has_them(day: dict[str, Any], name: str) -> No
     assert bake["scenes"] == 1
 
 
+def test_a_take_of_the_metarig_is_taken_over_as_it_is(day: dict[str, Any]) -> None:
+    """Also on a ground. The head excepted: the metarig has two bones of the neck, and the rig one control."""
+    found = day["slope"]
+    head = found["away"].pop("head")
+    assert not found["error"] and max(found["away"].values()) < EXACT / 10 and head < 0.01
+    assert found["heights"][1] - found["heights"][0] == pytest.approx(0.15 * 1.5, abs=0.05)
+
+
 def test_bones_of_the_mesh_turn_as_the_take(day: dict[str, Any]) -> None:
     """Away from the canonical poses. Thighs and upper arms share their twist with the bones above; legs also reach."""
     bake = day["bakes"]["fk"]

@@ -190,8 +190,29 @@ def odd() -> None:
     bake("odd ik", scene, rig)
 
 
+def slope() -> None:
+    """A take of the metarig up a mesh that rises by 0.15 m a metre: the rig has the same body."""
+    scene, metarig, rig = fresh()
+    mesh = bpy.data.meshes.new("Ramp")
+    mesh.from_pydata([(x, y, -0.15 * y) for y in (2, -6) for x in (-2, 2)], [], [(0, 1, 3, 2)])
+    scene.moglow.ground = bpy.data.objects.new("Ramp", mesh)
+    scene.collection.objects.link(scene.moglow.ground)
+    scene.moglow.figure = metarig
+    bpy.ops.moglow.generate()
+    error, away, heights = message_of(bpy.ops.moglow.bake_rigify), dict[str, float](), []
+    for frame in range(scene.frame_start, scene.frame_end + 1, 3):
+        scene.frame_set(frame)
+        heights.append(rig.pose.bones["ORG-spine"].head.z)
+        for joint in RigifyRig.of(rig).joints:
+            there, here = rig.pose.bones[joint.bone], metarig.pose.bones[joint.bone.replace("ORG-", "")]
+            gap = (rig.matrix_world @ there.head - metarig.matrix_world @ here.head).length
+            away[joint.name] = max(away.get(joint.name, 0.0), gap)
+    found["slope"] = {"error": error, "away": away, "heights": [heights[0], heights[-1]]}
+
+
 figures()
 odd()
+slope()
 with open(out, "w") as file:
     json.dump(found, file)
 sys.stdout.flush()

@@ -30,8 +30,6 @@ FAR = 0.02
 
 SHORT = 0.85
 """Length of the rig's legs, relative to the figure's, below which the steps of the path are too long for them."""
-SAME_SIZE = 0.02
-"""Difference of the legs' lengths, relative to them, up to which steps on a ground fit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,23 +152,29 @@ def _body(
         clip = read_poses(
             Rig.of(figure), range(first, last + 1), unit=unit, fps=scene_rate(scene), scene=stage
         )
-    stands, skeleton = Retargeting.of(clip, clip.skeleton, like=None, keep_path=True), rig.skeleton(unit)
+    skeleton = rig.skeleton(unit)
+    own = slice(frames[0] - first, frames[-1] + 1 - first)
+    if (same := rig.taken_over(clip, skeleton)) is not None:
+        return same[own], []
+    stands = Retargeting.of(clip, clip.skeleton, like=None, keep_path=True)
     floor = float(stands.floor.mean() - stands.sole[1])
     body = retarget(clip, skeleton, keep_path=keep_path)
     away = np.zeros(3) if keep_path else clip.positions[0, 0] - body.positions[0, 0]
-    body = body.moved((away[0], floor, away[2]))
-    size, warnings = float(leg_lengths(skeleton).mean() / leg_lengths(clip.skeleton).mean()), []
-    if scene.moglow.ground is not None and abs(size - 1) > SAME_SIZE:
+    return body.moved((away[0], floor, away[2]))[own], _misfits(scene, figure, rig, clip, keep_path=keep_path)
+
+
+def _misfits(scene: Any, figure: Any, rig: RigifyRig, clip: Clip, *, keep_path: bool) -> list[str]:
+    """Returns warnings about legs that are longer or shorter than those of the figure."""
+    skeleton, warnings = rig.skeleton(metres_per_unit(scene)), []
+    size = float(leg_lengths(skeleton).mean() / leg_lengths(clip.skeleton).mean())
+    sizes = f"{rig.armature.name}: its legs are {size:.2f} times as long as those of {figure.name}"
+    if scene.moglow.ground is not None:
         warnings.append(
-            f"{rig.armature.name}: its legs are {size:.2f} times as long as those of {figure.name}, and so is each "
-            "step up; generate the take on the metarig to stand on the ground"
+            f"{sizes}, and so is each step up; generate the take on the metarig to stand on the ground"
         )
     if keep_path and size < SHORT:
-        warnings.append(
-            f"{rig.armature.name}: its legs are {size:.2f} times as long as those of {figure.name}, too short for "
-            "its steps; switch Keep Path off to scale them"
-        )
-    return body[frames[0] - first : frames[-1] + 1 - first], warnings
+        warnings.append(f"{sizes}, too short for its steps; switch Keep Path off to scale them")
+    return warnings
 
 
 def _new_action(armature: Any, take: Any) -> Any:

@@ -25,7 +25,9 @@ ORIGINAL = "ORG-"
 SIDES = (".L", ".R")
 SWITCH, POLE = "IK_FK", "pole_vector"
 """The properties of a limb: 1 for forward kinematics, and whether the knee points at a pole."""
-SAME = 1e-4
+SAME = 1e-3
+"""Metres by which bones of a metarig may differ from those of the generated rig."""
+NEAR = 1e-4
 """Distance, relative to the rig's height, within which a control begins at a bone."""
 
 
@@ -125,6 +127,22 @@ class RigifyRig:
         ends = tuple((j, tuple(tips[j].tolist())) for j in leaves)
         return Skeleton(tuple(joint.name for joint in self.joints), tuple(parents), offsets, ends)
 
+    def taken_over(self, clip: Clip, skeleton: Skeleton) -> Clip | None:
+        """Returns a clip of the metarig on the skeleton of the body; None if its figure has other bones or sizes."""
+        names = [joint.bone.removeprefix(ORIGINAL) for joint in self.joints]
+        if not {*names} <= {*clip.skeleton.names}:
+            return None
+        at = [clip.skeleton.names.index(name) for name in names]
+        rest = clip.skeleton.rest_positions[at]
+        if np.abs(rest - rest[0] - skeleton.rest_positions + skeleton.rest_positions[0]).max() > SAME:
+            return None
+        world = clip.world_rotations[:, at]
+        rotations, positions = world.copy(), np.tile(skeleton.offsets, (len(clip), 1, 1))
+        for j, parent in enumerate(skeleton.parents[1:], start=1):
+            rotations[:, j] = quat_multiply(quat_conjugate(world[:, parent]), world[:, j])
+        positions[:, 0] = clip.world_positions[:, at[0]]
+        return Clip(skeleton, positions, rotations, clip.fps, clip.name)
+
     def motions(self, clip: Clip, unit: float) -> dict[str, Pose]:
         """Returns how each joint of a clip of the body moves away from rest, in the space of the armature."""
         world = self.armature.matrix_world
@@ -206,7 +224,7 @@ def _spine(armature: Any) -> tuple[list[str], str | None, str]:
     bones = armature.data.bones
     names = [name for name in _spine_names() if ORIGINAL + name in bones]
     heads = {name: bones[ORIGINAL + name].head_local for name in names}
-    near = SAME * max(bone.head_local.z for bone in bones)
+    near = NEAR * max(bone.head_local.z for bone in bones)
     first = dict[str, str]()
     for control in ("neck", "head"):
         at = bones[control].head_local if control in bones else None
