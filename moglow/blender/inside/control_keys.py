@@ -95,14 +95,16 @@ def thinned_controls(
             worst = max(worst, float(off.max()))
             for n in range(len(at)):
                 for frame in peaks(off[:, n], far):
-                    blame = np.full(len(channels), -1.0)
+                    shifts = {}  # of the point, by the error of each control that has no key here
                     for k, each in enumerate(channels):
                         if each.name in above[name] and frame not in keys[k]:
                             lever = np.linalg.norm(wanted[name][frame, n] - whole.pose(each.name)[1][frame])
-                            shift = np.linalg.norm(between[each.name][1][frame] - full[each.name][1][frame])
-                            blame[k] = angles[k][frame] * lever + shift
-                    keys[int(np.argmax(blame))].add(frame)
-                    stale.add(int(np.argmax(blame)))
+                            moved = np.linalg.norm(between[each.name][1][frame] - full[each.name][1][frame])
+                            shifts[k] = angles[k][frame] * lever + moved
+                    if shifts:
+                        guilty = max(shifts, key=shifts.__getitem__)
+                        keys[guilty].add(frame)
+                        stale.add(guilty)
         if not stale:
             break
     share = sum(map(len, frames)) / (len(channels) * (last + 1))

@@ -27,7 +27,6 @@ CHECKED = 12
 """Number of frames in which the rig is compared with the take."""
 FAR = 0.02
 """Metres between the bones of the rig and the take above which a warning is shown."""
-
 SHORT = 0.85
 """Length of the rig's legs, relative to the figure's, below which the steps of the path are too long for them."""
 
