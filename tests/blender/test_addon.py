@@ -258,6 +258,7 @@ def test_the_panel_shows_its_settings_and_results(day: dict[str, Any]) -> None:
     before, during, timed, after = (day["panel"][when] for when in ("before", "during", "timed", "after"))
     assert {"path", "pace", "speed", "style", "takes", "seed", "temperature", "moglow.generate"} < set(before)
     assert {"live", "moglow.add_reach", "moglow.pin_pose", "moglow.redo", "thin"} < set(before)
+    assert {"rigify", "feet_ik", "keep_path", "moglow.bake_rigify"} < set(before)
     assert "25%" in during and "moglow.cancel" in during and "moglow.generate" not in during
     assert any("keyframes" in text for text in timed) and "speed" not in timed
     assert "moglow.show_take" in after and day["corner"]["results"][0][1] in after

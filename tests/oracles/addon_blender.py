@@ -98,6 +98,7 @@ circle()
 bpy.context.scene.moglow.seed = 3
 panel: Any = sys.modules["moglow.blender.inside.panel"]
 pin_panel: Any = sys.modules["moglow.blender.inside.pin_panel"]
+rigify_panel: Any = sys.modules["moglow.blender.inside.rigify_panel"]
 ICONS = bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items.keys()
 
 
@@ -134,7 +135,7 @@ def panel_shows(share: float = -1.0) -> list[str]:
     manager = SimpleNamespace(moglow_progress=share)
     layout = Layout([])
     context = SimpleNamespace(scene=bpy.context.scene, window_manager=manager, object=bpy.context.object)
-    for kind in (panel.MOGLOW_PT_panel, *pin_panel.CLASSES):
+    for kind in (panel.MOGLOW_PT_panel, *pin_panel.CLASSES, rigify_panel.MOGLOW_PT_rigify):
         kind.draw(SimpleNamespace(layout=layout), context)
     return layout.shown
 

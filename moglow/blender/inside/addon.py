@@ -2,7 +2,7 @@
 
 import bpy
 
-from moglow.blender.inside import live, operators, panel, pin_operators, pin_panel, settings
+from moglow.blender.inside import live, operators, panel, pin_operators, pin_panel, rigify_panel, settings
 
 CLASSES = (
     *settings.CLASSES,
@@ -10,6 +10,7 @@ CLASSES = (
     *pin_operators.CLASSES,
     *panel.CLASSES,
     *pin_panel.CLASSES,
+    *rigify_panel.CLASSES,
 )
 
 

@@ -16,11 +16,12 @@ from moglow.blender.inside.making import make, read_checkpoint
 from moglow.blender.inside.mesh_ground import read_ground
 from moglow.blender.inside.pins import NO_PINS, ScenePins, Timing, read_pins
 from moglow.blender.inside.rig import Rig
+from moglow.blender.inside.rigify_rig import is_generated
 from moglow.blender.inside.thinning import Tolerance, thinned
 from moglow.blender.inside.tracks import DRAFT, add_strip, remove_take, take_names
 from moglow.checkpoint import Checkpoint
 from moglow.directing.directed import UNUSUAL
-from moglow.errors import ControlError
+from moglow.errors import ControlError, SkeletonError
 from moglow.footsteps.standing import stand_on
 from moglow.ground.surface import Ground
 from moglow.motion.clip import Clip
@@ -60,6 +61,11 @@ class TakeRequest:
         settings, curve = scene.moglow, scene.moglow.path
         if curve is None or curve.name not in scene.objects:
             raise ControlError("Path: choose a curve of this scene, or draw one")
+        if is_generated(settings.figure):
+            raise SkeletonError(
+                f"{settings.figure.name}: Rigify generated it, and a take moves its controls; choose its metarig as "
+                f"Figure, or none, and bake the take to {settings.figure.name} under Rigify"
+            )
         checkpoint = read_checkpoint(bpy.path.abspath(settings.checkpoint))
         path, start, line, timed = read_path(scene, checkpoint.context.fps)
         if settings.style:

@@ -18,17 +18,22 @@ ROTATION = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_an
 """The property of a bone's rotation in its rotation mode; that of all other modes is rotation_euler."""
 
 
-def read_poses(rig: Rig, frames: Sequence[int], *, unit: float = 1.0, fps: float = 30.0) -> Clip:
-    """Returns the visible poses of an armature in frames of the scene, in the world and in metres.
+def read_poses(
+    rig: Rig, frames: Sequence[int], *, unit: float = 1.0, fps: float = 30.0, scene: Any = None
+) -> Clip:
+    """Returns the visible poses of an armature in frames of a scene, in the world and in metres.
 
-    The scene is then at the last of these frames.
+    The scene, by default the current one, is then at the last of these frames.
     """
+    scene = scene or bpy.context.scene
+    layer = bpy.context.view_layer if scene == bpy.context.scene else scene.view_layers[0]
     skeleton, (_, rests) = rig.skeleton(unit), rig.rest(unit)
     matrices = np.empty((len(frames), len(rig.bones), 4, 4))
     for k, frame in enumerate(frames):
-        bpy.context.scene.frame_set(frame)
-        bones = rig.armature.pose.bones
-        matrices[k] = rig.armature.matrix_world
+        scene.frame_set(frame)
+        armature = rig.armature.evaluated_get(layer.depsgraph)
+        bones = armature.pose.bones
+        matrices[k] = armature.matrix_world
         matrices[k] = matrices[k] @ np.array([bones[name].matrix for name in rig.bones])
     turns = matrices[..., :3, :3] / np.linalg.norm(matrices[..., :3, :3], axis=-2, keepdims=True)
     world = quat_from_blender(quat_multiply(matrix_to_quat(turns), quat_conjugate(rests)))

@@ -182,6 +182,22 @@ class MoglowSettings(bpy.types.PropertyGroup):
         ),
         "redo_first": IntProperty(name="From", default=31, description="First frame that is made anew"),
         "redo_last": IntProperty(name="To", default=60, description="Last frame that is made anew"),
+        "rigify": PointerProperty(
+            name="Rig",
+            type=bpy.types.Object,
+            poll=_is_armature,
+            description="The rig that Rigify generated and that gets the take; empty for the selected or only one",
+        ),
+        "feet_ik": BoolProperty(
+            name="Feet by IK",
+            description="Key the IK controls of the feet, so that steps can be corrected; otherwise legs are FK as the "
+            "arms are",
+        ),
+        "keep_path": BoolProperty(
+            name="Keep Path",
+            default=True,
+            description="The rig walks along the same path; otherwise steps and path are scaled with its legs",
+        ),
         "results": CollectionProperty(type=MoglowTake),
         "shown": IntProperty(name="Take"),
         "messages": StringProperty(),

@@ -52,8 +52,8 @@ def thinned(clip: Clip, tolerance: Tolerance, kept: Sequence[int] = ()) -> Thinn
     while True:
         for joint in stale:
             if joint == 0:
-                keys[0] = _sufficient(clip.positions[:, 0], sorted(keys[0]), metres, turning=False)
-            keys[joint] = _sufficient(turns[:, joint], sorted(keys[joint]), radians, turning=True)
+                keys[0] = sufficient(clip.positions[:, 0], sorted(keys[0]), metres, turning=False)
+            keys[joint] = sufficient(turns[:, joint], sorted(keys[joint]), radians, turning=True)
         between = interpolated(clip, [np.array(sorted(each)) for each in keys])
         off = np.linalg.norm(between.world_positions - world, axis=-1)
         if not (off > metres).any():
@@ -62,7 +62,7 @@ def thinned(clip: Clip, tolerance: Tolerance, kept: Sequence[int] = ()) -> Thinn
         moved = np.linalg.norm(between.positions[:, 0] - clip.positions[:, 0], axis=-1)
         stale = set()
         for joint in range(len(clip.skeleton)):
-            for frame in _peaks(off[:, joint], metres):
+            for frame in peaks(off[:, joint], metres):
                 guilty = _cause(clip, joint, world[frame], angles[frame], float(moved[frame]))
                 keys[guilty].add(frame)
                 stale.add(guilty)
@@ -76,18 +76,18 @@ def interpolated(clip: Clip, keys: Sequence[Frames]) -> Clip:
     """Returns the clip as it is between the given frames of each joint, with linear interpolation."""
     rotations, positions = quat_continuous(clip.rotations).copy(), clip.positions.copy()
     for joint, frames in enumerate(keys):
-        rotations[:, joint] = _between(rotations[:, joint], frames)
+        rotations[:, joint] = interpolated_values(rotations[:, joint], frames)
         rotations[:, joint] /= np.linalg.norm(rotations[:, joint], axis=-1, keepdims=True)
-        positions[:, joint] = _between(positions[:, joint], frames)
+        positions[:, joint] = interpolated_values(positions[:, joint], frames)
     return replace(clip, rotations=rotations, positions=positions)
 
 
-def _between(values: Array, frames: Frames) -> Array:
+def interpolated_values(values: Array, frames: Frames) -> Array:
     at = np.arange(len(values))
     return np.stack([np.interp(at, frames, column[frames]) for column in values.T], axis=-1)
 
 
-def _sufficient(values: Array, first: Sequence[int], tolerance: float, *, turning: bool) -> set[int]:
+def sufficient(values: Array, first: Sequence[int], tolerance: float, *, turning: bool) -> set[int]:
     """Returns the frames of values ``(T, N)`` between which their error is at most the tolerance."""
     found, waiting = set(first), [*pairwise(first)]
     while waiting:
@@ -120,7 +120,7 @@ def _cause(clip: Clip, joint: int, world: Array, angles: Array, moved: float) ->
     return max(shifts, key=lambda each: shifts[each])
 
 
-def _peaks(off: Array, tolerance: float) -> list[int]:
+def peaks(off: Array, tolerance: float) -> list[int]:
     """Returns the frame with the largest error of each stretch of frames above the tolerance."""
     bad = np.flatnonzero(off > tolerance)
     stretches = np.split(bad, np.flatnonzero(np.diff(bad) > 1) + 1) if len(bad) else []
