@@ -234,7 +234,10 @@ class _Reader:
     def foot(self, joint: int, role: str, above: Array) -> Array:
         """Returns the rotation of a foot or toes that are flat and point ahead."""
         bone = self.bone(joint, role)
-        bone = bone / np.linalg.norm(bone)
+        length = np.linalg.norm(bone)
+        if not length:
+            return self.facing if self.stands else above  # a bone without length has no direction
+        bone = bone / length
         flat = self.flat.get(joint)
         if flat is not None:
             slope = np.arcsin(np.clip(np.median(-quat_rotate(flat, bone)[:, 1]), -1, 1))

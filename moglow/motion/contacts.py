@@ -37,7 +37,8 @@ def legs_of(skeleton: Skeleton) -> tuple[Leg, ...]:
     """Returns the skeleton's legs; raises a SkeletonError if it has none."""
     if not skeleton.anatomy.legs:
         raise SkeletonError(
-            "no leg was found (hip, knee and ankle in one chain); name its joints in a map file"
+            "no leg was found (hip, knee and ankle in one chain, not all at one place); "
+            "name its joints in a map file"
         )
     return skeleton.anatomy.legs
 
