@@ -89,9 +89,14 @@ def write_tensors(
 
 def read_digest(path: str | Path) -> str:
     """Returns the digest in the header of a file, which may not be that of its arrays; empty if there is none."""
+    return str(read_metadata(path).get(DIGEST, ""))
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """Returns the metadata in the header of a file, whose arrays are not read."""
     try:
-        return str(_read_header(Path(path))[0].get("__metadata__", {}).get(DIGEST, ""))
-    except (OSError, ValueError, AttributeError) as error:
+        return dict(_read_header(Path(path))[0].get("__metadata__", {}))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise FileFormatError(f"{path}: cannot be read as a safetensors file ({error})") from error
 
 
