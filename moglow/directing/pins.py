@@ -151,7 +151,7 @@ def _number(text: str, place: str, unit: str) -> float:
     except ValueError:
         value = float("nan")
     if not abs(value) <= LARGEST:
-        raise ControlError(f"{place}: {text.strip()!r} is no number of {unit}")
+        raise ControlError(f"{place}: {text.strip()!r} is no number of {unit}, at most {LARGEST:g}")
     return value
 
 

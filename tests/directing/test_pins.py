@@ -28,6 +28,24 @@ def test_words_mean_directions() -> None:
 
 
 @pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"pose": "a.bvh", "joints": 5}, "joints is 5; give names"),
+        ({"pose": "a.bvh", "joints": [["arms"]]}, r"joints is \[\['arms'\]\]; give names"),
+        ({"pose": 5}, "pose is 5; give a name"),
+        ({"pose": "a\0.bvh"}, "pose is .*; give a name"),
+        ({"pose": "\ud800.bvh"}, "pose is .*; give a name"),
+        ({"reach": ["head"], "x": 0, "y": 1, "z": 0}, r"reach is \['head'\]; give a name"),
+    ],
+)
+def test_wrong_types_in_json_are_refused(entry: dict[str, object], says: str, tmp_path: Path) -> None:
+    file = tmp_path / "pins.json"
+    file.write_text(json.dumps([{"t": 1, **entry}]))
+    with pytest.raises(ControlError, match=rf"pins\.json: entry 1: {says}"):
+        read_pins(file)
+
+
+@pytest.mark.parametrize(
     ("kind", "text", "says"),
     [
         (Pin, "pose.bvh@17", "expected TIME=FILE@FRAME"),
