@@ -57,6 +57,7 @@ def canonical_rotations(skeleton: Skeleton, motion: Clip | None = None) -> Array
     elbows; if the zero pose is not a natural pose, also the twist of bones. Without a motion, the twist is estimated,
     which does not change the positions of joints.
     """
+    legs_of(skeleton, motion.name if motion else "")
     roles = {joint: role for role, joint in skeleton.anatomy.roles.items()}
     reader = _Reader(skeleton, motion)
     rotations = np.empty((len(skeleton), 4))
