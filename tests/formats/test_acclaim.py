@@ -212,6 +212,7 @@ def test_a_frame_by_hand(tmp_path: Path) -> None:
         (("ltibia 31\n", ""), "frame 2 lacks ltibia"),
         (("lfemur 10 0 0", "lfemur 10 0"), "line 5: lfemur has 2 numbers, its skeleton has 3"),
         (("lfemur 10 0 0", "lfemur 10 0 x"), "line 5: could not convert"),
+        (("root 1", "root 1e300"), r"a joint is .*e\+298 m away, expected at most 1e\+07 m"),
         (("ltibia 30", "lfoot 30"), "line 6: the skeleton has no moving bone 'lfoot'"),
         ((":DEGREES", ":RADIANS"), "angles in radians"),
         (("1\nroot 1", "root 1"), "line 3: expected the number of a frame"),
