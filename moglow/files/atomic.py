@@ -110,6 +110,8 @@ def check_output(path: str | os.PathLike[str]) -> int | None:
         return None
     except OSError as error:
         raise ExportError(f"{path}: cannot be written ({reason(error)}); {advice(error)}") from error
+    except ValueError as error:  # a zero byte
+        raise ExportError(f"{path}: is no file name ({error}); give another name") from error
     if not stat.S_ISREG(found):
         kind = KINDS.get(stat.S_IFMT(found), "a device or a pipe")
         raise ExportError(f"{path}: is {kind}, not a file; give the name of a file")

@@ -33,6 +33,12 @@ def held(path: Path) -> None:
         pass
 
 
+def test_a_name_with_a_zero_byte_is_no_file_name(tmp_path: Path) -> None:
+    for use in (replaced, try_output, check_output, open_input):
+        with pytest.raises(MoglowError, match="is no file name"):
+            use(tmp_path / "a\0.bvh")
+
+
 @pytest.mark.parametrize("name", WRONG, ids=lambda name: name[:14])
 @pytest.mark.parametrize("use", [replaced, appended, held, try_output, check_output, open_input])
 def test_a_path_that_cannot_be_used_is_named_with_advice(
