@@ -97,7 +97,9 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     try:
         return dict(_read_header(Path(path))[0].get("__metadata__", {}))
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise FileFormatError(f"{path}: cannot be read as a safetensors file ({error})") from error
+        raise FileFormatError(
+            f"{path}: cannot be read as a safetensors file ({error}); choose another file"
+        ) from error
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
@@ -111,7 +113,9 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
         header, start = _read_header(path)
         data = np.memmap(path, np.uint8, mode="r", offset=0)[start:]
     except (OSError, ValueError) as error:
-        raise FileFormatError(f"{path}: cannot be read as a safetensors file ({error})") from error
+        raise FileFormatError(
+            f"{path}: cannot be read as a safetensors file ({error}); choose another file"
+        ) from error
     metadata = header.get("__metadata__", {})
     entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
     arrays, covered = {}, 0

@@ -56,7 +56,7 @@ def read_ground(text: str | Ground) -> Ground:
         )
         raise ControlError(f"ground {text}: there is no ground {name!r}; {hint}")
     if not Path(name).is_file():
-        raise ControlError(f"ground {text}: no such file {name}")
+        raise ControlError(f"ground {text}: no such file {name}; check the name")
     read, known = FILES[suffix]
     _check(text, name, values, known)
     content = bytes.fromhex(file_digest(Path(name)))
