@@ -16,7 +16,7 @@ from moglow.corpus.sources import DataSpec, SourceSpec, find_sources, random_spl
 from moglow.corpus.summary import Summary
 from moglow.corpus.trimming import trim
 from moglow.encodings.encoding import FeatureSpec
-from moglow.errors import ExportError, RecipeError
+from moglow.errors import ClipError, ExportError, RecipeError
 from moglow.maths.rotations import expmap_to_quat, heading_to_quat, quat_multiply
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Skeleton
@@ -294,6 +294,12 @@ def test_only_a_corpus_is_replaced(folder: Path) -> None:
     (folder.parent / "made.corpus").touch()
     for _ in range(2):  # an empty file and a corpus are replaced
         assert len(build(folder)[0].pose)
+
+
+def test_a_rate_that_leaves_one_frame_is_refused(folder: Path) -> None:
+    with pytest.raises(ClipError, match=r"1 frames of training motion, expected at least 2; give more of it"):
+        build(folder, DataSpec(fps=0.001, sources=(SourceSpec(folder="calm", pattern="a.*"),)))
+    assert not (folder.parent / "made.corpus").exists()
 
 
 def test_the_command(folder: Path) -> None:
