@@ -144,6 +144,13 @@ def test_a_broken_glb_is_one_line(tmp_path: Path) -> None:
             read_ground(str(tmp_path / "broken.glb"))
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_node_that_is_placed_too_far_is_refused(tmp_path: Path) -> None:
+    write_glb(Stairs().surface(LOW, HIGH), tmp_path / "far.glb", {"rotation": [1e200, 1e200, 0, 1]})
+    with pytest.raises(FileFormatError, match=r"far\.glb: is no complete binary glTF file"):
+        read_ground(str(tmp_path / "far.glb"))
+
+
 def test_numbers_place_a_mesh(tmp_path: Path) -> None:
     write_obj(Stairs().surface(LOW, HIGH), tmp_path / "stairs.obj")
     moved = read_ground(f"{tmp_path / 'stairs.obj'}:scale=2,x=1,y=-0.5")
