@@ -229,6 +229,11 @@ def test_damage_is_one_line(change: tuple[str, str], message: str, tmp_path: Pat
     ("change", "message"),
     [
         (("name lfemur", "name"), "line 30: not an ASF skeleton"),
+        (
+            ("direction 0.34202 -0.939693 0", "direction 0.34202 -0.939693"),
+            "a vector of 2 numbers, expected 3",
+        ),
+        (("dof rx ry rz", "dof rx \x1b"), r"moves by rx \?, expected"),
         (("length 7.59371", "length long"), "line 30: not an ASF skeleton"),
         (("    lfemur ltibia\n", "    lfemur lshin\n"), "names lshin, which :bonedata lacks"),
         ((":hierarchy", ":nothing"), "the root has no bone"),
