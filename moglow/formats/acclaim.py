@@ -118,6 +118,8 @@ def _read_figure(path: Path) -> _Figure:
                 for child in words[1:]:
                     above[child] = words[0]
         number = 0
+        if not 1e-9 <= length <= 1e9:
+            raise ValueError(f"a unit of length {length:g}")
         bones[_ROOT] = _root(root, degrees)
         order = _ordered(bones, above)
     except (IndexError, KeyError, ValueError) as error:

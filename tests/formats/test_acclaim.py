@@ -234,6 +234,8 @@ def test_damage_is_one_line(change: tuple[str, str], message: str, tmp_path: Pat
             "a vector of 2 numbers, expected 3",
         ),
         (("dof rx ry rz", "dof rx \x1b"), r"moves by rx \?, expected"),
+        (("length 0.45", "length nan"), "a unit of length nan"),
+        (("length 0.45", "length 0"), "a unit of length 0"),
         (("length 7.59371", "length long"), "line 30: not an ASF skeleton"),
         (("    lfemur ltibia\n", "    lfemur lshin\n"), "names lshin, which :bonedata lacks"),
         ((":hierarchy", ":nothing"), "the root has no bone"),
