@@ -199,7 +199,7 @@ def read_parts(path: Path, form: str, version: str) -> tuple[dict[str, NDArray[A
         raise CheckpointError(str(error)) from error
     if metadata.get("format") != form:
         raise CheckpointError(
-            f"{path}: expected a {form}, found {metadata.get('format', 'another kind of file')}"
+            f"{path}: expected a {form}, found {metadata.get('format', 'another kind of file')}; choose another file"
         )
     if metadata.get("version") != version:
         raise CheckpointError(

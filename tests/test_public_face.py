@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -18,6 +19,8 @@ from moglow.cli.main import cli
 from moglow.takes.sidecars import read_sidecar
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
+
+WALK = Path(__file__).parents[1] / "data" / "samples" / "walk.bvh"
 
 
 def test_importing_moglow_loads_neither_numpy_nor_torch() -> None:
@@ -99,6 +102,25 @@ def test_options_mean_the_same_in_python(
     assert {"path_error_m", "foot_slide_m_s", "log_likelihood_nats", "real_motion"} <= same
     assert ("lap" in same) == bool(keywords.get("loop"))
     assert {key: take.figures[key] for key in same} == {key: written[key] for key in same}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: moglow.generate("line", seed=-1), "seed is -1; give a whole number, at least 0"),
+        (lambda: moglow.generate("line", temperature=float("nan")), "temperature is nan; give a number from"),
+        (lambda: moglow.generate("line", temperature=-1), "temperature is -1; give a number from 0 to 2"),
+        (lambda: moglow.generate("line", loop=True, strides=-1), "strides is -1; give a whole number"),
+        (lambda: moglow.generate("line", footprints=[]), "footprints: there are none; give at least one"),
+        (lambda: moglow.preset("line:length=1", 1e308), "give a positive rate"),
+        (lambda: moglow.read_bvh(WALK, unit=1e308), "a unit of 1e.308 m, expected metres above 0 and up to"),
+    ],
+)
+def test_wrong_values_are_refused_in_one_line(call: Callable[[], object], says: str) -> None:
+    with pytest.raises(moglow.MoglowError, match=says) as caught:
+        call()
+    assert "\n" not in str(caught.value)
 
 
 def test_no_submodule_hides_a_public_name() -> None:

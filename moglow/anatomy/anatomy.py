@@ -100,7 +100,7 @@ def _find_anatomy(
     return Anatomy(
         tuple(partners),
         MappingProxyType(roles),
-        _legs(roles),
+        _legs(roles, rest),
         MappingProxyType({key: round(float(value), 2) for key, value in confidence.items()}),
     )
 
@@ -110,12 +110,15 @@ def _other_side(role: str) -> str:
     return role.replace(left, right) if role.startswith(left) else role.replace(right, left)
 
 
-def _legs(roles: Mapping[str, int]) -> tuple[Leg, ...]:
+def _legs(roles: Mapping[str, int], rest: Array) -> tuple[Leg, ...]:
+    """Returns the legs with a hip, a knee and an ankle that are not all at one place."""
     legs = []
     for kind in (LEG, FORE_LEG):
         for side in SIDES:
             thigh, shin, foot, toe = (roles.get(f"{side}_{kind.prefix}{part}") for part in LEG.parts)
-            if thigh is not None and shin is not None and foot is not None:
+            if thigh is None or shin is None or foot is None:
+                continue
+            if np.ptp(rest[[thigh, shin, foot]], axis=0).any():
                 legs.append(Leg(side, thigh, shin, foot, toe, kind is FORE_LEG))
     return tuple(legs)
 

@@ -12,6 +12,8 @@ from moglow.maths.rotations import quat_multiply, quat_rotate
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Layout, Skeleton
 
+LARGEST_UNIT = 1e9
+"""Most metres of a unit."""
 SAME_PLACE = 1e-6  # metres, or 1e-4 cm; smaller differences come from rounding in the file
 _SHORTEST_TIP = 1e-3  # metres; Blender rejects shorter bones
 
@@ -63,8 +65,10 @@ def unit_to_metres(unit: str | float) -> float:
     if isinstance(unit, str) and unit not in UNITS:
         raise BvhError(f"unit {unit!r} is unknown, expected {', '.join(UNITS)} or metres per unit")
     metres = UNITS[unit] if isinstance(unit, str) else float(unit)
-    if not 0 < metres < np.inf:
-        raise BvhError(f"a unit of {metres} m, expected metres above 0, such as 0.01")
+    if not 0 < metres <= LARGEST_UNIT:
+        raise BvhError(
+            f"a unit of {metres} m, expected metres above 0 and up to {LARGEST_UNIT:g}, such as 0.01"
+        )
     return metres
 
 

@@ -15,6 +15,7 @@ from moglow.bvh.header import read_header
 from moglow.bvh.portable import unit_to_metres
 from moglow.errors import BvhError
 from moglow.files.reading import open_input
+from moglow.files.system_errors import advice, reason
 from moglow.maths.rotations import UP, Array, euler_to_quat, quat_between, quat_to_matrix
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Layout, Skeleton
@@ -93,7 +94,7 @@ def open_bvh(
             header, head = read_header(file, path.name)
             frames = read_frames(file, head, header, os.fstat(file.fileno()).st_size)
     except OSError as error:
-        raise BvhError(f"{path}: cannot be read ({error.strerror or error}); check the path") from error
+        raise BvhError(f"{path}: cannot be read ({reason(error)}); {advice(error)}") from error
     columns = find_columns(header.channels)
     rest = header.offsets.copy()
     rest[0, columns.position_axes[columns.position_joints == 0]] = 0.0  # often a world position

@@ -57,7 +57,7 @@ def _levelled(clip: Clip, slope: Array, middle: Array) -> Clip:
 def floor_slope(clip: Clip, *, spec: LevelSpec = LevelSpec()) -> tuple[Array, Array]:
     """Returns the floor's slope along x and z ``(2,)``, zero if it is level, and a point ``(3,)`` of the floor."""
     toes, planted = toe_points(clip), contacts(clip)
-    where, leg = _stances(toes, planted, round(spec.long * clip.fps))
+    where, leg = _stances(toes, planted, max(1, round(spec.long * clip.fps)))
     level, middle = np.zeros(2), where.mean(0) if len(where) else np.zeros(3)
     if len(where) < spec.fewest:
         return level, middle

@@ -14,6 +14,7 @@ import click
 from moglow.cli.extras import missing_extra
 from moglow.cli.terminal import one_line
 from moglow.errors import MoglowError
+from moglow.files.system_errors import advice, reason
 
 MACHINE = {
     "MemoryError": "not enough memory for this request; request fewer frames or takes, or give a smaller file",
@@ -88,13 +89,14 @@ def as_failure(error: BaseException, command: str) -> Failure | None:
 
 
 def describe(error: OSError) -> str:
-    """Returns the message of a system error, preceded by the file name.
+    """Returns the message of a system error: the file name, the reason and what to do.
 
-    >>> describe(FileNotFoundError(2, "No such file or directory", "walk.bvh"))
-    'walk.bvh: No such file or directory'
+    >>> describe(OSError(36, "File name too long", "walk.bvh"))
+    'walk.bvh: File name too long; give a shorter name'
     """
-    place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-    return f"{place}{error.strerror or error}"
+    if not isinstance(error.filename, str | bytes):
+        return reason(error)
+    return f"{os.fsdecode(error.filename)}: {reason(error)}; {advice(error)}"
 
 
 def flush_output() -> int:

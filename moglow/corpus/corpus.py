@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from moglow.corpus.normalizer import Floats, Moments, Normalizer
 from moglow.corpus.rows import Rows, together
-from moglow.corpus.shards import INDEX, Shard, read_shards, write_index
+from moglow.corpus.shards import FORMAT, INDEX, Shard, read_shards, write_index
 from moglow.encodings.encoding import Encoding, Features
 from moglow.errors import CorpusError, FileFormatError, MoglowError
 from moglow.files.descriptions import parse_json
@@ -30,7 +30,6 @@ from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
 from moglow.paths.control_range import ControlRange
 
-FORMAT = "moglow-corpus"
 VERSION = "1"
 CHUNK = 100_000
 """Number of frames that are read at once for a statistic of all."""

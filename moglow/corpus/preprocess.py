@@ -15,7 +15,7 @@ from moglow.corpus.corpus import Corpus, Label, in_turn
 from moglow.corpus.normalizer import Moments
 from moglow.corpus.rows import Rows, parts_of
 from moglow.corpus.scratch import Scratch
-from moglow.corpus.shards import Shard, folder_of, read_shard, remove_shards, write_shard
+from moglow.corpus.shards import Shard, folder_of, read_shard, refuse_replacing, remove_shards, write_shard
 from moglow.corpus.sources import DataSpec, Source, find_sources
 from moglow.corpus.splicing import spliced
 from moglow.corpus.starts import with_starts
@@ -93,6 +93,7 @@ def preprocess(
     skeleton = Path(base) / data.skeleton if data.skeleton else None
     sources = find_sources(data, Path(base))
     refuse_overwriting(output, [*(source.path for source in sources), skeleton])
+    refuse_replacing(output)
     target = encoding.skeleton if encoding else None
     if skeleton and not encoding:
         target = read_motion(skeleton, pose_only=True).skeleton

@@ -15,11 +15,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from moglow.corpus.normalizer import Floats
-from moglow.errors import CorpusError, FileFormatError, MoglowError
+from moglow.errors import CorpusError, ExportError, FileFormatError, MoglowError
 from moglow.files.descriptions import parse_json
 from moglow.files.tables import from_table
-from moglow.files.tensors import InPieces, read_digest, read_tensors, write_tensors
+from moglow.files.tensors import InPieces, read_digest, read_metadata, read_tensors, write_tensors
 
+FORMAT = "moglow-corpus"
 INDEX = "moglow-corpus-index"
 SHARD = "moglow-corpus-shard"
 VERSION = "1"
@@ -46,6 +47,20 @@ def folder_of(index: Path) -> Path:
     'big.corpus.shards'
     """
     return index.with_name(f"{index.name}.shards")
+
+
+def refuse_replacing(output: Path) -> None:
+    """Raises `ExportError` if there is a file with content at the place of a corpus that is not a corpus."""
+    try:
+        if not output.is_file() or not output.stat().st_size:
+            return
+        found = read_metadata(output).get("format")
+    except FileFormatError:
+        found = None
+    if found not in (FORMAT, INDEX):
+        raise ExportError(
+            f"{output}: is there and is no corpus, expected a new name or a corpus; give another name, or remove it"
+        )
 
 
 def files_of(corpus: Path) -> list[Path]:

@@ -159,6 +159,10 @@ def _willing(context: Context, joint: int) -> Floats:
     return willing
 
 
+FARTHEST = 1000.0
+"""Standard deviations by which a channel of a pose may differ from the mean; of the height they are some 30 m."""
+
+
 @dataclass(frozen=True, eq=False)
 class Seen:
     """The pose of a pin, on the model's skeleton and its own, and the x, z and heading of its path."""
@@ -198,6 +202,12 @@ class Seen:
         poses = context.standardize_pose(encoding.encode(self.clip[near], self.path[near]).astype(np.float32))
         joints = joints_named(encoding.skeleton, self.pin.groups, place=str(self.pin))
         channels = np.arange(len(encoding)) if not self.pin.groups else channels_of(encoding, joints)
+        off = float(np.abs(poses[self.frame - near.start, channels]).max())
+        if not off <= FARTHEST:
+            raise ControlError(
+                f"{self.pin}: a channel of the pose is {off:.3g} standard deviations from the training data, expected "
+                f"at most {FARTHEST:g}; check the unit and the height of the file"
+            )
         x, z, heading = self.place
         turn = float(path.headings[frame]) - heading
 

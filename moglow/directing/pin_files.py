@@ -50,7 +50,7 @@ def _direction(row: Mapping[str, Any], place: str, folder: Path) -> Direction:
         )
     time = _number(row, "t", place)
     if kinds == ["reach"]:
-        return Reach(time, str(row["reach"]), _point(row, place))
+        return Reach(time, _text_of(row, "reach", place), _point(row, place))
     if kinds == ["until"]:
         stop = _number(row, "until", place)
         if not time < stop:
@@ -59,10 +59,20 @@ def _direction(row: Mapping[str, Any], place: str, folder: Path) -> Direction:
     frame = _number(row, "frame", place, 0.0)
     if frame != int(frame):
         raise ControlError(f"{place}: frame is {frame:g}; give a whole number")
-    joints = row.get("joints") or ()
-    names = joints.replace(",", " ").split() if isinstance(joints, str) else [str(name) for name in joints]
+    joints = row.get("joints") or ""
+    names = joints.replace(",", " ").split() if isinstance(joints, str) else joints
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ControlError(f"{place}: joints is {reprlib.repr(joints)}; give names, or a list of names")
     world = _number(row, "world", place, 0.0) != 0.0
-    return Pin(time, folder / str(row["pose"]), int(frame), tuple(names), world)
+    return Pin(time, folder / _text_of(row, "pose", place), int(frame), tuple(names), world)
+
+
+def _text_of(row: Mapping[str, Any], key: str, place: str) -> str:
+    """Returns the name of a file or a joint."""
+    value = row[key]
+    if not isinstance(value, str) or any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in value):
+        raise ControlError(f"{place}: {key} is {reprlib.repr(value)}; give a name")
+    return value
 
 
 def _point(row: Mapping[str, Any], place: str) -> tuple[float, float, float]:

@@ -39,6 +39,10 @@ class Pin:
     joints: str | Sequence[str] = ()
     world: bool = False
 
+    def __post_init__(self) -> None:
+        if self.time != inf:
+            _within(self.time, "pin", "seconds")
+
     @classmethod
     def parse(cls, text: str, name: str = "pin") -> Self:
         """Returns the pin of ``TIME=FILE[@FRAME][:JOINTS][:world]``."""
@@ -92,6 +96,10 @@ class Reach:
     joint: str
     point: tuple[float, float, float]
 
+    def __post_init__(self) -> None:
+        _within(self.time, "reach", "seconds")
+        _check_point(self.point, str(self))
+
     @classmethod
     def parse(cls, text: str, name: str = "reach") -> Self:
         """Returns the reach of ``TIME=JOINT:X,Y,Z``."""
@@ -123,6 +131,11 @@ class Look:
     stop: float
     point: tuple[float, float, float]
 
+    def __post_init__(self) -> None:
+        _within(self.start, "look", "seconds")
+        _within(self.stop, "look", "seconds")
+        _check_point(self.point, str(self))
+
     @classmethod
     def parse(cls, text: str, name: str = "look") -> Self:
         """Returns the look of ``START-STOP=X,Y,Z``."""
@@ -145,13 +158,25 @@ LARGEST = 1e6
 """Largest number of seconds or metres that is accepted."""
 
 
+def _within(value: float, place: str, unit: str) -> None:
+    if not abs(value) <= LARGEST:
+        raise ControlError(f"{place}: {value:g} is no number of {unit}, at most {LARGEST:g}")
+
+
+def _check_point(point: Sequence[float], place: str) -> None:
+    if len(point) != 3:
+        raise ControlError(f"{place}: a point has {len(point)} numbers; expected x, y, z in metres")
+    for value in point:
+        _within(value, place, "metres")
+
+
 def _number(text: str, place: str, unit: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = float("nan")
     if not abs(value) <= LARGEST:
-        raise ControlError(f"{place}: {text.strip()!r} is no number of {unit}")
+        raise ControlError(f"{place}: {text.strip()!r} is no number of {unit}, at most {LARGEST:g}")
     return value
 
 

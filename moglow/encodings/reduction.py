@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moglow.encodings.curves import Curves
-from moglow.errors import FileFormatError
+from moglow.errors import ClipError, FileFormatError
 from moglow.files.tables import Numbers, from_table
 from moglow.maths.rotations import Array
 
@@ -58,6 +58,10 @@ class Reduction:
         >>> Reduction.fit(values, np.arange(4), tolerance=1e-6).kept
         array([0, 2])
         """
+        if len(values) < 2:
+            raise ClipError(
+                f"{len(values)} frames of training motion, expected at least 2; give more of it, or a higher data.fps"
+            )
         always = np.zeros(len(partners), bool) if always is None else always
         # First in the order of their deviation; then again in that of the deviation that the others do not explain.
         first = cls._select(values, partners, tolerance, always, values.std(0))

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from moglow.errors import ExportError
 from moglow.files.locks import SUFFIX, remove_if_abandoned, short, try_lock
+from moglow.files.system_errors import advice, reason
 
 KINDS = {stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket"}
 STREAMS = re.compile(r"/dev/(std(in|out|err)|fd/.*)|/proc/.*/fd/.*")
@@ -72,7 +73,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise ExportError(
-            f"{path}: cannot be written ({error.strerror or error}); what was there is unchanged"
+            f"{path}: cannot be written ({reason(error)}); what was there is unchanged; {advice(error)}"
         ) from error
     except BaseException:
         partial.unlink(missing_ok=True)
@@ -89,7 +90,7 @@ def append_line(path: str | Path, line: str) -> None:
             if file.write(content) != len(content):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
-        raise ExportError(f"{path}: cannot be written ({error.strerror or error})") from error
+        raise ExportError(f"{path}: cannot be written ({reason(error)}); {advice(error)}") from error
 
 
 def check_output(path: str | os.PathLike[str]) -> int | None:
@@ -108,7 +109,9 @@ def check_output(path: str | os.PathLike[str]) -> int | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ExportError(f"{path}: cannot be written ({error.strerror or error})") from error
+        raise ExportError(f"{path}: cannot be written ({reason(error)}); {advice(error)}") from error
+    except ValueError as error:  # a zero byte
+        raise ExportError(f"{path}: is no file name ({error}); give another name") from error
     if not stat.S_ISREG(found):
         kind = KINDS.get(stat.S_IFMT(found), "a device or a pipe")
         raise ExportError(f"{path}: is {kind}, not a file; give the name of a file")
@@ -125,7 +128,7 @@ def try_output(path: str | Path) -> None:
         os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOT_FOLLOWED, 0o600))
         probe.unlink()
     except OSError as error:
-        raise ExportError(f"{path}: cannot be written ({error.strerror or error})") from error
+        raise ExportError(f"{path}: cannot be written ({reason(error)}); {advice(error)}") from error
 
 
 def refuse_overwriting(out: str | Path | Iterable[str | Path], inputs: Iterable[str | Path | None]) -> None:

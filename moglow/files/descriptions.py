@@ -69,7 +69,7 @@ def parse_toml(text: str, place: str, error: type[MoglowError] = FileFormatError
     except RecursionError:
         raise error(f"{place}: the TOML is nested too deeply; simplify it") from None
     except ValueError as reason:
-        raise error(f"{place}: not a TOML file ({_reason(reason)})") from None
+        raise error(f"{place}: not a TOML file ({_reason(reason)}); correct it") from None
 
 
 def read_toml(path: str | Path, error: type[MoglowError] = FileFormatError) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from moglow.errors import ExportError
+from moglow.files.system_errors import advice, reason
 
 if sys.platform == "win32":
     import msvcrt
@@ -136,7 +137,7 @@ def _open(place: Path, path: str | Path) -> int:
                 OSError
             ):  # a lock left by another user cannot be written, but it can be locked
                 return os.open(place, os.O_RDONLY | flags)
-        raise ExportError(f"{path}: cannot be written ({error.strerror or error})") from error
+        raise ExportError(f"{path}: cannot be written ({reason(error)}); {advice(error)}") from error
 
 
 def _owned(descriptor: int, place: Path) -> State:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from moglow.errors import FileFormatError, MoglowError
+from moglow.files.system_errors import advice, reason
 
 LARGEST = 2_000_000_000
 """The most bytes of a motion file that is read as a whole."""
@@ -26,12 +27,12 @@ def open_input(path: str | Path, error: type[MoglowError] = FileFormatError) -> 
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except OSError as reason:
-        if isinstance(reason, FileNotFoundError):
-            raise error(f"{path}: no such file; check the name") from reason
-        raise error(f"{path}: cannot be read ({reason.strerror or reason})") from reason
-    except ValueError as reason:
-        raise error(f"{path}: is no file name ({reason})") from reason
+    except OSError as failure:
+        if isinstance(failure, FileNotFoundError):
+            raise error(f"{path}: no such file; check the name") from failure
+        raise error(f"{path}: cannot be read ({reason(failure)}); {advice(failure)}") from failure
+    except ValueError as failure:
+        raise error(f"{path}: is no file name ({failure}); check the name") from failure
     try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISFIFO(mode):
@@ -53,8 +54,8 @@ def read_bytes(path: str | Path, most: int, error: type[MoglowError] = FileForma
     try:
         with open_input(path, error) as file:
             content = file.read(most + 1)
-    except OSError as reason:
-        raise error(f"{path}: cannot be read ({reason.strerror or reason})") from reason
+    except OSError as failure:
+        raise error(f"{path}: cannot be read ({reason(failure)}); {advice(failure)}") from failure
     if len(content) > most:
         size = f"{most / 1e6:g} MB" if most >= 1e6 else f"{most / 1e3:g} kB"
         raise error(f"{path}: is larger than {size}, the most that a file of this kind has; check the name")
@@ -65,8 +66,8 @@ def read_text(path: str | Path, most: int, error: type[MoglowError] = FileFormat
     """Returns the text of a UTF-8 file without its byte-order mark; the limit is ``most`` bytes."""
     try:
         return read_bytes(path, most, error).decode("utf-8-sig")
-    except UnicodeDecodeError as reason:
-        raise error(f"{path}: not a text file in UTF-8 (byte {reason.start}); save it as UTF-8") from reason
+    except UnicodeDecodeError as failure:
+        raise error(f"{path}: not a text file in UTF-8 (byte {failure.start}); save it as UTF-8") from failure
 
 
 def _check_writer(descriptor: int, path: str | Path, error: type[MoglowError]) -> None:

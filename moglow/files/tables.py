@@ -6,7 +6,6 @@ optional, and `__post_init__` checks further conditions (a `ValueError` there be
 
 import dataclasses
 import difflib
-import math
 import reprlib
 import types
 import typing
@@ -22,6 +21,8 @@ from moglow.errors import MoglowError, RecipeError
 T = TypeVar("T")
 
 LARGEST_INTEGER = 2**63 - 1
+LARGEST = 1e100
+"""Largest number, whose square is finite too."""
 
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
 
@@ -30,7 +31,8 @@ WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "
 class Numbers:
     """An annotation for arrays: ``Annotated[Array, Numbers(None, 3)]`` is an array of any number of rows of 3.
 
-    In ``shape``, None stands for any length. With ``whole``, all values must be integers. All values must be finite.
+    In ``shape``, None stands for any length. With ``whole``, all values must be integers. All values must be finite and
+    at most `LARGEST`.
     """
 
     shape: tuple[int | None, ...]
@@ -59,7 +61,7 @@ class Numbers:
         )
         if not fits or array.dtype.kind not in ("iu" if self.whole else "iuf"):
             return None
-        if not self.whole and not np.isfinite(array).all():
+        if not self.whole and not (np.abs(array.astype(float)) <= LARGEST).all():
             return None
         return array.astype(np.intp if self.whole else float)
 
@@ -164,8 +166,8 @@ def _value(hint: Any, value: Any, place: str, error: type[MoglowError], finite: 
         raise error(f"{place} is a number of more than 63 bits; give a smaller one")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if finite and hint is float and isinstance(value, float) and not math.isfinite(value):
-        raise error(f"{place} is {value}; give a finite number")
+    if finite and hint is float and isinstance(value, float) and not abs(value) <= LARGEST:
+        raise error(f"{place} is {value}; give a finite number, at most {LARGEST:g}")
     if hint is Path and isinstance(value, str):
         return Path(value)
     if origin is None and isinstance(value, hint) and not (hint is not bool and isinstance(value, bool)):

@@ -89,10 +89,17 @@ def write_tensors(
 
 def read_digest(path: str | Path) -> str:
     """Returns the digest in the header of a file, which may not be that of its arrays; empty if there is none."""
+    return str(read_metadata(path).get(DIGEST, ""))
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """Returns the metadata in the header of a file, whose arrays are not read."""
     try:
-        return str(_read_header(Path(path))[0].get("__metadata__", {}).get(DIGEST, ""))
-    except (OSError, ValueError, AttributeError) as error:
-        raise FileFormatError(f"{path}: cannot be read as a safetensors file ({error})") from error
+        return dict(_read_header(Path(path))[0].get("__metadata__", {}))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise FileFormatError(
+            f"{path}: cannot be read as a safetensors file ({error}); choose another file"
+        ) from error
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
@@ -106,7 +113,9 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
         header, start = _read_header(path)
         data = np.memmap(path, np.uint8, mode="r", offset=0)[start:]
     except (OSError, ValueError) as error:
-        raise FileFormatError(f"{path}: cannot be read as a safetensors file ({error})") from error
+        raise FileFormatError(
+            f"{path}: cannot be read as a safetensors file ({error}); choose another file"
+        ) from error
     metadata = header.get("__metadata__", {})
     entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
     arrays, covered = {}, 0

@@ -118,12 +118,14 @@ def _read_figure(path: Path) -> _Figure:
                 for child in words[1:]:
                     above[child] = words[0]
         number = 0
+        if not 1e-9 <= length <= 1e9:
+            raise ValueError(f"a unit of length {length:g}")
         bones[_ROOT] = _root(root, degrees)
         order = _ordered(bones, above)
     except (IndexError, KeyError, ValueError) as error:
         place = f"{path}: line {number}" if number else f"{path}"
         raise MotionFileError(
-            f"{place}: not an ASF skeleton that can be read ({error}); get it again"
+            f"{place}: not an ASF skeleton that can be read ({_printable(error)}); get it again"
         ) from error
     if len(order) < 2:
         raise MotionFileError(
@@ -137,7 +139,9 @@ def _read_figure(path: Path) -> _Figure:
 def _bone(block: list[tuple[int, list[str]]], degrees: bool) -> _Bone:
     entries = {words[0].lower(): words[1:] for _, words in block}
     bone = _Bone(entries["name"][0])
-    direction = np.array([float(word) for word in entries["direction"][:3]])
+    if not bone.name.isprintable():
+        raise ValueError(f"a bone is called {bone.name!r}")
+    direction = np.array(_vector(entries["direction"]))
     size = float(np.linalg.norm(direction))
     bone.direction = (direction / size if size else direction).tolist()
     bone.length = float(entries["length"][0])
@@ -153,8 +157,19 @@ def _root(entries: dict[str, list[str]], degrees: bool) -> _Bone:
     if not set(order) <= {"tx", "ty", "tz", "rx", "ry", "rz"}:
         raise ValueError(f"the root moves by {' '.join(order)}")
     axis = _turn(entries.get("orientation", ["0"] * 3), entries.get("axis", ["XYZ"])[0], degrees)
-    place = [float(word) for word in entries.get("position", ["0"] * 3)]
+    place = _vector(entries.get("position", ["0"] * 3))
     return _Bone(_ROOT, direction=place, axis=axis, moves=order)
+
+
+def _vector(words: Sequence[str]) -> list[float]:
+    if len(words) < 3:
+        raise ValueError(f"a vector of {len(words)} numbers, expected 3")
+    return [float(word) for word in words[:3]]
+
+
+def _printable(error: Exception) -> str:
+    """Returns the message of an error, which may quote any bytes of the file, on one line."""
+    return "".join(sign if sign.isprintable() else "?" for sign in str(error))
 
 
 def _turn(words: Sequence[str], order: str, degrees: bool) -> Array:
@@ -215,7 +230,9 @@ def _frames(path: Path, figure: _Figure) -> Iterator[list[float]]:
             try:
                 frame[name] = [float(word) for word in words[1:]]
             except ValueError as error:
-                raise MotionFileError(f"{path}: line {number}: {error}; get the file again") from error
+                raise MotionFileError(
+                    f"{path}: line {number}: {_printable(error)}; get the file again"
+                ) from error
             if len(frame[name]) != widths[name]:
                 raise MotionFileError(
                     f"{path}: line {number}: {name} has {len(frame[name])} numbers, its skeleton has {widths[name]}"

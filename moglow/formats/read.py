@@ -22,6 +22,8 @@ from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import Frames
 
 _NONE: Mapping[str, str] = MappingProxyType({})
+FARTHEST = 1e7
+"""Metres from its parent, or from the origin, beyond which no joint is."""
 _HEAD = 64  # bytes that distinguish the formats
 
 
@@ -91,13 +93,19 @@ def open_motion(
         return open_bvh(path, unit=unit, up=up, overrides=overrides)
     try:
         with np.errstate(invalid="raise", over="raise", divide="raise"):
-            return _read(form, file, chosen, pose_only).clip(
+            clip = _read(form, file, chosen, pose_only).clip(
                 chosen or file.stem, unit=unit, up=up, overrides=overrides
             )
     except FloatingPointError as error:
         raise MotionFileError(
             f"{file}: a value is not finite or too large; get or export it again"
         ) from error
+    farthest = float(max(np.abs(clip.positions).max(initial=0), np.abs(clip.skeleton.offsets).max(initial=0)))
+    if farthest > FARTHEST:
+        raise MotionFileError(
+            f"{file}: a joint is {farthest:.3g} m away, expected at most {FARTHEST:g} m; get or export it again"
+        )
+    return clip
 
 
 def _read(form: Format, file: Path, chosen: str | None, pose_only: bool) -> Bones:

@@ -72,8 +72,10 @@ def read_usd(path: Path, chosen: str | None) -> Bones:
 
 
 def _open(path: Path) -> Any:
-    from pxr import Tf, Usd, UsdUtils
-
+    try:
+        from pxr import Tf, Usd, UsdUtils
+    except ModuleNotFoundError as error:  # so that a USD file in a folder does not end what reads the others
+        raise MotionFileError(f"{path}: needs pxr: pip install 'moglow[usd]'") from error
     if not path.is_file():
         raise MotionFileError(f"{path}: cannot be read (No such file or directory); check the path")
     silent = UsdUtils.CoalescingDiagnosticDelegate()  # the library would print warnings of its own

@@ -22,9 +22,10 @@ def read_glb_mesh(file: str | Path) -> tuple[Array, NDArray[np.int64]]:
     """Returns the vertices ``(V, 3)`` in metres and triangles ``(F, 3)``; skins and animations are ignored."""
     try:
         document, binary = _parts(read_bytes(file, LARGEST), file)
-        placed = list(_placed(document, file))
+        with np.errstate(over="raise", invalid="raise", divide="raise"):  # of damaged matrices
+            placed = list(_placed(document, file))
         meshes = [_mesh(document, binary, mesh, matrix, file) for mesh, matrix in placed]
-    except (AttributeError, LookupError, TypeError, ValueError, OverflowError, struct.error) as error:
+    except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, struct.error) as error:
         raise FileFormatError(
             f"{file}: is no complete binary glTF file ({error}); export it again"
         ) from error

@@ -28,6 +28,8 @@ SHAPES: Mapping[str, type[Flat | Slope | Stairs | Rough]] = {
     "stairs": Stairs,
     "rough": Rough,
 }
+LARGEST = 1e6
+"""Largest parameter of a ground, and the metres from the origin to its farthest vertex."""
 
 
 def read_ground(text: str | Ground) -> Ground:
@@ -54,7 +56,7 @@ def read_ground(text: str | Ground) -> Ground:
         )
         raise ControlError(f"ground {text}: there is no ground {name!r}; {hint}")
     if not Path(name).is_file():
-        raise ControlError(f"ground {text}: no such file {name}")
+        raise ControlError(f"ground {text}: no such file {name}; check the name")
     read, known = FILES[suffix]
     _check(text, name, values, known)
     content = bytes.fromhex(file_digest(Path(name)))
@@ -70,8 +72,8 @@ def _parts(text: str) -> tuple[str, dict[str, float]]:
     for item in filter(None, map(str.strip, rest.split(","))):
         key, _, value = map(str.strip, item.partition("="))
         values[key] = read_number(value)
-        if not np.isfinite(values[key]):
-            raise ControlError(f"ground {text}: {key} is {value!r}; give a number")
+        if not abs(values[key]) <= LARGEST:
+            raise ControlError(f"ground {text}: {key} is {value!r}; give a number, at most {LARGEST:g}")
     return name.strip(), values
 
 
@@ -90,6 +92,8 @@ def _check_shape(text: str, ground: Ground) -> None:
         raise ControlError(f"ground {text}: give a rise of at most 0.5 m and a run of 0.1 m to 5 m")
     if isinstance(ground, Stairs) and not (ground.steps >= 1 and ground.steps == int(ground.steps)):
         raise ControlError(f"ground {text}: steps is {ground.steps:g}; give a whole number, at least 1")
+    if isinstance(ground, Rough) and not (ground.seed >= 0 and ground.seed == int(ground.seed)):
+        raise ControlError(f"ground {text}: seed is {ground.seed:g}; give a whole number, at least 0")
     if isinstance(ground, Rough) and not (0 <= ground.height <= 0.5 and ground.size >= 0.2):
         raise ControlError(f"ground {text}: give a height of at most 0.5 m and a size of at least 0.2 m")
 
@@ -107,6 +111,11 @@ def _read_mesh(text: str, file: str, values: Mapping[str, float], content: bytes
         raise ControlError(f"ground {text}: scale is {values['scale']:g}; give a positive number")
     read = read_glb_mesh if Path(file).suffix.lower() == ".glb" else read_obj
     vertices, faces = read(file)
+    farthest = float(np.abs(vertices).max()) * values["scale"]
+    if not farthest <= LARGEST:
+        raise ControlError(
+            f"ground {text}: a vertex is {farthest:g} m away, expected at most {LARGEST:g}; export it in metres"
+        )
     shift = np.array([values["x"], values["y"], values["z"]])
     return replace(
         MeshGround(vertices * values["scale"] + shift, faces, values["below"], text), content=content

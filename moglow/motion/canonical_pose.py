@@ -57,6 +57,7 @@ def canonical_rotations(skeleton: Skeleton, motion: Clip | None = None) -> Array
     elbows; if the zero pose is not a natural pose, also the twist of bones. Without a motion, the twist is estimated,
     which does not change the positions of joints.
     """
+    legs_of(skeleton, motion.name if motion else "")
     roles = {joint: role for role, joint in skeleton.anatomy.roles.items()}
     reader = _Reader(skeleton, motion)
     rotations = np.empty((len(skeleton), 4))
@@ -234,7 +235,10 @@ class _Reader:
     def foot(self, joint: int, role: str, above: Array) -> Array:
         """Returns the rotation of a foot or toes that are flat and point ahead."""
         bone = self.bone(joint, role)
-        bone = bone / np.linalg.norm(bone)
+        length = np.linalg.norm(bone)
+        if not length:
+            return self.facing if self.stands else above  # a bone without length has no direction
+        bone = bone / length
         flat = self.flat.get(joint)
         if flat is not None:
             slope = np.arcsin(np.clip(np.median(-quat_rotate(flat, bone)[:, 1]), -1, 1))

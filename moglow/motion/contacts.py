@@ -33,11 +33,12 @@ class ContactSpec:
     """Shortest contact; a runner's lasts at least 0.15 s."""
 
 
-def legs_of(skeleton: Skeleton) -> tuple[Leg, ...]:
-    """Returns the skeleton's legs; raises a SkeletonError if it has none."""
+def legs_of(skeleton: Skeleton, name: str = "") -> tuple[Leg, ...]:
+    """Returns the skeleton's legs; raises a SkeletonError, with the name of the file, if it has none."""
     if not skeleton.anatomy.legs:
         raise SkeletonError(
-            "no leg was found (hip, knee and ankle in one chain); name its joints in a map file"
+            f"{name}{': ' if name else ''}no leg was found (hip, knee and ankle in one chain, not all at one place); "
+            "name its joints in a map file"
         )
     return skeleton.anatomy.legs
 

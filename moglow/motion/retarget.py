@@ -96,10 +96,11 @@ class Retargeting:
     def of(cls, clip: Clip, skeleton: Skeleton, *, like: Clip | None, keep_path: bool) -> Self:
         """Returns the constants of the figures of a clip and a skeleton; for the arguments see `retarget`."""
         source = clip.skeleton
-        if len(legs_of(skeleton)) != len(legs_of(source)):
+        legs, others = legs_of(source, clip.name), legs_of(skeleton, like.name if like else "target")
+        if len(legs) != len(others):
             raise SkeletonError(
-                f"{clip.name or 'clip'}: {len(legs_of(source))} legs found, and in the target "
-                f"{len(legs_of(skeleton))}; retarget between figures of one kind, or name the legs in a map file"
+                f"{clip.name or 'clip'}: {len(legs)} legs found, and in the target "
+                f"{len(others)}; retarget between figures of one kind, or name the legs in a map file"
             )
         if like is None and skeleton == source:
             like = clip

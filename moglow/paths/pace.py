@@ -160,7 +160,7 @@ def check_length(metres: float) -> None:
 
 
 def _frame_count(seconds: float, fps: float) -> int:
-    if not (fps > 0 and seconds * fps < LONGEST):
+    if not (fps > 0 and float(seconds) * float(fps) < LONGEST):
         raise ControlError(
             f"path: {seconds:.6g} s at {fps:g} frames a second; give a positive rate and less than {LONGEST} frames"
         )

@@ -34,6 +34,8 @@ from moglow.sampling.sanity import refuse_wild
 PRETRAINED = Path(__file__).parents[1] / "pretrained" / "locomotion.safetensors"
 """The model inside the package."""
 
+HOTTEST = 2.0
+"""The highest temperature."""
 TEMPERATURE = 0.6
 """The default temperature, at which motion is about as smooth as recorded motion, and feet slide as little."""
 

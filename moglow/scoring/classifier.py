@@ -12,7 +12,7 @@ from moglow.corpus.context import Context
 from moglow.corpus.preprocess import same_bones
 from moglow.corpus.windows import on_device
 from moglow.encodings.encoding import Features
-from moglow.errors import CheckpointError
+from moglow.errors import CheckpointError, ClipError
 from moglow.models.model import MotionModel
 from moglow.motion.clip import Clip
 from moglow.motion.retarget import retarget
@@ -82,6 +82,11 @@ class Classifier:
         encoding = self.context.encoding
         features = encoding.features(encoding.spec.posed(fitted(clip, encoding.skeleton, self.context.fps)))
         found = evidence(self.model, self.context, features, clip.name)
+        if not np.isfinite(found).all():
+            raise ClipError(
+                f"{clip.name or 'clip'}: its likelihood is not finite, so the motion is far from all of the training "
+                "data; mend it (moglow clean), or choose another model"
+            )
         shares = probabilities(found, self.temperature).tolist()
         shares_of = dict(zip(self.context.styles, shares, strict=True))
         return StyleProbabilities(clip.name, clip.duration, shares_of)

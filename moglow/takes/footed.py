@@ -166,5 +166,8 @@ def _on_ground(stood: Stood, ground: Ground) -> OnGround:
 
 def as_prints(given: str | Path | Sequence[Footprint], skeleton: Skeleton) -> Footprints:
     """Returns footprints of a figure, given as values or a file."""
-    feet = foot_names(skeleton)
-    return read_footprints(given, feet) if isinstance(given, str | Path) else tuple(given)
+    if isinstance(given, str | Path):
+        return read_footprints(given, foot_names(skeleton))
+    if not given:
+        raise ControlError("footprints: there are none; give at least one, or leave them out")
+    return tuple(given)

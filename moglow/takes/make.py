@@ -145,7 +145,7 @@ def make_jobs(
                 if order.take == job.takes[0]:
                     yield from (f"warning: {job.control}: {each}" for each in order.warnings)
     orders.sort(key=lambda order: len(order.path))  # motions of a batch should have similar lengths
-    for folder in {job.target.parent for job in jobs}:
+    for folder in {job.target.parent for job in jobs if job not in failures.unread}:
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
     lost: dict[str, str] = {}

@@ -13,6 +13,7 @@ from moglow.motion.retarget import retarget_blocks
 from moglow.paths.control_path import ControlPath
 from moglow.paths.csv_files import read_path
 from moglow.sampling.generate import (
+    HOTTEST,
     LOCK,
     PRETRAINED,
     TEMPERATURE,
@@ -82,6 +83,7 @@ def generate(
     (30.0, 0.0)
     """
     given = locals().copy()
+    _check(seed, temperature, strides)
     if checkpoint is None:
         model = pretrained()
     else:
@@ -155,6 +157,16 @@ def generate(
     motion = next(motions(sampler, model, [track], foot_lock=foot_lock))
     clip = joined(possible_blocks(on_rig(motion.blocks, rig)))  # read first, to complete the figures
     return Take(clip, seed, track.take, path, motion.measured(), **about)
+
+
+def _check(seed: int, temperature: float, strides: int | None) -> None:
+    """Raises a ControlError for values that no motion can be made with."""
+    if seed < 0:
+        raise ControlError(f"seed is {seed}; give a whole number, at least 0")
+    if not 0 <= temperature <= HOTTEST:
+        raise ControlError(f"temperature is {temperature:g}; give a number from 0 to {HOTTEST:g}")
+    if strides is not None and strides < 0:
+        raise ControlError(f"strides is {strides}; give a whole number, at least 1")
 
 
 def read_rig(skeleton: Clip | str | Path) -> Clip:

@@ -67,10 +67,10 @@ def chosen_model(recipe: Recipe) -> tuple[str, MotionModel.Config]:
     table = dict(recipe.tables.get("model", {}))
     name, preset = table.pop("name", "moglow"), table.pop("preset", None)
     place = f"{recipe.place}: [model]"
-    if name not in MODELS:
+    if not isinstance(name, str) or name not in MODELS:
         raise RecipeError(f"{place} no model is called {name!r}; {suggestion(str(name), MODELS)}")
     model = MODELS[name]
-    if preset is not None and preset not in model.PRESETS:
+    if preset is not None and (not isinstance(preset, str) or preset not in model.PRESETS):
         raise RecipeError(
             f"{place} {name} has no preset {preset!r}; {suggestion(str(preset), model.PRESETS)}"
         )

@@ -83,6 +83,12 @@ def test_a_level_floor_keeps_every_bit() -> None:
     assert level_floor(clip) is clip
 
 
+def test_a_floor_is_found_at_any_rate() -> None:
+    """At a hundredth of a frame a second, the longest contact is shorter than a frame."""
+    clip, _ = walk(skeleton_of(RIGS["cmu"]))
+    assert np.isfinite(floor_slope(replace(Clip.at_rest(clip.skeleton, frames=8), fps=0.01))[0]).all()
+
+
 def bends(clip: Clip, leg: int) -> Array:
     world, limb = clip.world_positions, clip.skeleton.anatomy.legs[leg]
     bend: Array = across_part(

@@ -73,7 +73,7 @@ def test_the_base_is_enough(run: Run, arguments: str, tmp_path: Path) -> None:
         ),
         ("evaluate --quick", "pip install 'moglow[train]'"),
         (f"view {SAMPLE} --screenshot out.png", "pip install 'moglow[view]'"),
-        (f"inspect {SAMPLE[:-4]}.usda", "moglow inspect needs pxr: pip install 'moglow[usd]'"),
+        (f"inspect {SAMPLE[:-4]}.usda", ": needs pxr: pip install 'moglow[usd]'"),
     ],
 )
 def test_a_missing_extra_is_named_in_one_line(run: Run, arguments: str, needs: str, tmp_path: Path) -> None:

@@ -135,6 +135,8 @@ def test_the_corpus_is_made_first_where_there_is_none(tmp_path: Path) -> None:
             "[training.windows] length should be a whole number, it is 'x' (text)",
         ),
         (["--set", "model.preset=papre"], "moglow has no preset 'papre'; did you mean 'paper'?"),
+        (["--set", "model.preset=[1]"], "moglow has no preset [1]"),
+        (["--set", "model.name={a=1}"], "no model is called {'a': 1}"),
         (["--set", "training.windows.length=99"], "lower training.windows.length"),
         (["--resume"], "no training state to resume from"),
         (["--device", "cuda:9"], "choose cpu"),

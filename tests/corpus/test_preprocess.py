@@ -16,10 +16,11 @@ from moglow.corpus.sources import DataSpec, SourceSpec, find_sources, random_spl
 from moglow.corpus.summary import Summary
 from moglow.corpus.trimming import trim
 from moglow.encodings.encoding import FeatureSpec
-from moglow.errors import RecipeError
+from moglow.errors import ClipError, ExportError, RecipeError
 from moglow.maths.rotations import expmap_to_quat, heading_to_quat, quat_multiply
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Skeleton
+from moglow.sampling.generate import PRETRAINED
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
 
@@ -278,6 +279,27 @@ def test_every_field_of_the_spec_matters(folder: Path) -> None:
     assert np.abs(turns[0] - turns[1]).max() > 0.1
     tight, _ = build(folder, DataSpec(outlier=3.01, despike=False))
     assert len(tight.pose) < len(raw.pose)
+
+
+def test_only_a_corpus_is_replaced(folder: Path) -> None:
+    """A name that completes to another file must not cost that file."""
+    other, model = folder.parent / "walk.bvh", folder.parent / "model.safetensors"
+    other.write_text("HIERARCHY")
+    model.write_bytes(PRETRAINED.read_bytes())
+    for file in (other, model):
+        content = file.read_bytes()
+        with pytest.raises(ExportError, match=rf"{file.name}: is there and is no corpus.* give another name"):
+            next(preprocess(DataSpec(), FeatureSpec(), file, base=folder))
+        assert file.read_bytes() == content
+    (folder.parent / "made.corpus").touch()
+    for _ in range(2):  # an empty file and a corpus are replaced
+        assert len(build(folder)[0].pose)
+
+
+def test_a_rate_that_leaves_one_frame_is_refused(folder: Path) -> None:
+    with pytest.raises(ClipError, match=r"1 frames of training motion, expected at least 2; give more of it"):
+        build(folder, DataSpec(fps=0.001, sources=(SourceSpec(folder="calm", pattern="a.*"),)))
+    assert not (folder.parent / "made.corpus").exists()
 
 
 def test_the_command(folder: Path) -> None:

@@ -139,6 +139,15 @@ def test_mistakes_are_one_line_errors(pin: moglow.Pin | moglow.Reach, says: str)
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("height", [200.0, 1e6])
+def test_a_pose_far_from_any_figure_is_refused(other: Clip, height: float) -> None:
+    """Such a pose comes from a file in another unit; Jacobians of it would overflow."""
+    pin = moglow.Pin(0.2, other.moved((0.0, height, 0.0)), 3)
+    with pytest.raises(MoglowError, match=r"^pin at 0\.2 s: a channel of the pose is .* check the unit"):
+        moglow.generate("line:length=0.5", pins=[pin])
+
+
 def test_frames_of_poses_are_checked(other: Clip) -> None:
     with pytest.raises(ControlError, match=f"give 0 to {len(other) - 1}"):
         moglow.generate("line:length=1", pins=(moglow.Pin(1.0, other, 9999),))

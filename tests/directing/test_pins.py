@@ -1,7 +1,8 @@
 """Pins, reaches and looks as text and in files: each is parsed correctly, mistakes are one-line errors."""
 
 import json
-from math import inf
+from collections.abc import Callable
+from math import inf, nan
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,41 @@ def test_words_mean_directions() -> None:
     assert Pin.at(inf, "pose.bvh", "--end") == Pin(inf, "pose.bvh")
     assert Reach.parse("2.5=left_hand:0.4,1.3,1.0") == DIRECTIONS[2]
     assert Look.parse("0-4=1,1.6,3") == DIRECTIONS[3]
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Pin(nan, "a.bvh"), "pin: nan is no number of seconds"),
+        (lambda: Pin(1e308, "a.bvh"), "pin: 1e.308 is no number of seconds, at most 1e.06"),
+        (lambda: Reach(-inf, "head", (0, 1, 0)), "reach: -inf is no number of seconds"),
+        (lambda: Reach(1.0, "head", (0, 1e308, 0)), "reach at 1 s: 1e.308 is no number of metres"),
+        (lambda: Reach(1.0, "head", (0, 1)), "reach at 1 s: a point has 2 numbers"),  # type: ignore[arg-type]
+        (lambda: Look(0, inf, (0, 1, 0)), "look: inf is no number of seconds"),
+        (lambda: Look(0, 2, (0, nan, 0)), "look from 0 to 2 s: nan is no number of metres"),
+    ],
+)
+def test_wrong_values_are_refused(make: Callable[[], object], says: str) -> None:
+    with pytest.raises(ControlError, match=says):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"pose": "a.bvh", "joints": 5}, "joints is 5; give names"),
+        ({"pose": "a.bvh", "joints": [["arms"]]}, r"joints is \[\['arms'\]\]; give names"),
+        ({"pose": 5}, "pose is 5; give a name"),
+        ({"pose": "a\0.bvh"}, "pose is .*; give a name"),
+        ({"pose": "\ud800.bvh"}, "pose is .*; give a name"),
+        ({"reach": ["head"], "x": 0, "y": 1, "z": 0}, r"reach is \['head'\]; give a name"),
+    ],
+)
+def test_wrong_types_in_json_are_refused(entry: dict[str, object], says: str, tmp_path: Path) -> None:
+    file = tmp_path / "pins.json"
+    file.write_text(json.dumps([{"t": 1, **entry}]))
+    with pytest.raises(ControlError, match=rf"pins\.json: entry 1: {says}"):
+        read_pins(file)
 
 
 @pytest.mark.parametrize(

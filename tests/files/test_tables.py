@@ -58,6 +58,7 @@ def test_tables_become_dataclasses_and_tables_again() -> None:
         ({"steps": "1"}, "steps should be a whole number, it is '1' (text)"),
         ({"fast": 1}, "fast should be true or false, it is 1 (a whole number)"),
         ({"limit": "x"}, "limit should be a number, it is 'x' (text)"),
+        ({"limit": 1e308}, "limit is 1e+308; give a finite number, at most 1e+100"),
         ({"scale": "papre"}, "scale should be one of 'paper', 'bounded', it is 'papre' (text)"),
         ({"pair": [1]}, "pair should have 2 values, it has 1"),
         ({"pair": 1}, "pair should be a list, each a number, it is 1 (a whole number)"),

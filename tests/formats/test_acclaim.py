@@ -212,6 +212,7 @@ def test_a_frame_by_hand(tmp_path: Path) -> None:
         (("ltibia 31\n", ""), "frame 2 lacks ltibia"),
         (("lfemur 10 0 0", "lfemur 10 0"), "line 5: lfemur has 2 numbers, its skeleton has 3"),
         (("lfemur 10 0 0", "lfemur 10 0 x"), "line 5: could not convert"),
+        (("root 1", "root 1e300"), r"a joint is .*e\+298 m away, expected at most 1e\+07 m"),
         (("ltibia 30", "lfoot 30"), "line 6: the skeleton has no moving bone 'lfoot'"),
         ((":DEGREES", ":RADIANS"), "angles in radians"),
         (("1\nroot 1", "root 1"), "line 3: expected the number of a frame"),
@@ -228,6 +229,13 @@ def test_damage_is_one_line(change: tuple[str, str], message: str, tmp_path: Pat
     ("change", "message"),
     [
         (("name lfemur", "name"), "line 30: not an ASF skeleton"),
+        (
+            ("direction 0.34202 -0.939693 0", "direction 0.34202 -0.939693"),
+            "a vector of 2 numbers, expected 3",
+        ),
+        (("dof rx ry rz", "dof rx \x1b"), r"moves by rx \?, expected"),
+        (("length 0.45", "length nan"), "a unit of length nan"),
+        (("length 0.45", "length 0"), "a unit of length 0"),
         (("length 7.59371", "length long"), "line 30: not an ASF skeleton"),
         (("    lfemur ltibia\n", "    lfemur lshin\n"), "names lshin, which :bonedata lacks"),
         ((":hierarchy", ":nothing"), "the root has no bone"),

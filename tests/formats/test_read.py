@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections import defaultdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +32,18 @@ def test_a_name_behind_the_file_chooses_a_clip(tmp_path: Path) -> None:
     assert split_name("a#b/walk.bvh") == (Path("a#b/walk.bvh"), None)
     (tmp_path / "take.bvh#1").write_text("a file of its own")
     assert split_name(tmp_path / "take.bvh#1") == (tmp_path / "take.bvh#1", None)
+
+
+def test_without_usd_core_a_usd_file_is_an_error_of_its_own(
+    tmp_path: Path, samples: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands for folders report it and go on with the other files."""
+    monkeypatch.setitem(sys.modules, "pxr", None)
+    (tmp_path / "walk.usda").write_text("#usda 1.0\n")
+    with pytest.raises(MotionFileError, match=r"walk\.usda: needs pxr: pip install 'moglow\[usd\]'"):
+        read_motion(tmp_path / "walk.usda")
+    (tmp_path / "walk.bvh").write_bytes((samples / "walk.bvh").read_bytes())
+    assert [bool(inspect_file(file).error) for file in motion_files(tmp_path)] == [False, True]
 
 
 def test_the_content_decides_before_the_suffix(tmp_path: Path, samples: Path) -> None:

@@ -122,6 +122,14 @@ def test_a_broken_obj_is_one_line(text: str, message: str, tmp_path: Path) -> No
         read_ground(str(tmp_path / "ground.obj"))
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("far", "scale"), [("1e308", "1"), ("1", "1e6"), ("1e5", "100")])
+def test_a_mesh_that_reaches_too_far_is_refused(far: str, scale: str, tmp_path: Path) -> None:
+    (tmp_path / "ground.obj").write_text(f"v 0 0 0\nv {far} 0 0\nv 0 0 -2\nf 1 2 3\n")
+    with pytest.raises(ControlError, match=r"ground\.obj.*a vertex is .* m away, expected at most 1e"):
+        read_ground(f"{tmp_path / 'ground.obj'}:scale={scale}")
+
+
 def test_a_broken_glb_is_one_line(tmp_path: Path) -> None:
     surface = Stairs().surface(LOW, HIGH)
     write_glb(surface, tmp_path / "whole.glb", {})
@@ -134,6 +142,13 @@ def test_a_broken_glb_is_one_line(tmp_path: Path) -> None:
         (tmp_path / "broken.glb").write_bytes(spoilt)
         with pytest.raises(FileFormatError, match=message):
             read_ground(str(tmp_path / "broken.glb"))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_node_that_is_placed_too_far_is_refused(tmp_path: Path) -> None:
+    write_glb(Stairs().surface(LOW, HIGH), tmp_path / "far.glb", {"rotation": [1e200, 1e200, 0, 1]})
+    with pytest.raises(FileFormatError, match=r"far\.glb: is no complete binary glTF file"):
+        read_ground(str(tmp_path / "far.glb"))
 
 
 def test_numbers_place_a_mesh(tmp_path: Path) -> None:

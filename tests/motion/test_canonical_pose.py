@@ -2,6 +2,8 @@
 the same pose.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -148,3 +150,21 @@ def test_the_bend_of_knees_outweighs_a_twisted_zero_pose() -> None:
     found, plain = canonical_rotations(other.skeleton, other), canonical_rotations(clip.skeleton, clip)
     expected = quat_multiply(plain[roles["left_thigh"]], turns[roles["left_thigh"]])
     assert quat_angle(found[roles["left_thigh"]], expected) < np.radians(3)
+
+
+@pytest.mark.parametrize("standing", [True, False])
+@pytest.mark.filterwarnings("error")
+def test_toes_without_length_follow_the_foot(standing: bool) -> None:
+    """A bone of length 0 has no direction; a file may place the toe's joint at the ankle."""
+    clip, _ = walk(skeleton_of(RIGS["snu"]))
+    if not standing:
+        clip = rebased(clip, random_turns(clip.skeleton))
+    toe = clip.skeleton.role("left_toe")
+    offsets, positions = clip.skeleton.offsets.copy(), clip.positions.copy()
+    offsets[toe] = positions[:, toe] = 0.0
+    short = replace(clip.skeleton, offsets=offsets)
+    clip = replace(clip, skeleton=short, positions=positions)
+    rotations = canonical_rotations(short, clip)
+    assert stands(short) == standing and np.isfinite(rotations).all()
+    turn = rotations[0] if standing else rotations[short.role("left_foot")]
+    assert quat_angle(rotations[toe], turn) < SMALL

@@ -86,6 +86,14 @@ def test_a_figure_without_legs_is_one_line() -> None:
         contacts(Clip.at_rest(Skeleton(("Root", "Tip"), (-1, 0), np.eye(3)[:2])))
 
 
+def test_legs_without_length_are_none() -> None:
+    skeleton = skeleton_of(RIGS["snu"])
+    point = replace(skeleton, offsets=np.zeros_like(skeleton.offsets))
+    assert not point.anatomy.legs and point.anatomy.roles
+    with pytest.raises(SkeletonError, match="not all at one place"):
+        contacts(Clip.at_rest(point))
+
+
 def test_a_foot_on_another_branch_is_no_leg() -> None:
     skeleton = skeleton_of(RIGS["snu"])
     crossed = replace(skeleton, overrides={"left_foot": "RightFoot", "right_foot": "LeftFoot"})

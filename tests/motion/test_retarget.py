@@ -180,6 +180,9 @@ def test_dogs_walk_like_dogs_and_not_like_people() -> None:
     result = retarget(clip, skeleton_of(DOGS["named like a biped"]).scaled(1.3))
     stays = planted[1:] & planted[:-1]
     assert np.linalg.norm(np.diff(toe_points(result), axis=0), axis=-1)[stays].max() < 2e-3
+    with pytest.raises(SkeletonError, match=r"walk\.bvh: no leg was found"):
+        point = replace(clip.skeleton, offsets=np.zeros_like(clip.skeleton.offsets))
+        retarget(replace(Clip.at_rest(point), name="walk.bvh"), clip.skeleton)
     with pytest.raises(SkeletonError, match="4 legs found, and in the target 2"):
         retarget(clip, skeleton_of(RIGS["cmu"]))
 

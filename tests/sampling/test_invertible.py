@@ -90,3 +90,18 @@ def test_adjoints_are_derivatives(config: MoGlow.Config, changed: str) -> None:
     slope = adjoints[changed]
     along = np.einsum("krh,kh->r", slope, way[:, 0]) if changed in ("h", "c") else slope @ way[0]
     np.testing.assert_allclose(along, (ahead - behind) / (2 * step), rtol=1e-2, atol=2e-3)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("far", [-1e6, 1e6])
+@pytest.mark.filterwarnings("error")
+def test_far_out_inputs_overflow_nothing(config: MoGlow.Config, far: float) -> None:
+    """Neither the sigmoids of the scale and of the encoder nor their slopes raise a warning; all stays finite."""
+    _, model = made(config)
+    context, memory, latent = given(model, rows=1)
+    assert np.isfinite(model.from_latent(context * np.float32(far), memory, latent.copy())[0]).all()
+    for head, *_ in (rest for _, rest in model._steps):
+        head *= far  # a signal of about this size
+    latent, nats, after, tape = model.taped(context * np.float32(far), memory, latent)
+    slopes = model.back(tape, np.ones((1, D), np.float32), (after[0] * 0, after[1] * 0))
+    assert all(np.isfinite(each).all() for each in (latent, nats, *after, *slopes[:2], *slopes[2]))

@@ -154,6 +154,15 @@ def test_programs_get_json_and_a_bad_file_stops_no_other(run: TrainingRun, clips
     assert alone.exit_code == 1 and alone.output.startswith("error: ") and alone.output.count("\n") == 1
 
 
+def test_motion_without_a_finite_likelihood_is_refused(run: TrainingRun, clips: Path) -> None:
+    classifier = Classifier.of(Checkpoint.read(run.folder))
+    with torch.no_grad():
+        for parameter in classifier.model.parameters():
+            parameter.mul_(1e30)
+    with pytest.raises(ClipError, match=r"calm.*: its likelihood is not finite"):
+        classifier.classify(read_bvh(clips / "calm.bvh"))
+
+
 def test_the_temperature_is_fitted_on_training_clips(run: TrainingRun) -> None:
     checkpoint = Checkpoint.read(run.folder)
     classifier = Classifier.of(checkpoint)

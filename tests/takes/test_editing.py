@@ -159,6 +159,7 @@ def test_mistakes_end_in_one_line(folder: Path, clip: Clip) -> None:
     assert "give at least 0.067" in fails("between", a, b, "--seconds", 0.01, "-o", out)
     assert "is the input" in fails("between", a, b, "--seconds", 1, "-o", b)
     assert "nowhere.bvh: " in fails("between", a, "nowhere.bvh", "--seconds", 1, "-o", out)
+    assert "name a motion file" in run("redo", "", "--frames", "9:12").stderr
     assert "expected START:STOP" in fails("redo", take, "--frames", "90", "-o", out)
     assert f"has {len(clip)} frames" in fails("redo", take, "--frames", "90:9999", "-o", out)
     assert "the model needs" in fails("redo", take, "--frames", "5:60", "-o", out)

@@ -246,6 +246,16 @@ def test_foreign_files_are_replaced_only_on_request(
     assert figure8.read_bytes() == edited
 
 
+def test_paths_that_cannot_be_read_leave_no_folder(
+    nurseries: tuple[Nursery, Nursery], model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.csv").write_text("t,x,z\n0,0,nan\n")
+    arguments = ("--checkpoint", model, "--control", tmp_path / "bad.csv", "-o", f"{tmp_path / 'new'}/")
+    ended = nurseries[0].run("generate", *arguments)
+    one_line(ended, "bad.csv: line 2, column z")
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_target_that_is_no_file_is_refused_before_the_work(generate: Run, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.bvh")
     (tmp_path / "foreign.bvh.json").write_text("{}")

@@ -141,19 +141,30 @@ def test_a_notebook_plays_the_take_and_its_sliders_sample(lab: str, browser: Any
     assert browser.execute_script(label.format("Temperature")) == f"{TEMPERATURE:.2f}"
 
     slider = browser.find_element("css selector", ".moglow-take [aria-label=Temperature]")
-    ActionChains(browser).move_to_element_with_offset(slider, -30, 0).click().perform()
+    aside = -0.4 * slider.size["width"]  # a tenth of the hottest
+    ActionChains(browser).move_to_element_with_offset(slider, round(aside), 0).click().perform()
     chosen = float(browser.execute_script(label.format("Temperature")))
-    assert 0.0 < chosen < 1.0 and chosen != TEMPERATURE
-    second = np.reshape(changed(browser, points, first), (-1, 3))
-    calm = moglow.generate("line:length=1", seed=1, temperature=chosen).clip
-    assert np.abs(second[: len(calm.skeleton)] - calm.world_positions[20]).max() < 2e-3
+    assert 0.0 < chosen < TEMPERATURE
+    second = changed(browser, points, first)
+    assert_shown(second, moglow.generate("line:length=1", seed=1, temperature=chosen))
+
+    ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
+    warmer = float(browser.execute_script(label.format("Temperature")))
+    assert warmer == pytest.approx(chosen + 0.05)
+    third = changed(browser, points, second)
+    assert_shown(third, moglow.generate("line:length=1", seed=1, temperature=warmer))
     if folder := os.environ.get("MOGLOW_PICTURES"):
         browser.save_screenshot(str(Path(folder) / "notebook.png"))
-    if moglow.pretrained().context.styles:
-        slider = browser.find_element("css selector", ".moglow-take [aria-label=Style]")
-        ActionChains(browser).move_to_element_with_offset(slider, -20, 0).click().perform()
-        assert browser.execute_script(label.format("Style")) in moglow.pretrained().context.styles
-        changed(browser, points, second.ravel().tolist())
+    if styles := moglow.pretrained().context.styles:
+        browser.find_element("css selector", ".moglow-take [aria-label=Style]").send_keys(Keys.ARROW_RIGHT)
+        assert browser.execute_script(label.format("Style")) == styles[0]
+        changed(browser, points, third)
+
+
+def assert_shown(points: list[float], take: Any) -> None:
+    """The points of the page are the joints of a take in frame 20."""
+    joints = take.clip.world_positions[20]
+    assert np.abs(np.reshape(points, (-1, 3))[: len(joints)] - joints).max() < 2e-3
 
 
 def changed(browser: Any, points: str, before: list[float]) -> list[float]:

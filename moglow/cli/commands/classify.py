@@ -62,7 +62,7 @@ def command(clips: tuple[Path, ...], checkpoint: Path | None, as_json: bool) -> 
     else:
         make_console(wide=True).print(_table(found, classifier.context.styles))
         if not classifier.calibrated:
-            say("how sure is a guess: training measured no held-out styles", err=True)
+            say("warning: how sure is a guess: training measured no held-out styles", err=True)
         for message in errors.values():
             say(f"error: {message}", err=True)
     if errors:

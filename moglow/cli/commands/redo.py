@@ -37,6 +37,8 @@ def command(take: Path, frames: str, joints: tuple[str, ...], out: Path | None, 
     are continuous at both ends of the stretch. Several takes are numbered by their scores, the best first. Without -o
     they are written beside TAKE, as TAKE_redo.
     """
+    if not take.name:
+        raise click.UsageError(f"{take}: is a folder; name a motion file")
     from moglow.takes.edit_files import write_redo
 
     names = [name.strip() for each in joints for name in each.split(",")]

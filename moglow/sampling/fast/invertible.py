@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from moglow.sampling.fast.folded import Floats, Folded
-from moglow.sampling.fast.numpy_moglow import NumpyMoGlow, State
+from moglow.sampling.fast.numpy_moglow import NumpyMoGlow, State, exp_minus
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,7 @@ class InvertibleMoGlow(NumpyMoGlow):
                 if taped:
                     tapes.append(Cell(gates[0].reshape(4, width), c[cell][0], shown[0]))
             signal = signal @ head + head_bias
-            scale = 1 / (1 + np.exp(-2 - signal[..., moved:])) + self._scale_floor
+            scale = 1 / (1 + exp_minus(np, signal[..., moved:] + 2)) + self._scale_floor
             x[..., kept:] += signal[..., :moved]
             if taped:
                 steps.append((tuple(tapes), scale[0], x[0, kept:].copy()))
@@ -142,7 +142,7 @@ class InvertibleMoGlow(NumpyMoGlow):
             d_moved /= scale
         d_context = d_given @ self._given_back
         for value, weight in zip(reversed(tape.encoder), reversed(self._encoder_back), strict=True):
-            gate = 1 / (1 + np.exp(-value))
+            gate = 1 / (1 + exp_minus(np, value))
             d_context = (d_context * (gate * (1 + value * (1 - gate)))) @ weight
         return d_x, d_context, (before_h, before_c)
 

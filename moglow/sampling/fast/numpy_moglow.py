@@ -95,7 +95,7 @@ class NumpyMoGlow:
         for weight, bias in self._encoder:
             given = number.product(given, weight)
             given += bias
-            given = given / (1 + xp.exp(-given))  # SiLU
+            given = given / (1 + exp_minus(xp, given))  # SiLU
         given = number.product(given, self._given[0])
         given += self._given[1]
         x = latent
@@ -114,7 +114,7 @@ class NumpyMoGlow:
                 signal = _remember(xp, gates, c[cell], after_h[cell], after_c[cell])
             signal = signal @ head
             signal += head_bias
-            scale = 1 / (1 + xp.exp(-2 - signal[..., moved:]))
+            scale = 1 / (1 + exp_minus(xp, signal[..., moved:] + 2))
             scale += self._scale_floor
             scales.append(scale)
             x[..., kept:] /= scale
@@ -142,6 +142,15 @@ class NumpyMoGlow:
         both = 0.5 * (degrees + dim)
         at_zero = lgamma(both) - lgamma(degrees / 2) - dim / 2 * log(degrees * pi)
         return at_zero - both * xp.log1p(square / degrees)
+
+
+def exp_minus(xp: Any, x: Any) -> Any:
+    """Returns exp(−x) of single-precision values; below −88, where it would overflow, that of −88.
+
+    >>> np.log(exp_minus(np, np.float32([-1000, 0, 3]))).tolist()
+    [88.0, 0.0, -3.0]
+    """
+    return xp.exp((-x).clip(None, 88))
 
 
 def _remember(xp: Any, gates: Any, before: Any, h: Any, c: Any) -> Any:

@@ -10,10 +10,9 @@ import anywidget
 import traitlets
 
 from moglow.errors import MoglowError
-from moglow.sampling.generate import TEMPERATURE, Take
+from moglow.sampling.generate import HOTTEST, TEMPERATURE, Take
 from moglow_viewer.pages.clip_page import make_page
 from moglow_viewer.pages.single_page import part
-from moglow_viewer.play.play_page import HOTTEST
 
 DEFAULT = "default"
 """What the first stop of the style's slider is called."""

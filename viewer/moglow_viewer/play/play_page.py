@@ -23,6 +23,7 @@ from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_path import SMOOTHING
 from moglow.paths.pace import Pace
 from moglow.paths.steering import Steering
+from moglow.sampling.generate import HOTTEST
 from moglow_viewer.pages.clip_page import bones_of, toes_of
 from moglow_viewer.pages.single_page import fill_page, save_page
 from moglow_viewer.play.packed_model import pack_model
@@ -37,9 +38,6 @@ SCRIPTS = (
     *SHARED_SCRIPTS,
     *("play/drawn.js", "play/live.js", "play/recording.js", "play/hands.js", "play/pins.js", "play/play.js"),
 )
-
-HOTTEST = 2.0
-"""The highest temperature that the page sets."""
 
 
 def write_play_page(

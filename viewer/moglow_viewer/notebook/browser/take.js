@@ -5,6 +5,8 @@ function slider(label, { max, step }, spell, form) {
   const shown = document.createElement("output");
   Object.assign(input, { type: "range", min: 0, max, step });
   input.setAttribute("aria-label", label);
+  // Keys move the slider. JupyterLab's shortcuts match the focused element, so an ancestor cannot suppress them.
+  input.dataset.lmSuppressShortcuts = "true";
   row.append(label, input, shown);
   form.append(row);
   input.addEventListener("input", () => { shown.textContent = spell(input.valueAsNumber); });
@@ -16,7 +18,6 @@ function render({ model, el }) {
   const status = document.createElement("span"), styles = model.get("styles");
   status.setAttribute("role", "status");
   frame.title = "The take";
-  form.dataset.lmSuppressShortcuts = "true"; // arrows move a slider, not JupyterLab's selection of cells
   el.classList.add("moglow-take");
   el.append(form, frame);
 
