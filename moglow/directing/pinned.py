@@ -11,20 +11,19 @@ from moglow.checkpoint import Checkpoint
 from moglow.directing.beginnings import Continuation, from_a_stand
 from moglow.directing.clearance import cleared
 from moglow.directing.course import Flow
-from moglow.directing.directed import Directed, Director, Price
+from moglow.directing.directed import Director, Price
+from moglow.directing.draft import Draft
+from moglow.directing.exact import height_above, held_frames, with_goals, with_goals_on
 from moglow.directing.gaze import look
-from moglow.directing.goals import Goal, PoseGoal, ReachGoal, find_goals
-from moglow.directing.joint_groups import joints_named
+from moglow.directing.goals import find_goals
 from moglow.directing.pins import Direction, Look
-from moglow.directing.reaching import reached
-from moglow.directing.settle import Settled, settled
+from moglow.directing.settle import AROUND
 from moglow.directing.uneven import Uneven
 from moglow.errors import ControlError
 from moglow.footsteps.footprints import Footprints
 from moglow.footsteps.soles import feet_of
-from moglow.footsteps.standing import stand_on
+from moglow.footsteps.standing import lifted_near, stand_on
 from moglow.ground.surface import Ground
-from moglow.maths.signals import Flags
 from moglow.measures.on_ground import on_ground
 from moglow.measures.tally import Measured, Tally
 from moglow.motion.clip import Clip
@@ -86,64 +85,94 @@ class Directing:
         On a ground the times of directions are those of the motion, which is slower on slopes and stairs than the path.
         Without ``stand`` the motion for the ground is on a flat floor, as `stand_on` requires.
         """
-        context = self.checkpoint.context
-        path = path.resample(context.fps)
-        if ground is not None:
-            uneven = Uneven.of(self.checkpoint, self.temperature, Track(path, seed, take, performer), ground)
-            return self._over_ground(uneven, directions, seed, take, performer, rig, stand=stand, name=name)
-        going_on = None if continued is None else Continuation.of(context, continued, path)
-        goals, path = find_goals(context, going_on.path if going_on else path, directions)
-        if going_on and goals and goals[0].frame == 0:
+        path = path.resample(self.checkpoint.context.fps)
+        goes_on = (
+            None if continued is None else Continuation.of(self.checkpoint.context, continued, path, ground)
+        )
+        track = Track(goes_on.path if goes_on else path, seed, take, performer)
+        draft = self.draft(track, directions, goes_on, ground)
+        return self.finished(draft, directions, rig=rig, stand=stand, name=name)
+
+    def draft(
+        self,
+        track: Track,
+        directions: Sequence[Direction],
+        goes_on: Continuation | None = None,
+        ground: Ground | None = None,
+    ) -> Draft:
+        """Returns sampled motion along the path of a track, which begins where the continued clip ends."""
+        context, uneven = self.checkpoint.context, None
+        if ground is None:
+            goals, path = find_goals(context, track.path, directions)
+            gait, required, stretch = path, goals, 1.0
+        else:
+            uneven = Uneven.of(self.checkpoint, self.temperature, track, ground)
+            goals, uneven = uneven.goals(context, directions)
+            gait, required = uneven.way.gait(), uneven.required(context, goals)
+            stretch = float(uneven.way.stretch[0])
+        if goes_on and goals and goals[0].frame == 0:
             raise ControlError(
                 f"{goals[0].words}: the motion continues a clip, whose last frame is its first"
             )
         beginning = (
-            going_on.beginning(self.flow, path, performer)
-            if going_on
-            else from_a_stand(self.flow, path, performer)
+            goes_on.beginning(self.flow, gait, track.performer, stretch)
+            if goes_on
+            else from_a_stand(self.flow, gait, track.performer)
         )
         usual = usual_nats(self.checkpoint)
-        director = Director(self.flow, path, beginning, self.temperature, seed, take, usual)
-        directed = director.direct(goals)
-        return self.finished(directed, goals, directions, first=beginning.first, rig=rig, name=name)
+        director = Director(self.flow, gait, beginning, self.temperature, track.seed, track.take, usual)
+        directed = director.direct(required)
+        if uneven:
+            directed = uneven.shortened(context, directed)
+        return Draft(directed, tuple(goals), beginning.first, beginning.placed, uneven)
 
-    def _over_ground(
+    def finished(
         self,
-        uneven: Uneven,
+        draft: Draft,
         directions: Sequence[Direction],
-        seed: int,
-        take: int,
-        performer: str | None,
-        rig: Clip | None,
         *,
-        stand: bool,
-        name: str,
+        rig: Clip | None = None,
+        stand: bool = True,
+        name: str = "",
     ) -> Pinned:
-        """Returns one take over a ground."""
-        context = self.checkpoint.context
-        goals, uneven = uneven.goals(context, directions)
-        gait = uneven.way.gait()
-        beginning, usual = from_a_stand(self.flow, gait, performer), usual_nats(self.checkpoint)
-        director = Director(self.flow, gait, beginning, self.temperature, seed, take, usual)
-        directed = uneven.shortened(context, director.direct(uneven.required(context, goals)))
-        tally, poses = Tally(), [goal for goal in goals if isinstance(goal, PoseGoal)]
-        clip = context.encoding.decode(directed.poses, directed.path, name)
-        tally.sampled(clip, directed.nats.astype(float))
-        clip = bent_toes(cleared(lock_feet(clip, held=_held(clip, poses), spec=LOCK)))
-        clip = _exact(clip, poses)
+        """Returns the clip of sampled motion on a rig, with locked feet, turned faces and exact poses."""
+        encoding, tally = self.checkpoint.context.encoding, Tally()
+        uneven, first, goals = draft.uneven, draft.first, draft.all_goals
+        poses, looks = draft.poses, [each for each in directions if isinstance(each, Look)]
+        clip = encoding.decode(draft.directed.poses, draft.directed.path, name)
+        tally.sampled(clip, draft.directed.nats.astype(float))
+        if self.foot_lock:
+            clip = bent_toes(cleared(lock_feet(clip, held=held_frames(clip, goals), spec=LOCK)))
+        clip = with_goals(clip, poses) if uneven else with_goals(look(clip, looks), goals)
         tally.written(clip)
-        measured = tally.measured(directed.path)
-        if not stand:
-            flat = [uneven.lowered(goal) if isinstance(goal, ReachGoal) else goal for goal in goals]
-            clip = _exact(look(clip, uneven.looks(directions)), flat)
-            return Pinned(clip, directed.path, measured, directed.prices)
+        measured = tally.measured(draft.directed.path)
+        made = Pinned(clip, draft.directed.path, measured, draft.directed.prices)
+        if uneven and not stand:
+            return replace(made, clip=with_goals(look(clip, uneven.looks(directions)), uneven.flat(goals)))
         if rig is not None:
             clip = retarget(clip, rig.skeleton, like=rig, keep_path=True)
-            clip = _exact_on(clip, poses)
-        stood = stand_on(clip, uneven.ground, fixed=np.flatnonzero(_held(clip, poses)))
-        exact = [uneven.lifted(goal, clip) for goal in goals]
-        clip = look(stood.clip, [each for each in directions if isinstance(each, Look)])
-        clip = _exact(clip, exact) if rig is None else _exact_on(clip, exact, moved=False)
+            if first and not uneven and first.source.skeleton == clip.skeleton:
+                # above the floor of the continued clip
+                clip = clip.moved((0.0, -height_above(clip, first), 0.0))
+            clip = with_goals_on(clip, poses if uneven else goals)
+        return (
+            self._standing(replace(made, clip=clip), draft, looks, rig)
+            if uneven
+            else replace(made, clip=clip)
+        )
+
+    def _standing(self, made: Pinned, draft: Draft, looks: Sequence[Look], rig: Clip | None) -> Pinned:
+        """Returns motion on a level floor, moved onto the ground, with its goals in their places there."""
+        flat, uneven = made.clip, draft.uneven
+        assert uneven is not None, "there is a ground"
+        held = np.flatnonzero(held_frames(flat, draft.poses))
+        stood = stand_on(flat, uneven.ground, fixed=held)
+        goals = [uneven.lifted(goal, flat) for goal in draft.goals]
+        if draft.placed:
+            goals = [draft.placed, *goals]
+        clip = look(stood.clip, looks)
+        clip = with_goals(clip, goals) if rig is None else with_goals_on(clip, goals, moved=False)
+        clip = lifted_near(clip, stood, uneven.ground, held, AROUND)
         figures = on_ground(
             clip,
             uneven.ground,
@@ -151,102 +180,13 @@ class Directing:
             stood.soles.standing,
             stood.soles.points(*feet_of(clip)),
         )
-        measured = replace(measured, slide=figures.slide)
-        more = {"on_ground": figures.figures}
-        return Pinned(clip, directed.path, measured, directed.prices, stood.prints, more)
-
-    def finished(
-        self,
-        directed: Directed,
-        goals: Sequence[Goal],
-        directions: Sequence[Direction],
-        *,
-        first: PoseGoal | None = None,
-        rig: Clip | None = None,
-        name: str = "",
-    ) -> Pinned:
-        """Returns the clip of sampled poses on a rig, with locked feet, turned faces and exact poses.
-
-        ``first`` is the last pose of the clip that is continued.
-        """
-        exact = goals if first is None else [first, *goals]
-        encoding, tally = self.checkpoint.context.encoding, Tally()
-        clip = encoding.decode(directed.poses, directed.path, name)
-        tally.sampled(clip, directed.nats.astype(float))
-        if self.foot_lock:
-            clip = bent_toes(cleared(lock_feet(clip, held=_held(clip, exact), spec=LOCK)))
-        clip = look(clip, [each for each in directions if isinstance(each, Look)])
-        clip = _exact(clip, exact)
-        tally.written(clip)
-        measured = tally.measured(directed.path)
-        if rig is not None:
-            clip = retarget(clip, rig.skeleton, like=rig, keep_path=True)
-            if first and first.source.skeleton == clip.skeleton:  # above the floor of the continued clip
-                clip = clip.moved((0.0, -_above(clip, first), 0.0))
-            clip = _exact_on(clip, exact)
-        return Pinned(clip, directed.path, measured, directed.prices)
+        measured = replace(made.measured, slide=figures.slide)
+        return replace(
+            made, clip=clip, measured=measured, prints=stood.prints, more={"on_ground": figures.figures}
+        )
 
 
 def usual_nats(checkpoint: Checkpoint) -> float:
     """Returns the log-likelihood in nats per frame of held-out recordings; infinite if it is not in the checkpoint."""
     likelihood = checkpoint.about.get("validation", {}).get("likelihood", {})
     return -float(likelihood["standardized"]) if "standardized" in likelihood else np.inf
-
-
-def _held(clip: Clip, goals: Sequence[Goal]) -> Flags:
-    """Returns the frames in which a goal determines the positions of feet."""
-    held, skeleton = np.zeros(len(clip), bool), clip.skeleton
-    feet = {joint for leg in skeleton.anatomy.legs for joint in (leg.ankle, leg.toe)}
-    for goal in goals:
-        joints = goal.joints if isinstance(goal, PoseGoal) else (goal.joint,)
-        held[goal.frame] |= bool(feet & set(joints))
-    return held
-
-
-def _exact(clip: Clip, goals: Sequence[Goal]) -> Clip:
-    """Returns the clip with bit-exact poses on the model's skeleton, and joints at their points."""
-    posed = [goal for goal in goals if isinstance(goal, PoseGoal)]
-    clip = settled(
-        clip,
-        [
-            Settled(
-                goal.frame,
-                np.array(goal.joints, np.intp),
-                goal.posed.rotations[0],
-                goal.posed.positions[0] if goal.whole else None,
-            )
-            for goal in posed
-        ],
-    )
-    for goal in goals:
-        if isinstance(goal, ReachGoal):
-            clip = settled(clip, [reached(clip, goal.frame, goal.joint, np.array(goal.point))])
-    return clip
-
-
-def _above(clip: Clip, goal: PoseGoal) -> float:
-    """Returns the height of the lowest joint of a clip at a goal's frame above that of the original pose."""
-    lowest = clip.world_positions[goal.frame, :, 1].min() - goal.source.world_positions[0, :, 1].min()
-    return float(lowest)
-
-
-def _exact_on(clip: Clip, goals: Sequence[Goal], *, moved: bool = True) -> Clip:
-    """Returns the clip on another skeleton, exact for the poses that were given on that skeleton.
-
-    Poses are ``moved`` to the floor of the motion; otherwise they are in their places.
-    """
-    poses = []
-    for goal in goals:
-        if isinstance(goal, PoseGoal) and goal.source.skeleton == clip.skeleton:
-            joints = joints_named(clip.skeleton, goal.groups, place=goal.words)
-            # The height is relative to the floor of the motion, not of the file.
-            lift = clip.world_positions[goal.frame, :, 1].min() - goal.source.world_positions[0, :, 1].min()
-            source = goal.source.moved((0.0, lift if moved else 0.0, 0.0))
-            positions = source.positions[0] if goal.whole else None
-            poses.append(Settled(goal.frame, np.array(joints, np.intp), source.rotations[0], positions))
-    clip = settled(clip, poses)
-    for goal in goals:
-        if isinstance(goal, ReachGoal) and goal.role in clip.skeleton.anatomy.roles:
-            joint = clip.skeleton.anatomy.roles[goal.role]
-            clip = settled(clip, [reached(clip, goal.frame, joint, np.array(goal.point))])
-    return clip

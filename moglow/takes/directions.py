@@ -75,13 +75,11 @@ class Directions:
         ]
         return (*poses, *([self.continued] if self.continued else []))
 
-    def check(self, *, loop: bool, mirror: bool, footprints: bool, ground: bool, device: str) -> None:
+    def check(self, *, loop: bool, mirror: bool, footprints: bool, device: str) -> None:
         """Raises an error for options that exclude each other; ``footprints`` are those that feet would follow."""
         others = {"loop": loop, "mirror": mirror, "requested footprints": footprints}
         for name in (name for name, used in others.items() if self and used):
             raise ControlError(f"{name}: not with pins, looks or a continued clip; leave out one of them")
-        if self.continued and ground:
-            raise ControlError("ground: not with a continued clip; leave out one of them")
         if self and device == "cuda":
             raise DeviceError("pins are computed on the CPU; choose another device", setting="device")
 

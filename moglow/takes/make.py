@@ -75,7 +75,6 @@ def make_takes(
         loop=wish.loop,
         mirror=wish.mirror,
         footprints=wish.footwork.follow is not None,
-        ground=wish.footwork.ground is not None,
         device=wish.device,
     )
     inputs = (

@@ -117,10 +117,8 @@ def generate(
             raise ControlError(
                 "pins and a continued clip do not go with loop or footprints; leave one of them out"
             )
-        if ground is not None and (continued is not None or not foot_lock):
-            raise ControlError(
-                "a ground with pins needs locked feet and no continued clip; leave out foot_lock and continued"
-            )
+        if ground is not None and not foot_lock:
+            raise ControlError("a ground needs locked feet; leave out foot_lock")
         from moglow.directing.pinned import Directing  # the import takes a while, and few motions need it
         from moglow.ground.reading import read_ground
 

@@ -68,7 +68,8 @@ def test_mistakes_end_in_one_line(pose: Path, tmp_path: Path) -> None:
     assert "loop: not with pins" in fails("--control", "line", "--loop", *pin, *out)
     assert "mirror: not with pins" in fails(*SHORT, "--mirror", *pin, *out)
     assert "requested footprints: not with" in fails(*SHORT, "--footprints-in", pose, *pin, *out)
-    assert "ground: not with a continued" in fails(*SHORT, "--ground", "slope", "--continue", pose, *out)
+    high = fails(*SHORT, "--ground", "flat:height=0.7", "--continue", pose, *out)
+    assert "pose: it ends with its feet 0.7" in high and "below the ground flat:height=0.7" in high
     assert "leave out one of them" in fails(*SHORT, "--start", pose, "--continue", pose, *out)
     assert "nowhere.csv: no such file" in fails(*SHORT, "--pins", "nowhere.csv", *out)
     assert "nowhere.bvh: no such file" in fails(*SHORT, "--continue", "nowhere.bvh", *out)
