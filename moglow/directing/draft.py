@@ -1,9 +1,12 @@
 """Sampled motion that meets goals, before its feet are locked. Needs numpy alone."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 from moglow.directing.directed import Directed
 from moglow.directing.goals import Goal, PoseGoal
+from moglow.directing.pins import Direction
 from moglow.directing.uneven import Uneven
 
 
@@ -19,6 +22,14 @@ class Draft:
     first: PoseGoal | None = None
     placed: PoseGoal | None = None
     uneven: Uneven | None = None
+
+    def named(self, given: Sequence[Direction]) -> Self:
+        """Returns the draft with its goals and prices named after directions of the same numbers."""
+        goals = tuple(replace(goal, words=str(given[goal.number])) for goal in self.goals)
+        prices = [
+            replace(price, words=goal.words) for price, goal in zip(self.directed.prices, goals, strict=True)
+        ]
+        return replace(self, goals=goals, directed=replace(self.directed, prices=tuple(prices)))
 
     @property
     def all_goals(self) -> list[Goal]:

@@ -14,19 +14,25 @@ from moglow.directing.course import Flow
 from moglow.directing.directed import Director, Price
 from moglow.directing.draft import Draft
 from moglow.directing.exact import height_above, held_frames, with_goals, with_goals_on
+from moglow.directing.footing import Trial, best_trial
 from moglow.directing.gaze import look
-from moglow.directing.goals import find_goals
+from moglow.directing.goals import Goal, PoseGoal, find_goals
 from moglow.directing.pins import Direction, Look
 from moglow.directing.settle import AROUND
+from moglow.directing.shifts import Shifts
 from moglow.directing.uneven import Uneven
 from moglow.errors import ControlError
+from moglow.footsteps.following import on_flat
 from moglow.footsteps.footprints import Footprints
+from moglow.footsteps.holds import SPEC, HoldSpec
 from moglow.footsteps.soles import feet_of
 from moglow.footsteps.standing import lifted_near, stand_on
 from moglow.ground.surface import Ground
+from moglow.measures.metrics import jerk, toe_slide
 from moglow.measures.on_ground import on_ground
 from moglow.measures.tally import Measured, Tally
 from moglow.motion.clip import Clip
+from moglow.motion.contacts import toe_points
 from moglow.motion.foot_lock import LockSpec, bent_toes, lock_feet
 from moglow.motion.retarget import retarget
 from moglow.paths.control_path import ControlPath
@@ -77,36 +83,45 @@ class Directing:
         rig: Clip | None = None,
         continued: Clip | None = None,
         ground: Ground | None = None,
+        prints: Footprints | None = None,
+        implied: bool = False,
         stand: bool = True,
         name: str = "",
     ) -> Pinned:
         """Returns one take of a path at the model's frame rate; it may continue the last frames of a clip.
 
-        On a ground the times of directions are those of the motion, which is slower on slopes and stairs than the path.
-        Without ``stand`` the motion for the ground is on a flat floor, as `stand_on` requires.
+        The times of directions are those of the motion, which is slower on slopes and stairs than the path. Feet follow
+        requested ``prints``, of a figure with the rig's feet; if they ``implied`` the path, the take with the most
+        similar steps is used. Without ``stand`` the motion for a ground is on a flat floor, as `stand_on` requires.
         """
         path = path.resample(self.checkpoint.context.fps)
         goes_on = (
             None if continued is None else Continuation.of(self.checkpoint.context, continued, path, ground)
         )
         track = Track(goes_on.path if goes_on else path, seed, take, performer)
-        draft = self.draft(track, directions, goes_on, ground)
+        if prints is not None:
+            return self._in_prints(
+                track, directions, goes_on, ground, on_flat(prints, ground), rig, implied, name
+            )
+        draft = self.draft(track, directions, goes_on, self._uneven(track, ground))
         return self.finished(draft, directions, rig=rig, stand=stand, name=name)
+
+    def _uneven(self, track: Track, ground: Ground | None) -> Uneven | None:
+        return None if ground is None else Uneven.of(self.checkpoint, self.temperature, track, ground)
 
     def draft(
         self,
         track: Track,
         directions: Sequence[Direction],
         goes_on: Continuation | None = None,
-        ground: Ground | None = None,
+        uneven: Uneven | None = None,
     ) -> Draft:
         """Returns sampled motion along the path of a track, which begins where the continued clip ends."""
-        context, uneven = self.checkpoint.context, None
-        if ground is None:
+        context = self.checkpoint.context
+        if uneven is None:
             goals, path = find_goals(context, track.path, directions)
             gait, required, stretch = path, goals, 1.0
         else:
-            uneven = Uneven.of(self.checkpoint, self.temperature, track, ground)
             goals, uneven = uneven.goals(context, directions)
             gait, required = uneven.way.gait(), uneven.required(context, goals)
             stretch = float(uneven.way.stretch[0])
@@ -136,37 +151,71 @@ class Directing:
         name: str = "",
     ) -> Pinned:
         """Returns the clip of sampled motion on a rig, with locked feet, turned faces and exact poses."""
+        uneven, looks = draft.uneven, [each for each in directions if isinstance(each, Look)]
+        if uneven is None:
+            made = self._level(draft, draft.all_goals, looks, name)
+            return replace(made, clip=_on_rig(made.clip, draft.all_goals, rig, draft.first))
+        made = self._level(draft, draft.poses, (), name)
+        if not stand:
+            clip = with_goals(look(made.clip, uneven.looks(directions)), uneven.flat(draft.all_goals))
+            return replace(made, clip=clip)
+        return self._standing(replace(made, clip=_on_rig(made.clip, draft.poses, rig)), draft, looks, rig)
+
+    def _level(self, draft: Draft, goals: Sequence[Goal], looks: Sequence[Look], name: str) -> Pinned:
+        """Returns motion on a level floor and the model's skeleton, with locked feet and exact goals."""
         encoding, tally = self.checkpoint.context.encoding, Tally()
-        uneven, first, goals = draft.uneven, draft.first, draft.all_goals
-        poses, looks = draft.poses, [each for each in directions if isinstance(each, Look)]
         clip = encoding.decode(draft.directed.poses, draft.directed.path, name)
         tally.sampled(clip, draft.directed.nats.astype(float))
         if self.foot_lock:
             clip = bent_toes(cleared(lock_feet(clip, held=held_frames(clip, goals), spec=LOCK)))
-        clip = with_goals(clip, poses) if uneven else with_goals(look(clip, looks), goals)
+        clip = with_goals(look(clip, looks), goals)
         tally.written(clip)
         measured = tally.measured(draft.directed.path)
-        made = Pinned(clip, draft.directed.path, measured, draft.directed.prices)
-        if uneven and not stand:
-            return replace(made, clip=with_goals(look(clip, uneven.looks(directions)), uneven.flat(goals)))
-        if rig is not None:
-            clip = retarget(clip, rig.skeleton, like=rig, keep_path=True)
-            if first and not uneven and first.source.skeleton == clip.skeleton:
-                # above the floor of the continued clip
-                clip = clip.moved((0.0, -height_above(clip, first), 0.0))
-            clip = with_goals_on(clip, poses if uneven else goals)
-        return (
-            self._standing(replace(made, clip=clip), draft, looks, rig)
-            if uneven
-            else replace(made, clip=clip)
-        )
+        return Pinned(clip, draft.directed.path, measured, draft.directed.prices)
 
-    def _standing(self, made: Pinned, draft: Draft, looks: Sequence[Look], rig: Clip | None) -> Pinned:
+    def _in_prints(
+        self,
+        track: Track,
+        directions: Sequence[Direction],
+        goes_on: Continuation | None,
+        ground: Ground | None,
+        requested: Footprints,
+        rig: Clip | None,
+        implied: bool,
+        name: str,
+    ) -> Pinned:
+        """Returns one take whose feet stand in requested footprints, with heights relative to the ground."""
+        uneven = self._uneven(track, ground)
+
+        def tried(shifts: Shifts, track: Track) -> Trial:
+            draft = self.draft(track, shifts.sampled, goes_on, uneven).named(shifts.given)
+            clip = self._level(draft, draft.poses, (), name).clip
+            return Trial.of(shifts, draft, _on_rig(clip, draft.poses, rig), requested)
+
+        trial = best_trial(
+            tried, track, directions, uneven.path if uneven else track.path, requested, implied
+        )
+        made = self._level(trial.draft, trial.draft.poses, (), name)
+        walked = trial.walked(requested)
+        measured = replace(made.measured, nats=walked.draft.directed.nats.astype(float))
+        made = Pinned(walked.clip, walked.draft.directed.path, measured, walked.draft.directed.prices)
+        looks = [each for each in directions if isinstance(each, Look)]
+        made = self._standing(made, walked.draft, looks, rig, HoldSpec(farthest=0.0))
+        return replace(made, prints=walked.prints, more={**walked.figures(made.clip), **made.more})
+
+    def _standing(
+        self, made: Pinned, draft: Draft, looks: Sequence[Look], rig: Clip | None, spec: HoldSpec = SPEC
+    ) -> Pinned:
         """Returns motion on a level floor, moved onto the ground, with its goals in their places there."""
         flat, uneven = made.clip, draft.uneven
-        assert uneven is not None, "there is a ground"
+        if uneven is None:
+            clip = _above_floor(look(flat, looks), draft.first, rig)
+            clip = with_goals(clip, draft.all_goals) if rig is None else with_goals_on(clip, draft.all_goals)
+            slide = toe_slide(toe_points(clip), clip.fps)
+            measured = replace(made.measured, slide=slide, jerk=jerk(clip.world_positions, clip.fps))
+            return replace(made, clip=clip, measured=measured)
         held = np.flatnonzero(held_frames(flat, draft.poses))
-        stood = stand_on(flat, uneven.ground, fixed=held)
+        stood = stand_on(flat, uneven.ground, spec, fixed=held)
         goals = [uneven.lifted(goal, flat) for goal in draft.goals]
         if draft.placed:
             goals = [draft.placed, *goals]
@@ -184,6 +233,21 @@ class Directing:
         return replace(
             made, clip=clip, measured=measured, prints=stood.prints, more={"on_ground": figures.figures}
         )
+
+
+def _on_rig(clip: Clip, goals: Sequence[Goal], rig: Clip | None, first: PoseGoal | None = None) -> Clip:
+    """Returns a clip on a rig with exact goals; ``first`` is the pose of a continued clip, above whose floor it is."""
+    if rig is None:
+        return clip
+    clip = retarget(clip, rig.skeleton, like=rig, keep_path=True)
+    return with_goals_on(_above_floor(clip, first, rig), goals)
+
+
+def _above_floor(clip: Clip, first: PoseGoal | None, rig: Clip | None) -> Clip:
+    """Returns a clip on a rig above the floor of the clip that it continues on the same skeleton."""
+    if first is None or rig is None or first.source.skeleton != clip.skeleton:
+        return clip
+    return clip.moved((0.0, -height_above(clip, first), 0.0))
 
 
 def usual_nats(checkpoint: Checkpoint) -> float:
