@@ -17,8 +17,7 @@ def held_frames(clip: Clip, goals: Sequence[Goal]) -> Flags:
     held, skeleton = np.zeros(len(clip), bool), clip.skeleton
     feet = {joint for leg in skeleton.anatomy.legs for joint in (leg.ankle, leg.toe)}
     for goal in goals:
-        joints = goal.joints if isinstance(goal, PoseGoal) else (goal.joint,)
-        held[goal.frame] |= bool(feet & set(joints))
+        held[goal.frame] |= goal.stands if isinstance(goal, PoseGoal) else goal.joint in feet
     return held
 
 

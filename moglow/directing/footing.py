@@ -86,13 +86,13 @@ class Trial:
     def follow(self, requested: Footprints, *, placed: bool = False) -> Followed:
         """Returns the clip in requested footprints, with its goals at their times as far as footprints allow.
 
-        Poses of the whole body are also in their places, if they are ``placed``.
+        Poses with legs are also in their places, if they are ``placed``.
         """
         fps, anchors = self.clip.fps, dict[int, Anchor]()
         for goal in self.draft.all_goals:
             frame, shift = self.frame(goal), self.shifts.shift(goal)
             anchor = Anchor(frame / fps, goal.frame / fps)
-            if placed and isinstance(goal, PoseGoal) and goal.whole:
+            if placed and isinstance(goal, PoseGoal) and goal.stands:
                 toes = toe_points(self.placed(self.clip[goal.frame : goal.frame + 1], goal))[0]
                 anchor = replace(anchor, offset=shift.offset, heading=shift.heading, toes=toes)
             anchors[frame] = anchor
@@ -127,9 +127,9 @@ class Trial:
                 if number is not None:
                     each = requested[number]
                     off.append(np.array([each.x, toes[frame, leg, 1], each.z]) - own[leg])
-            whole = isinstance(goal, PoseGoal) and goal.whole
+            stands = isinstance(goal, PoseGoal) and goal.stands
             shifts[goal.number] = Shift(
-                shift.frame, np.mean(off, axis=0) if off and whole else offset, heading
+                shift.frame, np.mean(off, axis=0) if off and stands else offset, heading
             )
         return replace(self, shifts=replace(self.shifts, shifts=tuple(shifts)))
 
@@ -157,7 +157,7 @@ class Trial:
                 self.placed(clip[goal.frame : goal.frame + 1], goal),
             )
             for goal in draft.poses
-            if goal.whole
+            if goal.stands
         ]
         prints, changes = Fitting(clip, first).fitted(requested, stances)
         followed = self.follow(prints, placed=True)

@@ -60,6 +60,12 @@ class PoseGoal:
         """Whether the goal concerns the whole body."""
         return len(self.channels) == len(self.pose)
 
+    @property
+    def stands(self) -> bool:
+        """Whether the goal concerns a foot."""
+        legs = self.posed.skeleton.anatomy.legs
+        return bool({joint for leg in legs for joint in (leg.ankle, leg.toe)} & set(self.joints))
+
     def aim(self, context: Context, frame: int) -> Aim:
         """Returns the aim for a frame of a stretch."""
         return PoseAim.of(context, frame, self.channels, self.pose)
