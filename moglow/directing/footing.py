@@ -37,7 +37,7 @@ CHOICE = 6
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class Attempt:
     """Sampled motion with shifted directions: the draft, and its clip on a level floor and the requested skeleton.
 
     ``followed`` is the clip in the requested footprints, regardless of the times of its goals.
@@ -49,8 +49,8 @@ class Trial:
     followed: Followed
 
     @classmethod
-    def of(cls, shifts: Shifts, draft: Draft, clip: Clip, requested: Footprints) -> "Trial":
-        """Returns a trial for requested footprints."""
+    def of(cls, shifts: Shifts, draft: Draft, clip: Clip, requested: Footprints) -> "Attempt":
+        """Returns an attempt for requested footprints."""
         return cls(shifts, draft, clip, follow_footprints(clip, requested))
 
     @property
@@ -108,8 +108,8 @@ class Trial:
             return pose
         return carried_along(pose, shift.offset[None], np.array([shift.heading]))
 
-    def in_place(self, requested: Footprints, followed: Followed) -> "Trial":
-        """Returns the trial with a place for each pose on the path: its feet stand in their footprints.
+    def in_place(self, requested: Footprints, followed: Followed) -> "Attempt":
+        """Returns the attempt with a place for each pose on the path: its feet stand in their footprints.
 
         A pose without such feet moves with the body in ``followed``.
         """
@@ -142,12 +142,12 @@ class Trial:
         point = given.point if isinstance(given, Reach) else goal.point
         return replace(goal, frame=self.frame(goal), point=point)
 
-    def walked(self, requested: Footprints) -> "Walked":
+    def walked(self, requested: Footprints) -> "InPrints":
         """Returns the motion in requested footprints, which are changed to agree with its poses."""
         first = self.follow(requested)
         return self.in_place(requested, first)._walked(requested, first)
 
-    def _walked(self, requested: Footprints, first: Followed) -> "Walked":
+    def _walked(self, requested: Footprints, first: Followed) -> "InPrints":
         clip, draft = self.clip, self.draft
         stances = [
             Stance.of(
@@ -178,13 +178,13 @@ class Trial:
             nats=directed.nats[frames_of],
             prices=tuple(prices),
         )
-        return Walked(
+        return InPrints(
             followed.clip, replace(draft, directed=directed, goals=goals, uneven=uneven), prints, changes
         )
 
 
 @dataclass(frozen=True, eq=False)
-class Walked:
+class InPrints:
     """Motion in footprints: its clip on a level floor, its draft, and the footprints with what was changed of them."""
 
     clip: Clip
@@ -198,20 +198,20 @@ class Walked:
         return {"footprints_followed": {**figures, "changed_for_pins": self.changes}}
 
 
-def best_trial(
-    tried: Callable[[Shifts, Track], Trial],
+def best_attempt(
+    tried: Callable[[Shifts, Track], Attempt],
     track: Track,
     directions: Sequence[Direction],
     path: ControlPath,
     requested: Footprints,
     implied: bool,
-) -> Trial:
-    """Returns the trial in which the poses of directions come at the right times once the feet are in the footprints.
+) -> Attempt:
+    """Returns the attempt whose poses come at the right times once the feet are in the footprints.
 
     Directions are tried as they are given, then shifted by what the footprints do to motion without directions.
 
     Args:
-        tried: returns a trial.
+        tried: returns an attempt.
         track: the take; if the path is ``implied`` by the footprints, the one with the most similar steps is used.
         directions: the directions.
         path: the path of the motion, with its times.
@@ -223,19 +223,19 @@ def best_trial(
         takes = [replace(track, take=track.take * CHOICE + k) for k in range(CHOICE)]
         track = min(takes, key=lambda each: unlike(tried(nothing, each).clip, requested))
     times = [each.time for each in directions if not isinstance(each, Look)]
-    trials = []
+    attempts = []
     if all(time == np.inf or time <= path.duration for time in times):
-        trials.append(tried(Shifts.none(directions, path), track))
-        check_alike(trials[0].clip, requested)
-        if trials[0].off <= FRAMES and unlike(trials[0].clip, requested) <= EDITED * len(requested):
-            return trials[0]
+        attempts.append(tried(Shifts.none(directions, path), track))
+        check_alike(attempts[0].clip, requested)
+        if attempts[0].off <= FRAMES and unlike(attempts[0].clip, requested) <= EDITED * len(requested):
+            return attempts[0]
     plain = tried(nothing, track)
     check_alike(plain.clip, requested)
     placed = any(isinstance(each, Reach) or (isinstance(each, Pin) and each.world) for each in directions)
     for timed in (False, True):
-        if timed or (placed and trials):
+        if timed or (placed and attempts):
             shifts = Shifts.of(directions, plain.followed, path, timed=timed)
-            trials.append(tried(shifts, track))
-            if trials[-1].off <= FRAMES:
+            attempts.append(tried(shifts, track))
+            if attempts[-1].off <= FRAMES:
                 break
-    return min(trials, key=lambda trial: (max(trial.off - FRAMES, 0.0), trial.nats))
+    return min(attempts, key=lambda attempt: (max(attempt.off - FRAMES, 0.0), attempt.nats))

@@ -14,7 +14,7 @@ from moglow.directing.course import Flow
 from moglow.directing.directed import Director, Price
 from moglow.directing.draft import Draft
 from moglow.directing.exact import height_above, held_frames, with_goals, with_goals_on
-from moglow.directing.footing import Trial, best_trial
+from moglow.directing.footing import Attempt, best_attempt
 from moglow.directing.gaze import look
 from moglow.directing.goals import Goal, PoseGoal, find_goals
 from moglow.directing.pins import Direction, Look
@@ -187,16 +187,16 @@ class Directing:
         """Returns one take whose feet stand in requested footprints, with heights relative to the ground."""
         uneven = self._uneven(track, ground)
 
-        def tried(shifts: Shifts, track: Track) -> Trial:
+        def tried(shifts: Shifts, track: Track) -> Attempt:
             draft = self.draft(track, shifts.sampled, goes_on, uneven).named(shifts.given)
             clip = self._level(draft, draft.poses, (), name).clip
-            return Trial.of(shifts, draft, _on_rig(clip, draft.poses, rig), requested)
+            return Attempt.of(shifts, draft, _on_rig(clip, draft.poses, rig), requested)
 
-        trial = best_trial(
+        attempt = best_attempt(
             tried, track, directions, uneven.path if uneven else track.path, requested, implied
         )
-        made = self._level(trial.draft, trial.draft.poses, (), name)
-        walked = trial.walked(requested)
+        made = self._level(attempt.draft, attempt.draft.poses, (), name)
+        walked = attempt.walked(requested)
         measured = replace(made.measured, nats=walked.draft.directed.nats.astype(float))
         made = Pinned(walked.clip, walked.draft.directed.path, measured, walked.draft.directed.prices)
         looks = [each for each in directions if isinstance(each, Look)]

@@ -82,5 +82,5 @@ def test_other_skeletons_stand_on_a_slope(other: Clip) -> None:
 
 
 def test_loose_feet_do_not_go_with_a_ground(other: Clip) -> None:
-    with pytest.raises(ControlError, match="needs locked feet"):
+    with pytest.raises(ControlError, match="need locked feet"):
         moglow.generate("line:length=1", ground=SLOPE, continued=other, foot_lock=False)
