@@ -168,7 +168,7 @@ class Fitting:
         late = max(abs(after.on - before.on), abs(after.off - before.off))
         if late > self.spec.late or after.off < after.on:
             raise ControlError(
-                f"{stance.words}: its {name} foot {text}; give another time, or footprints that were written with it"
+                f"{stance.words}: its {name} foot {text}; give another time, or footprints written with this pose"
             )
 
     def _moved(self, each: Footprint, stance: Stance, name: str) -> Footprint:
