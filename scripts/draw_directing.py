@@ -1,7 +1,8 @@
 #!/usr/bin/env python
 """Draws docs/direct_it.png, the picture of docs/guides/direct-it.md: `python scripts/draw_directing.py`.
 
-Each row shows a motion before and after a direction: a pin, a reach, a filled gap, and new motion of the arms.
+Each row shows a motion before and after a direction: a pin, a reach, a pin in edited footprints, a clip that is
+continued on stairs, a filled gap, and new motion of the arms.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ SIDE, CLOSER = 1.2, 1.3
 """Radians from the front to the side, and zoom of the camera."""
 COLOURS = 128
 """Number of colours of the file, which keep it small."""
+STAIRS = "stairs:rise=0.17,run=0.29,steps=5,start=2.2"
 Row = tuple[str, Clip, list[tuple[int, str]]]
 """A line of text, a motion, and the frames that are shown, with a note for some of them."""
 
@@ -51,6 +53,30 @@ def reach() -> Row:
     return "--reach 3.0=left_hand:x,1.65,z: the left hand reaches up", walk, _around(90, 6, "reach")
 
 
+def steps() -> Row:
+    """Returns a walk with a pin whose footprints were moved to the left, by half a metre in the end."""
+    pose = moglow.generate("line:length=5", seed=8).clip
+    pins = [moglow.Pin(3.0, pose, 80)]
+    walk = moglow.generate("line:length=5", seed=2, pins=pins).clip
+    prints = [replace(each, x=each.x + 0.1 * each.z) for each in moglow.footprints(walk)]
+    moved = moglow.generate("line:length=5", seed=2, pins=pins, footprints=prints).clip
+    return "--pin 3.0=pose.bvh@80 --footprints-in moved.csv", moved, _around(90, 8, "pin")
+
+
+def going_on() -> Row:
+    """Returns a walk on a floor that is continued on stairs."""
+    walk = moglow.generate("line:length=5", seed=1).clip[:75]
+    climb = moglow.generate("line:length=4", seed=4, continued=walk, ground=STAIRS).clip
+    whole = replace(
+        climb,
+        positions=np.concatenate([walk.positions[:-1], climb.positions]),
+        rotations=np.concatenate([walk.rotations[:-1], climb.rotations]),
+    )
+    frames = np.linspace(50, 190, COLUMNS).round().astype(int)
+    shown = [(int(k), "made" if k >= len(walk) else "kept") for k in frames]
+    return f"--continue walk.bvh --ground {STAIRS}", whole, shown
+
+
 def gap() -> Row:
     """Returns two walks with a filled gap of a second."""
     first = moglow.generate("line:length=5", seed=1).clip[:90]
@@ -70,7 +96,7 @@ def redo() -> Row:
     return "moglow redo walk.bvh --frames 60:105 --joints arms", edit.clip, shown
 
 
-ROWS: tuple[Callable[[], Row], ...] = (pin, reach, gap, redo)
+ROWS: tuple[Callable[[], Row], ...] = (pin, reach, steps, going_on, gap, redo)
 
 
 def _knees(clip: Clip) -> Array:
@@ -86,8 +112,10 @@ def _around(frame: int, step: int, word: str) -> list[tuple[int, str]]:
 
 def _pictures(row: Row) -> Iterator[Image.Image]:
     words, clip, shown = row
-    scene = Scene((ShownMotion(replace(clip, name=words)),))
-    camera = Camera.before(scene.front).turned(SIDE, 0.0).zoomed(CLOSER)
+    ground = moglow.read_ground(STAIRS) if STAIRS in words else None
+    scene = Scene((ShownMotion(replace(clip, name=words), ground=ground),))
+    side = 0.0 if ground else SIDE  # a figure that climbs is seen from its side already
+    camera = Camera.before(scene.front).turned(side, 0.0).zoomed(CLOSER)
     photographer = Photographer(scene, Shot(camera, "capsules", TILE), trails=0.6)
     for frame, word in shown:
         picture = photographer.picture(frame / clip.fps, lettered=False)

@@ -8,8 +8,12 @@ import numpy as np
 from moglow.corpus.context import Context
 from moglow.directing.course import Course, Flow, Moment
 from moglow.directing.goals import PoseGoal, on_skeleton
+from moglow.encodings.stride import with_stride
 from moglow.errors import ClipError
+from moglow.footsteps.standing import on_floor, toe_heights
+from moglow.ground.surface import Ground
 from moglow.motion.clip import Clip
+from moglow.motion.contacts import toe_points
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.fast.folded import Floats
 from moglow.sampling.start_and_stop import WARM_UP, setting_off
@@ -20,6 +24,9 @@ LEAST = 0.3
 """Smallest number of seconds of a clip, in addition to the poses in the model's history."""
 CHANGE, SLOPE = 1.2, 0.1
 """Seconds in which the velocity of a clip changes to that of the path, and over which both are measured."""
+STEPPED, DEEP, HIGH = 1.0, 0.1, 0.15
+"""Last seconds of a clip in which its lowest toe joint is on the ground, and the largest accepted depth and height in
+metres of that joint."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +34,7 @@ class Beginning:
     """The beginning of a motion: the ``moment`` before ``frame`` of a course that ends with the frames of the path.
 
     ``known`` ``(k, D)`` are the standardised poses of the path's frames before it; ``first`` is the exact first pose if
-    it is known.
+    it is known, on a floor at height 0, and ``placed`` the same pose on the ground.
     """
 
     course: Course
@@ -35,6 +42,7 @@ class Beginning:
     moment: Moment
     known: Floats
     first: PoseGoal | None = None
+    placed: PoseGoal | None = None
 
     def before_path(self, path: ControlPath) -> int:
         """Returns the number of frames of the course before the first frame of the path."""
@@ -57,25 +65,38 @@ def from_a_stand(flow: Flow, path: ControlPath, performer: str | None = None) ->
 
 @dataclass(frozen=True, eq=False)
 class Continuation:
-    """The last seconds of a clip, on the model's skeleton and in the original, and the path from there."""
+    """The last seconds of a clip, on the model's skeleton and in the original, and the path from there.
+
+    ``seen`` is on a floor at height 0; ``last`` is the last frame of the clip where it stands on a ground.
+    """
 
     seen: Clip
     source: Clip
     way: ControlPath
     styles: tuple[str, ...] | None
+    last: Clip | None = None
 
     @classmethod
-    def of(cls, context: Context, clip: Clip, path: ControlPath) -> Self:
-        """Returns the continuation of a clip along a path, which is moved to begin where the clip ends."""
-        seen = on_skeleton(_last_seconds(clip, context.fps), context)
+    def of(cls, context: Context, clip: Clip, path: ControlPath, ground: Ground | None = None) -> Self:
+        """Returns the continuation of a clip along a path, which is moved to begin where the clip ends.
+
+        The clip ends on the ground, if there is one.
+        """
+        near = _last_seconds(clip, context.fps)
         least = context.spec.history + round(LEAST * context.fps)
-        if len(seen) < least:
+        if len(near) < least:
             raise ClipError(
                 f"{clip.name or 'clip'}: {clip.duration:.2g} s are too short to continue; "
                 f"give at least {least / context.fps:.2g} s"
             )
+        last = None
+        if ground is not None:
+            _check_feet(near, ground, clip.name)
+            last, near = clip[len(clip) - 1 :], on_floor(near, ground)
+        seen = on_skeleton(near, context)
+        way = joined_path(context.encoding.spec.path(seen), path)
         return cls(
-            seen, clip[len(clip) - 1 :], joined_path(context.encoding.spec.path(seen), path), path.styles
+            seen, clip[len(clip) - 1 :] if last is None else near[len(near) - 1 :], way, path.styles, last
         )
 
     @property
@@ -83,15 +104,23 @@ class Continuation:
         """The path, whose first frame is the last frame of the clip."""
         return replace(self.way[len(self.seen) - 1 :], styles=self.styles)
 
-    def beginning(self, flow: Flow, path: ControlPath, performer: str | None = None) -> Beginning:
-        """Returns the beginning for a path, which may differ from `path` after its first frame."""
+    def beginning(
+        self, flow: Flow, path: ControlPath, performer: str | None = None, stretch: float = 1.0
+    ) -> Beginning:
+        """Returns the beginning for a path, which may differ from `path` after its first frame.
+
+        The steps of the clip are ``stretch`` times as long for the model.
+        """
         context, before = flow.context, self.way[: len(self.seen) - 1]
+        end = path.positions[0]
         way = replace(
             before,
-            positions=np.concatenate([before.positions, path.positions]),
+            positions=np.concatenate([end + stretch * (before.positions - end), path.positions]),
             headings=np.concatenate([before.headings, path.headings]),
         )
-        poses = context.encoding.encode(self.seen, way[: len(self.seen)])
+        poses = context.encoding.encode(self.seen, self.way[: len(self.seen)])
+        if stretch != 1.0:
+            poses = with_stride(context.encoding, poses, stretch, np.asarray(context.pose_mean, float))
         poses = context.standardize_pose(poses.astype(np.float32))
         labels = context.path_rows(path, performer)
         if (
@@ -108,7 +137,23 @@ class Continuation:
             self.seen[len(self.seen) - 1 :],
             self.source,
         )
-        return Beginning(course, len(self.seen), remembered(flow, course, poses), poses[-1:], first)
+        placed = first
+        if self.last is not None:
+            placed = replace(first, posed=on_skeleton(self.last, context), source=self.last)
+        return Beginning(course, len(self.seen), remembered(flow, course, poses), poses[-1:], first, placed)
+
+
+def _check_feet(clip: Clip, ground: Ground, name: str) -> None:
+    """Raises an error for a clip that does not end on the ground."""
+    toes = toe_points(clip)[-round(STEPPED * clip.fps) :]
+    frame, leg = np.unravel_index(int(toe_heights(toes, ground).argmin()), toes.shape[:2])
+    x, y, z = toes[frame, leg]
+    off = y - float(ground.heights(x, z))
+    if not -DEEP <= off <= HIGH:
+        raise ClipError(
+            f"{name or 'clip'}: it ends with its feet {abs(off):.2f} m {'above' if off > 0 else 'below'} the ground "
+            f"{ground.name} at x {x:.2f}, z {z:.2f}; move the clip or the ground"
+        )
 
 
 def course_of(context: Context, way: ControlPath, labels: Floats) -> Course:

@@ -9,6 +9,7 @@ import numpy as np
 from moglow.corpus.context import Context
 from moglow.directing.beginnings import BEFORE, LEAST, Continuation
 from moglow.directing.directed import Director, Price
+from moglow.directing.draft import Draft
 from moglow.directing.goals import Goal, Seen, on_skeleton
 from moglow.directing.pinned import Directing, usual_nats
 from moglow.directing.pins import Pin
@@ -120,7 +121,7 @@ class Bridge:
         director = Director(directing.flow, path, beginning, directing.temperature, seed, take, usual, spec)
         directed = director.direct(goals)
         rig = None if self.before.skeleton == self.context.encoding.skeleton else self.before
-        made = directing.finished(directed, goals, [], first=beginning.first, rig=rig)
+        made = directing.finished(Draft(directed, tuple(goals), beginning.first), [], rig=rig)
         at = np.linspace(0, self.frames, self.steps + 1)
         clip = fitted(warped(made.clip, at, self.before.fps), self.before, self.after)
         return Bridged(replace(clip, skeleton=self.before.skeleton), made.measured, made.prices)

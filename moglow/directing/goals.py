@@ -52,11 +52,19 @@ class PoseGoal:
     """The names of the joints; empty for the whole body."""
     onwards: Floats | None = None
     """The clip's standardised pose `ONWARDS` seconds later, if the clip is about as fast as the path."""
+    number: int = -1
+    """The number of the direction."""
 
     @property
     def whole(self) -> bool:
         """Whether the goal concerns the whole body."""
         return len(self.channels) == len(self.pose)
+
+    @property
+    def stands(self) -> bool:
+        """Whether the goal concerns a foot."""
+        legs = self.posed.skeleton.anatomy.legs
+        return bool({joint for leg in legs for joint in (leg.ankle, leg.toe)} & set(self.joints))
 
     def aim(self, context: Context, frame: int) -> Aim:
         """Returns the aim for a frame of a stretch."""
@@ -82,6 +90,8 @@ class ReachGoal:
     """The x, z and heading of the path in the frame."""
     role: str = ""
     """The role of the joint, by which it is found in other skeletons."""
+    number: int = -1
+    """The number of the direction."""
 
     def hints(self, context: Context, frame: int) -> list[Aim]:
         """Returns no aims, since a point does not determine the motion after it."""
@@ -100,20 +110,24 @@ def find_goals(
     context: Context, path: ControlPath, directions: Sequence[Direction]
 ) -> tuple[list[Goal], ControlPath]:
     """Returns the goals of pins and reaches, sorted by frame, and the path, led through the pins in the world."""
-    pins = [each for each in directions if isinstance(each, Pin)]
-    reaches = [each for each in directions if isinstance(each, Reach)]
-    frames = [frame_of(path, pin.time, str(pin)) for pin in pins]
-    _refuse_doubles(pins, frames)
-    seen = [Seen.of(context, pin) for pin in pins]
+    pins = {number: each for number, each in enumerate(directions) if isinstance(each, Pin)}
+    frames = [frame_of(path, pin.time, str(pin)) for pin in pins.values()]
+    _refuse_doubles([*pins.values()], frames)
+    seen = [Seen.of(context, pin) for pin in pins.values()]
     path = led_through(
         path, [(frame, each.place) for frame, each in zip(frames, seen, strict=True) if each.pin.world]
     )
-    goals: list[Goal] = [each.goal(context, path, frame) for frame, each in zip(frames, seen, strict=True)]
-    for reach in reaches:
-        frame, joint = frame_of(path, reach.time, str(reach)), _one_joint(context, reach)
-        roles = {number: role for role, number in context.encoding.skeleton.anatomy.roles.items()}
-        place = (*path.positions[frame].tolist(), float(path.headings[frame]))
-        goals.append(ReachGoal(frame, str(reach), joint, reach.point, place, roles.get(joint, "")))
+    goals: list[Goal] = [
+        replace(each.goal(context, path, frame), number=number)
+        for number, frame, each in zip(pins, frames, seen, strict=True)
+    ]
+    roles = {number: role for role, number in context.encoding.skeleton.anatomy.roles.items()}
+    for number, reach in enumerate(directions):
+        if isinstance(reach, Reach):
+            frame, joint = frame_of(path, reach.time, str(reach)), _one_joint(context, reach)
+            place = (*path.positions[frame].tolist(), float(path.headings[frame]))
+            role = roles.get(joint, "")
+            goals.append(ReachGoal(frame, str(reach), joint, reach.point, place, role, number))
     return sorted(goals, key=lambda goal: goal.frame), path
 
 

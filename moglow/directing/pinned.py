@@ -11,23 +11,28 @@ from moglow.checkpoint import Checkpoint
 from moglow.directing.beginnings import Continuation, from_a_stand
 from moglow.directing.clearance import cleared
 from moglow.directing.course import Flow
-from moglow.directing.directed import Directed, Director, Price
+from moglow.directing.directed import Director, Price
+from moglow.directing.draft import Draft
+from moglow.directing.exact import height_above, held_frames, with_goals, with_goals_on
+from moglow.directing.footing import Attempt, best_attempt
 from moglow.directing.gaze import look
-from moglow.directing.goals import Goal, PoseGoal, ReachGoal, find_goals
-from moglow.directing.joint_groups import joints_named
+from moglow.directing.goals import Goal, PoseGoal, find_goals
 from moglow.directing.pins import Direction, Look
-from moglow.directing.reaching import reached
-from moglow.directing.settle import Settled, settled
+from moglow.directing.settle import AROUND
+from moglow.directing.shifts import Shifts
 from moglow.directing.uneven import Uneven
 from moglow.errors import ControlError
+from moglow.footsteps.following import on_flat
 from moglow.footsteps.footprints import Footprints
+from moglow.footsteps.holds import SPEC, HoldSpec
 from moglow.footsteps.soles import feet_of
-from moglow.footsteps.standing import stand_on
+from moglow.footsteps.standing import lifted_near, stand_on
 from moglow.ground.surface import Ground
-from moglow.maths.signals import Flags
+from moglow.measures.metrics import jerk, toe_slide
 from moglow.measures.on_ground import on_ground
 from moglow.measures.tally import Measured, Tally
 from moglow.motion.clip import Clip
+from moglow.motion.contacts import toe_points
 from moglow.motion.foot_lock import LockSpec, bent_toes, lock_feet
 from moglow.motion.retarget import retarget
 from moglow.paths.control_path import ControlPath
@@ -78,72 +83,145 @@ class Directing:
         rig: Clip | None = None,
         continued: Clip | None = None,
         ground: Ground | None = None,
+        prints: Footprints | None = None,
+        implied: bool = False,
         stand: bool = True,
         name: str = "",
     ) -> Pinned:
         """Returns one take of a path at the model's frame rate; it may continue the last frames of a clip.
 
-        On a ground the times of directions are those of the motion, which is slower on slopes and stairs than the path.
-        Without ``stand`` the motion for the ground is on a flat floor, as `stand_on` requires.
+        The times of directions are those of the motion, which is slower on slopes and stairs than the path. Feet follow
+        requested ``prints``, of a figure with the rig's feet; if they ``implied`` the path, the take with the most
+        similar steps is used. Without ``stand`` the motion for a ground is on a flat floor, as `stand_on` requires.
         """
+        path = path.resample(self.checkpoint.context.fps)
+        goes_on = (
+            None if continued is None else Continuation.of(self.checkpoint.context, continued, path, ground)
+        )
+        track = Track(goes_on.path if goes_on else path, seed, take, performer)
+        if prints is not None:
+            return self._in_prints(
+                track, directions, goes_on, ground, on_flat(prints, ground), rig, implied, name
+            )
+        draft = self.draft(track, directions, goes_on, self._uneven(track, ground))
+        return self.finished(draft, directions, rig=rig, stand=stand, name=name)
+
+    def _uneven(self, track: Track, ground: Ground | None) -> Uneven | None:
+        return None if ground is None else Uneven.of(self.checkpoint, self.temperature, track, ground)
+
+    def draft(
+        self,
+        track: Track,
+        directions: Sequence[Direction],
+        goes_on: Continuation | None = None,
+        uneven: Uneven | None = None,
+    ) -> Draft:
+        """Returns sampled motion along the path of a track, which begins where the continued clip ends."""
         context = self.checkpoint.context
-        path = path.resample(context.fps)
-        if ground is not None:
-            uneven = Uneven.of(self.checkpoint, self.temperature, Track(path, seed, take, performer), ground)
-            return self._over_ground(uneven, directions, seed, take, performer, rig, stand=stand, name=name)
-        going_on = None if continued is None else Continuation.of(context, continued, path)
-        goals, path = find_goals(context, going_on.path if going_on else path, directions)
-        if going_on and goals and goals[0].frame == 0:
+        if uneven is None:
+            goals, path = find_goals(context, track.path, directions)
+            gait, required, stretch = path, goals, 1.0
+        else:
+            goals, uneven = uneven.goals(context, directions)
+            gait, required = uneven.way.gait(), uneven.required(context, goals)
+            stretch = float(uneven.way.stretch[0])
+        if goes_on and goals and goals[0].frame == 0:
             raise ControlError(
                 f"{goals[0].words}: the motion continues a clip, whose last frame is its first"
             )
         beginning = (
-            going_on.beginning(self.flow, path, performer)
-            if going_on
-            else from_a_stand(self.flow, path, performer)
+            goes_on.beginning(self.flow, gait, track.performer, stretch)
+            if goes_on
+            else from_a_stand(self.flow, gait, track.performer)
         )
         usual = usual_nats(self.checkpoint)
-        director = Director(self.flow, path, beginning, self.temperature, seed, take, usual)
-        directed = director.direct(goals)
-        return self.finished(directed, goals, directions, first=beginning.first, rig=rig, name=name)
+        director = Director(self.flow, gait, beginning, self.temperature, track.seed, track.take, usual)
+        directed = director.direct(required)
+        if uneven:
+            directed = uneven.shortened(context, directed)
+        return Draft(directed, tuple(goals), beginning.first, beginning.placed, uneven)
 
-    def _over_ground(
+    def finished(
         self,
-        uneven: Uneven,
+        draft: Draft,
         directions: Sequence[Direction],
-        seed: int,
-        take: int,
-        performer: str | None,
-        rig: Clip | None,
         *,
-        stand: bool,
+        rig: Clip | None = None,
+        stand: bool = True,
+        name: str = "",
+    ) -> Pinned:
+        """Returns the clip of sampled motion on a rig, with locked feet, turned faces and exact poses."""
+        uneven, looks = draft.uneven, [each for each in directions if isinstance(each, Look)]
+        if uneven is None:
+            made = self._level(draft, draft.all_goals, looks, name)
+            return replace(made, clip=_on_rig(made.clip, draft.all_goals, rig, draft.first))
+        made = self._level(draft, draft.poses, (), name)
+        if not stand:
+            clip = with_goals(look(made.clip, uneven.looks(directions)), uneven.flat(draft.all_goals))
+            return replace(made, clip=clip)
+        return self._standing(replace(made, clip=_on_rig(made.clip, draft.poses, rig)), draft, looks, rig)
+
+    def _level(self, draft: Draft, goals: Sequence[Goal], looks: Sequence[Look], name: str) -> Pinned:
+        """Returns motion on a level floor and the model's skeleton, with locked feet and exact goals."""
+        encoding, tally = self.checkpoint.context.encoding, Tally()
+        clip = encoding.decode(draft.directed.poses, draft.directed.path, name)
+        tally.sampled(clip, draft.directed.nats.astype(float))
+        if self.foot_lock:
+            clip = bent_toes(cleared(lock_feet(clip, held=held_frames(clip, goals), spec=LOCK)))
+        clip = with_goals(look(clip, looks), goals)
+        tally.written(clip)
+        measured = tally.measured(draft.directed.path)
+        return Pinned(clip, draft.directed.path, measured, draft.directed.prices)
+
+    def _in_prints(
+        self,
+        track: Track,
+        directions: Sequence[Direction],
+        goes_on: Continuation | None,
+        ground: Ground | None,
+        requested: Footprints,
+        rig: Clip | None,
+        implied: bool,
         name: str,
     ) -> Pinned:
-        """Returns one take over a ground."""
-        context = self.checkpoint.context
-        goals, uneven = uneven.goals(context, directions)
-        gait = uneven.way.gait()
-        beginning, usual = from_a_stand(self.flow, gait, performer), usual_nats(self.checkpoint)
-        director = Director(self.flow, gait, beginning, self.temperature, seed, take, usual)
-        directed = uneven.shortened(context, director.direct(uneven.required(context, goals)))
-        tally, poses = Tally(), [goal for goal in goals if isinstance(goal, PoseGoal)]
-        clip = context.encoding.decode(directed.poses, directed.path, name)
-        tally.sampled(clip, directed.nats.astype(float))
-        clip = bent_toes(cleared(lock_feet(clip, held=_held(clip, poses), spec=LOCK)))
-        clip = _exact(clip, poses)
-        tally.written(clip)
-        measured = tally.measured(directed.path)
-        if not stand:
-            flat = [uneven.lowered(goal) if isinstance(goal, ReachGoal) else goal for goal in goals]
-            clip = _exact(look(clip, uneven.looks(directions)), flat)
-            return Pinned(clip, directed.path, measured, directed.prices)
-        if rig is not None:
-            clip = retarget(clip, rig.skeleton, like=rig, keep_path=True)
-            clip = _exact_on(clip, poses)
-        stood = stand_on(clip, uneven.ground, fixed=np.flatnonzero(_held(clip, poses)))
-        exact = [uneven.lifted(goal, clip) for goal in goals]
-        clip = look(stood.clip, [each for each in directions if isinstance(each, Look)])
-        clip = _exact(clip, exact) if rig is None else _exact_on(clip, exact, moved=False)
+        """Returns one take whose feet stand in requested footprints, with heights relative to the ground."""
+        uneven = self._uneven(track, ground)
+
+        def tried(shifts: Shifts, track: Track) -> Attempt:
+            draft = self.draft(track, shifts.sampled, goes_on, uneven).named(shifts.given)
+            clip = self._level(draft, draft.poses, (), name).clip
+            return Attempt.of(shifts, draft, _on_rig(clip, draft.poses, rig), requested)
+
+        attempt = best_attempt(
+            tried, track, directions, uneven.path if uneven else track.path, requested, implied
+        )
+        made = self._level(attempt.draft, attempt.draft.poses, (), name)
+        walked = attempt.walked(requested)
+        measured = replace(made.measured, nats=walked.draft.directed.nats.astype(float))
+        made = Pinned(walked.clip, walked.draft.directed.path, measured, walked.draft.directed.prices)
+        looks = [each for each in directions if isinstance(each, Look)]
+        made = self._standing(made, walked.draft, looks, rig, HoldSpec(farthest=0.0))
+        return replace(made, prints=walked.prints, more={**walked.figures(made.clip), **made.more})
+
+    def _standing(
+        self, made: Pinned, draft: Draft, looks: Sequence[Look], rig: Clip | None, spec: HoldSpec = SPEC
+    ) -> Pinned:
+        """Returns motion on a level floor, moved onto the ground, with its goals in their places there."""
+        flat, uneven = made.clip, draft.uneven
+        if uneven is None:
+            clip = _above_floor(look(flat, looks), draft.first, rig)
+            clip = with_goals(clip, draft.all_goals) if rig is None else with_goals_on(clip, draft.all_goals)
+            slide = toe_slide(toe_points(clip), clip.fps)
+            measured = replace(made.measured, slide=slide, jerk=jerk(clip.world_positions, clip.fps))
+            return replace(made, clip=clip, measured=measured)
+        held = np.flatnonzero(held_frames(flat, draft.poses))
+        stood = stand_on(flat, uneven.ground, spec, fixed=held)
+        goals = [uneven.lifted(goal, flat) for goal in draft.goals]
+        if draft.placed:
+            goals = [draft.placed, *goals]
+        clip = look(stood.clip, looks)
+        clip = with_goals(clip, goals) if rig is None else with_goals_on(clip, goals, moved=False)
+        clip = lifted_near(clip, stood, uneven.ground, held, AROUND)
         figures = on_ground(
             clip,
             uneven.ground,
@@ -151,102 +229,28 @@ class Directing:
             stood.soles.standing,
             stood.soles.points(*feet_of(clip)),
         )
-        measured = replace(measured, slide=figures.slide)
-        more = {"on_ground": figures.figures}
-        return Pinned(clip, directed.path, measured, directed.prices, stood.prints, more)
+        measured = replace(made.measured, slide=figures.slide)
+        return replace(
+            made, clip=clip, measured=measured, prints=stood.prints, more={"on_ground": figures.figures}
+        )
 
-    def finished(
-        self,
-        directed: Directed,
-        goals: Sequence[Goal],
-        directions: Sequence[Direction],
-        *,
-        first: PoseGoal | None = None,
-        rig: Clip | None = None,
-        name: str = "",
-    ) -> Pinned:
-        """Returns the clip of sampled poses on a rig, with locked feet, turned faces and exact poses.
 
-        ``first`` is the last pose of the clip that is continued.
-        """
-        exact = goals if first is None else [first, *goals]
-        encoding, tally = self.checkpoint.context.encoding, Tally()
-        clip = encoding.decode(directed.poses, directed.path, name)
-        tally.sampled(clip, directed.nats.astype(float))
-        if self.foot_lock:
-            clip = bent_toes(cleared(lock_feet(clip, held=_held(clip, exact), spec=LOCK)))
-        clip = look(clip, [each for each in directions if isinstance(each, Look)])
-        clip = _exact(clip, exact)
-        tally.written(clip)
-        measured = tally.measured(directed.path)
-        if rig is not None:
-            clip = retarget(clip, rig.skeleton, like=rig, keep_path=True)
-            if first and first.source.skeleton == clip.skeleton:  # above the floor of the continued clip
-                clip = clip.moved((0.0, -_above(clip, first), 0.0))
-            clip = _exact_on(clip, exact)
-        return Pinned(clip, directed.path, measured, directed.prices)
+def _on_rig(clip: Clip, goals: Sequence[Goal], rig: Clip | None, first: PoseGoal | None = None) -> Clip:
+    """Returns a clip on a rig with exact goals; ``first`` is the pose of a continued clip, above whose floor it is."""
+    if rig is None:
+        return clip
+    clip = retarget(clip, rig.skeleton, like=rig, keep_path=True)
+    return with_goals_on(_above_floor(clip, first, rig), goals)
+
+
+def _above_floor(clip: Clip, first: PoseGoal | None, rig: Clip | None) -> Clip:
+    """Returns a clip on a rig above the floor of the clip that it continues on the same skeleton."""
+    if first is None or rig is None or first.source.skeleton != clip.skeleton:
+        return clip
+    return clip.moved((0.0, -height_above(clip, first), 0.0))
 
 
 def usual_nats(checkpoint: Checkpoint) -> float:
     """Returns the log-likelihood in nats per frame of held-out recordings; infinite if it is not in the checkpoint."""
     likelihood = checkpoint.about.get("validation", {}).get("likelihood", {})
     return -float(likelihood["standardized"]) if "standardized" in likelihood else np.inf
-
-
-def _held(clip: Clip, goals: Sequence[Goal]) -> Flags:
-    """Returns the frames in which a goal determines the positions of feet."""
-    held, skeleton = np.zeros(len(clip), bool), clip.skeleton
-    feet = {joint for leg in skeleton.anatomy.legs for joint in (leg.ankle, leg.toe)}
-    for goal in goals:
-        joints = goal.joints if isinstance(goal, PoseGoal) else (goal.joint,)
-        held[goal.frame] |= bool(feet & set(joints))
-    return held
-
-
-def _exact(clip: Clip, goals: Sequence[Goal]) -> Clip:
-    """Returns the clip with bit-exact poses on the model's skeleton, and joints at their points."""
-    posed = [goal for goal in goals if isinstance(goal, PoseGoal)]
-    clip = settled(
-        clip,
-        [
-            Settled(
-                goal.frame,
-                np.array(goal.joints, np.intp),
-                goal.posed.rotations[0],
-                goal.posed.positions[0] if goal.whole else None,
-            )
-            for goal in posed
-        ],
-    )
-    for goal in goals:
-        if isinstance(goal, ReachGoal):
-            clip = settled(clip, [reached(clip, goal.frame, goal.joint, np.array(goal.point))])
-    return clip
-
-
-def _above(clip: Clip, goal: PoseGoal) -> float:
-    """Returns the height of the lowest joint of a clip at a goal's frame above that of the original pose."""
-    lowest = clip.world_positions[goal.frame, :, 1].min() - goal.source.world_positions[0, :, 1].min()
-    return float(lowest)
-
-
-def _exact_on(clip: Clip, goals: Sequence[Goal], *, moved: bool = True) -> Clip:
-    """Returns the clip on another skeleton, exact for the poses that were given on that skeleton.
-
-    Poses are ``moved`` to the floor of the motion; otherwise they are in their places.
-    """
-    poses = []
-    for goal in goals:
-        if isinstance(goal, PoseGoal) and goal.source.skeleton == clip.skeleton:
-            joints = joints_named(clip.skeleton, goal.groups, place=goal.words)
-            # The height is relative to the floor of the motion, not of the file.
-            lift = clip.world_positions[goal.frame, :, 1].min() - goal.source.world_positions[0, :, 1].min()
-            source = goal.source.moved((0.0, lift if moved else 0.0, 0.0))
-            positions = source.positions[0] if goal.whole else None
-            poses.append(Settled(goal.frame, np.array(joints, np.intp), source.rotations[0], positions))
-    clip = settled(clip, poses)
-    for goal in goals:
-        if isinstance(goal, ReachGoal) and goal.role in clip.skeleton.anatomy.roles:
-            joint = clip.skeleton.anatomy.roles[goal.role]
-            clip = settled(clip, [reached(clip, goal.frame, joint, np.array(goal.point))])
-    return clip

@@ -98,6 +98,10 @@ class Uneven:
         x, y, z = goal.point
         return replace(goal, point=(x, y - float(self.rises[goal.frame]), z))
 
+    def flat(self, goals: Sequence[Goal]) -> list[Goal]:
+        """Returns goals above a flat floor, where poses already are."""
+        return [self.lowered(goal) if isinstance(goal, ReachGoal) else goal for goal in goals]
+
     def looks(self, directions: Sequence[Direction]) -> list[Look]:
         """Returns the looks with points above a flat floor."""
         out = []

@@ -2,27 +2,50 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
+from moglow.errors import ControlError
 from moglow.footsteps.footprints import Footprint, Footprints, footprints, in_order
 from moglow.footsteps.matching import matched
 from moglow.footsteps.placing import carried_along, on_feet
 from moglow.footsteps.soles import Soles, feet_of
 from moglow.footsteps.timing import body_times, leg_times
 from moglow.footsteps.tracks import Move, Pairs, Share, foot_track
-from moglow.maths.rotations import Array, quat_continuous
-from moglow.maths.signals import sample_cubic, sample_turns, smooth_gaussian, widened
+from moglow.ground.surface import Ground
+from moglow.maths.rotations import Array, quat_continuous, wrap_angle
+from moglow.maths.signals import sample_cubic, sample_monotone, sample_turns, smooth_gaussian, widened
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import contacts, toe_points
 from moglow.paths.control_path import ControlPath
 
+AROUND = 0.5
+"""Seconds before and after an anchor over which its displacement fades out."""
 SOFT = 0.15
 """Standard deviation in seconds of the Gaussian that smooths the body's movement after the feet."""
 ROUNDS = 4
 """Number of times that the body is moved towards feet out of its reach."""
+REACHED = 0.01
+"""Distance in metres of a foot from its footprint above which the footprint counts as out of reach."""
 NEAR = 1e-3
 """Largest accepted distance in metres of a standing foot from its footprint."""
+
+
+@dataclass(frozen=True, eq=False)
+class Anchor:
+    """A frame of a motion that is at a given time and place in the motion that follows footprints.
+
+    ``seconds`` is the new time and ``own`` the original one. ``offset`` ``(3,)`` and ``heading`` are the displacement
+    and rotation of the body, ``toes`` ``(L, 3)`` the places of feet in the air; None if they follow the footprints.
+    """
+
+    seconds: float
+    own: float
+    offset: Array | None = None
+    heading: float = 0.0
+    toes: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +63,11 @@ class Followed:
     frames: Array
     offsets: Array
     headings: Array
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """Returns the figures as plain numbers, for a sidecar."""
+        return figures_of(self.prints, self.missed)
 
     def along(self, path: ControlPath) -> ControlPath:
         """Returns the original clip's path, changed like the body."""
@@ -64,19 +92,32 @@ def pairs_of(
     return out, cost
 
 
-def follow_footprints(clip: Clip, requested: Sequence[Footprint]) -> Followed:
+def follow_footprints(
+    clip: Clip,
+    requested: Sequence[Footprint],
+    *,
+    anchors: Sequence[Anchor] = (),
+    duration: float | None = None,
+) -> Followed:
     """Returns the clip with its feet in the requested footprints, at the requested times.
 
     A requested footprint either replaces one of the clip or adds a step; footprints of the clip without a counterpart
     are removed. Time is stretched between footprints, root and pose follow the feet, and bone lengths do not change.
     The clip must stand on a floor at height 0 with its feet locked.
+
+    Args:
+        clip: the motion.
+        requested: the requested footprints.
+        anchors: frames of the motion, which keep their times and places as far as footprints allow.
+        duration: seconds of the new motion; by default the rest after the last footprint keeps its length.
     """
     planted = contacts(clip)
     soles, own = Soles.of(clip, planted), footprints(clip, planted=planted)
     pairs, _ = pairs_of(own, requested, planted.shape[1])
-    end = _end(clip, pairs)
+    end = _end(clip, pairs) if duration is None else duration
     seconds = np.arange(round(end * clip.fps) + 1) / clip.fps
-    times = np.stack([leg_times(*each.known(), seconds) for each in pairs], axis=-1)
+    knots = [(each.seconds, each.own) for each in anchors]
+    times = np.stack([leg_times(*each.known(), seconds, knots) for each in pairs], axis=-1)
     frames = body_times(times, clip.fps) * clip.fps
     body = read_at(clip, frames)
     toes, turns, _ = feet_of(clip)
@@ -85,7 +126,9 @@ def follow_footprints(clip: Clip, requested: Sequence[Footprint]) -> Followed:
         for k, each in enumerate(pairs)
     ]
     places, rotations = (np.stack(part, axis=1) for part in zip(*tracks, strict=True))
-    offsets, headings = body_moves(body, pairs)
+    for each in pairs:
+        places[:, each.leg] += _swung(places[:, each.leg], each, anchors, clip.fps)
+    offsets, headings = _anchored(*body_moves(body, pairs), anchors, clip.fps)
     standing = _standing(pairs, len(seconds), clip.fps)
     done = body
     for _ in range(ROUNDS):
@@ -94,7 +137,35 @@ def follow_footprints(clip: Clip, requested: Sequence[Footprint]) -> Followed:
         if np.linalg.norm(missing, axis=-1).max() < NEAR:
             break
         offsets = offsets + reaching(missing, clip.fps)
-    return Followed(done, in_order(requested), _missed(done, in_order(requested)), frames, offsets, headings)
+    return Followed(done, in_order(requested), missed(done, in_order(requested)), frames, offsets, headings)
+
+
+def check_alike(clip: Clip, requested: Sequence[Footprint]) -> None:
+    """Raises an error for footprints of which most have no counterpart in a clip."""
+    pairs, _ = pairs_of(footprints(clip), requested, len(clip.skeleton.anatomy.legs))
+    alike = sum(number is not None for each in pairs for number in each.numbers)
+    if alike < len(requested) / 2:
+        raise ControlError(
+            f"footprints: {len(requested) - alike} of {len(requested)} are no steps of this motion, by place and time; "
+            "give the path and the seed that they were made with, or no path"
+        )
+
+
+def unlike(clip: Clip, requested: Sequence[Footprint]) -> float:
+    """Returns how much the footprints of a clip differ from others."""
+    return pairs_of(footprints(clip), requested, len(clip.skeleton.anatomy.legs))[1]
+
+
+def on_flat(requested: Footprints, ground: Ground | None) -> Footprints:
+    """Returns footprints with heights relative to a ground."""
+    if ground is None:
+        return requested
+    x, z = np.array([[each.x, each.z] for each in requested]).T
+    heights = ground.heights(x, z)
+    return tuple(
+        replace(each, height=each.height - float(height))
+        for each, height in zip(requested, heights, strict=True)
+    )
 
 
 def read_at(clip: Clip, frames: Array) -> Clip:
@@ -117,6 +188,48 @@ def body_moves(body: Clip, pairs: Sequence[Pairs], soft: float = SOFT) -> tuple[
         return np.zeros((len(body), 3)), np.zeros(len(body))
     sigma = soft * body.fps
     return smooth_gaussian(np.mean(offsets, axis=0), sigma), smooth_gaussian(np.mean(headings, axis=0), sigma)
+
+
+def _anchored(offsets: Array, headings: Array, anchors: Sequence[Anchor], fps: float) -> tuple[Array, Array]:
+    """Returns displacements and rotations of the body that are those of the anchors at their times."""
+    values = np.concatenate([offsets, headings[:, None]], axis=-1)
+    reach, knots = round(AROUND * fps), dict[int, Array]()
+    for each in anchors:
+        frame = min(round(each.seconds * fps), len(values) - 1)
+        if each.offset is not None:
+            turn = values[frame, 3] + wrap_angle(each.heading - values[frame, 3])
+            knots[frame] = np.append(each.offset, turn) - values[frame]
+    for frame in sorted(knots):
+        for side in (-reach, reach):
+            between = range(min(frame, frame + side), max(frame, frame + side) + 1)
+            if not any(other in knots for other in between if other != frame):
+                knots[frame + side] = np.zeros(4)
+    values = values + _between(knots, len(values), 4)
+    return values[:, :3], values[:, 3]
+
+
+def _swung(places: Array, pairs: Pairs, anchors: Sequence[Anchor], fps: float) -> Array:
+    """Returns the displacements ``(T, 3)`` of a foot in the air that bring it to the places of anchors."""
+    out = np.zeros_like(places)
+    at = {round(each.seconds * fps): each.toes[pairs.leg] for each in anchors if each.toes is not None}
+    stands = [(round(each.on * fps), round(each.off * fps)) for each in pairs.requested]
+    reach = round(AROUND * fps)
+    for start, stop in pairwise([(-reach, -reach), *stands, (len(places) + reach,) * 2]):
+        knots = {start[1]: np.zeros(3), stop[0]: np.zeros(3)}
+        inside = {frame: toe - places[frame] for frame, toe in at.items() if start[1] < frame < stop[0]}
+        inside = {frame: off for frame, off in inside.items() if 0 <= frame < len(places)}
+        if inside:
+            out += _between(knots | inside, len(places), 3)
+    return out
+
+
+def _between(knots: dict[int, Array], frames: int, size: int) -> Array:
+    """Returns values ``(frames, size)`` that are given in some frames, smooth between them."""
+    if not knots:
+        return np.zeros((frames, size))
+    times = sorted(knots)
+    given = np.stack([knots[time] for time in times])
+    return sample_monotone(np.array(times, float), given, np.arange(frames, dtype=float))
 
 
 def reaching(missing: Array, fps: float) -> Array:
@@ -148,7 +261,18 @@ def _standing(pairs: Sequence[Pairs], frames: int, fps: float) -> Array:
     return standing
 
 
-def _missed(clip: Clip, requested: Sequence[Footprint]) -> Array:
+def figures_of(prints: Footprints, missed: Array) -> dict[str, Any]:
+    """Returns the number of footprints, and the distances ``(K,)`` of feet from them, as plain numbers."""
+    return {
+        "count": len(prints),
+        "error_m": round(float(missed.max()), 4),
+        "out_of_reach_s": [
+            round(each.on, 3) for each, far in zip(prints, missed, strict=True) if far > REACHED
+        ],
+    }
+
+
+def missed(clip: Clip, requested: Sequence[Footprint]) -> Array:
     """Returns the largest horizontal distance ``(K,)`` in metres of the foot from each footprint."""
     toes, out = toe_points(clip), []
     for each in requested:

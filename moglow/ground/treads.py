@@ -51,7 +51,8 @@ class Stairway:
         rows = self.path.velocities() * np.stack(
             [self.stretch, self.stretch, np.ones_like(self.stretch)], axis=-1
         )
-        return ControlPath.from_velocities(rows, self.path.fps, styles=self.path.styles)
+        start = (*self.path.positions[0].tolist(), float(self.path.headings[0]))
+        return ControlPath.from_velocities(rows, self.path.fps, start=start, styles=self.path.styles)
 
 
 def tread_edges(heights: Array, spec: TreadSpec = SPEC) -> Array:

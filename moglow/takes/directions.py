@@ -16,6 +16,7 @@ from moglow.sampling.sampler import Track
 if TYPE_CHECKING:
     from moglow.directing.pinned import Pinned
     from moglow.directing.pins import Direction
+    from moglow.footsteps.footprints import Footprints
     from moglow.ground.surface import Ground
 
 
@@ -75,13 +76,11 @@ class Directions:
         ]
         return (*poses, *([self.continued] if self.continued else []))
 
-    def check(self, *, loop: bool, mirror: bool, footprints: bool, ground: bool, device: str) -> None:
-        """Raises an error for options that exclude each other; ``footprints`` are those that feet would follow."""
-        others = {"loop": loop, "mirror": mirror, "requested footprints": footprints}
+    def check(self, *, loop: bool, mirror: bool, device: str) -> None:
+        """Raises an error for options that exclude each other."""
+        others = {"loop": loop, "mirror": mirror}
         for name in (name for name, used in others.items() if self and used):
             raise ControlError(f"{name}: not with pins, looks or a continued clip; leave out one of them")
-        if self.continued and ground:
-            raise ControlError("ground: not with a continued clip; leave out one of them")
         if self and device == "cuda":
             raise DeviceError("pins are computed on the CPU; choose another device", setting="device")
 
@@ -106,8 +105,10 @@ class Directions:
         foot_lock: bool,
         rig: Clip | None,
         ground: "Ground | None" = None,
+        prints: "Footprints | None" = None,
+        implied: bool = False,
     ) -> "Iterator[Pinned]":
-        """Yields the motions of tracks, in order, on a rig."""
+        """Yields the motions of tracks, in order, on a rig; feet follow ``prints``, which may imply the path."""
         from moglow.directing.pinned import Directing  # the import takes a while, and few motions need it
 
         directing = Directing(model, temperature, foot_lock)
@@ -122,6 +123,8 @@ class Directions:
                 rig=rig,
                 continued=continued,
                 ground=ground,
+                prints=prints,
+                implied=implied,
             )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from moglow.checkpoint import Checkpoint
 from moglow.errors import ControlError
 from moglow.footsteps.files import read_footprints
-from moglow.footsteps.following import follow_footprints, pairs_of
+from moglow.footsteps.following import check_alike, follow_footprints, on_flat, unlike
 from moglow.footsteps.footprints import Footprint, Footprints, foot_names, footprints
 from moglow.footsteps.holds import HoldSpec
 from moglow.footsteps.soles import feet_of
@@ -37,8 +37,6 @@ from moglow.sampling.sanity import refuse_wild
 
 CHOICE = 6
 """Number of takes that are sampled for footprints without a path; the one with the most similar steps is used."""
-REACHED = 0.01
-"""Distance in metres of a foot from its footprint above which there is a warning."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,22 +85,17 @@ def footed(
     takes = [replace(track, take=track.take * CHOICE + k) for k in range(CHOICE)] if implied else [track]
     tried = [_sampled(sampler, model, each, ground) for each in takes]
     flats = [_on_floor(clip, rig, foot_lock) for clip, _, _ in tried]
-    best = int(np.argmin([_unlike(flat, requested or ()) for flat in flats])) if implied else 0
+    best = int(np.argmin([unlike(flat, requested or ()) for flat in flats])) if implied else 0
     (sampled, path, nats), clip = tried[best], flats[best]
     before, more = toe_slide(toe_points(sampled), sampled.fps), dict[str, Any]()
     prints = footprints(clip)
     if requested is not None:
-        requested = _on_flat(requested, ground)
-        _check(clip, requested)
+        requested = on_flat(requested, ground)
+        check_alike(clip, requested)
         followed = follow_footprints(clip, requested)
         clip, path, prints = followed.clip, followed.along(path), followed.prints
         nats = nats[np.clip(np.round(followed.frames).astype(int), 0, len(nats) - 1)]
-        missed = [k for k, far in enumerate(followed.missed) if far > REACHED]
-        more["footprints_followed"] = {
-            "count": len(prints),
-            "error_m": round(float(followed.missed.max()), 4),
-            "out_of_reach_s": [round(prints[k].on, 3) for k in missed],
-        }
+        more["footprints_followed"] = followed.figures
     slide = toe_slide(toe_points(clip), clip.fps)
     if ground is not None:
         stood = stand_on(clip, ground, HoldSpec(farthest=0.0) if requested is not None else HoldSpec())
@@ -130,32 +123,6 @@ def _sampled(
 def _on_floor(clip: Clip, rig: Clip | None, foot_lock: bool) -> Clip:
     held = bent_toes(lock_feet(clip, spec=LOCK)) if foot_lock else clip
     return retarget(held, rig.skeleton, like=rig, keep_path=True) if rig else held
-
-
-def _unlike(clip: Clip, requested: Footprints) -> float:
-    return pairs_of(footprints(clip), requested, len(clip.skeleton.anatomy.legs))[1]
-
-
-def _on_flat(requested: Footprints, ground: Ground | None) -> Footprints:
-    """Returns footprints with heights relative to the ground."""
-    if ground is None:
-        return requested
-    x, z = np.array([[each.x, each.z] for each in requested]).T
-    heights = ground.heights(x, z)
-    return tuple(
-        replace(each, height=each.height - float(height))
-        for each, height in zip(requested, heights, strict=True)
-    )
-
-
-def _check(clip: Clip, requested: Footprints) -> None:
-    pairs, _ = pairs_of(footprints(clip), requested, len(clip.skeleton.anatomy.legs))
-    alike = sum(number is not None for each in pairs for number in each.numbers)
-    if alike < len(requested) / 2:
-        raise ControlError(
-            f"footprints: {len(requested) - alike} of {len(requested)} are no steps of this motion, by place and time; "
-            "give the path and the seed that they were made with, or no path"
-        )
 
 
 def _on_ground(stood: Stood, ground: Ground) -> OnGround:

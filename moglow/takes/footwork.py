@@ -12,6 +12,7 @@ from moglow.checkpoint import Checkpoint
 from moglow.errors import ControlError, MoglowError
 from moglow.files.atomic import file_digest, refuse_overwriting
 from moglow.motion.clip import Clip
+from moglow.motion.skeleton import Skeleton
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.sampler import Sampler, Track
 from moglow.sampling.sanity import refuse_impossible
@@ -117,18 +118,23 @@ class Footwork:
         implied: bool,
     ) -> "Footed":
         """Makes a motion, and writes its footprints if requested."""
-        from moglow.footsteps.files import read_footprints
-        from moglow.footsteps.footprints import foot_names
         from moglow.takes.footed import footed
 
-        skeleton = rig.skeleton if rig else model.context.encoding.skeleton
-        feet = foot_names(skeleton)
-        requested = read_footprints(self.follow, feet) if self.follow else None
+        requested = self.requested(rig.skeleton if rig else model.context.encoding.skeleton)
         ground = self.surface()
         done = footed(sampler, model, track, requested, ground, rig, foot_lock=foot_lock, implied=implied)
         refuse_impossible(done.clip)
         self.written(done.clip, done.prints)
         return done
+
+    def requested(self, skeleton: Skeleton) -> "Footprints | None":
+        """Returns the requested footprints of a figure, if there are any."""
+        if self.follow is None:
+            return None
+        from moglow.footsteps.files import read_footprints
+        from moglow.footsteps.footprints import foot_names
+
+        return read_footprints(self.follow, foot_names(skeleton))
 
     def surface(self) -> "Ground | None":
         """Returns the ground, if there is one."""

@@ -74,8 +74,6 @@ def make_takes(
     wish.directions.check(
         loop=wish.loop,
         mirror=wish.mirror,
-        footprints=wish.footwork.follow is not None,
-        ground=wish.footwork.ground is not None,
         device=wish.device,
     )
     inputs = (
@@ -249,9 +247,16 @@ def _made(
     """Yields for each order the blocks of its motion and the object with its figures."""
     tracks = [Track(order.path, order.seed, order.take, order.performer) for order in orders]
     if wish.directions:
-        ground = wish.footwork.surface()
+        skeleton = rig.skeleton if rig else model.context.encoding.skeleton
         for pinned in wish.directions.motions(
-            model, tracks, temperature=sampler.temperature, foot_lock=wish.foot_lock, rig=rig, ground=ground
+            model,
+            tracks,
+            temperature=sampler.temperature,
+            foot_lock=wish.foot_lock,
+            rig=rig,
+            ground=wish.footwork.surface(),
+            prints=wish.footwork.requested(skeleton),
+            implied=any(order.implied for order in orders),
         ):
             wish.footwork.written(pinned.clip, pinned.prints)
             clip = pinned.clip.resample(wish.fps) if wish.fps else pinned.clip

@@ -72,7 +72,8 @@ def generate(
         loop: whether the motion is a loop, whose last frame equals the first.
         strides: the number of strides of a loop; the path must have a constant velocity.
         ground: the ground below the figure, such as ``"stairs:rise=0.17,run=0.29,steps=8"``, a height map or a mesh.
-        footprints: a file, or values, with the times and places of the feet's contacts.
+        footprints: a file, or values, with the times and places of the feet's contacts. Those that are near to the feet
+            of a pin are moved to them; others that contradict it are an error.
         as_asked: whether a path beyond the model's range is followed at its own speed; otherwise it is slowed down.
         pins: poses, points and looks, as `Pin`, `Reach` and `Look`.
         continued: a motion file or a clip that the motion continues from its last frames, along the path moved to its
@@ -115,21 +116,25 @@ def generate(
     notes = (*path.notes, *warnings)
     about: dict[str, Any] = {"real": real_figures(model), "warnings": notes, "origin": origin}
     if pins or continued is not None:
-        if loop or requested is not None:
-            raise ControlError(
-                "pins and a continued clip do not go with loop or footprints; leave one of them out"
-            )
-        if ground is not None and (continued is not None or not foot_lock):
-            raise ControlError(
-                "a ground with pins needs locked feet and no continued clip; leave out foot_lock and continued"
-            )
+        if loop:
+            raise ControlError("pins and a continued clip do not go with a loop; leave one of them out")
+        if (ground is not None or requested is not None) and not foot_lock:
+            raise ControlError("a ground and footprints need locked feet; leave out foot_lock")
         from moglow.directing.pinned import Directing  # the import takes a while, and few motions need it
         from moglow.ground.reading import read_ground
 
         clip = read_whole(continued) if isinstance(continued, str | Path) else continued
         surface = read_ground(ground) if ground is not None else None
         made = Directing(model, temperature, foot_lock).make(
-            path, pins, seed=seed, performer=track.performer, rig=rig or clip, continued=clip, ground=surface
+            path,
+            pins,
+            seed=seed,
+            performer=track.performer,
+            rig=rig or clip,
+            continued=clip,
+            ground=surface,
+            prints=requested,
+            implied=implied is not None,
         )
         prices = tuple(price.figures for price in made.prices)
         about |= {"footprints": made.prints, "directed": made.more}

@@ -81,6 +81,6 @@ def test_other_skeletons_stand_on_a_slope(other: Clip) -> None:
     assert abs(clearance(clip, at, SLOPE) - toe_points(large)[POSE, :, 1].min()) < 0.01
 
 
-def test_what_does_not_go_with_a_ground_is_refused(other: Clip) -> None:
-    with pytest.raises(ControlError, match="no continued clip"):
-        moglow.generate("line:length=1", ground=SLOPE, continued=other)
+def test_loose_feet_do_not_go_with_a_ground(other: Clip) -> None:
+    with pytest.raises(ControlError, match="need locked feet"):
+        moglow.generate("line:length=1", ground=SLOPE, continued=other, foot_lock=False)

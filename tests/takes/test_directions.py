@@ -52,6 +52,12 @@ def test_options_direct_a_motion_and_say_what_they_cost(pose: Path, tmp_path: Pa
     assert "\nt_on,t_off,foot" in (tmp_path / "steps.csv").read_text()
     again = run(*SHORT, "-o", out, *words)
     assert "is there already" in again.stdout
+    followed = ("--footprints-in", tmp_path / "steps.csv", "-o", tmp_path / "same.bvh")
+    assert run(*SHORT, *words[:-2], *followed).exit_code == 0
+    same = read_bvh(tmp_path / "same.bvh")
+    np.testing.assert_allclose(same.world_positions, made.world_positions, atol=2e-3)
+    figures = read_sidecar(tmp_path / "same.bvh")["footprints_followed"]
+    assert figures["error_m"] < 0.01 and not figures["changed_for_pins"]
 
 
 def test_a_clip_is_continued_on_its_skeleton(pose: Path, tmp_path: Path) -> None:
@@ -67,8 +73,8 @@ def test_mistakes_end_in_one_line(pose: Path, tmp_path: Path) -> None:
     pin = ("--pin", f"1={pose}@3")
     assert "loop: not with pins" in fails("--control", "line", "--loop", *pin, *out)
     assert "mirror: not with pins" in fails(*SHORT, "--mirror", *pin, *out)
-    assert "requested footprints: not with" in fails(*SHORT, "--footprints-in", pose, *pin, *out)
-    assert "ground: not with a continued" in fails(*SHORT, "--ground", "slope", "--continue", pose, *out)
+    high = fails(*SHORT, "--ground", "flat:height=0.7", "--continue", pose, *out)
+    assert "pose: it ends with its feet 0.7" in high and "below the ground flat:height=0.7" in high
     assert "leave out one of them" in fails(*SHORT, "--start", pose, "--continue", pose, *out)
     assert "nowhere.csv: no such file" in fails(*SHORT, "--pins", "nowhere.csv", *out)
     assert "nowhere.bvh: no such file" in fails(*SHORT, "--continue", "nowhere.bvh", *out)

@@ -130,7 +130,8 @@ class Generate(click.Command):
     "continued",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Continues the motion of a file on its skeleton, along the path moved to its end.",
+    help="Continues the motion of a file on its skeleton, along the path moved to its end. With --ground the file must "
+    "end on the ground.",
 )
 @click.option(
     "--skeleton", type=click.Path(path_type=Path), help="Puts the motion on the skeleton of this motion file."
@@ -166,7 +167,8 @@ class Generate(click.Command):
 @click.option(
     "--footprints-in",
     type=click.Path(path_type=Path),
-    help="Makes the feet stand on the footprints of this file. Without --control they determine the path.",
+    help="Makes the feet stand on the footprints of this file. Without --control they determine the path. With pins: a "
+    "footprint up to 25 cm or 0.2 s off the foot of a pose is moved to it; beyond, an error names both.",
 )
 @click.option(
     "--root-motion",
