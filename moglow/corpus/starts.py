@@ -59,6 +59,8 @@ LATE, CAUGHT_UP = (0.0, 0.3), 0.7
 """Durations in seconds by which drawn paths set off late, in a range, and in which they catch up."""
 ALIGNED = 1.5
 """Duration in seconds in which a drawn path passes from the place between the feet to the recorded path."""
+STAGGERED = 0.08
+"""Largest distance in metres of one foot before the other in the stand; otherwise a model learns to stop like this."""
 APART = 0.25
 """Largest distance in metres between the hips' path and the drawn one; starts with larger ones are not repeated."""
 
@@ -176,6 +178,8 @@ def _along_drawn_paths(
     corpus: Corpus, piece: Stretch, frame: int, spec: StartSpec, generator: np.random.Generator
 ) -> Iterator[Features]:
     path = corpus.path(piece)
+    if _staggered(corpus, piece, frame) > STAGGERED:
+        return
     clip = corpus.encoding.decode(corpus.pose[piece.frames].astype(float), path, piece.name)
     middle = _between_feet(corpus, piece, path)
     top = np.hypot(*path.velocities()[:, :2].T).max()
@@ -187,6 +191,15 @@ def _along_drawn_paths(
             if apart < APART and (speed <= 1 or speed * top <= spec.fastest):
                 made = faster(features, speed * generator.uniform(0.93, 1.07))
                 yield Features(made.pose.astype(np.float32), made.control.astype(np.float32))
+
+
+def _staggered(corpus: Corpus, piece: Stretch, frame: int) -> float:
+    """Returns how far one foot is before the other before a frame, or 0 for poses without feet."""
+    if "toe_z" not in corpus.encoding.slices:
+        return 0.0
+    first, last = frame - round(REST * corpus.fps), frame - round(SETTING_OFF * corpus.fps / 2)
+    stood = corpus.pose[piece.frames][max(0, first) : max(1, last)]
+    return float(np.ptp(stood[:, corpus.encoding.slices["toe_z"]], axis=-1).mean())
 
 
 def _between_feet(corpus: Corpus, piece: Stretch, path: ControlPath) -> Array:
