@@ -89,7 +89,25 @@ def sweeps(rates: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def card(checkpoint: Checkpoint, run: Path, file: Path, corpus: Corpus, recipe: Path, note: str) -> str:
+def mean(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
+    """Returns the first checkpoint with the mean of the weights of all."""
+    first, weights = checkpoints[0], {}
+    for name, array in first.weights.items():
+        summed = np.sum([each.weights[name] for each in checkpoints], axis=0) / len(checkpoints)
+        weights[name] = array if array.dtype == bool else np.asarray(summed, array.dtype)
+    return replace(first, weights=weights)
+
+
+def apart(checkpoint: Checkpoint, metres: float) -> Checkpoint:
+    """Returns a checkpoint whose feet are further out by a distance each: the mean of their places is moved."""
+    moved, feet = np.array(checkpoint.context.pose_mean), checkpoint.context.encoding.slice("toe_x")
+    moved[feet] += np.sign(moved[feet]) * metres
+    return replace(checkpoint, context=replace(checkpoint.context, pose_mean=moved))
+
+
+def card(
+    checkpoint: Checkpoint, runs: Sequence[Path], file: Path, corpus: Corpus, recipe: Path, note: str
+) -> str:
     """Returns the model card in Markdown."""
     about, reach, seen = checkpoint.about, checkpoint.control_range, corpus.control_range
     notices = "\n".join(f"* {notice}" for notice in checkpoint.notices)
@@ -101,7 +119,8 @@ def card(checkpoint: Checkpoint, run: Path, file: Path, corpus: Corpus, recipe: 
     performers = ", ".join(checkpoint.context.performers) or "none"
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     joints, fps = len(checkpoint.skeleton), checkpoint.context.fps
-    place = f"runs/locomotion/{run.name}" if run.is_file() else "runs/locomotion"
+    names = [f"runs/locomotion/{run.name}" if run.is_file() else "runs/locomotion" for run in runs]
+    place = " ".join(names)
     return f"""# locomotion
 
 A `{checkpoint.model}` with {millions:.2f} million parameters, in float16: {megabytes:.1f} MB.
@@ -156,18 +175,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", type=Path)
+    parser.add_argument(
+        "runs", type=Path, nargs="+", help="a run, or several checkpoints of which the mean is used"
+    )
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--note", default="", help="further remarks about the run")
+    parser.add_argument(
+        "--apart", type=float, default=0.0, help="metres by which each foot is set further out"
+    )
     arguments = parser.parse_args()
     PRETRAINED.parent.mkdir(exist_ok=True)
-    trained, corpus = Checkpoint.read(arguments.run), Corpus.open(arguments.corpus)
+    trained = apart(mean([Checkpoint.read(run) for run in arguments.runs]), arguments.apart)
+    corpus = Corpus.open(arguments.corpus)
     reach, rates = measure_reach(trained, corpus)
     about = dict(trained.about) | {"seen": to_table(corpus.control_range), "rates": to_table(rates)}
     replace(trained, control_range=reach, about=about).write(PRETRAINED, half=True)
     shipped = Checkpoint.read(PRETRAINED)
-    text = card(shipped, arguments.run, PRETRAINED, corpus, arguments.recipe, arguments.note)
+    text = card(shipped, arguments.runs, PRETRAINED, corpus, arguments.recipe, arguments.note)
     PRETRAINED.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
 
