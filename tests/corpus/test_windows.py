@@ -88,7 +88,7 @@ def test_context_and_target_are_those_of_single_frames(footage: Footage) -> None
 @pytest.mark.parametrize("order", ["shuffled", "consecutive"])
 def test_only_clips_that_go_aside_are_reversed(order: str) -> None:
     corpus = tiny_corpus()
-    first, second, *others = corpus.stretches
+    first, second, *_ = corpus.stretches
     control = np.array(corpus.control)
     control[second.frames] = control[second.frames][:, [1, 0, 2]]  # forward becomes sideways
     footage = Footage(replace(corpus, control=control), tiny_context())

@@ -111,7 +111,8 @@ def test_a_pose_in_the_world_moves_its_footprint_a_little(base: Take, own: Footp
     aside = tuple(replace(each, x=each.x + 0.1 * (k == number)) for k, each in enumerate(own))
     take = moglow.generate(PATH, seed=SEED, pins=(pin,), footprints=aside)
     np.testing.assert_allclose(take.clip.world_positions[frame], base.clip.world_positions[frame], atol=1e-6)
-    (change,) = take.figures["footprints_followed"]["changed_for_pins"]
+    changes = take.figures["footprints_followed"]["changed_for_pins"]
+    (change,) = (each for each in changes if each["moved_m"] > 0.03)
     assert change["goal"] == "pin at 2 s" and change["moved_m"] == pytest.approx(0.1, abs=0.02)
     assert take.figures["footprints_followed"]["error_m"] < NEAR
 
@@ -163,7 +164,7 @@ def test_contradictions_name_both(base: Take, own: Footprints, followed: Followe
         fitting.fitted(gone, [stance(base.clip, middle, middle)])
     after = next(mine for mine in own if mine.leg == each.leg and mine.on > each.off)
     long = tuple(replace(mine, off=after.off) if mine is each else mine for mine in own if mine is not after)
-    air = each.off + 0.4 * (after.on - each.off)
+    air = each.off + 0.25 * (after.on - each.off)
     words = (
         f"its {foot} foot is in the air, but stands in the footprint from {each.on:.2f} to {after.off:.2f}"
     )
