@@ -115,9 +115,12 @@ def test_a_terminal_that_cannot_show_a_sign_stops_nothing(walk_file: Path) -> No
         (MoglowError("walk.bvh: line 3\n is odd"), "error: walk.bvh: line 3 is odd"),
         (
             FileNotFoundError(2, "No such file or directory", "a.bvh"),
-            "error: a.bvh: No such file or directory",
+            "error: a.bvh: No such file or directory; check the path, whose folder must exist",
         ),
-        (PermissionError(13, "Permission denied", "a.bvh"), "error: a.bvh: Permission denied"),
+        (
+            PermissionError(13, "Permission denied", "a.bvh"),
+            "error: a.bvh: Permission denied; change the permissions, or give another path",
+        ),
         (OSError(28, "No space left on device"), "error: No space left on device"),
     ],
 )
