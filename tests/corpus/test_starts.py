@@ -10,6 +10,7 @@ from moglow.corpus.corpus import Corpus
 from moglow.corpus.starts import StartSpec, drawn_path, faster, starts, with_starts
 from moglow.encodings.encoding import Encoding, Features, FeatureSpec
 from moglow.motion.clip import Clip
+from moglow.motion.contacts import toe_points
 from moglow.paths.control_path import ControlPath
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
@@ -20,8 +21,10 @@ SPEC = StartSpec(speeds=(1.0, 1.5), copies=2)
 
 @cache
 def setting_off() -> Clip:
-    """Returns a clip that stands for two seconds and then walks at 0.8 m/s."""
-    clip, _ = walk(skeleton_of(RIGS["biped"]), seconds=5.0, fps=FPS, speed=0.8)
+    """Returns a clip that stands for two seconds with a foot beside the other, and then walks at 0.8 m/s."""
+    clip, _ = walk(skeleton_of(RIGS["biped"]), seconds=6.0, fps=FPS, speed=0.8)
+    toes = toe_points(clip)[:20, :, 2]
+    clip = clip[int(np.ptp(toes, axis=-1).argmin()) :][:100]
     frames = np.concatenate([np.zeros(STAND, int), np.arange(len(clip))])
     return replace(clip, positions=clip.positions[frames], rotations=clip.rotations[frames])
 
@@ -81,6 +84,13 @@ def test_each_start_is_repeated_at_each_speed() -> None:
     pace = [np.median(more.control[each.frames][-20:, 0]) for each in added]
     np.testing.assert_allclose(pace, [0.8, 1.2, 0.8, 1.2], rtol=0.1)
     assert all(np.abs(more.control[each.frames][:5]).max() < 0.05 for each in added)
+
+
+def test_starts_from_staggered_stands_are_left_out() -> None:
+    first = corpus().stretches[0]
+    pose = np.array(corpus().pose)
+    pose[first.frames, encoding().slice("toe_z").start] += 0.2
+    assert with_starts(replace(corpus(), pose=pose), SPEC).stretches == corpus().stretches
 
 
 def test_repetitions_are_not_faster_than_the_limit() -> None:
