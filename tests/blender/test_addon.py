@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -22,6 +21,7 @@ from moglow.errors import CheckpointError
 from moglow.paths.presets import preset
 from moglow.sampling.generate import PRETRAINED, Take, generate
 from scripts.make_addon import WHEEL, make_addon, wheel_files
+from tests.support.blender import bpy_python
 
 ON_THE_PATH = 0.15  # metres: a body sways about its path, by 0.12 at most on this circle
 LARGEST = 25_000_000  # bytes
@@ -71,9 +71,7 @@ def test_the_manifest_keeps_the_rules_of_the_schema(addon: Path) -> None:
 @pytest.mark.blender
 def test_blender_validates_the_zip(addon: Path) -> None:
     """With what `blender --command extension validate` runs, and Blender's list of tags."""
-    python = shutil.which(os.environ.get("MOGLOW_BPY_PYTHON", ""))
-    if not python:
-        pytest.skip("needs MOGLOW_BPY_PYTHON=…/bin/python, a Python with bpy")
+    python = bpy_python()
     find = "import importlib.util as it; print(*it.find_spec('bpy').submodule_search_locations)"
     found = subprocess.run([python, "-c", find], capture_output=True, text=True, check=True)
     (program,) = Path(found.stdout.strip()).glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py")
@@ -127,9 +125,7 @@ def test_a_missing_model_is_reported() -> None:
 @pytest.fixture(scope="module")
 def day(addon: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Returns the results of a session with the extension, installed into a Blender without moglow."""
-    python = shutil.which(os.environ.get("MOGLOW_BPY_PYTHON", ""))
-    if not python:
-        pytest.skip("needs MOGLOW_BPY_PYTHON=…/bin/python, a Python with bpy")
+    python = bpy_python()
     home = tmp_path_factory.mktemp("blender")
     script, out = Path(__file__).parents[1] / "oracles" / "addon_blender.py", home / "found.json"
     env = {**os.environ, "BLENDER_USER_RESOURCES": str(home)}

@@ -1,9 +1,5 @@
 """Directions in Blender: pins of Empties and poses, redone frames, thinner keys, strips, drafts."""
 
-import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +10,7 @@ from moglow.blender.inside.exact import ExactPoint, ExactPose, made_exact, on_sa
 from moglow.blender.inside.thinning import Tolerance, interpolated, thinned
 from moglow.maths.rotations import Array, quat_angle, quat_continuous
 from moglow.motion.clip import Clip
+from tests.support.blender import found_in_blender
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
 
@@ -67,16 +64,7 @@ def test_skeletons_that_differ_by_rounding_are_the_same(clip: Clip) -> None:
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Returns the results of `directing_blender.py`."""
-    python = shutil.which(os.environ.get("MOGLOW_BPY_PYTHON", ""))
-    if not python:
-        pytest.skip("needs MOGLOW_BPY_PYTHON=…/bin/python, a Python with bpy")
-    home = tmp_path_factory.mktemp("blender")
-    script, out = ROOT / "tests" / "oracles" / "directing_blender.py", home / "found.json"
-    env = {**os.environ, "BLENDER_USER_RESOURCES": str(home), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([python, script, out], env=env, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(out.read_text())
-    return found
+    return found_in_blender("directing_blender.py", tmp_path_factory.mktemp("blender"))
 
 
 blender = pytest.mark.blender

@@ -1,9 +1,5 @@
 """Takes on the controls of rigs that Rigify generated from its human metarig."""
 
-import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +11,7 @@ from moglow.motion.clip import Clip
 from moglow.motion.contacts import contacts, toe_points
 from moglow.motion.retarget import Retargeting, retarget
 from moglow.motion.skeleton import Skeleton
+from tests.support.blender import found_in_blender
 
 pytestmark = pytest.mark.blender
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,16 +22,7 @@ TURNED = 0.2  # degrees
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Returns the results of `rigify_blender.py`."""
-    python = shutil.which(os.environ.get("MOGLOW_BPY_PYTHON", ""))
-    if not python:
-        pytest.skip("needs MOGLOW_BPY_PYTHON=…/bin/python, a Python with bpy")
-    home = tmp_path_factory.mktemp("blender")
-    script, out = ROOT / "tests" / "oracles" / "rigify_blender.py", home / "found.json"
-    env = {**os.environ, "BLENDER_USER_RESOURCES": str(home), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([python, script, out], env=env, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(out.read_text())
-    return found
+    return found_in_blender("rigify_blender.py", tmp_path_factory.mktemp("blender"))
 
 
 def source(day: dict[str, Any], name: str) -> Clip:

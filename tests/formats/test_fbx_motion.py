@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from moglow.errors import MoglowError, MotionFileError
 from moglow.formats.fbx_motion import fbx_clips, read_fbx
 from moglow.formats.read import read_motion
 from moglow.maths.rotations import Array
+from tests.support.blender import bpy_python
 from tests.support.fbx_files import Row, binary, prop, scene, text
 
 CLOSE = 1e-5  # metres; values of curves are single precision
@@ -197,9 +196,7 @@ def test_damage_is_one_line(encoding: str, tmp_path: Path) -> None:
 
 @pytest.mark.blender
 def test_blender_agrees(tmp_path: Path) -> None:
-    interpreter = shutil.which(os.environ.get("MOGLOW_BPY_PYTHON", ""))
-    if not interpreter:
-        pytest.skip("needs MOGLOW_BPY_PYTHON=…/bin/python, a Python with bpy")
+    interpreter = bpy_python()
     figures = {str(tmp_path / f"{seed}.fbx"): Figure(pivots=seed > 4, seed=seed) for seed in range(10)}
     for file, figure in figures.items():
         Path(file).write_bytes(binary(figure.records(), 7400 if "3" in file else 7500))

@@ -22,6 +22,7 @@ from moglow.motion.capsule_body import capsule_body
 from moglow.motion.clip import Clip
 from moglow.motion.skeleton import Skeleton
 from tests.conftest import SHARED_DATA
+from tests.support.blender import bpy_python
 from tests.support.rigs import DOGS, RIGS
 from tests.support.walking import skeleton_of
 
@@ -227,9 +228,7 @@ def test_the_validator_and_three_agree_on_mocap(
 
 @pytest.mark.blender
 def test_blender_agrees(tmp_path: Path) -> None:
-    interpreter = shutil.which(os.environ.get("MOGLOW_BPY_PYTHON", ""))
-    if not interpreter:
-        pytest.skip("needs MOGLOW_BPY_PYTHON=…/bin/python, a Python with bpy")
+    interpreter = bpy_python()
     paths = sorted(SAMPLES.glob("*.bvh")) + sorted((SHARED_DATA / "tiny").glob("*/*.bvh"))
     clips = {str(tmp_path / f"{path.stem}.glb"): read_bvh(path)[:24] for path in paths}
     for glb, clip in clips.items():

@@ -1,7 +1,6 @@
 """Motion of every format is read by one function: as Blender wrote it, by content, clip by clip, damage in one line."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from moglow.errors import MoglowError, MotionFileError
 from moglow.formats.export import export
 from moglow.formats.read import MOTIONS, SUFFIXES, clips_in, read_motion, split_name
 from tests.conftest import SHARED_DATA
+from tests.support.blender import bpy_python
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
 
@@ -108,9 +108,7 @@ def scale_of(file: Path) -> float:
 
 @pytest.mark.blender
 def test_what_blender_writes_is_read_as_it_moves(tmp_path: Path) -> None:
-    interpreter = shutil.which(os.environ.get("MOGLOW_BPY_PYTHON", ""))
-    if not interpreter:
-        pytest.skip("needs MOGLOW_BPY_PYTHON=…/bin/python, a Python with bpy")
+    interpreter = bpy_python()
     files = sorted(file for file in SAMPLES.glob("*.bvh") if file.stem != "figure")[:6]
     files += sorted((SHARED_DATA / "tiny").glob("*/*.bvh"))[:4]
     script, out = Path(__file__).parents[1] / "oracles" / "motion_blender.py", tmp_path / "found.json"

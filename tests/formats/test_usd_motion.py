@@ -1,8 +1,6 @@
 """USD files: what is written is read again, by Blender too; packs and damage."""
 
 import json
-import os
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +13,7 @@ from moglow.errors import MoglowError
 from moglow.formats.read import read_motion
 from moglow.formats.usd import write_usd
 from tests.formats.test_glb import SKELETONS, dance
+from tests.support.blender import bpy_python
 
 pytest.importorskip("pxr", reason="needs usd-core: pip install '.[usd]'")
 
@@ -62,9 +61,7 @@ def test_damage_is_one_line(suffix: str, tmp_path: Path) -> None:
 
 @pytest.mark.blender
 def test_blender_agrees(tmp_path: Path, samples: Path) -> None:
-    interpreter = shutil.which(os.environ.get("MOGLOW_BPY_PYTHON", ""))
-    if not interpreter:
-        pytest.skip("needs MOGLOW_BPY_PYTHON=…/bin/python, a Python with bpy")
+    interpreter = bpy_python()
     files = sorted(samples.glob("*.bvh"))
     clips = {str(tmp_path / f"{file.stem}{SUFFIXES[k % 3]}"): replace(read_bvh(file)[:30], name=file.stem)
              for k, file in enumerate(files)}  # fmt: skip
