@@ -1,6 +1,5 @@
 """Conversion of the panel's settings to a request for takes, and of takes to actions in the scene."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from moglow.blender.inside.mesh_ground import read_ground
 from moglow.blender.inside.pins import NO_PINS, ScenePins, Timing, read_pins
 from moglow.blender.inside.rig import Rig
 from moglow.blender.inside.rigify_rig import is_generated
+from moglow.blender.inside.settings import key_tolerance
 from moglow.blender.inside.thinning import Tolerance, thinned
 from moglow.blender.inside.tracks import DRAFT, add_strip, remove_take, take_names
 from moglow.checkpoint import Checkpoint
@@ -99,7 +99,7 @@ class TakeRequest:
             settings.foot_lock,
             ground,
             pins,
-            Tolerance(math.degrees(settings.key_angle), settings.key_distance) if settings.thin else None,
+            key_tolerance(settings),
         )
 
     def make(self) -> Iterator[float | Take]:

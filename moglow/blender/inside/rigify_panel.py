@@ -1,6 +1,5 @@
 """The part of the panel for rigs that Rigify generated, and its button."""
 
-import math
 from typing import Any
 
 import bpy
@@ -9,7 +8,7 @@ from moglow.blender.inside.operators import refuse
 from moglow.blender.inside.panel import Sidebar
 from moglow.blender.inside.rigify_bake import bake
 from moglow.blender.inside.rigify_rig import generated_rig
-from moglow.blender.inside.thinning import Tolerance
+from moglow.blender.inside.settings import key_tolerance
 from moglow.errors import MoglowError
 
 
@@ -28,9 +27,6 @@ class MOGLOW_OT_bake_rigify(bpy.types.Operator):
 
     def execute(self, context: Any) -> set[str]:
         scene, settings = context.scene, context.scene.moglow
-        tolerance = None
-        if settings.thin:
-            tolerance = Tolerance(math.degrees(settings.key_angle), settings.key_distance)
         try:
             rig = generated_rig(scene, context.object)
             baked = bake(
@@ -39,7 +35,7 @@ class MOGLOW_OT_bake_rigify(bpy.types.Operator):
                 rig,
                 feet_ik=settings.feet_ik,
                 keep_path=settings.keep_path,
-                tolerance=tolerance,
+                tolerance=key_tolerance(settings),
             )
         except MoglowError as error:
             return refuse(self, str(error))

@@ -15,6 +15,7 @@ from bpy.props import (
 )
 
 from moglow.blender.inside.making import read_checkpoint
+from moglow.blender.inside.thinning import Tolerance
 from moglow.errors import MoglowError
 from moglow.paths.pace import Pace
 from moglow.sampling.generate import TEMPERATURE
@@ -202,6 +203,11 @@ class MoglowSettings(bpy.types.PropertyGroup):
         "shown": IntProperty(name="Take"),
         "messages": StringProperty(),
     }
+
+
+def key_tolerance(settings: Any) -> Tolerance | None:
+    """Returns the largest errors of thinned keys, or None if keys are not thinned."""
+    return Tolerance(math.degrees(settings.key_angle), settings.key_distance) if settings.thin else None
 
 
 CLASSES = (MoglowPin, MoglowTake, MoglowSettings)
