@@ -69,10 +69,10 @@ def keyed_controls(rig: RigifyRig, feet: FootControls | None) -> dict[str, bool]
 def carried_points(rig: RigifyRig, feet: FootControls | None) -> dict[str, Array]:
     """Returns the places at rest ``(N, 3)`` that controls carry: joints, and the ends of head, hands and feet."""
     bones, found = rig.armature.data.bones, dict[str, list[Any]]()
-    above = {joint.parent for joint in rig.joints}
+    above, legs = {joint.parent for joint in rig.joints}, _legs(rig) if feet else set()
     for j, joint in enumerate(rig.joints):
         carrier, side = joint.control or joint.bone, joint.name[-2:]
-        if feet and joint.name in _legs(rig):
+        if feet and joint.name in legs:
             carrier = feet.feet[side].get({"foot": "foot_ik", "toe": "toe_ik"}.get(joint.name[:-2], ""), "")
         if joint.name.startswith("heel") or not carrier:
             continue
