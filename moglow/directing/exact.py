@@ -58,8 +58,7 @@ def with_goals_on(clip: Clip, goals: Sequence[Goal], *, moved: bool = True) -> C
         if isinstance(goal, PoseGoal) and goal.source.skeleton == clip.skeleton:
             joints = joints_named(clip.skeleton, goal.groups, place=goal.words)
             # The height is relative to the floor of the motion, not of the file.
-            lift = clip.world_positions[goal.frame, :, 1].min() - goal.source.world_positions[0, :, 1].min()
-            source = goal.source.moved((0.0, lift if moved else 0.0, 0.0))
+            source = goal.source.moved((0.0, height_above(clip, goal) if moved else 0.0, 0.0))
             positions = source.positions[0] if goal.whole else None
             poses.append(Settled(goal.frame, np.array(joints, np.intp), source.rotations[0], positions))
     clip = settled(clip, poses)

@@ -12,6 +12,7 @@ from moglow.directing.pins import Direction, Look, Pin, Reach
 from moglow.directing.shifts import END, Shift, Shifts
 from moglow.directing.stances import Fitting, Stance, standing_at
 from moglow.footsteps.following import (
+    CHOICE,
     Anchor,
     Followed,
     check_alike,
@@ -32,8 +33,6 @@ FRAMES, METRES = 3.0, 0.03
 again, and the distance in metres that counts as a frame."""
 EDITED = 0.3
 """Mean cost of the match of footprints up to which motion is not sampled again."""
-CHOICE = 6
-"""Number of takes that are sampled for footprints without a path; the one with the most similar steps is used."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,6 +27,8 @@ SOFT = 0.15
 """Standard deviation in seconds of the Gaussian that smooths the body's movement after the feet."""
 ROUNDS = 4
 """Number of times that the body is moved towards feet out of its reach."""
+CHOICE = 6
+"""Number of takes that are sampled for footprints without a path; the one with the most similar steps is used."""
 REACHED = 0.01
 """Distance in metres of a foot from its footprint above which the footprint counts as out of reach."""
 NEAR = 1e-3

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from moglow.checkpoint import Checkpoint
 from moglow.errors import ControlError
 from moglow.footsteps.files import read_footprints
-from moglow.footsteps.following import check_alike, follow_footprints, on_flat, unlike
+from moglow.footsteps.following import CHOICE, check_alike, follow_footprints, on_flat, unlike
 from moglow.footsteps.footprints import Footprint, Footprints, foot_names, footprints
 from moglow.footsteps.holds import HoldSpec
 from moglow.footsteps.soles import feet_of
@@ -34,9 +34,6 @@ from moglow.sampling.generate import LOCK
 from moglow.sampling.on_ground import LONGEST, walk_over
 from moglow.sampling.sampler import Sampler, Track
 from moglow.sampling.sanity import refuse_wild
-
-CHOICE = 6
-"""Number of takes that are sampled for footprints without a path; the one with the most similar steps is used."""
 
 
 @dataclass(frozen=True, eq=False)
