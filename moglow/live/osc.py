@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self, TypeAlias
 
 from moglow.errors import LinkError
+from moglow.files.system_errors import reason
 
 Argument: TypeAlias = float | int | str | bool | bytes | None
 _BUNDLE, _AT_ONCE = b"#bundle\0", struct.pack(">Q", 1)
@@ -140,7 +141,7 @@ class Sender:
         try:
             found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)[0]
         except OSError as error:
-            raise LinkError(f"{address}: unknown host ({error.strerror or error}); check its name") from error
+            raise LinkError(f"{address}: unknown host ({reason(error)}); check its name") from error
         self.address, self._to = address, found[4]
         self._socket = socket.socket(*found[:2])
 
@@ -148,9 +149,7 @@ class Sender:
         try:
             self._socket.sendto(packet, self._to)
         except OSError as error:
-            raise LinkError(
-                f"{self.address}: cannot be sent to ({error.strerror or error}); check it"
-            ) from error
+            raise LinkError(f"{self.address}: cannot be sent to ({reason(error)}); check it") from error
 
     def __enter__(self) -> Self:
         return self
@@ -177,7 +176,7 @@ class Receiver:
                 raise
         except OSError as error:
             raise LinkError(
-                f"{address}: cannot be listened at ({error.strerror or error}); choose another port"
+                f"{address}: cannot be listened at ({reason(error)}); choose another port"
             ) from error
         self._socket.setblocking(False)
         self.damaged = 0

@@ -8,6 +8,7 @@ from motionmcp.server import build_app
 
 from moglow.checkpoint import Checkpoint
 from moglow.errors import LinkError
+from moglow.files.system_errors import reason
 from moglow.server.backbone import MoglowBackbone
 
 WAITING = 64
@@ -32,7 +33,7 @@ def serve(
         listener = socket.create_server((host, port))
     except OSError as error:
         raise LinkError(
-            f"{host}:{port}: cannot be listened at ({error.strerror or error}); choose another port",
+            f"{host}:{port}: cannot be listened at ({reason(error)}); choose another port",
             setting="port",
         ) from error
     with listener:
