@@ -16,7 +16,7 @@ from moglow.corpus.rows import parts_of, together
 from moglow.encodings.chart import PLANTED
 from moglow.encodings.encoding import Encoding, Features
 from moglow.maths.rotations import Array
-from moglow.maths.signals import Flags, runs
+from moglow.maths.signals import Flags, eased, runs
 
 
 @dataclass(frozen=True)
@@ -55,19 +55,25 @@ def spliced(corpus: Corpus, spec: SpliceSpec, *, seed: int = 0) -> Corpus:
     if not spec.count:
         return corpus
     train = corpus.split("train")
-    made, stretches, at = [], list(corpus.stretches), len(corpus.pose)
+    more = []
     for features, change, first, second in _splices(corpus, train, spec, seed):
         one, other = train[first], train[second]
         performer = other.performer if one.performer == other.performer else ""
-        stop = at + len(features.pose)
         name = f"{one.name} + {other.name}"
-        stretches.append(Stretch(name, other.style, "train", at, stop, True, performer, one.style, change))
-        made.append(features)
-        at = stop
-    if not made:
+        more.append((Stretch(name, other.style, "train", 0, 0, True, performer, one.style, change), features))
+    return extended(corpus, more)
+
+
+def extended(corpus: Corpus, more: Sequence[tuple[Stretch, Features]]) -> Corpus:
+    """Returns a corpus with further motion after its own; the stretches get their frames."""
+    if not more:
         return corpus
-    pose = np.concatenate([features.pose for features in made])
-    control = np.concatenate([features.control for features in made])
+    pose = np.concatenate([features.pose for _, features in more])
+    control = np.concatenate([features.control for _, features in more])
+    stretches, at = list(corpus.stretches), len(corpus.pose)
+    for stretch, features in more:
+        stretches.append(replace(stretch, start=at, stop=at + len(features.pose)))
+        at += len(features.pose)
     return replace(
         corpus,
         pose=together([*parts_of(corpus.pose), pose]),
@@ -141,15 +147,6 @@ def joined(encoding: Encoding, head: Features, tail: Features, blend: int, fps: 
         np.concatenate([head.pose[:cut], pose]).astype(np.float32),
         np.concatenate([head.control[:cut], control]).astype(np.float32),
     )
-
-
-def eased(share: Array) -> Array:
-    """Returns shares from 0 to 1 with zero slope at start and end.
-
-    >>> eased(np.array([0.0, 0.25, 0.5, 1.0]))
-    array([0.     , 0.15625, 0.5    , 1.     ])
-    """
-    return share * share * (3 - 2 * share)
 
 
 def _feet(encoding: Encoding) -> list[slice]:

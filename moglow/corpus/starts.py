@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from moglow.corpus.corpus import Corpus, Stretch
-from moglow.corpus.rows import parts_of, together
-from moglow.corpus.splicing import eased
+from moglow.corpus.splicing import extended
 from moglow.encodings.encoding import Features
 from moglow.maths.rotations import Array, heading_to_vector
-from moglow.maths.signals import sample_linear, smooth_gaussian
+from moglow.maths.signals import eased, sample_linear, smooth_gaussian
 from moglow.paths.control_path import ControlPath
 
 
@@ -67,22 +66,9 @@ APART = 0.25
 
 def with_starts(corpus: Corpus, spec: StartSpec, *, seed: int = 0) -> Corpus:
     """Returns a corpus with repeated starts of training clips; the same corpus and settings give the same starts."""
-    made = list(_repeated(corpus, spec, np.random.default_rng([seed, 1]))) if spec.speeds else []
-    if not made:
+    if not spec.speeds:
         return corpus
-    stretches, at = list(corpus.stretches), len(corpus.pose)
-    for stretch, features in made:
-        stop = at + len(features.pose)
-        stretches.append(replace(stretch, start=at, stop=stop, again=True))
-        at = stop
-    pose = np.concatenate([features.pose for _, features in made])
-    control = np.concatenate([features.control for _, features in made])
-    return replace(
-        corpus,
-        pose=together([*parts_of(corpus.pose), pose]),
-        control=together([*parts_of(corpus.control), control]),
-        stretches=tuple(stretches),
-    )
+    return extended(corpus, list(_repeated(corpus, spec, np.random.default_rng([seed, 1]))))
 
 
 def starts(velocities: Array, fps: float) -> list[int]:
@@ -169,7 +155,7 @@ def _repeated(
     ]
     for stretch, frame in found[:: max(1, -(-len(found) // spec.most))]:
         first, stop = max(0, frame - before), min(len(stretch), frame + after)
-        piece = replace(stretch, start=stretch.start + first, stop=stretch.start + stop)
+        piece = replace(stretch, start=stretch.start + first, stop=stretch.start + stop, again=True)
         for features in _along_drawn_paths(corpus, piece, frame - first, spec, generator):
             yield piece, features
 
@@ -185,10 +171,11 @@ def _along_drawn_paths(
     top = np.hypot(*path.velocities()[:, :2].T).max()
     for _ in range(spec.copies):
         drawn = drawn_path(path, middle, frame, generator.uniform(*SMOOTHING), generator.uniform(*LATE))
-        apart = np.linalg.norm(drawn.positions - path.positions, axis=-1).max()
+        if np.linalg.norm(drawn.positions - path.positions, axis=-1).max() >= APART:
+            continue
         features = Features(corpus.encoding.encode(clip, drawn), drawn.velocities())
         for speed in spec.speeds:
-            if apart < APART and (speed <= 1 or speed * top <= spec.fastest):
+            if speed <= 1 or speed * top <= spec.fastest:
                 made = faster(features, speed * generator.uniform(0.93, 1.07))
                 yield Features(made.pose.astype(np.float32), made.control.astype(np.float32))
 

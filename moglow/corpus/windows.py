@@ -189,7 +189,9 @@ class Windows:
             length: [stretch for stretch in fitting for _ in range(times[stretch.style])]
             for length, fitting in fits.items()
         }
-        one_way = frozenset(each for each in used if spec.reverse_aside and not self._goes_aside(each))
+        one_way = frozenset[Stretch]()
+        if spec.reverse and spec.reverse_aside:
+            one_way = frozenset(each for each in used if not footage.corpus.path(each).goes_sideways())
         self.orders = {
             length: ORDERS["shuffled" if self._over(length) else spec.order](
                 fitting, self.past + length, spec, batch, seed, one_way
@@ -197,9 +199,6 @@ class Windows:
             for length, fitting in fits.items()
             if fitting
         }
-
-    def _goes_aside(self, stretch: Stretch) -> bool:
-        return self.footage.corpus.path(stretch).goes_sideways()
 
     def _over(self, length: int) -> bool:
         """Returns whether windows of a length are never continued in a later batch: those of short clips."""

@@ -140,6 +140,15 @@ def _hermite(start: Array, end: Array, leaving: Array, arriving: Array, s: Array
     return cubic
 
 
+def eased(share: Array) -> Array:
+    """Returns shares from 0 to 1 with zero slope at start and end.
+
+    >>> eased(np.array([0.0, 0.25, 0.5, 1.0]))
+    array([0.     , 0.15625, 0.5    , 1.     ])
+    """
+    return share * share * (3 - 2 * share)
+
+
 def median(values: ArrayLike) -> float:
     """Returns the median of a row of numbers, as `np.median`, which imports a package that takes as long as moglow.
 

@@ -12,7 +12,7 @@ from moglow.directing.bridge import Bridge, Bridged, seen_after, seen_before
 from moglow.directing.partial import Partial
 from moglow.directing.pinned import Directing
 from moglow.errors import ClipError, ControlError
-from moglow.maths.signals import sample_linear
+from moglow.maths.signals import eased, sample_linear
 from moglow.motion.clip import Clip
 from moglow.motion.retarget import retarget
 from moglow.paths.control_path import ControlPath
@@ -264,8 +264,7 @@ def _mixed_on(model: Checkpoint, first: Clip, second: Clip, start: int, steps: i
     spec = model.context.encoding.spec
     one, other = spec.path(first), spec.path(second)
     frames = np.arange(steps + 1)
-    share = frames[:, None] / steps
-    share = share * share * (3 - 2 * share)
+    share = eased(frames[:, None] / steps)
     going = one.velocities()[np.minimum(start + frames, len(one) - 1)]
     mixed = going + share * (other.velocities()[frames] - going)
     return _placed(second[steps:], other[steps : steps + 1], _way(one[start : start + 1], mixed))
