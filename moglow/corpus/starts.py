@@ -1,9 +1,10 @@
-"""Repeats recorded starts along paths as people draw them, also faster, so that steps begin in time with a path.
+"""Repeats recorded starts and stops along paths as people draw them, so that steps begin and end in time with a path.
 
 The path of a recording sways before the first step, and a model learns to wait for this sign. A drawn path stands
 still and then sets off in a straight line. Here the recorded start is encoded along such a path: the figure moves as
 recorded, but its path stands still until the figure sets off and does not sway after it. Few people are recorded
-setting off at a brisk pace, so the starts are also repeated at higher speeds. Needs numpy alone.
+setting off at a brisk pace, so the starts are also repeated at higher speeds. A stop is a start reversed in time, and
+its path is drawn by the same function. Needs numpy alone.
 """
 
 from collections.abc import Iterator
@@ -21,24 +22,27 @@ from moglow.paths.control_path import ControlPath
 
 @dataclass(frozen=True)
 class StartSpec:
-    """The settings of repeated starts; the recipe's ``[data] starts``."""
+    """The settings of repeated starts and stops; the recipe's ``[data] starts``."""
 
     speeds: tuple[float, ...] = ()
     """Speeds at which each start is repeated, relative to the recorded one; none by default."""
+    stops: tuple[float, ...] = ()
+    """Speeds at which each stop is repeated, likewise."""
     copies: int = 1
     """Number of repetitions at each speed, with different smoothing of the path."""
     most: int = 1000
-    """Largest number of starts that are repeated, spread over all recordings; it limits the memory."""
+    """Largest number of starts, and of stops, that are repeated, spread over all recordings; it limits the memory."""
     before: float = 0.5
-    """Duration in seconds of the stand before a start."""
+    """Duration in seconds of the stand before a start or after a stop."""
     after: float = 3.8
-    """Duration in seconds of the recording from the start on."""
+    """Duration in seconds of the recording from a start on, or up to a stop."""
     fastest: float = 2.0
     """Highest speed in m/s of repetitions that are faster than the recording."""
 
     def __post_init__(self) -> None:
-        if not all(0.1 <= speed <= 10 for speed in self.speeds):
-            raise ValueError(f"speeds is {list(self.speeds)}; give factors from 0.1 to 10")
+        for name, speeds in (("speeds", self.speeds), ("stops", self.stops)):
+            if not all(0.1 <= speed <= 10 for speed in speeds):
+                raise ValueError(f"{name} is {list(speeds)}; give factors from 0.1 to 10")
         if not 1 <= self.copies <= 100:
             raise ValueError(f"copies is {self.copies}; give 1 to 100")
         if self.most < 1:
@@ -65,10 +69,12 @@ APART = 0.25
 
 
 def with_starts(corpus: Corpus, spec: StartSpec, *, seed: int = 0) -> Corpus:
-    """Returns a corpus with repeated starts of training clips; the same corpus and settings give the same starts."""
-    if not spec.speeds:
+    """Returns a corpus with repeated starts and stops of training clips, the same ones for the same settings."""
+    if not (spec.speeds or spec.stops):
         return corpus
-    return extended(corpus, list(_repeated(corpus, spec, np.random.default_rng([seed, 1]))))
+    generator = np.random.default_rng([seed, 1])
+    more = [*_repeated(corpus, spec, generator), *_repeated(corpus, spec, generator, backwards=True)]
+    return extended(corpus, more)
 
 
 def starts(velocities: Array, fps: float) -> list[int]:
@@ -142,56 +148,74 @@ def faster(features: Features, speed: float) -> Features:
 
 
 def _repeated(
-    corpus: Corpus, spec: StartSpec, generator: np.random.Generator
+    corpus: Corpus, spec: StartSpec, generator: np.random.Generator, *, backwards: bool = False
 ) -> Iterator[tuple[Stretch, Features]]:
-    """Yields the stretch and the new features of each repetition of each start."""
+    """Yields the stretch and the new features of each repetition of each start, or of each stop."""
+    speeds = spec.stops if backwards else spec.speeds
+    if not speeds:
+        return
     fps = corpus.fps
     before, after = round((REST + spec.before) * fps), round(spec.after * fps)
     found = [
         (stretch, frame)
         for stretch in corpus.split("train")
         if not stretch.again
-        for frame in starts(corpus.control[stretch.frames].astype(float), fps)
+        for frame in starts(_recorded(corpus, stretch, backwards).control, fps)
     ]
     for stretch, frame in found[:: max(1, -(-len(found) // spec.most))]:
         first, stop = max(0, frame - before), min(len(stretch), frame + after)
-        piece = replace(stretch, start=stretch.start + first, stop=stretch.start + stop, again=True)
-        for features in _along_drawn_paths(corpus, piece, frame - first, spec, generator):
-            yield piece, features
+        ends = (len(stretch) - stop, len(stretch) - first) if backwards else (first, stop)
+        piece = replace(stretch, start=stretch.start + ends[0], stop=stretch.start + ends[1], again=True)
+        recorded = _recorded(corpus, piece, backwards)
+        path = corpus.path(piece).reversed() if backwards else corpus.path(piece)
+        top = np.hypot(*path.velocities()[:, :2].T).max()
+        for features in _along_drawn_paths(corpus, recorded, path, frame - first, spec.copies, generator):
+            for speed in speeds:
+                if speed <= 1 or speed * top <= spec.fastest:
+                    made = faster(features, speed * generator.uniform(0.93, 1.07))
+                    made = Features(made.pose.astype(np.float32), made.control.astype(np.float32))
+                    yield piece, made.reversed() if backwards else made
+
+
+def _recorded(corpus: Corpus, stretch: Stretch, backwards: bool) -> Features:
+    """Returns the features of a stretch, reversed in time if ``backwards``."""
+    features = Features(
+        corpus.pose[stretch.frames].astype(float), corpus.control[stretch.frames].astype(float)
+    )
+    return features.reversed() if backwards else features
 
 
 def _along_drawn_paths(
-    corpus: Corpus, piece: Stretch, frame: int, spec: StartSpec, generator: np.random.Generator
+    corpus: Corpus,
+    recorded: Features,
+    path: ControlPath,
+    frame: int,
+    copies: int,
+    generator: np.random.Generator,
 ) -> Iterator[Features]:
-    path = corpus.path(piece)
-    if _staggered(corpus, piece, frame) > STAGGERED:
+    """Yields the features of a recorded start along drawn paths near ``path``, the recorded one."""
+    if _staggered(corpus, recorded.pose, frame) > STAGGERED:
         return
-    clip = corpus.encoding.decode(corpus.pose[piece.frames].astype(float), path, piece.name)
-    middle = _between_feet(corpus, piece, path)
-    top = np.hypot(*path.velocities()[:, :2].T).max()
-    for _ in range(spec.copies):
+    clip = corpus.encoding.decode(recorded.pose, path)
+    middle = _between_feet(corpus, recorded.pose, path)
+    for _ in range(copies):
         drawn = drawn_path(path, middle, frame, generator.uniform(*SMOOTHING), generator.uniform(*LATE))
-        if np.linalg.norm(drawn.positions - path.positions, axis=-1).max() >= APART:
-            continue
-        features = Features(corpus.encoding.encode(clip, drawn), drawn.velocities())
-        for speed in spec.speeds:
-            if speed <= 1 or speed * top <= spec.fastest:
-                made = faster(features, speed * generator.uniform(0.93, 1.07))
-                yield Features(made.pose.astype(np.float32), made.control.astype(np.float32))
+        if np.linalg.norm(drawn.positions - path.positions, axis=-1).max() < APART:
+            yield Features(corpus.encoding.encode(clip, drawn), drawn.velocities())
 
 
-def _staggered(corpus: Corpus, piece: Stretch, frame: int) -> float:
+def _staggered(corpus: Corpus, pose: Array, frame: int) -> float:
     """Returns how far one foot is before the other before a frame, or 0 for poses without feet."""
     if "toe_z" not in corpus.encoding.slices:
         return 0.0
     first, last = frame - round(REST * corpus.fps), frame - round(SETTING_OFF * corpus.fps / 2)
-    stood = corpus.pose[piece.frames][max(0, first) : max(1, last)]
-    return float(np.ptp(stood[:, corpus.encoding.slices["toe_z"]], axis=-1).mean())
+    stood = pose[max(0, first) : max(1, last), corpus.encoding.slices["toe_z"]]
+    return float(np.ptp(stood, axis=-1).mean())
 
 
-def _between_feet(corpus: Corpus, piece: Stretch, path: ControlPath) -> Array:
+def _between_feet(corpus: Corpus, pose: Array, path: ControlPath) -> Array:
     """Returns the place ``(T, 2)`` of hips that stand between the feet of each frame, as they do on average."""
-    pose, slices = corpus.pose[piece.frames].astype(float), corpus.encoding.slices
+    slices = corpus.encoding.slices
     if "toe_x" not in slices:
         return path.positions
     aside, ahead = (pose[:, slices[group]].mean(-1, keepdims=True) for group in ("toe_x", "toe_z"))

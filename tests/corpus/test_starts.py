@@ -1,4 +1,4 @@
-"""Repeated starts: the figure moves as recorded, its path stands and then goes straight, and faster ones are faster."""
+"""Repeated starts and stops: the figure moves as recorded along a path that stands and goes straight, also faster."""
 
 from dataclasses import replace
 from functools import cache
@@ -93,6 +93,21 @@ def test_starts_from_staggered_stands_are_left_out() -> None:
     assert with_starts(replace(corpus(), pose=pose), SPEC).stretches == corpus().stretches
 
 
+def test_a_stop_is_repeated_along_a_path_that_stops() -> None:
+    first = corpus().stretches[0]
+    recorded = Features(corpus().pose[first.frames], corpus().control[first.frames]).reversed()
+    stopping = replace(corpus(), pose=np.array(corpus().pose), control=np.array(corpus().control))
+    stopping.pose[first.frames], stopping.control[first.frames] = recorded.pose, recorded.control
+    assert with_starts(stopping, SPEC).stretches == corpus().stretches
+    more = with_starts(stopping, StartSpec(stops=(1.0, 1.5), copies=2))
+    added = more.stretches[len(corpus().stretches) :]
+    assert len(added) == 4 and {each.split for each in added} == {"train"}
+    for each in added:
+        assert np.abs(more.control[each.frames][-3:]).max() < 0.05
+    pace = [np.median(more.control[each.frames][:20, 0]) for each in added]
+    np.testing.assert_allclose(pace, [-0.8, -1.2, -0.8, -1.2], rtol=0.1)
+
+
 def test_repetitions_are_not_faster_than_the_limit() -> None:
     added = with_starts(corpus(), replace(SPEC, fastest=1.0)).stretches[len(corpus().stretches) :]
     assert len(added) == 2
@@ -110,6 +125,7 @@ def test_faster_features_pass_through_the_same_poses() -> None:
     ("settings", "error"),
     [
         ({"speeds": (0.0,)}, "speeds is \\[0.0\\]; give factors from 0.1 to 10"),
+        ({"stops": (1.0, 11.0)}, "stops is \\[1.0, 11.0\\]; give factors from 0.1 to 10"),
         ({"copies": 0}, "copies is 0; give 1 to 100"),
         ({"most": 0}, "most is 0; give at least 1"),
         ({"after": 0.0}, "give at most 60 seconds"),
