@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from moglow.corpus.corpus import Corpus, Label, in_turn
+from moglow.corpus.long_sides import with_long_sides
 from moglow.corpus.normalizer import Moments
 from moglow.corpus.rows import Rows, parts_of
 from moglow.corpus.scratch import Scratch
@@ -263,7 +264,8 @@ class _Run:
             notices=self.data.notices,
             moments=moments,
         )
-        self.corpus = with_starts(spliced(corpus, self.data.splices), self.data.starts)
+        corpus = with_starts(spliced(corpus, self.data.splices), self.data.starts)
+        self.corpus = with_long_sides(corpus, self.data.sides)
         if count:
             self.corpus.write_index(output, [*shards, *_more(self.corpus, folder, shards)])
         else:

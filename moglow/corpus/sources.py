@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path, PurePath
 
+from moglow.corpus.long_sides import SideSpec
 from moglow.corpus.splicing import SpliceSpec
 from moglow.corpus.starts import StartSpec
 from moglow.errors import RecipeError
@@ -111,7 +112,9 @@ class DataSpec:
     splices: SpliceSpec = field(default_factory=SpliceSpec)
     """Training clips that join recordings in two styles, so that a model learns to change the style within a motion."""
     starts: StartSpec = field(default_factory=StartSpec)
-    """Recorded starts that are repeated along paths without sway, and faster, so that steps begin in time."""
+    """Recorded starts and stops that are repeated along paths without sway, so that steps begin and end in time."""
+    sides: SideSpec = field(default_factory=SideSpec)
+    """Recorded side-steps that are continued by repeating a cycle, so that a model can go sideways for long."""
     shortest: float = 1.0
     """The shortest clip in seconds."""
     outlier: float = 15.0

@@ -112,7 +112,7 @@ def _splices(
         one, other = pairs[number % len(pairs)]
         lasts, firsts = _some(ends[one], spec.choices, random), _some(starts[other], spec.choices, random)
         mirrored = bool(random.integers(2))
-        apart = _distances(_gait(corpus, lasts, begins), _gait(corpus, firsts, begins, mirrored=mirrored))
+        apart = distances(gait(corpus, lasts, begins), gait(corpus, firsts, begins, mirrored=mirrored))
         row, column = np.unravel_index(np.argmin(apart), apart.shape)
         end, start = int(lasts[row]), int(firsts[column])
         if apart[row, column] > spec.apart**2:
@@ -135,7 +135,7 @@ def joined(encoding: Encoding, head: Features, tail: Features, blend: int, fps: 
     pose[:blend] = (1 - share) * head.pose[cut:] + share * pose[:blend]
     control[:blend] = (1 - share) * head.control[cut:] + share * control[:blend]
     own = np.concatenate([_moves(encoding, head, fps)[cut : cut + 1], _moves(encoding, tail, fps)[1:]])
-    swinging = np.hypot(own[:, feet[0]], own[:, feet[1]]) * fps >= PLANTED_SPEED
+    swinging = _swinging(encoding, own, fps)
     swinging[0] = swinging[1]  # those of the tail
     kept, before = _kept(swinging), np.asarray(head.pose[cut - 1], float)
     for t, move in enumerate(own):
@@ -147,6 +147,17 @@ def joined(encoding: Encoding, head: Features, tail: Features, blend: int, fps: 
         np.concatenate([head.pose[:cut], pose]).astype(np.float32),
         np.concatenate([head.control[:cut], control]).astype(np.float32),
     )
+
+
+def swings(encoding: Encoding, features: Features, fps: float) -> Flags:
+    """Returns the frames (T, feet) in which each foot moves over the ground."""
+    return _swinging(encoding, _moves(encoding, features, fps), fps)
+
+
+def _swinging(encoding: Encoding, own: Array, fps: float) -> Flags:
+    """Returns the frames with feet that move over the ground, for changes (T, D) apart from the step of the path."""
+    aside, ahead, *_ = _feet(encoding)
+    return np.asarray(np.hypot(own[:, aside], own[:, ahead]) * fps >= PLANTED_SPEED)
 
 
 def _feet(encoding: Encoding) -> list[slice]:
@@ -173,7 +184,7 @@ def _kept(swinging: Flags) -> Array:
     return kept
 
 
-def _gait(corpus: Corpus, frames: Frames, begins: Frames, *, mirrored: bool = False) -> Array:
+def gait(corpus: Corpus, frames: Frames, begins: Frames, *, mirrored: bool = False) -> Array:
     """Returns the features (T, M) compared for a splice: weighted positions and speeds of the feet, and the control.
 
     ``begins`` are the first frames of the clips.
@@ -194,7 +205,7 @@ def _clip_at(begins: Frames, frame: int) -> int:
     return int(np.searchsorted(begins, frame, side="right")) - 1
 
 
-def _distances(ones: Array, others: Array) -> Array:
+def distances(ones: Array, others: Array) -> Array:
     """Returns the squared distances (N, M) between two sets of points."""
     squares = np.square(ones).sum(1)[:, None] + np.square(others).sum(1)
     return np.asarray(squares - 2 * ones @ others.T)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from moglow.corpus.corpus import Corpus, Stretch
+from moglow.corpus.last_steps import with_short_last_step
 from moglow.corpus.splicing import extended
 from moglow.encodings.encoding import Features
 from moglow.maths.rotations import Array, heading_to_vector
@@ -28,6 +29,8 @@ class StartSpec:
     """Speeds at which each start is repeated, relative to the recorded one; none by default."""
     stops: tuple[float, ...] = ()
     """Speeds at which each stop is repeated, likewise."""
+    short: float = 0.0
+    """Share of the repeated stops whose last step is too short; see `moglow.corpus.last_steps`."""
     copies: int = 1
     """Number of repetitions at each speed, with different smoothing of the path."""
     most: int = 1000
@@ -43,6 +46,8 @@ class StartSpec:
         for name, speeds in (("speeds", self.speeds), ("stops", self.stops)):
             if not all(0.1 <= speed <= 10 for speed in speeds):
                 raise ValueError(f"{name} is {list(speeds)}; give factors from 0.1 to 10")
+        if not 0 <= self.short <= 1:
+            raise ValueError(f"short is {self.short}; a share lies between 0 and 1")
         if not 1 <= self.copies <= 100:
             raise ValueError(f"copies is {self.copies}; give 1 to 100")
         if self.most < 1:
@@ -174,7 +179,11 @@ def _repeated(
                 if speed <= 1 or speed * top <= spec.fastest:
                     made = faster(features, speed * generator.uniform(0.93, 1.07))
                     made = Features(made.pose.astype(np.float32), made.control.astype(np.float32))
-                    yield piece, made.reversed() if backwards else made
+                    if backwards:
+                        made = made.reversed()
+                        if generator.uniform() < spec.short:
+                            made = with_short_last_step(made, corpus.encoding, fps, generator) or made
+                    yield piece, made
 
 
 def _recorded(corpus: Corpus, stretch: Stretch, backwards: bool) -> Features:
@@ -194,23 +203,22 @@ def _along_drawn_paths(
     generator: np.random.Generator,
 ) -> Iterator[Features]:
     """Yields the features of a recorded start along drawn paths near ``path``, the recorded one."""
-    if _staggered(corpus, recorded.pose, frame) > STAGGERED:
-        return
     clip = corpus.encoding.decode(recorded.pose, path)
     middle = _between_feet(corpus, recorded.pose, path)
     for _ in range(copies):
         drawn = drawn_path(path, middle, frame, generator.uniform(*SMOOTHING), generator.uniform(*LATE))
         if np.linalg.norm(drawn.positions - path.positions, axis=-1).max() < APART:
-            yield Features(corpus.encoding.encode(clip, drawn), drawn.velocities())
+            features = Features(corpus.encoding.encode(clip, drawn), drawn.velocities())
+            if _staggered(corpus, features) <= STAGGERED:
+                yield features
 
 
-def _staggered(corpus: Corpus, pose: Array, frame: int) -> float:
-    """Returns how far one foot is before the other before a frame, or 0 for poses without feet."""
-    if "toe_z" not in corpus.encoding.slices:
+def _staggered(corpus: Corpus, features: Features) -> float:
+    """Returns how far one foot is before the other where the path stands, or 0 for poses without feet."""
+    standing = np.hypot(*features.control[:, :2].T) < SLOW
+    if "toe_z" not in corpus.encoding.slices or not standing.any():
         return 0.0
-    first, last = frame - round(REST * corpus.fps), frame - round(SETTING_OFF * corpus.fps / 2)
-    stood = pose[max(0, first) : max(1, last), corpus.encoding.slices["toe_z"]]
-    return float(np.ptp(stood, axis=-1).mean())
+    return float(np.ptp(features.pose[standing, corpus.encoding.slices["toe_z"]], axis=-1).mean())
 
 
 def _between_feet(corpus: Corpus, pose: Array, path: ControlPath) -> Array:

@@ -96,8 +96,9 @@ def test_starts_from_staggered_stands_are_left_out() -> None:
 def test_a_stop_is_repeated_along_a_path_that_stops() -> None:
     first = corpus().stretches[0]
     recorded = Features(corpus().pose[first.frames], corpus().control[first.frames]).reversed()
-    stopping = replace(corpus(), pose=np.array(corpus().pose), control=np.array(corpus().control))
-    stopping.pose[first.frames], stopping.control[first.frames] = recorded.pose, recorded.control
+    pose, control = np.array(corpus().pose), np.array(corpus().control)
+    pose[first.frames], control[first.frames] = recorded.pose, recorded.control
+    stopping = replace(corpus(), pose=pose, control=control)
     assert with_starts(stopping, SPEC).stretches == corpus().stretches
     more = with_starts(stopping, StartSpec(stops=(1.0, 1.5), copies=2))
     added = more.stretches[len(corpus().stretches) :]
@@ -106,6 +107,8 @@ def test_a_stop_is_repeated_along_a_path_that_stops() -> None:
         assert np.abs(more.control[each.frames][-3:]).max() < 0.05
     pace = [np.median(more.control[each.frames][:20, 0]) for each in added]
     np.testing.assert_allclose(pace, [-0.8, -1.2, -0.8, -1.2], rtol=0.1)
+    with pytest.raises(ValueError, match="short is 2; a share lies between 0 and 1"):
+        StartSpec(short=2)
 
 
 def test_repetitions_are_not_faster_than_the_limit() -> None:
