@@ -7,13 +7,13 @@ setting off at a brisk pace, so the starts are also repeated at higher speeds. A
 its path is drawn by the same function. Needs numpy alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from moglow.corpus.corpus import Corpus, Stretch
-from moglow.corpus.last_steps import with_short_last_step
+from moglow.corpus.last_steps import with_short_last_step, with_smaller_steps
 from moglow.corpus.splicing import extended
 from moglow.encodings.encoding import Features
 from moglow.maths.rotations import Array, heading_to_vector
@@ -31,6 +31,8 @@ class StartSpec:
     """Speeds at which each stop is repeated, likewise."""
     short: float = 0.0
     """Share of the repeated stops whose last step is too short; see `moglow.corpus.last_steps`."""
+    small: float = 0.0
+    """Share of the repeated stops with smaller steps than recorded."""
     copies: int = 1
     """Number of repetitions at each speed, with different smoothing of the path."""
     most: int = 1000
@@ -46,8 +48,9 @@ class StartSpec:
         for name, speeds in (("speeds", self.speeds), ("stops", self.stops)):
             if not all(0.1 <= speed <= 10 for speed in speeds):
                 raise ValueError(f"{name} is {list(speeds)}; give factors from 0.1 to 10")
-        if not 0 <= self.short <= 1:
-            raise ValueError(f"short is {self.short}; a share lies between 0 and 1")
+        for name, share in (("short", self.short), ("small", self.small)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} is {share}; a share lies between 0 and 1")
         if not 1 <= self.copies <= 100:
             raise ValueError(f"copies is {self.copies}; give 1 to 100")
         if self.most < 1:
@@ -61,8 +64,8 @@ SLOW, MOVING, FAST = 0.08, 0.2, 0.6
 REST, SETTING_OFF, WITHIN, RAMP = 0.33, 0.4, 1.2, 0.2
 """Durations in seconds: of the rest before a start; the longest one from rest to `MOVING`, and from there to `FAST`;
 and of the ramp with which a drawn path sets off."""
-SMOOTHING, SWAY = (0.05, 0.35), 0.5
-"""Standard deviations in seconds of the smoothing along the direction of a start, in a range, and across it."""
+SMOOTHING, OF_STOPS, SWAY = (0.05, 0.35), (0.05, 0.5), 0.5
+"""Standard deviations in seconds of the smoothing along the direction, of starts and of stops in ranges, and across."""
 LATE, CAUGHT_UP = (0.0, 0.3), 0.7
 """Durations in seconds by which drawn paths set off late, in a range, and in which they catch up."""
 ALIGNED = 1.5
@@ -174,16 +177,23 @@ def _repeated(
         recorded = _recorded(corpus, piece, backwards)
         path = corpus.path(piece).reversed() if backwards else corpus.path(piece)
         top = np.hypot(*path.velocities()[:, :2].T).max()
-        for features in _along_drawn_paths(corpus, recorded, path, frame - first, spec.copies, generator):
+        smoothing = OF_STOPS if backwards else SMOOTHING
+        ways = [(generator.uniform(*smoothing), generator.uniform(*LATE)) for _ in range(spec.copies)]
+        for features in _along_drawn_paths(corpus, recorded, path, frame - first, ways):
             for speed in speeds:
                 if speed <= 1 or speed * top <= spec.fastest:
                     made = faster(features, speed * generator.uniform(0.93, 1.07))
                     made = Features(made.pose.astype(np.float32), made.control.astype(np.float32))
-                    if backwards:
-                        made = made.reversed()
-                        if generator.uniform() < spec.short:
-                            made = with_short_last_step(made, corpus.encoding, fps, generator) or made
-                    yield piece, made
+                    yield piece, _stopping(corpus, made.reversed(), spec, generator) if backwards else made
+
+
+def _stopping(corpus: Corpus, stop: Features, spec: StartSpec, generator: np.random.Generator) -> Features:
+    """Returns a stop as it is, or with other steps, by the shares of the settings."""
+    if generator.uniform() < spec.small:
+        stop = with_smaller_steps(stop, corpus.encoding, generator)
+    if generator.uniform() < spec.short:
+        stop = with_short_last_step(stop, corpus.encoding, corpus.fps, generator) or stop
+    return stop
 
 
 def _recorded(corpus: Corpus, stretch: Stretch, backwards: bool) -> Features:
@@ -199,14 +209,16 @@ def _along_drawn_paths(
     recorded: Features,
     path: ControlPath,
     frame: int,
-    copies: int,
-    generator: np.random.Generator,
+    ways: Iterable[tuple[float, float]],
 ) -> Iterator[Features]:
-    """Yields the features of a recorded start along drawn paths near ``path``, the recorded one."""
+    """Yields the features of a recorded start along paths drawn near ``path``, the recorded one.
+
+    ``ways`` are their ``smoothing`` and ``late``, see `drawn_path`.
+    """
     clip = corpus.encoding.decode(recorded.pose, path)
     middle = _between_feet(corpus, recorded.pose, path)
-    for _ in range(copies):
-        drawn = drawn_path(path, middle, frame, generator.uniform(*SMOOTHING), generator.uniform(*LATE))
+    for smoothing, late in ways:
+        drawn = drawn_path(path, middle, frame, smoothing, late)
         if np.linalg.norm(drawn.positions - path.positions, axis=-1).max() < APART:
             features = Features(corpus.encoding.encode(clip, drawn), drawn.velocities())
             if _staggered(corpus, features) <= STAGGERED:
