@@ -38,7 +38,9 @@ class StartSpec:
     most: int = 1000
     """Largest number of starts, and of stops, that are repeated, spread over all recordings; it limits the memory."""
     before: float = 0.5
-    """Duration in seconds of the stand before a start or after a stop."""
+    """Duration in seconds of the stand before a start."""
+    rest: float = 1.3
+    """Duration in seconds of the stand after a stop."""
     after: float = 3.8
     """Duration in seconds of the recording from a start on, or up to a stop."""
     fastest: float = 2.0
@@ -55,8 +57,9 @@ class StartSpec:
             raise ValueError(f"copies is {self.copies}; give 1 to 100")
         if self.most < 1:
             raise ValueError(f"most is {self.most}; give at least 1")
-        if not (0 <= self.before <= 60 and 0 < self.after <= 60):
-            raise ValueError(f"before is {self.before}, after {self.after}; give at most 60 seconds")
+        if not (0 <= self.before <= 60 and 0 <= self.rest <= 60 and 0 < self.after <= 60):
+            durations = f"before is {self.before}, rest {self.rest}, after {self.after}"
+            raise ValueError(f"{durations}; give at most 60 seconds")
 
 
 SLOW, MOVING, FAST = 0.08, 0.2, 0.6
@@ -163,7 +166,8 @@ def _repeated(
     if not speeds:
         return
     fps = corpus.fps
-    before, after = round((REST + spec.before) * fps), round(spec.after * fps)
+    stand = spec.rest if backwards else spec.before
+    before, after = round((REST + stand) * fps), round(spec.after * fps)
     found = [
         (stretch, frame)
         for stretch in corpus.split("train")
