@@ -25,8 +25,12 @@ from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS, State
 
 SOURCE = Path(__file__).with_name("float32.c")
 BLOCK = 64  # outputs of a block of weights, as in float32.c
+SINGLE, HALF, SHORT = range(3)
+"""The kinds of weights, as in float32.c."""
+LARGEST, LARGEST_SUM = 8191, 260_000
+"""Bounds of a short integer, and of the sum of those of an output: times `LARGEST` it must be below 2³¹."""
 EACH = 32
-"""Rows that a thread computes at a time, as MANY in float32.c."""
+"""Rows for which another thread is started, as SOME in float32.c."""
 TOGETHER = 64
 """Smallest limit of the rows of a batch; larger batches are not faster, unless there are more threads."""
 
@@ -35,9 +39,10 @@ class _Dense(ctypes.Structure):
     _fields_ = (
         ("weight", ctypes.c_void_p),
         ("bias", ctypes.c_void_p),
+        ("scale", ctypes.c_void_p),
         ("inputs", ctypes.c_int64),
         ("outputs", ctypes.c_int64),
-        ("half", ctypes.c_int64),
+        ("kind", ctypes.c_int64),
     )
 
 
@@ -90,7 +95,9 @@ class NativeMoGlow:
                     own = slice(k * columns, (k + 1) * columns)
                     weight = np.concatenate([folded.given[:, own], weight])
                     bias = folded.given_bias[own]
-                cells.append(self._dense(*_gates(weight, bias, folded.hidden)))
+                gates = _gates(weight, bias, folded.hidden)
+                # Raw poses in the context would be rounded; an encoder's outputs can be.
+                cells.append(self._whole(*gates) if folded.encoder else self._dense(*gates))
         self._model = _Model(
             *(self.context, len(folded.given), folded.pose_dim, kept, folded.hidden, len(folded.steps)),
             *(self._layers, len(folded.encoder), folded.degrees),
@@ -194,7 +201,23 @@ class NativeMoGlow:
         blocks = (half if exact else padded).reshape(inputs, -1, BLOCK).swapaxes(0, 1)
         kept = self._shelf.keep(blocks), self._shelf.keep(np.pad(bias, (0, -outputs % BLOCK)))
         self._arrays += kept
-        return _Dense(*(each.ctypes.data for each in kept), inputs, outputs, exact)
+        return _Dense(*(each.ctypes.data for each in kept), None, inputs, outputs, HALF if exact else SINGLE)
+
+    def _whole(self, weight: Floats, bias: Floats) -> _Dense:
+        """Returns a weight ``(inputs, outputs)`` as short integers with a scale for each output, and its bias.
+
+        The integers of an output are at most `LARGEST`, and their sum is so small that 32 bits hold the sum of their
+        products with others.
+        """
+        inputs, outputs = weight.shape
+        size = np.abs(weight)
+        scale = np.maximum(size.sum(0) / np.float32(LARGEST_SUM), size.max(0) / np.float32(LARGEST))
+        scale[scale == 0] = 1
+        whole = np.pad(np.rint(weight / scale).astype(np.int16), ((0, inputs % 2), (0, 0)))
+        blocks = whole.reshape(-1, 2, outputs // BLOCK, BLOCK).transpose(2, 0, 3, 1)
+        kept = [self._shelf.keep(each) for each in (blocks, bias, scale)]
+        self._arrays += kept
+        return _Dense(*(each.ctypes.data for each in kept), inputs, outputs, SHORT)
 
 
 def native_model(checkpoint: Checkpoint) -> NativeMoGlow | None:
@@ -224,7 +247,7 @@ def load_kernel(processor: str = NATIVE) -> ctypes.CDLL:
     library.advance.restype = None
     library.space_of.argtypes = [pointer]
     library.space_of.restype = number
-    library.activations.argtypes = [pointer, number, *[pointer] * 3]
+    library.activations.argtypes = [pointer, number, *[pointer] * 4]
     library.activations.restype = None
     return library
 
