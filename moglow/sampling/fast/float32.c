@@ -85,7 +85,8 @@ static inline int32x4_t pairs_added(int16x8_t a, int16x8_t b)
 #define SIDE 16  /* rows and outputs of a tile of the matrix unit */
 #define UNIT 8   /* rows beyond which the matrix unit is faster than vectors */
 #define GROUP 16 /* scales whose product is taken before its logarithm */
-#define LARGEST 8191.0f /* of the short integers of a row */
+#define LARGEST 8191.0f /* of the short integers */
+#define LARGEST_SUM 260000.0f /* of those of an output; times LARGEST, with what rounding adds, it is below 2^31 */
 
 /* The sums of a tile fill the registers: FEW rows at most times BROAD vectors, or ROWS times NARROW. Up to MIDDLE rows are
    computed in tiles of FEW. For WORTH narrow tiles or two broad ones weights are widened in each of them, for more of
@@ -253,6 +254,30 @@ static void product(const float *x, int64_t wide, int64_t rows, const dense *by,
                 else
                     tiles(in, wide, from, 0, bias, by->inputs, out, tall, these, 0);
             }
+    }
+}
+
+/* A weight (inputs, outputs) as short integers times a scale for each output, in blocks. Each is at most LARGEST, and the
+   sum of those of an output so small that 32 bits hold the sum of their products with the integers of a row. */
+void shorten(const float *weight, int64_t inputs, int64_t outputs, int16_t *to, float *scale)
+{
+    for (int64_t block = 0; block < outputs; block += BLOCK, weight += BLOCK, scale += BLOCK) {
+        float sum[BLOCK] = {0}, top[BLOCK] = {0};
+        for (int64_t k = 0; k < inputs; k++)
+            for (int o = 0; o < BLOCK; o++) {
+                float size = fabsf(weight[k * outputs + o]);
+                sum[o] += size;
+                top[o] = size > top[o] ? size : top[o];
+            }
+        for (int o = 0; o < BLOCK; o++) {
+            float by_sum = sum[o] / LARGEST_SUM, by_top = top[o] / LARGEST;
+            scale[o] = by_sum > by_top ? by_sum : by_top;
+            scale[o] = scale[o] > 0 ? scale[o] : 1;
+        }
+        for (int64_t k = 0; k < even(inputs); k++)
+            for (int o = 0; o < BLOCK; o++)
+                to[k / 2 * 2 * BLOCK + 2 * o + k % 2] = k < inputs ? (int16_t)rintf(weight[k * outputs + o] / scale[o]) : 0;
+        to += even(inputs) * BLOCK;
     }
 }
 
@@ -646,31 +671,33 @@ typedef struct {
     const float *mean, *deviation, *weights, *momentum, *scale, *reach; /* momentum is null for a model without it */
 } motion;
 
-/* One frame of `batch` rows from past poses (batch, history, pose) to those after it, and the pose in physical units.
-   `seen` are controls (batch, controls, 3), `steps` (batch, 3) metres forward and sideways and the turn, `waves` (4, batch)
-   the cosines of the turn and of half of it, then their sines. `context` is room for the contexts. The operations and
-   their order are those of numpy. */
-void advance(const model *m, const motion *by, int64_t batch, int64_t threads, float *space, float *context,
-             const float *poses, const float *seen, const float *steps, const float *waves, const float *labels,
-             const float *noise, float temperature, const float *h, const float *c, float *after_h, float *after_c,
-             float *after, float *pose, double *nats)
+/* Where poses and memories are. */
+typedef struct {
+    float *h, *c, *poses;
+} place;
+
+/* One frame of `batch` rows, as in `advance`; controls of a row are `far` numbers apart. */
+static void frame_on(const model *m, const motion *by, int64_t batch, int64_t threads, float *space, float *context,
+                     const float *seen, int64_t far, const float *steps, const float *waves, const float *labels,
+                     const float *noise, float temperature, place from, place into, float *pose, double *nats)
 {
     int64_t size = m->pose, past = by->history * size, given = 3 * by->controls, legs = by->legs;
+    const float *poses = from.poses;
     for (int64_t r = 0; r < batch; r++) {
         float *to = context + r * m->context;
         memcpy(to, poses + r * past, past * sizeof(float));
-        memcpy(to += past, seen + r * given, given * sizeof(float));
+        memcpy(to += past, seen + r * far, given * sizeof(float));
         to += given;
         for (int64_t k = 0; k < by->flags; k++)
             *to++ = 1;
         memcpy(to, labels + r * by->labels, by->labels * sizeof(float));
     }
-    frame(m, batch, threads, space, context, noise, temperature, h, c, after_h, after_c, pose, nats);
+    frame(m, batch, threads, space, context, noise, temperature, from.h, from.c, into.h, into.c, pose, nats);
     for (int64_t r = 0; r < batch; r++) {
         const float *last = poses + (r + 1) * past - size, *step = steps + 3 * r;
         float cosine = waves[r], half_cosine = waves[batch + r], sine = waves[2 * batch + r], half_sine = waves[3 * batch + r];
         float shift_x = half_cosine * step[1] - half_sine * step[0], shift_z = half_sine * step[1] + half_cosine * step[0];
-        float *to = after + r * past, *target = pose + r * size, *next = to + past - size;
+        float *to = into.poses + r * past, *target = pose + r * size, *next = to + past - size;
         memcpy(to, poses + r * past + size, (past - size) * sizeof(float));
         for (int64_t k = 0; k < size; k++)
             next[k] = last[k] * by->deviation[k] + by->mean[k];
@@ -695,5 +722,24 @@ void advance(const model *m, const motion *by, int64_t batch, int64_t threads, f
             next[k] = fmaxf(fminf(value, by->far), -by->far);
             target[k] = next[k] * by->deviation[k] + by->mean[k];
         }
+    }
+}
+
+/* Frames of `batch` rows from past poses (batch, history, pose) and memories to those after them, and the poses (frames,
+   batch, pose) in physical units and their log-densities (frames, batch). `seen` are controls (batch, controls + frames -
+   1, 3) from those of the first past pose on, `steps` (frames, batch, 3) metres forward and sideways and the turn, `waves`
+   (frames, 4, batch) the cosines of the turn and of half of it, then their sines. `context` is room for the contexts,
+   `between` for every other frame. The operations and their order are those of numpy. */
+void advance(const model *m, const motion *by, int64_t batch, int64_t frames, int64_t threads, float *space,
+             float *context, const float *seen, const float *steps, const float *waves, const float *labels,
+             const float *noise, float temperature, place before, place between, place after, float *pose, double *nats)
+{
+    place from = before;
+    for (int64_t t = 0; t < frames; t++) {
+        place into = (frames - t) % 2 ? after : between;
+        frame_on(m, by, batch, threads, space, context, seen + 3 * t, 3 * (by->controls + frames - 1),
+                 steps + t * batch * 3, waves + t * batch * 4, labels, noise + t * batch * (m->pose + m->degrees),
+                 temperature, from, into, pose + t * batch * m->pose, nats + t * batch);
+        from = into;
     }
 }

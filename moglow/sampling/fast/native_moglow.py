@@ -27,8 +27,6 @@ SOURCE = Path(__file__).with_name("float32.c")
 BLOCK = 64  # outputs of a block of weights, as in float32.c
 SINGLE, HALF, SHORT = range(3)
 """The kinds of weights, as in float32.c."""
-LARGEST, LARGEST_SUM = 8191, 260_000
-"""Bounds of a short integer, and of the sum of those of an output: times `LARGEST` it must be below 2³¹."""
 EACH = 32
 """Rows for which another thread is started, as SOME in float32.c."""
 TOGETHER = 64
@@ -66,6 +64,17 @@ class _Model(ctypes.Structure):
         *((name, ctypes.c_float) for name in ("scale_floor", "unused")),
         *((name, ctypes.POINTER(_Dense)) for name in ("encoder", "cells", "heads", "unmix")),
     )
+
+
+class Buffers(ctypes.Structure):
+    """Where the memories h and c and the past poses of a batch are."""
+
+    _fields_ = tuple((name, ctypes.c_void_p) for name in ("h", "c", "poses"))
+
+    @classmethod
+    def of(cls, *arrays: Floats) -> "Buffers":
+        assert all(each.flags.c_contiguous for each in arrays)
+        return cls(*(each.ctypes.data for each in arrays))
 
 
 class NativeMoGlow:
@@ -164,23 +173,28 @@ class NativeMoGlow:
         room: Floats,
         given: Sequence[Floats],
         temperature: float,
+        places: Sequence["Buffers"],
         made: Sequence[NDArray[Any]],
     ) -> None:
-        """Computes a frame with its context, for `moglow.sampling.fast.native_frame`; all arrays are contiguous.
+        """Computes frames with their contexts, for `moglow.sampling.fast.native_frame`; all arrays are contiguous.
 
         Args:
             motion: the constants of the context.
             room: for contexts ``(B, C)``.
-            given: past poses, controls, steps and their waves, labels and noise.
+            given: controls, steps ``(T, B, 3)`` and their waves, labels and noise.
             temperature: as in `step`.
-            made: the memory h and c, then where to write both after the frame, the poses, the pose and the density.
+            places: the poses and memories before the first frame, of every other frame, and after the last one.
+            made: where to write the poses ``(T, B, D)`` and their densities.
         """
         for each in (room, *given, *made):
             assert each.flags.c_contiguous
+        frames, batch = given[1].shape[:2]
         self._library.advance(
-            *(self._model_at, motion, len(given[0]), self.threads, self._space().ctypes.data),
+            *(self._model_at, motion, batch, frames, self.threads, self._space().ctypes.data),
             *(each.ctypes.data for each in (room, *given)),
-            *(temperature, *(each.ctypes.data for each in made)),
+            temperature,
+            *places,
+            *(each.ctypes.data for each in made),
         )
 
     def _space(self) -> NDArray[np.float32]:
@@ -204,18 +218,13 @@ class NativeMoGlow:
         return _Dense(*(each.ctypes.data for each in kept), None, inputs, outputs, HALF if exact else SINGLE)
 
     def _whole(self, weight: Floats, bias: Floats) -> _Dense:
-        """Returns a weight ``(inputs, outputs)`` as short integers with a scale for each output, and its bias.
-
-        The integers of an output are at most `LARGEST`, and their sum is so small that 32 bits hold the sum of their
-        products with others.
-        """
+        """Returns a weight ``(inputs, outputs)`` as short integers with a scale for each output, and its bias."""
         inputs, outputs = weight.shape
-        size = np.abs(weight)
-        scale = np.maximum(size.sum(0) / np.float32(LARGEST_SUM), size.max(0) / np.float32(LARGEST))
-        scale[scale == 0] = 1
-        whole = np.pad(np.rint(weight / scale).astype(np.int16), ((0, inputs % 2), (0, 0)))
-        blocks = whole.reshape(-1, 2, outputs // BLOCK, BLOCK).transpose(2, 0, 3, 1)
-        kept = [self._shelf.keep(each) for each in (blocks, bias, scale)]
+        blocks = self._shelf.take((outputs // BLOCK, -(-inputs // 2), BLOCK, 2), np.int16)
+        scale, bias = self._shelf.take((outputs,), np.float32), self._shelf.keep(bias)
+        weight = np.ascontiguousarray(weight, np.float32)
+        self._library.shorten(weight.ctypes.data, inputs, outputs, blocks.ctypes.data, scale.ctypes.data)
+        kept = blocks, bias, scale
         self._arrays += kept
         return _Dense(*(each.ctypes.data for each in kept), inputs, outputs, SHORT)
 
@@ -242,9 +251,18 @@ def load_kernel(processor: str = NATIVE) -> ctypes.CDLL:
     number = ctypes.c_int64
     library.frame.argtypes = [pointer, number, number, *[pointer] * 3, ctypes.c_float, *[pointer] * 6]
     library.frame.restype = None
-    library.advance.argtypes = [pointer, pointer, number, number, *[pointer] * 8]
-    library.advance.argtypes = [*library.advance.argtypes, ctypes.c_float, *[pointer] * 7]
+    arrays, places = [pointer] * 7, [Buffers] * 3
+    library.advance.argtypes = [
+        *[pointer] * 2,
+        *[number] * 3,
+        *arrays,
+        ctypes.c_float,
+        *places,
+        *[pointer] * 2,
+    ]
     library.advance.restype = None
+    library.shorten.argtypes = [pointer, number, number, pointer, pointer]
+    library.shorten.restype = None
     library.space_of.argtypes = [pointer]
     library.space_of.restype = number
     library.activations.argtypes = [pointer, number, *[pointer] * 4]
