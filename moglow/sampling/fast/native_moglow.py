@@ -1,7 +1,8 @@
 """A MoGlow's frames by the compiled kernel `float32.c`, for any number of rows at once. Needs numpy and a C compiler.
 
-A row has the same bits whatever is beside it, on every processor with a kernel: each sum has a fixed order, and
-exponentials are the kernel's own. `NumpyMoGlow` computes the same up to rounding.
+A row has the same bits whatever is beside it, on every processor with a kernel: each sum has a fixed order or is one of
+integers, and exponentials are the kernel's own. `NumpyMoGlow` computes the same up to rounding: where a model has an
+encoder, its cells are multiplied as short integers, with an error of less than 1e-3 standard deviations of a pose.
 """
 
 import contextlib
