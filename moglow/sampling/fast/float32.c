@@ -12,7 +12,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__AMX_INT8__)
+#if defined(__AMX_INT8__) && defined(__linux__)
+#define HAS_UNIT
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -289,7 +290,7 @@ static void rounded(const float *x, int64_t wide, int64_t rows, int64_t count, i
         floats most = {0};
         for (int64_t k = 0; k < count; k += LANES) {
             floats size = (floats)((ints)some(x + k, count - k) & 0x7FFFFFFF);
-            most = larger(size, most); /* which ignores what is no number */
+            most = choose((ints)(size > most), size, most); /* which ignores what is no number */
         }
         float top = 0;
         for (int lane = 0; lane < LANES; lane++)
@@ -364,7 +365,7 @@ static void whole_product(const int16_t *x, int64_t wide, const float *each, int
             }
 }
 
-#if defined(__AMX_INT8__)
+#if defined(HAS_UNIT)
 
 /* Splits short integers of 14 bits into bytes, one of 128s and one of what is left; four inputs of an output together. */
 static inline void split(__m512i one, __m512i other, int8_t *high, int8_t *low)
