@@ -449,7 +449,7 @@ static int has_unit(void)
 {
     static int known; /* 1 for no, 2 for yes */
     if (!known)
-        known = syscall(SYS_arch_prctl, 0x1023, 18) ? 1 : 2;
+        known = syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* XTILE_DATA */) ? 1 : 2;
     return known == 2;
 }
 
