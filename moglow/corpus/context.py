@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import ModuleType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from moglow.corpus.context_spec import ContextSpec, refuse_unknown
-from moglow.corpus.corpus import Corpus
 from moglow.encodings.chart import PLANTED
 from moglow.encodings.encoding import Encoding, Features
 from moglow.errors import CheckpointError, ControlError, RecipeError
@@ -22,6 +21,9 @@ from moglow.files.tables import from_table, suggestion, to_table
 from moglow.files.tensors import check_tensors
 from moglow.maths.rotations import Array
 from moglow.paths.control_path import ControlPath
+
+if TYPE_CHECKING:
+    from moglow.corpus.corpus import Corpus
 
 OTHERS = "others"  # key of the channel groups that are not named
 ANY = "any"  # a performer chosen at random for each take
@@ -55,7 +57,7 @@ class Context:
     xp: ModuleType = np
 
     @classmethod
-    def of_corpus(cls, spec: ContextSpec, corpus: Corpus) -> Self:
+    def of_corpus(cls, spec: ContextSpec, corpus: "Corpus") -> Self:
         """Returns the context of a corpus; the scale of the targets is fitted to its training stretches."""
         encoding = corpus.encoding
         weights = by_channel(spec.carry, encoding, "[context] carry")
@@ -96,14 +98,14 @@ class Context:
             context, scale=scale, postures=np.reshape(postures, (-1, len(weights))).astype(np.float32)
         )
 
-    def posture_of(self, corpus: Corpus, style: str) -> Array:
+    def posture_of(self, corpus: "Corpus", style: str) -> Array:
         """Returns the mean pose (D,) of a style, or zero, the mean of all styles, if all its clips are held out."""
         poses = [corpus.features(s).pose for s in corpus.split("train") if s.style == style]
         if not poses:
             return np.zeros(self.pose_dim, np.float32)
         return np.asarray(self.standardize_pose(np.concatenate(poses)).mean(0))
 
-    def offset_of(self, corpus: Corpus, performer: str, postures: Mapping[str, Array]) -> Array:
+    def offset_of(self, corpus: "Corpus", performer: str, postures: Mapping[str, Array]) -> Array:
         """Returns the mean difference (D,) between a performer's poses and the mean poses of their styles."""
         offsets = [
             self.standardize_pose(corpus.features(s).pose) - postures.get(s.style, 0.0)
@@ -314,7 +316,7 @@ class _Table:
             raise ValueError(f"fps is {self.fps}; expected a rate above 0 and up to 10000")
 
 
-def persistence(corpus: Corpus) -> Array:
+def persistence(corpus: "Corpus") -> Array:
     """Returns the correlation (D,) of successive changes of the pose in the training motion, from 0 to 1."""
     both = before = np.zeros(len(corpus.encoding))
     for stretch in corpus.split("train"):

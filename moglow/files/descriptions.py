@@ -6,7 +6,6 @@ dataclass and names invalid keys.
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,6 +59,8 @@ def parse_toml(text: str, place: str, error: type[MoglowError] = FileFormatError
     >>> parse_toml("x = 1_0", "a.toml")
     {'x': 10}
     """
+    import tomllib  # takes milliseconds, which commands that read no TOML do not need
+
     # `tomllib` takes quadratic time in the number of parts of a dotted key.
     if found := _LONG_KEY.search(text):
         line = text.count("\n", 0, found.start()) + 1

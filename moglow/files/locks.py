@@ -7,6 +7,7 @@ ends for any reason. The lock file of a killed process is reused by the next pro
 import contextlib
 import hashlib
 import os
+import platform
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -58,10 +59,8 @@ def locked(path: str | Path, wait: Callable[[str], None] | None = None) -> Itera
         descriptor, tries = _open(place, path), tries + 1
     try:
         if state == "ours" and os.fstat(descriptor).st_size == 0:
-            import socket  # takes milliseconds, which commands without a lock do not need
-
             with contextlib.suppress(OSError):  # on a full disk the lock file remains empty and still locks
-                os.write(descriptor, MARK + f"{os.getpid()} {socket.gethostname()}\n".encode())
+                os.write(descriptor, MARK + f"{os.getpid()} {platform.node()}\n".encode())
         yield
     finally:
         _release(descriptor, place)

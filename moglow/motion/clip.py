@@ -5,7 +5,6 @@ All joints have local positions, not only the root, since some captures translat
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from html import escape
 from importlib import import_module
 
 import numpy as np
@@ -208,8 +207,10 @@ class Clip:
 
         The viewer is imported by name here, because it depends on this package and only notebooks need it.
         """
+        import html  # takes milliseconds, which commands do not need
+
         text = import_module("moglow_viewer.pages.clip_page").make_page([self], **page)
-        return f'<iframe srcdoc="{escape(text)}" width="960" height="600" style="border:0"></iframe>'
+        return f'<iframe srcdoc="{html.escape(text)}" width="960" height="600" style="border:0"></iframe>'
 
     def _repr_html_(self) -> str:
         """Returns the clip as a page in a frame, for notebooks."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import repeat
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,9 @@ from moglow.sampling.fast.native_frame import NativeFrame
 from moglow.sampling.fast.native_moglow import native_model
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
 from moglow.sampling.fast.row_by_row import RowByRow
-from moglow.sampling.label_change import Former, LabelChange, predict_frame, relabelled
+from moglow.sampling.label_change import Former, predict_frame, relabelled
 from moglow.sampling.start_and_stop import best_ending, can_settle, ending_start, setting_off
+from moglow.sampling.step_model import Past as Past
 from moglow.sampling.step_model import StepModel
 
 AHEAD = 64
@@ -38,22 +39,14 @@ AHEAD = 64
 ENDINGS = 8
 """Number of endings that are sampled; the best one is used."""
 
+Frames: TypeAlias = Iterator[tuple[Past, NDArray[Any], NDArray[Any]]]
+"""The past of a frame or of several, their poses and likelihoods."""
+Seeds: TypeAlias = Sequence[tuple[int, ...]]
 
 FAR = 1e3
 """Bound of poses in standard deviations, so that motion along impossible controls stays finite.
 
 Recordings and plausible sampled motion are below 15; `moglow.sampling.generate` rejects motion beyond that."""
-
-
-@dataclass(frozen=True)
-class Past:
-    """The last K poses ``(B, K, D)`` and controls ``(B, K, 3)``, standardised, and the model's memory."""
-
-    poses: Any
-    controls: Any
-    memory: Any
-    change: LabelChange | None = None
-    """The changes of label that are not over yet."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +114,7 @@ class Sampler:
         or zeros. The likelihood ``(B,)`` is in nats, of the pose in standardised coordinates at temperature 1; lower
         temperatures sample poses of higher likelihood.
         """
-        given = past.poses, past.controls, past.memory
+        given = past.fields
         if past.change is None:
             (poses, before, memory), pose, nats = self._frame(given, controls, noise, style)
             return Past(poses, before, memory), pose, nats
@@ -164,9 +157,12 @@ class Sampler:
         poses = xp.concatenate([self.context.posture(style)[:, None]] * spec.history, 1)
         still = xp.concatenate([setting[:, :1]] * spec.history, 1)
         past = Past(poses, still, self.model.initial_state(len(controls)))
-        noise = self._noise(generators)
         # The last frames look ahead to the real controls.
-        coming = xp.concatenate([setting, controls], 1)
+        coming = xp.concatenate([setting, controls[:, : spec.lookahead]], 1)
+        if isinstance(self._frame, NativeFrame):
+            *_, (after, _, _) = self._frame.stretches(past.fields, coming, style, generators)
+            return Past(*after)
+        noise = self._noise(generators)
         for t in range(setting.shape[1]):
             past, *_ = self.step(past, coming[:, t : t + 1 + spec.lookahead], next(noise), style)
         return past
@@ -210,9 +206,13 @@ class Sampler:
 
         parting = [ending_start(path) if self._settles else None for path in paths]
         endings: dict[int, list[tuple[NDArray[Any], NDArray[Any]]]] = {}
-        for frame, (past, pose, nats) in enumerate(
-            self._run(map(rows_of, range(frames)), [(track.seed, track.take) for track in tracks])
-        ):
+        seeds, frame = [(track.seed, track.take) for track in tracks], 0
+        if isinstance(self._frame, NativeFrame) and all((rows == rows[0]).all() for rows in labels):
+            parts = self._known(np.stack(velocities), rows_of(0)[1], seeds, parting)
+        else:
+            each = self._run(map(rows_of, range(frames)), seeds)
+            parts = ((past, pose[None], nats[None]) for past, pose, nats in each)
+        for past, poses, likelihoods in parts:
             leaving = [row for row, start in enumerate(parting) if start == frame]
             many = max(1, self.model.rows[1] // ENDINGS)
             for some in (leaving[k : k + many] for k in range(0, len(leaving), many)):
@@ -222,18 +222,32 @@ class Sampler:
                     for later in range(frame, until)
                 )
                 endings |= self._endings({row: tracks[row] for row in some}, past, controls)
-            for row, rest in endings.items():
-                if rest:
-                    pose[row], nats[row] = rest.pop()
-            yield pose, nats
+            for pose, nats in zip(poses, likelihoods, strict=True):
+                for row, rest in endings.items():
+                    if rest:
+                        pose[row], nats[row] = rest.pop()
+                yield pose, nats
+            frame += len(poses)
+
+    def _known(
+        self, velocities: NDArray[Any], label: NDArray[Any], seeds: Seeds, stops: Iterable[int | None]
+    ) -> Frames:
+        """Yields poses ``(T, B, D)`` and likelihoods ``(T, B)`` of several frames, and the past of the first of them.
+
+        ``velocities`` are ``(B, frames, 3)``. The frames before a stop and those from it on are yielded separately.
+        """
+        warm, live = ([np.random.default_rng([*each, part]) for each in seeds] for part in (0, 1))
+        ahead = self.context.spec.lookahead
+        velocities = np.pad(velocities, ((0, 0), (0, ahead), (0, 0)), mode="edge")
+        controls = self.context.standardize_control(velocities)
+        past = self.start(controls[:, : 1 + ahead], label, warm)
+        for after, poses, nats in self._frame.stretches(past.fields, controls, label, live, stops):  # type: ignore[attr-defined]
+            yield past, poses, nats
+            past = Past(*after)
 
     def follow(
-        self,
-        velocities: NDArray[Any],
-        labels: NDArray[Any],
-        seeds: Sequence[tuple[int, ...]],
-        past: Past | None = None,
-    ) -> Iterator[tuple[Past, NDArray[Any], NDArray[Any]]]:
+        self, velocities: NDArray[Any], labels: NDArray[Any], seeds: Seeds, past: Past | None = None
+    ) -> Frames:
         """Yields the past of each frame, its poses ``(B, D)`` and likelihoods ``(B,)``, from a past on if it is given.
 
         ``velocities`` ``(B, T, 3)`` lead to each frame, and ``labels`` ``(B, T, S)`` are rows of `Context.style_rows`.
@@ -273,9 +287,9 @@ class Sampler:
     def _run(
         self,
         rows: Iterable[tuple[NDArray[Any], NDArray[Any]]],
-        seeds: Sequence[tuple[int, ...]],
+        seeds: Seeds,
         past: Past | None = None,
-    ) -> Iterator[tuple[Past, NDArray[Any], NDArray[Any]]]:
+    ) -> Frames:
         """Yields the past, the poses and likelihoods of each frame, for velocities ``(B, 3)`` and styles ``(B, S)``."""
         xp, count = self.context.xp, len(seeds)
         missing = -count % self.model.rows[0]

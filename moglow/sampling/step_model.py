@@ -1,10 +1,13 @@
-"""The interface between a sampler and the model that computes its frames."""
+"""The interface between a sampler and the model that computes its frames, and what a frame depends on."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from moglow.sampling.label_change import LabelChange
 
 
 class StepModel(Protocol):
@@ -35,3 +38,19 @@ class StepModel(Protocol):
     def step(self, context: Any, state: Any, noise: Any, *, temperature: float = 1.0) -> tuple[Any, Any, Any]:
         """Returns the target ``(B, D)``, its log-density ``(B,)`` in nats at temperature 1, and the state after it."""
         ...
+
+
+@dataclass(frozen=True)
+class Past:
+    """The last K poses ``(B, K, D)`` and controls ``(B, K, 3)``, standardised, and the model's memory."""
+
+    poses: Any
+    controls: Any
+    memory: Any
+    change: LabelChange | None = None
+    """The changes of label that are not over yet."""
+
+    @property
+    def fields(self) -> tuple[Any, Any, Any]:
+        """The poses, the controls and the memory."""
+        return self.poses, self.controls, self.memory

@@ -3,9 +3,11 @@
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 Job = TypeVar("Job")
 Shared = TypeVar("Shared")
@@ -72,10 +74,10 @@ class ThisProcess(Workers):
 
 
 def in_order(
-    executor: Executor,
+    executor: "Executor",
     calls: Iterable[tuple[Any, ...]],
     most: int,
-    wait: Callable[[Future[Any]], Any] = Future.result,
+    wait: "Callable[[Future[Any]], Any]" = lambda future: future.result(),
 ) -> Iterator[Any]:
     """Yields the results of calls ``(function, *arguments)`` in order; at most ``most`` calls are submitted ahead."""
     waiting: deque[Future[Any]] = deque()

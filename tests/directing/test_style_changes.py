@@ -71,7 +71,7 @@ def test_the_latents_of_poses_in_a_change_are_found(flow: Flow) -> None:
     np.testing.assert_allclose(nats_again, nats, atol=0.5)
     assert [each.change is None for each in rolled] == [each.change is None for each in scored]
     again, *_ = flow.roll(course, frame, moment, found)
-    np.testing.assert_allclose(again, poses, atol=2e-3)
+    np.testing.assert_allclose(again, poses, atol=2e-2)  # sampled with short integers, inverted without
 
 
 @pytest.mark.parametrize("before", [2, -10, -change_length(30.0) + 2])

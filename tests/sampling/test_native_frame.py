@@ -8,6 +8,7 @@ import pytest
 from moglow.checkpoint import Checkpoint
 from moglow.corpus.context import OTHERS
 from moglow.paths.csv_files import read_path
+from moglow.sampling.fast import native_frame
 from moglow.sampling.fast.native_frame import NativeFrame
 from moglow.sampling.fast.native_moglow import native_model
 from moglow.sampling.generate import PRETRAINED
@@ -43,6 +44,19 @@ def test_frames_have_the_bytes_of_numpy(name: str, temperature: float) -> None:
     assert isinstance(one._frame, NativeFrame)
     other.__dict__["_frame"] = other._sampled
     assert sampled(one) == sampled(other)
+
+
+def test_bits_do_not_depend_on_the_frames_of_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames one at a time, several in a call, and calls that end where endings are sampled have the same bits."""
+    sampler = sampler_of(make_checkpoint(hidden=24), 0.7)
+    tracks = [Track(read_path(f"line:length={k}", fps=sampler.fps), take=k) for k in (2, 3)]
+    stepped = replace(sampler)
+    frame = stepped.__dict__["_frame"] = lambda *given: sampler._frame(*given)
+    assert not isinstance(frame, NativeFrame)  # so that `Sampler.step` is called for each frame
+    expected = [(poses.tobytes(), nats.tobytes()) for poses, nats in stepped.sample(tracks)]
+    for longest in (7, 64):
+        monkeypatch.setattr(native_frame, "LONGEST", longest)
+        assert [(poses.tobytes(), nats.tobytes()) for poses, nats in sampler.sample(tracks)] == expected
 
 
 def test_a_context_with_other_planted_channels_is_left_to_numpy() -> None:

@@ -15,6 +15,7 @@ from moglow.checkpoint import Checkpoint
 from moglow.errors import CheckpointError
 from moglow.maths.rotations import Array
 from moglow.paths.steering import Moving, Steering, walked
+from moglow.sampling.fast.arithmetic import NumpyArithmetic
 from moglow.sampling.generate import PRETRAINED
 from moglow.sampling.sampler import Past, Sampler
 from tests.support.serving import serving
@@ -36,7 +37,10 @@ class Walk:
 
     def __init__(self, checkpoint: Checkpoint, frames: int = FRAMES) -> None:
         self.checkpoint, context, random = checkpoint, checkpoint.context, np.random.default_rng(1)
-        sampler, ahead = Sampler.of(checkpoint, temperature=0.7), context.spec.lookahead
+        sampler, ahead = (
+            Sampler.of(checkpoint, temperature=0.7, arithmetic=NumpyArithmetic()),
+            context.spec.lookahead,
+        )
         swaying = np.cumsum(0.02 * random.normal(size=(frames + ahead, 3)), axis=0)
         velocities = (swaying + np.array([1.0, 0.0, 0.3])).astype(np.float32)
         label = np.asarray(context.label_vector(None), np.float32)[None]
@@ -132,7 +136,10 @@ def test_the_listing_of_the_docs_generates_a_walk(tmp_path: Path, monkeypatch: p
     names: dict[str, Any] = {}
     exec(compile(listing, "engine.md", "exec"), names)
 
-    context, sampler = checkpoint.context, Sampler.of(checkpoint, temperature=0.7)
+    context, sampler = (
+        checkpoint.context,
+        Sampler.of(checkpoint, temperature=0.7, arithmetic=NumpyArithmetic()),
+    )
     label, steering = context.label_vector(None)[None], Steering(checkpoint.control_range, context.fps)
     assert names["RESPONSE"] == pytest.approx(steering.response, abs=5e-4)
     still = context.standardize_control(np.zeros((1, 1, 3), np.float32))

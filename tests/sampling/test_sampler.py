@@ -92,6 +92,7 @@ def test_a_motion_sets_off_from_a_stand_in_the_posture_of_its_style(
     style: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sampler = Sampler.of(make_checkpoint(lookahead=2))
+    sampler.__dict__["_frame"] = sampler._sampled  # so that `Sampler.step` is called for each frame
     context, seen = sampler.context, []
     step = Sampler.step
 

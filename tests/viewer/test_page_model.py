@@ -19,6 +19,7 @@ from moglow.paths.control_path import SMOOTHING, ControlPath
 from moglow.paths.csv_files import read_path
 from moglow.paths.pace import Curve, Pace, follow
 from moglow.paths.steering import Moving, Steering, walked
+from moglow.sampling.fast.arithmetic import NumpyArithmetic
 from moglow.sampling.generate import PRETRAINED
 from moglow.sampling.label_change import relabelled
 from moglow.sampling.sampler import Past, Sampler
@@ -84,7 +85,10 @@ def compared(
 
     The styles have equal shares of the frames.
     """
-    context, sampler = checkpoint.context, Sampler.of(checkpoint, temperature=0.7)
+    context, sampler = (
+        checkpoint.context,
+        Sampler.of(checkpoint, temperature=0.7, arithmetic=NumpyArithmetic()),
+    )
     steering = Steering(checkpoint.control_range, context.fps)
     noise = np.random.default_rng(0).standard_normal((len(wanted), 1, sampler.model.noise_dim), np.float32)
     each = [styles[frame * len(styles) // len(wanted)] for frame in range(len(wanted))]

@@ -140,12 +140,18 @@ class Shelf:
 
     def keep(self, array: NDArray[Any]) -> NDArray[Any]:
         """Returns a copy of the array in the blocks."""
-        if len(self._free) < array.nbytes + self.LINE:
-            self._free = np.empty(max(self.BLOCK, array.nbytes + self.LINE), np.uint8)
-        begin = -self._free.ctypes.data % self.LINE
-        place = self._free[begin : begin + array.nbytes].view(array.dtype).reshape(array.shape)
+        place = self.take(array.shape, array.dtype)
         place[...] = array
-        self._free = self._free[begin + array.nbytes :]
+        return place
+
+    def take(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        """Returns an array in the blocks, to be filled."""
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        if len(self._free) < size + self.LINE:
+            self._free = np.empty(max(self.BLOCK, size + self.LINE), np.uint8)
+        begin = -self._free.ctypes.data % self.LINE
+        place: NDArray[Any] = self._free[begin : begin + size].view(dtype).reshape(shape)
+        self._free = self._free[begin + size :]
         return place
 
 

@@ -4,6 +4,7 @@ It computes the same bits as `Context.build`, `NativeMoGlow.step` and `Context.f
 """
 
 import ctypes
+from collections.abc import Iterable, Iterator, Sequence
 from threading import local
 from typing import Any
 
@@ -13,9 +14,12 @@ from numpy.typing import NDArray
 from moglow.corpus.context import Context
 from moglow.encodings.chart import PLANTED
 from moglow.encodings.encoding import NEAREST, REACHING, TINY
-from moglow.sampling.fast.native_moglow import NativeMoGlow
+from moglow.sampling.fast.native_moglow import Buffers, NativeMoGlow
 
 Floats = NDArray[np.float32]
+
+LONGEST = 64
+"""Largest number of frames of a call, on which their bits do not depend."""
 
 
 class _Motion(ctypes.Structure):
@@ -74,35 +78,66 @@ class NativeFrame:
         self, past: tuple[Floats, Floats, Any], controls: Floats, noise: Floats, labels: Floats
     ) -> tuple[tuple[Floats, Floats, Any], Floats, NDArray[np.float64]]:
         """Returns the past after the frame, its pose ``(B, D)`` in physical units, and its log-density ``(B,)``."""
-        before, memory = past[1], past[2]
-        batch, history = before.shape[:2]
-        seen = np.concatenate([before, controls], 1)
+        past, pose, nats = self.many(past, controls, noise[None], labels)
+        return past, pose[0], nats[0]
+
+    def many(
+        self, past: tuple[Floats, Floats, Any], controls: Floats, noise: Floats, labels: Floats
+    ) -> tuple[tuple[Floats, Floats, Any], Floats, NDArray[np.float64]]:
+        """Returns the past after T frames, their poses ``(T, B, D)`` and log-densities ``(T, B)``.
+
+        ``noise`` is ``(T, B, noise_dim)``, and ``controls`` ``(B, T + L, 3)`` are those of the frames and of the L
+        after them. The labels are those of all frames.
+        """
+        (frames, batch), history = noise.shape[:2], past[1].shape[1]
+        seen = np.concatenate([past[1], controls], 1)
         poses, noise, labels, h, c = (
-            np.ascontiguousarray(each, np.float32) for each in (past[0], noise, labels, *memory)
+            np.ascontiguousarray(each, np.float32) for each in (past[0], noise, labels, *past[2])
         )
-        room = self._room(batch)
-        after, pose = np.empty_like(poses), np.empty((batch, poses.shape[2]), np.float32)
-        memory = np.empty((2, *h.shape), np.float32)
-        nats = np.empty(batch)
+        after, between = (
+            (*np.empty((2, *h.shape), np.float32), np.empty_like(poses)) if needed else (h, c, poses)
+            for needed in (True, frames > 1)
+        )
+        pose, nats = np.empty((frames, batch, poses.shape[2]), np.float32), np.empty((frames, batch))
         self.model.advance(
             self._motion_at,
-            room,
-            (poses, seen, *self._steps(controls[:, 0]), labels, noise),
+            self._room(batch),
+            (seen, *self._steps(controls[:, :frames].swapaxes(0, 1)), labels, noise),
             self.temperature,
-            (h, c, *memory, after, pose, nats),
+            [Buffers.of(*each) for each in ((h, c, poses), between, after)],
+            (pose, nats),
         )
-        return (after, seen[:, 1 : 1 + history], tuple(memory)), pose, nats - self.context.log_scale
+        *memory, poses = after
+        return (poses, seen[:, frames : frames + history], tuple(memory)), pose, nats - self.context.log_scale
+
+    def stretches(
+        self,
+        past: tuple[Floats, Floats, Any],
+        controls: Floats,
+        labels: Floats,
+        generators: Sequence[np.random.Generator],
+        stops: Iterable[int | None] = (),
+    ) -> Iterator[tuple[tuple[Floats, Floats, Any], Floats, NDArray[np.float64]]]:
+        """Yields what `many` returns for up to `LONGEST` frames at a time, and not across the stops.
+
+        ``controls`` ``(B, T + L, 3)`` are those of all frames and of the L after them. Each row has its own generator
+        of noise.
+        """
+        frames, start = controls.shape[1] - self.context.spec.lookahead, 0
+        ends = {frames, *range(LONGEST, frames, LONGEST), *(stop for stop in stops if stop)}
+        for stop in sorted(ends):
+            shape = stop - start, self.model.noise_dim
+            noise = np.stack([each.standard_normal(shape, dtype=np.float32) for each in generators], axis=1)
+            seen = controls[:, start : stop + self.context.spec.lookahead]
+            past, pose, nats = self.many(past, seen, noise, labels)
+            yield past, pose, nats
+            start = stop
 
     def _steps(self, control: Floats) -> tuple[Floats, Floats]:
-        """Returns the step ``(B, 3)``, and cosines and sines ``(2, 2, B)`` of the turn and half of it."""
-        step = self.context.physical_control(control) / self.context.fps
-        angles = np.empty((2, len(step)), np.float32)
-        angles[0] = step[:, 2]
-        np.divide(step[:, 2], 2, out=angles[1])
-        waves = np.empty((2, *angles.shape), np.float32)
-        np.cos(angles, out=waves[0])
-        np.sin(angles, out=waves[1])
-        return np.ascontiguousarray(step, np.float32), waves
+        """Returns the steps ``(T, B, 3)``, and cosines and sines ``(T, 2, 2, B)`` of the turn and half of it."""
+        step = np.ascontiguousarray(self.context.physical_control(control) / self.context.fps, np.float32)
+        angles = np.stack([step[..., 2], step[..., 2] / 2], 1)
+        return step, np.stack([np.cos(angles), np.sin(angles)], 1)
 
     def _room(self, batch: int) -> Floats:
         room: Floats | None = getattr(self._own, "room", None)
