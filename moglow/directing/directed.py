@@ -22,8 +22,7 @@ from moglow.directing.steer import SteeredStretch, SteerSpec
 from moglow.errors import ControlError
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.fast.folded import Floats
-from moglow.sampling.sampler import ENDINGS
-from moglow.sampling.start_and_stop import best_ending, can_settle, ending_start
+from moglow.sampling.start_and_stop import ENDINGS, best_ending, can_settle, ending_start
 
 LEAD = 2.0
 """Time in seconds before a goal in which motion is steered."""

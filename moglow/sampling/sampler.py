@@ -29,24 +29,24 @@ from moglow.sampling.fast.native_moglow import native_model
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
 from moglow.sampling.fast.row_by_row import RowByRow
 from moglow.sampling.label_change import Former, predict_frame, relabelled
-from moglow.sampling.start_and_stop import best_ending, can_settle, ending_start, setting_off
+from moglow.sampling.sanity import FAR, bounded
+from moglow.sampling.start_and_stop import (
+    ENDINGS,
+    best_ending,
+    can_settle,
+    ending_start,
+    foresight,
+    setting_off,
+)
 from moglow.sampling.step_model import Past as Past
 from moglow.sampling.step_model import StepModel
 
 AHEAD = 64
 """Number of frames for which noise is sampled at once; the stream of noise does not depend on it."""
 
-ENDINGS = 8
-"""Number of endings that are sampled; the best one is used."""
-
 Frames: TypeAlias = Iterator[tuple[Past, NDArray[Any], NDArray[Any]]]
 """The past of a frame or of several, their poses and likelihoods."""
 Seeds: TypeAlias = Sequence[tuple[int, ...]]
-
-FAR = 1e3
-"""Bound of poses in standard deviations, so that motion along impossible controls stays finite.
-
-Recordings and plausible sampled motion are below 15; `moglow.sampling.generate` rejects motion beyond that."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +140,7 @@ class Sampler:
         seen = xp.concatenate([before, controls], 1)
         given = poses, seen, style, memory
         target, nats, memory = predict_frame(self.context, self._predict, given, noise, former)
-        pose = _bounded(xp, self.context.from_target(target, poses, controls[:, 0]))
+        pose = bounded(xp, self.context.from_target(target, poses, controls[:, 0]))
         poses = xp.concatenate([poses[:, 1:], pose[:, None]], 1)
         after = poses, seen[:, 1 : 1 + before.shape[1]], memory
         return after, self.context.physical_pose(pose), nats - self.context.log_scale
@@ -189,8 +189,8 @@ class Sampler:
     def sample(self, tracks: Sequence[Track]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         """Yields poses ``(B, D)`` and likelihoods ``(B,)`` of many motions, frame by frame until the longest ends.
 
-        Rows of motions that have ended continue at their last velocity. If a path stops, several endings are sampled
-        (in numpy) and the best one is used, which is not possible in `stream`.
+        Rows of motions that have ended continue at their last velocity. Where a path stops, the best of several endings
+        is used (in numpy), which is not possible in `stream`.
         """
         paths = [track.path for track in tracks]
         frames = max(map(len, paths))
@@ -274,7 +274,8 @@ class Sampler:
         change = past.change and past.change.rows(rows)
         begin = Past(past.poses[rows], past.controls[rows], memory, change)
         seeds = [(track.seed, track.take, ending) for track in tracks.values() for ending in range(ENDINGS)]
-        parts = [(pose, nats) for _, pose, nats in self._run(controls, seeds, begin)]
+        seen = np.tile(foresight(self.context.spec.lookahead, self.fps), (len(tracks), 1))
+        parts = [(pose, nats) for _, pose, nats in self._run(controls, seeds, begin, seen)]
         poses, nats = (np.stack(each, axis=1) for each in zip(*parts, strict=True))
         endings = {}
         for place, (row, track) in enumerate(tracks.items()):
@@ -289,8 +290,12 @@ class Sampler:
         rows: Iterable[tuple[NDArray[Any], NDArray[Any]]],
         seeds: Seeds,
         past: Past | None = None,
+        seen: NDArray[np.int64] | None = None,
     ) -> Frames:
-        """Yields the past, the poses and likelihoods of each frame, for velocities ``(B, 3)`` and styles ``(B, S)``."""
+        """Yields the past, the poses and likelihoods of each frame, for velocities ``(B, 3)`` and styles ``(B, S)``.
+
+        ``seen`` ``(B, 1 + L)`` are the coming frames whose velocities each row sees; by default the present and L more.
+        """
         xp, count = self.context.xp, len(seeds)
         missing = -count % self.model.rows[0]
         seeds = [*seeds, *[seeds[-1]] * missing]
@@ -298,11 +303,14 @@ class Sampler:
         noise = self._noise(live)
         coming: deque[tuple[Any, NDArray[Any]]] = deque()
         former: NDArray[Any] | None = None
-        for row in self._held(rows, missing):
+        ahead = self.context.spec.lookahead if seen is None else int(seen.max())
+        for row in self._held(rows, missing, ahead):
             coming.append(row)
-            if len(coming) <= self.context.spec.lookahead:
+            if len(coming) <= ahead:
                 continue
             controls, labels = xp.stack([control for control, _ in coming], 1), coming[0][1]
+            if seen is not None:
+                controls = np.take_along_axis(controls, seen[..., None], 1)
             label = self.model.array(labels)
             before = self.start(controls, label, warm) if past is None else past
             memory, change = relabelled(self.context, before.change, before.memory, former, labels)
@@ -320,9 +328,9 @@ class Sampler:
             )
 
     def _held(
-        self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]], missing: int
+        self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]], missing: int, ahead: int
     ) -> Iterator[tuple[Any, NDArray[Any]]]:
-        """Yields standardised controls and label vectors, with repeated rows if missing, and a repeated end."""
+        """Yields standardised controls and label vectors, with rows and ``ahead`` frames at the end repeated."""
         last = None
         for velocities, styles in rows:
             values, labels = (
@@ -331,17 +339,10 @@ class Sampler:
             )
             last = self.context.standardize_control(self.model.array(values)), labels
             yield last
-        yield from repeat(last, self.context.spec.lookahead) if last else ()
+        yield from repeat(last, ahead) if last else ()
 
     def generate(self, path: ControlPath, *, seed: int = 0, take: int = 0, name: str = "") -> Clip:
         """Returns the motion along a path as one clip, at the model's rate."""
         path = path.resample(self.fps)
         poses = [pose[0] for pose, _ in self.sample([Track(path, seed, take)])]
         return self.context.encoding.decode(np.stack(poses), path, name)
-
-
-def _bounded(xp: Any, pose: Any) -> Any:
-    """Returns standardised poses, bounded to `FAR`; NaN becomes `FAR` too."""
-    if xp is np:
-        return np.fmax(np.fmin(pose, np.float32(FAR)), np.float32(-FAR))
-    return xp.nan_to_num(pose, nan=FAR).clip(-FAR, FAR)

@@ -5,6 +5,7 @@ metres apart. Such poses are far from all poses of the training data in most of 
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from moglow.maths.rotations import Array
 from moglow.maths.signals import Flags
 from moglow.motion.clip import Clip
 
+FAR = 1e3
+"""Bound of sampled poses in standard deviations, so that motion along impossible controls stays finite. Recordings and
+plausible sampled motion are below 15; `refuse_wild` rejects motion beyond that."""
 FAREST = 8.0
 """Root mean square of a pose's channels, in standard deviations of the training data. Recordings stay below 2, running
 and side-stepping at twice the recorded speed below 4; where a model breaks down it is beyond 10."""
@@ -23,6 +27,13 @@ STRETCH = 0.1
 """Share of its length by which a bone may change; retargeting moves the ends of a spine a little."""
 HIGHEST = 4.0
 """Legs' lengths by which any joint may be away from the hips in height."""
+
+
+def bounded(xp: Any, pose: Any) -> Any:
+    """Returns standardised poses, bounded to `FAR`; NaN becomes `FAR` too."""
+    if xp is np:
+        return np.fmax(np.fmin(pose, np.float32(FAR)), np.float32(-FAR))
+    return xp.nan_to_num(pose, nan=FAR).clip(-FAR, FAR)
 
 
 def refuse_wild(poses: Array, context: Context, start: int) -> None:

@@ -1,7 +1,9 @@
 """The start and the end of a motion: the warm-up, and the choice among several endings. Needs numpy alone.
 
-A person who stops puts the feet side by side and keeps them still, which a model does not always do. Several endings
-are sampled from the same frame, and the best one is used.
+A person who stops puts the feet side by side and keeps them still, which a model does not always do: a person plans the
+last steps ahead, and a path may stop at any phase of the gait. Several endings are sampled from the same frame, and the
+best one is used. In most of them the model sees the future of the path earlier than it is, so that the last steps come
+in another phase; the step of the path in each frame is the true one.
 """
 
 import numpy as np
@@ -11,6 +13,9 @@ from moglow.encodings.encoding import Encoding
 from moglow.maths.rotations import Array
 from moglow.paths.control_path import ControlPath
 
+EARLY = (0.0, 0.1, 0.2, 0.3, 0.4, -0.2, 0.2, 0.3)
+"""Times in seconds by which each ending sees the future of the path early."""
+ENDINGS = len(EARLY)
 BEFORE = 1.6
 """Time in seconds from the start of the endings to the end of the path's movement, enough for two steps."""
 LONGEST = 20.0
@@ -49,6 +54,19 @@ def best_ending(encoding: Encoding, poses: Array, fps: float) -> int:
     speed = (np.hypot(np.diff(x, axis=1), np.diff(z, axis=1)) * fps).max(-1)
     sliding = speed[:, -2 * last :].mean(-1) + speed[:, -(last // 2) - 1 :].mean(-1)
     return int(np.argmin(apart / APART + high / HIGH + sliding / SLIDING))
+
+
+def foresight(lookahead: int, fps: float) -> NDArray[np.int64]:
+    """Returns which of the coming velocities each ending sees ``(ENDINGS, 1 + L)``: the present one and L later ones.
+
+    >>> foresight(2, 10.0)[[0, 1, 5]]
+    array([[0, 1, 2],
+           [0, 2, 3],
+           [0, 0, 0]])
+    """
+    early = np.rint(np.array(EARLY) * fps).astype(np.int64)
+    coming = np.arange(1, lookahead + 1) + early[:, None]
+    return np.concatenate([np.zeros((ENDINGS, 1), np.int64), np.maximum(coming, 0)], axis=1)
 
 
 def can_settle(encoding: Encoding) -> bool:

@@ -15,8 +15,8 @@ from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
 from moglow.paths.csv_files import write_path
 from moglow.sampling.generate import PRETRAINED, generate
-from moglow.sampling.sampler import FAR, Sampler, Track, _bounded
-from moglow.sampling.sanity import is_wild, possible_blocks, why_impossible
+from moglow.sampling.sampler import Sampler, Track
+from moglow.sampling.sanity import FAR, bounded, is_wild, possible_blocks, why_impossible
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of, walk
 
@@ -60,9 +60,9 @@ def test_possible_motion_is_written(model: Checkpoint, velocity: list[float]) ->
 
 def test_poses_within_reach_keep_every_bit() -> None:
     poses = np.random.default_rng(0).normal(size=(3, 62)).astype(np.float32)
-    assert np.array_equal(_bounded(np, poses), poses)
+    assert np.array_equal(bounded(np, poses), poses)
     wild = np.array([[np.nan, np.inf, -np.inf, 2e3]], np.float32)
-    assert np.abs(_bounded(np, wild)).tolist() == [[FAR] * 4]
+    assert np.abs(bounded(np, wild)).tolist() == [[FAR] * 4]
 
 
 def test_one_wild_motion_of_a_batch_changes_no_other(model: Checkpoint) -> None:

@@ -11,8 +11,9 @@ from moglow.motion.clip import Clip
 from moglow.motion.contacts import toe_points
 from moglow.paths.control_path import ControlPath
 from moglow.paths.csv_files import read_path
-from moglow.sampling.generate import PRETRAINED, generate
-from moglow.sampling.start_and_stop import BEFORE, best_ending, can_settle, ending_start
+from moglow.sampling.generate import PRETRAINED, TEMPERATURE, generate
+from moglow.sampling.sampler import Sampler, Track
+from moglow.sampling.start_and_stop import BEFORE, best_ending, can_settle, ending_start, foresight
 from tests.support.tiny import tiny_context
 
 FPS = 30.0
@@ -71,6 +72,30 @@ def test_a_figure_that_stops_stands(model: Checkpoint, control: str) -> None:
     assert np.median(apart) < 0.15 and np.median(speed) < 0.03
     for clip in clips:
         assert np.linalg.norm(np.diff(clip.ground_positions()[-9:], axis=0), axis=-1).max() * clip.fps < 0.15
+
+
+def test_feet_come_together_at_every_phase_of_the_gait(model: Checkpoint) -> None:
+    paths = [
+        read_path(f"line:length={length:.1f}", fps=model.context.fps) for length in np.arange(3.5, 5, 0.1)
+    ]
+    poses, ends = Sampler.of(model, temperature=TEMPERATURE).sample([Track(path) for path in paths]), []
+    ahead = model.context.encoding.slice("toe_z")
+    for frame, (pose, _) in enumerate(poses):
+        physical = model.context.physical_pose(pose)
+        ends += [np.ptp(physical[row, ahead]) for row, path in enumerate(paths) if len(path) == frame + 1]
+    assert len(ends) == len(paths)
+    assert np.median(ends) < 0.08 and np.mean(np.array(ends) > 0.2) < 0.15
+
+
+def test_an_ending_sees_the_path_early_and_follows_it_as_it_is(model: Checkpoint) -> None:
+    seen = foresight(4, 30.0)
+    np.testing.assert_array_equal(seen[:, 0], 0)
+    np.testing.assert_array_equal(seen[0], np.arange(5))
+    np.testing.assert_array_equal(np.diff(seen[:5, 1:]), 1)
+    path = read_path("line:length=4", fps=model.context.fps)
+    (take,) = generate(model, path)
+    away = np.linalg.norm(take.clip.ground_positions() - path.positions, axis=-1)
+    assert away[-90:].mean() < 0.08 and away[-1] < 0.08
 
 
 def test_a_path_that_begins_in_stride_or_at_rest_is_begun_so(model: Checkpoint) -> None:
