@@ -29,9 +29,8 @@ pytest.importorskip("motionmcp.server", reason="needs motionmcp-sdk[server]: pip
 client = pytest.importorskip("motionmcp_client.client", reason="needs motionmcp-client-sdk")
 
 import uvicorn  # noqa: E402
-from motionmcp.server import build_app  # noqa: E402
 
-from moglow.server.backbone import MoglowBackbone  # noqa: E402
+from moglow.server.backbone import MoglowBackbone, app_of  # noqa: E402
 
 CLOSE = 1e-4  # metres
 
@@ -39,7 +38,7 @@ CLOSE = 1e-4  # metres
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """A server in a thread of its own."""
-    app = build_app(MoglowBackbone(Checkpoint.read(PRETRAINED), seconds=20.0))
+    app = app_of(MoglowBackbone(Checkpoint.read(PRETRAINED), seconds=20.0))
     running = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
     thread = threading.Thread(target=running.run)
     thread.start()
