@@ -87,6 +87,8 @@ class MoglowBackbone(Backbone):  # type: ignore[misc, unused-ignore] # untyped w
                 return self._answer(request)
             except MoglowError as error:
                 raise ProtocolError("invalid_options", str(error), _named(str(error))) from error
+            except (ArithmeticError, ValueError, LookupError, TypeError, MemoryError) as error:
+                raise ProtocolError("internal_error", f"{type(error).__name__}: {error}"[:300]) from error
 
     def _answer(self, request: GenerateRequest) -> MotionResult:
         options, fps = request.options, request.fps(self._spec.fps)

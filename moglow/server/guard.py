@@ -1,4 +1,4 @@
-"""Answers requests whose handling fails unexpectedly with an error object of the protocol."""
+"""Answers requests that the protocol's library cannot read with an error object, as it answers all others."""
 
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -11,7 +11,11 @@ App: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class Guard:
-    """An ASGI application around another one, whose exceptions it answers with ``internal_error``."""
+    """An ASGI application around another one, whose exceptions it answers with ``schema_validation``.
+
+    Exceptions of the computation are errors of the protocol already; what is left is raised while a request is read,
+    for example for a type that is an object instead of a name.
+    """
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -32,8 +36,8 @@ class Guard:
         except Exception as error:
             if begun:
                 raise
-            reason = f"{type(error).__name__}: {error}"[:300]
-            content = {"error": {"code": "internal_error", "message": reason, "details": {}}}
+            reason = f"the request cannot be read ({type(error).__name__}: {error})"[:300]
+            content = {"error": {"code": "schema_validation", "message": reason, "details": {}}}
             headers = [(b"content-type", b"application/json")]
-            await send({"type": "http.response.start", "status": 500, "headers": headers})
+            await send({"type": "http.response.start", "status": 422, "headers": headers})
             await send({"type": "http.response.body", "body": json.dumps(content).encode()})
