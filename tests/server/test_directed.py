@@ -128,6 +128,16 @@ def test_what_cannot_be_met_names_its_constraint(server: str, constraints: list[
         assert answer["error"]["details"] == {"constraint": 0}
 
 
+def test_a_pose_and_a_target_that_leave_few_frames_are_an_error_object(server: str) -> None:
+    target = {**FAR, "joint": "RightHand", "frames": [3], "positions": [[0.3, 1.0, 0.3]]}
+    pose = {**HIPS, "frame": 1, "joint_rotations": {"RightLeg": [0, 0, 0.1, 1]}, "root_position": [0, 1, 0.1]}
+    path = {**PATH, "frames": [0, 5], "positions_xz": [[0, 0], [0, 0.3]], "heading_radians": [0, 0.1]}
+    body = body_of(server, constraints=[path, pose, target])
+    body["segments"] = [{"type": "unconditioned", "duration_frames": 6}]
+    status, answer = post(server, json.dumps(body).encode())
+    assert status == 400 and answer["error"]["details"] == {"constraint": 2}
+
+
 def post(server: str, body: bytes) -> tuple[int, Any]:
     request = urllib.request.Request(f"{server}/generate", body, {"Content-Type": "application/json"})
     try:
