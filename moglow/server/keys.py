@@ -5,7 +5,7 @@ to the model's figure, whose motion is directed to them; the motion on the clien
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from moglow.directing.exact import exactly
 from moglow.directing.joint_groups import whole_legs
-from moglow.directing.pins import Direction, Pin, Reach
+from moglow.directing.pins import Direction, KeyedPin, KeyedReach
 from moglow.directing.settle import Settled
 from moglow.errors import ControlError
 from moglow.maths.rotations import Array, quat_angle
@@ -30,26 +30,6 @@ OFTEN = 0.25
 MOST, MOST_KEYS = 96, 300
 """Largest numbers of poses and targets of a request: of those to which motion is directed, for all samples together,
 each of which takes about a second, and of all."""
-
-
-@dataclass(frozen=True)
-class KeyedPin(Pin):
-    """A pin that a constraint of a request requires."""
-
-    constraint: str = field(default="", kw_only=True)
-
-    def __str__(self) -> str:
-        return self.constraint
-
-
-@dataclass(frozen=True)
-class KeyedReach(Reach):
-    """A reach that a constraint of a request requires."""
-
-    constraint: str = field(default="", kw_only=True)
-
-    def __str__(self) -> str:
-        return self.constraint
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +73,7 @@ class KeyedPose:
 
 
 @dataclass(frozen=True, eq=False)
-class Target:
+class KeyedPoint:
     """A point ``(3,)`` in the world for a joint of the client's figure in a frame."""
 
     name: str
@@ -107,13 +87,13 @@ class Keys:
     """The poses and targets that a request requires, in its frames."""
 
     poses: tuple[KeyedPose, ...] = ()
-    targets: tuple[Target, ...] = ()
+    targets: tuple[KeyedPoint, ...] = ()
 
     @classmethod
     def of(cls, constraints: Sequence[tuple[str, Any]], rig: ClientRig) -> Self:
         """Returns the keys of ``pose_keyframe`` and ``effector_target`` constraints, which have names for messages."""
         poses: list[KeyedPose] = []
-        targets: list[Target] = []
+        targets: list[KeyedPoint] = []
         for name, each in constraints:
             if each.type == "pose_keyframe":
                 turns = {
@@ -126,7 +106,7 @@ class Keys:
                 joint = rig.skeleton.index(each.joint)
                 for number, (frame, point) in enumerate(zip(each.frames, each.positions, strict=True)):
                     place = f"{name}, frame {frame}"
-                    targets.append(Target(place, frame, joint, within(point, place)))
+                    targets.append(KeyedPoint(place, frame, joint, within(point, place)))
                     if each.rotations is not None:
                         turn = unit(each.rotations[number], f"{place}: the rotation of {each.joint}")
                         poses.append(KeyedPose(place, frame, {joint: turn}, None, False, True))
@@ -136,11 +116,6 @@ class Keys:
 
     def __bool__(self) -> bool:
         return bool(self.poses or self.targets)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Returns the names of all poses and targets."""
-        return tuple(each.name for each in (*self.poses, *self.targets))
 
     def headings(self, rig: ClientRig) -> dict[int, float]:
         """Returns the headings of poses that determine the root's rotation, by frame."""
@@ -197,7 +172,7 @@ class Asked:
             if pose.whole or (joints and not pose.alone):
                 ours = replace(clip, skeleton=model) if moved is None else moved.feet_kept(clip)
                 time = pose.frame / plain.fps
-                pins.append(KeyedPin(time, ours, 0, joints, pose.whole, constraint=pose.name))
+                pins.append(KeyedPin(time, ours, 0, joints, pose.whole, words=pose.name))
         scale = float(leg_lengths(model).mean() / leg_lengths(rig.skeleton).mean())
         reaches, near, last = list[KeyedReach](), set[int](), dict[int, float]()
         for number, target in enumerate(keys.targets):
@@ -208,7 +183,7 @@ class Asked:
                     "give a hand, a foot, the head or another joint of a limb"
                 )
             x, y, z = target.point.tolist()
-            reaches.append(KeyedReach(time, name[0], (x, y * scale, z), constraint=target.name))
+            reaches.append(KeyedReach(time, name[0], (x, y * scale, z), words=target.name))
             if abs(time - last.get(target.joint, -np.inf)) >= OFTEN:
                 last[target.joint] = time
                 near.add(number)

@@ -200,8 +200,8 @@ def path_of(
     positions = np.stack([_curve(time, at, points[:, axis]) for axis in range(2)], axis=-1)
     if faces:
         turned = np.array(sorted(faces))
-        headings = np.interp(time, turned, np.unwrap([faces[frame] for frame in turned]))
-        return ControlPath(positions, headings, fps), []
+        turns = np.interp(time, turned, np.unwrap([faces[frame] for frame in turned]))
+        return ControlPath(positions, turns, fps), []
     return ControlPath(positions, _facing(positions, fps), fps), ["headings along the path"] if len(
         keys
     ) > 1 else []

@@ -130,12 +130,13 @@ def test_what_cannot_be_met_names_its_constraint(server: str, constraints: list[
 
 def test_a_pose_and_a_target_that_leave_few_frames_are_an_error_object(server: str) -> None:
     target = {**FAR, "joint": "RightHand", "frames": [3], "positions": [[0.3, 1.0, 0.3]]}
-    pose = {**HIPS, "frame": 1, "joint_rotations": {"RightLeg": [0, 0, 0.1, 1]}, "root_position": [0, 1, 0.1]}
+    turns = {joint: [0, 0, 0.1, 1] for joint in ("LeftHand", "RightLeg", "RightShoulder")}
+    pose = {**HIPS, "frame": 1, "joint_rotations": turns, "root_position": [0, 1, 0.1]}
     path = {**PATH, "frames": [0, 5], "positions_xz": [[0, 0], [0, 0.3]], "heading_radians": [0, 0.1]}
     body = body_of(server, constraints=[path, pose, target])
-    body["segments"] = [{"type": "unconditioned", "duration_frames": 6}]
+    body["segments"] = [{"type": "text", "prompt": "walk", "duration_frames": 6}]
     status, answer = post(server, json.dumps(body).encode())
-    assert status == 400 and answer["error"]["details"] == {"constraint": 2}
+    assert status == 400 and answer["error"]["details"] == {"constraint": 2}, answer
 
 
 def post(server: str, body: bytes) -> tuple[int, Any]:
@@ -145,6 +146,9 @@ def post(server: str, body: bytes) -> tuple[int, Any]:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read())
+
+
+JUNK: tuple[Any, ...] = ({"a": 1}, [], math.nan, 10**400)
 
 
 def leaves(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -163,7 +167,7 @@ def test_a_request_with_one_broken_value_is_an_error_object(server: str) -> None
     whole["timing"] = {"fps": 30}
     places, codes = [*leaves(whole)], set[str]()
     for place in places:
-        for junk in ({"a": 1}, [], math.nan, 10**400):
+        for junk in JUNK:
             body = copy.deepcopy(whole)
             part: Any = body
             for key in place[:-1]:
