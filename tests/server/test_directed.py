@@ -128,12 +128,14 @@ def test_what_cannot_be_met_names_its_constraint(server: str, constraints: list[
         assert answer["error"]["details"] == {"constraint": 0}
 
 
-def test_a_pose_and_a_target_that_leave_few_frames_are_an_error_object(server: str) -> None:
+def test_a_figure_with_a_leg_of_60_metres_is_an_error_object(server: str) -> None:
     target = {**FAR, "joint": "RightHand", "frames": [3], "positions": [[0.3, 1.0, 0.3]]}
     turns = {joint: [0, 0, 0.1, 1] for joint in ("LeftHand", "RightLeg", "RightShoulder")}
     pose = {**HIPS, "frame": 1, "joint_rotations": turns, "root_position": [0, 1, 0.1]}
     path = {**PATH, "frames": [0, 5], "positions_xz": [[0, 0], [0, 0.3]], "heading_radians": [0, 0.1]}
     body = body_of(server, constraints=[path, pose, target])
+    foot = next(joint for joint in body["skeleton"]["joints"] if joint["name"] == "RightFoot")
+    foot["rest_translation"] = [0.0, -0.41, 60.0]
     body["segments"] = [{"type": "text", "prompt": "walk", "duration_frames": 6}]
     status, answer = post(server, json.dumps(body).encode())
     assert status == 400 and answer["error"]["details"] == {"constraint": 2}, answer
