@@ -8,6 +8,7 @@ from moglow.directing.goals import Goal, PoseGoal, ReachGoal
 from moglow.directing.joint_groups import joints_named
 from moglow.directing.reaching import reached
 from moglow.directing.settle import Settled, settled
+from moglow.maths.rotations import Array
 from moglow.maths.signals import Flags
 from moglow.motion.clip import Clip
 
@@ -21,25 +22,38 @@ def held_frames(clip: Clip, goals: Sequence[Goal]) -> Flags:
     return held
 
 
+def exactly(clip: Clip, poses: Sequence[Settled], points: Sequence[tuple[int, int, Array]]) -> Clip:
+    """Returns the clip with bit-exact poses, and with joints at points: each a frame, a joint and a point ``(3,)``.
+
+    The correction of a limb does not change the poses of other frames.
+    """
+    clip = settled(clip, poses)
+    for joint in dict.fromkeys(joint for _, joint, _ in points):
+        limbs = [reached(clip, frame, joint, point) for frame, each, point in points if each == joint]
+        frames = {limb.frame for limb in limbs}
+        kept = [
+            Settled(pose.frame, limbs[0].joints, clip.rotations[pose.frame], clip.positions[pose.frame])
+            for pose in poses
+            if pose.frame not in frames
+        ]
+        clip = settled(clip, [*kept, *limbs])
+    return clip
+
+
 def with_goals(clip: Clip, goals: Sequence[Goal]) -> Clip:
     """Returns the clip with bit-exact poses on the model's skeleton, and joints at their points."""
-    posed = [goal for goal in goals if isinstance(goal, PoseGoal)]
-    clip = settled(
-        clip,
-        [
-            Settled(
-                goal.frame,
-                np.array(goal.joints, np.intp),
-                goal.posed.rotations[0],
-                goal.posed.positions[0] if goal.whole else None,
-            )
-            for goal in posed
-        ],
-    )
-    for goal in goals:
-        if isinstance(goal, ReachGoal):
-            clip = settled(clip, [reached(clip, goal.frame, goal.joint, np.array(goal.point))])
-    return clip
+    poses = [
+        Settled(
+            goal.frame,
+            np.array(goal.joints, np.intp),
+            goal.posed.rotations[0],
+            goal.posed.positions[0] if goal.whole else None,
+        )
+        for goal in goals
+        if isinstance(goal, PoseGoal)
+    ]
+    points = [(goal.frame, goal.joint, np.array(goal.point)) for goal in goals if isinstance(goal, ReachGoal)]
+    return exactly(clip, poses, points)
 
 
 def height_above(clip: Clip, goal: PoseGoal) -> float:
@@ -61,9 +75,10 @@ def with_goals_on(clip: Clip, goals: Sequence[Goal], *, moved: bool = True) -> C
             source = goal.source.moved((0.0, height_above(clip, goal) if moved else 0.0, 0.0))
             positions = source.positions[0] if goal.whole else None
             poses.append(Settled(goal.frame, np.array(joints, np.intp), source.rotations[0], positions))
-    clip = settled(clip, poses)
-    for goal in goals:
-        if isinstance(goal, ReachGoal) and goal.role in clip.skeleton.anatomy.roles:
-            joint = clip.skeleton.anatomy.roles[goal.role]
-            clip = settled(clip, [reached(clip, goal.frame, joint, np.array(goal.point))])
-    return clip
+    roles = clip.skeleton.anatomy.roles
+    points = [
+        (goal.frame, roles[goal.role], np.array(goal.point))
+        for goal in goals
+        if isinstance(goal, ReachGoal) and goal.role in roles
+    ]
+    return exactly(clip, poses, points)

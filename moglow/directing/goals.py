@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from moglow.corpus.context import Context
 from moglow.directing.aims import Aim, PoseAim, ReachAim, walking_channels
-from moglow.directing.joint_groups import channels_of, joints_named, moved_by
+from moglow.directing.joint_groups import channels_of, joints_named, whole_legs
 from moglow.directing.pins import Direction, Pin, Reach
 from moglow.errors import ControlError, MoglowError
 from moglow.maths.rotations import wrap_angle
@@ -235,7 +235,7 @@ class Seen:
             str(self.pin),
             channels,
             poses[self.frame - near.start],
-            moved_by(encoding, joints),
+            whole_legs(encoding.skeleton, joints),
             posed,
             placed(self.source),
             self.pin.groups,

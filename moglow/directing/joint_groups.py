@@ -84,10 +84,10 @@ def channels_of(encoding: Encoding, joints: Sequence[int]) -> NDArray[np.intp]:
     return np.flatnonzero(np.isin(owners, list(wanted)))
 
 
-def moved_by(encoding: Encoding, joints: Sequence[int]) -> tuple[int, ...]:
-    """Returns the joints whose local rotations depend on the channels of the given joints, with all joints of a leg."""
+def whole_legs(skeleton: Skeleton, joints: Sequence[int]) -> tuple[int, ...]:
+    """Returns joints, with all joints of a leg of which one is given: no joint of a leg is posed without the others."""
     wanted = set(joints)
-    for leg in encoding.skeleton.anatomy.legs:
+    for leg in skeleton.anatomy.legs:
         parts = {leg.hip, leg.knee, leg.ankle}
         if wanted & parts:
             wanted |= parts

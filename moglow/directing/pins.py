@@ -153,6 +153,26 @@ class Look:
         return f"look from {self.start:g} to {self.stop:g} s"
 
 
+@dataclass(frozen=True)
+class KeyedPin(Pin):
+    """A pin of another program, which messages name in its terms."""
+
+    words: str = ""
+
+    def __str__(self) -> str:
+        return self.words
+
+
+@dataclass(frozen=True)
+class KeyedReach(Reach):
+    """A reach of another program, which messages name in its terms."""
+
+    words: str = ""
+
+    def __str__(self) -> str:
+        return self.words
+
+
 Direction: TypeAlias = Pin | Reach | Look
 LARGEST = 1e6
 """Largest number of seconds or metres that is accepted."""

@@ -35,4 +35,4 @@ def reached(clip: Clip, frame: int, joint: int, point: Array) -> Settled:
             swing = quat_between(world[joint] - world[each], point - world[each])
             above = turns[skeleton.parents[each]]
             rotations[each] = quat_multiply(quat_conjugate(above), quat_multiply(swing, turns[each]))
-    return Settled(frame, np.array(limb, np.intp), rotations)
+    return Settled(frame, np.array(limb, np.intp), rotations, one.positions[0])

@@ -103,7 +103,8 @@ class SteeredStretch:
         """Returns the indices of the motions nearest to the aims, of ``(n, B, D)``, and their delays in frames."""
         at, fps = aims[0].frame, self.flow.context.fps
         most = round(self.spec.out_of_step * fps) if self._walks(aims[0]) else 0
-        shifts = np.arange(-min(most, at), min(most, len(poses) - 1 - at) + 1)
+        after = len(poses) - 1 - max(aim.frame for aim in aims)  # an earlier pose leaves fewer frames
+        shifts = np.arange(-min(most, at), min(most, after) + 1)
         costs = np.stack([_squares(aims[0].missed(poses[at + shift])) for shift in shifts])
         seconds = shifts / fps
         each = np.where(seconds > 0, self.spec.hurry, self.spec.linger)

@@ -1,11 +1,8 @@
 """The server as its clients see it: the official one gets motion, bad requests get error objects."""
 
 import json
-import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -28,27 +25,7 @@ from tests.support.walking import skeleton_of
 pytest.importorskip("motionmcp.server", reason="needs motionmcp-sdk[server]: pip install '.[serve]'")
 client = pytest.importorskip("motionmcp_client.client", reason="needs motionmcp-client-sdk")
 
-import uvicorn  # noqa: E402
-from motionmcp.server import build_app  # noqa: E402
-
-from moglow.server.backbone import MoglowBackbone  # noqa: E402
-
 CLOSE = 1e-4  # metres
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A server in a thread of its own."""
-    app = build_app(MoglowBackbone(Checkpoint.read(PRETRAINED), seconds=20.0))
-    running = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
-    thread = threading.Thread(target=running.run)
-    thread.start()
-    while not running.started:
-        time.sleep(0.05)
-    port = running.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    running.should_exit = True
-    thread.join()
 
 
 def request(server: str, **more: Any) -> dict[str, Any]:
@@ -70,10 +47,9 @@ def clip_of(document: dict[str, Any], folder: Path) -> Any:
 
 def test_the_official_client_gets_motion_along_its_path(server: str, tmp_path: Path) -> None:
     caps = client.get_capabilities(server)
-    assert (
-        caps["models"][0]["supported_constraints"] == ["root_path"]
-        and caps["models"][0]["supports_retargeting"]
-    )
+    (model,) = caps["models"]
+    assert model["supported_constraints"] == ["root_path", "pose_keyframe", "effector_target"]
+    assert model["supports_retargeting"] and not model["supports_loop"]
     clip = clip_of(client.generate(server, request(server)), tmp_path)
     assert len(clip) == 91 and clip.fps == 30.0
     path = ControlPath(np.stack([np.zeros(91), np.linspace(0, 3, 91)], -1), np.zeros(91), 30.0)
@@ -137,7 +113,8 @@ def test_a_prompt_names_a_style_and_the_answer_says_so(server: str) -> None:
     [
         ({"model": "other"}, "unknown_model"),
         ({"protocol_version": "9.0"}, "version_unsupported"),
-        ({"constraints": [{"type": "pose_keyframe", "frame": 0, "joint_rotations": {"Hips": [0, 0, 0, 1]}}]}, "unsupported_constraint"),  # noqa: E501
+        ({"constraints": [{"type": "ground_height", "points": [[0, 0, 0]]}]}, "unsupported_constraint"),
+        ({"constraints": [{"type": "effector_target", "joint": "Tail", "frames": [3], "positions": [[0, 1, 0]]}]}, "unknown_joint"),  # noqa: E501
         ({"constraints": [{"type": "root_path", "frames": [999], "positions_xz": [[0, 0]]}]}, "frame_out_of_range"),
         ({"segments": [{"type": "unconditioned", "duration_frames": 100000}], "constraints": []}, "invalid_options"),
         ({"segments": [], "constraints": []}, "schema_validation"),

@@ -12,7 +12,7 @@ from moglow.blender.inside.axes import from_blender
 from moglow.blender.inside.exact import ExactPoint, ExactPose, on_same
 from moglow.blender.inside.poses import keyed_bones, read_poses
 from moglow.blender.inside.rig import Rig
-from moglow.directing.pins import Direction, Look, Pin, Reach
+from moglow.directing.pins import Direction, KeyedPin, KeyedReach, Look
 from moglow.errors import ControlError
 from moglow.maths.rotations import Array
 from moglow.motion.skeleton import Skeleton
@@ -26,26 +26,6 @@ SHIFTED = 1e-5
 """Units by which an Empty that was moved differs from its keys."""
 LOOK_NAMES = ("look", "gaze")
 """Names of an Empty that is looked at."""
-
-
-@dataclass(frozen=True)
-class KeyedPin(Pin):
-    """A pin that messages name by its frame in the scene."""
-
-    words: str = ""
-
-    def __str__(self) -> str:
-        return self.words
-
-
-@dataclass(frozen=True)
-class KeyedReach(Reach):
-    """A reach that messages name by its joint and its frame in the scene."""
-
-    words: str = ""
-
-    def __str__(self) -> str:
-        return self.words
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,12 +4,11 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
-from motionmcp.server import build_app
 
 from moglow.checkpoint import Checkpoint
 from moglow.errors import LinkError
 from moglow.files.system_errors import reason
-from moglow.server.backbone import MoglowBackbone
+from moglow.server.backbone import MoglowBackbone, app_of
 
 WAITING = 64
 """The maximum number of simultaneous connections; further ones are rejected and may retry."""
@@ -26,9 +25,7 @@ def serve(
     say: Callable[[str], None],
 ) -> None:
     """Serves a model until the process is interrupted."""
-    app = build_app(
-        MoglowBackbone(model, temperature=temperature, workers=workers, seconds=seconds), title="moglow"
-    )
+    app = app_of(MoglowBackbone(model, temperature=temperature, workers=workers, seconds=seconds))
     try:
         listener = socket.create_server((host, port))
     except OSError as error:

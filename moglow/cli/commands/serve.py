@@ -44,7 +44,8 @@ def command(
     """Serves motion by the Motion Model Context Protocol (MMCP).
 
     Proscenium for Blender, godot-kimodo and other clients send GET /capabilities and POST /generate: a path over the
-    ground (root_path), a style by name in the prompt, any humanoid skeleton; the answer is glTF. Stop it with Ctrl-C.
+    ground (root_path), poses (pose_keyframe), points for joints (effector_target), a style by name in the prompt, any
+    humanoid skeleton; the answer is glTF. Stop it with Ctrl-C.
     """
     from moglow.checkpoint import Checkpoint
     from moglow.cli.actions.serve import serve
