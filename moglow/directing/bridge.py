@@ -112,10 +112,14 @@ class Bridge:
         found = Seen(pin, seen[: len(own)], 0, self.after[:1], place, own)
         return [found.goal(self.context, path, at)]
 
-    def make(self, directing: Directing, *, seed: int, take: int, performer: str | None = None) -> Bridged:
-        """Returns one take of the motion."""
-        path = self.continuation.path
-        beginning, goals = self.continuation.beginning(directing.flow, path, performer), self.goals(path)
+    def make(self, directing: Directing, *, seed: int, take: int, style: str | None = None) -> Bridged:
+        """Returns one take of the motion, which changes to a style if one is named."""
+        goes_on = self.continuation
+        if style is not None:
+            styles = (style,) * (len(self.way) - len(goes_on.seen) + 1)
+            goes_on = replace(goes_on, styles=styles, changes=True)
+        path = goes_on.path
+        beginning, goals = goes_on.beginning(directing.flow, path), self.goals(path)
         usual = usual_nats(directing.checkpoint)
         spec = SteerSpec(averaged=AVERAGED if self.likely and take == 0 else 1)
         director = Director(directing.flow, path, beginning, directing.temperature, seed, take, usual, spec)
