@@ -83,11 +83,14 @@ class Partial:
         moment = remembered(directing.flow, course, known[:seen])
         frames = model_frames(steps / clip.fps, context)
         generator = np.random.default_rng([seed, take, 4])
-        shape = (len(known) - seen, PARTICLES, directing.flow.model.noise_dim)
+        count = min(frames + ARRIVING, len(known) - seen)
+        shape = (count, PARTICLES, directing.flow.model.noise_dim)
         noise = generator.standard_normal(shape, dtype=np.float32)
         latents = directing.flow.model.latent(noise, directing.temperature)
         free = channels_of(encoding, self.own)
-        poses, nats = sampled_beside(directing.flow, course, seen, moment, latents, known[seen:], free)
+        poses, nats = sampled_beside(
+            directing.flow, course, seen, moment, latents, known[seen:][:count], free
+        )
         best = 0 if last else int(np.argmin(_missed(poses, known[seen:], frames, free)))
         chosen = known.copy()
         chosen[seen : seen + frames, free] = poses[:frames, best][:, free]
