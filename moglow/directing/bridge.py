@@ -27,7 +27,7 @@ BEYOND = 0.7
 SLOPE = 0.2
 """Seconds over which the velocity at the end of a path is measured."""
 AVERAGED = 8
-"""Number of sampled motions whose mean is steered in the first take between two clips."""
+"""Number of sampled motions whose mean is used for the first take between two clips."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class Bridge:
     steps: int
     way: ControlPath
     likely: bool = False
-    """Whether the first take is steered from the mean of several motions, which is nearer to what is likely."""
+    """Whether the first take is the mean of several motions, which is nearer to what is likely."""
 
     @classmethod
     def between(cls, context: Context, before: Clip, after: Clip, steps: int) -> Self:
