@@ -19,6 +19,9 @@ OPTIONS = (
         show_default=True,
         help="The same seed gives the same motion.",
     ),
+    click.option(
+        "--style", help="A style the model was trained with, for the new motion; moglow info names them."
+    ),
     click.option("--temperature", type=Number(0, 2), help="0 is calmest, 1 as varied as the recordings."),
     click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder."),
 )

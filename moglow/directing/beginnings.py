@@ -75,6 +75,8 @@ class Continuation:
     way: ControlPath
     styles: tuple[str, ...] | None
     last: Clip | None = None
+    changes: bool = False
+    """Whether the styles begin after the clip, as a change of style; otherwise the clip counts as one of the first."""
 
     @classmethod
     def of(cls, context: Context, clip: Clip, path: ControlPath, ground: Ground | None = None) -> Self:
@@ -127,6 +129,8 @@ class Continuation:
             self.styles is None and performer is None
         ):  # the clip shows how to go on, better than a default style
             labels = np.zeros_like(labels)
+        elif self.changes:
+            labels[0] = 0.0  # of the clip's last frame; frames before it have the same label
         course = course_of(context, way, labels)
         first = PoseGoal(
             0,

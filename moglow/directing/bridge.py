@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from moglow.cleaning.gaps import fill_gaps
 from moglow.corpus.context import Context
 from moglow.directing.beginnings import BEFORE, LEAST, Continuation
 from moglow.directing.directed import Director, Price
@@ -16,7 +17,7 @@ from moglow.directing.pins import Pin
 from moglow.directing.seam import fitted, warped
 from moglow.directing.steer import SteerSpec
 from moglow.errors import ClipError
-from moglow.maths.rotations import Array, wrap_angle
+from moglow.maths.rotations import Array
 from moglow.measures.tally import Measured
 from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
@@ -26,7 +27,7 @@ BEYOND = 0.7
 SLOPE = 0.2
 """Seconds over which the velocity at the end of a path is measured."""
 AVERAGED = 8
-"""Number of sampled motions whose mean is steered in the first take between two clips."""
+"""Number of sampled motions whose mean is used for the first take between two clips."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,17 +61,16 @@ class Bridge:
     steps: int
     way: ControlPath
     likely: bool = False
-    """Whether the first take is steered from the mean of several motions, which is nearer to what is likely."""
+    """Whether the first take is the mean of several motions, which is nearer to what is likely."""
 
     @classmethod
     def between(cls, context: Context, before: Clip, after: Clip, steps: int) -> Self:
         """Returns the gap between two clips, with a path that connects theirs."""
-        own, other = (
-            context.encoding.spec.path(seen(clip, context))
-            for seen, clip in ((seen_before, before), (seen_after, after))
-        )
-        way = implied_way(own, other, model_frames(steps / before.fps, context))
-        return cls(context, before, after, steps, _after(own, way), likely=True)
+        own, other = seen_before(before, context), seen_after(after, context)
+        frames = model_frames(steps / before.fps, context)
+        values = values_of(implied_path(context, own, other, frames))
+        way = _on(values, context.fps, len(own) - 1 + frames)
+        return cls(context, before, after, steps, way, likely=True)
 
     @classmethod
     def within(cls, context: Context, clip: Clip, start: int, stop: int) -> Self:
@@ -112,10 +112,14 @@ class Bridge:
         found = Seen(pin, seen[: len(own)], 0, self.after[:1], place, own)
         return [found.goal(self.context, path, at)]
 
-    def make(self, directing: Directing, *, seed: int, take: int, performer: str | None = None) -> Bridged:
-        """Returns one take of the motion."""
-        path = self.continuation.path
-        beginning, goals = self.continuation.beginning(directing.flow, path, performer), self.goals(path)
+    def make(self, directing: Directing, *, seed: int, take: int, style: str | None = None) -> Bridged:
+        """Returns one take of the motion, which changes to a style if one is named."""
+        goes_on = self.continuation
+        if style is not None:
+            styles = (style,) * (len(self.way) - len(goes_on.seen) + 1)
+            goes_on = replace(goes_on, styles=styles, changes=True)
+        path = goes_on.path
+        beginning, goals = goes_on.beginning(directing.flow, path), self.goals(path)
         usual = usual_nats(directing.checkpoint)
         spec = SteerSpec(averaged=AVERAGED if self.likely and take == 0 else 1)
         director = Director(directing.flow, path, beginning, directing.temperature, seed, take, usual, spec)
@@ -167,29 +171,21 @@ def seen_after(clip: Clip, context: Context) -> Clip:
     return on_skeleton(warped(clip, ratio * np.arange(count), context.fps), context)
 
 
-def implied_way(before: ControlPath, after: ControlPath, frames: int) -> ControlPath:
-    """Returns the path from the last frame of a path to the first frame of another, and `BEYOND` seconds along it.
+def implied_path(context: Context, before: Clip, after: Clip, frames: int) -> ControlPath:
+    """Returns the path of a clip, the gap after it, and another clip, which begins ``frames`` frames after its end.
 
-    Position, heading and their velocities are continuous. The other path begins after ``frames`` frames.
+    The body is interpolated in the gap, with its velocities on both sides, and the path of the whole motion is
+    smoothed. Paths of the two clips alone are less accurate at their ends.
     """
-    start, end = values_of(before), values_of(after)
-    turn = float(wrap_angle(end[0, 2] - start[-1, 2]))
-    end[:, 2] += start[-1, 2] + turn - end[0, 2]
-    leaving, arriving = (frames * slope for slope in (_slope(start[::-1]) * -1, _slope(end)))
-    s = np.linspace(0, 1, frames + 1)[:, None]
-    between = (
-        start[-1] * (1 + 2 * s) * (1 - s) ** 2
-        + leaving * s * (1 - s) ** 2
-        + end[0] * s**2 * (3 - 2 * s)
-        + arriving * s**2 * (s - 1)
+    held, last = np.full(frames - 1, len(before) - 1), len(before)
+    positions, rotations = (
+        np.concatenate([own, own[held], other])
+        for own, other in ((before.positions, after.positions), (before.rotations, after.rotations))
     )
-    return _on(np.concatenate([between, end[1:]]), before.fps, frames)
-
-
-def _after(own: ControlPath, way: ControlPath) -> ControlPath:
-    """Returns a path followed by another one, which starts at its last frame."""
-    values = np.concatenate([values_of(own)[:-1], values_of(way)])
-    return ControlPath(values[:, :2], values[:, 2], own.fps)
+    missing = np.zeros(len(positions), bool)
+    missing[last : last + frames - 1] = True
+    whole = replace(before, positions=positions, rotations=rotations)
+    return context.encoding.spec.path(fill_gaps(whole, missing, longest=np.inf))
 
 
 def values_of(path: ControlPath) -> Array:

@@ -158,6 +158,22 @@ class Flow:
             moments.append(moment)
         return latents, nats - context.log_scale, moments
 
+    def known(self, course: Course, frame: int, moment: Moment, pose: Floats) -> tuple[Floats, Moment]:
+        """Returns the log-densities ``(B,)`` of poses ``(B, D)`` with the label of a frame, and the state after it."""
+        context, moment = self.context, self.begun(course, frame, moment)
+        poses = moment.poses
+        vector, control = self.sees(course, frame, poses)
+        target = context.to_target(pose, poses, control)
+        if moment.change is None:
+            _, nats, memory = self.model.invert(vector, moment.memory, target)
+            return nats - context.log_scale, moment.followed(pose, memory)
+        mixture = self.mixture(course, frame, moment)
+        (_, nats, memory), (_, _, former) = (
+            self.model.invert(each, kept, target)
+            for each, kept in zip(mixture.contexts, mixture.memories, strict=True)
+        )
+        return nats - context.log_scale, moment.followed(pose, (memory, former))
+
     def slide(self, course: Course, frame: int, moment: Moment, poses: Floats) -> Floats:
         """Returns the speed ``(n, B)`` in m/s of the lower toe in poses ``(n, B, D)``; 0 if poses contain no toes."""
         context, encoding = self.context, self.context.encoding

@@ -21,6 +21,7 @@ from moglow.motion.clip import Clip
 from moglow.motion.foot_lock import LockSpec, lock_feet
 from moglow.motion.retarget import retarget
 from moglow.sampling.fast.folded import Floats
+from moglow.sampling.generate import styled
 
 ARRIVING = 3
 """Number of frames after the stretch in which the sampled motions are compared with the clip."""
@@ -62,8 +63,11 @@ class Partial:
             raise SkeletonError(f"joints: the model moves none of {words}; name arms, legs, spine or head")
         return cls(context, clip, start, stop, np.array(joints, np.intp), own)
 
-    def make(self, directing: Directing, *, seed: int, take: int, performer: str | None = None) -> Bridged:
-        """Returns one take of the stretch, with the frame before it and the frame after it."""
+    def make(self, directing: Directing, *, seed: int, take: int, style: str | None = None) -> Bridged:
+        """Returns one take of the stretch, with the frame before it and the frame after it.
+
+        It changes to a style if one is named.
+        """
         context, clip = self.context, self.clip
         encoding, tally = context.encoding, Tally()
         last = self.stop == len(clip)
@@ -72,15 +76,21 @@ class Partial:
         part = on_skeleton(warped(clip, at[at <= len(clip) - 1], context.fps), context)
         path = encoding.spec.path(part)
         known = context.standardize_pose(encoding.encode(part, path).astype(np.float32))
-        course = course_of(context, path, context.path_rows(path, performer))
+        labels = context.path_rows(styled(path, style))
+        if style is not None:
+            labels[:seen] = context.path_rows(path[:seen])
+        course = course_of(context, path, labels)
         moment = remembered(directing.flow, course, known[:seen])
         frames = model_frames(steps / clip.fps, context)
         generator = np.random.default_rng([seed, take, 4])
-        shape = (len(known) - seen, PARTICLES, directing.flow.model.noise_dim)
+        count = min(frames + ARRIVING, len(known) - seen)
+        shape = (count, PARTICLES, directing.flow.model.noise_dim)
         noise = generator.standard_normal(shape, dtype=np.float32)
         latents = directing.flow.model.latent(noise, directing.temperature)
         free = channels_of(encoding, self.own)
-        poses, nats = sampled_beside(directing.flow, course, seen, moment, latents, known[seen:], free)
+        poses, nats = sampled_beside(
+            directing.flow, course, seen, moment, latents, known[seen:][:count], free
+        )
         best = 0 if last else int(np.argmin(_missed(poses, known[seen:], frames, free)))
         chosen = known.copy()
         chosen[seen : seen + frames, free] = poses[:frames, best][:, free]
@@ -113,18 +123,14 @@ def sampled_beside(
 
     The memory of the model is that of the combined poses. Also returns their log-densities ``(n, B)``.
     """
-    context, (frames, count, _) = flow.context, latents.shape
+    frames, count, _ = latents.shape
     moment = moment.rows([0] * count)
     poses, nats = np.repeat(known[:, None], count, axis=1), np.empty((frames, count))
     for t in range(frames):
-        vector, control = flow.sees(course, frame + t, moment.poses)
-        target, _, _ = flow.sampled(vector, moment.memory, latents[t])
-        drawn = context.from_target(target, moment.poses, control)
-        poses[t][:, free] = drawn[:, free]
-        target = context.to_target(poses[t], moment.poses, control)
-        _, nats[t], memory = flow.model.invert(vector, moment.memory, target)
-        moment = Moment(np.concatenate([moment.poses[:, 1:], poses[t][:, None]], 1), memory)
-    return poses, nats - context.log_scale
+        sampled, _, _ = flow.roll(course, frame + t, moment, latents[t : t + 1])
+        poses[t][:, free] = sampled[0][:, free]
+        nats[t], moment = flow.known(course, frame + t, moment, poses[t])
+    return poses, nats
 
 
 def _missed(poses: Floats, known: Floats, frames: int, free: NDArray[np.intp]) -> Floats:

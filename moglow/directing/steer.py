@@ -42,7 +42,10 @@ class SteerSpec:
     reach: float = 1.2
     """Seconds before an aim whose noise is changed; steps before it are shortened or lengthened alone."""
     averaged: int = 1
-    """Number of motions nearest to the aims whose mean is steered; a mean is nearer to what is likely than a sample."""
+    """Number of motions nearest to the aims whose mean is used, which is nearer to what is likely than a sample. Its
+    error at the first aim is distributed evenly over the frames before it; a single motion is steered."""
+    near: float = 0.15
+    """Tolerance in deviations of all channels by which the motions that are averaged are selected."""
     alike: float = 0.15
     """Largest difference in seconds between the delays of motions that are averaged; others differ in their steps."""
     shares: tuple[float, ...] = (1.0, 0.6, 0.3, 0.1)
@@ -81,11 +84,14 @@ class SteeredStretch:
         frames = max(aim.frame for aim in aims) + 1
         particles = self.moment.rows([0] * latents.shape[1])
         poses, nats, _ = self.flow.roll(self.course, self.frame, particles, latents)
-        nearest = self._nearest(poses, aims)
-        (row, shift), usual = nearest[0], float(nats[:frames].mean())
-        sampled, own = latents[:frames, row], poses[:frames, row]
-        if shift or len(nearest) > 1:
-            own = self._mean([self._timed(poses[:, row], shift, aims)[:frames] for row, shift in nearest])
+        usual = float(nats[:frames].mean())
+        if self.spec.averaged > 1:
+            own, shift = self._likely(poses, aims)
+        else:
+            (row, shift), *_ = self._nearest(poses, aims)
+            sampled, own = latents[:frames, row], poses[:frames, row]
+            own = self._timed(poses[:, row], shift, aims)[:frames]
+        if shift or self.spec.averaged > 1:
             sampled = self.flow.score(self.course, self.frame, self.moment, own[:, None])[0][:, 0]
         found = Steered(sampled, own, np.inf, usual, shift)
         found, jacobian = replace(found, cost=self._cost(found, sampled, aims)), None
@@ -98,6 +104,20 @@ class SteeredStretch:
             if not gained:
                 break
         return found
+
+    def _likely(self, poses: Floats, aims: Sequence[Aim]) -> tuple[Floats, int]:
+        """Returns the mean ``(n, D)`` of several of the motions ``(n, B, D)``, led to the first aim, and its delay."""
+        frames, at = max(aim.frame for aim in aims) + 1, aims[0].frame
+        alike = [
+            replace(aim, tolerance=np.full_like(aim.tolerance, self.spec.near))
+            if isinstance(aim, PoseAim)
+            else aim
+            for aim in aims
+        ]
+        nearest = self._nearest(poses, alike)
+        own = self._mean([self._timed(poses[:, row], shift, aims)[:frames] for row, shift in nearest])
+        share = np.minimum(np.arange(1, frames + 1, dtype=np.float32) / (at + 1), 1.0)
+        return own + share[:, None] * (aims[0].met(own[at]) - own[at]), nearest[0][1]
 
     def _nearest(self, poses: Floats, aims: Sequence[Aim]) -> list[tuple[int, int]]:
         """Returns the indices of the motions nearest to the aims, of ``(n, B, D)``, and their delays in frames."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def between(
     takes: int = 1,
     seed: int = 0,
     move: bool = False,
+    style: str | None = None,
     checkpoint: Checkpoint | str | Path | None = None,
     temperature: float | None = None,
 ) -> tuple[Edit, ...]:
@@ -66,6 +68,7 @@ def between(
         takes: the number of takes; the first is near to the most likely motion, the others vary more.
         seed: the same seed gives the same motion.
         move: whether the second clip is moved to where the first leads in that time; otherwise it is not moved.
+        style: the style of the new motion; by default that of the motion before it.
         checkpoint: a trained model or its file; by default the model inside the package.
         temperature: 0 is the calmest, 1 is as varied as the data; by default that of `generate`.
 
@@ -82,7 +85,7 @@ def between(
         after = _led_on(model, before, after, seconds)
     else:
         _near(before, after, seconds)
-    return _joined(model, before, after, steps, takes, seed, temperature)
+    return _joined(model, before, after, steps, style, takes, seed, temperature)
 
 
 def blend(
@@ -93,6 +96,7 @@ def blend(
     seconds: float = 1.0,
     takes: int = 1,
     seed: int = 0,
+    style: str | None = None,
     checkpoint: Checkpoint | str | Path | None = None,
     temperature: float | None = None,
 ) -> tuple[Edit, ...]:
@@ -105,7 +109,7 @@ def blend(
         first, second: clips or motion files; the second is retargeted to the skeleton of the first if they differ.
         at: time in seconds of the first clip at which the transition begins.
         seconds: duration of the transition.
-        takes, seed, checkpoint, temperature: as in `between`.
+        takes, seed, style, checkpoint, temperature: as in `between`.
     """
     model = _model(checkpoint)
     one, other = _alike(_clip(first), _clip(second))
@@ -119,7 +123,7 @@ def blend(
         )
     before = one[: start + 1]
     after = _mixed_on(model, one, other, start, steps)
-    return _joined(model, before, after, steps, takes, seed, temperature)
+    return _joined(model, before, after, steps, style, takes, seed, temperature)
 
 
 def redo(
@@ -130,6 +134,7 @@ def redo(
     joints: Sequence[str] = (),
     takes: int = 1,
     seed: int = 0,
+    style: str | None = None,
     checkpoint: Checkpoint | str | Path | None = None,
     temperature: float | None = None,
 ) -> tuple[Edit, ...]:
@@ -139,7 +144,7 @@ def redo(
         clip: a clip or a motion file.
         start, stop: as in a slice: ``stop`` is the first frame after the new motion.
         joints: groups of joints (arms, left_arm, legs, spine, head), roles or names; by default the whole body.
-        takes, seed, checkpoint, temperature: as in `between`.
+        takes, seed, style, checkpoint, temperature: as in `between`.
     """
     model, clip = _model(checkpoint), _clip(clip)
     if not 0 <= start < stop <= len(clip):
@@ -160,13 +165,20 @@ def redo(
         rotations[start:stop] = made.rotations[1 : 1 + stop - start]
         return replace(clip, positions=positions, rotations=rotations)
 
-    return _ranked(model, make, whole, start, stop, takes, seed, temperature)
+    return _ranked(model, partial(make, style=style), whole, start, stop, takes, seed, temperature)
 
 
 def _joined(
-    model: Checkpoint, before: Clip, after: Clip, steps: int, takes: int, seed: int, temperature: float | None
+    model: Checkpoint,
+    before: Clip,
+    after: Clip,
+    steps: int,
+    style: str | None,
+    takes: int,
+    seed: int,
+    temperature: float | None,
 ) -> tuple[Edit, ...]:
-    make = Bridge.between(model.context, before, after, steps).make
+    make = partial(Bridge.between(model.context, before, after, steps).make, style=style)
 
     def whole(made: Clip) -> Clip:
         parts = before, made[1:steps], after

@@ -8,12 +8,14 @@ import pytest
 import moglow
 from moglow.bvh.read import read_bvh
 from moglow.bvh.write import write_bvh
+from moglow.checkpoint import Checkpoint
 from moglow.directing.joint_groups import joints_named
 from moglow.errors import MoglowError
 from moglow.maths.rotations import Array
 from moglow.measures.metrics import toe_slide
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import toe_points
+from moglow.sampling.generate import PRETRAINED
 from moglow.takes.editing import Edit
 from tests.support.commands import fails, run
 from tests.support.rigs import RIGS
@@ -101,6 +103,26 @@ def test_a_stretch_is_made_anew_to_the_end(clip: Clip) -> None:
     smooth(edit, clip)
 
 
+@pytest.mark.parametrize(("style", "joints"), [("carrying", ()), ("athletic", ("arms",))])
+def test_a_stretch_is_made_in_a_named_style(clip: Clip, style: str, joints: tuple[str, ...]) -> None:
+    """Its poses differ from those of the clip as recordings of the style do, and return to the clip."""
+    encoding = Checkpoint.read(PRETRAINED).context.encoding
+    arms = np.flatnonzero([name.rpartition(".")[0].endswith("Arm") for name in encoding.names])
+
+    def mean(made: Clip) -> Array:
+        return np.asarray(encoding.encode(made, encoding.spec.path(made))[60:100, arms].mean(0))
+
+    styled = mean(moglow.generate("line:length=4", seed=1, style=style).clip)
+    (edit,) = moglow.redo(clip, 35, 120, style=style, joints=joints)
+    (same,) = moglow.redo(clip, 35, 120, joints=joints)
+    way = styled - mean(clip)
+    shares = [float((mean(each.clip) - mean(clip)) @ way / (way @ way)) for each in (edit, same)]
+    assert shares[0] > max(0.4, shares[1] + 0.2)
+    np.testing.assert_array_equal(edit.clip.rotations[:35], clip.rotations[:35])
+    np.testing.assert_array_equal(edit.clip.rotations[120:], clip.rotations[120:])
+    assert accelerations(edit.clip)[[33, 34, 118, 119]].max() < 1.5 * accelerations(clip).max()
+
+
 def test_two_clips_blend(clip: Clip) -> None:
     other = moglow.generate("circle:r=2", seed=4).clip[:150]
     (edit,) = moglow.blend(clip, other, at=2.0, seconds=0.8)
@@ -165,6 +187,9 @@ def test_mistakes_end_in_one_line(folder: Path, clip: Clip) -> None:
     assert "the model needs" in fails("redo", take, "--frames", "5:60", "-o", out)
     assert "did you mean arms" in fails("redo", take, "--frames", "60:90", "--joints", "amrs", "-o", out)
     assert "carries the whole body" in fails("redo", take, "--frames", "60:90", "--joints", "hips", "-o", out)
+    assert "no style is called 'marsh'; did you mean 'march'?" in fails(
+        "redo", take, "--frames", "60:90", "--style", "marsh", "-o", out
+    )
     assert "lasts" in fails("blend", a, b, "--at", 99, "-o", out)
     assert "give less" in fails("blend", take, a, "--at", 1, "--seconds", 9, "-o", out)
     assert not out.exists()
