@@ -38,6 +38,8 @@ CANDIDATES = 4
 """Number of cuts with the most similar ends that are compared by path, feet and likelihood."""
 FAR = 0.02
 """Distance in metres between the ends that costs as much as a foot slide equal to that of real motion."""
+UNEVEN = 0.05
+"""Relative difference of the speed over half a stride from the path's, of the same cost."""
 TEMPO = 0.05
 """Largest relative difference of the tempo of a short lap from the path's."""
 BLEND = 0.4
@@ -83,6 +85,18 @@ class Loop:
     def closed(self) -> bool:
         """Whether the loop returns to its starting place."""
         return is_closed(self.path) or not np.any(self.path.velocities())
+
+    @property
+    def uneven(self) -> float:
+        """The largest relative difference of the hips' speed over half a stride from the path's; 0 for a lap."""
+        if not self.strides:
+            return 0.0
+        frames = len(self.path) - 1
+        step = max(1, frames // (2 * self.strides))
+        asked = float(np.linalg.norm(self.path.positions[step] - self.path.positions[0]))
+        ground = self.rounds.ground_positions()[self.first :]
+        way = np.linalg.norm(ground[step : frames + step] - ground[:frames], axis=-1)
+        return float(np.abs(way / asked - 1).max()) if asked > 1e-6 else 0.0
 
     @property
     def lap(self) -> dict[str, Any]:
@@ -168,7 +182,11 @@ def make_loop(
     found.sort(key=lambda cut: cut.seam.apart)
     loops = [_loop(checkpoint, each, spec if foot_lock else None) for each in found[:CANDIDATES]]
     slide = real_slide(checkpoint)
-    return min(loops, key=lambda loop: loop.blended / FAR + loop.measured.slide_before.mean / slide)
+
+    def cost(loop: Loop) -> float:
+        return loop.blended / FAR + loop.measured.slide_before.mean / slide + loop.uneven / UNEVEN
+
+    return min(loops, key=cost)
 
 
 @dataclass(frozen=True, eq=False)

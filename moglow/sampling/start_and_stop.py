@@ -24,8 +24,9 @@ STILL = 0.05
 """Speed in m/s and rad/s below which a path stands."""
 AT_LAST = 0.3
 """Time in seconds at the end in which the feet are compared."""
-APART, HIGH, SLIDING = 0.1, 0.03, 0.05
-"""Equal costs: distance in metres of one foot before the other, height of toes in metres, and slide in m/s."""
+APART, HIGH, SLIDING, SWAYING = 0.1, 0.03, 0.05, 0.1
+"""Equal costs: distance in metres of one foot before the other, height of toes in metres, and speeds in m/s of toes and
+of the hips."""
 
 
 def ending_start(path: ControlPath) -> int | None:
@@ -46,14 +47,16 @@ def ending_start(path: ControlPath) -> int | None:
 
 
 def best_ending(encoding: Encoding, poses: Array, fps: float) -> int:
-    """Returns the number of the best ending of ``(N, T, D)``: feet side by side, on the ground and still."""
+    """Returns the number of the best ending of ``(N, T, D)``: feet side by side, on the ground, all still."""
     x, z, height = (poses[..., encoding.slice(group)] for group in ("toe_x", "toe_z", "toe_height"))
     last = max(1, round(AT_LAST * fps))
     apart = np.ptp(z[:, -last:], axis=-1).mean(-1)
     high = np.ptp(height[:, -last:], axis=-1).mean(-1)
     speed = (np.hypot(np.diff(x, axis=1), np.diff(z, axis=1)) * fps).max(-1)
     sliding = speed[:, -2 * last :].mean(-1) + speed[:, -(last // 2) - 1 :].mean(-1)
-    return int(np.argmin(apart / APART + high / HIGH + sliding / SLIDING))
+    hips = np.stack([poses[:, -last:, encoding.slice(group).start] for group in ("hips_x", "hips_z")])
+    swaying = (np.linalg.norm(np.diff(hips, axis=-1), axis=0) * fps).max(-1)
+    return int(np.argmin(apart / APART + high / HIGH + sliding / SLIDING + swaying / SWAYING))
 
 
 def foresight(lookahead: int, fps: float) -> NDArray[np.int64]:
