@@ -106,7 +106,13 @@ def apart(checkpoint: Checkpoint, metres: float) -> Checkpoint:
 
 
 def card(
-    checkpoint: Checkpoint, runs: Sequence[Path], file: Path, corpus: Corpus, recipe: Path, note: str
+    checkpoint: Checkpoint,
+    runs: Sequence[Path],
+    file: Path,
+    corpus: Corpus,
+    recipe: Path,
+    note: str,
+    metres: float,
 ) -> str:
     """Returns the model card in Markdown."""
     about, reach, seen = checkpoint.about, checkpoint.control_range, corpus.control_range
@@ -130,7 +136,7 @@ on the {joints}-joint figure of `data/samples/figure.bvh`.
 **Trained by**
 ```
 moglow train {recipe.as_posix()} -o runs/locomotion --seed {about["seed"]}
-python scripts/ship_model.py {place} --corpus CORPUS --recipe {recipe.as_posix()}
+python scripts/ship_model.py {place} --apart {metres:g} --corpus CORPUS --recipe {recipe.as_posix()}
 ```
 {fill(f"These weights: step {step} of a run of {minutes:.0f} minutes on one thread of a shared CPU. {note}", 118)}
 
@@ -193,7 +199,9 @@ def main() -> None:
     about = dict(trained.about) | {"seen": to_table(corpus.control_range), "rates": to_table(rates)}
     replace(trained, control_range=reach, about=about).write(PRETRAINED, half=True)
     shipped = Checkpoint.read(PRETRAINED)
-    text = card(shipped, arguments.runs, PRETRAINED, corpus, arguments.recipe, arguments.note)
+    text = card(
+        shipped, arguments.runs, PRETRAINED, corpus, arguments.recipe, arguments.note, arguments.apart
+    )
     PRETRAINED.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
 
