@@ -50,11 +50,13 @@ def with_short_last_step(
         return None
     stop, start, foot = max(steps)
     again, frames = stop + PAUSE * fps, np.arange(len(features.pose))
+    if again + DURATION * fps > len(frames):
+        return None
     ahead, height = (encoding.slice(group).start + foot for group in ("toe_z", "toe_height"))
-    gone = features.pose[stop, ahead] - features.pose[start, ahead] if stop < len(frames) else 0.0
+    gone = features.pose[stop, ahead] - features.pose[start, ahead]
     gone += features.control[start:stop, 0].sum() / fps
     missing = min(missing, AT_MOST * gone)
-    if missing < MISSING[0] or again + DURATION * fps > len(frames):
+    if missing < MISSING[0]:
         return None
     share = np.clip((frames - again) / (DURATION * fps), 0.0, 1.0)
     pose = np.array(features.pose)

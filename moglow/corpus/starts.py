@@ -15,7 +15,7 @@ import numpy as np
 from moglow.corpus.corpus import Corpus, Stretch
 from moglow.corpus.last_steps import with_short_last_step, with_smaller_steps
 from moglow.corpus.splicing import extended
-from moglow.encodings.encoding import Features
+from moglow.encodings.encoding import Features, reverse_control
 from moglow.maths.rotations import Array, heading_to_vector
 from moglow.maths.signals import eased, sample_linear, smooth_gaussian
 from moglow.paths.control_path import ControlPath
@@ -162,33 +162,35 @@ def _repeated(
     corpus: Corpus, spec: StartSpec, generator: np.random.Generator, *, backwards: bool = False
 ) -> Iterator[tuple[Stretch, Features]]:
     """Yields the stretch and the new features of each repetition of each start, or of each stop."""
-    speeds = spec.stops if backwards else spec.speeds
-    if not speeds:
-        return
-    fps = corpus.fps
-    stand = spec.rest if backwards else spec.before
-    before, after = round((REST + stand) * fps), round(spec.after * fps)
-    found = [
-        (stretch, frame)
-        for stretch in corpus.split("train")
-        if not stretch.again
-        for frame in starts(_recorded(corpus, stretch, backwards).control, fps)
-    ]
+    speeds, stand, smoothing = (
+        (spec.stops, spec.rest, OF_STOPS) if backwards else (spec.speeds, spec.before, SMOOTHING)
+    )
+    found = list(_found(corpus, backwards)) if speeds else []
+    before, after = round((REST + stand) * corpus.fps), round(spec.after * corpus.fps)
     for stretch, frame in found[:: max(1, -(-len(found) // spec.most))]:
         first, stop = max(0, frame - before), min(len(stretch), frame + after)
         ends = (len(stretch) - stop, len(stretch) - first) if backwards else (first, stop)
         piece = replace(stretch, start=stretch.start + ends[0], stop=stretch.start + ends[1], again=True)
-        recorded = _recorded(corpus, piece, backwards)
-        path = corpus.path(piece).reversed() if backwards else corpus.path(piece)
+        pose, path = corpus.pose[piece.frames].astype(float), corpus.path(piece)
+        if backwards:
+            pose, path = pose[::-1], path.reversed()
         top = np.hypot(*path.velocities()[:, :2].T).max()
-        smoothing = OF_STOPS if backwards else SMOOTHING
+        usable = [speed for speed in speeds if speed <= 1 or speed * top <= spec.fastest]
         ways = [(generator.uniform(*smoothing), generator.uniform(*LATE)) for _ in range(spec.copies)]
-        for features in _along_drawn_paths(corpus, recorded, path, frame - first, ways):
-            for speed in speeds:
-                if speed <= 1 or speed * top <= spec.fastest:
-                    made = faster(features, speed * generator.uniform(0.93, 1.07))
-                    made = Features(made.pose.astype(np.float32), made.control.astype(np.float32))
-                    yield piece, _stopping(corpus, made.reversed(), spec, generator) if backwards else made
+        for features in _along_drawn_paths(corpus, pose, path, frame - first, ways):
+            for speed in usable:
+                made = faster(features, speed * generator.uniform(0.93, 1.07))
+                made = Features(made.pose.astype(np.float32), made.control.astype(np.float32))
+                yield piece, _stopping(corpus, made.reversed(), spec, generator) if backwards else made
+
+
+def _found(corpus: Corpus, backwards: bool) -> Iterator[tuple[Stretch, int]]:
+    """Yields the stretch and the frame of each start, or of each stop, with frames counted from the end."""
+    for stretch in corpus.split("train"):
+        if not stretch.again:
+            control = corpus.control[stretch.frames].astype(float)
+            for frame in starts(reverse_control(control) if backwards else control, corpus.fps):
+                yield stretch, frame
 
 
 def _stopping(corpus: Corpus, stop: Features, spec: StartSpec, generator: np.random.Generator) -> Features:
@@ -200,27 +202,19 @@ def _stopping(corpus: Corpus, stop: Features, spec: StartSpec, generator: np.ran
     return stop
 
 
-def _recorded(corpus: Corpus, stretch: Stretch, backwards: bool) -> Features:
-    """Returns the features of a stretch, reversed in time if ``backwards``."""
-    features = Features(
-        corpus.pose[stretch.frames].astype(float), corpus.control[stretch.frames].astype(float)
-    )
-    return features.reversed() if backwards else features
-
-
 def _along_drawn_paths(
     corpus: Corpus,
-    recorded: Features,
+    pose: Array,
     path: ControlPath,
     frame: int,
     ways: Iterable[tuple[float, float]],
 ) -> Iterator[Features]:
-    """Yields the features of a recorded start along paths drawn near ``path``, the recorded one.
+    """Yields the features of recorded poses ``(T, D)`` of a start along paths drawn near ``path``, the recorded one.
 
     ``ways`` are their ``smoothing`` and ``late``, see `drawn_path`.
     """
-    clip = corpus.encoding.decode(recorded.pose, path)
-    middle = _between_feet(corpus, recorded.pose, path)
+    clip = corpus.encoding.decode(pose, path)
+    middle = _between_feet(corpus, pose, path)
     for smoothing, late in ways:
         drawn = drawn_path(path, middle, frame, smoothing, late)
         if np.linalg.norm(drawn.positions - path.positions, axis=-1).max() < APART:
