@@ -20,6 +20,7 @@ from motionmcp.server import build_app
 from moglow.checkpoint import Checkpoint
 from moglow.directing.pinned import Directing
 from moglow.errors import MoglowError
+from moglow.maths.rotations import IDENTITY
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import joined
 from moglow.motion.retarget import retarget
@@ -221,7 +222,7 @@ def _named(message: str) -> dict[str, Any]:
 
 def _same_bones(rig: ClientRig, ours: Any) -> bool:
     """Returns whether a rig has the joints and bones of the model's figure."""
-    identity = np.abs(rig.rest - [1.0, 0.0, 0.0, 0.0]).max() < 1e-6
+    identity = np.abs(rig.rest - IDENTITY).max() < 1e-6
     return bool(
         identity
         and (rig.skeleton.names, rig.skeleton.parents) == (ours.names, ours.parents)

@@ -58,13 +58,18 @@ class KeyedPose:
             return np.arange(len(skeleton))
         return np.array([*self.turns] if self.alone else whole_legs(skeleton, [*self.turns]), np.intp)
 
+    def turned(self, turns: Array) -> Array:
+        """Returns rotations ``(J, 4)`` relative to the parents with those of the pose."""
+        turns = turns.copy()
+        for joint, turn in self.turns.items():
+            turns[joint] = turn
+        return turns
+
     def on(self, rig: ClientRig, plain: Clip) -> Clip:
         """Returns the pose as one frame; ``plain`` is the motion without it, on the client's figure."""
         here = plain[self.frame : self.frame + 1]
         local, root = rig.local(here)
-        turns = rig.turns.copy() if self.rest else np.roll(local[0], 1, axis=-1)
-        for joint, turn in self.turns.items():
-            turns[joint] = turn
+        turns = self.turned(rig.turns if self.rest else np.roll(local[0], 1, axis=-1))
         posed = rig.posed(turns, root[0] if self.root is None else self.root, plain.fps)
         if self.whole and self.root is None:
             low = float(toe_points(posed)[0, :, 1].min() - toe_floor(toe_points(plain)).min())
@@ -122,10 +127,8 @@ class Keys:
         found = {}
         for pose in self.poses:
             if pose.rest or (pose.root is not None and 0 in pose.turns):
-                turns = rig.turns.copy()
-                for joint, turn in pose.turns.items():
-                    turns[joint] = turn
-                found[pose.frame] = float(rig.posed(turns, rig.root, 30.0).headings()[0])
+                posed = rig.posed(pose.turned(rig.turns), rig.root, 30.0)
+                found[pose.frame] = float(posed.headings()[0])
         return found
 
     def roots(self) -> dict[int, tuple[float, float]]:
@@ -165,7 +168,7 @@ class Asked:
     ) -> Self:
         """Returns the keys for a motion; ``plain`` is the motion without them, ``same`` whether the figures are."""
         posed = tuple(pose.on(rig, plain) for pose in keys.poses)
-        pins, reaches = [], []
+        pins = []
         moved = None if same or not posed else Retargeting.of(plain, model, like=None, keep_path=True)
         for pose, clip in zip(keys.poses, posed, strict=True):
             joints = () if pose.whole else _counterparts(rig.skeleton, pose.joints(rig.skeleton), model)

@@ -1,8 +1,6 @@
 """The server as its clients see it: the official one gets motion, bad requests get error objects."""
 
 import json
-import urllib.error
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from moglow.motion.retarget import retarget
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.generate import PRETRAINED
 from moglow.takes.single import generate
+from tests.support.posting import post
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of
 
@@ -128,15 +127,6 @@ def test_a_bad_request_is_an_error_object(server: str, change: dict[str, Any], c
     status, answer = post(server, json.dumps(request(server, **change)).encode())
     assert 400 <= status < 500 and code in answer["error"]["code"], answer
     assert "Traceback" not in json.dumps(answer)
-
-
-def post(server: str, body: bytes) -> tuple[int, Any]:
-    request = urllib.request.Request(f"{server}/generate", body, {"Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(request) as answer:
-            return answer.status, json.loads(answer.read())
-    except urllib.error.HTTPError as error:
-        return error.code, json.loads(error.read())
 
 
 @pytest.mark.parametrize(

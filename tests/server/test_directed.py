@@ -3,14 +3,13 @@
 import copy
 import json
 import math
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.support.posting import post
 from tests.support.rigs import RIGS
 from tests.support.walking import skeleton_of
 
@@ -139,15 +138,6 @@ def test_a_figure_with_a_leg_of_60_metres_is_an_error_object(server: str) -> Non
     body["segments"] = [{"type": "text", "prompt": "walk", "duration_frames": 6}]
     status, answer = post(server, json.dumps(body).encode())
     assert status == 400 and answer["error"]["details"] == {"constraint": 2}, answer
-
-
-def post(server: str, body: bytes) -> tuple[int, Any]:
-    request = urllib.request.Request(f"{server}/generate", body, {"Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(request) as answer:
-            return answer.status, json.loads(answer.read())
-    except urllib.error.HTTPError as error:
-        return error.code, json.loads(error.read())
 
 
 JUNK: tuple[Any, ...] = ({"a": 1}, [], math.nan, 10**400)
