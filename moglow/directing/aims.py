@@ -1,6 +1,6 @@
 """The aims of a stretch of motion: values of channels, or the position of a joint, in a frame. Needs numpy alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +15,8 @@ ROUND = ("foot_yaw", "foot_pitch", "hips_yaw", "hips_pitch")
 """Groups of angles that are equal up to a full turn."""
 METRES, RADIANS, SHARE = 0.005, 0.015, 0.015
 """Tolerances of lengths and angles, and the tolerance relative to the standard deviation of a channel."""
+ASTRAY = 0.6
+"""Largest distance in metres of the hips from the path that is not missing in a reach; recorded ones stay below 0.2."""
 PLACES = ("toe_x", "toe_z", "toe_height", "hips_height", "hips_x", "hips_z")
 """Groups of channels in metres."""
 
@@ -110,6 +112,12 @@ class ReachAim:
         )
         where: Array = encoding.skeleton.forward_kinematics(*local)[0][..., self.joint, :]
         return where
+
+    def short(self, pose: Floats) -> float:
+        """Returns how many metres the joint is short of the point, with hips up to `ASTRAY` off the path."""
+        hips = replace(self, joint=self.context.encoding.skeleton.hips).at(pose)
+        astray = float(np.linalg.norm(hips[[0, 2]] - self.place[:2]))
+        return float(np.linalg.norm(self.at(pose) - self.point)) + max(0.0, astray - ASTRAY)
 
     def missed(self, poses: Floats) -> Floats:
         return np.asarray((self.at(poses) - self.point) / METRES, np.float32)

@@ -181,7 +181,7 @@ class Director:
             wanted = aim.met(wanted)
         for aim, goal in zip(aims, group, strict=True):
             if isinstance(aim, ReachAim):
-                short = float(np.linalg.norm(aim.at(wanted) - aim.point))
+                short = aim.short(wanted)
                 if short > SHORT:
                     joint = self.context.encoding.skeleton.names[aim.joint]
                     raise ControlError(

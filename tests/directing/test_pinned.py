@@ -130,6 +130,7 @@ def test_poses_of_another_skeleton_are_retargeted() -> None:
         (moglow.Pin(1.0, "nowhere.bvh"), "pin at 1 s: nowhere.bvh: no such file"),
         (moglow.Reach(1.0, "left_hnad", (0, 1, 0)), "did you mean left_hand"),
         (moglow.Reach(1.0, "left_hand", (9, 1, 0)), "cm short of the point"),
+        (moglow.Reach(1.0, "left_hand", (3, 1, 0)), "cm short of the point"),
         (moglow.Reach(1.0, "arms", (0, 1, 0)), "name one, such as left_hand"),
     ],
 )
