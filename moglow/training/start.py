@@ -1,6 +1,7 @@
 """The start of a training run from a checkpoint, whose context and weights are extended by the labels of the corpus."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,6 +23,8 @@ from moglow.training.rehearsal import RehearsalSpec, rehearsal
 
 KEPT = ("steps", "seconds", "seed", "minutes_of_motion", "from")
 """The figures of the first checkpoint that are copied to later ones."""
+ROUNDING = 1e-9
+"""Largest difference of the numbers of two encodings that count as equal, absolute or relative."""
 APART = 1.5
 """Distance of the column of a new label from the mean of the known columns, relative to their mean length."""
 
@@ -184,7 +187,18 @@ def encoding_difference(one: Encoding, other: Encoding) -> str:
     if one.names != other.names:
         lost = [*(set(one.names) ^ set(other.names))]
         return f"it has {len(one)} channels, the checkpoint {len(other)}; among the others {min(lost)}"
-    return "" if here == there else "its encoding was fitted to other clips"
+    return "" if _nearly_equal(here, there) else "its encoding was fitted to other clips"
+
+
+def _nearly_equal(here: Any, there: Any) -> bool:
+    """Returns whether two values of JSON are equal but for rounding, which differs between processors."""
+    if isinstance(here, Mapping) and isinstance(there, Mapping):
+        return here.keys() == there.keys() and all(_nearly_equal(here[key], there[key]) for key in here)
+    if isinstance(here, list | tuple) and isinstance(there, list | tuple):
+        return len(here) == len(there) and all(map(_nearly_equal, here, there))
+    if isinstance(here, float) and isinstance(there, float):
+        return math.isclose(here, there, rel_tol=ROUNDING, abs_tol=ROUNDING)
+    return bool(here == there)
 
 
 def differing(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:

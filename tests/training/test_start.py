@@ -165,6 +165,15 @@ def test_what_does_not_fit_is_one_line(first: Start, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_an_encoding_of_another_processor_fits(first: Start, tmp_path: Path) -> None:
+    """The statistics of an encoding differ in the last bits between processors."""
+    corpus = tiny_corpus()
+    rounded = replace(corpus.encoding.reduction, constant=corpus.encoding.reduction.constant + 1e-15)
+    corpus = replace(corpus, encoding=replace(corpus.encoding, reduction=rounded))
+    assert corpus.encoding.to_json() != first.checkpoint.context.encoding.to_json()
+    assert train(tmp_path, corpus, start=first, steps=1).trainer.step == 1
+
+
 @pytest.mark.parametrize("model", ["flowgmm", "maf", "regression", "gan"])
 def test_every_model_starts_or_says_that_it_cannot(model: str, tmp_path: Path) -> None:
     recipe = replace(
