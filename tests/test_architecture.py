@@ -59,7 +59,7 @@ KERNELS = next(
 BORDERS = {
     "torch": """moglow.evaluation moglow.training moglow.scoring moglow.sampling moglow.checkpoint
         moglow.corpus.windows moglow.corpus.window_order moglow.corpus.misplaced_feet
-        moglow.corpus.other_bodies moglow.compute moglow.models
+        moglow.corpus.shifted_feet moglow.corpus.other_bodies moglow.compute moglow.models
         moglow.flows moglow.cli""",
     "bvh": "moglow.bvh.header",
     "click": "moglow.cli",

@@ -29,26 +29,35 @@ class Cutting(Protocol):
 
 @dataclass(frozen=True)
 class Cuts:
-    """Start and transformation of each window of a batch; `fresh` where it does not continue its row."""
+    """Start and transformation of each window of a batch; `fresh` where it does not continue its row.
+
+    A `passage` is a random number that windows share if one continues the other.
+    """
 
     start: Tensor  # (B,) frame of the corpus
     mirror: Tensor  # (B,) bool
     reverse: Tensor  # (B,) bool
     fresh: Tensor  # (B,) bool
+    passage: Tensor  # (B,) int64
+
+    @property
+    def parts(self) -> tuple[Tensor, ...]:
+        return self.start, self.mirror, self.reverse, self.fresh, self.passage
 
     def rows(self, rows: slice) -> "Cuts":
-        return Cuts(self.start[rows], self.mirror[rows], self.reverse[rows], self.fresh[rows])
+        return Cuts(*(part[rows] for part in self.parts))
 
     def shifted(self) -> "Cuts":
         """Returns the windows with each in the place of the next one."""
-        return Cuts(*(part.roll(1) for part in (self.start, self.mirror, self.reverse, self.fresh)))
+        return Cuts(*(part.roll(1) for part in self.parts))
 
     def to(self, device: torch.device) -> "Cuts":
-        parts = (self.start, self.mirror, self.reverse, self.fresh)
-        return Cuts(*(part.to(device, non_blocking=True) for part in parts))
+        return Cuts(*(part.to(device, non_blocking=True) for part in self.parts))
 
 
-Table = np.ndarray[tuple[int, ...], np.dtype[np.int64]]  # (windows, 4): start, mirror, reverse, fresh
+Table = np.ndarray[
+    tuple[int, ...], np.dtype[np.int64]
+]  # (windows, 4): start, mirror, reverse, fresh; or 5: passage
 
 
 class WindowOrder(ABC):
@@ -65,7 +74,7 @@ class WindowOrder(ABC):
     ) -> None:
         self.stretches, self.frames, self.spec, self.batch, self.seed = stretches, frames, spec, batch, seed
         self.one_way = one_way
-        self._epoch = lru_cache(maxsize=2)(self.epoch)
+        self._epoch = lru_cache(maxsize=2)(self._with_passages)
 
     @abstractmethod
     def epoch(self, number: int) -> Table:
@@ -75,8 +84,15 @@ class WindowOrder(ABC):
     def cuts(self, step: int) -> Cuts:
         """Returns the windows of global batch number `step`."""
 
-    def random(self, epoch: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, epoch])
+    def random(self, epoch: int, *purpose: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, epoch, *purpose])
+
+    def _with_passages(self, number: int) -> Table:
+        """Returns the windows of an epoch with their passages, ``(windows, 5)``."""
+        table = self.epoch(number)
+        first = np.maximum.accumulate(np.where(table[:, 3], np.arange(len(table)), 0))
+        numbers = self.random(number, 1).integers(2**62, size=len(table))
+        return np.insert(table, 4, numbers[first], axis=1)
 
     @property
     def windows(self) -> int:
@@ -166,6 +182,6 @@ ORDERS: Mapping[str, type[WindowOrder]] = {"shuffled": Shuffled, "consecutive": 
 
 
 def _cuts(table: Table) -> Cuts:
-    """Returns rows of (start, mirror, reverse, fresh) as tensors."""
-    start, mirror, reverse, fresh = torch.as_tensor(np.ascontiguousarray(table.T))
-    return Cuts(start, mirror.bool(), reverse.bool(), fresh.bool())
+    """Returns rows of (start, mirror, reverse, fresh, passage) as tensors."""
+    start, mirror, reverse, fresh, passage = torch.as_tensor(np.ascontiguousarray(table.T))
+    return Cuts(start, mirror.bool(), reverse.bool(), fresh.bool(), passage)

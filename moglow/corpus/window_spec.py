@@ -36,6 +36,10 @@ class WindowSpec:
     misplaced: float = 0.0
     """Share of windows whose history has displaced feet, which return in the frames to predict."""
     misplaced_by: float = 0.12  # metres, the standard deviation of each coordinate
+    shifted: float = 0.0
+    """Share of clips whose history has feet further out or in, and whose raised feet return; see
+    `moglow.corpus.shifted_feet`."""
+    shifted_by: float = 0.18  # metres, the largest offset
     other_body: float = 0.0
     """Share of windows whose history is blended with another body above the feet; see `moglow.corpus.other_bodies`."""
     balance: float = 0.0
@@ -73,6 +77,7 @@ class WindowSpec:
             "forget",
             "balance",
             "misplaced",
+            "shifted",
             "other_body",
             "pose_dropout",
             "dropout_windows",
@@ -84,7 +89,7 @@ class WindowSpec:
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; a probability lies between 0 and 1")
-        if self.dequantise < 0 or min([self.misplaced_by, *self.history_noise.values()]) < 0:
+        if self.dequantise < 0 or min([self.misplaced_by, self.shifted_by, *self.history_noise.values()]) < 0:
             raise ValueError("noise cannot be negative")
 
     def clean(self) -> Self:
@@ -98,6 +103,7 @@ class WindowSpec:
             forget=0.0,
             balance=0.0,
             misplaced=0.0,
+            shifted=0.0,
             other_body=0.0,
             history_noise={},
             pose_dropout=0.0,

@@ -20,6 +20,7 @@ from moglow.corpus.corpus import Corpus, Stretch
 from moglow.corpus.misplaced_feet import misplace_feet
 from moglow.corpus.other_bodies import blend_bodies
 from moglow.corpus.rows import Rows
+from moglow.corpus.shifted_feet import sampled_offsets, shift_feet
 from moglow.corpus.window_order import ORDERS, Cuts
 from moglow.corpus.window_spec import WindowSpec
 from moglow.encodings.encoding import CONTROL_MIRROR, Features
@@ -231,7 +232,7 @@ class Windows:
         bare = self.footage.cut(here, self.past, length, self.ahead)
         bare = replace(bare, style=bare.style * self.labelled[here.start][:, None])
         others = cuts.shifted().rows(rows) if self.spec.other_body else None
-        return self._disturbed(bare, others, len(cuts.start), rows, self.generator(step))
+        return self._disturbed(bare, here, others, len(cuts.start), rows, self.generator(step))
 
     def _place(self, step: int) -> tuple[int, int]:
         """Returns the length of the windows of a batch, and its number among the batches with this length."""
@@ -250,11 +251,17 @@ class Windows:
         return Generator(self.footage.device).manual_seed(int(seed >> 1))
 
     def _disturbed(
-        self, window: Window, others: Cuts | None, size: int, rows: slice, generator: Generator
+        self,
+        window: Window,
+        cuts: Cuts,
+        others: Cuts | None,
+        size: int,
+        rows: slice,
+        generator: Generator,
     ) -> Window:
         """Returns the windows with noise and dropout, which are sampled for all `size` rows of the batch.
 
-        The windows `others` are those whose bodies these borrow.
+        They were cut by `cuts`; the windows `others` are those whose bodies they borrow.
         """
         spec = self.spec
 
@@ -281,6 +288,11 @@ class Windows:
             poses = blend_bodies(poses, borrowed, self.footage.context, shares, uniform(), self.past)
             fresh = torch.maximum(fresh, chosen * (uniform() < FORGETFUL).float())
         history = poses + self.history_noise * noise() if spec.history_noise else poses
+        if spec.shifted:
+            feet = self._feet("shifted")
+            offsets = sampled_offsets(cuts.passage, feet, spec.shifted, spec.shifted_by, self.seed)
+            before, after = shift_feet(poses, self.footage.context, offsets.to(poses.device))
+            history, poses = history + before, poses + after
         if spec.pose_dropout:
             probability = (uniform(1, 1) < spec.dropout_windows) * spec.pose_dropout
             if spec.dropout_drawn:
@@ -307,15 +319,19 @@ class Windows:
 
     def _offsets(self, size: int, generator: Generator) -> Tensor:
         """Returns offsets (size, L, 3) of feet; half of them are zero, and heights are not negative."""
-        slices = self.footage.corpus.encoding.slices
-        if "toe_height" not in slices:
-            raise TrainingError(
-                "[training.windows] misplaced needs features.encoding = feet_first; set misplaced to 0"
-            )
-        legs = slices["toe_height"].stop - slices["toe_height"].start
+        legs = self._feet("misplaced")
         offsets = torch.randn(size, legs, 3, generator=generator, device=generator.device)
         offsets = torch.cat([offsets[..., :2], offsets[..., 2:].abs()], -1) * self.spec.misplaced_by
         return offsets * (torch.rand(size, legs, 1, generator=generator, device=generator.device) < 0.5)
+
+    def _feet(self, setting: str) -> int:
+        """Returns the number of feet of the encoding; raises an error for a setting that needs them."""
+        slices = self.footage.corpus.encoding.slices
+        if "toe_height" not in slices:
+            raise TrainingError(
+                f"[training.windows] {setting} needs features.encoding = feet_first; set {setting} to 0"
+            )
+        return len(range(*slices["toe_height"].indices(len(self.footage.corpus.encoding))))
 
 
 def on_device(context: Context, device: str) -> Context:

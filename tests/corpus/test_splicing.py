@@ -78,7 +78,7 @@ def test_the_label_changes_with_the_recording() -> None:
     context = Context.of_corpus(ContextSpec(history=3, lookahead=2, carry=CARRY), corpus)
     stretch = corpus.stretches[-1]
     off = torch.tensor([False])
-    cuts = Cuts(torch.tensor([stretch.start]), off, off, ~off)
+    cuts = Cuts(torch.tensor([stretch.start]), off, off, ~off, torch.tensor([0]))
     window = Footage(corpus, context).cut(cuts, 3, 20, 2)
     brisk = window.style[0, :, context.styles.index("brisk")].tolist()
     assert brisk == [0.0] * (stretch.change - 3) + [1.0] * (20 - stretch.change + 3)

@@ -10,6 +10,7 @@ import torch
 from moglow.corpus.context import Context
 from moglow.corpus.context_spec import ContextSpec
 from moglow.corpus.other_bodies import FEET
+from moglow.corpus.shifted_feet import RAISED, RETURN, sampled_offsets
 from moglow.corpus.window_order import Cuts
 from moglow.corpus.window_spec import WindowSpec
 from moglow.corpus.windows import Footage, Window, Windows, repeats
@@ -39,8 +40,8 @@ def fields(window: Window) -> dict[str, torch.Tensor]:
 
 def cut(footage: Footage, start: int, *, mirror: bool = False, reverse: bool = False) -> tuple[Array, Array]:
     """Returns poses and controls of one bare window, standardised."""
-    flags = [torch.tensor([flag]) for flag in (mirror, reverse, True)]
-    window = footage.cut(Cuts(torch.tensor([start]), *flags), K, T, L)
+    cuts = Cuts(*(torch.tensor([value]) for value in (start, mirror, reverse, True, 0)))
+    window = footage.cut(cuts, K, T, L)
     return window.poses[0].numpy(), window.controls[0].numpy()
 
 
@@ -199,7 +200,7 @@ def test_consecutive_rows_go_on_where_they_ended(footage: Footage) -> None:
         {"dequantise": 2e-3}, {"history_noise": {"others": 0.02}}, {"pose_dropout": 0.9}, {"dropout_windows": 0.5},
         {"dropout_drawn": True}, {"dropout_shared": True}, {"style_dropout": 0.9},
         {"order": "consecutive", "forget": 0.5}, {"misplaced": 1.0}, {"misplaced": 1.0, "misplaced_by": 0.3},
-        {"other_body": 1.0},
+        {"other_body": 1.0}, {"shifted": 1.0}, {"shifted": 1.0, "shifted_by": 0.3},
     ],
 )  # fmt: skip
 def test_no_field_is_dead(footage: Footage, change: dict[str, Any]) -> None:
@@ -269,6 +270,47 @@ def test_misplaced_feet_come_back(footage: Footage) -> None:
     left = (x[:, -1] ** 2 + z[:, -1] ** 2).sqrt()
     assert far.any() and left[far].max() < 0.01
     torch.testing.assert_close(moved.history, moved.poses)
+
+
+def test_shifted_feet_return_when_raised(footage: Footage) -> None:
+    """The history is off by a constant of the clip; planted feet keep it, raised ones lose a part of it in a frame."""
+    long = replace(PLAIN, order="consecutive")
+    plain, moved = (windows(footage, spec, batch=3) for spec in (long, replace(long, shifted=1.0)))
+    context, slices = footage.context, footage.context.encoding.slices
+    x, height = slices["toe_x"], slices["toe_height"]
+    seen: set[float] = set()
+    last, continued = torch.zeros(3, 1, 2), 0
+    raised = 0
+    for step in range(12):
+        before, after = plain.batch(step), moved.batch(step)
+        history = context.physical_pose(after.history) - context.physical_pose(before.history)
+        target = context.physical_pose(after.poses) - context.physical_pose(before.poses)
+        others = torch.ones(history.shape[-1], dtype=torch.bool)
+        others[x] = False
+        assert history[..., others].abs().max() == 0 and target[..., others].abs().max() == 0
+        offset = history[:, :1, x]
+        torch.testing.assert_close(history[..., x], offset.expand_as(history[..., x]), atol=1e-6, rtol=0)
+        going_on = ~before.fresh.bool()
+        continued += int(going_on.sum())
+        torch.testing.assert_close(offset[going_on], last[going_on], atol=1e-6, rtol=0)
+        last = offset
+        seen |= set(offset.abs().flatten().round(decimals=4).tolist())
+        heights = context.physical_pose(before.poses)[..., height]
+        high = heights > heights.amin(1, keepdim=True) + RAISED
+        kept = torch.where(high, 1 - 1 / (RETURN * context.fps), 1.0)
+        torch.testing.assert_close(target[..., x], kept * offset, atol=1e-6, rtol=0)
+        raised += int(high.sum())
+    assert continued > 12 and raised and len(seen) > 3 and max(seen) <= 0.18
+
+
+def test_shifted_clips_have_the_stated_share() -> None:
+    passages = torch.arange(2000)
+    offsets = sampled_offsets(passages, 2, 0.6, 0.18, seed=0)
+    assert (offsets != 0).any(1).float().mean().item() == pytest.approx(0.6, abs=0.03)
+    alike = offsets[:, 0] == offsets[:, 1]
+    assert alike[(offsets != 0).any(1)].float().mean().item() == pytest.approx(0.5, abs=0.04)
+    assert offsets.abs().max() <= 0.18
+    assert torch.equal(offsets, sampled_offsets(passages, 2, 0.6, 0.18, seed=0))
 
 
 def test_another_body_above_the_feet_becomes_the_own_one(footage: Footage) -> None:

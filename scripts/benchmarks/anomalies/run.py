@@ -125,7 +125,8 @@ def model_scores(motion: DamagedMotion, context: Context, model: MotionModel) ->
 
 def _cuts(stretch: Stretch, starts: NDArray[np.int64]) -> Cuts:
     still = torch.zeros(len(starts), dtype=torch.bool)
-    return Cuts(torch.as_tensor(stretch.start + starts), still, still, still)
+    frames = torch.as_tensor(stretch.start + starts)
+    return Cuts(frames, still, still, still, frames)
 
 
 def trained(name: str, footage: Footage, outliers: OutlierSpec, seed: int) -> MotionModel:

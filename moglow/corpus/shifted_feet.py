@@ -1,0 +1,51 @@
+"""Windows whose feet are shifted sideways for a whole clip, so that a model learns how far apart steps are.
+
+People keep the distance between their feet, and a model that has only seen this keeps any distance. Small errors of
+many steps add up: feet cross or come too far apart. In the history of these windows all feet are further out or in, for
+as long as the clip lasts, so that neither the past poses nor the memory contain the recorded distance. In the frames
+to predict, a raised foot moves towards its recorded place.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from moglow.corpus.context import Context
+
+RAISED = 0.03
+"""Height in metres above its lowest position from which a foot is raised."""
+RETURN = 0.15
+"""Time constant in seconds with which the offset of a raised foot decays."""
+
+
+def sampled_offsets(passages: Tensor, feet: int, share: float, most: float, seed: int) -> Tensor:
+    """Returns outward offsets ``(B, L)`` in metres of the feet, the same for windows of the same passage ``(B,)``.
+
+    A ``share`` of the passages has offsets of up to ``most``, small ones more often; half of these have the same offset
+    for all feet.
+    """
+    rows: list[NDArray[np.floating]] = []
+    for passage in passages.tolist():
+        generator = np.random.default_rng([seed, passage, 2])
+        chosen, alike = generator.random(2)
+        offsets = generator.uniform(-1, 1, feet)
+        offsets = np.full(feet, offsets[0]) if alike < 0.5 else offsets
+        rows.append((chosen < share) * most * offsets * np.abs(offsets))
+    return torch.as_tensor(np.array(rows, np.float32).reshape(-1, feet))
+
+
+def shift_feet(poses: Tensor, context: Context, offsets: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns what is added to the history and to the poses to predict, both ``(B, T, D)`` and standardised.
+
+    ``poses`` ``(B, T, D)`` are the recorded ones; ``offsets`` ``(B, L)`` are in metres, positive away from the middle.
+    """
+    x, height = (context.encoding.slices[name] for name in ("toe_x", "toe_height"))
+    heights = context.physical_pose(poses)[..., height]
+    raised = heights > heights.amin(1, keepdim=True) + RAISED
+    shifted = (offsets * torch.sign(context.pose_mean[x]) / context.pose_deviation[x])[:, None]
+    shifted = shifted.expand(-1, poses.shape[1], -1)
+    history, target = torch.zeros_like(poses), torch.zeros_like(poses)
+    history[..., x] = shifted
+    target[..., x] = torch.where(raised, 1 - 1 / (RETURN * context.fps), 1.0) * shifted
+    return history, target
