@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moglow.checkpoint import Checkpoint
 from moglow.corpus.context import Context
@@ -93,12 +94,20 @@ class Flow:
         seen, labels, control = self._conditions(course, frame, len(poses))
         return self.context.build(poses, seen, labels), control
 
-    def _conditions(self, course: Course, frame: int, count: int) -> tuple[Floats, Floats, Floats]:
-        """Returns the controls ``(B, K + 1 + L, 3)`` around a frame, its labels ``(B, P + S)`` and control ``(3,)``."""
+    def _conditions(
+        self, course: Course, frame: int, count: int, coming: NDArray[np.int64] | None = None
+    ) -> tuple[Floats, Floats, Floats]:
+        """Returns the controls ``(B, K + 1 + L, 3)`` around a frame, its labels ``(B, P + S)`` and control ``(3,)``.
+
+        ``coming`` ``(B, 1 + L)`` are the frames from this one on whose controls each motion sees; see `foresight`.
+        """
         history = self.context.spec.history
-        seen = course.controls[frame : frame + history + 1 + self.context.spec.lookahead]
-        labels = np.tile(course.labels[frame], (count, 1))
-        return np.broadcast_to(seen, (count, *seen.shape)), labels, seen[history]
+        if coming is None:
+            coming = np.tile(np.arange(1 + self.context.spec.lookahead), (count, 1))
+        past = np.tile(np.arange(-history, 0), (count, 1))
+        at = frame + history + np.concatenate([past, coming], axis=1)
+        seen = course.controls[np.minimum(at, len(course.controls) - 1)]
+        return seen, np.tile(course.labels[frame], (count, 1)), course.controls[frame + history]
 
     def begun(self, course: Course, frame: int, moment: Moment) -> Moment:
         """Returns the state in which a frame is predicted: with a change of label, if one begins there."""
@@ -121,15 +130,23 @@ class Flow:
         return Mixture(self.model, contexts, (moment.memory, memory), share)
 
     def roll(
-        self, course: Course, frame: int, moment: Moment, latents: Floats
+        self,
+        course: Course,
+        frame: int,
+        moment: Moment,
+        latents: Floats,
+        coming: NDArray[np.int64] | None = None,
     ) -> tuple[Floats, Floats, list[Moment]]:
         """Returns the poses ``(n, B, D)`` of latents ``(n, B, D)`` from a frame on, their log-densities ``(n, B)`` in
-        nats, and the states before each frame and after the last."""
+        nats, and the states before each frame and after the last.
+
+        ``coming`` ``(B, 1 + L)`` are the frames whose controls each motion sees, by default the present and L more.
+        """
         context, moments = self.context, [moment]
         poses, nats = np.empty_like(latents), np.empty(latents.shape[:2])
         for t, latent in enumerate(latents):
             moment = self.begun(course, frame + t, moment)
-            seen, labels, control = self._conditions(course, frame + t, len(moment))
+            seen, labels, control = self._conditions(course, frame + t, len(moment), coming)
             former = moment.change.given(context.spec.history, np.asarray) if moment.change else None
             given = moment.poses, seen, labels, moment.memory
             target, nats[t], memory = predict_frame(context, self.sampled, given, latent, former)

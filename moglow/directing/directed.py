@@ -22,7 +22,7 @@ from moglow.directing.steer import SteeredStretch, SteerSpec
 from moglow.errors import ControlError
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.fast.folded import Floats
-from moglow.sampling.start_and_stop import ENDINGS, best_ending, can_settle, ending_start
+from moglow.sampling.start_and_stop import ENDINGS, best_ending, can_settle, ending_start, foresight
 
 LEAD = 2.0
 """Time in seconds before a goal in which motion is steered."""
@@ -222,7 +222,8 @@ class Director:
         generator = np.random.default_rng([self.seed, self.take, 3])
         shape = (len(latents) - stop, ENDINGS, self.flow.model.noise_dim)
         noise = self.flow.model.latent(generator.standard_normal(shape, dtype=np.float32), self.temperature)
-        poses, nats, _ = self.flow.roll(self.course, frame + stop, moment.rows([0] * ENDINGS), noise)
+        coming = foresight(self.context.spec.lookahead, self.path.fps)
+        poses, nats, _ = self.flow.roll(self.course, frame + stop, moment.rows([0] * ENDINGS), noise, coming)
         physical = self.context.physical_pose(poses.swapaxes(0, 1))
         best = best_ending(self.context.encoding, physical, self.path.fps)
         return [before, (poses[:, best], nats[:, best])]
