@@ -58,7 +58,7 @@ KERNELS = next(
 # External packages, and the modules and packages that may import them anywhere in a file.
 BORDERS = {
     "torch": """moglow.evaluation moglow.training moglow.scoring moglow.sampling moglow.checkpoint
-        moglow.corpus.windows moglow.corpus.window_order moglow.corpus.misplaced_feet
+        moglow.corpus.window moglow.corpus.windows moglow.corpus.window_order moglow.corpus.misplaced_feet
         moglow.corpus.shifted_feet moglow.corpus.other_bodies moglow.compute moglow.models
         moglow.flows moglow.cli""",
     "bvh": "moglow.bvh.header",

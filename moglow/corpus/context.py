@@ -5,7 +5,7 @@ arbitrary, so the code is the same. Poses and controls are standardised. D is th
 poses, L of frames of lookahead, P of performers and S of styles.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import ModuleType
@@ -89,8 +89,7 @@ class Context:
         by_style = {style: context.posture_of(corpus, style) for style in styles}
         postures = [context.offset_of(corpus, performer, by_style) for performer in performers]
         postures += by_style.values()
-        residuals = [context._residuals(corpus.features(stretch)) for stretch in corpus.split("train")]
-        square = np.square(np.concatenate(residuals), dtype=float).mean(0)
+        square = _mean(np.square(context._residuals(corpus.features(s))) for s in corpus.split("train"))
         # The lower bound keeps dequantisation noise small in a channel that is fully predictable from its past.
         scale = np.sqrt(np.maximum(square, SMALLEST**2)).astype(np.float32)
         scale = np.where((weights > 0) | (momentum > 0), scale, np.float32(1))
@@ -100,19 +99,17 @@ class Context:
 
     def posture_of(self, corpus: "Corpus", style: str) -> Array:
         """Returns the mean pose (D,) of a style, or zero, the mean of all styles, if all its clips are held out."""
-        poses = [corpus.features(s).pose for s in corpus.split("train") if s.style == style]
-        if not poses:
-            return np.zeros(self.pose_dim, np.float32)
-        return np.asarray(self.standardize_pose(np.concatenate(poses)).mean(0))
+        chosen = (s for s in corpus.split("train") if s.style == style)
+        return _mean((self.standardize_pose(corpus.features(s).pose) for s in chosen), self.pose_dim)
 
     def offset_of(self, corpus: "Corpus", performer: str, postures: Mapping[str, Array]) -> Array:
         """Returns the mean difference (D,) between a performer's poses and the mean poses of their styles."""
-        offsets = [
+        offsets = (
             self.standardize_pose(corpus.features(s).pose) - postures.get(s.style, 0.0)
             for s in corpus.split("train")
             if s.performer == performer
-        ]
-        return np.concatenate(offsets).mean(0) if offsets else np.zeros(self.pose_dim, np.float32)
+        )
+        return _mean(offsets, self.pose_dim)
 
     def _residuals(self, features: Features) -> Array:
         pose, control = self.standardize_pose(features.pose), self.standardize_control(features.control)
@@ -314,6 +311,14 @@ class _Table:
     def __post_init__(self) -> None:
         if not 0 < self.fps <= 10_000:
             raise ValueError(f"fps is {self.fps}; expected a rate above 0 and up to 10000")
+
+
+def _mean(parts: Iterable[Array], channels: int = 1) -> Array:
+    """Returns the mean (D,) over the frames of parts (T, D), of which one at a time is kept; zeros without parts."""
+    total, frames = np.zeros(channels), 0
+    for part in parts:
+        total, frames = total + part.sum(0, dtype=float), frames + len(part)
+    return total / max(frames, 1)
 
 
 def persistence(corpus: "Corpus") -> Array:

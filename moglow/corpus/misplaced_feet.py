@@ -8,7 +8,7 @@ steps to its place in the recording.
 import math
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from moglow.corpus.context import Context
 
@@ -20,6 +20,13 @@ RISE = 0.08
 """Height in metres of such a step."""
 BACK = 0.15
 """Time constant in seconds with which the offset of a foot in the air decays."""
+
+
+def random_offsets(size: int, feet: int, by: float, generator: Generator) -> Tensor:
+    """Returns offsets ``(size, L, 3)`` in metres with a deviation; half of them are zero, and heights are positive."""
+    offsets = torch.randn(size, feet, 3, generator=generator, device=generator.device)
+    offsets = torch.cat([offsets[..., :2], offsets[..., 2:].abs()], -1) * by
+    return offsets * (torch.rand(size, feet, 1, generator=generator, device=generator.device) < 0.5)
 
 
 def misplace_feet(poses: Tensor, controls: Tensor, context: Context, offsets: Tensor, past: int) -> Tensor:

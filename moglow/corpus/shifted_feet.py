@@ -3,7 +3,8 @@
 People keep the distance between their feet, and a model that has only seen this keeps any distance. Small errors of
 many steps add up: feet cross or come too far apart. In the history of these windows all feet are further out or in, for
 as long as the clip lasts, so that neither the past poses nor the memory contain the recorded distance. In the frames
-to predict, a raised foot moves towards its recorded place.
+to predict, a raised foot moves towards its recorded place. Clips that go sideways or backwards stay as they are: in
+side-steps the distance between the feet changes all the time.
 """
 
 import numpy as np

@@ -6,9 +6,10 @@ run gets the same batches as an uninterrupted one, and each of several processes
 batch, for any number of processes.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,69 +18,18 @@ from torch import Generator, Tensor
 
 from moglow.corpus.context import Context, by_channel
 from moglow.corpus.corpus import Corpus, Stretch
-from moglow.corpus.misplaced_feet import misplace_feet
+from moglow.corpus.misplaced_feet import misplace_feet, random_offsets
 from moglow.corpus.other_bodies import blend_bodies
 from moglow.corpus.rows import Rows
 from moglow.corpus.shifted_feet import sampled_offsets, shift_feet
+from moglow.corpus.window import Window
 from moglow.corpus.window_order import ORDERS, Cuts
 from moglow.corpus.window_spec import WindowSpec
-from moglow.encodings.encoding import CONTROL_MIRROR, Features
+from moglow.encodings.encoding import CONTROL_MIRROR
 from moglow.errors import TrainingError
 
 FORGETFUL = 0.5
 """Share of the windows with another body that also begin without memory."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """A batch of windows, standardised, on the device: K past frames, T frames to predict, L of lookahead."""
-
-    poses: Tensor  # (B, K + T, D), the recorded poses
-    history: Tensor  # (B, K + T, D), the model's input: with more noise, or partly the model's own samples
-    controls: Tensor  # (B, K + T + L, 3)
-    shown: Tensor  # (B, T, K), 0 where data dropout hides a past pose from a frame
-    style: Tensor  # (B, T, P + S), the label vector of each frame
-    fresh: Tensor  # (B,), 1 where a row does not continue the row of an earlier batch
-
-    @classmethod
-    def of_clip(cls, context: Context, features: Features, style: Tensor) -> Self:
-        """Returns a whole clip, once for each label (B, P + S), with nothing hidden; the last control is repeated."""
-        spec, rows = context.spec, len(style)
-        pose, control = (
-            torch.as_tensor(np.array(part, np.float32), device=style.device)
-            for part in (features.pose, features.control)
-        )
-        control = torch.cat([control, control[-1:].expand(spec.lookahead, -1)])
-        poses = context.standardize_pose(pose).expand(rows, -1, -1)
-        controls = context.standardize_control(control).expand(rows, -1, -1)
-        shown = pose.new_ones(rows, len(pose) - spec.history, spec.history)
-        labels = style[:, None].expand(-1, shown.shape[1], -1)
-        return cls(poses, poses, controls, shown, labels, pose.new_ones(rows))
-
-    def __len__(self) -> int:
-        return len(self.poses)
-
-    def context(self, context: Context) -> Tensor:
-        """Returns the context vectors (B, T, C)."""
-        reach = context.spec.history + 1 + context.spec.lookahead
-        controls = self.controls.unfold(1, reach, 1).transpose(-1, -2)  # (B, T, K + 1 + L, 3), a view
-        vectors: Tensor = context.build(self._past(context), controls, self.style, self.shown)
-        return vectors
-
-    def unhidden(self) -> "Window":
-        """Returns the same windows with every past pose shown."""
-        return replace(self, shown=torch.ones_like(self.shown))
-
-    def target(self, context: Context) -> Tensor:
-        """Returns the targets of the model (B, T, D): the recorded poses relative to the model's history."""
-        past, frames = context.spec.history, self.shown.shape[1]
-        control = self.controls[:, past : past + frames]
-        target: Tensor = context.to_target(self.poses[:, past:], self._past(context), control)
-        return target
-
-    def _past(self, context: Context) -> Tensor:
-        """Returns the past poses of each frame (B, T, K, D), a view."""
-        return self.history[:, :-1].unfold(1, context.spec.history, 1).transpose(-1, -2)
 
 
 class Footage:
@@ -89,7 +39,7 @@ class Footage:
         self.corpus, self.device = corpus, torch.device(device)
         self.context = context.mapped(self._tensor, torch)
         self.pose, self.control = self._tensor(corpus.pose), self._tensor(corpus.control)
-        labels = np.zeros((len(corpus.pose), context.labels), np.float32)
+        labels = np.zeros((len(corpus.pose), context.labels), np.uint8)
         first, last = np.zeros(len(corpus.pose), np.int64), np.zeros(len(corpus.pose), np.int64)
         for stretch in corpus.stretches:
             style, performer = stretch.style or None, stretch.performer or None
@@ -112,8 +62,11 @@ class Footage:
         self.control_signs = self._tensor(CONTROL_MIRROR.astype(np.float32))
 
     def _tensor(self, array: NDArray[Any] | Rows) -> Tensor:
-        """Returns a copy on the device. torch does not support read-only memory maps."""
-        return torch.as_tensor(np.array(array), device=self.device)
+        """Returns the array on the device; on a CPU memory-mapped arrays are not copied, so nothing may write to it."""
+        if isinstance(array, Rows) or self.device.type != "cpu" or not array.flags.aligned:
+            array = np.array(array)
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # read-only arrays
+            return torch.as_tensor(array, device=self.device)
 
     def cut(self, cuts: Cuts, past: int, length: int, ahead: int) -> Window:
         """Returns windows without noise, with nothing hidden.
@@ -137,7 +90,7 @@ class Footage:
         controls = torch.where(mirrored, controls * self.control_signs, controls)
         poses, controls = self.context.standardize_pose(poses), self.context.standardize_control(controls)
         shown = poses.new_ones(len(poses), length, past)
-        return Window(poses, poses, controls, shown, self.style[rows[:, past:]], cuts.fresh.float())
+        return Window(poses, poses, controls, shown, self.style[rows[:, past:]].float(), cuts.fresh.float())
 
 
 class Windows:
@@ -171,9 +124,16 @@ class Windows:
         self.past, self.ahead = footage.context.spec.history, footage.context.spec.lookahead
         stretches = footage.corpus.split(split)
         labelled = footage.corpus.labelled(split, spec.labelled, seed=seed)
-        self.labelled = footage.style.new_zeros(len(footage.style), 1)  # 1 where a frame's clip has a label
+        self.labelled = footage.pose.new_zeros(len(footage.pose), 1)  # 1 where a frame's clip has a label
         for stretch in stretches:
             self.labelled[stretch.frames] = float(stretch.name in labelled)
+        told_apart = spec.shifted or (spec.reverse and spec.reverse_aside)
+        aside = frozenset(
+            each for each in stretches if told_apart and footage.corpus.path(each).goes_sideways()
+        )
+        self.forward = footage.pose.new_ones(len(footage.pose))  # 0 in clips that go sideways or backwards
+        for stretch in aside:
+            self.forward[stretch.frames] = 0.0
         fits = {length: self._lasting(stretches, length) for length in (spec.length, spec.short) if length}
         if spec.short:
             brief = [stretch for stretch in fits[spec.short] if len(stretch) < self.past + spec.length]
@@ -190,9 +150,7 @@ class Windows:
             length: [stretch for stretch in fitting for _ in range(times[stretch.style])]
             for length, fitting in fits.items()
         }
-        one_way = frozenset[Stretch]()
-        if spec.reverse and spec.reverse_aside:
-            one_way = frozenset(each for each in used if not footage.corpus.path(each).goes_sideways())
+        one_way = frozenset(used) - aside if spec.reverse_aside else frozenset[Stretch]()
         self.orders = {
             length: ORDERS["shuffled" if self._over(length) else spec.order](
                 fitting, self.past + length, spec, batch, seed, one_way
@@ -278,7 +236,9 @@ class Windows:
             poses = poses + spec.dequantise * noise()
         if spec.misplaced:
             chosen = uniform(1, 1) < spec.misplaced
-            offsets = self._offsets(size, generator)[rows] * chosen
+            offsets = (
+                random_offsets(size, self._feet("misplaced"), spec.misplaced_by, generator)[rows] * chosen
+            )
             controls = window.controls[:, : poses.shape[1]]
             poses = misplace_feet(poses, controls, self.footage.context, offsets, self.past)
         if others is not None:
@@ -291,7 +251,8 @@ class Windows:
         if spec.shifted:
             feet = self._feet("shifted")
             offsets = sampled_offsets(cuts.passage, feet, spec.shifted, spec.shifted_by, self.seed)
-            before, after = shift_feet(poses, self.footage.context, offsets.to(poses.device))
+            offsets = offsets.to(poses.device) * self.forward[cuts.start][:, None]
+            before, after = shift_feet(poses, self.footage.context, offsets)
             history, poses = history + before, poses + after
         if spec.pose_dropout:
             probability = (uniform(1, 1) < spec.dropout_windows) * spec.pose_dropout
@@ -316,13 +277,6 @@ class Windows:
         if spec.forget:
             fresh = torch.maximum(fresh, (uniform() < spec.forget).float())
         return replace(window, poses=poses, history=history, shown=shown, style=style, fresh=fresh)
-
-    def _offsets(self, size: int, generator: Generator) -> Tensor:
-        """Returns offsets (size, L, 3) of feet; half of them are zero, and heights are not negative."""
-        legs = self._feet("misplaced")
-        offsets = torch.randn(size, legs, 3, generator=generator, device=generator.device)
-        offsets = torch.cat([offsets[..., :2], offsets[..., 2:].abs()], -1) * self.spec.misplaced_by
-        return offsets * (torch.rand(size, legs, 1, generator=generator, device=generator.device) < 0.5)
 
     def _feet(self, setting: str) -> int:
         """Returns the number of feet of the encoding; raises an error for a setting that needs them."""

@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from moglow.checkpoint import Checkpoint
-from moglow.corpus.windows import Window, on_device
+from moglow.corpus.window import Window
+from moglow.corpus.windows import on_device
 from moglow.maths.signals import runs
 from moglow.models.model import MotionModel
 from moglow.motion.clip import Clip

@@ -20,13 +20,15 @@ from numpy.typing import NDArray
 
 from moglow.corpus.context import Context
 from moglow.corpus.corpus import Corpus
-from moglow.corpus.windows import Window
+from moglow.corpus.window import Window
 from moglow.encodings.encoding import Features
 from moglow.errors import ClipError
 from moglow.models.model import MotionModel
 
 Floats = NDArray[np.float64]
 
+PIECE = 256
+"""Number of frames of a clip that are scored at once; it limits the memory."""
 TEMPERATURES = np.geomspace(1e-3, 1e3, 601)
 """Candidates of the calibration."""
 
@@ -47,8 +49,12 @@ def evidence(model: MotionModel, context: Context, features: Features, name: str
     labels = torch.eye(context.labels, device=context.scale.device)[len(context.performers) :]
     window = Window.of_clip(context, features, labels)
     window = replace(window, shown=torch.zeros_like(window.shown))
-    log_prob, _ = model.log_prob(window.target(context), window.context(context))
-    return np.asarray(log_prob.double().mean(dim=1).cpu().numpy())
+    total, state, piece = np.zeros(len(labels)), None, PIECE // model.stride * model.stride or model.stride
+    for first in range(0, frames, piece):
+        part = window.part(context, first, min(first + piece, frames))
+        log_prob, state = model.log_prob(part.target(context), part.context(context), state)
+        total = total + log_prob.double().sum(dim=1).cpu().numpy()
+    return np.asarray(total / frames)
 
 
 def probabilities(evidence: Floats, temperature: float) -> Floats:

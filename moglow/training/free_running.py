@@ -6,7 +6,7 @@ import torch
 from torch import Generator
 
 from moglow.corpus.context import Context
-from moglow.corpus.windows import Window
+from moglow.corpus.window import Window
 from moglow.flows.bijection import State
 from moglow.models.model import MotionModel
 from moglow.training.rollouts import roll_out

@@ -15,7 +15,7 @@ from torch.nn.functional import softplus
 
 from moglow.compute.distributed import gathered
 from moglow.corpus.context import Context
-from moglow.corpus.windows import Window
+from moglow.corpus.window import Window
 from moglow.flows.bijection import State, map_state
 from moglow.models.model import Loss, MotionModel
 

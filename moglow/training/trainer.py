@@ -19,7 +19,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from moglow.compute.cuda_graphs import GraphedGradients, leaves
 from moglow.compute.distributed import gathered
-from moglow.corpus.windows import Window, Windows
+from moglow.corpus.window import Window
+from moglow.corpus.windows import Windows
 from moglow.errors import CheckpointError, TrainingError
 from moglow.files.tensors import check_tensors
 from moglow.flows.bijection import State, map_state

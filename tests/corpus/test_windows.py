@@ -11,9 +11,10 @@ from moglow.corpus.context import Context
 from moglow.corpus.context_spec import ContextSpec
 from moglow.corpus.other_bodies import FEET
 from moglow.corpus.shifted_feet import RAISED, RETURN, sampled_offsets
+from moglow.corpus.window import Window
 from moglow.corpus.window_order import Cuts
 from moglow.corpus.window_spec import WindowSpec
-from moglow.corpus.windows import Footage, Window, Windows, repeats
+from moglow.corpus.windows import Footage, Windows, repeats
 from moglow.errors import RecipeError, TrainingError
 from moglow.maths.rotations import Array
 from tests.support.tiny import tiny_context, tiny_corpus
@@ -301,6 +302,16 @@ def test_shifted_feet_return_when_raised(footage: Footage) -> None:
         torch.testing.assert_close(target[..., x], kept * offset, atol=1e-6, rtol=0)
         raised += int(high.sum())
     assert continued > 12 and raised and len(seen) > 3 and max(seen) <= 0.18
+
+
+def test_feet_of_clips_that_go_sideways_are_not_shifted() -> None:
+    corpus = tiny_corpus()
+    aside = replace(corpus, control=np.array(corpus.control)[:, [1, 0, 2]])
+    assert all(aside.path(stretch).goes_sideways() for stretch in aside.split("train"))
+    for each, shifted in ((corpus, True), (aside, False)):
+        footage = Footage(each, Context.of_corpus(ContextSpec(), each))
+        plain, moved = (windows(footage, spec).batch(0) for spec in (PLAIN, replace(PLAIN, shifted=1.0)))
+        assert torch.equal(plain.history, moved.history) is not shifted
 
 
 def test_shifted_clips_have_the_stated_share() -> None:

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
+from moglow.corpus.window import Window
 from moglow.corpus.window_spec import WindowSpec
-from moglow.corpus.windows import Footage, Window, Windows
+from moglow.corpus.windows import Footage, Windows
 from moglow.models.moglow import MoGlow
 from moglow.training.free_running import FreeRunning
 from moglow.training.rollouts import roll_out
