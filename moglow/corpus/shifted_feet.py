@@ -3,8 +3,8 @@
 People keep the distance between their feet, and a model that has only seen this keeps any distance. Small errors of
 many steps add up: feet cross or come too far apart. In the history of these windows all feet are further out or in, for
 as long as the clip lasts, so that neither the past poses nor the memory contain the recorded distance. In the frames
-to predict, a raised foot moves towards its recorded place. Clips that go sideways or backwards stay as they are: in
-side-steps the distance between the feet changes all the time.
+to predict, a raised foot moves towards its recorded place. Only clips that walk ahead are changed: in side-steps the
+distance between the feet changes all the time, and figures that stand would learn to stand with crossed legs.
 """
 
 import numpy as np
@@ -18,6 +18,14 @@ RAISED = 0.03
 """Height in metres above its lowest position from which a foot is raised."""
 RETURN = 0.15
 """Time constant in seconds with which the offset of a raised foot decays."""
+
+AHEAD, ALL_THE_TIME = 0.3, 0.9
+"""Smallest forward speed in m/s of a walk, and the share of the frames of a clip that have it."""
+
+
+def walks_ahead(control: NDArray[np.floating]) -> bool:
+    """Returns whether a clip with controls ``(T, 3)`` walks ahead all the time."""
+    return bool((control[:, 0] > AHEAD).mean() > ALL_THE_TIME)
 
 
 def sampled_offsets(passages: Tensor, feet: int, share: float, most: float, seed: int) -> Tensor:

@@ -21,7 +21,7 @@ from moglow.corpus.corpus import Corpus, Stretch
 from moglow.corpus.misplaced_feet import misplace_feet, random_offsets
 from moglow.corpus.other_bodies import blend_bodies
 from moglow.corpus.rows import Rows
-from moglow.corpus.shifted_feet import sampled_offsets, shift_feet
+from moglow.corpus.shifted_feet import sampled_offsets, shift_feet, walks_ahead
 from moglow.corpus.window import Window
 from moglow.corpus.window_order import ORDERS, Cuts
 from moglow.corpus.window_spec import WindowSpec
@@ -127,13 +127,9 @@ class Windows:
         self.labelled = footage.pose.new_zeros(len(footage.pose), 1)  # 1 where a frame's clip has a label
         for stretch in stretches:
             self.labelled[stretch.frames] = float(stretch.name in labelled)
-        told_apart = spec.shifted or (spec.reverse and spec.reverse_aside)
-        aside = frozenset(
-            each for each in stretches if told_apart and footage.corpus.path(each).goes_sideways()
-        )
-        self.forward = footage.pose.new_ones(len(footage.pose))  # 0 in clips that go sideways or backwards
-        for stretch in aside:
-            self.forward[stretch.frames] = 0.0
+        self.walking = footage.pose.new_zeros(len(footage.pose))  # 1 in clips that walk ahead all the time
+        for stretch in stretches if spec.shifted else ():
+            self.walking[stretch.frames] = float(walks_ahead(footage.corpus.control[stretch.frames]))
         fits = {length: self._lasting(stretches, length) for length in (spec.length, spec.short) if length}
         if spec.short:
             brief = [stretch for stretch in fits[spec.short] if len(stretch) < self.past + spec.length]
@@ -150,7 +146,9 @@ class Windows:
             length: [stretch for stretch in fitting for _ in range(times[stretch.style])]
             for length, fitting in fits.items()
         }
-        one_way = frozenset(used) - aside if spec.reverse_aside else frozenset[Stretch]()
+        one_way = frozenset[Stretch]()
+        if spec.reverse and spec.reverse_aside:
+            one_way = frozenset(each for each in used if not footage.corpus.path(each).goes_sideways())
         self.orders = {
             length: ORDERS["shuffled" if self._over(length) else spec.order](
                 fitting, self.past + length, spec, batch, seed, one_way
@@ -251,7 +249,7 @@ class Windows:
         if spec.shifted:
             feet = self._feet("shifted")
             offsets = sampled_offsets(cuts.passage, feet, spec.shifted, spec.shifted_by, self.seed)
-            offsets = offsets.to(poses.device) * self.forward[cuts.start][:, None]
+            offsets = offsets.to(poses.device) * self.walking[cuts.start][:, None]
             before, after = shift_feet(poses, self.footage.context, offsets)
             history, poses = history + before, poses + after
         if spec.pose_dropout:
