@@ -1,6 +1,8 @@
 """Motion from a USD file: a UsdSkel skeleton and its animation. Needs `pxr` of usd-core."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -16,15 +18,19 @@ _MOST = 5e7  # poses; with more, the times are damaged
 
 def usd_clips(path: Path) -> tuple[str, ...]:
     """Returns the names of the animations of the file's skeletons."""
-    stage = _open(path)
-    return tuple(_moving(_skeletons(path, stage)))
+    with _opened(path) as stage:
+        return tuple(_moving(_skeletons(path, stage)))
 
 
 def read_usd(path: Path, chosen: str | None) -> Bones:
     """Reads the animation with this name, or the only one; a file without animations has one frame, its pose."""
+    with _opened(path) as stage:  # prims are valid only as long as their stage
+        return _bones(path, stage, chosen)
+
+
+def _bones(path: Path, stage: Any, chosen: str | None) -> Bones:
     from pxr import Usd, UsdGeom
 
-    stage = _open(path)  # prims are valid only as long as their stage
     skeletons = _skeletons(path, stage)
     moving = _moving(skeletons)
     names = ", ".join(list(moving)[:12]) or "none"
@@ -71,7 +77,9 @@ def read_usd(path: Path, chosen: str | None) -> Bones:
     )
 
 
-def _open(path: Path) -> Any:
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Yields the stage of a file; USD reads values when they are needed, so errors of the block are the file's too."""
     try:
         from pxr import Tf, Usd, UsdUtils
     except ModuleNotFoundError as error:  # so that a USD file in a folder does not end what reads the others
@@ -80,7 +88,7 @@ def _open(path: Path) -> Any:
         raise MotionFileError(f"{path}: cannot be read (No such file or directory); check the path")
     silent = UsdUtils.CoalescingDiagnosticDelegate()  # the library would print warnings of its own
     try:
-        return Usd.Stage.Open(str(path))
+        yield Usd.Stage.Open(str(path))
     except (Tf.ErrorException, RuntimeError) as error:
         try:
             text = str(error)

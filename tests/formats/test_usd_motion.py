@@ -59,6 +59,28 @@ def test_damage_is_one_line(suffix: str, tmp_path: Path) -> None:
         assert "\n" not in str(caught.value) and "cut" in str(caught.value)
 
 
+def test_values_that_are_damaged_are_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The library opens such files, and fails when the values are read."""
+    write_usd(dance(SKELETONS["cmu"], frames=40), tmp_path / "whole.usdc")
+    whole, random = (tmp_path / "whole.usdc").read_bytes(), np.random.default_rng(0)
+    tail = int.from_bytes(whole[16:24], "little")  # where the table of contents is, behind the values
+    refused = 0
+    for number in range(60):
+        data = bytearray(whole)
+        for at in random.integers(tail - 12_000, len(whole), 5):
+            data[at] = random.integers(256)
+        file = tmp_path / f"damaged{number}.usdc"
+        file.write_bytes(data)
+        try:
+            read_motion(file)
+        except MoglowError as error:
+            refused += 1
+            assert "\n" not in str(error) and file.name in str(error)
+    assert refused > 10
+    printed = capfd.readouterr()
+    assert "Warning" not in printed.err and "Error" not in printed.err and not printed.out
+
+
 @pytest.mark.blender
 def test_blender_agrees(tmp_path: Path, samples: Path) -> None:
     interpreter = bpy_python()
