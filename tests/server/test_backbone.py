@@ -1,6 +1,7 @@
 """The server as its clients see it: the official one gets motion, bad requests get error objects."""
 
 import json
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,31 @@ def test_a_bad_request_is_an_error_object(server: str, change: dict[str, Any], c
 def test_what_is_no_request_is_an_error_object(server: str, body: bytes) -> None:
     status, answer = post(server, body)
     assert 400 <= status < 500 and answer["error"]["code"]
+
+
+@pytest.mark.parametrize("size", [2_000_000, 20_000_000])
+@pytest.mark.parametrize("pieces", [False, True])
+def test_a_body_over_the_limit_is_read_before_the_answer(server: str, size: int, pieces: bool) -> None:
+    """A client that sends all before it reads gets the answer, and no reset connection."""
+    host, _, port = server.removeprefix("http://").rpartition(":")
+    body = b"x" * size
+    for _ in range(5):
+        with socket.create_connection((host, int(port)), timeout=60) as link:
+            length = "Transfer-Encoding: chunked" if pieces else f"Content-Length: {size}"
+            link.sendall(
+                f"POST /generate HTTP/1.1\r\nHost: x\r\n{length}\r\nConnection: close\r\n\r\n".encode()
+            )
+            link.sendall(b"%x\r\n%s\r\n0\r\n\r\n" % (size, body) if pieces else body)
+            answer = b"".join(iter(lambda: link.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 413") and b"payload_too_large" in answer
+
+
+def test_a_body_that_waits_for_consent_is_refused_at_once(server: str) -> None:
+    host, _, port = server.removeprefix("http://").rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=60) as link:
+        head = "POST /generate HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\nExpect: 100-continue\r\n\r\n"
+        link.sendall(head.encode())
+        assert link.recv(65536).startswith(b"HTTP/1.1 413")
 
 
 def test_many_clients_at_once_get_what_each_would_get_alone(server: str) -> None:
