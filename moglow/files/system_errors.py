@@ -17,13 +17,13 @@ ADVICE: Mapping[int, str] = {
 """What to do about a system error on a path, by its number."""
 
 
-def reason(error: OSError) -> str:
-    """Returns the text of a system error.
+def reason(error: OSError | UnicodeError) -> str:
+    """Returns the text of a system error; a name of a host that cannot be encoded is a UnicodeError.
 
     >>> reason(OSError(errno.EIO, "Input/output error"))
     'Input/output error'
     """
-    return error.strerror or str(error)
+    return getattr(error, "strerror", None) or str(error)
 
 
 def advice(error: OSError) -> str:

@@ -140,7 +140,7 @@ class Sender:
     def __init__(self, address: Address) -> None:
         try:
             found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)[0]
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise LinkError(f"{address}: unknown host ({reason(error)}); check its name") from error
         self.address, self._to = address, found[4]
         self._socket = socket.socket(*found[:2])
@@ -174,7 +174,7 @@ class Receiver:
             except OSError:
                 self._socket.close()
                 raise
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise LinkError(
                 f"{address}: cannot be listened at ({reason(error)}); choose another port"
             ) from error

@@ -83,9 +83,12 @@ def test_messages_arrive_and_damaged_packets_are_counted() -> None:
             Receiver(Address("127.0.0.1", port))
 
 
-def test_an_unknown_host_is_one_line() -> None:
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "x" * 70])
+def test_an_unknown_host_is_one_line(host: str) -> None:
     with pytest.raises(LinkError, match="unknown host"):
-        Sender(Address("no.such.host.invalid", 9000))
+        Sender(Address(host, 9000))
+    with pytest.raises(LinkError, match="cannot be listened at"):
+        Receiver(Address(host, 9000))
 
 
 def free_port() -> int:

@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from moglow.checkpoint import Checkpoint
 from moglow.cli.main import cli
+from moglow.errors import LinkError
 from moglow.formats.read import read_motion
 from moglow.motion.retarget import retarget
 from moglow.paths.control_path import ControlPath
@@ -131,7 +132,7 @@ def test_a_bad_request_is_an_error_object(server: str, change: dict[str, Any], c
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"requests": 3}', b"x" * 2_000_000]
+    "body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"requests": 3}', b"x" * 2_000_000, b"x" * 30_000_000]
 )
 def test_what_is_no_request_is_an_error_object(server: str, body: bytes) -> None:
     status, answer = post(server, body)
@@ -176,3 +177,12 @@ def test_a_port_in_use_is_one_line(server: str) -> None:
     done = CliRunner().invoke(cli, ["serve", "--port", server.rpartition(":")[2]])
     assert done.exit_code == 1 and "cannot be listened at (Address already in use" in done.output
     assert len(done.output.splitlines()) == 1 and "--port" in done.output
+
+
+@pytest.mark.parametrize("host", ["", " ", "nosuch.invalid", "x" * 70, "198.51.100.1"])
+def test_a_host_that_is_none_of_this_machine_is_one_line(host: str) -> None:
+    from moglow.cli.actions.serve import _listener
+
+    with pytest.raises(LinkError, match=r"address of this machine") as caught:
+        _listener(host, 8000)
+    assert len(str(caught.value).splitlines()) == 1

@@ -1,5 +1,6 @@
 """Implements `moglow serve`: a server of the Motion Model Context Protocol."""
 
+import os
 import socket
 from collections.abc import Callable
 
@@ -26,14 +27,35 @@ def serve(
 ) -> None:
     """Serves a model until the process is interrupted."""
     app = app_of(MoglowBackbone(model, temperature=temperature, workers=workers, seconds=seconds))
-    try:
-        listener = socket.create_server((host, port))
-    except OSError as error:
-        raise LinkError(
-            f"{host}:{port}: cannot be listened at ({reason(error)}); choose another port",
-            setting="port",
-        ) from error
+    listener = _listener(host, port)
     with listener:
-        say(f"http://{host}:{port}: /capabilities and /generate, by the Motion Model Context Protocol")
+        say(
+            f"http://{_in_url(host)}:{port}: /capabilities and /generate, by the Motion Model Context Protocol"
+        )
         config = uvicorn.Config(app, log_level="warning", limit_concurrency=WAITING)
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """Returns a socket that listens at an address; raises a LinkError for a host or a port that cannot be used."""
+    try:
+        if not host.strip():
+            raise OSError("it is empty")
+        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError) as error:
+        raise LinkError(
+            f"{host!r}: unknown host ({reason(error)}); give an address of this machine, as 127.0.0.1",
+            setting="host",
+        ) from error
+    try:
+        return socket.create_server(place[:2], family=family)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise LinkError(
+            f"{host}:{port}: cannot be listened at ({why}); choose another port, or an address of this machine",
+            setting="port",
+        ) from error
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
