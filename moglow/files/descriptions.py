@@ -33,7 +33,9 @@ def parse_json(text: str | bytes, place: str, error: type[MoglowError] = FileFor
     except RecursionError:
         raise error(f"{place}: the JSON is nested too deeply; make the file again") from None
     except ValueError as reason:  # invalid JSON, invalid UTF-8 or an integer of thousands of digits
-        raise error(f"{place}: is no JSON that can be read ({_reason(reason)})") from None
+        raise error(
+            f"{place}: is no JSON that can be read ({_reason(reason)}); make the file again"
+        ) from None
 
 
 def parse_json_table(

@@ -37,8 +37,10 @@ class GltfFile:
     def read(cls, path: Path) -> "GltfFile":
         """Reads a .glb or .gltf file; the content determines which."""
         data = read_bytes(path, LARGEST, MotionFileError)
+        if not data.strip():
+            raise MotionFileError(f"{path}: the file is empty; {_AGAIN}")
         text, chunk = _chunks(path, data) if data[:4] == b"glTF" else (data, b"")
-        document = parse_json(text.removeprefix(BOM_UTF8), f"{path} document", MotionFileError)
+        document = parse_json(text.removeprefix(BOM_UTF8), f"{path}: its document", MotionFileError)
         asset = document.get("asset") if isinstance(document, dict) else None
         if not isinstance(asset, dict):
             raise MotionFileError(f"{path}: a glTF file has an entry 'asset', none was found; {_AGAIN}")

@@ -77,6 +77,12 @@ def test_a_file_that_is_no_such_file_is_one_line(suffix: str, tmp_path: Path) ->
         read_motion(tmp_path / f"none{suffix}")
 
 
+def test_an_empty_glb_is_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "a.glb").write_bytes(b"")
+    with pytest.raises(MotionFileError, match=r"a\.glb: the file is empty; get or export the file again"):
+        read_motion(tmp_path / "a.glb")
+
+
 def test_a_file_of_several_clips_counts_as_several(tmp_path: Path) -> None:
     clip = walk(skeleton_of(RIGS["mixamo"]), seconds=1.0)[0]
     export(clip, tmp_path / "one.glb")
