@@ -99,15 +99,26 @@ class Bones:
         return Clip(skeleton, metres * positions @ basis.T, rotations, self.fps, name=name)
 
     def _metres(self, figure: Skeleton, unit: str | float | None) -> float:
-        """Returns metres per unit: the argument, else the declared unit if legs have a plausible length, else found."""
+        """Returns metres per unit: the argument, else the declared unit if legs have a plausible length, else found.
+
+        A declared unit that is impossible is either wrong, or right and the figure has the wrong scale: centimetres
+        that were imported as metres and exported again are 100 times too large. The more probable one is chosen.
+        """
         if unit is not None:
             return unit_to_metres(unit)
+        rest, guesses = figure.rest_positions, [1.0]
         if self.unit is not None:
-            rest = figure.rest_positions
             legs = [abs(rest[leg.hip] - rest[leg.ankle]).max() * self.unit for leg in figure.anatomy.legs]
             if not legs or _LEG[0] < np.mean(legs) < _LEG[1]:
                 return self.unit
-        return find_unit(figure.names, figure.parents, figure.rest_positions, figure.overrides)[0]
+            guesses.append(self.unit)
+        found = {
+            guess: find_unit(figure.names, figure.parents, guess * rest, figure.overrides)
+            for guess in guesses
+            if guess > 0
+        }
+        likely = max(found, key=lambda guess: found[guess][1])
+        return likely * found[likely][0]
 
     def _basis(self, figure: Skeleton, up: str | None) -> Array:
         """Returns the rotation to Y up and +Z forward; the declared axis up is used unless the poses contradict it."""

@@ -148,6 +148,21 @@ def test_the_world_turns_with_the_axes_and_the_unit_of_the_file(tmp_path: Path) 
     assert np.abs(read_motion(tmp_path / "z.fbx").world()[0] - 2.54 * upright).max() < 1e-4
 
 
+@pytest.mark.parametrize("scale", [100.0, 0.01])
+def test_a_figure_of_the_wrong_scale_has_the_size_of_a_person(scale: float, tmp_path: Path) -> None:
+    """Centimetres that were imported as metres are 100 times too large in the file, whose unit is right."""
+    figure = Figure(pivots=False)
+    (tmp_path / "right.fbx").write_bytes(binary(figure.records()))
+    nodes = [(name, parent, kind, list(rows)) for name, parent, kind, rows in figure.nodes]
+    nodes[0][3].append(prop("Lcl Scaling", "Lcl Scaling", scale, scale, scale))
+    settings = [prop("UpAxis", "int", 1), prop("UpAxisSign", "int", 1), prop("FrontAxis", "int", 2),
+                prop("FrontAxisSign", "int", 1), prop("CoordAxis", "int", 0), prop("CoordAxisSign", "int", 1),
+                prop("TimeMode", "enum", 11), prop("UnitScaleFactor", "double", 1.0)]  # fmt: skip
+    (tmp_path / "wrong.fbx").write_bytes(binary(scene(nodes, figure.curves, settings)))
+    right, wrong = (read_motion(tmp_path / f"{name}.fbx").world()[0] for name in ("right", "wrong"))
+    assert np.abs(wrong - right).max() < CLOSE
+
+
 @pytest.mark.parametrize(
     ("kind", "expected"), [(LINEAR, [0.0, 0.5, 1.0]), (CONSTANT, [0.0, 0.0, 1.0]), (CUBIC, [0.0, 0.5, 1.0])]
 )
