@@ -165,6 +165,8 @@ def test_messages_steer_the_figure() -> None:
         (Message("/moglow/move", (1.0, float("nan"), 0.0)), "expected forward, sideways and turn"),
         (Message("/moglow/style", ("moonwalk",)), "no style 'moonwalk'; the model has"),
         (Message("/moglow/temperature", ("hot",)), "expected a number"),
+        (Message("/moglow/temperature"), "expected a number"),
+        (Message("/moglow/mvoe", (1.0, 0.0, 0.0)), "unknown address; use /moglow/move"),
     ):
         with pytest.raises(MoglowError, match=words):
             obeyed(message, hands, walker)
@@ -183,11 +185,14 @@ def test_a_figure_walks_by_osc_and_is_sent_by_vmc() -> None:
             if line.startswith("listening"):  # it is: now a controller speaks
                 with Sender(Address("127.0.0.1", port)) as controller:
                     controller.send(Message("/moglow/move", (1.0, 0.0, 0.0)).encode())
-                    controller.send(Message("/moglow/style", ("moonwalk",)).encode())
+                    for _ in range(3):
+                        controller.send(Message("/moglow/style", ("moonwalk",)).encode())
+                        controller.send(b"no message")
 
         assert walk_by_osc(walker, str(port), vmc, say=say, frames=45) == 45
         messages = list(avatar.received())
-    assert any("no style 'moonwalk'" in line for line in lines)
+    assert len(lines) == 3 and "no style 'moonwalk'" in lines[1], "each warning once"
+    assert "no OSC message" in lines[2]
     hips = [m.arguments[3] for m in messages if m.address == "/VMC/Ext/Bone/Pos" and m.arguments[0] == "Hips"]
     assert len(hips) == 45 and float(hips[-1]) > 0.6, "a second and a half forward"  # type: ignore[arg-type]
 

@@ -15,6 +15,9 @@ from moglow.live.vmc import VmcFigure, VmcLink
 from moglow_viewer.play.gamepad import Stick
 from moglow_viewer.play.live import Hands, Live, Walker
 
+WARNINGS = 100
+"""Most warnings about received messages."""
+
 
 def stream(source: Path, vmc: str, *, loop: bool, fps: float | None, overrides: Mapping[str, str]) -> str:
     """Sends a clip once, or repeatedly until interrupted; returns a line that describes the transmission."""
@@ -80,20 +83,31 @@ def walk_by_osc(
 def walked(
     walker: Walker, receiver: Receiver, frames: int | None, say: Callable[[str], None]
 ) -> Iterator[Live]:
-    """Yields the figure frame by frame, steered by received messages; a stick keeps its last position."""
-    live, hands = walker.begin(), Hands()
+    """Yields the figure frame by frame, steered by received messages; a stick keeps its last position.
+
+    A program sends the same message many times a second, so each warning is given once.
+    """
+    live, hands, given = walker.begin(), Hands(), set[str]()
+
+    def warn(text: str) -> None:
+        if text not in given and len(given) < WARNINGS:
+            given.add(text)
+            say(f"warning: {text}")
+
     for _ in paced(walker.fps, frames):
         for message in receiver.received():
             try:
                 hands, walker = obeyed(message, hands, walker)
             except MoglowError as error:
-                say(f"warning: {message.address}: {error}")
+                warn(f"{message.address}: {error}")
+        if receiver.damaged:
+            warn("a packet arrived that is no OSC message; check the program that sends to this port")
         live = walker.step(live, hands)
         yield live
 
 
 def obeyed(message: Message, hands: Hands, walker: Walker) -> tuple[Hands, Walker]:
-    """Returns the input and the walker after a message; messages with unknown addresses have no effect."""
+    """Returns the input and the walker after a message; those of other programs' addresses have no effect."""
     if message.address == "/moglow/move":
         numbers = [float(value) for value in message.arguments if isinstance(value, int | float)]
         if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
@@ -105,9 +119,11 @@ def obeyed(message: Message, hands: Hands, walker: Walker) -> tuple[Hands, Walke
         if name and name not in walker.styles:
             raise MoglowError(f"no style {name!r}; the model has {', '.join(walker.styles) or 'none'}")
         return hands, replace(walker, style=name or None)
-    if message.address == "/moglow/temperature" and message.arguments:
-        value = message.arguments[0]
+    if message.address == "/moglow/temperature":
+        value = message.arguments[0] if message.arguments else None
         if not isinstance(value, int | float) or not math.isfinite(value):
             raise MoglowError(f"expected a number from 0 to 2, found {value!r}")
         return hands, walker.heated(float(value))
+    if message.address.startswith("/moglow/"):
+        raise MoglowError("unknown address; use /moglow/move, /moglow/style or /moglow/temperature")
     return hands, walker
