@@ -11,15 +11,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from fastapi import HTTPException
 from motionmcp import Backbone, GenerateRequest, ModelSpec, MotionResult
 from motionmcp.backbone import Limits
 from motionmcp.errors import ProtocolError
 from motionmcp.schemas import Skeleton as WireSkeleton
 from motionmcp.server import build_app
+from starlette.exceptions import HTTPException as StarletteError
 
 from moglow.checkpoint import Checkpoint
 from moglow.directing.pinned import Directing
-from moglow.errors import MoglowError
+from moglow.errors import MoglowError, SkeletonError
 from moglow.maths.rotations import IDENTITY
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import joined
@@ -99,6 +101,10 @@ class MoglowBackbone(Backbone):  # type: ignore[misc, unused-ignore] # untyped w
             raise ProtocolError("invalid_options", "loop is not supported; leave it out")
         samples = options.num_samples if options is not None else 1
         rig, frames = ClientRig.of(request.skeleton.joints), request.total_frames
+        if not rig.skeleton.anatomy.legs:
+            raise SkeletonError(
+                "skeleton: no leg was found (hip, knee and ankle in one chain); send the skeleton of a humanoid"
+            )
         check_size(frames, len(rig.skeleton), samples)
         keys = Keys.of(named(request.constraints), rig)
         requested, defaults = path_of(
@@ -136,6 +142,7 @@ class MoglowBackbone(Backbone):  # type: ignore[misc, unused-ignore] # untyped w
             rotations=np.stack([rotations for rotations, _ in local]).astype(np.float32),
             root_translations=np.stack([places for _, places in local]).astype(np.float32),
             notes=notes,
+            trajectories=None if frames > 1 else [None] * samples,  # the library needs two frames to find one
         )
 
     def _directed(
@@ -192,6 +199,9 @@ class MoglowBackbone(Backbone):  # type: ignore[misc, unused-ignore] # untyped w
 def app_of(backbone: MoglowBackbone) -> Any:
     """Returns the web application of a backbone."""
     app = build_app(backbone, title="moglow")
+    app.add_exception_handler(
+        StarletteError, app.exception_handlers[HTTPException]
+    )  # unknown addresses and methods
     app.add_middleware(Guard)
     return app
 

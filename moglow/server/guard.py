@@ -15,6 +15,8 @@ DRAINED = 64_000_000
 """Bytes of a refused body that are read and discarded."""
 PATIENCE = 10.0
 """Seconds in which they have to arrive."""
+AT_ONCE = 64
+"""Requests that are read, computed or answered at once; others are refused and may be sent again."""
 
 
 class Guard:
@@ -27,15 +29,27 @@ class Guard:
     while the client sends, and most clients then report the reset connection instead of the answer.
     """
 
-    def __init__(self, app: App) -> None:
-        self.app = app
+    def __init__(self, app: App, at_once: int = AT_ONCE) -> None:
+        self.app, self._free, self._most = app, at_once, at_once
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        begun = False
         body = _Body(receive, waits=any(name.lower() == b"expect" for name, _ in scope["headers"]))
+        if not self._free:
+            await body.drain()
+            reason = f"{self._most} requests are answered already; send it again later"
+            await _refuse(send, 503, "resource_exhausted", reason)
+            return
+        self._free -= 1
+        try:
+            await self._answer(scope, body, send)
+        finally:
+            self._free += 1
+
+    async def _answer(self, scope: Message, body: "_Body", send: Send) -> None:
+        begun = False
 
         async def passed(message: Message) -> None:
             nonlocal begun
@@ -49,12 +63,17 @@ class Guard:
         except Exception as error:
             if begun:
                 raise
-            reason = f"the request cannot be read ({type(error).__name__}: {error})"[:300]
-            content = {"error": {"code": "schema_validation", "message": reason, "details": {}}}
-            headers = [(b"content-type", b"application/json")]
             await body.drain()
-            await send({"type": "http.response.start", "status": 422, "headers": headers})
-            await send({"type": "http.response.body", "body": json.dumps(content).encode()})
+            reason = f"the request cannot be read ({type(error).__name__}: {error})"[:300]
+            await _refuse(send, 422, "schema_validation", reason)
+
+
+async def _refuse(send: Send, status: int, code: str, reason: str) -> None:
+    """Sends an error object of the protocol."""
+    content = {"error": {"code": code, "message": reason, "details": {}}}
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(content).encode()})
 
 
 class _Body:

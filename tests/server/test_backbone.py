@@ -2,7 +2,10 @@
 
 import json
 import socket
+import urllib.error
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from moglow.formats.read import read_motion
 from moglow.motion.retarget import retarget
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.generate import PRETRAINED
+from moglow.server.guard import AT_ONCE
 from moglow.takes.single import generate
 from tests.support.posting import post
 from tests.support.rigs import RIGS
@@ -162,6 +166,50 @@ def test_a_body_that_waits_for_consent_is_refused_at_once(server: str) -> None:
         head = "POST /generate HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\nExpect: 100-continue\r\n\r\n"
         link.sendall(head.encode())
         assert link.recv(65536).startswith(b"HTTP/1.1 413")
+
+
+def test_connections_that_stall_are_refused_by_an_error_object(server: str) -> None:
+    host, _, port = server.removeprefix("http://").rpartition(":")
+    head = b"POST /generate HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+    body = json.dumps(request(server, constraints=[])).encode()
+    with ExitStack() as links:
+        for _ in range(AT_ONCE):
+            links.enter_context(socket.create_connection((host, int(port)))).sendall(head)
+        for _ in range(200):
+            status, answer = post(server, body)
+            if status != 200:  # all have arrived
+                break
+        assert status == 503 and answer["error"]["code"] == "resource_exhausted"
+    for _ in range(200):
+        status, answer = post(server, body)
+        if status == 200:
+            break
+    assert status == 200, answer
+
+
+@pytest.mark.parametrize(("address", "status"), [("nothing", 404), ("generate", 405)])
+def test_an_unknown_address_or_method_is_an_error_object(server: str, address: str, status: int) -> None:
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{server}/{address}")
+    with caught.value as answer:
+        assert answer.code == status and json.loads(answer.read())["error"]["code"]
+
+
+def test_a_figure_without_legs_is_told_to_be_a_humanoid(server: str) -> None:
+    rest = {"rest_rotation": [0, 0, 0, 1]}
+    joints = [
+        {"name": "body", "parent": None, "rest_translation": [0, 0.5, 0], **rest},
+        {"name": "wheel", "parent": "body", "rest_translation": [0.5, 0, 0], **rest},
+    ]
+    body = request(server, skeleton={"joints": joints})
+    status, answer = post(server, json.dumps(body).encode())
+    assert status == 400 and "send the skeleton of a humanoid" in answer["error"]["message"]
+
+
+def test_one_frame_is_a_pose(server: str, caplog: pytest.LogCaptureFixture) -> None:
+    segments = [{"type": "unconditioned", "duration_frames": 1}]
+    status, _ = post(server, json.dumps(request(server, segments=segments, constraints=[])).encode())
+    assert status == 200 and not caplog.records
 
 
 def test_many_clients_at_once_get_what_each_would_get_alone(server: str) -> None:

@@ -10,9 +10,10 @@ from moglow.checkpoint import Checkpoint
 from moglow.errors import LinkError
 from moglow.files.system_errors import reason
 from moglow.server.backbone import MoglowBackbone, app_of
+from moglow.server.guard import AT_ONCE
 
-WAITING = 64
-"""The maximum number of simultaneous connections; further ones are rejected and may retry."""
+CONNECTIONS = 4 * AT_ONCE
+"""Open connections, with requests or without; further ones are closed."""
 
 
 def serve(
@@ -32,7 +33,7 @@ def serve(
         say(
             f"http://{_in_url(host)}:{port}: /capabilities and /generate, by the Motion Model Context Protocol"
         )
-        config = uvicorn.Config(app, log_level="warning", limit_concurrency=WAITING)
+        config = uvicorn.Config(app, log_level="warning", limit_concurrency=CONNECTIONS)
         uvicorn.Server(config).run(sockets=[listener])
 
 
