@@ -13,6 +13,7 @@ import click
 
 from moglow import __version__
 from moglow.cli.failures import OneLine, flush_output
+from moglow.compute.products import multiply_on_one_thread
 
 SECTIONS: dict[str, dict[str, str]] = {
     "Make motion": {
@@ -47,6 +48,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "completion": "moglow.cli.commands.completion",
     },
 }
+MOVING = {*SECTIONS["Make motion"], *SECTIONS["Edit motion"]}
+"""The commands that sample motion, whose products in numpy are small."""
 COMMANDS: dict[str, str] = {name: module for section in SECTIONS.values() for name, module in section.items()}
 
 EXAMPLE = """\b
@@ -67,6 +70,14 @@ class LazyGroup(click.Group):
         command = import_module(COMMANDS[cmd_name]).command
         assert isinstance(command, click.Command), f"{COMMANDS[cmd_name]}.command is not a click command"
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in MOVING:
+            multiply_on_one_thread()  # has an effect only before numpy is imported
+        return name, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, COMMANDS), default=0)
