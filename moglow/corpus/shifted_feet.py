@@ -44,17 +44,21 @@ def sampled_offsets(passages: Tensor, feet: int, share: float, most: float, seed
     return torch.as_tensor(np.array(rows, np.float32).reshape(-1, feet))
 
 
-def shift_feet(poses: Tensor, context: Context, offsets: Tensor) -> tuple[Tensor, Tensor]:
+def shift_feet(poses: Tensor, controls: Tensor, context: Context, offsets: Tensor) -> tuple[Tensor, Tensor]:
     """Returns what is added to the history and to the poses to predict, both ``(B, T, D)`` and standardised.
 
-    ``poses`` ``(B, T, D)`` are the recorded ones; ``offsets`` ``(B, L)`` are in metres, positive away from the middle.
+    ``poses`` ``(B, T, D)`` are the recorded ones, the standardised ``controls`` ``(B, T, 3)`` lead to them;
+    ``offsets`` ``(B, L)`` are in metres, positive away from the middle. A planted foot stays where it is while the
+    path turns.
     """
-    x, height = (context.encoding.slices[name] for name in ("toe_x", "toe_height"))
+    x, z, height = (context.encoding.slices[name] for name in ("toe_x", "toe_z", "toe_height"))
     heights = context.physical_pose(poses)[..., height]
     raised = heights > heights.amin(1, keepdim=True) + RAISED
-    shifted = (offsets * torch.sign(context.pose_mean[x]) / context.pose_deviation[x])[:, None]
-    shifted = shifted.expand(-1, poses.shape[1], -1)
+    aside = (offsets * torch.sign(context.pose_mean[x]))[:, None].expand(-1, poses.shape[1], -1)
+    kept = torch.where(raised, 1 - 1 / (RETURN * context.fps), 1.0) * aside
+    turns = context.physical_control(controls)[..., 2:] / context.fps
     history, target = torch.zeros_like(poses), torch.zeros_like(poses)
-    history[..., x] = shifted
-    target[..., x] = torch.where(raised, 1 - 1 / (RETURN * context.fps), 1.0) * shifted
+    history[..., x] = aside / context.pose_deviation[x]
+    target[..., x] = torch.cos(turns) * kept / context.pose_deviation[x]
+    target[..., z] = torch.sin(turns) * kept / context.pose_deviation[z]
     return history, target

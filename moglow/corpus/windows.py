@@ -250,7 +250,8 @@ class Windows:
             feet = self._feet("shifted")
             offsets = sampled_offsets(cuts.passage, feet, spec.shifted, spec.shifted_by, self.seed)
             offsets = offsets.to(poses.device) * self.walking[cuts.start][:, None]
-            before, after = shift_feet(poses, self.footage.context, offsets)
+            controls = window.controls[:, : poses.shape[1]]
+            before, after = shift_feet(poses, controls, self.footage.context, offsets)
             history, poses = history + before, poses + after
         if spec.pose_dropout:
             probability = (uniform(1, 1) < spec.dropout_windows) * spec.pose_dropout
