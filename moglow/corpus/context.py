@@ -183,8 +183,9 @@ class Context:
 
         The last style is repeated; None stands for any style or performer and gives zeros.
         """
-        rows = {style: self.style_vector(style, performer) for style in set(styles)}
-        return np.stack([rows[styles[min(frame, len(styles) - 1)]] for frame in range(frames)])
+        known = {style: self.style_vector(style, performer) for style in set(styles)}
+        rows = np.stack([known[style] for style in styles[:frames]])
+        return np.concatenate([rows, np.repeat(rows[-1:], frames - len(rows), axis=0)])
 
     def path_rows(self, path: ControlPath, performer: str | None = None) -> Array:
         """Returns the label vectors (T, P + S) of the frames of a path: of its styles, and of its performer."""
