@@ -94,14 +94,20 @@ def toe_floor(toes: Array) -> Array:
     return floor
 
 
-def contacts(clip: Clip, *, floor: Array | None = None, spec: ContactSpec = ContactSpec()) -> Flags:
+def contacts(
+    clip: Clip,
+    *,
+    floor: Array | None = None,
+    spec: ContactSpec = ContactSpec(),
+    toes: Array | None = None,
+) -> Flags:
     """Returns whether each foot is planted in each frame ``(T, L)``, in the order of ``skeleton.anatomy.legs``.
 
     A foot is planted while its toe is low and slow, and over short gaps in which it is neither high nor fast
     (hysteresis, symmetric in time). ``floor`` is the height ``(L,)`` of planted toes, by default `toe_floor` of the
-    clip, so that the floor need not be at height 0.
+    clip, so that the floor need not be at height 0. ``toes`` are the clip's `toe_points` if they are known.
     """
-    toes, lengths = toe_points(clip), leg_lengths(clip.skeleton)
+    toes, lengths = toe_points(clip) if toes is None else toes, leg_lengths(clip.skeleton)
     hips = clip.world_positions[:, [clip.skeleton.hips]]
     height = (toes[..., 1] - (toe_floor(toes) if floor is None else floor)) / lengths
     speed = (ground_speed(toes, clip.fps) - spec.body * ground_speed(hips, clip.fps)) / lengths

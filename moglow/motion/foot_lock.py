@@ -59,13 +59,13 @@ def lock_feet(
     toes = toe_points(clip)
     places = _places(toes, planted, clip.fps, spec)
     if held is None:
-        return move_feet(clip, _shifts(clip, planted, places, spec), spec=spec)
+        return move_feet(clip, _shifts(clip, toes, planted, places, spec), spec=spec)
     for leg in range(planted.shape[1]):
         for start, stop in runs(planted[:, leg]):
             kept = start + np.flatnonzero(held[start:stop])
             if len(kept):
                 places[start:stop, leg] = sample_linear(kept, toes[kept, leg], np.arange(start, stop))
-    shifts = _shifts(clip, planted, places, spec)
+    shifts = _shifts(clip, toes, planted, places, spec)
     return move_feet(clip, np.where(held[:, None, None], 0.0, shifts), spec=spec)
 
 
@@ -79,11 +79,11 @@ def _places(toes: Array, planted: Flags, fps: float, spec: LockSpec) -> Array:
     return places
 
 
-def _shifts(clip: Clip, planted: Flags, places: Array, spec: LockSpec) -> Array:
+def _shifts(clip: Clip, toes: Array, planted: Flags, places: Array, spec: LockSpec) -> Array:
     """Returns the horizontal displacement (T, L, 3) of each toe, faded in and out around its contact."""
     blend = max(1, round(spec.blend * clip.fps))
     fade = 0.5 - 0.5 * np.cos(np.pi * np.arange(1, blend + 1) / (blend + 1))
-    away = (places - toe_points(clip)) * (1 - UP)
+    away = (places - toes) * (1 - UP)
     farthest = (spec.farthest * leg_lengths(clip.skeleton))[:, None]
     away = away * np.minimum(1.0, farthest / np.maximum(np.linalg.norm(away, axis=-1, keepdims=True), 1e-9))
     shifts = np.where(planted[..., None], away, 0.0)
@@ -123,14 +123,15 @@ def _lock_next(
     clip: Clip, planted: Flags, places: Array, ready: int, floor: Array, spec: LockSpec
 ) -> tuple[Clip, Flags, Array]:
     """Returns the locked frames up to ``ready``, and the decided contacts and positions."""
-    done, fresh = len(planted), contacts(clip, floor=floor, spec=CONTACT)
+    toes = toe_points(clip)
+    done, fresh = len(planted), contacts(clip, floor=floor, spec=CONTACT, toes=toes)
     fresh[:done] = planted
-    where = _places(toe_points(clip), fresh, clip.fps, spec)
+    where = _places(toes, fresh, clip.fps, spec)
     for leg in range(fresh.shape[1]):
         for start, stop in runs(fresh[:, leg]):
             if start < done:
                 where[start:stop, leg] = places[start, leg]
-    locked = move_feet(clip, _shifts(clip, fresh, where, spec), spec=spec)
+    locked = move_feet(clip, _shifts(clip, toes, fresh, where, spec), spec=spec)
     return locked[done:ready], fresh[:ready], where[:ready]
 
 
@@ -149,7 +150,8 @@ def move_feet(clip: Clip, shifts: Array, *, spec: LockSpec = LockSpec()) -> Clip
     ankles = world[:, [leg.ankle for leg in legs]]
     sink = sink_to_reach(clip, ankles + shifts, np.any(shifts, axis=-1, keepdims=False), spec)
     positions = carried(clip, -sink[:, None] * UP).positions
-    ahead = np.stack([knee_ahead(clip, leg) for leg in legs], axis=1)
+    ahead = toe_points(clip) - ankles
+    ahead[:, [leg.front for leg in legs]] *= -1.0  # elbows
     rotations = turn_legs(clip, legs, shifts, sink, ahead)
     if rotations is None:
         rotations = turn_legs_in_numpy(clip, shifts, sink, ahead)
