@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from moglow.maths.rotations import Array
 from moglow.measures.metrics import PathError, Slide, jerk, path_error, toe_slide
 from moglow.motion.clip import Clip
-from moglow.motion.clip_stream import joined
 from moglow.motion.contacts import toe_points
 from moglow.paths.control_path import ControlPath
 
@@ -73,7 +72,7 @@ class Tally:
         self._fps = clip.fps
         self._after.append(toe_points(clip))
         self._places.append(clip.ground_positions())
-        around = clip if self._last is None else joined([self._last, clip])
+        around = clip if self._last is None else self._last.followed(clip)
         thirds = max(0, len(around) - 3)
         self._jerk += thirds * jerk(around.world_positions, clip.fps)
         self._frames += thirds

@@ -71,7 +71,26 @@ class Clip:
         return len(self.rotations)
 
     def __getitem__(self, frames: slice) -> "Clip":
-        return replace(self, positions=self.positions[frames], rotations=self.rotations[frames])
+        part = replace(self, positions=self.positions[frames], rotations=self.rotations[frames])
+        if "_world" in self.__dict__:
+            part.__dict__["_world"] = tuple(values[frames] for values in self._world)
+        return part
+
+    def followed(self, *others: "Clip") -> "Clip":
+        """Returns the clip and, after it, the frames of others of the same skeleton and rate.
+
+        World positions and rotations that all of them have computed are not computed again.
+        """
+        parts = (self, *others)
+        whole = replace(
+            self,
+            positions=np.concatenate([part.positions for part in parts]),
+            rotations=np.concatenate([part.rotations for part in parts]),
+        )
+        if all("_world" in part.__dict__ for part in parts):
+            worlds = zip(*(part.world() for part in parts), strict=True)
+            whole.__dict__["_world"] = tuple(np.concatenate(values) for values in worlds)
+        return whole
 
     @property
     def duration(self) -> float:

@@ -107,7 +107,7 @@ def lock_stream(
     planted: Flags = np.zeros((0, len(floor)), bool)  # of the buffered frames that were yielded
     places: Array = np.zeros((0, len(floor), 3))
     for block in blocks:
-        clip = block if clip is None else _joined(clip, block)
+        clip = block if clip is None else clip.followed(block)
         past = int(np.ceil((2 * spec.blend + CONTACT.gap + CONTACT.shortest + 1 / 30) * clip.fps)) + 4
         ready = len(clip) - past - int(np.ceil(spec.settle * clip.fps))
         if ready > len(planted):
@@ -133,11 +133,6 @@ def _lock_next(
                 where[start:stop, leg] = places[start, leg]
     locked = move_feet(clip, _shifts(clip, toes, fresh, where, spec), spec=spec)
     return locked[done:ready], fresh[:ready], where[:ready]
-
-
-def _joined(first: Clip, second: Clip) -> Clip:
-    positions = np.concatenate([first.positions, second.positions])
-    return replace(first, positions=positions, rotations=np.concatenate([first.rotations, second.rotations]))
 
 
 def move_feet(clip: Clip, shifts: Array, *, spec: LockSpec = LockSpec()) -> Clip:
