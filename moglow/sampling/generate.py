@@ -41,6 +41,8 @@ TEMPERATURE = 0.65
 
 BLOCK = 10.0
 """Seconds of a block; the height of planted toes is estimated from the first one."""
+SHORT = 2.0
+"""Seconds below which the last block is joined to the one before, except to the first one."""
 LOCK = LockSpec(settle=0.5)
 """The settings of the foot lock; a toe is held at its mean position in the first half second of its contact."""
 AHEAD = 4
@@ -214,8 +216,11 @@ def _blocks(
 def _sampled(
     sampler: Sampler, tracks: Sequence[Track], parts: Iterator[tuple[NDArray[Any], NDArray[Any]]]
 ) -> list[Iterator[tuple[NDArray[Any], NDArray[Any]]]]:
-    """Returns each track's poses ``(T, D)`` and likelihoods ``(T,)`` in blocks, given those of all tracks."""
-    size = round(BLOCK * sampler.fps)
+    """Returns each track's poses ``(T, D)`` and likelihoods ``(T,)`` in blocks, given those of all tracks.
+
+    The first block has no further frames, since the floor is estimated from it.
+    """
+    size, short = round(BLOCK * sampler.fps), round(SHORT * sampler.fps)
     waiting: list[deque[tuple[NDArray[Any], NDArray[Any]]]] = [deque() for _ in tracks]
 
     def share_block(start: int) -> None:
@@ -224,11 +229,21 @@ def _sampled(
             own = max(0, min(len(track.path) - start, size))
             queue.append((poses[:own, row].copy(), nats[:own, row].copy()))
 
+    def block(row: int, start: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        if not waiting[row]:
+            share_block(start)
+        return waiting[row].popleft()
+
     def blocks(row: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        for start in range(0, len(tracks[row].path), size):
-            if not waiting[row]:
-                share_block(start)
-            yield waiting[row].popleft()
+        frames = len(tracks[row].path)
+        for start in range(0, frames, size):
+            if 0 < frames - start < short and start > size:
+                continue  # joined to the block before
+            poses, nats = block(row, start)
+            if start and 0 < frames - start - size < short:
+                rest = block(row, start + size)
+                poses, nats = np.concatenate([poses, rest[0]]), np.concatenate([nats, rest[1]])
+            yield poses, nats
 
     return [blocks(row) for row in range(len(tracks))]
 
