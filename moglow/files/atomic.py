@@ -27,6 +27,10 @@ SWEPT: dict[Path, float] = {}
 NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
+def _at_once(work: Callable[[], None]) -> None:
+    work()
+
+
 @dataclass(frozen=True)
 class Output(os.PathLike[str]):
     """A path to write to, with a callback that runs when the new file is complete, before it replaces ``path``.
@@ -37,6 +41,8 @@ class Output(os.PathLike[str]):
 
     path: Path
     complete: Callable[[Path], None]
+    finish: Callable[[Callable[[], None]], None] = _at_once
+    """Runs the function that flushes and renames the new file, at once or later; see `moglow.files.finishing`."""
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -65,19 +71,40 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 os.chmod(partial, mode)
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            kept = os.dup(descriptor)
+        finish = path.finish if isinstance(path, Output) else _at_once
+        finish(lambda: _finish(path, kept, partial, target))
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise _not_written(path, error) from error
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _finish(path: str | os.PathLike[str], kept: int, partial: Path, target: Path) -> None:
+    """Flushes the complete partial file, which ``kept`` has open, and renames it to the target."""
+    try:
+        try:
+            os.fsync(kept)
+        finally:
+            os.close(kept)
         if isinstance(path, Output):
             path.complete(partial)
         os.replace(partial, target)
         _sync_folder(target.parent)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise ExportError(
-            f"{path}: cannot be written ({reason(error)}); what was there is unchanged; {advice(error)}"
-        ) from error
+        raise _not_written(path, error) from error
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _not_written(path: str | os.PathLike[str], error: OSError) -> ExportError:
+    return ExportError(
+        f"{path}: cannot be written ({reason(error)}); what was there is unchanged; {advice(error)}"
+    )
 
 
 def append_line(path: str | Path, line: str) -> None:

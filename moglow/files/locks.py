@@ -10,6 +10,7 @@ import os
 import platform
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -66,17 +67,19 @@ def locked(path: str | Path, wait: Callable[[str], None] | None = None) -> Itera
         _release(descriptor, place)
 
 
-def locked_in_turn(paths: Iterable[Path]) -> Generator[Path, None, None]:
-    """Yields each path while its lock is held; the next lock is taken before the current one is released.
+def locked_in_turn(paths: Iterable[Path], held: int = 1) -> Generator[Path, None, None]:
+    """Yields each path while its lock is held; the next lock is taken before the oldest one is released.
 
-    Another process with the same list therefore cannot overtake this one.
+    Another process with the same list therefore cannot overtake this one. The locks of the last ``held`` paths are
+    held.
     """
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as all_held:
+        holding: deque[contextlib.ExitStack] = deque()
         for path in paths:
-            following = contextlib.ExitStack()
-            following.enter_context(locked(path))
-            held.close()
-            held.push(following)
+            holding.append(all_held.enter_context(contextlib.ExitStack()))
+            holding[-1].enter_context(locked(path))
+            if len(holding) > held:
+                holding.popleft().close()
             yield path
 
 

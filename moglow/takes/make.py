@@ -1,50 +1,30 @@
 """Makes the takes of `moglow generate`: motion files, each with a sidecar of figures."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
 
-from moglow.checkpoint import Checkpoint, likelihood_terms, real_figures
+from moglow.checkpoint import Checkpoint
 from moglow.compute.copies import can_copy, in_turn, processors
 from moglow.errors import ClipError, ControlError, ExportError, MoglowError
 from moglow.files.atomic import refuse_overwriting, sweep
-from moglow.files.locks import locked, locked_in_turn
-from moglow.formats.export import check_options, export_blocks, root_options
+from moglow.files.locks import locked
+from moglow.formats.export import check_options
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import resampled
 from moglow.motion.root_motion import on_root
 from moglow.paths.crowds import split_source
 from moglow.sampling.fast.native_moglow import NativeMoGlow
-from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, StreamedMotion, motions
+from moglow.sampling.generate import LOCK, PRETRAINED, TEMPERATURE, motions
 from moglow.sampling.sampler import Sampler, Track
 from moglow.sampling.sanity import possible_blocks, refuse_impossible
-from moglow.takes.directions import price_lines
 from moglow.takes.existing import THERE, files_of, finished_file, places_of, rank
 from moglow.takes.jobs import Job, find_share, is_one_file, plan, share
-from moglow.takes.orders import Order, Wish, named, orders_of, settings_of, summary
+from moglow.takes.orders import Order, Wish, orders_of, settings_of, summary
 from moglow.takes.shares import Failures, Group, GroupResult, make_groups
-from moglow.takes.sidecars import (
-    agrees,
-    describe,
-    refuse_foreign,
-    write_motion,
-)
 from moglow.takes.single import on_rig, read_rig
+from moglow.takes.writing import Made, Passed, Written, write_in_turn
 
-if TYPE_CHECKING:
-    from moglow.directing.pinned import Pinned
-    from moglow.sampling.loops import Loop
-    from moglow.takes.footed import Footed
-
-Made: TypeAlias = "StreamedMotion | Loop | Footed | Pinned"
-"""An object with the figures of a motion, which are complete once its blocks have been read."""
-Passed: TypeAlias = Callable[[int, int, int], None]
-"""A callback with the numbers of frames of finished motions, of all motions, and of the current motion."""
-Written: TypeAlias = tuple[Sequence[str], dict[str, str]]
-"""The lines about a motion, and the reason why a path was not followed."""
 SHARED = 5000
 """Number of frames from which motions are made by several processes; a process takes some hundredths of a second."""
 MOST_PROCESSES = 8
@@ -166,20 +146,20 @@ def _shared(
     passed: Passed,
     most: int,
 ) -> Iterator[Written]:
-    """Yields the results of `_written`, in the order of ``orders``; many motions are made by several processes.
+    """Yields the results of `write_in_turn`, in the order of ``orders``; many motions are made by several processes.
 
     The bytes of a motion do not depend on the number of processes.
     """
     parts = min(most, _parts(orders, wish, sampler))
     if parts == 1:
-        yield from _written(orders, wish, _made(orders, wish, sampler, model, rig), model, passed)
+        yield from write_in_turn(orders, wish, _made(orders, wish, sampler, model, rig), model, passed)
         return
 
     def work(part: int) -> Iterator[Written]:
         mine = orders[part::parts]
         if isinstance(sampler.model, NativeMoGlow):
             sampler.model.threads = max(1, processors() // parts)
-        return _written(mine, wish, _made(mine, wish, sampler, model, rig), model, lambda *_: None)
+        return write_in_turn(mine, wish, _made(mine, wish, sampler, model, rig), model, lambda *_: None)
 
     total, so_far = sum(len(order.path) for order in orders), 0
     for order, written in zip(orders, in_turn(work, parts), strict=True):
@@ -194,51 +174,6 @@ def _parts(orders: Sequence[Order], wish: Wish, sampler: Sampler) -> int:
         return 1
     many = len(orders) // 2 if sum(len(order.path) for order in orders) >= SHARED else 1
     return max(1, min(MOST_PROCESSES, processors(), many))
-
-
-def _written(
-    orders: Sequence[Order],
-    wish: Wish,
-    making: "Iterator[tuple[Iterator[Clip], Made | None]]",
-    model: Checkpoint,
-    passed: Passed,
-) -> Iterator[Written]:
-    """Writes each motion while its file is locked, and yields lines about it, none if it is ranked later.
-
-    Implausible motion is not written; its path and the reason are yielded beside the lines, and the others are made.
-    """
-    total, so_far = sum(len(order.path) for order in orders), 0
-    about = {"real_motion": real_figures(model), "likelihood_is": likelihood_terms(model)}
-    options: dict[str, Any] = {"unit": wish.unit} if wish.unit else {}
-    with closing(locked_in_turn(order.target for order in orders)) as turns:
-        for order, _ in zip(orders, turns, strict=True):
-            (blocks, made), known = next(making), refuse_foreign(order.target, overwrite=wish.overwrite)
-            if known and not wish.overwrite and agrees(known, order.settings):
-                line = f"{order.target}: {THERE}"  # another process made it meanwhile
-            else:
-                counted = _Counted(blocks, partial(passed, so_far, total))
-                write = partial(
-                    export_blocks, counted, **options, **root_options(order.target, wish.root_motion)
-                )
-                describe_made = partial(_figures, order, counted, made, about)
-                try:
-                    known = write_motion(order.target, write, describe_made)
-                except (ClipError, ControlError) as error:
-                    control = order.settings["control"]
-                    yield (), {control: named(error, control)}
-                    continue
-                line = describe(order.target, known)
-            so_far += len(order.path)
-            yield () if wish.rank else (line, *price_lines(known)), {}
-
-
-def _figures(
-    order: Order, counted: "_Counted", made: "Made | None", about: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Returns the figures of a motion after all of its blocks have been read."""
-    assert made is not None, "only motions have blocks"
-    length = {"fps": counted.fps, "frames": counted.frames}
-    return {**order.settings, "warnings": list(order.warnings), **length, **made.figures, **about}
 
 
 def _made(
@@ -310,17 +245,3 @@ def _placed(blocks: Iterator[Clip], wish: Wish) -> Iterator[Clip]:
 
 def _rooted(blocks: Iterator[Clip], wish: Wish) -> Iterator[Clip]:
     return map(on_root, blocks) if wish.root_motion else blocks
-
-
-class _Counted:
-    """Blocks whose frames are counted while they are read."""
-
-    def __init__(self, blocks: Iterable[Clip], passed: Callable[[int], None]) -> None:
-        self._blocks, self._passed = blocks, passed
-        self.frames, self.fps = 0, 0.0
-
-    def __iter__(self) -> Iterator[Clip]:
-        for block in self._blocks:
-            self.frames, self.fps = self.frames + len(block), block.fps
-            self._passed(self.frames)
-            yield block

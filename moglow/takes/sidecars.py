@@ -66,16 +66,32 @@ def write_motion(
         write: writes the motion to a path.
         figures: returns the figures of the motion; called after it is complete.
     """
+    return start_motion(motion, write, figures)()
+
+
+def start_motion(
+    motion: Path, write: Callable[[os.PathLike[str]], None], figures: Callable[[], Mapping[str, Any]]
+) -> Callable[[], Figures]:
+    """Writes a motion to a partial file, and returns the function that does the rest of `write_motion`.
+
+    It may be called in another thread.
+    """
     before, found = _before(motion), Figures()
+    finishes: list[Callable[[], None]] = []
 
     def describe_both(complete: Path) -> None:
         found.update(figures())
         found.update(bytes=complete.stat().st_size, sha256=file_digest(complete))
         write_sidecar(motion, found, previous=before)
 
-    write(Output(motion, describe_both))
-    _forget(before, motion, found)
-    return found
+    def finished() -> Figures:
+        for finish in finishes:
+            finish()
+        _forget(before, motion, found)
+        return found
+
+    write(Output(motion, describe_both, finishes.append))
+    return finished
 
 
 def move_motion(motion: Path, to: Path, figures: Mapping[str, Any]) -> None:
