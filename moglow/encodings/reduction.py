@@ -8,6 +8,7 @@ to within a tolerance in metres or radians.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -149,11 +150,18 @@ class Reduction:
         return values[..., self.kept]
 
     def restore(self, poses: Array) -> Array:
-        """Returns the chart values ``(..., F)`` of poses ``(..., D)``."""
+        """Returns the chart values ``(..., F)`` of poses ``(..., D)``; those of a pose do not depend on other poses."""
         if len(self.curves):
             poses = np.concatenate([poses, self.curves.values(poses)], axis=-1)
-        values: Array = poses @ self.matrix + self.constant
+        if self._keeps_all:
+            return np.asarray(poses + self.constant)
+        # A product of many rows at once would depend, in the last bit, on their number.
+        values: Array = (poses[..., None, :] @ self.matrix)[..., 0, :] + self.constant
         return values
+
+    @cached_property
+    def _keeps_all(self) -> bool:
+        return np.array_equal(self.matrix, np.eye(*self.matrix.shape))
 
     def to_json(self) -> dict[str, Any]:
         """Returns the reduction as plain lists, with curves only if there are any."""
