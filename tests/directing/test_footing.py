@@ -164,7 +164,7 @@ def test_contradictions_name_both(base: Take, own: Footprints, followed: Followe
         fitting.fitted(gone, [stance(base.clip, middle, middle)])
     after = next(mine for mine in own if mine.leg == each.leg and mine.on > each.off)
     long = tuple(replace(mine, off=after.off) if mine is each else mine for mine in own if mine is not after)
-    air = each.off + 0.5 * (after.on - each.off)
+    air = each.off + 0.2 * (after.on - each.off)  # early in the swing, near the footprint
     words = (
         f"its {foot} foot is in the air, but stands in the footprint from {each.on:.2f} to {after.off:.2f}"
     )
