@@ -67,18 +67,23 @@ def keyed_controls(rig: RigifyRig, feet: FootControls | None) -> dict[str, bool]
 
 
 def carried_points(rig: RigifyRig, feet: FootControls | None) -> dict[str, Array]:
-    """Returns the places at rest ``(N, 3)`` that controls carry: joints, and the ends of head, hands and feet."""
+    """Returns the places at rest ``(N, 3)`` that controls carry: joints, and the ends of head, hands and feet.
+
+    Heels have no control, and are carried by that of the foot.
+    """
     bones, found = rig.armature.data.bones, dict[str, list[Any]]()
     above, legs = {joint.parent for joint in rig.joints}, _legs(rig) if feet else set()
     for j, joint in enumerate(rig.joints):
-        carrier, side = joint.control or joint.bone, joint.name[-2:]
-        if feet and joint.name in legs:
-            carrier = feet.feet[side].get({"foot": "foot_ik", "toe": "toe_ik"}.get(joint.name[:-2], ""), "")
-        if joint.name.startswith("heel") or not carrier:
+        heel, side = joint.name.startswith("heel"), joint.name[-2:]
+        owner = rig.joints[joint.parent] if heel else joint
+        carrier = owner.control or owner.bone
+        if feet and owner.name in legs:
+            carrier = feet.feet[side].get({"foot": "foot_ik", "toe": "toe_ik"}.get(owner.name[:-2], ""), "")
+        if not carrier:
             continue
         bone = bones[joint.bone]
         found.setdefault(carrier, []).append(bone.head_local)
-        if j not in above:
+        if j not in above and not heel:
             found[carrier].append(bone.tail_local)
     return {name: np.array(points, float) for name, points in found.items()}
 
