@@ -46,6 +46,8 @@ class CycleSpec:
     """Turns on the spot in degrees, to either side."""
     idle: float = 4.0
     """Duration of the idle in seconds."""
+    idles: int = 4
+    """Largest number of idles of which the one with most starts is used."""
     turning: float = np.radians(110.0)
     """Largest turning speed on the spot in rad/s."""
     faster: float = 2.0
@@ -87,29 +89,54 @@ def cycle_set(
     encoding, fps = checkpoint.context.encoding, sampler.fps
     about = Track(ControlPath.standing(round(SPEC.idle * fps) + 1, fps), seed, 0, performer)
     about = replace(about, path=styled(about.path, style))
-    idle = make_loop(sampler, checkpoint, about, spec=LOCK)
-    yield Piece("idle", "idle", idle, {"foot_slide_m_s": round(idle.measured.slide.mean, 4)})
     gaits: dict[str, Loop] = {}
+    pieces: list[Piece | str] = []
     for name, velocity in _velocities(speeds or {}).items():
         made = _cycle(sampler, checkpoint, about, name, velocity)
         if isinstance(made, str):
-            yield made
+            pieces.append(made)
             continue
         gaits[name] = made
-        yield _cycle_piece(name, made)
+        pieces.append(_cycle_piece(name, made))
         if "left" in name:
-            yield _cycle_piece(name.replace("left", "right"), mirrored(made, encoding))
+            pieces.append(_cycle_piece(name.replace("left", "right"), mirrored(made, encoding)))
+    cycles = {name: Joint.of(name, gaits[name], encoding) for name in SPEC.ahead if name in gaits}
+    rest, begin, starts = _idle(sampler, checkpoint, about, cycles, seed)
+    yield Piece("idle", "idle", rest.loop, {"foot_slide_m_s": round(rest.loop.measured.slide.mean, 4)})
+    yield from pieces
     if not can_branch(sampler):
         yield "starts, stops and turns are left out: they need the numpy sampler, which this model does not have"
         return
-    rest = Joint.of("idle", idle, encoding)
-    begin = _idle_starts(sampler, rest)
     yield from _turns(sampler, checkpoint, rest, begin, seed)
-    for name in SPEC.ahead:
-        if name in gaits:
-            cycle = Joint.of(name, gaits[name], encoding)
-            yield from _starts(sampler, checkpoint, cycle, begin, seed)
-            yield from _stops(sampler, checkpoint, cycle, rest, seed)
+    for name, cycle in cycles.items():
+        yield from starts[name]
+        yield from _stops(sampler, checkpoint, cycle, rest, seed)
+
+
+def _idle(
+    sampler: Sampler, checkpoint: Checkpoint, about: Track, cycles: Mapping[str, Joint], seed: int
+) -> tuple[Joint, list[tuple[Joint, Any]], dict[str, list[Piece | str]]]:
+    """Returns an idle, frames of it in which transitions begin, and starts into cycles by their names.
+
+    A figure that rests on one leg lifts the other first, so further idles are made until there are starts with either
+    foot.
+    """
+    best: tuple[Joint, list[tuple[Joint, Any]], dict[str, list[Piece | str]]] | None = None
+    fewest = 0
+    for take in range(SPEC.idles if can_branch(sampler) else 1):
+        idle = make_loop(sampler, checkpoint, replace(about, take=take), spec=LOCK)
+        rest = Joint.of("idle", idle, checkpoint.context.encoding)
+        if not can_branch(sampler):
+            return rest, [], {}
+        begin = _idle_starts(sampler, rest)
+        starts = {name: [*_starts(sampler, checkpoint, cycle, begin, seed)] for name, cycle in cycles.items()}
+        missing = sum(isinstance(each, str) for made in starts.values() for each in made)
+        if best is None or missing < fewest:
+            best, fewest = (rest, begin, starts), missing
+        if not missing:
+            break
+    assert best is not None, "at least one idle is made"
+    return best
 
 
 def styled(path: ControlPath, style: str | None) -> ControlPath:

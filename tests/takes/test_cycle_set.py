@@ -46,6 +46,7 @@ def test_every_motion_is_there_twice_and_listed(made: tuple[Path, dict[str, Any]
     names = {clip["name"] for clip in listing["clips"]}
     needed = {"idle", "walk", "back", "strafe_left", "strafe_right", "turn_left_90", "turn_right_180"}
     assert needed <= names and {name for name in names if name.startswith("walk_stop")}
+    assert {"walk_start_left", "walk_start_right"} <= names, "further idles are made until both are found"
     for clip in listing["clips"]:
         for key in ("file", "in_place"):
             assert len(read_bvh(out / clip[key])) == clip["frames"]
