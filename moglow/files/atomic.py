@@ -62,7 +62,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     mode = check_output(path)
     target = Path(os.path.realpath(path))
     partial = _partial(target)
-    try:
+    with _removed_on_failure(path, partial):
         sweep(target.parent)
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOT_FOLLOWED, 0o666)
         with open(descriptor, "wb") as file:
@@ -74,17 +74,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             kept = os.dup(descriptor)
         finish = path.finish if isinstance(path, Output) else _at_once
         finish(lambda: _finish(path, kept, partial, target))
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise _not_written(path, error) from error
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def _finish(path: str | os.PathLike[str], kept: int, partial: Path, target: Path) -> None:
     """Flushes the complete partial file, which ``kept`` has open, and renames it to the target."""
-    try:
+    with _removed_on_failure(path, partial):
         try:
             os.fsync(kept)
         finally:
@@ -93,18 +87,21 @@ def _finish(path: str | os.PathLike[str], kept: int, partial: Path, target: Path
             path.complete(partial)
         os.replace(partial, target)
         _sync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def _removed_on_failure(path: str | os.PathLike[str], partial: Path) -> Iterator[None]:
+    """Removes the partial file if the block fails; errors of the system become an `ExportError` about the path."""
+    try:
+        yield
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise _not_written(path, error) from error
+        raise ExportError(
+            f"{path}: cannot be written ({reason(error)}); what was there is unchanged; {advice(error)}"
+        ) from error
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-
-
-def _not_written(path: str | os.PathLike[str], error: OSError) -> ExportError:
-    return ExportError(
-        f"{path}: cannot be written ({reason(error)}); what was there is unchanged; {advice(error)}"
-    )
 
 
 def append_line(path: str | Path, line: str) -> None:
