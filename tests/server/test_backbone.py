@@ -45,9 +45,45 @@ def request(server: str, **more: Any) -> dict[str, Any]:
     return {key: value for key, value in (body | more).items() if value is not None}
 
 
+def proscenium(server: str, **more: Any) -> dict[str, Any]:
+    """A request with the fields that the Proscenium add-on for Blender sends, for a figure whose rest has no turns."""
+    (model,) = client.get_capabilities(server)["models"]
+    joints = [
+        joint | {"rest_rotation": [0.0, 0.0, 0.0, 1.0]} for joint in model["canonical_skeleton"]["joints"]
+    ]
+    return {
+        "protocol_version": "1.0", "model": model["id"],
+        "skeleton": {"joints": joints, "coordinate_system": "right_handed_y_up", "units": "meters"},
+        "segments": [
+            {"type": "unconditioned", "duration_frames": 10},
+            {"type": "text", "prompt": "a person walks forward", "duration_frames": 60},
+            {"type": "unconditioned", "duration_frames": 21},
+        ],
+        "constraints": [{"type": "root_path", "frames": [0], "positions_xz": [[0.5, -0.25]], "heading_radians": [0.0]}],
+        "options": {
+            "diffusion_steps": 50, "num_samples": 1, "seed": None, "post_processing": True, "transition_frames": 5,
+            "guidance": {"type": "separated", "weight": [2.0, 2.0]},
+        },
+    } | more  # fmt: skip
+
+
 def clip_of(document: dict[str, Any], folder: Path) -> Any:
     (folder / "answer.gltf").write_text(json.dumps(document))
     return read_motion(folder / "answer.gltf", unit=1.0, up="Y")
+
+
+def test_requests_of_proscenium_are_answered(server: str, tmp_path: Path) -> None:
+    """It asks for a start alone, or for a path in every tenth frame, and has options of diffusion models."""
+    status, document = post(server, json.dumps(proscenium(server)).encode())
+    assert status == 200, document
+    clip = clip_of(document, tmp_path)
+    assert len(clip) == 91
+    np.testing.assert_allclose(clip.ground_positions()[0], (0.5, -0.25), atol=0.1)
+    frames = [*range(0, 91, 10)]
+    line = {"type": "root_path", "frames": frames, "positions_xz": [[0.0, 0.03 * frame] for frame in frames]}
+    status, document = post(server, json.dumps(proscenium(server, constraints=[line])).encode())
+    assert status == 200, document
+    np.testing.assert_allclose(clip_of(document, tmp_path).ground_positions()[-1], (0.0, 2.7), atol=0.15)
 
 
 def test_the_official_client_gets_motion_along_its_path(server: str, tmp_path: Path) -> None:
