@@ -130,9 +130,8 @@ def _axes(clip: Frames, layout: Layout) -> Axes:
     rest = skeleton.rest_positions @ basis / layout.unit
     poses = clip[:: max(1, len(clip) // 16)].world()[0] @ basis / layout.unit
     unit = next((name for name, metres in UNITS.items() if metres == layout.unit), f"{layout.unit:g} m")
-    measured = (
-        rest if unit in UNITS else skeleton.rest_positions
-    )  # a unit of no name: whether the size is a person's
+    # A figure in a unit without a name has the size of a person in metres, or not.
+    measured = rest if unit in UNITS else skeleton.rest_positions
     _, unit_sure = find_unit(skeleton.names, skeleton.parents, measured, skeleton.overrides)
     _, axes_sure = find_basis(skeleton.names, skeleton.parents, rest, poses, skeleton.overrides)
     return Axes(unit, unit_sure, _axis(basis[1]), _axis(basis[2]), axes_sure)

@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from moglow.corpus.context import Context
+from moglow.corpus.misplaced_feet import BACK
 
 RAISED = 0.03
 """Height in metres above its lowest position from which a foot is raised."""
-RETURN = 0.15
-"""Time constant in seconds with which the offset of a raised foot decays."""
-
 AHEAD, ALL_THE_TIME = 0.3, 0.9
 """Smallest forward speed in m/s of a walk, and the share of the frames of a clip that have it."""
 
@@ -54,11 +52,9 @@ def shift_feet(poses: Tensor, controls: Tensor, context: Context, offsets: Tenso
     x, z, height = (context.encoding.slices[name] for name in ("toe_x", "toe_z", "toe_height"))
     heights = context.physical_pose(poses)[..., height]
     raised = heights > heights.amin(1, keepdim=True) + RAISED
-    aside = (offsets * torch.sign(context.pose_mean[x]))[:, None].expand(-1, poses.shape[1], -1)
-    kept = torch.where(raised, 1 - 1 / (RETURN * context.fps), 1.0) * aside
-    turns = context.physical_control(controls)[..., 2:] / context.fps
-    history, target = torch.zeros_like(poses), torch.zeros_like(poses)
-    history[..., x] = aside / context.pose_deviation[x]
-    target[..., x] = torch.cos(turns) * kept / context.pose_deviation[x]
-    target[..., z] = torch.sin(turns) * kept / context.pose_deviation[z]
+    history = torch.zeros_like(poses)
+    history[..., x] = (offsets * torch.sign(context.pose_mean[x]))[:, None] / context.pose_deviation[x]
+    target = context.carried(poses + history, controls) - context.carried(poses, controls)
+    for group in (x, z):
+        target[..., group] *= torch.where(raised, 1 - 1 / (BACK * context.fps), 1.0)
     return history, target

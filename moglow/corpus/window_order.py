@@ -55,9 +55,8 @@ class Cuts:
         return Cuts(*(part.to(device, non_blocking=True) for part in self.parts))
 
 
-Table = np.ndarray[
-    tuple[int, ...], np.dtype[np.int64]
-]  # (windows, 4): start, mirror, reverse, fresh; or 5: passage
+Table = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+"""Rows of start, mirror, reverse and fresh, ``(windows, 4)``, or of the passage too, ``(windows, 5)``."""
 
 
 class WindowOrder(ABC):

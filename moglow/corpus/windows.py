@@ -229,15 +229,13 @@ class Windows:
             return torch.randn(shape, generator=generator, device=generator.device)[rows]
 
         poses, shown, style, fresh = window.poses, window.shown, window.style, window.fresh
+        controls = window.controls[:, : poses.shape[1]]
         length = shown.shape[1]
         if spec.dequantise:
             poses = poses + spec.dequantise * noise()
         if spec.misplaced:
-            chosen = uniform(1, 1) < spec.misplaced
-            offsets = (
-                random_offsets(size, self._feet("misplaced"), spec.misplaced_by, generator)[rows] * chosen
-            )
-            controls = window.controls[:, : poses.shape[1]]
+            chosen, feet = uniform(1, 1) < spec.misplaced, self._feet("misplaced")
+            offsets = random_offsets(size, feet, spec.misplaced_by, generator)[rows] * chosen
             poses = misplace_feet(poses, controls, self.footage.context, offsets, self.past)
         if others is not None:
             borrowed = self.footage.cut(others, self.past, length, self.ahead).poses
@@ -250,7 +248,6 @@ class Windows:
             feet = self._feet("shifted")
             offsets = sampled_offsets(cuts.passage, feet, spec.shifted, spec.shifted_by, self.seed)
             offsets = offsets.to(poses.device) * self.walking[cuts.start][:, None]
-            controls = window.controls[:, : poses.shape[1]]
             before, after = shift_feet(poses, controls, self.footage.context, offsets)
             history, poses = history + before, poses + after
         if spec.pose_dropout:
@@ -284,7 +281,7 @@ class Windows:
             raise TrainingError(
                 f"[training.windows] {setting} needs features.encoding = feet_first; set {setting} to 0"
             )
-        return len(range(*slices["toe_height"].indices(len(self.footage.corpus.encoding))))
+        return int(slices["toe_height"].stop - slices["toe_height"].start)
 
 
 def on_device(context: Context, device: str) -> Context:

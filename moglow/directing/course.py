@@ -102,12 +102,12 @@ class Flow:
         ``coming`` ``(B, 1 + L)`` are the frames from this one on whose controls each motion sees; see `foresight`.
         """
         history = self.context.spec.history
-        if coming is None:
-            coming = np.tile(np.arange(1 + self.context.spec.lookahead), (count, 1))
-        past = np.tile(np.arange(-history, 0), (count, 1))
-        at = frame + history + np.concatenate([past, coming], axis=1)
-        seen = course.controls[np.minimum(at, len(course.controls) - 1)]
-        return seen, np.tile(course.labels[frame], (count, 1)), course.controls[frame + history]
+        seen = course.controls[frame : frame + history + 1 + self.context.spec.lookahead]
+        rows = np.broadcast_to(seen, (count, *seen.shape))
+        if coming is not None:
+            at = np.minimum(frame + history + coming, len(course.controls) - 1)
+            rows = np.concatenate([rows[:, :history], course.controls[at]], axis=1)
+        return rows, np.tile(course.labels[frame], (count, 1)), seen[history]
 
     def begun(self, course: Course, frame: int, moment: Moment) -> Moment:
         """Returns the state in which a frame is predicted: with a change of label, if one begins there."""

@@ -12,7 +12,7 @@ from moglow.motion.foot_lock import (
     LockSpec,
     carried,
     kept_knee,
-    knee_ahead,
+    knees_ahead,
     sink_to_reach,
     turn_leg,
 )
@@ -43,12 +43,12 @@ def on_feet(clip: Clip, toes: Array, turns: Array, *, spec: LockSpec = REACH) ->
         back = quat_multiply(turns[:, k], rotations_of[:, leg.ankle] * np.array([1.0, -1.0, -1.0, -1.0]))
         ankles[:, k] = toes[:, k] - quat_rotate(back, own[:, k] - world[:, leg.ankle])
     sink = sink_to_reach(clip, ankles, np.ones(ankles.shape[:2], bool), spec)
-    rotations, everywhere = clip.rotations.copy(), np.arange(len(clip))
+    rotations, everywhere, ahead = clip.rotations.copy(), np.arange(len(clip)), knees_ahead(clip)
     for k, leg in enumerate(legs):
         hip, knee, ankle = world[:, leg.hip], world[:, leg.knee], world[:, leg.ankle]
         new_hip = hip - sink[:, None] * UP
         thigh, shin = np.linalg.norm(knee - hip, axis=-1), np.linalg.norm(ankle - knee, axis=-1)
-        direction = kept_knee(hip, knee, ankle, ankles[:, k] - new_hip, knee_ahead(clip, leg))
+        direction = kept_knee(hip, knee, ankle, ankles[:, k] - new_hip, ahead[:, k])
         new_knee, new_ankle = solve_leg(new_hip, ankles[:, k], thigh, shin, direction)
         swing = quat_between(knee - hip, new_knee - new_hip)
         fold = quat_between(ankle - knee, new_ankle - new_knee)

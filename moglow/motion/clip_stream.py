@@ -44,13 +44,9 @@ def joined(blocks: Iterable[Clip], name: str | None = None) -> Clip:
     >>> len(joined([clip[:2], clip[2:]]))
     5
     """
-    parts = list(blocks)
-    return replace(
-        parts[0],
-        positions=np.concatenate([part.positions for part in parts]),
-        rotations=np.concatenate([part.rotations for part in parts]),
-        name=parts[0].name if name is None else name,
-    )
+    first, *others = blocks
+    whole = first.followed(*others)
+    return whole if name is None else replace(whole, name=name)
 
 
 def stretches(blocks: Iterable[Clip], margin: int) -> Iterator[tuple[Clip, slice]]:

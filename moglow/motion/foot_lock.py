@@ -145,8 +145,7 @@ def move_feet(clip: Clip, shifts: Array, *, spec: LockSpec = LockSpec()) -> Clip
     ankles = world[:, [leg.ankle for leg in legs]]
     sink = sink_to_reach(clip, ankles + shifts, np.any(shifts, axis=-1, keepdims=False), spec)
     positions = carried(clip, -sink[:, None] * UP).positions
-    ahead = toe_points(clip) - ankles
-    ahead[:, [leg.front for leg in legs]] *= -1.0  # elbows
+    ahead = knees_ahead(clip)
     rotations = turn_legs(clip, legs, shifts, sink, ahead)
     if rotations is None:
         rotations = turn_legs_in_numpy(clip, shifts, sink, ahead)
@@ -232,11 +231,12 @@ def kept_knee(hip: Array, knee: Array, ankle: Array, reach: Array, ahead: Array)
     return kept
 
 
-def knee_ahead(clip: Clip, leg: Leg) -> Array:
-    """Returns the direction in which the knee of a straight leg bends: over the toes, or opposite for an elbow."""
-    k = legs_of(clip.skeleton).index(leg)
-    ahead: Array = toe_points(clip)[:, k] - clip.world_positions[:, leg.ankle]
-    return -ahead if leg.front else ahead
+def knees_ahead(clip: Clip) -> Array:
+    """Returns the directions ``(T, L, 3)`` in which straight legs bend: knees over the toes, elbows the other way."""
+    legs = legs_of(clip.skeleton)
+    ahead = toe_points(clip) - clip.world_positions[:, [leg.ankle for leg in legs]]
+    ahead[:, [leg.front for leg in legs]] *= -1.0
+    return ahead
 
 
 def sink_to_reach(clip: Clip, ankles: Array, moved: Flags, spec: LockSpec) -> Array:

@@ -229,21 +229,20 @@ def _sampled(
             own = max(0, min(len(track.path) - start, size))
             queue.append((poses[:own, row].copy(), nats[:own, row].copy()))
 
-    def block(row: int, start: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        if not waiting[row]:
-            share_block(start)
-        return waiting[row].popleft()
-
     def blocks(row: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        frames = len(tracks[row].path)
-        for start in range(0, frames, size):
-            if 0 < frames - start < short and start > size:
-                continue  # joined to the block before
-            poses, nats = block(row, start)
-            if start and 0 < frames - start - size < short:
-                rest = block(row, start + size)
-                poses, nats = np.concatenate([poses, rest[0]]), np.concatenate([nats, rest[1]])
-            yield poses, nats
+        frames, start = len(tracks[row].path), 0
+        stops = [*range(size, frames, size), frames]
+        if len(stops) > 2 and frames - stops[-2] < short:
+            del stops[-2]
+        for stop in stops:
+            parts = []
+            for begin in range(start, stop, size):
+                if not waiting[row]:
+                    share_block(begin)
+                parts.append(waiting[row].popleft())
+            poses, nats = zip(*parts, strict=True)
+            yield np.concatenate(poses), np.concatenate(nats)
+            start = stop
 
     return [blocks(row) for row in range(len(tracks))]
 

@@ -49,11 +49,12 @@ def evidence(model: MotionModel, context: Context, features: Features, name: str
     labels = torch.eye(context.labels, device=context.scale.device)[len(context.performers) :]
     window = Window.of_clip(context, features, labels)
     window = replace(window, shown=torch.zeros_like(window.shown))
-    total, state, piece = np.zeros(len(labels)), None, PIECE // model.stride * model.stride or model.stride
+    total, state = np.zeros(len(labels)), None
+    piece = max(1, PIECE // model.stride) * model.stride
     for first in range(0, frames, piece):
         part = window.part(context, first, min(first + piece, frames))
         log_prob, state = model.log_prob(part.target(context), part.context(context), state)
-        total = total + log_prob.double().sum(dim=1).cpu().numpy()
+        total += log_prob.double().sum(dim=1).cpu().numpy()
     return np.asarray(total / frames)
 
 

@@ -199,9 +199,8 @@ class MoglowBackbone(Backbone):  # type: ignore[misc, unused-ignore] # untyped w
 def app_of(backbone: MoglowBackbone) -> Any:
     """Returns the web application of a backbone."""
     app = build_app(backbone, title="moglow")
-    app.add_exception_handler(
-        StarletteError, app.exception_handlers[HTTPException]
-    )  # unknown addresses and methods
+    # Unknown addresses and methods are errors of the protocol, too.
+    app.add_exception_handler(StarletteError, app.exception_handlers[HTTPException])
     app.add_middleware(Guard)
     return app
 

@@ -6,7 +6,7 @@ each ends in the first frame of the following loop.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -101,42 +101,50 @@ def cycle_set(
         if "left" in name:
             pieces.append(_cycle_piece(name.replace("left", "right"), mirrored(made, encoding)))
     cycles = {name: Joint.of(name, gaits[name], encoding) for name in SPEC.ahead if name in gaits}
-    rest, begin, starts = _idle(sampler, checkpoint, about, cycles, seed)
-    yield Piece("idle", "idle", rest.loop, {"foot_slide_m_s": round(rest.loop.measured.slide.mean, 4)})
+    idle = _best_idle(sampler, checkpoint, about, cycles, seed)
+    slide = round(idle.rest.loop.measured.slide.mean, 4)
+    yield Piece("idle", "idle", idle.rest.loop, {"foot_slide_m_s": slide})
     yield from pieces
     if not can_branch(sampler):
         yield "starts, stops and turns are left out: they need the numpy sampler, which this model does not have"
         return
-    yield from _turns(sampler, checkpoint, rest, begin, seed)
+    yield from _turns(sampler, checkpoint, idle.rest, idle.begin, seed)
     for name, cycle in cycles.items():
-        yield from starts[name]
-        yield from _stops(sampler, checkpoint, cycle, rest, seed)
+        yield from idle.starts[name]
+        yield from _stops(sampler, checkpoint, cycle, idle.rest, seed)
 
 
-def _idle(
+@dataclass(frozen=True, eq=False)
+class _Idle:
+    """An idle, frames of it in which transitions begin, and the starts into cycles by their names."""
+
+    rest: Joint
+    begin: Sequence[tuple[Joint, Any]] = ()
+    starts: Mapping[str, Sequence[Piece | str]] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> int:
+        """The number of starts that were not found."""
+        return sum(isinstance(each, str) for made in self.starts.values() for each in made)
+
+
+def _best_idle(
     sampler: Sampler, checkpoint: Checkpoint, about: Track, cycles: Mapping[str, Joint], seed: int
-) -> tuple[Joint, list[tuple[Joint, Any]], dict[str, list[Piece | str]]]:
-    """Returns an idle, frames of it in which transitions begin, and starts into cycles by their names.
+) -> _Idle:
+    """Returns the first idle with starts on either foot, else the one with most starts.
 
-    A figure that rests on one leg lifts the other first, so further idles are made until there are starts with either
-    foot.
+    A figure that rests on one leg lifts the other first.
     """
-    best: tuple[Joint, list[tuple[Joint, Any]], dict[str, list[Piece | str]]] | None = None
-    fewest = 0
-    for take in range(SPEC.idles if can_branch(sampler) else 1):
-        idle = make_loop(sampler, checkpoint, replace(about, take=take), spec=LOCK)
-        rest = Joint.of("idle", idle, checkpoint.context.encoding)
+    found: list[_Idle] = []
+    while len(found) < SPEC.idles and not (found and not found[-1].missing):
+        loop = make_loop(sampler, checkpoint, replace(about, take=len(found)), spec=LOCK)
+        rest = Joint.of("idle", loop, checkpoint.context.encoding)
         if not can_branch(sampler):
-            return rest, [], {}
+            return _Idle(rest)
         begin = _idle_starts(sampler, rest)
-        starts = {name: [*_starts(sampler, checkpoint, cycle, begin, seed)] for name, cycle in cycles.items()}
-        missing = sum(isinstance(each, str) for made in starts.values() for each in made)
-        if best is None or missing < fewest:
-            best, fewest = (rest, begin, starts), missing
-        if not missing:
-            break
-    assert best is not None, "at least one idle is made"
-    return best
+        starts = {name: [*_starts(sampler, checkpoint, each, begin, seed)] for name, each in cycles.items()}
+        found.append(_Idle(rest, begin, starts))
+    return min(found, key=lambda idle: idle.missing)
 
 
 def styled(path: ControlPath, style: str | None) -> ControlPath:

@@ -52,12 +52,11 @@ def write_in_turn(
         for order in orders:
             next(turns)
             (blocks, made), known = next(making), refuse_foreign(order.target, overwrite=wish.overwrite)
-            so_far += len(order.path)
             if known and not wish.overwrite and agrees(known, order.settings):
                 line = f"{order.target}: {THERE}"  # another process made it meanwhile
                 ended = partial(_lines, wish, known, line)
             else:
-                counted = _Counted(blocks, partial(passed, so_far - len(order.path), total))
+                counted = _Counted(blocks, partial(passed, so_far, total))
                 write = partial(
                     export_blocks, counted, **options, **root_options(order.target, wish.root_motion)
                 )
@@ -65,10 +64,10 @@ def write_in_turn(
                 try:
                     finish = start_motion(order.target, write, describe_made)
                 except (ClipError, ControlError) as error:
-                    ended = partial(_nothing, order, error)
-                    so_far -= len(order.path)
-                else:
-                    ended = partial(_finished, wish, order, finish)
+                    yield from finishing.add(partial(_nothing, order, error))
+                    continue
+                ended = partial(_finished, wish, order, finish)
+            so_far += len(order.path)
             yield from finishing.add(ended)
         yield from finishing.rest()
 

@@ -9,8 +9,9 @@ import torch
 
 from moglow.corpus.context import Context
 from moglow.corpus.context_spec import ContextSpec
+from moglow.corpus.misplaced_feet import BACK
 from moglow.corpus.other_bodies import FEET
-from moglow.corpus.shifted_feet import RAISED, RETURN, sampled_offsets
+from moglow.corpus.shifted_feet import RAISED, sampled_offsets
 from moglow.corpus.window import Window
 from moglow.corpus.window_order import Cuts
 from moglow.corpus.window_spec import WindowSpec
@@ -300,7 +301,7 @@ def test_shifted_feet_return_when_raised(footage: Footage) -> None:
         seen |= set(offset.abs().flatten().round(decimals=4).tolist())
         heights = context.physical_pose(before.poses)[..., height]
         high = heights > heights.amin(1, keepdim=True) + RAISED
-        kept = torch.where(high, 1 - 1 / (RETURN * context.fps), 1.0)
+        kept = torch.where(high, 1 - 1 / (BACK * context.fps), 1.0)
         there, here = (
             context.physical_pose(context.carried(window.history[:, :-1], window.controls[:, 1 : K + T]))
             for window in (after, before)
