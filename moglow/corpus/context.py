@@ -163,8 +163,13 @@ class Context:
         return style or self.spec.usual or None
 
     def label_vector(self, style: str | None) -> Array:
-        """Returns the label (P + S,) of a style, by default the default style, and the default performer."""
-        return self.style_vector(self.style_or_default(style), self.spec.performer or None)
+        """Returns the label (P + S,) of a style, by default the default style, and its default performer."""
+        style = self.style_or_default(style)
+        return self.style_vector(style, self.default_performer(style))
+
+    def default_performer(self, style: str | None) -> str | None:
+        """Returns the default performer of a style, or None if any performer is the default."""
+        return self.spec.performer_by_style.get(style or "", self.spec.performer) or None
 
     def styles_of(self, path: ControlPath) -> Sequence[str | None]:
         """Returns the styles of a path's frames; if it has none and goes sideways, the style for sideways motion."""
@@ -173,17 +178,26 @@ class Context:
         return [self.style_or_default(style) for style in path.styles or (None,)]
 
     def performer_of(self, path: ControlPath, performer: str | None = None) -> str | None:
-        """Returns the performer of a path: the given one, else the one for sideways motion, else the default one."""
+        """Returns the performer of a path: the given one, or the one for sideways motion, or None.
+
+        None stands for the default performer of each style. A style with a default performer of its own keeps it in
+        sideways motion.
+        """
         if performer is None and self.spec.sideways in self.performers and path.goes_sideways():
-            return self.spec.sideways
-        return performer or self.spec.performer or None
+            own = set(self.styles_of(path)) & set(self.spec.performer_by_style)
+            return None if own else self.spec.sideways
+        return performer
 
     def style_rows(self, styles: Sequence[str | None], frames: int, performer: str | None = None) -> Array:
         """Returns the label vectors (frames, P + S) of the styles of a path and of a performer.
 
-        The last style is repeated; None stands for any style or performer and gives zeros.
+        The last style is repeated; a style None stands for any style and gives zeros. Without a performer each style
+        has its default performer.
         """
-        known = {style: self.style_vector(style, performer) for style in set(styles)}
+        known = {
+            style: self.style_vector(style, performer or self.default_performer(style))
+            for style in set(styles)
+        }
         rows = np.stack([known[style] for style in styles[:frames]])
         return np.concatenate([rows, np.repeat(rows[-1:], frames - len(rows), axis=0)])
 
@@ -292,7 +306,8 @@ class Context:
         for name in ("pose_deviation", "control_deviation", "scale"):
             if not (arrays[name] > 0).all():
                 raise CheckpointError(f"{place} context {name} should be above 0 in all channels")
-        for name in (found.spec.usual, found.spec.sideways, found.spec.performer):
+        own = found.spec.performer_by_style
+        for name in (found.spec.usual, found.spec.sideways, found.spec.performer, *own, *own.values()):
             if name and name not in (*found.styles, *found.performers):
                 raise CheckpointError(f"{place} context spec names {name!r}, no style or performer of it")
         loaded: dict[str, Any] = {name: np.array(arrays[name]) for name in ARRAYS}
