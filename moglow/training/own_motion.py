@@ -64,7 +64,9 @@ class OwnMotion:
         space (B, n, D) are those of the frames.
         """
         past, reach = self.context.spec.history, self.context.spec.history + 1 + self.context.spec.lookahead
-        history, latent = (each.detach().requires_grad_() for each in (history, latent))  # for products of frame 0
+        history, latent = (
+            each.detach().requires_grad_() for each in (history, latent)
+        )  # for products of frame 0
         poses = list(history.unbind(1))
         hidden, cells = ([list(each.unbind(0)) for each in part.unbind(1)] for part in memory)
         for t in range(latent.shape[1]):

@@ -26,7 +26,7 @@ from moglow.files.tensors import check_tensors
 from moglow.flows.bijection import State, map_state
 from moglow.flows.nets import recurrent_products_in
 from moglow.models.model import Loss, MotionModel, Objective
-from moglow.training.critic import Criticism
+from moglow.training.criticism import Criticism
 from moglow.training.outliers import Suspicion
 from moglow.training.spec import PRECISIONS, TrainingSpec
 

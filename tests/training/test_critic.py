@@ -2,16 +2,19 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Generator, Tensor
 
+from moglow.corpus.context import Context
 from moglow.corpus.window_spec import WindowSpec
 from moglow.corpus.windows import Footage, Windows
 from moglow.errors import RecipeError
 from moglow.models import MODELS
 from moglow.models.moglow import MoGlow
-from moglow.training.critic import Critic, CriticSpec, changes
+from moglow.training.critic import SEEN_BEFORE, Critic, CriticSpec, Seen, changes
+from moglow.training.leg_points import LegPoints
 from moglow.training.own_motion import OwnMotion
 from moglow.training.rollouts import roll_out
 from moglow.training.spec import TrainingSpec
@@ -35,7 +38,7 @@ def model(layers: int = 1) -> MoGlow:
     made = MoGlow(config, context.pose_dim, context.size, generator=Generator().manual_seed(1))
     with torch.no_grad():
         for parameter in made.parameters():
-            parameter += 0.05 * torch.randn(parameter.shape, generator=Generator().manual_seed(2))
+            parameter.add_(torch.randn(parameter.shape, generator=Generator().manual_seed(2)), alpha=0.05)
     return made
 
 
@@ -83,10 +86,10 @@ def test_its_motion_is_that_of_generation_and_its_gradients_those_of_autograd(
 
 
 def plainly(
-    made: MoGlow, context, history: Tensor, controls: Tensor, labels: Tensor, noise: Tensor
-) -> Tensor:  # type: ignore[no-untyped-def]
+    made: MoGlow, context: Context, history: Tensor, controls: Tensor, labels: Tensor, noise: Tensor
+) -> Tensor:
     """Returns the poses by the model's own steps, with gradients."""
-    poses, state = list(history.unbind(1)), None
+    poses, state = list(history.unbind(1)), made.initial_state()
     past, reach = context.spec.history, context.spec.history + 1 + context.spec.lookahead
     for t in range(noise.shape[1]):
         shown = torch.stack(poses[-past:], 1)
@@ -150,4 +153,28 @@ def test_what_it_cannot_judge_is_one_line(footage: Footage) -> None:
         Trainer(made(next(iter(made.PRESETS.values())), context.pose_dim, context.size), windows, SPEC)
     for wrong in ({"weight": -1.0}, {"going_on": 2.0}, {"hidden": 0}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            CriticSpec(**wrong)  # type: ignore[arg-type]
+            CriticSpec(**wrong)
+
+
+def test_its_knees_and_ankles_are_those_of_the_decoded_pose() -> None:
+    corpus = tiny_corpus()
+    encoding, poses = corpus.encoding, np.array(corpus.pose[:50], float)
+    points = LegPoints.of(encoding, lambda array: torch.as_tensor(array, dtype=torch.float64))
+    assert points is not None
+    local = encoding.decode_frames(poses, np.zeros((50, 2)), np.zeros(50))
+    joints = encoding.skeleton.forward_kinematics(*local)[0]
+    legs = encoding.skeleton.anatomy.legs
+    expected = joints[:, [leg.knee for leg in legs] + [leg.ankle for leg in legs]]
+    np.testing.assert_allclose(points(torch.as_tensor(poses)), expected, atol=2e-3)  # nearly straight legs
+
+
+def test_it_does_not_see_the_posture_of_a_lent_label(footage: Footage) -> None:
+    windows = Windows(footage, WINDOWS, split="train", batch=2, seed=1)
+    window, lent = windows.recorded(0), torch.tensor([0.0, 1.0])
+    seen = Seen(footage.context, [window])
+    past, channels = footage.context.spec.history, footage.context.pose_dim
+    poses = window.poses[:, past - SEEN_BEFORE :]
+    leaning = poses + torch.cat([torch.zeros(seen.feet), torch.full((channels - seen.feet,), 0.1)])
+    one, two = (seen(each, window, window.style, lent)[:, seen.feet : channels] for each in (poses, leaning))
+    assert (one[0] != two[0]).all()
+    torch.testing.assert_close(one[1], two[1], atol=1e-4, rtol=0)
