@@ -41,6 +41,7 @@ class StepReport:
     rate: float
     frames: int  # predicted in this step, over all processes
     seconds: float  # wall-clock time of the step
+    critic: float | None = None  # the critic's loss; None without one, or if it saw nothing in this step
 
 
 class Diverged(TrainingError):
@@ -174,7 +175,7 @@ class Trainer:
                 step=step, size=spec.batch, rows=self.windows.rows, generator=self.windows.generator(step, 1),
             )  # fmt: skip
             target, vectors = window.target(context), window.context(context)
-        losses, gradient, after = {}, 0.0, state
+        losses, gradient, after, critic = {}, 0.0, state, None
         for number, (name, optimizer) in enumerate(self._optimizers.items()):
             # Each rank has other rows and so needs other random numbers.
             generator = self.windows.generator(step, 2 + self.windows.rank, number)
@@ -192,8 +193,7 @@ class Trainer:
                     loss.backward()
             losses[name] = self._agreed(loss)
             if self.criticism:
-                told = self.criticism.add(step, state, self._parameters[name])
-                losses |= {} if told is None else {"critic": told}
+                critic = self.criticism.add(step, state, self._parameters[name])
             limit = spec.clip or math.inf
             gradient = float(nn.utils.clip_grad_norm_(self._parameters[name], limit, foreach=True))
             if not (math.isfinite(losses[name]) and math.isfinite(gradient)):
@@ -209,7 +209,7 @@ class Trainer:
         self.step += 1
         self._take_average()
         frames = spec.batch * target.shape[1]
-        return StepReport(self.step, losses, gradient, rate, frames, time.perf_counter() - start)
+        return StepReport(self.step, losses, gradient, rate, frames, time.perf_counter() - start, critic)
 
     def _batch(self, step: int) -> "Batch":
         """Returns the windows of a step, their targets and their contexts."""
