@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from moglow.corpus.channel_weights import by_channel, persistence
 from moglow.corpus.context_spec import ContextSpec, refuse_unknown
 from moglow.encodings.chart import PLANTED
 from moglow.encodings.encoding import Encoding, Features
@@ -25,7 +26,6 @@ from moglow.paths.control_path import ControlPath
 if TYPE_CHECKING:
     from moglow.corpus.corpus import Corpus
 
-OTHERS = "others"  # key of the channel groups that are not named
 ANY = "any"  # a performer chosen at random for each take
 SMALLEST = 0.01  # standard deviations; targets are not scaled up more than a hundred times
 
@@ -335,28 +335,6 @@ def _mean(parts: Iterable[Array], channels: int = 1) -> Array:
     for part in parts:
         total, frames = total + part.sum(0, dtype=float), frames + len(part)
     return total / max(frames, 1)
-
-
-def persistence(corpus: "Corpus") -> Array:
-    """Returns the correlation (D,) of successive changes of the pose in the training motion, from 0 to 1."""
-    both = before = np.zeros(len(corpus.encoding))
-    for stretch in corpus.split("train"):
-        changes = np.diff(corpus.pose[stretch.frames], axis=0).astype(float)
-        both = both + (changes[1:] * changes[:-1]).sum(0)
-        before = before + np.square(changes[:-1]).sum(0)
-    found = np.divide(both, before, out=np.zeros_like(both), where=before > 0)
-    return np.asarray(np.clip(found, 0.0, 1.0), np.float32)
-
-
-def by_channel(values: Mapping[str, float], encoding: Encoding, place: str) -> Array:
-    """Returns the value (D,) of each channel from values by channel group; other groups have that of `others`, or 0."""
-    channels = np.full(len(encoding), values.get(OTHERS, 0.0), np.float32)
-    for group, value in values.items():
-        if group not in (*encoding.chart.groups, OTHERS):
-            raise RecipeError(f"{place}: no channels {group!r}; {suggestion(group, encoding.chart.groups)}")
-        if group != OTHERS:
-            channels[encoding.slice(group)] = value
-    return channels
 
 
 ARRAYS = (

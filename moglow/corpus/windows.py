@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from moglow.corpus.context import Context, by_channel
+from moglow.corpus.channel_weights import by_channel
+from moglow.corpus.context import Context
 from moglow.corpus.corpus import Corpus, Stretch
 from moglow.corpus.misplaced_feet import misplace_feet, random_offsets
 from moglow.corpus.other_bodies import blend_bodies

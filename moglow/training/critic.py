@@ -70,7 +70,7 @@ class Critic(nn.Module):
         return result
 
 
-class Seen:
+class SeenMotion:
     """What the critic sees of windows: numbers of each frame.
 
     They are poses with their velocities, accelerations and the changes of these, knees and ankles with their

@@ -20,7 +20,7 @@ from moglow.corpus.windows import Windows
 from moglow.errors import RecipeError
 from moglow.flows.bijection import State
 from moglow.models.model import MotionModel
-from moglow.training.critic import SEEN_BEFORE, SHORTEST, Critic, CriticSpec, Seen
+from moglow.training.critic import SEEN_BEFORE, SHORTEST, Critic, CriticSpec, SeenMotion
 from moglow.training.own_motion import OwnMotion, must_roll_out
 
 FARTHEST = 30.0
@@ -59,7 +59,7 @@ class Criticism:
             )
         device = windows.footage.device
         first = windows.recorded(0)
-        self.seen = Seen(self.context, [windows.recorded(number) for number in range(0, 8 * 37, 37)])
+        self.seen = SeenMotion(self.context, [windows.recorded(number) for number in range(0, 8 * 37, 37)])
         self.critic = Critic(self.seen.channels, spec.hidden, generator=Generator().manual_seed(seed)).to(
             device
         )

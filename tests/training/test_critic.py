@@ -13,7 +13,7 @@ from moglow.corpus.windows import Footage, Windows
 from moglow.errors import RecipeError
 from moglow.models import MODELS
 from moglow.models.moglow import MoGlow
-from moglow.training.critic import SEEN_BEFORE, Critic, CriticSpec, Seen, changes
+from moglow.training.critic import SEEN_BEFORE, Critic, CriticSpec, SeenMotion, changes
 from moglow.training.leg_points import LegPoints
 from moglow.training.own_motion import OwnMotion
 from moglow.training.rollouts import roll_out
@@ -171,7 +171,7 @@ def test_its_knees_and_ankles_are_those_of_the_decoded_pose() -> None:
 def test_it_does_not_see_the_posture_of_a_lent_label(footage: Footage) -> None:
     windows = Windows(footage, WINDOWS, split="train", batch=2, seed=1)
     window, lent = windows.recorded(0), torch.tensor([0.0, 1.0])
-    seen = Seen(footage.context, [window])
+    seen = SeenMotion(footage.context, [window])
     past, channels = footage.context.spec.history, footage.context.pose_dim
     poses = window.poses[:, past - SEEN_BEFORE :]
     leaning = poses + torch.cat([torch.zeros(seen.feet), torch.full((channels - seen.feet,), 0.1)])
