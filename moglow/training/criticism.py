@@ -46,7 +46,7 @@ class Going:
 
 
 @dataclass(frozen=True)
-class Scene:
+class CriticScene:
     """What is compared in a step: recorded windows, and the starts of the model's motions along similar paths."""
 
     start: Going
@@ -135,7 +135,7 @@ class Criticism:
         )
         return loss
 
-    def _scene(self, window: Window, motion: OwnMotion, before: State, generator: Generator) -> Scene:
+    def _scene(self, window: Window, motion: OwnMotion, before: State, generator: Generator) -> CriticScene:
         """Returns the windows of a step, in which the motions of the windows before go on."""
         past, going, rows = self.context.spec.history, self.going, len(window)
         dice, lots = torch.rand(2, rows, generator=generator, device=generator.device)
@@ -156,9 +156,9 @@ class Criticism:
             cells=torch.where(on[:, None], going.cells[..., :rows, :], cells),
             lent=lent,
         )
-        return Scene(start, window, window.controls, labels, labels, torch.ones_like(lent))
+        return CriticScene(start, window, window.controls, labels, labels, torch.ones_like(lent))
 
-    def _with_drawn(self, scene: Scene, generator: Generator) -> Scene:
+    def _with_drawn(self, scene: CriticScene, generator: Generator) -> CriticScene:
         """Returns a scene with the motions along drawn paths after its own rows.
 
         They have the default labels, which the critic does not see, and are compared with recordings of any style with
@@ -189,7 +189,7 @@ class Criticism:
             drawn.at,
         )
         real = scene.real.joined(drawn.like)
-        return Scene(
+        return CriticScene(
             start,
             real,
             torch.cat([scene.controls, drawn.controls]),

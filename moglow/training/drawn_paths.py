@@ -25,7 +25,7 @@ HOP = 12
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnWindows:
     """The next windows of the drawn paths."""
 
     controls: Tensor  # (N, K + T + L, 3), standardised
@@ -55,7 +55,7 @@ class DrawnPaths:
         frames = range(spec.history, spec.history + length, EVERY)
         self.known = torch.stack([controls[self.starts + frame] for frame in frames], 1).flatten(1)
 
-    def next(self, numbers: Tensor, at: Tensor, generator: Generator) -> Drawn:
+    def next(self, numbers: Tensor, at: Tensor, generator: Generator) -> DrawnWindows:
         """Returns the next windows of paths by their numbers (N,), from frames (N,) on; ended paths are replaced."""
         numbers, at, parts = numbers.clone(), at.clone(), []
         for row in range(self.rows):
@@ -74,7 +74,7 @@ class DrawnPaths:
         plain = torch.zeros_like(chosen, dtype=torch.bool)
         cuts = Cuts(chosen, plain, plain, plain, torch.zeros_like(chosen))
         like = self.footage.cut(cuts, past, self.length, context.spec.lookahead)
-        return Drawn(controls, (at == 0).float(), like, numbers, at + self.length)
+        return DrawnWindows(controls, (at == 0).float(), like, numbers, at + self.length)
 
     def _path(self, row: int, number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         """Returns the control (frames, 3) of a path."""
