@@ -1,6 +1,6 @@
 """Motion along drawn paths in training: paths as users draw and steer them, and recordings that are like them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,6 +14,10 @@ from moglow.training.rehearsal import wandering
 
 SECONDS = 30.0
 """Duration of a drawn path."""
+STEADY = 1.5, 6.0
+"""Shortest and longest duration of a manoeuvre in seconds."""
+FASTEST = 3.5
+"""Upper limit in m/s of the speed."""
 STANDING = 1.5
 """Seconds of standing before a path, in which the pose of the start is forgotten."""
 EVERY = 6
@@ -79,7 +83,8 @@ class DrawnPaths:
     def _path(self, row: int, number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         """Returns the control (frames, 3) of a path."""
         corpus, random = self.footage.corpus, np.random.default_rng([self.seed, 11, row, number])
-        moves = wandering(corpus.control_range, round(SECONDS * corpus.fps), corpus.fps, random)
+        reach = replace(corpus.control_range, forward=min(corpus.control_range.forward, FASTEST))
+        moves = wandering(reach, round(SECONDS * corpus.fps), corpus.fps, random, seconds=STEADY)
         eased = np.linspace(0, 1, round(0.5 * corpus.fps), dtype=np.float32)[:, None] * moves[:1]
         still = np.zeros((round(STANDING * corpus.fps), 3), np.float32)
         return np.concatenate([still, eased, moves])
