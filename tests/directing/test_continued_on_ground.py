@@ -17,7 +17,7 @@ from moglow.sampling.generate import Take
 
 FOOTHOLD, DEPTH = 0.02, 0.01
 """Largest distance in metres of planted feet from the ground, and depth below it."""
-MIDDLE = (53, 84)
+MIDDLE = (50, 84)
 """Frames in the middle of the stairs: with both feet down, and in a step."""
 
 
@@ -63,7 +63,7 @@ def test_a_climb_goes_on_from_the_middle(frame: int, climbed: Take, stairs: str)
 
 
 def test_pins_are_met_after_it(climbed: Take, walked: Clip, stairs: str) -> None:
-    before = climbed.clip[:53]
+    before = climbed.clip[:50]
     x, y, z = before.world_positions[-1, 0] + [0.3, 0.5, 0.7]
     pins = (moglow.Pin(1.2, walked, 40), moglow.Reach(2.2, "left_hand", (x, y, z)))
     take = moglow.generate("line:length=1.5", seed=5, continued=before, ground=stairs, pins=pins)

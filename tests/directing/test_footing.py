@@ -16,7 +16,7 @@ from moglow.motion.contacts import toe_points
 from moglow.sampling.generate import Take
 
 PATH, SEED, FPS = "line:length=2.5", 5, 30.0
-POSE, AT, REACHED = 60, 2.0, 3.0
+POSE, AT, REACHED = 56, 2.0, 3.0
 NEAR, FRAME, POINT = 0.01, 1.5 / FPS, 1e-3
 """A centimetre and a frame for footprints, a millimetre for points."""
 

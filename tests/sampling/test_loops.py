@@ -90,7 +90,7 @@ def test_feet_hold_over_the_seam(model: Checkpoint) -> None:
 @pytest.mark.parametrize("strides", [1, 2, 4])
 def test_a_cycle_has_so_many_strides_at_an_even_speed(model: Checkpoint, strides: int) -> None:
     path = read_path("line:speed=1.2", fps=model.context.fps)
-    loop = make_loop(Sampler.of(model, temperature=0.7), model, Track(path, 1), spec=LOCK, strides=strides)
+    loop = make_loop(Sampler.of(model, temperature=0.7), model, Track(path, 3), spec=LOCK, strides=strides)
     clip, frames = loop.finished(), len(loop.path) - 1
     shown = played(clip, loop.path)
     for leg in range(2):

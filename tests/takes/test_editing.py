@@ -103,7 +103,7 @@ def test_a_stretch_is_made_anew_to_the_end(clip: Clip) -> None:
     smooth(edit, clip)
 
 
-@pytest.mark.parametrize(("style", "joints"), [("carrying", ()), ("march", ("arms",))])
+@pytest.mark.parametrize(("style", "joints"), [("carrying", ()), ("groping", ("arms",))])
 def test_a_stretch_is_made_in_a_named_style(clip: Clip, style: str, joints: tuple[str, ...]) -> None:
     """Its poses differ from those of the clip as recordings of the style do, and return to the clip."""
     encoding = Checkpoint.read(PRETRAINED).context.encoding
