@@ -124,11 +124,11 @@ class Checkpoint:
         )
 
     def performed_by(self, performer: str | None, *, seed: int = 0) -> Self:
-        """Returns the checkpoint with another default performer; "any" is one of all, selected by the seed."""
+        """Returns the checkpoint whose styles have a given default performer; "any" is one of all, by the seed."""
         chosen = self.context.cast(performer, seed, 0)
         if chosen is None:
             return self
-        spec = replace(self.context.spec, performer=chosen)
+        spec = replace(self.context.spec, performer=chosen, performer_by_style={})
         return replace(self, context=replace(self.context, spec=spec))
 
     def to_torch(self, device: str = "cpu") -> "MotionModel":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from moglow.corpus.channel_weights import by_channel, persistence
 from moglow.corpus.context_spec import ContextSpec, refuse_unknown
 from moglow.encodings.chart import PLANTED
 from moglow.encodings.encoding import Encoding, Features
@@ -25,7 +26,6 @@ from moglow.paths.control_path import ControlPath
 if TYPE_CHECKING:
     from moglow.corpus.corpus import Corpus
 
-OTHERS = "others"  # key of the channel groups that are not named
 ANY = "any"  # a performer chosen at random for each take
 SMALLEST = 0.01  # standard deviations; targets are not scaled up more than a hundred times
 
@@ -163,8 +163,13 @@ class Context:
         return style or self.spec.usual or None
 
     def label_vector(self, style: str | None) -> Array:
-        """Returns the label (P + S,) of a style, by default the default style, and the default performer."""
-        return self.style_vector(self.style_or_default(style), self.spec.performer or None)
+        """Returns the label (P + S,) of a style, by default the default style, and its default performer."""
+        style = self.style_or_default(style)
+        return self.style_vector(style, self.default_performer(style))
+
+    def default_performer(self, style: str | None) -> str | None:
+        """Returns the default performer of a style, or None if any performer is the default."""
+        return self.spec.performer_by_style.get(style or "", self.spec.performer) or None
 
     def styles_of(self, path: ControlPath) -> Sequence[str | None]:
         """Returns the styles of a path's frames; if it has none and goes sideways, the style for sideways motion."""
@@ -173,17 +178,26 @@ class Context:
         return [self.style_or_default(style) for style in path.styles or (None,)]
 
     def performer_of(self, path: ControlPath, performer: str | None = None) -> str | None:
-        """Returns the performer of a path: the given one, else the one for sideways motion, else the default one."""
+        """Returns the performer of a path: the given one, or the one for sideways motion, or None.
+
+        None stands for the default performer of each style. A style with a default performer of its own keeps it in
+        sideways motion.
+        """
         if performer is None and self.spec.sideways in self.performers and path.goes_sideways():
-            return self.spec.sideways
-        return performer or self.spec.performer or None
+            own = set(self.styles_of(path)) & set(self.spec.performer_by_style)
+            return None if own else self.spec.sideways
+        return performer
 
     def style_rows(self, styles: Sequence[str | None], frames: int, performer: str | None = None) -> Array:
         """Returns the label vectors (frames, P + S) of the styles of a path and of a performer.
 
-        The last style is repeated; None stands for any style or performer and gives zeros.
+        The last style is repeated; a style None stands for any style and gives zeros. Without a performer each style
+        has its default performer.
         """
-        known = {style: self.style_vector(style, performer) for style in set(styles)}
+        known = {
+            style: self.style_vector(style, performer or self.default_performer(style))
+            for style in set(styles)
+        }
         rows = np.stack([known[style] for style in styles[:frames]])
         return np.concatenate([rows, np.repeat(rows[-1:], frames - len(rows), axis=0)])
 
@@ -292,7 +306,8 @@ class Context:
         for name in ("pose_deviation", "control_deviation", "scale"):
             if not (arrays[name] > 0).all():
                 raise CheckpointError(f"{place} context {name} should be above 0 in all channels")
-        for name in (found.spec.usual, found.spec.sideways, found.spec.performer):
+        own = found.spec.performer_by_style
+        for name in (found.spec.usual, found.spec.sideways, found.spec.performer, *own, *own.values()):
             if name and name not in (*found.styles, *found.performers):
                 raise CheckpointError(f"{place} context spec names {name!r}, no style or performer of it")
         loaded: dict[str, Any] = {name: np.array(arrays[name]) for name in ARRAYS}
@@ -320,28 +335,6 @@ def _mean(parts: Iterable[Array], channels: int = 1) -> Array:
     for part in parts:
         total, frames = total + part.sum(0, dtype=float), frames + len(part)
     return total / max(frames, 1)
-
-
-def persistence(corpus: "Corpus") -> Array:
-    """Returns the correlation (D,) of successive changes of the pose in the training motion, from 0 to 1."""
-    both = before = np.zeros(len(corpus.encoding))
-    for stretch in corpus.split("train"):
-        changes = np.diff(corpus.pose[stretch.frames], axis=0).astype(float)
-        both = both + (changes[1:] * changes[:-1]).sum(0)
-        before = before + np.square(changes[:-1]).sum(0)
-    found = np.divide(both, before, out=np.zeros_like(both), where=before > 0)
-    return np.asarray(np.clip(found, 0.0, 1.0), np.float32)
-
-
-def by_channel(values: Mapping[str, float], encoding: Encoding, place: str) -> Array:
-    """Returns the value (D,) of each channel from values by channel group; other groups have that of `others`, or 0."""
-    channels = np.full(len(encoding), values.get(OTHERS, 0.0), np.float32)
-    for group, value in values.items():
-        if group not in (*encoding.chart.groups, OTHERS):
-            raise RecipeError(f"{place}: no channels {group!r}; {suggestion(group, encoding.chart.groups)}")
-        if group != OTHERS:
-            channels[encoding.slice(group)] = value
-    return channels
 
 
 ARRAYS = (

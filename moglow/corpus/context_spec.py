@@ -35,6 +35,9 @@ class ContextSpec:
     styles: bool = True  # whether the context contains the style, one-hot; the paper has no styles
     performers: bool = False  # whether the context contains the performer, one-hot
     performer: str = ""  # the default performer; empty for any performer
+    performer_by_style: Mapping[str, str] = field(default_factory=dict)
+    """Default performer of single styles; the other styles have `performer`."""
+
     usual: str = ""  # the default style; empty for any style
     sideways: str = ""  # the default style or performer of paths that go sideways, or backwards for long
 
@@ -65,3 +68,9 @@ def refuse_unknown(spec: ContextSpec, styles: Sequence[str], performers: Sequenc
         if (label := getattr(spec, name)) and label not in labels:
             kind = {"usual": "style", "sideways": "style or performer"}.get(name, name)
             raise RecipeError(f"[context] {name}: no {kind} {label!r}; {suggestion(label, labels)}")
+    for style, performer in spec.performer_by_style.items():
+        for kind, label, labels in (("style", style, styles), ("performer", performer, performers)):
+            if label not in labels:
+                raise RecipeError(
+                    f"[context] performer_by_style: no {kind} {label!r}; {suggestion(label, labels)}"
+                )

@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from moglow.corpus.context import Context, by_channel
+from moglow.corpus.channel_weights import by_channel
+from moglow.corpus.context import Context
 from moglow.corpus.corpus import Corpus, Stretch
 from moglow.corpus.misplaced_feet import misplace_feet, random_offsets
 from moglow.corpus.other_bodies import blend_bodies
@@ -182,13 +183,23 @@ class Windows:
 
     def batch(self, step: int, *, whole: bool = False) -> Window:
         """Returns the rows of this process, or all rows, of global batch number `step`, with noise and dropout."""
-        length, number = self._place(step)
-        cuts, rows = self.orders[length].cuts(number), slice(None) if whole else self.rows
+        rows = slice(None) if whole else self.rows
+        cuts, bare = self._cut(step, rows)
         here = cuts.rows(rows).to(self.footage.device)
-        bare = self.footage.cut(here, self.past, length, self.ahead)
-        bare = replace(bare, style=bare.style * self.labelled[here.start][:, None])
         others = cuts.shifted().rows(rows) if self.spec.other_body else None
         return self._disturbed(bare, here, others, len(cuts.start), rows, self.generator(step))
+
+    def recorded(self, step: int) -> Window:
+        """Returns the rows of this process of batch number `step` without noise and dropout."""
+        return self._cut(step, self.rows)[1]
+
+    def _cut(self, step: int, rows: slice) -> tuple[Cuts, Window]:
+        """Returns all cuts of a batch, and the windows of some rows without noise and dropout."""
+        length, number = self._place(step)
+        cuts = self.orders[length].cuts(number)
+        here = cuts.rows(rows).to(self.footage.device)
+        bare = self.footage.cut(here, self.past, length, self.ahead)
+        return cuts, replace(bare, style=bare.style * self.labelled[here.start][:, None])
 
     def _place(self, step: int) -> tuple[int, int]:
         """Returns the length of the windows of a batch, and its number among the batches with this length."""

@@ -103,6 +103,11 @@ class FeetFirstChart(Chart):
             "turned_matrix": self._turned_matrix,
         }
 
+    @property
+    def thighs(self) -> Array:
+        """The thighs ``(L, 3)`` in their frames, from the hip to the knee."""
+        return self._solver.thighs
+
     @cached_property
     def _solver(self) -> LegSolver:
         return LegSolver(self.legs)

@@ -106,6 +106,11 @@ class LegSolver:
         out[..., 1] = other**2 - (own - reach) ** 2
         return np.sqrt(np.maximum(out, 0.0) / (4 * own * reach)[..., None])
 
+    @property
+    def thighs(self) -> Array:
+        """The thighs ``(L, 3)`` in their frames, from the hip to the knee."""
+        return self._bones[0]
+
     @cached_property
     def _joints(self) -> tuple[NDArray[np.intp], ...]:
         return joints_of(self.legs.body.skeleton)

@@ -52,6 +52,12 @@ def export_pack(clips: Sequence[Clip], path: str | Path) -> tuple[str, ...]:
     return names
 
 
+def export_crowd(figures: Iterable[tuple[str, float, Clip]], path: str | Path) -> int:
+    """Writes figures as one file and returns their number: their names, the seconds in which they begin, and clips."""
+    count: int = _found(CROWDS[Path(path).suffix.lower()])(figures, path)
+    return count
+
+
 def check_options(path: str | PathLike[str], options: Iterable[str]) -> None:
     """Raises an ExportError for a suffix without a format, or an option that the format does not have."""
     writer = writer_for(path)
@@ -125,3 +131,10 @@ BLOCKWISE: dict[str, str] = {".bvh": "moglow.bvh.write.write_bvh_blocks"}
 """Formats that are written in blocks, with the same options: functions of an iterable of clips and a path."""
 PACKS: dict[str, str] = {".glb": "moglow.formats.glb.write_glb_pack"}
 """Formats with several clips in one file: functions of clips and a path, which return the names of the clips."""
+CROWDS: dict[str, str] = {
+    ".glb": "moglow.formats.glb.write_glb_crowd",
+    ".usda": "moglow.formats.usd.write_usd_crowd",
+    ".usdc": "moglow.formats.usd.write_usd_crowd",
+    ".usdz": "moglow.formats.usd.write_usd_crowd",
+}
+"""Formats with several figures in one file: functions of figures and a path, which return their number."""

@@ -1,7 +1,12 @@
-"""Writes a clip as a USD file: UsdSkel skeleton, animation and skinned body. Needs `pxr` of usd-core."""
+"""Writes clips as a USD file: UsdSkel skeletons, animations and skinned bodies. Needs `pxr` of usd-core.
+
+A clip is the figure ``/Figure``; the figures of a crowd are ``/Crowd/anna``, ``/Crowd/ben`` and so on, each complete.
+"""
 
 import os
+import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,42 +19,91 @@ from moglow.motion.capsule_body import capsule_body
 from moglow.motion.clip import Clip
 
 _EARLIEST = 315619200  # seconds; the second day of 1980, near the earliest time in a package
+DECIMALS = 6
+"""Decimals of the time codes of a crowd: whole frames are whole numbers."""
 
 
 def write_usd(clip: Clip, path: str | Path) -> None:
     """Writes `clip` to ``path`` (.usda, .usdc or .usdz), in metres, Y up, one time code per frame."""
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder, f"clip{_layer_suffix(path)}")
+        stage = _new_stage(whole, clip.fps)
+        stage.SetEndTimeCode(len(clip) - 1)
+        stage.SetDefaultPrim(stage.DefinePrim("/Figure", "SkelRoot"))
+        _add_figure(clip, stage, "/Figure", clip.name or "motion", np.arange(float(len(clip))))
+        stage.GetRootLayer().Save()
+        _replace(path, whole)
+
+
+def write_usd_crowd(figures: Iterable[tuple[str, float, Clip]], path: str | Path) -> int:
+    """Writes figures as one stage, and returns their number.
+
+    ``figures`` are the name of each figure, the second in which its clip begins, and the clip. They are read one after
+    another, and their frames are kept in a temporary file. The animation of a figure has the figure's name, changed to
+    one that USD permits and that no other figure has.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        kept, names, last = Path(folder, "crowd.usdc"), list[str](), 0.0
+        stage, fps = None, 0.0
+        for name, start, clip in figures:
+            if stage is None:
+                stage, fps = _new_stage(kept, clip.fps), clip.fps
+                stage.SetDefaultPrim(stage.DefinePrim("/Crowd", "Xform"))
+            names.append(_unique(_identifier(name), names))
+            codes = np.round((start + clip.times) * fps, DECIMALS)
+            _add_figure(clip, stage, f"/Crowd/{names[-1]}", names[-1], codes)
+            last = max(last, float(codes[-1]))
+            stage.SetEndTimeCode(last)
+            stage.GetRootLayer().Save()
+        if stage is None:
+            raise ExportError(f"{path}: no figures to write; give at least one")
+        whole = Path(folder, f"whole{_layer_suffix(path)}")
+        stage.GetRootLayer().Export(str(whole))  # without the gaps that saving after each figure leaves
+        _replace(path, whole)
+    return len(names)
+
+
+def _layer_suffix(path: str | Path) -> str:
+    """Returns the suffix of the file that holds the stage; a package contains a binary one."""
+    suffix = Path(path).suffix.lower()
+    return ".usdc" if suffix == ".usdz" else suffix
+
+
+def _replace(path: str | Path, whole: Path) -> None:
+    """Puts a complete file at the place of ``path``, as a package if the suffix is .usdz."""
     from pxr import UsdUtils
 
-    with tempfile.TemporaryDirectory() as folder:
-        suffix = Path(path).suffix.lower()
-        whole = Path(folder, f"clip{'.usdc' if suffix == '.usdz' else suffix}")
-        _stage(clip, whole)
-        if suffix == ".usdz":
-            packed = whole.with_suffix(".usdz")
-            os.utime(
-                whole, (_EARLIEST, _EARLIEST)
-            )  # the package contains the time; a constant one makes the bytes reproducible
-            if not UsdUtils.CreateNewUsdzPackage(str(whole), str(packed)):
-                raise ExportError(f"{path}: the package could not be made; write .usdc instead")
-            whole = packed
-        data = whole.read_bytes()
-    with replacing(path) as file:
-        file.write(data)
+    if Path(path).suffix.lower() == ".usdz":
+        packed = whole.with_suffix(".usdz")
+        os.utime(
+            whole, (_EARLIEST, _EARLIEST)
+        )  # the package contains the time; a constant one makes the bytes reproducible
+        if not UsdUtils.CreateNewUsdzPackage(str(whole), str(packed)):
+            raise ExportError(f"{path}: the package could not be made; write .usdc instead")
+        whole = packed
+    with replacing(path) as file, open(whole, "rb") as made:
+        shutil.copyfileobj(made, file)
 
 
-def _stage(clip: Clip, path: Path) -> None:
-    from pxr import Gf, Sdf, Usd, UsdGeom, UsdSkel, Vt
+def _new_stage(path: Path, fps: float) -> Any:
+    """Returns a new stage in metres, Y up, one time code per frame."""
+    from pxr import Usd, UsdGeom
 
     stage = Usd.Stage.CreateNew(str(path))
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
-    stage.SetTimeCodesPerSecond(clip.fps)
-    stage.SetFramesPerSecond(clip.fps)
+    stage.SetTimeCodesPerSecond(fps)
+    stage.SetFramesPerSecond(fps)
     stage.SetStartTimeCode(0)
-    stage.SetEndTimeCode(len(clip) - 1)
-    root = UsdSkel.Root.Define(stage, "/Figure")
-    stage.SetDefaultPrim(root.GetPrim())
-    skeleton = UsdSkel.Skeleton.Define(stage, "/Figure/Skeleton")
+    return stage
+
+
+def _add_figure(clip: Clip, stage: Any, place: str, title: str, codes: Array) -> None:
+    """Adds a figure with its animation, whose frames have the time codes ``codes``."""
+    from pxr import Gf, Sdf, UsdSkel, Vt
+
+    root = UsdSkel.Root.Define(stage, place)
+    skeleton = UsdSkel.Skeleton.Define(stage, f"{place}/Skeleton")
     joints = _joint_paths(clip)
     rest = np.tile(np.eye(4), (len(joints), 1, 1))
     bind = rest.copy()
@@ -57,29 +111,28 @@ def _stage(clip: Clip, path: Path) -> None:
     skeleton.CreateJointsAttr(joints)
     skeleton.CreateRestTransformsAttr(_matrices(rest))
     skeleton.CreateBindTransformsAttr(_matrices(bind))
-    animation = UsdSkel.Animation.Define(stage, f"/Figure/Skeleton/{_identifier(clip.name or 'motion')}")
+    animation = UsdSkel.Animation.Define(stage, f"{place}/Skeleton/{_identifier(title)}")
     animation.CreateJointsAttr(joints)
     places, turns = animation.CreateTranslationsAttr(), animation.CreateRotationsAttr()
     animation.CreateScalesAttr(Vt.Vec3hArray([Gf.Vec3h(1, 1, 1)] * len(joints)))
     rotations = quat_normalize(quat_continuous(clip.rotations))
-    for frame in range(len(clip)):
-        places.Set(Vt.Vec3fArray.FromNumpy(clip.positions[frame].astype("f4")), frame)
-        turns.Set(Vt.QuatfArray([Gf.Quatf(*map(float, quat)) for quat in rotations[frame]]), frame)
+    for frame, code in enumerate(codes.tolist()):
+        places.Set(Vt.Vec3fArray.FromNumpy(clip.positions[frame].astype("f4")), code)
+        turns.Set(Vt.QuatfArray([Gf.Quatf(*map(float, quat)) for quat in rotations[frame]]), code)
     binding = UsdSkel.BindingAPI.Apply(skeleton.GetPrim())
     binding.CreateAnimationSourceRel().SetTargets([Sdf.Path(animation.GetPath())])
-    _add_body(clip, stage, skeleton)
+    _add_body(clip, stage, skeleton, f"{place}/Body")
     low, high = _extent(clip)
     root.CreateExtentAttr(Vt.Vec3fArray([Gf.Vec3f(*low), Gf.Vec3f(*high)]))
-    stage.GetRootLayer().Save()
 
 
-def _add_body(clip: Clip, stage: Any, skeleton: Any) -> None:
+def _add_body(clip: Clip, stage: Any, skeleton: Any, place: str) -> None:
     """Adds the capsule body in the bind pose; each point is bound to one joint."""
     from pxr import Gf, Sdf, UsdGeom, UsdSkel, Vt
 
     body = capsule_body(clip.skeleton)
     points = body.points + clip.skeleton.rest_positions[body.joints]
-    mesh = UsdGeom.Mesh.Define(stage, "/Figure/Body")
+    mesh = UsdGeom.Mesh.Define(stage, place)
     mesh.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(points.astype("f4")))
     mesh.CreateNormalsAttr(Vt.Vec3fArray.FromNumpy(body.normals.astype("f4")))
     mesh.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
@@ -102,11 +155,16 @@ def _joint_paths(clip: Clip) -> list[str]:
     paths: list[str] = []
     for name, parent in zip(clip.skeleton.names, clip.skeleton.parents, strict=True):
         plain = f"{paths[parent]}/{_identifier(name)}" if parent >= 0 else _identifier(name)
-        path, number = plain, 2
-        while path in paths:
-            path, number = f"{plain}_{number}", number + 1
-        paths.append(path)
+        paths.append(_unique(plain, paths))
     return paths
+
+
+def _unique(plain: str, taken: list[str]) -> str:
+    """Returns a name that is not taken: the plain one, or with a number."""
+    name, number = plain, 2
+    while name in taken:
+        name, number = f"{plain}_{number}", number + 1
+    return name
 
 
 def _identifier(name: str) -> str:

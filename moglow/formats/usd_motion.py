@@ -38,7 +38,7 @@ def _bones(path: Path, stage: Any, chosen: str | None) -> Bones:
         raise MotionFileError(f"{path}: has no animation {chosen!r}; it has {names}")
     if chosen is None and len(moving) > 1:
         raise MotionFileError(
-            f"{path}: has {len(moving)} animations ({names}); choose one: {path}#{next(iter(moving))}"
+            f"{path}: has {len(moving)} animated figures ({names}); choose one: {path}#{next(iter(moving))}"
         )
     query = moving[chosen] if chosen is not None else next(iter(moving.values()), skeletons[0])
     codes, times, fps = _times(path, query, stage.GetTimeCodesPerSecond())

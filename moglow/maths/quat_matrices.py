@@ -9,12 +9,12 @@ import numpy as np
 from moglow.maths.rotations import Array, quat_multiply
 
 _BASIS = np.eye(4)
-# _LEFT[i] is the matrix of the product with the i-th unit on the left, _RIGHT[i] on the right.
-_LEFT = np.stack([quat_multiply(unit, _BASIS).T for unit in _BASIS])
+# LEFT[i] is the matrix of the product with the i-th unit on the left, _RIGHT[i] on the right.
+LEFT = np.stack([quat_multiply(unit, _BASIS).T for unit in _BASIS])
 _RIGHT = np.stack([quat_multiply(_BASIS, unit).T for unit in _BASIS])
 # q v q* is quadratic in q: row 4 i + j is the matrix that q_i q_j contributes.
 _CONJUGATE = np.diag([1.0, -1.0, -1.0, -1.0])
-_TURN = np.einsum("iab,jbc,jk->ikac", _LEFT, _RIGHT, _CONJUGATE)[:, :, 1:, 1:].reshape(16, 9)
+TURN = np.einsum("iab,jbc,jk->ikac", LEFT, _RIGHT, _CONJUGATE)[:, :, 1:, 1:].reshape(16, 9)
 
 
 def left_matrix(quat: Array) -> Array:
@@ -24,7 +24,7 @@ def left_matrix(quat: Array) -> Array:
     >>> bool(np.allclose(left_matrix(a) @ b, quat_multiply(a, b)))
     True
     """
-    return (quat @ _LEFT.reshape(4, 16)).reshape(*quat.shape[:-1], 4, 4)
+    return (quat @ LEFT.reshape(4, 16)).reshape(*quat.shape[:-1], 4, 4)
 
 
 def right_matrix(quat: Array) -> Array:
@@ -46,7 +46,7 @@ def product(a: Array, b: Array) -> Array:
 def turning_matrix(quat: Array) -> Array:
     """Returns the same as `quat_to_matrix`, ``(..., 3, 3)``."""
     pairs = quat[..., :, None] * quat[..., None, :]
-    matrix: Array = pairs.reshape(*quat.shape[:-1], 16) @ _TURN
+    matrix: Array = pairs.reshape(*quat.shape[:-1], 16) @ TURN
     return matrix.reshape(*quat.shape[:-1], 3, 3)
 
 
@@ -70,5 +70,5 @@ def quaternion_tables() -> tuple[Array, Array]:
     >>> (pairs @ to_product).round(2).tolist(), (v @ (pairs @ to_rotation).reshape(3, 3)).round(2).tolist()
     ([-0.28, 0.96, 0.0, 0.0], [0.0, -0.28, 0.96])
     """
-    to_product = np.stack([matrix[:, j] for matrix in _LEFT for j in range(4)])
-    return to_product, _TURN.reshape(16, 3, 3).swapaxes(-1, -2).reshape(16, 9)
+    to_product = np.stack([matrix[:, j] for matrix in LEFT for j in range(4)])
+    return to_product, TURN.reshape(16, 3, 3).swapaxes(-1, -2).reshape(16, 9)

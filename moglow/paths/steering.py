@@ -1,8 +1,9 @@
 """Converts the position of a control stick to the velocities that control a model.
 
 A stick can jump, but a body cannot. Each velocity therefore follows the stick like a critically damped spring, computed
-in closed form. A model with lookahead receives the future velocities of the spring for a constant stick, so that the
-figure reacts without delay for any lookahead. The state is a value that is passed and returned:
+in closed form. A model with lookahead sees the next velocity of the spring and then those that the stick asks for, so
+that the figure prepares for them at once: with the spring's own future it starts and stops later, and its feet slide
+more. The state is a value that is passed and returned:
 
     coming = steering.ahead(moving, wanted, 1 + lookahead)  # what `Sampler.step` takes, once standardised
     moving = steering.step(moving, wanted)
@@ -25,6 +26,12 @@ RESPONSE = float(1.15 * np.e / (SMOOTHING * np.sqrt(2 * np.pi)))
 
 After a jump by d, the steepest slope of the spring is d·RESPONSE/e; that of a smoothed path is d/(SMOOTHING·√2π). The
 spring is steeper by 15 %, since a model follows a little late. Half of the change is complete after 0.34 s.
+"""
+TWIST = 0.018
+"""Twist of the upper body in radians per rad/s² of the spring of the turn.
+
+People turn their shoulders before their feet. The model turns the body only some frames after the stick, and the spring
+has an acceleration before it has much velocity. The twist shows a turn in the second frame; it reaches 3°.
 """
 
 
@@ -55,6 +62,7 @@ class Steering:
     back: float = 0.8  # m/s with the stick fully backward
     side: float = 0.5  # m/s with the stick fully sideways; all three are the paces of the presets
     turn: float = Pace.turn  # rad/s
+    twist: float = TWIST
 
     def wanted(self, forward: float, sideways: float, turn: float, *, hurry: float = 1.0) -> Array:
         """Returns the velocities ``(3,)`` for a stick, −1 to 1 along each axis, left positive.
@@ -79,8 +87,14 @@ class Steering:
         return Moving(velocities[0], accelerations[0])
 
     def ahead(self, moving: Moving, wanted: ArrayLike, frames: int) -> Array:
-        """Returns the next velocities ``(frames, 3)`` for a constant stick; they equal those of repeated `step`."""
-        return self._held(moving, wanted, np.arange(1, frames + 1) / self.fps)[0]
+        """Returns what a model sees of the future ``(frames, 3)``: the velocities of `step`, then the wanted ones."""
+        seen = np.tile(self.clamped(wanted), (frames, 1))
+        seen[0] = self.step(moving, wanted).velocities
+        return seen
+
+    def twisting(self, moving: Moving) -> float:
+        """Returns the angle by which the upper body is turned to the left of the hips."""
+        return self.twist * float(moving.accelerations[2])
 
     def _held(self, moving: Moving, wanted: ArrayLike, seconds: Array) -> tuple[Array, Array]:
         """Returns velocities and accelerations ``(n, 3)`` after ``seconds`` ``(n,)``, for a constant stick."""

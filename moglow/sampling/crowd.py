@@ -185,9 +185,8 @@ class Crowd:
         each = [styles] * len(self) if styles is None or isinstance(styles, str) else list(styles)
         if len(each) != len(self):
             raise ControlError(f"crowd: {len(each)} styles for {len(self)} figures; give one for each")
-        usual = context.spec.performer or None
         rows = [
-            context.style_vector(context.style_or_default(style), performer or usual)
+            context.style_rows([context.style_or_default(style)], 1, performer)[0]
             for style, performer in zip(each, self.performers, strict=True)
         ]
         return np.stack(rows).astype(np.float32)

@@ -1,4 +1,4 @@
-"""All figures of a crowd in one file: ``moglow generate --control crowd.csv -o crowd.glb``."""
+"""All figures of a crowd in one file: ``moglow generate --control crowd.csv -o crowd.glb``, or ``.usda``."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -8,7 +8,7 @@ from moglow.checkpoint import Checkpoint
 from moglow.errors import ClipError, ControlError, ExportError
 from moglow.files.atomic import check_output, refuse_overwriting
 from moglow.files.locks import locked
-from moglow.formats.glb import write_glb_crowd
+from moglow.formats.export import export_crowd
 from moglow.motion.clip import Clip
 from moglow.motion.clip_stream import joined, resampled
 from moglow.paths.crowds import figures_of, read_figure
@@ -24,7 +24,7 @@ from moglow.takes.single import on_rig, read_rig
 def make_crowd(
     control: str, out: Path, wish: Wish, passed: Callable[[int, int, int], None] = lambda *_: None
 ) -> Iterator[str]:
-    """Writes the figures of a crowd file as one GLB file, and yields lines about it; the clips begin at their times."""
+    """Writes the figures of a crowd file as one file, each beginning at its time, and yields lines about it."""
     _check(out, wish)
     check_output(out)
     refuse_overwriting([out], (Path(control), wish.skeleton, wish.checkpoint))
@@ -63,9 +63,9 @@ def make_crowd(
 
     out.parent.mkdir(parents=True, exist_ok=True)
     with locked(out):
-        count = write_glb_crowd(figures(), out)
+        count = export_crowd(figures(), out)
     yield (
-        f"{out}: {count} figures in one animation, {total} frames, "
+        f"{out}: {count} figures in one file, {total} frames, "
         f"foot slide {100 * sum(slides) / len(slides):.1f} cm/s"
     )
 

@@ -8,13 +8,11 @@ from pathlib import Path
 from moglow.compute.launch import process_number
 from moglow.errors import ControlError, MoglowError
 from moglow.files.atomic import check_output
-from moglow.formats.export import writer_for
+from moglow.formats.export import CROWDS, writer_for
 from moglow.paths.crowds import figures_of, split_source
 
 FOLDER = Path("takes")
 """The default folder for the motions of several paths."""
-CROWD_SUFFIX = ".glb"
-"""The format that holds several figures."""
 SUFFIX = ".bvh"
 
 
@@ -102,7 +100,7 @@ def is_one_file(controls: Sequence[str], out: Path | None) -> bool:
     if (
         out is None
         or len(controls) != 1
-        or out.suffix.lower() != CROWD_SUFFIX
+        or out.suffix.lower() not in CROWDS
         or "{}" in out.name
         or out.is_dir()
     ):

@@ -46,8 +46,13 @@ class TrainingPlan:
         context = replace(
             spec, styles=spec.styles or own.styles, performers=spec.performers or own.performers
         )
-        if own.usual or own.sideways or own.performer:
-            context = replace(context, usual=own.usual, sideways=own.sideways, performer=own.performer)
+        context = replace(
+            context,
+            usual=own.usual or spec.usual,
+            sideways=own.sideways or spec.sideways,
+            performer=own.performer or spec.performer,
+            performer_by_style={**spec.performer_by_style, **own.performer_by_style},
+        )
         tables = {"model": {"name": checkpoint.model, **to_table(config)}, "context": to_table(context)}
         return replace(
             self, model=checkpoint.model, config=config, context=context, recipe={**self.recipe, **tables}

@@ -25,6 +25,8 @@ LITTLE = 0.35
 """Speed in m/s sideways or backwards below which clips do not count as such motion; hips sway by less in a walk."""
 FARTHEST = 50.0
 """Largest deviation from the mean of poses in a rehearsal."""
+OWN = 0.5
+"""Share of the motions with random styles that have the default performer of their style, as generation does."""
 MOVES = (0.12, 0.5, 0.15, 0.13, 0.1)
 """Probabilities of standing and turning, and of going forward, sideways, backwards and diagonally."""
 
@@ -38,7 +40,7 @@ class RehearsalSpec:
     seconds: float = 12.0  # of each motion
     warm: float = 2.0  # seconds before each motion, which are discarded
     temperature: float = 1.0  # of the samples
-    usual: float = 0.3  # share of the motions with the default labels; the others have random labels
+    usual: float = 0.3  # share of the motions with the default labels; the others have random styles
     borrowed: float = 0.0
     """Share of the motions that go sideways or backwards and get the labels of new clips, if these contain no such
     motion."""
@@ -157,16 +159,18 @@ def _part(
         named = context.spec.sideways
         performed: Labels = (
             named if named in context.styles else context.spec.usual or None,
-            named if named in context.performers else context.spec.performer or None,
+            named if named in context.performers else context.default_performer(context.spec.usual),
         )
         return _Part(performed, own, reach, lacking)
     if random.random() < spec.usual:
-        usual: Labels = (context.spec.usual or None, context.spec.performer or None)
+        usual: Labels = (context.spec.usual or None, context.default_performer(context.spec.usual))
         return _Part(usual, usual, reach)
     style, performer = (
         labels[random.integers(len(labels))] if labels else None
         for labels in (context.styles, context.performers)
     )
+    if performer and random.random() < OWN:
+        performer = context.default_performer(style)
     return _Part((style, performer), (style, performer), reach)
 
 

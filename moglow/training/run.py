@@ -130,8 +130,13 @@ class TrainingRun:
         try:
             for report in self.trainer.run():
                 self.seconds += report.seconds
+                critic = {} if report.critic is None else {"critic": report.critic}
                 self._log(
-                    step=report.step, loss=dict(report.losses), gradient=report.gradient, rate=report.rate
+                    step=report.step,
+                    loss=dict(report.losses),
+                    gradient=report.gradient,
+                    rate=report.rate,
+                    **critic,
                 )
                 yield report
                 if report.step % spec.validate_every == 0 or report.step == spec.steps:

@@ -11,6 +11,7 @@ from moglow.errors import DeviceError
 from moglow.flows.nets import faster_precision, has_bfloat16
 from moglow.flows.schedules.diagonal import has_kernels
 from moglow.models.model import MotionModel
+from moglow.training.critic import CriticSpec
 from moglow.training.free_running import FreeRunning
 from moglow.training.outliers import OutlierSpec
 from moglow.training.rehearsal import RehearsalSpec
@@ -66,6 +67,7 @@ class TrainingSpec:
     windows: WindowSpec = field(default_factory=WindowSpec)
     rollouts: RolloutSpec = field(default_factory=RolloutSpec)
     free_running: FreeRunning = field(default_factory=FreeRunning)
+    critic: CriticSpec = field(default_factory=CriticSpec)
     outliers: OutlierSpec = field(default_factory=OutlierSpec)
     rehearsal: RehearsalSpec = field(default_factory=RehearsalSpec)
 

@@ -26,6 +26,7 @@ from moglow.files.tensors import check_tensors
 from moglow.flows.bijection import State, map_state
 from moglow.flows.nets import recurrent_products_in
 from moglow.models.model import Loss, MotionModel, Objective
+from moglow.training.criticism import Criticism
 from moglow.training.outliers import Suspicion
 from moglow.training.spec import PRECISIONS, TrainingSpec
 
@@ -40,6 +41,7 @@ class StepReport:
     rate: float
     frames: int  # predicted in this step, over all processes
     seconds: float  # wall-clock time of the step
+    critic: float | None = None  # the critic's loss; None without one, or if it saw nothing in this step
 
 
 class Diverged(TrainingError):
@@ -129,6 +131,9 @@ class Trainer:
             objective.name: adam(objective.parameters, rate=spec.rate, weight_decay=spec.weight_decay)
             for objective in objectives
         }
+        self.criticism = (
+            Criticism(model, windows, spec.critic, seed=windows.seed) if spec.critic.weight else None
+        )
         self._averaged = [list[Tensor](each.parameters()) for each in (self.average, model)]
         self._coming: dict[int, Batch] = {}
 
@@ -170,7 +175,7 @@ class Trainer:
                 step=step, size=spec.batch, rows=self.windows.rows, generator=self.windows.generator(step, 1),
             )  # fmt: skip
             target, vectors = window.target(context), window.context(context)
-        losses, gradient, after = {}, 0.0, state
+        losses, gradient, after, critic = {}, 0.0, state, None
         for number, (name, optimizer) in enumerate(self._optimizers.items()):
             # Each rank has other rows and so needs other random numbers.
             generator = self.windows.generator(step, 2 + self.windows.rank, number)
@@ -187,6 +192,8 @@ class Trainer:
                     )
                     loss.backward()
             losses[name] = self._agreed(loss)
+            if self.criticism:
+                critic = self.criticism.add(step, state, self._parameters[name])
             limit = spec.clip or math.inf
             gradient = float(nn.utils.clip_grad_norm_(self._parameters[name], limit, foreach=True))
             if not (math.isfinite(losses[name]) and math.isfinite(gradient)):
@@ -202,7 +209,7 @@ class Trainer:
         self.step += 1
         self._take_average()
         frames = spec.batch * target.shape[1]
-        return StepReport(self.step, losses, gradient, rate, frames, time.perf_counter() - start)
+        return StepReport(self.step, losses, gradient, rate, frames, time.perf_counter() - start, critic)
 
     def _batch(self, step: int) -> "Batch":
         """Returns the windows of a step, their targets and their contexts."""
@@ -247,6 +254,8 @@ class Trainer:
                 tensors |= {f"optimizer.{name}.{index}.{key}": value for key, value in entries.items()}
         if self.spec.windows.order == "consecutive":
             tensors |= {f"memory.{i}": gathered(leaf, -2) for i, leaf in enumerate(leaves(self.memory))}
+        if self.criticism:
+            tensors |= {f"critic.{name}": tensor for name, tensor in self.criticism.state().items()}
         arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
         return arrays, {"step": self.step, "seed": self.windows.seed}
 
@@ -269,6 +278,8 @@ class Trainer:
             optimizer.load_state_dict(
                 {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
             )
+        if self.criticism:
+            self.criticism.restore(_below("critic.", tensors))
         kept = [tensors[f"memory.{i}"] for i in range(len(_below("memory.", tensors)))]
         if kept:  # it is missing before the first batch that continues another
             memory = iter(kept)

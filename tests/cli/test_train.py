@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -300,3 +301,20 @@ def test_the_error_for_another_corpus_names_what_differs(recipe: Path) -> None:
     assert result.exit_code == 1
     assert "was made with features.contacts = False, the recipe has True" in result.output
     assert "FeatureSpec" not in result.output
+
+
+def test_the_performer_of_new_clips_is_the_default_one_of_their_styles_only(tmp_path: Path) -> None:
+    corpus = tiny_corpus()
+    named = tuple(replace(each, performer="bea") for each in corpus.stretches)
+    replace(corpus, stretches=named).write(tmp_path / "tiny.corpus")
+    performing = ("--set", "context.performers=true", "--set", "context.performer=bea")
+    result = train_on(tmp_path / "tiny.corpus", tmp_path / "run", *SMALL, *performing)
+    assert result.exit_code == 0, result.output
+    short = ("--steps", "2", "--set", "training.windows.length=10", "--set", "training.batch=4",
+             "--set", "training.rehearsal.minutes=0.1", "--set", "training.rehearsal.seconds=2.0")  # fmt: skip
+    result = train_on(mocap(tmp_path / "anna"), tmp_path / "mine", "--from", str(tmp_path / "run"), *short)
+    assert result.exit_code == 0, result.output
+    context = Checkpoint.read(tmp_path / "mine").context
+    assert context.performers == ("bea", "anna") and context.spec.usual == "anna"
+    defaults = [context.default_performer(style) for style in ("anna", "sly", "calm", None)]
+    assert defaults == ["anna", "anna", "bea", "bea"]

@@ -103,7 +103,8 @@ def test_a_path_sideways_has_a_performer_of_its_own() -> None:
     context = Context.of_corpus(replace(SPEC, performer="ann", sideways="bob"), performed())
     ahead = ControlPath.from_velocities([[1.0, 0.0, 0.0]] * 20, 20.0)
     aside = ControlPath.from_velocities([[0.0, 0.5, 0.0]] * 20, 20.0)
-    assert [context.performer_of(path) for path in (ahead, aside)] == ["ann", "bob"]
+    assert [context.performer_of(path) for path in (ahead, aside)] == [None, "bob"]
+    np.testing.assert_array_equal(context.path_rows(ahead)[0], context.label_vector(None))
     assert context.performer_of(aside, "ann") == "ann"
     assert context.styles_of(aside) == [None]
 
@@ -116,3 +117,22 @@ def test_any_performer_is_another_one_for_each_take() -> None:
     assert context.cast(None, 5, 0) is None  # the default performer
     with pytest.raises(ControlError, match="trained without performers"):
         tiny_context().cast(ANY, 0, 0)
+
+
+def test_a_style_can_have_a_default_performer_of_its_own() -> None:
+    corpus = performed()
+    style = corpus.styles[0]
+    spec = replace(SPEC, performer="ann", sideways="ann", performer_by_style={style: "bob"})
+    context = Context.of_corpus(spec, corpus)
+    ann, bob = (context.style_vector(style, who) for who in ("ann", "bob"))
+    np.testing.assert_array_equal(context.label_vector(style), bob)
+    np.testing.assert_array_equal(context.label_vector(None), context.style_vector(None, "ann"))
+    np.testing.assert_array_equal(context.style_rows([None, style], 3)[1:], [bob, bob])
+    np.testing.assert_array_equal(context.style_rows([style], 1, "ann")[0], ann)
+    aside = ControlPath.from_velocities([[0.0, 0.5, 0.0]] * 20, 20.0)
+    assert context.performer_of(aside) == "ann"
+    assert context.performer_of(replace(aside, styles=(style,) * 20)) is None
+    np.testing.assert_array_equal(context.path_rows(replace(aside, styles=(style,) * 20))[0], bob)
+    for wrong, found in (({"none": "ann"}, "no style 'none'"), ({style: "cat"}, "no performer 'cat'")):
+        with pytest.raises(RecipeError, match=found):
+            Context.of_corpus(replace(SPEC, performer_by_style=wrong), corpus)

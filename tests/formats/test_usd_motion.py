@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from moglow.bvh.read import read_bvh
-from moglow.errors import MoglowError
+from moglow.errors import ExportError, MoglowError
 from moglow.formats.read import read_motion
-from moglow.formats.usd import write_usd
+from moglow.formats.usd import write_usd, write_usd_crowd
 from tests.formats.test_glb import SKELETONS, dance
 from tests.support.blender import bpy_python
 
@@ -19,6 +19,7 @@ pytest.importorskip("pxr", reason="needs usd-core: pip install '.[usd]'")
 
 SINGLE = 5e-6  # metres
 JUDGED = 1e-4  # metres, in Blender
+TIME = 1e-6  # time codes
 SUFFIXES = (".usda", ".usdc", ".usdz")
 
 
@@ -45,6 +46,41 @@ def test_the_body_is_valid_by_usd_itself(tmp_path: Path, samples: Path) -> None:
     (binding,) = cache.ComputeSkelBindings(root, Usd.PrimDefaultPredicate)
     (body,) = binding.GetSkinningTargets()
     assert body.GetPrim().GetName() == "Body" and body.HasJointInfluences()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_crowd_has_the_poses_of_its_clips_by_usd_itself(suffix: str, tmp_path: Path) -> None:
+    from pxr import Usd, UsdGeom, UsdSkel
+
+    clips = [dance(SKELETONS["cmu"], frames=20 + k, seed=k) for k in range(3)]
+    names, begins = ("anna", "4 b", "4-b"), (0.0, 0.5, 1.01)
+    out = tmp_path / f"crowd{suffix}"
+    assert write_usd_crowd(zip(names, begins, clips, strict=True), out) == 3
+    stage = Usd.Stage.Open(str(out))
+    assert stage.GetDefaultPrim().GetPath() == "/Crowd"
+    assert UsdGeom.GetStageUpAxis(stage) == "Y" and UsdGeom.GetStageMetersPerUnit(stage) == 1.0
+    assert stage.GetTimeCodesPerSecond() == clips[0].fps
+    last = max((begin + clip.times[-1]) * clip.fps for begin, clip in zip(begins, clips, strict=True))
+    assert abs(stage.GetEndTimeCode() - last) < TIME
+    cache = UsdSkel.Cache()
+    for name, begin, clip in zip(("anna", "_4_b", "_4_b_2"), begins, clips, strict=True):
+        root = UsdSkel.Root(stage.GetPrimAtPath(f"/Crowd/{name}"))
+        cache.Populate(root, Usd.PrimDefaultPredicate)
+        (binding,) = cache.ComputeSkelBindings(root, Usd.PrimDefaultPredicate)
+        (body,) = binding.GetSkinningTargets()
+        assert body.GetPrim().GetPath() == f"/Crowd/{name}/Body"
+        query = cache.GetSkelQuery(binding.GetSkeleton())
+        for frame in (0, 7, len(clip) - 1):
+            for code in {begin * clip.fps + frame, 0.0 if frame == 0 else begin * clip.fps + frame}:
+                joints = np.array(query.ComputeJointSkelTransforms(code))[:, 3, :3]
+                assert np.abs(joints - clip.world_positions[frame]).max() < SINGLE
+        assert np.abs(read_motion(f"{out}#{name}").world_positions - clip.world_positions).max() < SINGLE
+
+
+def test_a_crowd_has_some_figures(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="no figures"):
+        write_usd_crowd([], tmp_path / "crowd.usda")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

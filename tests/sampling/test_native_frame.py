@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from moglow.checkpoint import Checkpoint
-from moglow.corpus.context import OTHERS
+from moglow.corpus.channel_weights import OTHERS
 from moglow.paths.csv_files import read_path
 from moglow.sampling.fast import native_frame
 from moglow.sampling.fast.native_frame import NativeFrame

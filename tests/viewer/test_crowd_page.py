@@ -39,7 +39,8 @@ SAMPLE = """
         const own = (figure) => (figure === input.shown ? noise : dice.normals(noise.length));
         const posed = crowd.step((figure, k) => (figure === input.shown ? ahead[k] : [0.5, 0, 0.1 * figure]), own, 0.7);
         const pose = posed(input.shown);
-        return [pose, body.stand(body.decode(pose, place)), place].map((values) => [...values]);
+        const shown = body.twisted(body.decode(pose, place), steering.twisting(moving));
+        return [pose, body.stand(shown), place].map((values) => [...values]);
     });
 """
 
@@ -90,7 +91,8 @@ def test_a_figure_moves_in_company_as_it_does_alone() -> None:
                const alone = single.step(past, ahead, noise(), style, 0.7);
                past = alone.past;
                const size = made.points.length / 3;
-               return [[...made.points.subarray(2 * size)], [...body.stand(body.decode(alone.pose, place))],
+               const shown = body.twisted(body.decode(alone.pose, place), steering.twisting(moving));
+               return [[...made.points.subarray(2 * size)], [...body.stand(shown)],
                        [...made.places.subarray(6)], place];
            });""",
         facts=facts,

@@ -60,7 +60,7 @@ SAMPLE = """
     return input.wanted.map((wanted, frame) => {
         const coming = steering.ahead(moving, wanted, 1 + model.lookahead);
         moving = steering.step(moving, wanted);
-        const made = walker.advance(coming, Float32Array.from(input.noise[frame]));
+        const made = walker.advance(coming, Float32Array.from(input.noise[frame]), steering.twisting(moving));
         return [made.pose, walker.points(made), made.place].map((values) => [...values]);
     });
 """

@@ -14,12 +14,14 @@ from moglow.bvh.read import read_bvh
 from moglow.checkpoint import Checkpoint
 from moglow.cli.main import cli
 from moglow.errors import ControlError
+from moglow.evaluation.manoeuvres import Hold, Manoeuvre
 from moglow.paths.csv_files import read_path
 from moglow.paths.steering import Moving
 from moglow.sampling.generate import PRETRAINED
 from moglow_viewer.play.gamepad import AXIS, BUTTON, FULL, Stick
 from moglow_viewer.play.live import HELD, Hands, Live, Walker
 from moglow_viewer.play.recording import Recording, save
+from moglow_viewer.play.scripted import driven, hands_of
 from tests.support.desktop import Opened
 
 SEED = 3
@@ -73,6 +75,36 @@ def test_input_acts_on_the_next_frame(walker: Walker) -> None:
     still = played(walker, [(1.0, "-W")])[-1]
     stays, goes = walker.step(still, Hands()), walker.step(still, Hands().press("W"))
     assert goes.place[1] > stays.place[1] and np.abs(goes.positions - stays.positions).max() > 0
+
+
+def test_a_change_is_visible_in_the_second_frame_and_the_twist_leaves_hips_and_legs(walker: Walker) -> None:
+    """By 5 mm, as `moglow.evaluation.response` measures it."""
+    upright = replace(walker, steering=replace(walker.steering, twist=0.0))
+    still = played(walker, [(1.0, "-W")])[-1]
+    roles = walker.sampler.context.encoding.skeleton.anatomy.roles
+    legs = [
+        roles[role] for role in roles if role == "hips" or role.endswith(("thigh", "shin", "foot", "toe"))
+    ]
+    for key in ("W", "LEFT"):
+        stays, goes, straight = still, still, still
+        for _ in range(2):
+            stays = walker.step(stays, Hands())
+            goes, straight = (
+                each.step(live, Hands().press(key)) for each, live in ((walker, goes), (upright, straight))
+            )
+        assert np.linalg.norm(goes.positions - stays.positions, axis=-1).max() > 0.005
+        assert np.array_equal(goes.positions[legs], straight.positions[legs])
+        assert (np.abs(goes.positions - straight.positions).max() > 1e-3) == (key == "LEFT")
+
+
+def test_a_script_is_evaluated_as_the_window_shows_it(checkpoint: Checkpoint, walker: Walker) -> None:
+    hold = Hold(1.0, (1.0, 0.0, 1.0))
+    ((clip, _),) = driven(checkpoint, [Manoeuvre("bend", (hold,))], 0.7, SEED)
+    live, shown = walker.begin(), []
+    for _ in range(len(clip)):
+        live = walker.step(live, hands_of(hold))
+        shown.append(live.positions)
+    assert np.abs(clip.world_positions - shown).max() < 1e-5
 
 
 def test_the_same_input_and_seed_give_the_same_motion(walker: Walker) -> None:

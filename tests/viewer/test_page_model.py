@@ -25,6 +25,7 @@ from moglow.sampling.label_change import relabelled
 from moglow.sampling.sampler import Past, Sampler
 from moglow_viewer.play.packed_model import pack_model
 from moglow_viewer.play.play_page import bvh_facts, figure_facts, make_play_page, write_play_page
+from moglow_viewer.play.twisting import twisted
 from tests.encodings.test_encodings import biped, quadruped, wander
 from tests.sampling.test_sampler import make_checkpoint
 from tests.support.browsing import OUTSIDE
@@ -53,7 +54,8 @@ SAMPLE = """
         const noise = Float32Array.from(input.noise[frame]);
         const made = sampler.step(past, ahead, noise, sampler.style(input.styles[frame]), 0.7);
         past = made.past;
-        return [made.pose, body.stand(body.decode(made.pose, place)), place].map((values) => [...values]);
+        const shown = body.twisted(body.decode(made.pose, place), steering.twisting(moving));
+        return [made.pose, body.stand(shown), place].map((values) => [...values]);
     });
 """
 
@@ -111,8 +113,9 @@ def compared(
         place = walked(place, moving.velocities, context.fps)
         controls = context.standardize_control(coming).astype(np.float32)
         past, pose, _ = sampler.step(past, controls[None], dice, label)
-        local = context.encoding.decode_frames(pose[0], place[:2], place[2])
-        world = checkpoint.skeleton.forward_kinematics(*local)
+        at, turns = context.encoding.decode_frames(pose[0], place[:2], place[2])
+        turns = twisted(turns, checkpoint.skeleton, steering.twisting(moving))
+        world = checkpoint.skeleton.forward_kinematics(at, turns)
         points = np.concatenate([world[0], checkpoint.skeleton.end_positions(*world)])
         ours = (pose[0] / context.pose_deviation, points.ravel(), place)
         theirs = (np.array(theirs[0]) / context.pose_deviation, *theirs[1:])

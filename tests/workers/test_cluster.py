@@ -61,6 +61,18 @@ def test_a_worker_that_dies_is_replaced_and_no_result_is_computed_again(
     assert sum(runs(range(40))) <= 40 + 3 * IN_FLIGHT  # what was on the worker when it died, and little else
 
 
+def limit(shared: None, name: str) -> str | None:
+    return os.environ.get(name)
+
+
+def test_workers_of_this_machine_keep_their_free_memory(workers: Workers) -> None:
+    """Dask's own limit of 64 kB would double the time of tasks."""
+    from moglow.workers.cluster import ALLOCATOR  # loads Dask
+
+    limits = workers.results(limit, None, ALLOCATOR)
+    assert list(limits) == [str(size) for size in ALLOCATOR.values()]
+
+
 def doomed(shared: None, job: int) -> int:
     if job == 1:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,6 +1,8 @@
 """The input of `moglow train`: a recipe, a folder of BVH files or a corpus, each converted to a recipe."""
 
+import json
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,8 +56,12 @@ class Material(ABC):
             styles = {style: minutes for style, minutes in summary.styles.items() if style}
             if styles and "usual" not in own:
                 settings.append(f"context.usual={max(styles, key=styles.__getitem__)}")
-            if start.checkpoint.context.performers and corpus.performers and "performer" not in own:
-                settings.append(f"context.performer={corpus.performers[0]}")
+            given = {"performer", "performer_by_style"} & own.keys()
+            if start.checkpoint.context.performers and corpus.performers and not given:
+                pairs = (
+                    f"{json.dumps(style)} = {json.dumps(who)}" for style, who in performed(corpus).items()
+                )
+                settings.append(f"context.performer_by_style={{{', '.join(pairs)}}}")
         return replace(self, recipe=self.recipe.overridden(settings))
 
 
@@ -129,6 +135,15 @@ def material_of(
     """Returns the material at a path: that of a folder, a corpus or a recipe."""
     kind = FolderMaterial if path.is_dir() else CorpusMaterial if _is_binary(path) else RecipeMaterial
     return kind.read(path, settings, start, begun)
+
+
+def performed(corpus: Corpus) -> dict[str, str]:
+    """Returns the performer of each style with the most frames in it."""
+    frames: dict[str, Counter[str]] = {}
+    for stretch in corpus.stretches:
+        if stretch.style and stretch.performer:
+            frames.setdefault(stretch.style, Counter())[stretch.performer] += len(stretch)
+    return {style: counted.most_common(1)[0][0] for style, counted in frames.items()}
 
 
 def reading(path: Path, summary: Summary) -> list[str]:

@@ -38,6 +38,7 @@ Examples:
   moglow generate --control paths/ -o takes/ --takes 10 --scheduler local:8
   moglow generate --control crowd.csv -o crowd/
   moglow generate --control crowd.csv -o crowd.glb
+  moglow generate --control crowd.csv -o crowd.usda
 """
 
 
@@ -67,8 +68,8 @@ class Generate(click.Command):
     "-o",
     "--out",
     type=click.Path(path_type=Path),
-    help="The file to write: .bvh, .glb, .npz or .csv. For several paths a folder, or a pattern such as "
-    "'takes/{}.glb'. Default: named after the path.",
+    help="The file to write: .bvh, .glb, .usda, .npz or .csv. For several paths a folder, or a pattern such as "
+    "'takes/{}.glb'; .glb and .usda also hold a whole crowd. Default: named after the path.",
 )
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="A trained model, or a run's folder.")
 @click.option(

@@ -19,6 +19,7 @@ from moglow.paths.pace import Curve, follow, round_corners
 from moglow.paths.steering import Moving, Steering, walked
 from moglow.sampling.sampler import Past, Sampler
 from moglow_viewer.play.gamepad import AT_REST, Stick
+from moglow_viewer.play.twisting import twisted
 
 HELD = {
     "W": (1, 0, 0), "UP": (1, 0, 0), "S": (-1, 0, 0), "DOWN": (-1, 0, 0),
@@ -161,8 +162,9 @@ class Walker:
         )
         past, pose, _ = self.sampler.step(live.past, controls, noise, self._style())
         encoding = context.encoding
-        local = encoding.decode_frames(np.asarray(pose, float), live.place[None, :2], live.place[2:])
-        positions, rotations = encoding.skeleton.forward_kinematics(*local)
+        at, turns = encoding.decode_frames(np.asarray(pose, float), live.place[None, :2], live.place[2:])
+        turns = twisted(turns, encoding.skeleton, self.steering.twisting(live.moving))
+        positions, rotations = encoding.skeleton.forward_kinematics(at, turns)
         return replace(live, past=past, positions=positions[0], rotations=rotations[0])
 
     def _style(self) -> Any:

@@ -101,6 +101,7 @@ def figure_facts(chart: FeetFirstChart) -> dict[str, Any]:
         "ends": skeleton.end_sites,
         "points": len(points),
         "hips": hips,
+        "spine": skeleton.anatomy.roles.get("spine"),
         "bones": bones,
         "toes": toes_of(skeleton),
         "size": round(float(np.linalg.norm(tips - points[hips], axis=-1).max()), 3),

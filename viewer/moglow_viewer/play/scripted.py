@@ -11,6 +11,7 @@ from moglow.motion.clip import Clip
 from moglow.paths.control_path import ControlPath
 from moglow_viewer.play.gamepad import Stick
 from moglow_viewer.play.live import Hands, Walker, path_of
+from moglow_viewer.play.twisting import twisted
 
 
 def driven(
@@ -26,15 +27,17 @@ def driven(
     )
     stand = walker.begin()
     for number, manoeuvre in enumerate(manoeuvres):
-        live, places, poses = replace(stand, take=number), [], []
+        live, places, poses, twists = replace(stand, take=number), [], [], []
         for hold in manoeuvre.holds:
             hands = hands_of(hold)
             for _ in range(round(hold.seconds * walker.fps)):
                 live = walker.step(live, hands)
                 places.append(live.place)
                 poses.append(np.asarray(live.past.poses[0, -1], float))
+                twists.append(walker.steering.twisting(live.moving))
         path = path_of(places, walker.fps, [None] * len(places))
-        yield context.encoding.decode(context.physical_pose(np.array(poses)), path, manoeuvre.name), path
+        clip = context.encoding.decode(context.physical_pose(np.array(poses)), path, manoeuvre.name)
+        yield replace(clip, rotations=twisted(clip.rotations, clip.skeleton, np.array(twists))), path
 
 
 def hands_of(hold: Hold) -> Hands:

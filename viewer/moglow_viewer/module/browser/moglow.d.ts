@@ -67,8 +67,9 @@ export class Walker {
   readonly place: Place;
   /** Goes on by one frame, steered by a stick. */
   step(stick?: Stick): Frame;
-  /** Goes on by one frame, by the velocities of this frame and of those after it; the last one is held. */
-  advance(velocities: Velocities[], noise?: Float32Array): Frame;
+  /** Goes on by one frame, by the velocities of this frame and of those after it; the last one is held. The upper body is
+   * turned by `twisting`, an angle of `Steering.twisting`, by default 0. */
+  advance(velocities: Velocities[], noise?: Float32Array, twisting?: number): Frame;
   /** World positions of joints, then of end sites, three numbers each. */
   points(frame: Pick<Frame, "rotations" | "position">): Float32Array;
 }
@@ -79,6 +80,8 @@ export class Steering {
   wanted(stick: Required<Omit<Stick, "hurry">> & { hurry?: number }): Velocities;
   step(moving: Moving, wanted: Velocities): Moving;
   ahead(moving: Moving, wanted: Velocities, frames: number): Velocities[];
+  /** The angle by which the upper body is turned to the left of the hips. */
+  twisting(moving: Moving): number;
 }
 export interface Moving {
   velocities: Velocities;

@@ -64,10 +64,10 @@ class Walker {
     const { steering, lookahead } = this.model, wanted = steering.wanted({ forward, sideways, turn, hurry });
     const coming = steering.ahead(this.moving, wanted, 1 + lookahead);
     this.moving = steering.step(this.moving, wanted);
-    return this.advance(coming);
+    return this.advance(coming, this.noise(), steering.twisting(this.moving));
   }
   // Goes on by velocities [forward, sideways, turn] of this frame and of those after it; the last one is held.
-  advance(velocities, noise = this.noise()) {
+  advance(velocities, noise = this.noise(), twisting = 0) {
     const { sampler, body, lock, lookahead, fps } = this.model;
     const coming = Array.from({ length: 1 + lookahead }, (_, k) => velocities[Math.min(k, velocities.length - 1)]);
     const made = sampler.step(this.past, coming, noise, this.label, this.temperature);
@@ -75,7 +75,7 @@ class Walker {
     this.place = walked(this.place, coming[0], fps);
     const values = body.restored(made.pose), held = lock.step(values, this.place, this.held);
     this.held = held.memory;
-    const { turns, at } = body.posed(this.footLock ? held.values : values, this.place);
+    const { turns, at } = body.twisted(body.posed(this.footLock ? held.values : values, this.place), twisting);
     return { pose: made.pose, rotations: turns, position: at, place: [...this.place] };
   }
   // Returns the world positions of joints, then of end sites, of a frame.

@@ -22,8 +22,8 @@ function vectorToTurn([x, y, z]) {
 const headingToTurn = (heading) => [Math.cos(heading / 2), 0, Math.sin(heading / 2), 0];
 
 class Body {
-  constructor(arrays, { parents, ends }) {
-    Object.assign(this, { arrays, parents, ends, legs: arrays.swivel_numbers.length });
+  constructor(arrays, { parents, ends, spine = null }) {
+    Object.assign(this, { arrays, parents, ends, spine, legs: arrays.swivel_numbers.length });
     this.points = parents.length + ends.length;
     for (const name of ["hips", "carrier"]) this[name] = arrays[name][0];
     const triples = (name) => Array.from({ length: arrays[name].length / 3 }, (_, k) => [...arrays[name].subarray(3 * k, 3 * k + 3)]);
@@ -59,6 +59,13 @@ class Body {
     turns[this.hips] = turned(facing, hips);
     const moved = rotated(facing, place);
     return { turns, at: minus([moved[0] + x, moved[1], moved[2] + z], this.arrays.lift) };
+  }
+
+  // Returns a decoded pose with the angle of `Steering.twisting` at the lowest joint of the spine, as `twisting.py` does.
+  twisted({ turns, at }, angle) {
+    const made = turns.slice();
+    if (this.spine !== null) made[this.spine] = turned(headingToTurn(angle), turns[this.spine]);
+    return { turns: made, at };
   }
 
   // Returns what the legs hang from: the hips' place, rotations of other joints, of the feet and of the hips.

@@ -31,7 +31,7 @@ class CrowdSampler {
     Object.assign(this, { sampler, flow, heap, figures, dim });
     this.maps = Object.fromEntries(this.mapNames().map(([name, matrix]) => [name, this.packed(name, matrix)]));
     const seen = history * dim, controls = 3 * (history + 1 + lookahead), flags = sampler.flags ? history : 0;
-    const labels = sampler.performers.length + sampler.styles.length;
+    const labels = sampler.labels[""].length;
     Object.assign(this, { seen, controls, width: seen + controls + flags + labels, flagged: flags, labels });
     const small = Object.entries(this.maps).filter(([name]) => /encoder|head|unmix/.test(name)); // their results are stored
     this.widest = Math.max(...small.map(([, { pairs }]) => 2 * pairs));

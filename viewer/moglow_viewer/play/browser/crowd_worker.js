@@ -38,7 +38,8 @@ class Company {
     const points = new Float32Array(count * 3 * body.points), at = new Float64Array(3 * count);
     for (let k = 0; k < count; k++) {
       places[k] = walked(places[k], coming[k][0], this.fps);
-      points.set(body.stand(body.decode(posed(k), places[k])), k * 3 * body.points);
+      const shown = body.twisted(body.decode(posed(k), places[k]), steering.twisting(this.moving[k]));
+      points.set(body.stand(shown), k * 3 * body.points);
       at.set(places[k], 3 * k);
     }
     return { points, places: at };

@@ -65,7 +65,7 @@ async function start() {
     past = made.past;
     place = walked(place, coming[0], fps);
     hands.turned(coming[0][2] / fps, steering.coast(moving)[2]);
-    shown = reach.applied(body.decode(made.pose, place), place[2]);
+    shown = reach.applied(body.twisted(body.decode(made.pose, place), steering.twisting(moving)), place[2]);
     if (scene.pin && !sketch && !(asked && step < asked.frames - 1)) scene.pin = null; // it is reached or given up
     take.add(body.stand(shown), place);
     if (state.recording) recording.add(shown.turns, shown.at, place, state.style);

@@ -2,7 +2,7 @@
 // From a stick to velocities by critically damped springs in closed form. A port of `moglow.paths.steering`.
 
 class Steering {
-  constructor(facts) { Object.assign(this, facts); } // seen, fps, response, walk, back, side, turn
+  constructor(facts) { Object.assign(this, facts); } // seen, fps, response, walk, back, side, turn, twist
 
   // Returns the velocities of a stick, -1 to 1 along each axis, left positive: forward, sideways (m/s), turn (rad/s).
   wanted({ forward, sideways, turn, hurry = 1 }) {
@@ -14,13 +14,17 @@ class Steering {
     return [clamp(forward, -seen.backward, seen.forward), clamp(sideways, -seen.sideways, seen.sideways), clamp(turn, -seen.turn, seen.turn)];
   }
   step(moving, wanted) { return this.held(moving, wanted, 1 / this.fps); }
+  // Returns what a model sees of the future: the velocities of `step`, then the wanted ones.
   ahead(moving, wanted, frames) {
-    return Array.from({ length: frames }, (_, k) => this.held(moving, wanted, (k + 1) / this.fps).velocities);
+    const next = this.step(moving, wanted).velocities, goal = this.clamped(wanted);
+    return Array.from({ length: frames }, (_, k) => (k ? goal : next));
   }
   // Returns the distance along each axis until the figure is at rest after the stick is released.
   coast({ velocities, accelerations }) {
     return velocities.map((velocity, k) => (2 * velocity + accelerations[k] / this.response) / this.response);
   }
+  // Returns the angle by which the upper body is turned to the left of the hips; files of weights may be without it.
+  twisting({ accelerations }) { return (this.twist ?? 0) * accelerations[2]; }
   held({ velocities, accelerations }, wanted, seconds) {
     const goal = this.clamped(wanted), fading = Math.exp(-this.response * seconds);
     const away = velocities.map((velocity, k) => velocity - goal[k]);
