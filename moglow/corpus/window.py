@@ -59,6 +59,12 @@ class Window:
             style=self.style[:, first:stop],
         )
 
+    def joined(self, other: "Window") -> "Window":
+        """Returns the rows of both windows."""
+        return Window(
+            *(torch.cat(both) for both in zip(vars(self).values(), vars(other).values(), strict=True))
+        )
+
     def unhidden(self) -> "Window":
         """Returns the same windows with every past pose shown."""
         return replace(self, shown=torch.ones_like(self.shown))

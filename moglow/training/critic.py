@@ -27,10 +27,15 @@ class CriticSpec:
     start: int = 0  # step before which there is none; a model that cannot walk yet learns nothing from it
     temperature: float = 0.65  # of the model's motion, as in generation
     going_on: float = 0.9  # probability that a motion goes on in the next window
-    lent: float = 0.3  # share of the motions that have the label of the default performer
-    rate: float = 3e-4  # learning rate of the critic
-    hidden: int = 96  # width of its convolutions
-    penalty: float = 0.5  # weight of its gradient penalties
+    lent: float = 0.2  # share of the motions that have the label of the default performer
+    drawn: int = 0  # further motions along drawn paths, with the default labels
+    alone: int = 80  # steps in which the critic learns alone
+    times: int = 3  # steps of the critic for each one of the model
+    rate: float = 5e-4  # learning rate of the critic
+    hidden: int = 64  # width of its convolutions
+    noise: float = 0.05  # deviation of the noise on what it sees, which is standardised
+    dropout: float = 0.1  # share of the channels of its convolutions that are dropped
+    penalty: float = 0.3  # weight of its gradient penalties
 
     def __post_init__(self) -> None:
         if self.weight < 0 or self.rate <= 0 or self.penalty < 0 or self.temperature < 0:
@@ -38,10 +43,15 @@ class CriticSpec:
                 f"weight {self.weight}, rate {self.rate}, penalty {self.penalty}, temperature {self.temperature}: "
                 "give numbers of at least 0, and a rate above 0"
             )
-        if not (0 <= self.going_on <= 1 and 0 <= self.lent <= 1):
-            raise ValueError(f"going_on {self.going_on}, lent {self.lent}: a share lies between 0 and 1")
-        if self.hidden < 1 or self.start < 0:
-            raise ValueError(f"hidden {self.hidden}, start {self.start}: give at least 1 and 0")
+        if not (0 <= self.going_on <= 1 and 0 <= self.lent <= 1 and 0 <= self.dropout < 1):
+            raise ValueError(
+                f"going_on {self.going_on}, lent {self.lent}, dropout {self.dropout}: a share lies between 0 and 1"
+            )
+        if min(self.hidden, self.times) < 1 or min(self.start, self.drawn, self.alone, self.noise) < 0:
+            raise ValueError(
+                f"hidden {self.hidden}, times {self.times}, start {self.start}, drawn {self.drawn}, "
+                f"alone {self.alone}, noise {self.noise}: give at least 1 of the first two, and none below 0"
+            )
 
 
 class Critic(nn.Module):
@@ -59,11 +69,14 @@ class Critic(nn.Module):
             fan_in = max(1, parameter[0].numel()) if parameter.dim() > 1 else 4 * hidden
             nn.init.uniform_(parameter, -(fan_in**-0.5), fan_in**-0.5, generator=generator)
 
-    def forward(self, seen: Tensor) -> Tensor:
+    def forward(self, seen: Tensor, dropout: float = 0.0, generator: Generator | None = None) -> Tensor:
         """Returns a number (B,) for windows (B, channels, n), larger for what looks recorded."""
         found = []
         for layer in self.layers:
             seen = leaky_relu(layer(seen), 0.2)
+            if dropout:
+                kept = torch.rand(*seen.shape[:2], 1, generator=generator, device=seen.device) >= dropout
+                seen = seen * (kept / (1 - dropout))
             found.append(seen)
         pooled = [part for each in (found[1], found[3]) for part in (each.mean(-1), each.amax(-1))]
         result: Tensor = self.head(torch.cat(pooled, 1))[:, 0]
@@ -74,8 +87,8 @@ class SeenMotion:
     """What the critic sees of windows: numbers of each frame.
 
     They are poses with their velocities, accelerations and the changes of these, knees and ankles with their
-    velocities, the control and the labels. Of motions with a lent label it sees neither the performer nor the mean
-    posture, which are not those of the recording.
+    velocities, and the labels. Of motions with a lent label it sees neither the performer nor the mean posture, which
+    are not those of the recording. It does not see the control, by which it would know recordings by heart.
     """
 
     def __init__(self, context: Context, windows: Sequence[Window]) -> None:
@@ -92,7 +105,7 @@ class SeenMotion:
         )
         frames = torch.cat([self._numbers(*self._parts(each.poses, each)).flatten(0, 1) for each in windows])
         self.mean, self.deviation = frames.mean(0), frames.std(0) + 1e-4
-        self.channels = len(self.mean) + 3 + context.labels
+        self.channels = len(self.mean) + context.labels
 
     def __call__(self, poses: Tensor, window: Window, labels: Tensor, lent: Tensor) -> Tensor:
         """Returns the numbers (B, channels, n) of poses (B, 3 + n, D), the first three before the window."""
@@ -102,7 +115,7 @@ class SeenMotion:
         feet, body, rest = seen.tensor_split((self.feet, self.context.pose_dim), -1)
         body = body - lent * body.mean(1, keepdim=True)
         who, style = labels.tensor_split((len(self.context.performers),), -1)
-        parts = [feet, body, rest, controls[:, SEEN_BEFORE:], who * (1 - lent), style]
+        parts = [feet, body, rest, who * (1 - lent), style]
         return torch.cat(parts, -1).transpose(1, 2)
 
     def _parts(self, poses: Tensor, window: Window) -> tuple[Tensor, Tensor]:

@@ -2,15 +2,17 @@
 
 Likelihood compares a model with recordings one frame at a time, after recorded poses. Errors that only show when the
 model continues its own motion, such as sliding feet, have no effect on it. Here the model also moves along the paths of
-its windows, from window to window, and gets the gradient of a critic that sees forty frames of it at once. The critic
-compares the sampled with the recorded window of the same path, by the relativistic loss with two gradient penalties of
-Huang et al. (*The GAN is dead; long live the GAN!*, NeurIPS 2024, arXiv 2501.05441).
+its windows, and along drawn ones, from window to window, and gets the gradient of a critic that sees forty frames of it
+at once. The critic compares the sampled window with the recorded one of the same path, or of a similar path, by the
+relativistic loss with two gradient penalties of Huang et al. (*The GAN is dead; long live the GAN!*, NeurIPS 2024,
+arXiv 2501.05441).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, distributed, nn
 from torch.nn.functional import softplus
@@ -21,6 +23,7 @@ from moglow.errors import RecipeError
 from moglow.flows.bijection import State
 from moglow.models.model import MotionModel
 from moglow.training.critic import SEEN_BEFORE, SHORTEST, Critic, CriticSpec, SeenMotion
+from moglow.training.drawn_paths import DrawnPaths
 from moglow.training.own_motion import OwnMotion, must_roll_out
 
 FARTHEST = 30.0
@@ -31,13 +34,27 @@ SLOW = 0.98
 
 @dataclass
 class Going:
-    """The motions that go on in the next window, one for each row."""
+    """The motions that go on in the next window: one for each row of a batch, then those along drawn paths."""
 
-    history: Tensor  # (B, K, D), their last poses
-    hidden: Tensor  # (layers, K, B, H)
+    history: Tensor  # (B + N, K, D), their last poses
+    hidden: Tensor  # (layers, K, B + N, H)
     cells: Tensor
-    lent: Tensor  # (B,), 1 where a motion has the label of the default performer
-    alive: Tensor  # (B,), 0 where the next window begins a new motion
+    lent: Tensor  # (B + N,), 1 where a motion has the label of the default performer
+    alive: Tensor  # (B + N,), 0 where the next window begins a new motion
+    paths: Tensor  # (N,), the numbers of the drawn paths
+    at: Tensor  # (N,), the frames of the drawn paths
+
+
+@dataclass(frozen=True)
+class CriticScene:
+    """What is compared in a step: recorded windows, and the starts of the model's motions along similar paths."""
+
+    start: Going
+    real: Window
+    controls: Tensor  # (B + N, K + T + L, 3), of the model's motions
+    labels: Tensor  # (B + N, T, P + S), of the model's motions
+    shown: Tensor  # (B + N, T, P + S), the labels that the critic sees
+    judged: Tensor  # (B + N,), 0 where a motion only begins
 
 
 class Criticism:
@@ -70,12 +87,13 @@ class Criticism:
                 "exp_avg": torch.zeros_like(parameter),
                 "exp_avg_sq": torch.zeros_like(parameter),
             }
-        memory = OwnMotion(self.model, self.context).memory(None, first.poses)
-        self.going = Going(
-            torch.zeros_like(first.poses[:, : self.context.spec.history]),
-            *memory,
-            *first.poses.new_zeros(2, len(first)),
-        )
+        self.drawn = DrawnPaths(windows.footage, windows.spec.length, spec.drawn, seed=seed)
+        rows = len(first) + spec.drawn
+        empty = first.poses.new_zeros(rows, self.context.spec.history, self.context.pose_dim)
+        hidden, cells = OwnMotion(self.model, self.context).memory(None, empty)
+        lent, alive = first.poses.new_zeros(2, rows)
+        paths, at = torch.zeros(2, spec.drawn, dtype=torch.int64)
+        self.going = Going(empty, hidden, cells, lent, alive, paths, at)
         self.ratio = first.poses.new_zeros(())  # of the norms of both gradients; 0 before the first step
 
     def add(self, step: int, before: State, parameters: tuple[nn.Parameter, ...]) -> float | None:
@@ -91,40 +109,39 @@ class Criticism:
             return None
         generator = self.windows.generator(step, 3)
         motion = OwnMotion(self.model, self.context)
-        start, labels = self._start(window, motion, before, generator)
-        noise = self.model.sample_noise(len(window), length, generator=generator)
+        scene = self._with_drawn(self._scene(window, motion, before, generator), generator)
+        start, past = scene.start, self.context.spec.history
+        noise = self.model.sample_noise(len(start.lent), length, generator=generator)
         latent = self.spec.temperature * self.model.latent.from_noise(noise)
-        memory = start.hidden, start.cells
-        sampled, memory = motion.roll_out(start.history, window.controls, labels, latent, memory)
-        past = self.context.spec.history
-        real, own = (
-            self.seen(torch.cat([first[:, -SEEN_BEFORE:], poses], 1), window, labels, start.lent)
-            for first, poses in (
-                (window.poses[:, :past], window.poses[:, past:]),
-                (start.history, sampled),
-            )
+        sampled, memory = motion.roll_out(
+            start.history, scene.controls, scene.labels, latent, (start.hidden, start.cells)
         )
         sound = torch.isfinite(sampled).all(-1).all(-1) & (sampled.abs().amax((1, 2)) < FARTHEST)
-        loss = self._learn(real, own.detach(), sound.float())
-        self._deceive(motion, real, own, sound.float(), parameters)
-        self.going = Going(
-            torch.where(sound[:, None, None], sampled[:, -past:], window.poses[:, -past:]).detach(),
-            memory[0].detach().nan_to_num(),
-            memory[1].detach().nan_to_num(),
-            start.lent,
-            sound.float(),
+        real = self.seen(scene.real.poses, scene.real, scene.shown, start.lent)
+        moved = torch.cat([start.history, sampled], 1)
+        own = self.seen(moved, replace(scene.real, controls=scene.controls), scene.shown, start.lent)
+        judged = scene.judged * sound.float()
+        loss = self._learn(real, own, judged, generator)
+        if step >= self.spec.start + self.spec.alone:
+            self._deceive(motion, real, own, judged, parameters)
+        self.going = replace(
+            start,
+            history=torch.where(
+                sound[:, None, None], sampled[:, -past:], scene.real.poses[:, -past:]
+            ).detach(),
+            hidden=memory[0].detach().nan_to_num(),
+            cells=memory[1].detach().nan_to_num(),
+            alive=sound.float(),
         )
         return loss
 
-    def _start(
-        self, window: Window, motion: OwnMotion, before: State, generator: Generator
-    ) -> tuple[Going, Tensor]:
-        """Returns the motions at the start of a window, and their labels (B, T, P + S)."""
-        past, going = self.context.spec.history, self.going
-        dice, lots = torch.rand(2, len(window), generator=generator, device=generator.device)
-        on = (window.fresh == 0) & (dice < self.spec.going_on) & (going.alive > 0)
-        hidden, cells = motion.memory(before, window.poses)
-        lent = torch.where(on, going.lent, (lots < self.spec.lent).float())
+    def _scene(self, window: Window, motion: OwnMotion, before: State, generator: Generator) -> CriticScene:
+        """Returns the windows of a step, in which the motions of the windows before go on."""
+        past, going, rows = self.context.spec.history, self.going, len(window)
+        dice, lots = torch.rand(2, rows, generator=generator, device=generator.device)
+        on = (window.fresh == 0) & (dice < self.spec.going_on) & (going.alive[:rows] > 0)
+        hidden, cells = (each.detach() for each in motion.memory(before, window.poses))
+        lent = torch.where(on, going.lent[:rows], (lots < self.spec.lent).float())
         labels = window.style
         if self.windows.footage.default_performer is not None:
             performers = len(self.context.performers)
@@ -132,29 +149,73 @@ class Criticism:
                 lent[:, None, None] > 0, self.windows.footage.default_performer, labels[..., :performers]
             )
             labels = torch.cat([who, labels[..., performers:]], -1)
-        begun = Going(
-            torch.where(on[:, None, None], going.history, window.poses[:, :past]),
-            torch.where(on[:, None], going.hidden, hidden.detach()),
-            torch.where(on[:, None], going.cells, cells.detach()),
-            lent,
-            on.float(),
+        start = replace(
+            going,
+            history=torch.where(on[:, None, None], going.history[:rows], window.poses[:, :past]),
+            hidden=torch.where(on[:, None], going.hidden[..., :rows, :], hidden),
+            cells=torch.where(on[:, None], going.cells[..., :rows, :], cells),
+            lent=lent,
         )
-        return begun, labels
+        return CriticScene(start, window, window.controls, labels, labels, torch.ones_like(lent))
 
-    def _learn(self, real: Tensor, own: Tensor, sound: Tensor) -> float:
-        """Makes a step of the critic; returns its loss."""
+    def _with_drawn(self, scene: CriticScene, generator: Generator) -> CriticScene:
+        """Returns a scene with the motions along drawn paths after its own rows.
+
+        They have the default labels, which the critic does not see, and are compared with recordings of any style with
+        similar controls. A motion begins in the posture of its label.
+        """
+        count, going, context = self.spec.drawn, self.going, self.context
+        if not count:
+            return scene
+        rows = len(scene.start.lent)
+        label = torch.as_tensor(np.asarray(context.label_vector(None)), device=generator.device)
+        posture = torch.as_tensor(np.asarray(context.posture(label)), device=generator.device)
+        drawn = self.drawn.next(going.paths, going.at, generator)
+        new = (drawn.begins > 0) | (going.alive[rows:] == 0)
+        length = scene.real.shown.shape[1]
+        labels = label.expand(count, length, -1)
+        one = torch.ones(count, device=generator.device)
+        history = torch.where(
+            new[:, None, None], posture.expand_as(going.history[rows:]), going.history[rows:]
+        )
+        hidden, cells = (each[..., rows:, :] * ~new[:, None] for each in (going.hidden, going.cells))
+        start = Going(
+            torch.cat([scene.start.history, history]),
+            torch.cat([scene.start.hidden, hidden], -2),
+            torch.cat([scene.start.cells, cells], -2),
+            torch.cat([scene.start.lent, one]),
+            one,
+            drawn.numbers,
+            drawn.at,
+        )
+        real = scene.real.joined(drawn.like)
+        return CriticScene(
+            start,
+            real,
+            torch.cat([scene.controls, drawn.controls]),
+            torch.cat([scene.labels, labels]),
+            torch.cat([scene.shown, torch.zeros_like(labels)]),
+            torch.cat([scene.judged, (~new).float()]),
+        )
+
+    def _learn(self, real: Tensor, own: Tensor, judged: Tensor, generator: Generator) -> float:
+        """Makes the steps of the critic; returns its last loss."""
         self.critic.requires_grad_(True)
-        real, own = (part.detach().requires_grad_() for part in (real, own))
-        for_real, for_own = self.critic(real), self.critic(own)
-        loss = (softplus(for_own - for_real) * sound).mean()
-        slopes = [
-            torch.autograd.grad(odds.sum(), seen, create_graph=True)[0].square().sum((1, 2))
-            for odds, seen in ((for_real, real), (for_own, own))
-        ]
-        penalty = 0.5 * self.spec.penalty * (sum(slopes) * sound).mean()
-        self.optimizer.zero_grad()
-        torch.autograd.backward(loss + penalty)
-        self.optimizer.step()
+        for _ in range(self.spec.times):
+            seen = [part.detach().clone() for part in (real, own)]
+            for part in seen:
+                noise = torch.randn(part.shape, generator=generator, device=generator.device)
+                part.add_(noise, alpha=self.spec.noise).requires_grad_()
+            for_real, for_own = (self.critic(part, self.spec.dropout, generator) for part in seen)
+            loss = (softplus(for_own - for_real) * judged).mean()
+            slopes = [
+                torch.autograd.grad(odds.sum(), part, create_graph=True)[0].square().sum((1, 2))
+                for odds, part in zip((for_real, for_own), seen, strict=True)
+            ]
+            penalty = 0.5 * self.spec.penalty * (sum(slopes) * judged).mean()
+            self.optimizer.zero_grad()
+            torch.autograd.backward(loss + penalty)
+            self.optimizer.step()
         return float(loss.detach())
 
     def _deceive(
@@ -162,12 +223,12 @@ class Criticism:
         motion: OwnMotion,
         real: Tensor,
         own: Tensor,
-        sound: Tensor,
+        judged: Tensor,
         parameters: tuple[nn.Parameter, ...],
     ) -> None:
         """Adds the gradient of the model's loss to those of its parameters."""
         self.critic.requires_grad_(False)
-        loss = (softplus(self.critic(real.detach()) - self.critic(own)) * sound).mean()
+        loss = (softplus(self.critic(real.detach()) - self.critic(own)) * judged).mean()
         torch.autograd.backward(loss)
         gradients = [each.nan_to_num() for each in motion.products.gradients(parameters)]
         size = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))

@@ -195,8 +195,9 @@ def wandering(
     fps: float,
     random: np.random.Generator,
     chances: tuple[float, ...] = MOVES,
+    seconds: tuple[float, float] = (1.5, 4.0),
 ) -> Floats:
-    """Returns a random control (frames, 3) within a range: a few seconds of each manoeuvre, with smooth transitions.
+    """Returns a random control (frames, 3) within a range: some seconds of each manoeuvre, with smooth transitions.
 
     The probabilities are those of standing and turning, of going forward, sideways, backwards and diagonally.
     """
@@ -216,7 +217,7 @@ def wandering(
             (-back, 0, turn / 2),
             (pace / 2, aside / 2, 0),
         ]
-        values.append((round(random.uniform(1.5, 4.0) * fps), value[move]))
+        values.append((round(random.uniform(*seconds) * fps), value[move]))
     steady = np.concatenate([np.tile(value, (length, 1)) for length, value in values])
     reach_frames = round(0.4 * fps)
     weights = 1 + np.cos(np.pi * np.arange(-reach_frames, reach_frames + 1) / (reach_frames + 1))

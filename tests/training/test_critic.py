@@ -14,6 +14,7 @@ from moglow.errors import RecipeError
 from moglow.models import MODELS
 from moglow.models.moglow import MoGlow
 from moglow.training.critic import SEEN_BEFORE, Critic, CriticSpec, SeenMotion, changes
+from moglow.training.drawn_paths import ALIKE, EVERY, DrawnPaths
 from moglow.training.leg_points import LegPoints
 from moglow.training.own_motion import OwnMotion
 from moglow.training.rollouts import roll_out
@@ -22,7 +23,7 @@ from moglow.training.trainer import Trainer
 from tests.support.tiny import tiny_context, tiny_corpus
 
 WINDOWS = WindowSpec(length=18, order="consecutive", pose_dropout=0.0)
-CRITIC = CriticSpec(weight=1.0, hidden=6)
+CRITIC = CriticSpec(weight=1.0, hidden=6, drawn=2, alone=1)
 SPEC = TrainingSpec(steps=30, batch=2, rate=2e-3, warmup=0, windows=WINDOWS, critic=CRITIC)
 
 
@@ -178,3 +179,27 @@ def test_it_does_not_see_the_posture_of_a_lent_label(footage: Footage) -> None:
     one, two = (seen(each, window, window.style, lent)[:, seen.feet : channels] for each in (poses, leaning))
     assert (one[0] != two[0]).all()
     torch.testing.assert_close(one[1], two[1], atol=1e-4, rtol=0)
+
+
+def test_drawn_paths_go_on_until_they_end_and_are_compared_with_similar_recordings(footage: Footage) -> None:
+    paths, generator = DrawnPaths(footage, 18, 3, seed=1), Generator().manual_seed(1)
+    spec, numbers, at = (
+        footage.context.spec,
+        torch.zeros(3, dtype=torch.int64),
+        torch.zeros(3, dtype=torch.int64),
+    )
+    first = paths.next(numbers, at, generator)
+    second = paths.next(first.numbers, first.at, generator)
+    seen = first.controls.shape[1] - 18
+    torch.testing.assert_close(first.controls[:, 18:], second.controls[:, :seen])  # the path goes on
+    assert (first.begins == 1).all() and (second.begins == 0).all()
+    assert first.controls[:, :10].var(1).max() == 0  # it begins with a stand
+    last = paths.next(first.numbers, torch.full((3,), 10**6), generator)
+    assert (last.numbers == 1).all() and (last.begins == 1).all()
+    assert first.like.poses.shape == (3, spec.history + 18, footage.context.pose_dim)
+    asked, recorded = (
+        each[:, spec.history : spec.history + 18 : EVERY].flatten(1)
+        for each in (second.controls, second.like.controls)
+    )
+    nearest = torch.cdist(asked, paths.known).topk(ALIKE, largest=False).values
+    assert ((asked - recorded).norm(dim=1) <= nearest[:, -1] + 1e-4).all()
