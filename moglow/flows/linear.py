@@ -35,13 +35,11 @@ class InvertibleLinear(Bijection):
 
     def factors(self) -> tuple[Tensor, Tensor]:
         """Returns the unit lower triangular L and the upper triangular factor with its diagonal."""
-        eye = torch.eye(len(self.sign), dtype=self.lower.dtype, device=self.lower.device)
-        return self.lower.tril(-1) + eye, self.upper.triu(1) + torch.diag(self.sign * self.log_scale.exp())
+        return triangular_factors(self.lower, self.upper, self.sign, self.log_scale)
 
     def weight(self) -> Tensor:
         """Returns W (D, D), which multiplies column vectors."""
-        lower, upper = self.factors()
-        return self.permutation @ lower @ upper
+        return invertible_matrix(self.permutation, self.lower, self.upper, self.sign, self.log_scale)
 
     def forward(self, x: Tensor, context: Tensor, state: State = None) -> tuple[Tensor, Tensor, State]:
         return x @ self.weight().T, self.log_scale.sum().expand(x.shape[:-1]), state
@@ -53,3 +51,19 @@ class InvertibleLinear(Bijection):
             lower.T, z @ self.permutation, upper=True, left=False, unitriangular=True
         )
         return torch.linalg.solve_triangular(upper.T, y, upper=False, left=False), state
+
+
+def triangular_factors(
+    lower: Tensor, upper: Tensor, sign: Tensor, log_scale: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Returns L and U + diag(sign · exp(log_scale)) of stored factors (…, D, D), of which one triangle is used."""
+    eye = torch.eye(sign.shape[-1], dtype=lower.dtype, device=lower.device)
+    return lower.tril(-1) + eye, upper.triu(1) + torch.diag_embed(sign * log_scale.exp())
+
+
+def invertible_matrix(
+    permutation: Tensor, lower: Tensor, upper: Tensor, sign: Tensor, log_scale: Tensor
+) -> Tensor:
+    """Returns W (…, D, D) of stored factors."""
+    unit, diagonal = triangular_factors(lower, upper, sign, log_scale)
+    return permutation @ unit @ diagonal

@@ -8,6 +8,7 @@ import copy
 import math
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -135,7 +136,9 @@ class Trainer:
             Criticism(model, windows, spec.critic, seed=windows.seed) if spec.critic.weight else None
         )
         self._averaged = [list[Tensor](each.parameters()) for each in (self.average, model)]
-        self._coming: dict[int, Batch] = {}
+        # On a CPU, a thread cuts the next windows while others compute: torch and the kernels release Python's lock.
+        self._cutter = ThreadPoolExecutor(1, "windows") if device.type == "cpu" else None
+        self._coming: dict[int, Batch | Future[Batch]] = {}
 
     def _narrowed(self, loss: Loss) -> Loss:
         """Returns a loss with its recurrent products in the precision of this training."""
@@ -167,7 +170,7 @@ class Trainer:
         start = time.perf_counter()
         step, spec, context = self.step, self.spec, self.windows.footage.context
         rate = spec.rate_at(step)
-        window, target, vectors = self._coming.pop(step) if step in self._coming else self._batch(step)
+        window, target, vectors = self._next_batch(step)
         state = self._continued(window.fresh)
         if spec.free_running.share_at(step):
             window = spec.free_running.applied(
@@ -211,7 +214,16 @@ class Trainer:
         frames = spec.batch * target.shape[1]
         return StepReport(self.step, losses, gradient, rate, frames, time.perf_counter() - start, critic)
 
-    def _batch(self, step: int) -> "Batch":
+    def _next_batch(self, step: int) -> Batch:
+        """Returns the batch of a step, cut already if the step before was computed; begins the next one on a CPU."""
+        coming = self._coming.pop(step, None)
+        if isinstance(coming, Future):
+            coming = coming.result()
+        if self._cutter and step + 1 < self.spec.steps:
+            self._coming = {step + 1: self._cutter.submit(self._batch, step + 1)}
+        return coming or self._batch(step)
+
+    def _batch(self, step: int) -> Batch:
         """Returns the windows of a step, their targets and their contexts."""
         window, context = self.windows.batch(step), self.windows.footage.context
         return window, window.target(context), window.context(context)

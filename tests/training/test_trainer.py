@@ -55,6 +55,24 @@ def test_the_same_seed_trains_alike(footage: Footage) -> None:
     assert losses(footage) == losses(footage)
 
 
+def test_windows_cut_ahead_are_those_of_their_step(footage: Footage) -> None:
+    spec = replace(
+        SPEC,
+        steps=6,
+        average=0.5,
+        windows=replace(WINDOWS, order="consecutive"),
+        free_running=FreeRunning(share=0.5, frames=2, start=2, ramp=0),
+    )
+    ahead, alone = trainer(footage, spec), trainer(footage, spec)
+    list(ahead.run())
+    for step in range(spec.steps):
+        before, alone = alone.state()[0], trainer(footage, spec)  # whose windows are not cut ahead
+        alone.restore(before, step, "state")
+        list(alone.run(step + 1))
+    one, other = (each.state()[0] for each in (ahead, alone))
+    assert one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
+
+
 def test_moments_made_first_change_no_step() -> None:
     def walked(made_first: bool) -> list[Tensor]:
         weights = (torch.nn.Parameter(torch.linspace(-1, 1, 5)), torch.nn.Parameter(torch.zeros(2)))

@@ -80,7 +80,7 @@ PARTS = {
     "training": Part(
         "training",
         "--preset compact --batch 32 --frames 40 --threads 1 --rounds 4 "
-        "--variants port,plain,plain+heap,plain+heap+bf16",
+        "--variants port,plain,plain+heap,plain+heap+bf16,compiled+heap,compiled+heap+bf16",
         modules=("torch",),
         clock=True,
     ),

@@ -28,6 +28,7 @@ from moglow.compute.cuda_graphs import GraphedGradients
 from moglow.compute.memory import keep_freed_memory
 from moglow.evaluation.speed import processor
 from moglow.flows.nets import has_fast_bfloat16, recurrent_products_in
+from moglow.flows.schedules.compiled import kernel
 from moglow.models.moglow import MoGlow
 from moglow.training.trainer import adam
 from scripts.benchmarks.speed import tables
@@ -38,6 +39,8 @@ VARIANTS = {
     "plain": "schedule plain, the Adam of training: fused, with its moments allocated before the first step",
     "plain+heap": "the same, freed memory kept",
     "plain+heap+bf16": "the same, recurrent products in bfloat16",
+    "compiled+heap": "schedule compiled, what `moglow train` does for LSTMs of one layer, freed memory kept",
+    "compiled+heap+bf16": "the same, recurrent products in bfloat16",
     "recomputed": "schedule recomputed, fused Adam",
     "recomputed+heap": "the same, freed memory kept",
     "diagonal": "schedule diagonal, fused Adam",
@@ -223,6 +226,7 @@ def compare(arguments: argparse.Namespace) -> None:
         variant
         for variant in (arguments.variants or ",".join(known)).split(",")
         if "bf16" not in variant or has_fast_bfloat16(torch.device(arguments.device))
+        if "compiled" not in variant or kernel(torch.bfloat16 if "bf16" in variant else torch.float32)
     ]
     workers = {variant: start_worker(variant) for variant in variants}
     answers: dict[str, list[dict[str, float]]] = {variant: [] for variant in variants}
