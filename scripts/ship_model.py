@@ -170,9 +170,9 @@ Without a style a motion is `{checkpoint.context.spec.usual or "any"}`, without 
 **Limits**: side-steps are best by `{checkpoint.context.spec.sideways or "any"}`, who is the performer of paths that go
 sideways for a while. From 1.6 m/s on some steps fly, the left and the right step differ by 14 to 23 %, and jerk at 2.2
 and 2.5 m/s is 1.3 and 1.4 times that of recordings; a run from a stand in one step may begin with a skid. Steered live,
-a figure stops with crossed legs after one manoeuvre in six, most of them side-steps. Performers other than the default
+a figure stops with crossed legs after one manoeuvre in five, most of them side-steps. Performers other than the default
 one were recorded at few speeds, and glide or straddle beyond them. Bent knees of `sneak` straighten in a walk. A style
-that changes in mid-walk arrives within two seconds in 74 % of 90 changes, as often as a style is held from the start;
+that changes in mid-walk arrives within two seconds in 77 % of 150 changes, as often as a style is held from the start;
 the peak of acceleration is 1.6 times that of recordings.
 
 sha256 {digest}; figures measured on {platform.machine()}, {platform.system()}.
