@@ -25,6 +25,8 @@ LITTLE = 0.35
 """Speed in m/s sideways or backwards below which clips do not count as such motion; hips sway by less in a walk."""
 FARTHEST = 50.0
 """Largest deviation from the mean of poses in a rehearsal."""
+ASIDE = 0.15
+"""Share of the motions that stand, turn and go sideways or backwards, with the default labels of such paths."""
 OWN = 0.5
 """Share of the motions with random styles that have the default performer of their style, as generation does."""
 MOVES = (0.12, 0.5, 0.15, 0.13, 0.1)
@@ -156,12 +158,10 @@ def _part(
             styles[random.integers(len(styles))],
             performers[random.integers(len(performers))] if performers and context.performers else None,
         )
-        named = context.spec.sideways
-        performed: Labels = (
-            named if named in context.styles else context.spec.usual or None,
-            named if named in context.performers else context.default_performer(context.spec.usual),
-        )
-        return _Part(performed, own, reach, lacking)
+        return _Part(_sideways(context), own, reach, lacking)
+    if context.spec.sideways and random.random() < ASIDE:
+        aside = _sideways(context)
+        return _Part(aside, aside, reach, (0.2, 0.0, 0.5, 0.3, 0.0))
     if random.random() < spec.usual:
         usual: Labels = (context.spec.usual or None, context.default_performer(context.spec.usual))
         return _Part(usual, usual, reach)
@@ -172,6 +172,15 @@ def _part(
     if performer and random.random() < OWN:
         performer = context.default_performer(style)
     return _Part((style, performer), (style, performer), reach)
+
+
+def _sideways(context: Context) -> Labels:
+    """Returns the default labels of paths that go sideways."""
+    named = context.spec.sideways
+    return (
+        named if named in context.styles else context.spec.usual or None,
+        named if named in context.performers else context.default_performer(context.spec.usual),
+    )
 
 
 def _own(corpus: Corpus) -> tuple[tuple[str, ...], tuple[str, ...]]:
