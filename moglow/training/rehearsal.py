@@ -25,7 +25,7 @@ LITTLE = 0.35
 """Speed in m/s sideways or backwards below which clips do not count as such motion; hips sway by less in a walk."""
 FARTHEST = 50.0
 """Largest deviation from the mean of poses in a rehearsal."""
-ASIDE = 0.15
+ASIDE = 0.08
 """Share of the motions that stand, turn and go sideways or backwards, with the default labels of such paths."""
 OWN = 0.5
 """Share of the motions with random styles that have the default performer of their style, as generation does."""
