@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from moglow.errors import ExportError
-from moglow.files.atomic import replacing
+from moglow.files.atomic import SWEPT, replacing
 from moglow.files.locks import lock_file, locked, locked_in_turn
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps the files of open locks")
@@ -91,7 +90,7 @@ def test_writing_removes_the_temporary_files_of_killed_processes(tmp_path: Path)
         with replacing(tmp_path / "b.bvh") as file:
             file.write(b"x")
         assert lock_file(tmp_path / "a.bvh").exists(), "its process runs"
-    time.sleep(0.01)  # a folder is not swept twice at once
+    SWEPT.clear()  # a folder is not swept twice at once
     with replacing(tmp_path / "b.bvh") as file:
         file.write(b"x")
     assert os.listdir(tmp_path) == ["b.bvh"]
