@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from moglow import __version__
 from moglow.errors import ExportError
 from moglow.files.atomic import replacing
+from moglow.formats.names import unique
 from moglow.maths.rotations import Array, quat_continuous, quat_normalize
 from moglow.maths.signals import Flags
 from moglow.motion.capsule_body import capsule_body
@@ -73,11 +74,7 @@ def write_glb_pack(clips: Sequence[Clip], path: str | Path) -> tuple[str, ...]:
                 f"{path}: {clip.name} and {clips[0].name} have different skeletons; put both on one",
                 setting="skeleton",
             )
-        plain, number = clip.name or "motion", 2
-        name = plain
-        while name in names:
-            name, number = f"{plain} {number}", number + 1
-        names.append(name)
+        names.append(unique(clip.name or "motion", names, " "))
     _write(clips, names, path)
     return tuple(names)
 

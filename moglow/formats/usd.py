@@ -14,6 +14,7 @@ import numpy as np
 
 from moglow.errors import ExportError
 from moglow.files.atomic import replacing
+from moglow.formats.names import unique
 from moglow.maths.rotations import Array, quat_continuous, quat_normalize
 from moglow.motion.capsule_body import capsule_body
 from moglow.motion.clip import Clip
@@ -49,7 +50,7 @@ def write_usd_crowd(figures: Iterable[tuple[str, float, Clip]], path: str | Path
             if stage is None:
                 stage, fps = _new_stage(kept, clip.fps), clip.fps
                 stage.SetDefaultPrim(stage.DefinePrim("/Crowd", "Xform"))
-            names.append(_unique(_identifier(name), names))
+            names.append(unique(_identifier(name), names, "_"))
             codes = np.round((start + clip.times) * fps, DECIMALS)
             _add_figure(clip, stage, f"/Crowd/{names[-1]}", names[-1], codes)
             last = max(last, float(codes[-1]))
@@ -155,16 +156,8 @@ def _joint_paths(clip: Clip) -> list[str]:
     paths: list[str] = []
     for name, parent in zip(clip.skeleton.names, clip.skeleton.parents, strict=True):
         plain = f"{paths[parent]}/{_identifier(name)}" if parent >= 0 else _identifier(name)
-        paths.append(_unique(plain, paths))
+        paths.append(unique(plain, paths, "_"))
     return paths
-
-
-def _unique(plain: str, taken: list[str]) -> str:
-    """Returns a name that is not taken: the plain one, or with a number."""
-    name, number = plain, 2
-    while name in taken:
-        name, number = f"{plain}_{number}", number + 1
-    return name
 
 
 def _identifier(name: str) -> str:
