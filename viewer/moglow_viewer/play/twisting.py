@@ -1,9 +1,8 @@
 """Twists the upper body of a steered figure, so that a turn is visible before the model turns the rest."""
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from moglow.maths.rotations import Array, expmap_to_quat, quat_multiply
+from moglow.maths.rotations import Array, heading_to_quat, quat_multiply
 from moglow.motion.skeleton import Skeleton
 
 
@@ -15,7 +14,6 @@ def twisted(rotations: Array, skeleton: Skeleton, angles: ArrayLike) -> Array:
     spine = skeleton.anatomy.roles.get("spine")
     if spine is None:
         return rotations
-    turn = expmap_to_quat(np.asarray(angles, float)[..., None] * [0.0, 1.0, 0.0])
     turned = rotations.copy()
-    turned[..., spine, :] = quat_multiply(turn, rotations[..., spine, :])
+    turned[..., spine, :] = quat_multiply(heading_to_quat(angles), rotations[..., spine, :])
     return turned
