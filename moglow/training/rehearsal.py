@@ -161,7 +161,7 @@ def _part(
         return _Part(_sideways(context), own, reach, lacking)
     if context.spec.sideways and random.random() < ASIDE:
         aside = _sideways(context)
-        return _Part(aside, aside, reach, (0.2, 0.0, 0.5, 0.3, 0.0))
+        return _Part(aside, aside, reach, _moves_aside())
     if random.random() < spec.usual:
         usual: Labels = (context.spec.usual or None, context.default_performer(context.spec.usual))
         return _Part(usual, usual, reach)
@@ -195,7 +195,12 @@ def _own(corpus: Corpus) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _lacking(own: ControlRange, reach: ControlRange) -> tuple[float, ...]:
     """Returns the probabilities of moves that a model has and a corpus lacks; empty if it has them all."""
     aside, back = (getattr(own, name) < LITTLE <= getattr(reach, name) for name in ("sideways", "backward"))
-    return (0.2, 0.0, 0.5 * aside, 0.3 * back, 0.0) if aside or back else ()
+    return _moves_aside(aside, back) if aside or back else ()
+
+
+def _moves_aside(aside: bool = True, back: bool = True) -> tuple[float, ...]:
+    """Returns the probabilities of standing and turning, and of going sideways and backwards."""
+    return (0.2, 0.0, 0.5 * aside, 0.3 * back, 0.0)
 
 
 def wandering(
