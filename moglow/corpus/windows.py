@@ -69,6 +69,13 @@ class Footage:
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # read-only arrays
             return torch.as_tensor(array, device=self.device)
 
+    def lent(self, labels: Tensor, chosen: Tensor) -> Tensor:
+        """Returns label vectors (B, T, P + S) with the default performer, if there is one, where a row is chosen."""
+        if self.default_performer is None:
+            return labels
+        who, style = labels.tensor_split((len(self.default_performer),), -1)
+        return torch.cat([torch.where(chosen, self.default_performer, who), style], -1)
+
     def cut(self, cuts: Cuts, past: int, length: int, ahead: int) -> Window:
         """Returns windows without noise, with nothing hidden.
 
@@ -275,9 +282,7 @@ class Windows:
             given = (uniform(1, 1) >= spec.style_dropout).float()
             style = torch.cat([style[..., :performers], style[..., performers:] * given], -1)
         if spec.performer_lent and self.footage.default_performer is not None:
-            lent = uniform(1, 1) < spec.performer_lent
-            who = torch.where(lent, self.footage.default_performer, style[..., :performers])
-            style = torch.cat([who, style[..., performers:]], -1)
+            style = self.footage.lent(style, uniform(1, 1) < spec.performer_lent)
         if spec.performer_dropout and performers:
             given = (uniform(1, 1) >= spec.performer_dropout).float()
             style = torch.cat([style[..., :performers] * given, style[..., performers:]], -1)

@@ -9,14 +9,13 @@ from torch.nn.functional import leaky_relu
 
 from moglow.corpus.context import Context
 from moglow.corpus.window import Window
+from moglow.encodings.feet_first import GROUPS
 from moglow.training.leg_points import LegPoints
 
 SEEN_BEFORE = 3
 """Number of frames before a window from which its velocities, accelerations and their changes are computed."""
 LIMIT = 12.0
 """Largest standardised number that the critic sees."""
-FEET = ("toe_x", "toe_z", "foot_yaw", "toe_height", "foot_roll", "foot_pitch", "knee")
-"""Groups of channels of feet and knees, the first ones of a pose in the feet-first chart."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,11 @@ class SeenMotion:
             lambda array: torch.as_tensor(array, dtype=torch.float32, device=device),
         )
         self.feet = max(
-            (context.encoding.slices[group].stop for group in FEET if group in context.encoding.slices),
+            (
+                context.encoding.slices[group].stop
+                for _, group, _ in GROUPS
+                if group in context.encoding.slices
+            ),
             default=0,
         )
         frames = torch.cat([self._numbers(*self._parts(each.poses, each)).flatten(0, 1) for each in windows])

@@ -10,7 +10,6 @@ arXiv 2501.05441).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from moglow.flows.bijection import State
 from moglow.models.model import MotionModel
 from moglow.training.critic import SEEN_BEFORE, SHORTEST, Critic, CriticSpec, SeenMotion
 from moglow.training.drawn_paths import DrawnPaths
+from moglow.training.named_tensors import below, optimizer_tensors, restore_optimizer
 from moglow.training.own_motion import OwnMotion, must_roll_out
 
 FARTHEST = 30.0
@@ -87,7 +87,9 @@ class Criticism:
                 "exp_avg": torch.zeros_like(parameter),
                 "exp_avg_sq": torch.zeros_like(parameter),
             }
-        self.drawn = DrawnPaths(windows.footage, windows.spec.length, spec.drawn, seed=seed)
+        self.drawn = (
+            DrawnPaths(windows.footage, windows.spec.length, spec.drawn, seed=seed) if spec.drawn else None
+        )
         rows = len(first) + spec.drawn
         empty = first.poses.new_zeros(rows, self.context.spec.history, self.context.pose_dim)
         hidden, cells = OwnMotion(self.model, self.context).memory(None, empty)
@@ -142,13 +144,7 @@ class Criticism:
         on = (window.fresh == 0) & (dice < self.spec.going_on) & (going.alive[:rows] > 0)
         hidden, cells = (each.detach() for each in motion.memory(before, window.poses))
         lent = torch.where(on, going.lent[:rows], (lots < self.spec.lent).float())
-        labels = window.style
-        if self.windows.footage.default_performer is not None:
-            performers = len(self.context.performers)
-            who = torch.where(
-                lent[:, None, None] > 0, self.windows.footage.default_performer, labels[..., :performers]
-            )
-            labels = torch.cat([who, labels[..., performers:]], -1)
+        labels = self.windows.footage.lent(window.style, lent[:, None, None] > 0)
         start = replace(
             going,
             history=torch.where(on[:, None, None], going.history[:rows], window.poses[:, :past]),
@@ -165,7 +161,7 @@ class Criticism:
         similar controls. A motion begins in the posture of its label.
         """
         count, going, context = self.spec.drawn, self.going, self.context
-        if not count:
+        if not self.drawn:
             return scene
         rows = len(scene.start.lent)
         label = torch.as_tensor(np.asarray(context.label_vector(None)), device=generator.device)
@@ -231,9 +227,8 @@ class Criticism:
         loss = (softplus(self.critic(real.detach()) - self.critic(own)) * judged).mean()
         torch.autograd.backward(loss)
         gradients = [each.nan_to_num() for each in motion.products.gradients(parameters)]
-        size = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         given = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        ratio = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(given))) / (size + 1e-9)
+        ratio = nn.utils.get_total_norm(given) / (nn.utils.get_total_norm(gradients) + 1e-9)
         if self.ratio > 0:
             self.ratio = SLOW * self.ratio + (1 - SLOW) * torch.minimum(ratio, 3 * self.ratio)
         else:
@@ -247,23 +242,17 @@ class Criticism:
 
     def state(self) -> dict[str, Tensor]:
         """Returns all that later steps depend on."""
-        tensors = {f"net.{name}": tensor for name, tensor in self.critic.state_dict().items()}
-        for index, entries in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{key}": value for key, value in entries.items()}
-        return (
-            tensors
-            | {f"going.{name}": tensor for name, tensor in vars(self.going).items()}
-            | {"ratio": self.ratio}
-        )
+        parts = {
+            "net": self.critic.state_dict(),
+            "optimizer": optimizer_tensors(self.optimizer),
+            "going": vars(self.going),
+        }
+        named = {f"{part}.{name}": each for part, tensors in parts.items() for name, each in tensors.items()}
+        return {**named, "ratio": self.ratio}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Restores the result of `state`."""
-        self.critic.load_state_dict(
-            {name.removeprefix("net."): each for name, each in tensors.items() if name.startswith("net.")}
-        )
-        table: dict[str, Any] = self.optimizer.state_dict()
-        for index, entries in table["state"].items():
-            table["state"][index] = {key: tensors[f"optimizer.{index}.{key}"] for key in entries}
-        self.optimizer.load_state_dict(table)
-        self.going = Going(**{name: tensors[f"going.{name}"] for name in vars(self.going)})
+        self.critic.load_state_dict(below("net.", tensors))
+        restore_optimizer(self.optimizer, below("optimizer.", tensors))
+        self.going = Going(**below("going.", tensors))
         self.ratio = tensors["ratio"]

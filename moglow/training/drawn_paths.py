@@ -1,6 +1,7 @@
 """Motion along drawn paths in training: paths as users draw and steer them, and recordings that are like them."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -44,6 +45,7 @@ class DrawnPaths:
 
     def __init__(self, footage: Footage, length: int, rows: int, *, seed: int) -> None:
         self.footage, self.rows, self.seed = footage, rows, seed
+        self._path = lru_cache(maxsize=2 * rows)(self._drawn)  # a path lasts for many windows
         spec, corpus = footage.context.spec, footage.corpus
         self.length, self.span = length, spec.history + length + spec.lookahead
         starts = [
@@ -52,7 +54,7 @@ class DrawnPaths:
             if not stretch.again
             for start in range(stretch.start, stretch.stop - spec.history - length, HOP)
         ]
-        if rows and not starts:
+        if not starts:
             raise TrainingError(f"[training.critic] drawn: no recording holds a window of {self.span} frames")
         self.starts = torch.as_tensor(starts, dtype=torch.int64, device=footage.device)
         controls = footage.context.standardize_control(footage.control)
@@ -80,7 +82,7 @@ class DrawnPaths:
         like = self.footage.cut(cuts, past, self.length, context.spec.lookahead)
         return DrawnWindows(controls, (at == 0).float(), like, numbers, at + self.length)
 
-    def _path(self, row: int, number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    def _drawn(self, row: int, number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         """Returns the control (frames, 3) of a path."""
         corpus, random = self.footage.corpus, np.random.default_rng([self.seed, 11, row, number])
         reach = replace(corpus.control_range, forward=min(corpus.control_range.forward, FASTEST))

@@ -28,6 +28,7 @@ from moglow.flows.bijection import State, map_state
 from moglow.flows.nets import recurrent_products_in
 from moglow.models.model import Loss, MotionModel, Objective
 from moglow.training.criticism import Criticism
+from moglow.training.named_tensors import below, optimizer_tensors, restore_optimizer
 from moglow.training.outliers import Suspicion
 from moglow.training.spec import PRECISIONS, TrainingSpec
 
@@ -262,8 +263,8 @@ class Trainer:
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for name, optimizer in self._optimizers.items():
-            for index, entries in optimizer.state_dict()["state"].items():
-                tensors |= {f"optimizer.{name}.{index}.{key}": value for key, value in entries.items()}
+            moments = optimizer_tensors(optimizer)
+            tensors |= {f"optimizer.{name}.{key}": value for key, value in moments.items()}
         if self.spec.windows.order == "consecutive":
             tensors |= {f"memory.{i}": gathered(leaf, -2) for i, leaf in enumerate(leaves(self.memory))}
         if self.criticism:
@@ -280,19 +281,13 @@ class Trainer:
         device = self.windows.footage.device
         tensors = {name: torch.tensor(np.array(array), device=device) for name, array in arrays.items()}
         self.step = step
-        self.model.load_state_dict(_below("model.", tensors))
-        self.average.load_state_dict(_below("average.", tensors))
+        self.model.load_state_dict(below("model.", tensors))
+        self.average.load_state_dict(below("average.", tensors))
         for name, optimizer in self._optimizers.items():
-            state: dict[int, dict[str, Tensor]] = {}
-            for key, tensor in _below(f"optimizer.{name}.", tensors).items():
-                index, entry = key.split(".", 1)
-                state.setdefault(int(index), {})[entry] = tensor
-            optimizer.load_state_dict(
-                {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
-            )
+            restore_optimizer(optimizer, below(f"optimizer.{name}.", tensors))
         if self.criticism:
-            self.criticism.restore(_below("critic.", tensors))
-        kept = [tensors[f"memory.{i}"] for i in range(len(_below("memory.", tensors)))]
+            self.criticism.restore(below("critic.", tensors))
+        kept = [tensors[f"memory.{i}"] for i in range(len(below("memory.", tensors)))]
         if kept:  # it is missing before the first batch that continues another
             memory = iter(kept)
             self.memory = map_state(
@@ -313,8 +308,3 @@ class Trainer:
         """Returns a state of the right structure, which is found by running the model on one frame."""
         window, context = self.windows.batch(0), self.windows.footage.context
         return self.model.log_prob(window.target(context)[:, :1], window.context(context)[:, :1])[1]
-
-
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Returns the tensors whose names begin with a prefix, without it."""
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
