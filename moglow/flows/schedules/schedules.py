@@ -2,8 +2,7 @@
 
 Measured with `scripts/benchmarks/speed/training.py`: on a CPU `compiled` is the fastest where it can run. Of the others
 `plain` is the fastest at every size, since its LSTMs are limited by matrix products, and `recomputed` takes a third of
-the memory for a third more time. On a GPU, which is
-limited by K · T dependent launches, `diagonal` is the fastest.
+the memory for a third more time. On a GPU, which is limited by K · T dependent launches, `diagonal` is the fastest.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +13,6 @@ from torch.utils.checkpoint import checkpoint
 
 from moglow.flows.bijection import Chain, State
 from moglow.flows.schedules import compiled as by_kernel
-from moglow.flows.schedules.compiled import compiled
 from moglow.flows.schedules.diagonal import can_run, diagonal, has_kernels
 
 Schedule = Callable[[Chain, Tensor, Tensor, State], tuple[Tensor, Tensor, State]]
@@ -40,7 +38,7 @@ SCHEDULES: Mapping[str, Schedule] = {
     "plain": plain,
     "recomputed": recomputed,
     "diagonal": diagonal,
-    "compiled": compiled,
+    "compiled": by_kernel.compiled,
 }
 
 
@@ -51,5 +49,5 @@ def fastest(flow: Chain, device: torch.device) -> Schedule:
     True
     """
     if device.type == "cpu" and torch.is_grad_enabled() and by_kernel.can_run(flow):
-        return compiled
+        return by_kernel.compiled
     return diagonal if has_kernels(device) and can_run(flow) else plain
