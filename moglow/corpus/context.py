@@ -162,10 +162,14 @@ class Context:
         """Returns the style of a motion: the given one, or else the default style, or else None."""
         return style or self.spec.usual or None
 
-    def label_vector(self, style: str | None) -> Array:
-        """Returns the label (P + S,) of a style, by default the default style, and its default performer."""
+    def label_vector(self, style: str | None, *, aside: bool = False) -> Array:
+        """Returns the label (P + S,) of a style, by default the default style, and its default performer.
+
+        ``aside`` tells that the motion goes sideways.
+        """
         style = self.style_or_default(style)
-        return self.style_vector(style, self.default_performer(style))
+        performer = self._performer_aside([style]) if aside else None
+        return self.style_vector(style, performer or self.default_performer(style))
 
     def default_performer(self, style: str | None) -> str | None:
         """Returns the default performer of a style, or None if any performer is the default."""
@@ -183,10 +187,14 @@ class Context:
         None stands for the default performer of each style. A style with a default performer of its own keeps it in
         sideways motion.
         """
-        if performer is None and self.spec.sideways in self.performers and path.goes_sideways():
-            own = set(self.styles_of(path)) & set(self.spec.performer_by_style)
-            return None if own else self.spec.sideways
+        if performer is None and path.goes_sideways():
+            return self._performer_aside(self.styles_of(path))
         return performer
+
+    def _performer_aside(self, styles: Sequence[str | None]) -> str | None:
+        """Returns the performer for sideways motion, or None if there is none or a style has a default one."""
+        own = set(styles) & set(self.spec.performer_by_style)
+        return self.spec.sideways if self.spec.sideways in self.performers and not own else None
 
     def style_rows(self, styles: Sequence[str | None], frames: int, performer: str | None = None) -> Array:
         """Returns the label vectors (frames, P + S) of the styles of a path and of a performer.

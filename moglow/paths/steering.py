@@ -63,6 +63,8 @@ class Steering:
     side: float = 0.5  # m/s with the stick fully sideways; all three are the paces of the presets
     turn: float = Pace.turn  # rad/s
     twist: float = TWIST
+    going: float = 0.2  # m/s from which a figure goes ahead, back or sideways
+    turning: float = 0.5  # rad/s from which it turns
 
     def wanted(self, forward: float, sideways: float, turn: float, *, hurry: float = 1.0) -> Array:
         """Returns the velocities ``(3,)`` for a stick, −1 to 1 along each axis, left positive.
@@ -95,6 +97,16 @@ class Steering:
     def twisting(self, moving: Moving) -> float:
         """Returns the angle by which the upper body is turned to the left of the hips."""
         return self.twist * float(moving.accelerations[2])
+
+    def aside(self, coming: Array, before: bool) -> bool:
+        """Returns whether a figure goes sideways, from the velocities ``(n, 3)`` that a model sees.
+
+        It does until it goes ahead, back or turns: a stop belongs to the side-steps before it.
+        """
+        ahead, aside, turn = np.abs(coming).max(0)
+        if aside > max(self.going, ahead):
+            return True
+        return before and bool(ahead <= self.going and turn <= self.turning)
 
     def _held(self, moving: Moving, wanted: ArrayLike, seconds: Array) -> tuple[Array, Array]:
         """Returns velocities and accelerations ``(n, 3)`` after ``seconds`` ``(n,)``, for a constant stick."""

@@ -107,6 +107,7 @@ def test_a_path_sideways_has_a_performer_of_its_own() -> None:
     np.testing.assert_array_equal(context.path_rows(ahead)[0], context.label_vector(None))
     assert context.performer_of(aside, "ann") == "ann"
     assert context.styles_of(aside) == [None]
+    np.testing.assert_array_equal(context.label_vector(None, aside=True), context.style_vector(None, "bob"))
 
 
 def test_any_performer_is_another_one_for_each_take() -> None:
@@ -133,6 +134,7 @@ def test_a_style_can_have_a_default_performer_of_its_own() -> None:
     assert context.performer_of(aside) == "ann"
     assert context.performer_of(replace(aside, styles=(style,) * 20)) is None
     np.testing.assert_array_equal(context.path_rows(replace(aside, styles=(style,) * 20))[0], bob)
+    np.testing.assert_array_equal(context.label_vector(style, aside=True), bob)
     for wrong, found in (({"none": "ann"}, "no style 'none'"), ({style: "cat"}, "no performer 'cat'")):
         with pytest.raises(RecipeError, match=found):
             Context.of_corpus(replace(SPEC, performer_by_style=wrong), corpus)

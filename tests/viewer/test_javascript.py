@@ -80,7 +80,7 @@ def test_a_figure_moves_as_it_does_here(tmp_path: Path, latent: str) -> None:
 @needs_node
 def test_the_shipped_model_moves_as_it_does_here(tmp_path: Path) -> None:
     checkpoint = Checkpoint.read(PRETRAINED)
-    wanted = [[1.0, 0, 0]] * 20 + [[0.4, 0.3, 1.0]] * 20
+    wanted = [[1.0, 0, 0]] * 20 + [[0.4, 0.3, 1.0]] * 20 + [[0, 0.5, 0]] * 20
 
     def answer(checkpoint: Checkpoint, **given: Any) -> Any:
         return ask(tmp_path, SAMPLE, file=model_facts(checkpoint), **given)

@@ -97,6 +97,16 @@ def test_a_change_is_visible_in_the_second_frame_and_the_twist_leaves_hips_and_l
         assert (np.abs(goes.positions - straight.positions).max() > 1e-3) == (key == "LEFT")
 
 
+def test_side_steps_and_the_stop_after_them_have_the_performer_for_sideways_motion(walker: Walker) -> None:
+    lives = played(walker, [(1.0, "+W"), (1.0, "-W"), (1.0, "+A"), (1.0, "-A"), (1.0, "+W"), (1.0, "+A")])
+    asides = [live.aside for live in lives[1:]]
+    assert [asides[round((second + 0.9) * walker.fps)] for second in range(6)] == [
+        False, False, True, True, False, False,
+    ]  # fmt: skip
+    context = walker.sampler.context
+    assert (context.label_vector(None, aside=True) != context.label_vector(None)).sum() == 2
+
+
 def test_a_script_is_evaluated_as_the_window_shows_it(checkpoint: Checkpoint, walker: Walker) -> None:
     hold = Hold(1.0, (1.0, 0.0, 1.0))
     ((clip, _),) = driven(checkpoint, [Manoeuvre("bend", (hold,))], 0.7, SEED)

@@ -46,13 +46,14 @@ SAMPLE = """
     const zeros = new Float32Array(sampler.flow.pose_dim), rest = new Float32Array(3);
     const steering = new Steering(input.steering);
     const poses = Array(sampler.history).fill(zeros), controls = Array(sampler.history).fill(rest);
-    let past = { poses, controls, memory: sampler.flow.initial() }, moving = RESTING, place = [0, 0, 0];
+    let past = { poses, controls, memory: sampler.flow.initial() }, moving = RESTING, aside = false, place = [0, 0, 0];
     return input.wanted.map((wanted, frame) => {
         const ahead = steering.ahead(moving, wanted, 1 + sampler.lookahead);
+        aside = steering.aside(ahead, aside);
         moving = steering.step(moving, wanted);
         place = walked(place, moving.velocities, sampler.fps);
         const noise = Float32Array.from(input.noise[frame]);
-        const made = sampler.step(past, ahead, noise, sampler.style(input.styles[frame]), 0.7);
+        const made = sampler.step(past, ahead, noise, sampler.style(input.styles[frame], aside), 0.7);
         past = made.past;
         const shown = body.twisted(body.decode(made.pose, place), steering.twisting(moving));
         return [made.pose, body.stand(shown), place].map((values) => [...values]);
@@ -96,7 +97,7 @@ def compared(
     each = [styles[frame * len(styles) // len(wanted)] for frame in range(len(wanted))]
     given = {"steering": asdict(steering), "wanted": wanted, "noise": noise[:, 0].tolist(), "styles": each}
     answers = answer(checkpoint, **given)
-    history, labels = context.spec.history, [context.label_vector(style)[None] for style in each]
+    history = context.spec.history
     past = Past(
         np.zeros((1, history, context.pose_dim), np.float32),
         np.zeros((1, history, 3), np.float32),
@@ -104,11 +105,13 @@ def compared(
     )
     moving, rows = Moving(), []
     place: Array = np.zeros(3)
-    former = labels[0]
-    for wish, dice, label, theirs in zip(wanted, noise, labels, answers, strict=True):
+    former, aside = None, False
+    for wish, dice, style, theirs in zip(wanted, noise, each, answers, strict=True):
+        coming = steering.ahead(moving, wish, 1 + context.spec.lookahead)
+        aside = steering.aside(coming, aside)
+        label = context.label_vector(style, aside=aside)[None]
         memory, change = relabelled(context, past.change, past.memory, former, label)
         past, former = replace(past, memory=memory, change=change), label
-        coming = steering.ahead(moving, wish, 1 + context.spec.lookahead)
         moving = steering.step(moving, wish)
         place = walked(place, moving.velocities, context.fps)
         controls = context.standardize_control(coming).astype(np.float32)
@@ -204,7 +207,7 @@ def test_a_stick_steers_as_in_python() -> None:
     ]
     answers = ask(
         "motion steering",
-        """const steering = new Steering(input.steering); let moving = RESTING;
+        """const steering = new Steering(input.steering); let moving = RESTING, aside = false;
            return input.sticks.map((stick) => {
                const wanted = steering.wanted(stick), coming = steering.ahead(moving, wanted, 4);
                moving = steering.step(moving, wanted);
@@ -214,18 +217,23 @@ def test_a_stick_steers_as_in_python() -> None:
                    coasted += 0.005 * coasting.velocities[2];
                }
                const coast = steering.coast(moving)[2];
-               return [[wanted, ...coming, moving.velocities, moving.accelerations], coast, coasted];
+               aside = steering.aside(coming, aside);
+               return [[wanted, ...coming, moving.velocities, moving.accelerations], coast, coasted, aside];
            });""",
         steering=asdict(steering), sticks=sticks,
     )  # fmt: skip
-    moving = Moving()
-    for stick, (theirs, coast, coasted) in zip(sticks, answers, strict=True):
+    moving, aside, sides = Moving(), False, 0
+    for stick, (theirs, coast, coasted, to_a_side) in zip(sticks, answers, strict=True):
         wanted = steering.wanted(**stick)
         coming = steering.ahead(moving, wanted, 4)
         moving = steering.step(moving, wanted)
         ours = [wanted, *coming, moving.velocities, moving.accelerations]
         assert np.allclose(theirs, ours, atol=1e-12)
         assert coast == pytest.approx(coasted, abs=0.01)
+        aside = steering.aside(coming, aside)
+        assert to_a_side == aside
+        sides += aside
+    assert 3 < sides < len(sticks) - 3
 
 
 @needs_node

@@ -6,7 +6,6 @@ of the model's lookahead, the control is the one that the held keys lead to.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -80,6 +79,8 @@ class Live:
     frame: int = 0
     take: int = 0
     moving: Moving = field(default_factory=Moving)
+    aside: bool = False
+    """Whether it goes sideways, or stops after that."""
     route: ControlPath | None = None
     """The path that is followed while no key is held; `done` is the number of its frames that are done."""
     done: int = 0
@@ -120,7 +121,8 @@ class Walker:
     def begin(self) -> Live:
         """Returns the figure standing at the origin, facing +Z."""
         still = np.zeros((1, 1 + self.sampler.context.spec.lookahead, 3), np.float32)
-        controls, style = self.sampler.context.standardize_control(still), self._style()
+        context = self.sampler.context
+        controls, style = context.standardize_control(still), context.label_vector(self.style)[None]
         past = self.sampler.start(controls, style, [np.random.default_rng([self.seed, 0, 0])])
         live = Live(past, np.zeros(3), np.zeros((0, 3)), np.zeros((0, 4)))
         return self._posed(live, still[0])
@@ -160,16 +162,14 @@ class Walker:
         noise = np.random.default_rng([self.seed, live.take, live.frame, 1]).standard_normal(
             (1, self.sampler.model.noise_dim), dtype=np.float32
         )
-        past, pose, _ = self.sampler.step(live.past, controls, noise, self._style())
+        aside = self.steering.aside(coming, live.aside)
+        label = context.label_vector(self.style, aside=aside)
+        past, pose, _ = self.sampler.step(live.past, controls, noise, label[None])
         encoding = context.encoding
         at, turns = encoding.decode_frames(np.asarray(pose, float), live.place[None, :2], live.place[2:])
         turns = twisted(turns, encoding.skeleton, self.steering.twisting(live.moving))
         positions, rotations = encoding.skeleton.forward_kinematics(at, turns)
-        return replace(live, past=past, positions=positions[0], rotations=rotations[0])
-
-    def _style(self) -> Any:
-        context = self.sampler.context
-        return context.label_vector(self.style)[None]
+        return replace(live, past=past, aside=aside, positions=positions[0], rotations=rotations[0])
 
 
 def path_of(places: Sequence[Array], fps: float, styles: Sequence[str | None]) -> ControlPath:

@@ -42,6 +42,7 @@ def pack_model(checkpoint: Checkpoint) -> dict[str, Any]:
     flow = Folded.of(checkpoint.config, checkpoint.weights)
     arrays = _flow_arrays(flow) | {name: np.asarray(getattr(context, name), "<f4") for name in ARRAYS}
     arrays |= _body_arrays(chart.constants() | _restoring(context.encoding.reduction))
+    named = ("", *context.styles)
     return {
         "flow": flow.facts,
         "fps": context.fps,
@@ -51,7 +52,8 @@ def pack_model(checkpoint: Checkpoint) -> dict[str, Any]:
         "flags": context.spec.flags,
         "change_length": change_length(context.fps),
         "styles": list(context.styles),
-        "labels": {style: context.label_vector(style).tolist() for style in ("", *context.styles)},
+        "labels": {style: context.label_vector(style).tolist() for style in named},
+        "labels_aside": {style: context.label_vector(style, aside=True).tolist() for style in named},
         "planted": len(chart.legs.soles),
         "reach": reach_facts(context.encoding),
         "arrays": [[name, array.dtype.str[1:], array.size] for name, array in arrays.items()],

@@ -30,11 +30,11 @@ class Model {
     const floor = this.body.toe_numbers.map(([, height]) => standing[height]);
     this.lock = new FootLock(this.body, { ...file.figure, fps: this.fps, floor });
   }
-  style(name) {
+  style(name, aside) {
     if (name && !this.styles.includes(name)) {
       throw new Error(`no style is called ${name}; the model has ${this.styles.join(", ") || "none"}`);
     }
-    return this.sampler.style(name);
+    return this.sampler.style(name, aside);
   }
   walker(options) { return new Walker(this, options); }
   // Returns the path through points [x, z] on the ground, from a place on, as velocities for `Walker.advance`.
@@ -47,14 +47,14 @@ class Model {
 // A figure: its state and its place on the ground. One call is one frame. The same seed and input give the same motion.
 class Walker {
   constructor(model, { seed = 0, style = null, temperature = 0.7, footLock = true } = {}) {
-    Object.assign(this, { model, temperature, footLock, dice: new Dice(seed), place: [0, 0, 0], moving: RESTING });
+    Object.assign(this, { model, temperature, footLock, dice: new Dice(seed), place: [0, 0, 0], moving: RESTING, aside: false });
     this.style = style;
     this.past = model.sampler.start(() => this.noise(), this.label, temperature);
     this.held = model.lock.initial();
   }
   get style() { return this.named; }
   set style(name) {
-    this.label = this.model.style(name);
+    this.label = this.model.style(name, this.aside);
     this.named = name;
   }
   noise() { return this.dice.normals(this.model.sampler.flow.noiseSize); }
@@ -70,6 +70,8 @@ class Walker {
   advance(velocities, noise = this.noise(), twisting = 0) {
     const { sampler, body, lock, lookahead, fps } = this.model;
     const coming = Array.from({ length: 1 + lookahead }, (_, k) => velocities[Math.min(k, velocities.length - 1)]);
+    this.aside = this.model.steering.aside(coming, this.aside);
+    this.style = this.named;
     const made = sampler.step(this.past, coming, noise, this.label, this.temperature);
     this.past = made.past;
     this.place = walked(this.place, coming[0], fps);

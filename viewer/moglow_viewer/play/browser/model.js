@@ -116,8 +116,9 @@ class Sampler {
     const mean = this.arrays[`${of}_mean`], deviation = this.arrays[`${of}_deviation`];
     return Float32Array.from(values, (value, k) => value * deviation[k] + mean[k]);
   }
-  style(name) { // the labels of a style, by default the default style, and of its default performer
-    return Float32Array.from(this.labels[name || ""]);
+  // Returns the labels of a style, by default the default style, and of its default performer or the one sideways.
+  style(name, aside = false) {
+    return Float32Array.from((aside && this.labels_aside?.[name || ""]) || this.labels[name || ""]);
   }
 
   // Returns the pose after a past, in metres and radians. `velocities` are those of this step and of the lookahead.

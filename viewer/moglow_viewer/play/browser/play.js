@@ -18,7 +18,7 @@ async function start() {
     style: facts.style, temperature: facts.temperature, drawing: false, recording: false, reaching: false, paused: false,
     help: false, drawn: 0,
   };
-  let dice, past, place, moving, shown, take, scene; // the figure
+  let dice, past, place, moving, aside, shown, take, scene; // the figure
   let asked = null, before = null, step = 0; // the drawn path, the state before it, and its current frame
   let sketch = null, recording = new Recording(fps), takes = 0;
   let facing = 0, lastTurn = 0; // the heading that the camera follows
@@ -31,7 +31,7 @@ async function start() {
   function begin() {
     dice = new Dice(facts.seed);
     past = sampler.start(noise, sampler.style(state.style), state.temperature);
-    [place, moving, asked, before, sketch] = [[0, 0, 0], RESTING, null, null, null];
+    [place, moving, aside, asked, before, sketch] = [[0, 0, 0], RESTING, false, null, null, null];
     take = new LiveTake(fps, figure);
     scene = Object.assign(new LiveScene(view, [take], null, camera), { pin: null, ball: reach.ball, ballRadius: BALL });
     Object.assign(state, { drawing: false, recording: false });
@@ -60,7 +60,9 @@ async function start() {
   }
   function advance() {
     stale = true;
-    const began = performance.now(), coming = controls(), style = sampler.style(state.style);
+    const began = performance.now(), coming = controls();
+    aside = steering.aside(coming, aside);
+    const style = sampler.style(state.style, aside);
     const made = sampler.step(past, coming, noise(), style, state.temperature);
     past = made.past;
     place = walked(place, coming[0], fps);
@@ -81,7 +83,7 @@ async function start() {
     sketch = null;
     if (!curve) return;
     asked = new DrawnPath(fps, follow(curve, fps, pace));
-    before = { past, place, points: body.stand(shown) };
+    before = { past, place, aside, points: body.stand(shown) };
     takes = 0;
     walkPath();
   }
@@ -96,7 +98,7 @@ async function start() {
   }
   function again() { // repeats the path from the same state with other noise
     if (!before) return;
-    ({ past, place } = before);
+    ({ past, place, aside } = before);
     dice = new Dice(facts.seed + 1000 * ++takes);
     take = scene.takes[0] = new LiveTake(fps, figure);
     take.add(before.points, place);

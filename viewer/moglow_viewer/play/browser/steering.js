@@ -19,6 +19,11 @@ class Steering {
     const next = this.step(moving, wanted).velocities, goal = this.clamped(wanted);
     return Array.from({ length: frames }, (_, k) => (k ? goal : next));
   }
+  // Returns whether a figure goes sideways, as `Steering.aside`; files of weights may be without the limits.
+  aside(coming, before) {
+    const [ahead, aside, turn] = [0, 1, 2].map((k) => Math.max(...coming.map((rates) => Math.abs(rates[k]))));
+    return aside > Math.max(this.going ?? Infinity, ahead) || (before && ahead <= this.going && turn <= this.turning);
+  }
   // Returns the distance along each axis until the figure is at rest after the stick is released.
   coast({ velocities, accelerations }) {
     return velocities.map((velocity, k) => (2 * velocity + accelerations[k] / this.response) / this.response);
