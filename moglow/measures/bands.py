@@ -79,6 +79,7 @@ BANDS: dict[str, Band] = {
     "path_mean": Band(high=0.05, of_real=""),
     "path_p95": Band(high=0.12, of_real=""),
     "stance": Band(0.9, 1.1, of_real=""),
+    "straight_knees": Band(-1.0, 0.02, of_real="plus"),
     "jerk": Band(0.7, 1.3),
     "bone_stretch": Band(high=0.001, of_real=""),
     "frechet": Band(high=3.0),

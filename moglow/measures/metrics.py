@@ -4,6 +4,7 @@ All units are SI: metres, seconds, radians. A figure is meaningful only beside t
 ``(T, L, 3)`` world positions, as `contacts.toe_points` returns them.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,9 @@ from moglow.maths.rotations import Array, wrap_angle
 from moglow.maths.signals import median, quantile, runs
 from moglow.motion.clip import Clip
 from moglow.motion.contacts import legs_of
+
+STRAIGHT = 3.0
+"""Angle in degrees below which a knee is straight; people bend theirs by 6° at least, also when they stand."""
 
 
 @dataclass(frozen=True)
@@ -211,6 +215,24 @@ def jerk(positions: Array, fps: float) -> float:
     """Returns the mean length (m/s³) of the third difference of world positions ``(T, J, 3)``; 0 below four frames."""
     third = np.diff(positions, 3, axis=0) * fps**3
     return float(np.linalg.norm(third, axis=-1).mean()) if len(third) else 0.0
+
+
+def knee_angles(clip: Clip) -> Array:
+    """Returns the angle in degrees ``(T, L)`` by which each knee is bent."""
+    hips, knees, ankles = (
+        clip.world_positions[:, [getattr(leg, joint) for leg in clip.skeleton.anatomy.legs]]
+        for joint in ("hip", "knee", "ankle")
+    )
+    thighs, shins = knees - hips, ankles - knees
+    lengths = np.linalg.norm(thighs, axis=-1) * np.linalg.norm(shins, axis=-1)
+    angles: Array = np.degrees(np.arccos(np.clip((thighs * shins).sum(-1) / lengths, -1.0, 1.0)))
+    return angles
+
+
+def straight_knees(clip: Clip) -> float:
+    """Returns the share of frames, over all legs, in which the knee is straight; NaN for a figure without legs."""
+    angles = knee_angles(clip)
+    return float((angles < STRAIGHT).mean()) if angles.size else math.nan
 
 
 def bone_stretch(clip: Clip) -> float:

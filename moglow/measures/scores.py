@@ -20,6 +20,7 @@ from moglow.measures.metrics import (
     penetration,
     stance_share,
     stance_velocity,
+    straight_knees,
     toe_height,
     toe_skate,
     toe_slide,
@@ -60,6 +61,7 @@ MEASURES: dict[str, Measure] = {
     "path_within": Measure("within 10 cm of the path", "%", 100),
     "heading": Measure("heading error", "°", math.degrees(1)),
     "stance": Measure("walked by the planted foot", "%", 100),
+    "straight_knees": Measure("straight knees", "%", 100),
     "jerk": Measure("jerk", "m/s³"),
     "bone_stretch": Measure("bone stretch", "%", 100),
     "frechet": Measure("Fréchet distance"),
@@ -102,6 +104,7 @@ def score(clip: Clip, path: ControlPath) -> dict[str, float]:
         "path_within": error.within,
         "heading": heading_error(headings, path.headings),
         "stance": stance_share(implied, path.velocities()[:, :2]),
+        "straight_knees": straight_knees(clip),
         "jerk": jerk(clip.world_positions, clip.fps),
         "bone_stretch": bone_stretch(clip),
     }

@@ -9,17 +9,20 @@ import scipy.linalg
 
 from moglow.bvh.read import read_bvh
 from moglow.measures.metrics import (
+    STRAIGHT,
     TOLERANCES,
     bone_stretch,
     footsteps,
     heading_error,
     heel_points,
     jerk,
+    knee_angles,
     path_error,
     penetration,
     stance_share,
     stance_velocity,
     step_durations,
+    straight_knees,
     toe_height,
     toe_skate,
     toe_slide,
@@ -236,3 +239,20 @@ def test_real_motion_slides_as_stated_in_its_readme(
     slides = np.array([astuple(toe_slide(toe_points(clip), clip.fps)) for clip in clips])
     pooled = np.average(slides, axis=0, weights=[clip.duration for clip in clips])
     np.testing.assert_allclose(pooled, (median, mean), atol=0.002)
+
+
+def test_a_knee_is_straight_if_hip_knee_and_ankle_are_on_one_line() -> None:
+    skeleton = skeleton_of(RIGS["biped"])
+    still = Clip.at_rest(skeleton, frames=4)
+    rest, knees = knee_angles(still)[0, 0], [leg.knee for leg in skeleton.anatomy.legs]
+
+    def bent(degrees: list[float]) -> Clip:
+        half, rotations = np.radians(degrees)[:, None] / 2, still.rotations.copy()
+        rotations[:, knees] = 0.0
+        rotations[:, knees, 0], rotations[:, knees, 1] = np.cos(half), np.sin(half)
+        return replace(still, rotations=rotations)
+
+    ahead = 1.0 if knee_angles(bent([10.0] * 4))[0, 0] > rest else -1.0
+    clip = bent([ahead * angle - ahead * rest for angle in (0.0, 1.0, 5.0, 40.0)])
+    np.testing.assert_allclose(knee_angles(clip), np.repeat([[0.0], [1.0], [5.0], [40.0]], 2, 1), atol=0.01)
+    assert straight_knees(clip) == 0.5 and STRAIGHT == 3.0

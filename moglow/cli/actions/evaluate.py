@@ -28,7 +28,7 @@ from moglow_viewer.play.scripted import driven
 COLOURS = {"in": "green", "unclear": "yellow", "out": "red", "": ""}
 SHOWN = (
     *("slide_median", "slide_mean", "locked_median", "locked_mean", "toe_height", "stance"),
-    *("path_mean", "path_p95", "heading", "jerk", "frechet", "diversity"),
+    *("path_mean", "path_p95", "heading", "straight_knees", "jerk", "frechet", "diversity"),
 )
 """The measures shown on a terminal; the report and the JSON contain all."""
 
