@@ -1,40 +1,54 @@
-"""A net that tells sampled from recorded windows of motion, and what it sees of them."""
+"""Nets that tell sampled from recorded windows of motion, and what they see of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import leaky_relu, normalize
 
 from moglow.corpus.context import Context
 from moglow.corpus.window import Window
-from moglow.encodings.feet_first import GROUPS
-from moglow.training.leg_points import LegPoints
+from moglow.errors import RecipeError
+from moglow.training.body_points import BodyPoints
 
-SEEN_BEFORE = 3
-"""Number of frames before a window from which its velocities, accelerations and their changes are computed."""
-LIMIT = 12.0
-"""Largest standardised number that the critic sees."""
+EVERY = 2
+"""Number of frames from one that the critics see to the next."""
+FULL = 1.0
+"""Stretch of a leg, from hip to ankle in lengths of the leg, beyond which a pose asks for too much."""
+BENT, NEAR = 0.95, 0.02
+"""Usual stretch of a leg, and the distance from `FULL` within which critics see it best."""
+LIMIT = 10.0
+"""Largest standardised number that a critic sees."""
+SHORTEST = 12
+"""Number of frames that the convolutions need."""
+PARTS = (
+    ("thigh", "shin", "foot", "toe"),
+    ("forearm", "hand"),
+    ("clavicle", "upper_arm", "spine", "chest", "neck", "head"),
+)
+"""Parts of the body, by the roles of their joints on either side; a critic sees each of them alone."""
 
 
 @dataclass(frozen=True)
 class CriticSpec:
-    """The settings of the critic; [training.critic]."""
+    """The settings of the critics; [training.critic]."""
 
-    weight: float = 0.0  # of its gradient, relative to the norm of the likelihood's; 0 turns it off
-    start: int = 0  # step before which there is none; a model that cannot walk yet learns nothing from it
+    weight: float = 0.0  # of their gradient, relative to the norm of the likelihood's; 0 turns them off
+    start: int = 0  # step before which there are none; a model that cannot walk yet learns nothing from them
     temperature: float = 0.65  # of the model's motion, as in generation
     going_on: float = 0.9  # probability that a motion goes on in the next window
-    lent: float = 0.2  # share of the motions that have the label of the default performer
+    lent: float = 0.1  # share of the motions that have the label of the default performer
     drawn: int = 0  # further motions along drawn paths, with the default labels
-    alone: int = 80  # steps in which the critic learns alone
-    times: int = 3  # steps of the critic for each one of the model
-    rate: float = 5e-4  # learning rate of the critic
-    hidden: int = 64  # width of its convolutions
-    noise: float = 0.05  # deviation of the noise on what it sees, which is standardised
-    dropout: float = 0.1  # share of the channels of its convolutions that are dropped
-    penalty: float = 0.3  # weight of its gradient penalties
+    alone: int = 120  # steps in which the critics learn alone
+    times: int = 4  # steps of the critics for each one of the model
+    rate: float = 2e-3  # learning rate of the critics
+    hidden: int = 32  # width of their convolutions
+    noise: float = 0.05  # deviation of the noise on what they see, which is standardised
+    penalty: float = 0.5  # weight of their gradient penalties
+    batch: int = 64  # windows of each kind in a step of the critics
+    kept: int = 10  # steps of the model whose windows they are trained on
 
     def __post_init__(self) -> None:
         if self.weight < 0 or self.rate <= 0 or self.penalty < 0 or self.temperature < 0:
@@ -42,108 +56,129 @@ class CriticSpec:
                 f"weight {self.weight}, rate {self.rate}, penalty {self.penalty}, temperature {self.temperature}: "
                 "give numbers of at least 0, and a rate above 0"
             )
-        if not (0 <= self.going_on <= 1 and 0 <= self.lent <= 1 and 0 <= self.dropout < 1):
+        if not (0 <= self.going_on <= 1 and 0 <= self.lent <= 1):
+            raise ValueError(f"going_on {self.going_on}, lent {self.lent}: a share lies between 0 and 1")
+        if min(self.hidden, self.times, self.batch, self.kept) < 1 or (
+            min(self.start, self.drawn, self.alone, self.noise) < 0
+        ):
             raise ValueError(
-                f"going_on {self.going_on}, lent {self.lent}, dropout {self.dropout}: a share lies between 0 and 1"
-            )
-        if min(self.hidden, self.times) < 1 or min(self.start, self.drawn, self.alone, self.noise) < 0:
-            raise ValueError(
-                f"hidden {self.hidden}, times {self.times}, start {self.start}, drawn {self.drawn}, "
-                f"alone {self.alone}, noise {self.noise}: give at least 1 of the first two, and none below 0"
+                f"hidden {self.hidden}, times {self.times}, batch {self.batch}, kept {self.kept}, start {self.start}, "
+                f"drawn {self.drawn}, alone {self.alone}, noise {self.noise}: "
+                "give at least 1 of the first four, and none below 0"
             )
 
 
 class Critic(nn.Module):
-    """Four convolutions over time, means and maxima of two of them, and a linear layer."""
+    """Two convolutions over time, their means and maxima, and a linear layer."""
 
     def __init__(self, channels: int, hidden: int, *, generator: Generator) -> None:
         super().__init__()
-        inputs, widths, strides = (channels, hidden, hidden, hidden), (3, 3, 5, 5), (1, 1, 2, 1)
-        self.layers = nn.ModuleList(
-            nn.Conv1d(each, hidden, width, stride)
-            for each, width, stride in zip(inputs, widths, strides, strict=True)
-        )
-        self.head = nn.Linear(4 * hidden, 1)
-        for parameter in self.parameters():
-            fan_in = max(1, parameter[0].numel()) if parameter.dim() > 1 else 4 * hidden
-            nn.init.uniform_(parameter, -(fan_in**-0.5), fan_in**-0.5, generator=generator)
+        self.first, self.second = nn.Conv1d(channels, hidden, 3), nn.Conv1d(hidden, hidden, 3)
+        self.head = nn.Linear(2 * hidden, 1)
+        for layer in (self.first, self.second, self.head):
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
-    def forward(self, seen: Tensor, dropout: float = 0.0, generator: Generator | None = None) -> Tensor:
+    def forward(self, seen: Tensor) -> Tensor:
         """Returns a number (B,) for windows (B, channels, n), larger for what looks recorded."""
-        found = []
-        for layer in self.layers:
-            seen = leaky_relu(layer(seen), 0.2)
-            if dropout:
-                kept = torch.rand(*seen.shape[:2], 1, generator=generator, device=seen.device) >= dropout
-                seen = seen * (kept / (1 - dropout))
-            found.append(seen)
-        pooled = [part for each in (found[1], found[3]) for part in (each.mean(-1), each.amax(-1))]
-        result: Tensor = self.head(torch.cat(pooled, 1))[:, 0]
+        found = leaky_relu(self.second(leaky_relu(self.first(seen), 0.1)), 0.1)
+        result: Tensor = self.head(torch.cat([found.mean(-1), found.amax(-1)], 1))[:, 0]
         return result
 
 
 class SeenMotion:
-    """What the critic sees of windows: numbers of each frame.
+    """What the critics see of windows: joints about the hips and their velocities, facing ahead, the legs, and labels.
 
-    They are poses with their velocities, accelerations and the changes of these, knees and ankles with their
-    velocities, and the labels. Of motions with a lent label it sees neither the performer nor the mean posture, which
-    are not those of the recording. It does not see the control, by which it would know recordings by heart.
+    Of a leg they also see how far it is stretched, and whether nearly straight. Of motions with a lent label they see
+    neither the performer nor the mean places of the joints above the legs, which are not those of the recording. They
+    do not see the control, by which they would know recordings by heart.
     """
 
     def __init__(self, context: Context, windows: Sequence[Window]) -> None:
         """Takes recorded windows, whose means and deviations standardise the numbers."""
         self.context = context
-        device = windows[0].poses.device
-        self.points = LegPoints.of(
+        device, skeleton = windows[0].poses.device, context.encoding.skeleton
+        points = BodyPoints.of(
             context.encoding,
-            lambda array: torch.as_tensor(array, dtype=torch.float32, device=device),
+            lambda array: torch.as_tensor(np.array(array), dtype=torch.float32, device=device),
         )
-        self.feet = max(
-            (
-                context.encoding.slices[group].stop
-                for _, group, _ in GROUPS
-                if group in context.encoding.slices
-            ),
-            default=0,
-        )
-        frames = torch.cat([self._numbers(*self._parts(each.poses, each)).flatten(0, 1) for each in windows])
-        self.mean, self.deviation = frames.mean(0), frames.std(0) + 1e-4
-        self.channels = len(self.mean) + context.labels
+        if points is None:
+            raise RecipeError(
+                '[training.critic] needs features.encoding = "feet_first" and legs that begin at the hips'
+            )
+        self.points = points
+        place = {joint: number for number, joint in enumerate(points.joints)}
+        roles = {role: place[joint] for role, joint in skeleton.anatomy.roles.items() if joint in place}
+        self.hips = place[points.hips]
+        self.across = [
+            (roles[f"left_{part}"], roles[f"right_{part}"])
+            for part in ("thigh", "upper_arm")
+            if f"left_{part}" in roles and f"right_{part}" in roles
+        ]
+        numbers, stretched = 6 * len(place), 2 * len(skeleton.anatomy.legs)
+        body, legs = range(numbers), range(numbers, numbers + stretched)
+        self.channels = numbers + stretched + context.labels
+        parts = [[6 * joint + k for joint in joints_of(roles, names) for k in range(6)] for names in PARTS]
+        parts[0] += legs
+        every: list[Sequence[int]] = [(*body, *legs), range(self.channels), *filter(None, parts)]
+        self.parts = [torch.tensor(each, device=device) for each in every]
+        lower = joints_of(roles, PARTS[0])
+        self.upper = torch.tensor([joint for joint in range(len(place)) if joint not in lower], device=device)
+        frames = torch.cat([self._numbers(each.poses, each)[0].flatten(0, 1) for each in windows])
+        self.mean, self.deviation = frames.mean(0), frames.std(0) + 1e-3
+
+    def frames(self, length: int) -> int:
+        """Returns the number of frames that are seen of a window."""
+        return length // EVERY
 
     def __call__(self, poses: Tensor, window: Window, labels: Tensor, lent: Tensor) -> Tensor:
-        """Returns the numbers (B, channels, n) of poses (B, 3 + n, D), the first three before the window."""
-        poses, controls = self._parts(poses, window)
-        seen = ((self._numbers(poses, controls) - self.mean) / self.deviation).clamp(-LIMIT, LIMIT)
-        lent = lent[:, None, None]
-        feet, body, rest = seen.tensor_split((self.feet, self.context.pose_dim), -1)
-        body = body - lent * body.mean(1, keepdim=True)
-        who, style = labels.tensor_split((len(self.context.performers),), -1)
-        parts = [feet, body, rest, who * (1 - lent), style]
-        return torch.cat(parts, -1).transpose(1, 2)
+        """Returns the numbers (B, channels, n) of poses (B, K + T, D)."""
+        seen, stretch = self._numbers(poses, window)
+        seen, lent = (seen - self.mean) / self.deviation, lent[:, None, None]
+        upper = seen[..., self.upper, :]
+        place = upper[..., :3] - lent[..., None] * upper[..., :3].mean(1, keepdim=True)
+        seen = seen.index_copy(2, self.upper, torch.cat([place, upper[..., 3:]], -1)).flatten(2)
+        bent = [(BENT - stretch) / (1 - BENT), 2 * ((1 - stretch) / NEAR).tanh()]
+        who, style = labels[:, : seen.shape[1]].tensor_split((len(self.context.performers),), -1)
+        body = torch.cat([seen, *bent], -1).clamp(-LIMIT, LIMIT)
+        return torch.cat([body, who * (1 - lent), style], -1).transpose(1, 2)
 
-    def _parts(self, poses: Tensor, window: Window) -> tuple[Tensor, Tensor]:
-        """Returns the poses and controls of the frames of a window and of the three before."""
-        frames, past = window.shown.shape[1] + SEEN_BEFORE, self.context.spec.history
-        return poses[:, -frames:], window.controls[:, past - SEEN_BEFORE :][:, :frames]
+    def overreach(self, poses: Tensor) -> Tensor:
+        """Returns by how much poses (B, T, D) ask for more than the length of a leg, in hundredths, on average (B,)."""
+        stretch = self.points(self.context.physical_pose(poses))[1]
+        return (100 * (stretch - FULL)).clamp_min(0).mean((1, 2))
 
-    def _numbers(self, poses: Tensor, controls: Tensor) -> Tensor:
-        found = changes(poses, controls, self.context)
-        if self.points is None:
-            return found
-        points = self.points(self.context.physical_pose(poses)).flatten(-2)
-        return torch.cat([found, points[:, 3:], points.diff(dim=1)[:, 2:]], -1)
+    def _numbers(self, poses: Tensor, window: Window) -> tuple[Tensor, Tensor]:
+        """Returns places and velocities (B, n, J, 6) and the stretch of legs (B, n, L) of every second frame."""
+        frames, past, fps = window.shown.shape[1], self.context.spec.history, self.context.fps
+        controls = self.context.physical_control(window.controls[:, past : past + frames])
+        points, stretch = self.points(self.context.physical_pose(poses[:, -frames - 1 :]))
+        velocity = (points[:, 1:] - carried_points(points[:, :-1], controls / fps)) * fps
+        count = self.frames(frames)
+        velocity = 0.5 * (velocity[:, :-1:EVERY] + velocity[:, 1::EVERY])[:, :count]
+        points, stretch = points[:, 1:-1:EVERY][:, :count], stretch[:, 1:-1:EVERY][:, :count]
+        sides = [points[..., left, :] - points[..., right, :] for left, right in self.across]
+        across = torch.stack([normalize(side, dim=-1) for side in sides]).sum(0)
+        x, z = normalize(across[..., [0, 2]], dim=-1).unbind(-1)  # to the left of the figure, which faces +Z
+        zero, one = torch.zeros_like(x), torch.ones_like(x)
+        turn = torch.stack([x, zero, z, zero, one, zero, -z, zero, x], -1).reshape(*x.shape, 1, 3, 3)
+        hips = points[..., self.hips, :] * points.new_tensor([1.0, 0.0, 1.0])
+        both = torch.stack([points - hips[..., None, :], velocity], -2)  # (B, n, J, 2, 3)
+        return (both @ turn.mT).flatten(-2), stretch
 
 
-def changes(poses: Tensor, controls: Tensor, context: Context) -> Tensor:
-    """Returns poses (B, n, D) with their velocities, accelerations and the changes of these, (B, n, 4 D).
-
-    The first three of `poses` (B, 3 + n, D) come before; velocities are those against poses that are carried along the
-    path, so that a planted foot has none.
-    """
-    velocity = poses[:, 1:] - context.carried(poses[:, :-1], controls[:, 1:])
-    acceleration = velocity.diff(dim=1)
-    return torch.cat([poses[:, 3:], velocity[:, 2:], acceleration[:, 1:], acceleration.diff(dim=1)], -1)
+def joints_of(roles: Mapping[str, int], names: Sequence[str]) -> list[int]:
+    """Returns the joints with these roles on either side."""
+    return sorted(
+        {joint for role, joint in roles.items() if role.removeprefix("left_").removeprefix("right_") in names}
+    )
 
 
-SHORTEST = 17
-"""Number of frames that the critic's convolutions need."""
+def carried_points(points: Tensor, step: Tensor) -> Tensor:
+    """Returns points (B, n, J, 3) that stand still in the world, in the path's frame after its step (B, n, 3)."""
+    forward, sideways, turn = step[..., None, :].unbind(-1)
+    x, y, z = points.unbind(-1)
+    cosine, sine, half_cosine, half_sine = turn.cos(), turn.sin(), (turn / 2).cos(), (turn / 2).sin()
+    new_x = cosine * x - sine * z - (half_cosine * sideways - half_sine * forward)
+    new_z = sine * x + cosine * z - (half_sine * sideways + half_cosine * forward)
+    return torch.stack([new_x, y, new_z], -1)

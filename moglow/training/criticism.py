@@ -1,11 +1,13 @@
-"""Training by a critic: the model learns to deceive a net that tells its own motion from recordings.
+"""Training by critics: the model learns to deceive nets that tell its own motion from recordings.
 
 Likelihood compares a model with recordings one frame at a time, after recorded poses. Errors that only show when the
 model continues its own motion, such as sliding feet, have no effect on it. Here the model also moves along the paths of
-its windows, and along drawn ones, from window to window, and gets the gradient of a critic that sees forty frames of it
-at once. The critic compares the sampled window with the recorded one of the same path, or of a similar path, by the
-relativistic loss with two gradient penalties of Huang et al. (*The GAN is dead; long live the GAN!*, NeurIPS 2024,
-arXiv 2501.05441).
+its windows, and along drawn ones, from window to window, and gets the gradient of critics that see forty frames of it
+at once: of the whole body, and of parts of it. They compare the sampled windows with the recorded ones of the same
+paths, or of similar paths, by the relativistic loss with two gradient penalties of Huang et al. (*The GAN is dead; long
+live the GAN!*, NeurIPS 2024, arXiv 2501.05441). A critic has as much weight as it tells apart windows that are new to
+it, since the gradient of one that guesses is noise. A pose that asks for more than the length of a leg has a loss of
+its own: the leg that is decoded is straight, and has no gradient.
 """
 
 from collections.abc import Mapping
@@ -21,15 +23,15 @@ from moglow.corpus.windows import Windows
 from moglow.errors import RecipeError
 from moglow.flows.bijection import State
 from moglow.models.model import MotionModel
-from moglow.training.critic import SEEN_BEFORE, SHORTEST, Critic, CriticSpec, SeenMotion
+from moglow.training.critic import SHORTEST, Critic, CriticSpec, SeenMotion
 from moglow.training.drawn_paths import DrawnPaths
 from moglow.training.named_tensors import below, optimizer_tensors, restore_optimizer
 from moglow.training.own_motion import OwnMotion, must_roll_out
 
 FARTHEST = 30.0
 """Largest standardised pose of a motion that goes on."""
-SLOW = 0.98
-"""Decay of the running mean of the ratio of both gradients."""
+SLOW, FAST = 0.98, 0.9
+"""Decay of the running means of the ratio of both gradients, and of the critics' insight."""
 
 
 @dataclass
@@ -45,6 +47,27 @@ class Going:
     at: Tensor  # (N,), the frames of the drawn paths
 
 
+@dataclass
+class KeptWindows:
+    """The windows of the last steps, on which the critics are trained."""
+
+    recorded: Tensor  # (N, channels, n)
+    sampled: Tensor  # (N, channels, n)
+    judged: Tensor  # (N,), 0 where there is no pair yet, or one that is not compared
+
+    @classmethod
+    def empty(cls, rows: int, channels: int, frames: int, like: Tensor) -> "KeptWindows":
+        recorded, sampled = like.new_zeros(2, rows, channels, frames)
+        return cls(recorded, sampled, like.new_zeros(rows))
+
+    def put(self, number: int, *parts: Tensor) -> None:
+        """Puts the windows of a step in the place of the oldest ones."""
+        rows = len(parts[0])
+        first = number * rows % len(self.judged)
+        for kept, part in zip((self.recorded, self.sampled, self.judged), parts, strict=True):
+            kept[first : first + rows] = part.detach().nan_to_num()
+
+
 @dataclass(frozen=True)
 class CriticScene:
     """What is compared in a step: recorded windows, and the starts of the model's motions along similar paths."""
@@ -58,7 +81,7 @@ class CriticScene:
 
 
 class Criticism:
-    """The critic of a training with what it needs from step to step; `add` adds its gradient to the model's."""
+    """The critics of a training with what they need from step to step; `add` adds their gradient to the model's."""
 
     def __init__(self, model: MotionModel, windows: Windows, spec: CriticSpec, *, seed: int) -> None:
         place = "[training.critic]"
@@ -66,22 +89,18 @@ class Criticism:
         self.context = windows.footage.context
         if distributed.is_initialized():
             raise RecipeError(f"{place} needs a single process; start the training without torchrun")
-        if self.context.spec.history < SEEN_BEFORE:
-            raise RecipeError(
-                f"{place} needs at least {SEEN_BEFORE} past poses, context.history is {self.context.spec.history}"
-            )
         if windows.spec.length < SHORTEST:
             raise RecipeError(
                 f"{place} needs windows of at least {SHORTEST} frames, training.windows.length is {windows.spec.length}"
             )
-        device = windows.footage.device
         first = windows.recorded(0)
         self.seen = SeenMotion(self.context, [windows.recorded(number) for number in range(0, 8 * 37, 37)])
-        self.critic = Critic(self.seen.channels, spec.hidden, generator=Generator().manual_seed(seed)).to(
-            device
-        )
-        self.optimizer = torch.optim.Adam(self.critic.parameters(), spec.rate, betas=(0.0, 0.99))
-        for parameter in self.critic.parameters():
+        self.critics = nn.ModuleList(
+            Critic(len(part), spec.hidden, generator=Generator().manual_seed(seed + number))
+            for number, part in enumerate(self.seen.parts)
+        ).to(windows.footage.device)
+        self.optimizer = torch.optim.Adam(self.critics.parameters(), spec.rate, betas=(0.5, 0.99))
+        for parameter in self.critics.parameters():
             self.optimizer.state[parameter] = {
                 "step": torch.zeros(()),
                 "exp_avg": torch.zeros_like(parameter),
@@ -97,9 +116,15 @@ class Criticism:
         paths, at = torch.zeros(2, spec.drawn, dtype=torch.int64)
         self.going = Going(empty, hidden, cells, lent, alive, paths, at)
         self.ratio = first.poses.new_zeros(())  # of the norms of both gradients; 0 before the first step
+        self.insight = first.poses.new_zeros(
+            len(self.critics)
+        )  # 0 for a critic that guesses, 1 if it is always right
+        self.kept = KeptWindows.empty(
+            spec.kept * rows, self.seen.channels, self.seen.frames(windows.spec.length), first.poses
+        )
 
     def add(self, step: int, before: State, parameters: tuple[nn.Parameter, ...]) -> float | None:
-        """Adds the critic's gradient to those of the parameters; returns its loss, or None if it saw nothing.
+        """Adds the critics' gradient to those of the parameters; returns their loss, or None if they saw nothing.
 
         `before` is the state of the model before the windows of the step.
         """
@@ -123,9 +148,12 @@ class Criticism:
         moved = torch.cat([start.history, sampled], 1)
         own = self.seen(moved, replace(scene.real, controls=scene.controls), scene.shown, start.lent)
         judged = scene.judged * sound.float()
-        loss = self._learn(real, own, judged, generator)
+        self._watch(real, own, judged)
+        self.kept.put(step - self.spec.start, real, own, judged)
+        loss = self._learn(generator)
         if step >= self.spec.start + self.spec.alone:
-            self._deceive(motion, real, own, judged, parameters)
+            lost = self._lost(real, own, judged) + (self.seen.overreach(sampled) * judged).mean()
+            self._deceive(motion, lost, parameters)
         self.going = replace(
             start,
             history=torch.where(
@@ -194,37 +222,52 @@ class Criticism:
             torch.cat([scene.judged, (~new).float()]),
         )
 
-    def _learn(self, real: Tensor, own: Tensor, judged: Tensor, generator: Generator) -> float:
-        """Makes the steps of the critic; returns its last loss."""
-        self.critic.requires_grad_(True)
-        for _ in range(self.spec.times):
-            seen = [part.detach().clone() for part in (real, own)]
-            for part in seen:
-                noise = torch.randn(part.shape, generator=generator, device=generator.device)
-                part.add_(noise, alpha=self.spec.noise).requires_grad_()
-            for_real, for_own = (self.critic(part, self.spec.dropout, generator) for part in seen)
-            loss = (softplus(for_own - for_real) * judged).mean()
-            slopes = [
-                torch.autograd.grad(odds.sum(), part, create_graph=True)[0].square().sum((1, 2))
-                for odds, part in zip((for_real, for_own), seen, strict=True)
-            ]
-            penalty = 0.5 * self.spec.penalty * (sum(slopes) * judged).mean()
-            self.optimizer.zero_grad()
-            torch.autograd.backward(loss + penalty)
-            self.optimizer.step()
-        return float(loss.detach())
+    @torch.no_grad()
+    def _watch(self, real: Tensor, own: Tensor, judged: Tensor) -> None:
+        """Updates the insight of the critics by windows that they have not seen."""
+        both = judged[:, None] * judged
+        for number, (critic, channels) in enumerate(zip(self.critics, self.seen.parts, strict=True)):
+            for_real, for_own = critic(real[:, channels]), critic(own[:, channels])
+            right = ((for_real[:, None] > for_own) * both).sum() / both.sum().clamp_min(1)
+            self.insight[number] += (1 - FAST) * (2 * right - 1 - self.insight[number])
 
-    def _deceive(
-        self,
-        motion: OwnMotion,
-        real: Tensor,
-        own: Tensor,
-        judged: Tensor,
-        parameters: tuple[nn.Parameter, ...],
-    ) -> None:
-        """Adds the gradient of the model's loss to those of its parameters."""
-        self.critic.requires_grad_(False)
-        loss = (softplus(self.critic(real.detach()) - self.critic(own)) * judged).mean()
+    def _learn(self, generator: Generator) -> float:
+        """Makes the steps of the critics; returns the mean of their last losses."""
+        self.critics.requires_grad_(True)
+        usable = self.kept.judged.nonzero()[:, 0]
+        loss = self.ratio.new_zeros(())
+        for _ in range(self.spec.times if len(usable) else 0):
+            lots = torch.randint(
+                len(usable), (self.spec.batch,), generator=generator, device=generator.device
+            )
+            shown = [each[usable[lots]] for each in (self.kept.recorded, self.kept.sampled)]
+            for each in shown:
+                noise = torch.randn(each.shape, generator=generator, device=generator.device)
+                each.add_(noise, alpha=self.spec.noise)
+            loss, penalty = self.ratio.new_zeros(2)
+            for critic, channels in zip(self.critics, self.seen.parts, strict=True):
+                parts = [each[:, channels].requires_grad_() for each in shown]
+                for_real, for_own = (critic(part) for part in parts)
+                loss = loss + softplus(for_own - for_real).mean()
+                slopes = torch.autograd.grad([for_real.sum(), for_own.sum()], parts, create_graph=True)
+                penalty = penalty + torch.cat(slopes).square().sum() / self.spec.batch
+            self.optimizer.zero_grad()
+            torch.autograd.backward(loss + 0.5 * self.spec.penalty * penalty)
+            self.optimizer.step()
+        return float(loss.detach()) / len(self.critics)
+
+    def _lost(self, real: Tensor, own: Tensor, judged: Tensor) -> Tensor:
+        """Returns the model's loss: how well the critics tell its windows from recorded ones."""
+        self.critics.requires_grad_(False)
+        lost = self.ratio.new_zeros(())
+        trust = self.insight.clamp_min(0).sqrt()
+        for critic, channels, share in zip(self.critics, self.seen.parts, trust, strict=True):
+            odds = critic(real[:, channels].detach()) - critic(own[:, channels])
+            lost = lost + share * (softplus(odds) * judged).mean()
+        return lost
+
+    def _deceive(self, motion: OwnMotion, loss: Tensor, parameters: tuple[nn.Parameter, ...]) -> None:
+        """Adds the gradient of a loss of the model's motion to those of its parameters."""
         torch.autograd.backward(loss)
         gradients = [each.nan_to_num() for each in motion.products.gradients(parameters)]
         given = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -233,7 +276,8 @@ class Criticism:
             self.ratio = SLOW * self.ratio + (1 - SLOW) * torch.minimum(ratio, 3 * self.ratio)
         else:
             self.ratio = ratio
-        scale = self.spec.weight * torch.minimum(self.ratio, 2 * ratio)
+        insight = self.insight.clamp_min(0).mean()
+        scale = self.spec.weight * insight * torch.minimum(self.ratio, 2 * ratio)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             if parameter.grad is None:
                 parameter.grad = scale * gradient
@@ -243,16 +287,19 @@ class Criticism:
     def state(self) -> dict[str, Tensor]:
         """Returns all that later steps depend on."""
         parts = {
-            "net": self.critic.state_dict(),
+            "nets": self.critics.state_dict(),
             "optimizer": optimizer_tensors(self.optimizer),
             "going": vars(self.going),
+            "kept": vars(self.kept),
         }
         named = {f"{part}.{name}": each for part, tensors in parts.items() for name, each in tensors.items()}
-        return {**named, "ratio": self.ratio}
+        return {**named, "ratio": self.ratio, "insight": self.insight}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Restores the result of `state`."""
-        self.critic.load_state_dict(below("net.", tensors))
+        self.critics.load_state_dict(below("nets.", tensors))
         restore_optimizer(self.optimizer, below("optimizer.", tensors))
         self.going = Going(**below("going.", tensors))
+        self.kept = KeptWindows(**below("kept.", tensors))
         self.ratio = tensors["ratio"]
+        self.insight = tensors["insight"]
