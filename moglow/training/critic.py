@@ -87,11 +87,13 @@ class Critic(nn.Module):
 
 
 class SeenMotion:
-    """What the critics see of windows: joints about the hips and their velocities, facing ahead, the legs, and labels.
+    """What the critics see of windows, of every second frame.
 
-    Of a leg they also see how far it is stretched, and whether nearly straight. Of motions with a lent label they see
-    neither the performer nor the mean places of the joints above the legs, which are not those of the recording. They
-    do not see the control, by which they would know recordings by heart.
+    It is the places of the joints about the hips and their velocities, in the figure's frame; for each leg how far it
+    is stretched, and once more where it is nearly straight; the place of the hips and the heading relative to the path;
+    and the labels. Of motions with a lent label they see neither the performer nor the mean places of the joints above
+    the legs, which are not those of the recording. They do not see the control, by which they would know recordings by
+    heart.
     """
 
     def __init__(self, context: Context, windows: Sequence[Window]) -> None:
@@ -117,15 +119,19 @@ class SeenMotion:
         ]
         numbers, stretched = 6 * len(place), 2 * len(skeleton.anatomy.legs)
         body, legs = range(numbers), range(numbers, numbers + stretched)
-        self.channels = numbers + stretched + context.labels
+        path = range(legs.stop, legs.stop + 3)
+        self.channels = path.stop + context.labels
         parts = [[6 * joint + k for joint in joints_of(roles, names) for k in range(6)] for names in PARTS]
         parts[0] += legs
-        every: list[Sequence[int]] = [(*body, *legs), range(self.channels), *filter(None, parts)]
+        every: list[Sequence[int]] = [(*body, *legs, *path), range(self.channels), *filter(None, parts)]
         self.parts = [torch.tensor(each, device=device) for each in every]
         lower = joints_of(roles, PARTS[0])
         self.upper = torch.tensor([joint for joint in range(len(place)) if joint not in lower], device=device)
-        frames = torch.cat([self._numbers(each.poses, each)[0].flatten(0, 1) for each in windows])
+        numbered = [self._numbers(each.poses, each) for each in windows]
+        frames = torch.cat([found[0].flatten(0, 1) for found in numbered])
+        off = torch.cat([found[2].flatten(0, 1) for found in numbered])
         self.mean, self.deviation = frames.mean(0), frames.std(0) + 1e-3
+        self.path_mean, self.path_deviation = off.mean(0), off.std(0) + 1e-3
 
     def frames(self, length: int) -> int:
         """Returns the number of frames that are seen of a window."""
@@ -133,14 +139,15 @@ class SeenMotion:
 
     def __call__(self, poses: Tensor, window: Window, labels: Tensor, lent: Tensor) -> Tensor:
         """Returns the numbers (B, channels, n) of poses (B, K + T, D)."""
-        seen, stretch = self._numbers(poses, window)
+        seen, stretch, path = self._numbers(poses, window)
         seen, lent = (seen - self.mean) / self.deviation, lent[:, None, None]
         upper = seen[..., self.upper, :]
         place = upper[..., :3] - lent[..., None] * upper[..., :3].mean(1, keepdim=True)
         seen = seen.index_copy(2, self.upper, torch.cat([place, upper[..., 3:]], -1)).flatten(2)
         bent = [(BENT - stretch) / (1 - BENT), 2 * ((1 - stretch) / NEAR).tanh()]
         who, style = labels[:, : seen.shape[1]].tensor_split((len(self.context.performers),), -1)
-        body = torch.cat([seen, *bent], -1).clamp(-LIMIT, LIMIT)
+        off = (path - self.path_mean) / self.path_deviation
+        body = torch.cat([seen, *bent, off], -1).clamp(-LIMIT, LIMIT)
         return torch.cat([body, who * (1 - lent), style], -1).transpose(1, 2)
 
     def overreach(self, poses: Tensor) -> Tensor:
@@ -148,8 +155,12 @@ class SeenMotion:
         stretch = self.points(self.context.physical_pose(poses))[1]
         return (100 * (stretch - FULL)).clamp_min(0).mean((1, 2))
 
-    def _numbers(self, poses: Tensor, window: Window) -> tuple[Tensor, Tensor]:
-        """Returns places and velocities (B, n, J, 6) and the stretch of legs (B, n, L) of every second frame."""
+    def _numbers(self, poses: Tensor, window: Window) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns what is seen of every second frame.
+
+        That is places and velocities (B, n, J, 6), the stretch of legs (B, n, L), and the hips' place (x, z) on the
+        path with the sine of the figure's heading relative to it (B, n, 3).
+        """
         frames, past, fps = window.shown.shape[1], self.context.spec.history, self.context.fps
         controls = self.context.physical_control(window.controls[:, past : past + frames])
         points, stretch = self.points(self.context.physical_pose(poses[:, -frames - 1 :]))
@@ -164,7 +175,8 @@ class SeenMotion:
         turn = torch.stack([x, zero, z, zero, one, zero, -z, zero, x], -1).reshape(*x.shape, 1, 3, 3)
         hips = points[..., self.hips, :] * points.new_tensor([1.0, 0.0, 1.0])
         both = torch.stack([points - hips[..., None, :], velocity], -2)  # (B, n, J, 2, 3)
-        return (both @ turn.mT).flatten(-2), stretch
+        path = torch.stack([*hips[..., [0, 2]].unbind(-1), z], -1)
+        return (both @ turn.mT).flatten(-2), stretch, path
 
 
 def joints_of(roles: Mapping[str, int], names: Sequence[str]) -> list[int]:
