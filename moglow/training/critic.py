@@ -37,7 +37,7 @@ class CriticSpec:
 
     weight: float = 0.0  # of their gradient, relative to the norm of the likelihood's; 0 turns them off
     start: int = 0  # step before which there are none; a model that cannot walk yet learns nothing from them
-    temperature: float = 0.65  # of the model's motion, as in generation
+    temperature: float = 0.7  # of the model's motion, as in generation
     going_on: float = 0.9  # probability that a motion goes on in the next window
     lent: float = 0.1  # share of the motions that have the label of the default performer
     drawn: int = 0  # further motions along drawn paths, with the default labels

@@ -14,7 +14,7 @@ from moglow.motion.contacts import toe_points
 from moglow.sampling.generate import Take
 
 STAIRS, SLOPE = "stairs:rise=0.17,run=0.29,steps=4,start=0.4", "slope:angle=10"
-POSE, ARMS = 60, 70
+POSE, ARMS = 50, 70
 HAND, AT = (0.35, 1.0, 0.45), 1.2
 FOOTHOLD, DEPTH = 0.02, 0.01
 """Largest distance in metres of planted feet from the ground, and depth below it."""
