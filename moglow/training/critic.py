@@ -104,19 +104,21 @@ class SeenMotion:
             context.encoding,
             lambda array: torch.as_tensor(np.array(array), dtype=torch.float32, device=device),
         )
-        if points is None:
+        sides = [
+            (f"left_{part}", f"right_{part}")
+            for part in ("thigh", "upper_arm")
+            if {f"left_{part}", f"right_{part}"} <= skeleton.anatomy.roles.keys()
+        ]
+        if points is None or not sides:
             raise RecipeError(
-                '[training.critic] needs features.encoding = "feet_first" and legs that begin at the hips'
+                '[training.critic] needs features.encoding = "feet_first", and a left and a right leg that begin at '
+                "the hips; set training.critic.weight to 0"
             )
         self.points = points
         place = {joint: number for number, joint in enumerate(points.joints)}
         roles = {role: place[joint] for role, joint in skeleton.anatomy.roles.items() if joint in place}
         self.hips = place[points.hips]
-        self.across = [
-            (roles[f"left_{part}"], roles[f"right_{part}"])
-            for part in ("thigh", "upper_arm")
-            if f"left_{part}" in roles and f"right_{part}" in roles
-        ]
+        self.across = [(roles[left], roles[right]) for left, right in sides]
         numbers, stretched = 6 * len(place), 2 * len(skeleton.anatomy.legs)
         body, legs = range(numbers), range(numbers, numbers + stretched)
         path = range(legs.stop, legs.stop + 3)

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from moglow.corpus.context import Context
 from moglow.corpus.window_spec import WindowSpec
 from moglow.corpus.windows import Footage, Windows
+from moglow.encodings.encoding import FeatureSpec
 from moglow.errors import RecipeError
 from moglow.evaluation.discrimination import seen_joints
 from moglow.models import MODELS
@@ -195,6 +196,10 @@ def test_what_it_cannot_judge_is_one_line(footage: Footage) -> None:
     windows = Windows(footage, WINDOWS, split="train", batch=2, seed=1)
     with pytest.raises(RecipeError, match="needs a moglow with LSTM nets"):
         Trainer(made(next(iter(made.PRESETS.values())), context.pose_dim, context.size), windows, SPEC)
+    encoding = FeatureSpec("rotations").fit([footage.corpus.clip(footage.corpus.stretches[0])])
+    other = Footage(footage.corpus, replace(tiny_context(), encoding=encoding))
+    with pytest.raises(RecipeError, match=r'needs features.encoding = "feet_first"'):
+        SeenMotion(other.context, [windows.recorded(0)])
     for wrong in ({"weight": -1.0}, {"going_on": 2.0}, {"hidden": 0}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             CriticSpec(**wrong)
