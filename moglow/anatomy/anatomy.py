@@ -105,6 +105,15 @@ def _find_anatomy(
     )
 
 
+def part_of(role: str) -> str:
+    """Returns the part of the body of a role, without the side and without ``front_``.
+
+    >>> part_of("left_front_thigh"), part_of("right_hand"), part_of("hips")
+    ('thigh', 'hand', 'hips')
+    """
+    return role.removeprefix("left_").removeprefix("right_").removeprefix("front_")
+
+
 def _other_side(role: str) -> str:
     left, right = SIDES
     return role.replace(left, right) if role.startswith(left) else role.replace(right, left)

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from moglow.anatomy.anatomy import part_of
 from moglow.checkpoint import Checkpoint
 from moglow.corpus.corpus import Corpus
 from moglow.evaluation.discriminator import DiscriminatorSpec, Flags, Floats, area_under_curve, log_odds
@@ -252,11 +253,7 @@ def parts_of_body(corpus: Corpus) -> dict[str, list[int]]:
     """Returns the joints of each part of the body that the skeleton has."""
     roles = corpus.encoding.skeleton.anatomy.roles
     found = {
-        part: [
-            joint
-            for role, joint in roles.items()
-            if role.removeprefix("left_").removeprefix("right_").removeprefix("front_") in names
-        ]
+        part: [joint for role, joint in roles.items() if part_of(role) in names]
         for part, names in PARTS.items()
     }
     return {part: joints for part, joints in found.items() if joints}

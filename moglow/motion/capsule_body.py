@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from moglow.anatomy.anatomy import part_of
 from moglow.maths.rotations import Array, quat_between, quat_rotate
 from moglow.motion.skeleton import Skeleton
 
@@ -121,10 +122,7 @@ def _scale(skeleton: Skeleton) -> float:
 def _radii(skeleton: Skeleton) -> Array:
     """Returns the radius at each joint. The radius without a role is that of the parent, or less on the last bones."""
     radii: list[float] = []
-    parts = {
-        joint: role.removeprefix("left_").removeprefix("right_").removeprefix("front_")
-        for role, joint in skeleton.anatomy.roles.items()
-    }
+    parts = {joint: part_of(role) for role, joint in skeleton.anatomy.roles.items()}
     leading = _ways(set(parts), skeleton)
     for joint, parent in enumerate(skeleton.parents):
         inherited = radii[parent] if parent >= 0 else RADII["upper_arm"]

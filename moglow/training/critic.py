@@ -1,6 +1,6 @@
 """Nets that tell sampled from recorded windows of motion, and what they see of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import leaky_relu, normalize
 
+from moglow.anatomy.anatomy import part_of
 from moglow.corpus.context import Context
 from moglow.corpus.window import Window
 from moglow.errors import RecipeError
@@ -123,12 +124,13 @@ class SeenMotion:
         body, legs = range(numbers), range(numbers, numbers + stretched)
         path = range(legs.stop, legs.stop + 3)
         self.channels = path.stop + context.labels
-        parts = [[6 * joint + k for joint in joints_of(roles, names) for k in range(6)] for names in PARTS]
+        joints = [sorted(joint for role, joint in roles.items() if part_of(role) in names) for names in PARTS]
+        parts = [[6 * joint + k for joint in part for k in range(6)] for part in joints]
         parts[0] += legs
         every: list[Sequence[int]] = [(*body, *legs, *path), range(self.channels), *filter(None, parts)]
         self.parts = [torch.tensor(each, device=device) for each in every]
-        lower = joints_of(roles, PARTS[0])
-        self.upper = torch.tensor([joint for joint in range(len(place)) if joint not in lower], device=device)
+        upper = [joint for joint in range(len(place)) if joint not in joints[0]]
+        self.upper = torch.tensor(upper, device=device)
         numbered = [self._numbers(each.poses, each) for each in windows]
         frames = torch.cat([found[0].flatten(0, 1) for found in numbered])
         off = torch.cat([found[2].flatten(0, 1) for found in numbered])
@@ -179,13 +181,6 @@ class SeenMotion:
         both = torch.stack([points - hips[..., None, :], velocity], -2)  # (B, n, J, 2, 3)
         path = torch.stack([*hips[..., [0, 2]].unbind(-1), z], -1)
         return (both @ turn.mT).flatten(-2), stretch, path
-
-
-def joints_of(roles: Mapping[str, int], names: Sequence[str]) -> list[int]:
-    """Returns the joints with these roles on either side."""
-    return sorted(
-        {joint for role, joint in roles.items() if role.removeprefix("left_").removeprefix("right_") in names}
-    )
 
 
 def carried_points(points: Tensor, step: Tensor) -> Tensor:
