@@ -228,15 +228,10 @@ class Encoding:
         any more is drawn towards the hips: a model whose foot was left behind would otherwise never see it come back.
         ``xp`` is numpy or torch.
         """
-        forward, sideways, turn = step[..., 0:1], step[..., 1:2], step[..., 2:3]
         x, z, yaw = (pose[..., self.slice(group)] for group in PLANTED)
-        # First into the frame half-way, in which the step is expressed, then into the frame after it.
-        cosine, sine, half_cosine, half_sine = xp.cos(turn), xp.sin(turn), xp.cos(turn / 2), xp.sin(turn / 2)
-        new_x = cosine * x - sine * z - (half_cosine * sideways - half_sine * forward)
-        new_z = sine * x + cosine * z - (half_sine * sideways + half_cosine * forward)
-        new_x, new_z = self._within_reach(pose, new_x, new_z, xp)
+        new_x, new_z = self._within_reach(pose, *carried_places(x, z, step, xp), xp)
         rest = pose[..., x.shape[-1] + z.shape[-1] + yaw.shape[-1] :]
-        return xp.concatenate([new_x, new_z, yaw - turn, rest], -1)
+        return xp.concatenate([new_x, new_z, yaw - step[..., 2:3], rest], -1)
 
     def _within_reach(self, pose: Any, x: Any, z: Any, xp: Any) -> tuple[Any, Any]:
         """Returns x and z of toes, drawn to the hips of a pose as far as the legs are too short for them."""
@@ -308,3 +303,16 @@ def reverse_control(control: Any, xp: Any = np) -> Any:
     """
     back = -xp.flip(control, (-2,))[..., :-1, :]
     return xp.concatenate([back[..., :1, :], back], -2)
+
+
+def carried_places(x: Any, z: Any, step: Any, xp: Any = np) -> tuple[Any, Any]:
+    """Returns x and z ``(..., n)`` of points that stand still in the world, relative to a path after its step.
+
+    ``step`` ``(..., 3)`` is as in `Encoding.carry`.
+    """
+    forward, sideways, turn = step[..., 0:1], step[..., 1:2], step[..., 2:3]
+    # First into the frame half-way, in which the step is expressed, then into the frame after it.
+    cosine, sine, half_cosine, half_sine = xp.cos(turn), xp.sin(turn), xp.cos(turn / 2), xp.sin(turn / 2)
+    new_x = cosine * x - sine * z - (half_cosine * sideways - half_sine * forward)
+    new_z = sine * x + cosine * z - (half_sine * sideways + half_cosine * forward)
+    return new_x, new_z

@@ -11,6 +11,7 @@ from torch.nn.functional import leaky_relu, normalize
 from moglow.anatomy.anatomy import part_of
 from moglow.corpus.context import Context
 from moglow.corpus.window import Window
+from moglow.encodings.encoding import carried_places
 from moglow.errors import RecipeError
 from moglow.training.body_points import BodyPoints
 
@@ -168,7 +169,9 @@ class SeenMotion:
         frames, past, fps = window.shown.shape[1], self.context.spec.history, self.context.fps
         controls = self.context.physical_control(window.controls[:, past : past + frames])
         points, stretch = self.points(self.context.physical_pose(poses[:, -frames - 1 :]))
-        velocity = (points[:, 1:] - carried_points(points[:, :-1], controls / fps)) * fps
+        x, y, z = points[:, :-1].unbind(-1)
+        x, z = carried_places(x, z, controls / fps, torch)
+        velocity = (points[:, 1:] - torch.stack([x, y, z], -1)) * fps
         count = self.frames(frames)
         velocity = 0.5 * (velocity[:, :-1:EVERY] + velocity[:, 1::EVERY])[:, :count]
         points, stretch = points[:, 1:-1:EVERY][:, :count], stretch[:, 1:-1:EVERY][:, :count]
@@ -181,13 +184,3 @@ class SeenMotion:
         both = torch.stack([points - hips[..., None, :], velocity], -2)  # (B, n, J, 2, 3)
         path = torch.stack([*hips[..., [0, 2]].unbind(-1), z], -1)
         return (both @ turn.mT).flatten(-2), stretch, path
-
-
-def carried_points(points: Tensor, step: Tensor) -> Tensor:
-    """Returns points (B, n, J, 3) that stand still in the world, in the path's frame after its step (B, n, 3)."""
-    forward, sideways, turn = step[..., None, :].unbind(-1)
-    x, y, z = points.unbind(-1)
-    cosine, sine, half_cosine, half_sine = turn.cos(), turn.sin(), (turn / 2).cos(), (turn / 2).sin()
-    new_x = cosine * x - sine * z - (half_cosine * sideways - half_sine * forward)
-    new_z = sine * x + cosine * z - (half_sine * sideways + half_cosine * forward)
-    return torch.stack([new_x, y, new_z], -1)
