@@ -54,9 +54,10 @@ class Walker {
   }
   get style() { return this.named; }
   set style(name) {
-    this.label = this.model.style(name, this.aside);
+    this.model.style(name); // an error for an unknown one
     this.named = name;
   }
+  get label() { return this.model.style(this.named, this.aside); }
   noise() { return this.dice.normals(this.model.sampler.flow.noiseSize); }
 
   // Goes on by a stick: forward, sideways and turn from -1 to 1, left positive; `hurry` multiplies the speed.
@@ -71,7 +72,6 @@ class Walker {
     const { sampler, body, lock, lookahead, fps } = this.model;
     const coming = Array.from({ length: 1 + lookahead }, (_, k) => velocities[Math.min(k, velocities.length - 1)]);
     this.aside = this.model.steering.aside(coming, this.aside);
-    this.style = this.named;
     const made = sampler.step(this.past, coming, noise, this.label, this.temperature);
     this.past = made.past;
     this.place = walked(this.place, coming[0], fps);
