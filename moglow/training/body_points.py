@@ -72,21 +72,31 @@ class BodyPoints:
         That is the distance from hip to ankle that a pose asks for, in lengths of the leg; above 1 it is too short.
         """
         values = poses @ self.matrix + self.constant
-        toes, tilt, swivel = (values[..., numbers] for numbers in (self.toes, self.tilt, self.swivel))
-        place = values[..., self.place]
-        matrices = self._matrix((self.turned_matrix @ _factors(tilt)[..., None])[..., 0])
-        feet, frame = matrices[..., :-1, :, :], matrices[..., -1:, :, :]
-        ankles = toes - (feet @ self.soles[..., None])[..., 0]
-        sockets = place[..., None, :] + (frame @ self.sockets[..., None])[..., 0]
-        line = ankles - sockets
-        stretch = (line.square().sum(-1) + 1e-9).sqrt() / self.lengths.sum(0)
-        knees = sockets + (frame @ self._thighs(frame, line, swivel)[..., None])[..., 0]
+        place, matrices, sockets, ankles = self._ends(values)
+        frame, line = matrices[..., -1:, :, :], ankles - sockets
+        distance = _length(line)
+        thighs = self._thighs((frame.mT @ line[..., None])[..., 0], distance, values[..., self.swivel])
+        knees = sockets + (frame @ thighs[..., None])[..., 0]
         points = {self.hips: place}
         for number, (hip, knee, ankle) in enumerate(self.legs):
             points[hip], points[knee] = sockets[..., number, :], knees[..., number, :]
             points[ankle] = ankles[..., number, :]
         self._stand(points, matrices, values[..., self.turns].reshape(*place.shape[:-1], -1, 3))
-        return torch.stack([points[joint] for joint in self.joints], -2), stretch
+        return torch.stack([points[joint] for joint in self.joints], -2), distance / self.lengths.sum(0)
+
+    def stretch(self, poses: Tensor) -> Tensor:
+        """Returns how far the legs are stretched (..., L), without the points."""
+        _, _, sockets, ankles = self._ends(poses @ self.matrix + self.constant)
+        return _length(ankles - sockets) / self.lengths.sum(0)
+
+    def _ends(self, values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Returns the place of the hips, the rotations of the feet and the hips, and both ends of the legs."""
+        toes, tilt, place = (values[..., numbers] for numbers in (self.toes, self.tilt, self.place))
+        matrices = self._matrix((self.turned_matrix @ _factors(tilt)[..., None])[..., 0])
+        feet, frame = matrices[..., :-1, :, :], matrices[..., -1:, :, :]
+        ankles = toes - (feet @ self.soles[..., None])[..., 0]
+        sockets = place[..., None, :] + (frame @ self.sockets[..., None])[..., 0]
+        return place, matrices, sockets, ankles
 
     def _stand(self, points: dict[int, Tensor], matrices: Tensor, turns: Tensor) -> None:
         """Adds the places of the joints that are no part of a leg, and of those below the ankles."""
@@ -104,10 +114,8 @@ class BodyPoints:
                 turned = local[..., self.order[joint], :, :] if joint in self.order else self.fixed[joint]
                 frames[joint] = frame @ turned
 
-    def _thighs(self, frame: Tensor, line: Tensor, swivel: Tensor) -> Tensor:
-        """Returns the thighs (..., L, 3) in the frame of the hips, from the lines from hip to ankle."""
-        line = (frame.mT @ line[..., None])[..., 0]
-        distance = line.square().sum(-1).clamp_min(1e-12).sqrt()
+    def _thighs(self, line: Tensor, distance: Tensor, swivel: Tensor) -> Tensor:
+        """Returns the thighs (..., L, 3) in the frame of the hips, from the lines from hip to ankle in it."""
         half = 0.5 * swivel
         direction = torch.cat([torch.full_like(half, 1 + 1e-9), line / distance[..., None]], -1)
         factors = torch.cat([half.cos() * direction, half.sin() * direction], -1)
@@ -129,6 +137,10 @@ class BodyPoints:
         """Returns the rotation matrices (..., 3, 3) of quaternions (..., 4)."""
         pairs = quat[..., :, None] * quat[..., None, :]
         return (pairs.flatten(-2) @ self.turn).reshape(*quat.shape[:-1], 3, 3)
+
+
+def _length(line: Tensor) -> Tensor:
+    return line.square().sum(-1).clamp_min(1e-12).sqrt()
 
 
 def _factors(tilt: Tensor) -> Tensor:

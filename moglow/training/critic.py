@@ -157,7 +157,7 @@ class SeenMotion:
 
     def overreach(self, poses: Tensor) -> Tensor:
         """Returns by how much poses (B, T, D) ask for more than the length of a leg, in hundredths, on average (B,)."""
-        stretch = self.points(self.context.physical_pose(poses))[1]
+        stretch = self.points.stretch(self.context.physical_pose(poses))
         return (100 * (stretch - FULL)).clamp_min(0).mean((1, 2))
 
     def _numbers(self, poses: Tensor, window: Window) -> tuple[Tensor, Tensor, Tensor]:

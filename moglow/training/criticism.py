@@ -10,7 +10,7 @@ it, since the gradient of one that guesses is noise. A pose that asks for more t
 its own: the leg that is decoded is straight, and has no gradient.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -116,9 +116,8 @@ class Criticism:
         paths, at = torch.zeros(2, spec.drawn, dtype=torch.int64)
         self.going = Going(empty, hidden, cells, lent, alive, paths, at)
         self.ratio = first.poses.new_zeros(())  # of the norms of both gradients; 0 before the first step
-        self.insight = first.poses.new_zeros(
-            len(self.critics)
-        )  # 0 for a critic that guesses, 1 if it is always right
+        # Of each critic: 0 if it guesses, 1 if it is always right.
+        self.insight = first.poses.new_zeros(len(self.critics))
         self.kept = KeptWindows.empty(
             spec.kept * rows, self.seen.channels, self.seen.frames(windows.spec.length), first.poses
         )
@@ -222,12 +221,16 @@ class Criticism:
             torch.cat([scene.judged, (~new).float()]),
         )
 
+    def _verdicts(self, real: Tensor, own: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields what each critic says of recorded and of sampled windows."""
+        for critic, channels in zip(self.critics, self.seen.parts, strict=True):
+            yield critic(real[:, channels]), critic(own[:, channels])
+
     @torch.no_grad()
     def _watch(self, real: Tensor, own: Tensor, judged: Tensor) -> None:
         """Updates the insight of the critics by windows that they have not seen."""
         both = judged[:, None] * judged
-        for number, (critic, channels) in enumerate(zip(self.critics, self.seen.parts, strict=True)):
-            for_real, for_own = critic(real[:, channels]), critic(own[:, channels])
+        for number, (for_real, for_own) in enumerate(self._verdicts(real, own)):
             right = ((for_real[:, None] > for_own) * both).sum() / both.sum().clamp_min(1)
             self.insight[number] += (1 - FAST) * (2 * right - 1 - self.insight[number])
 
@@ -261,9 +264,8 @@ class Criticism:
         self.critics.requires_grad_(False)
         lost = self.ratio.new_zeros(())
         trust = self.insight.clamp_min(0).sqrt()
-        for critic, channels, share in zip(self.critics, self.seen.parts, trust, strict=True):
-            odds = critic(real[:, channels].detach()) - critic(own[:, channels])
-            lost = lost + share * (softplus(odds) * judged).mean()
+        for (for_real, for_own), share in zip(self._verdicts(real.detach(), own), trust, strict=True):
+            lost = lost + share * (softplus(for_real - for_own) * judged).mean()
         return lost
 
     def _deceive(self, motion: OwnMotion, loss: Tensor, parameters: tuple[nn.Parameter, ...]) -> None:

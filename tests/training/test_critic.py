@@ -217,6 +217,7 @@ def test_its_joints_are_those_of_the_decoded_pose() -> None:
     long = sum(np.linalg.norm(encoding.skeleton.offsets[joint]) for joint in (leg.knee, leg.ankle))
     distance = np.linalg.norm(joints[:, leg.hip] - joints[:, leg.ankle], axis=-1)
     np.testing.assert_allclose(stretch[:, 0].clamp_max(1), distance / long, atol=2e-3)
+    torch.testing.assert_close(points.stretch(torch.as_tensor(poses)), stretch)
 
 
 def test_it_does_not_see_the_posture_of_a_lent_label(footage: Footage) -> None:
