@@ -17,13 +17,15 @@ SECONDS = 30.0
 """Duration of a drawn path."""
 STEADY = 1.5, 6.0
 """Shortest and longest duration of a manoeuvre in seconds."""
+HURRY = 0.5
+"""Share of the manoeuvres ahead that may be runs."""
 FASTEST = 3.5
 """Upper limit in m/s of the speed."""
 STANDING = 1.5
 """Seconds of standing before a path, in which the pose of the start is forgotten."""
 EVERY = 6
 """Number of frames from one control that is compared to the next."""
-ALIKE = 6
+ALIKE = 12
 """Number of recorded windows with the nearest controls from which one is sampled."""
 HOP = 12
 """Number of frames between the recorded windows that are compared."""
@@ -59,7 +61,9 @@ class DrawnPaths:
         self.starts = torch.as_tensor(starts, dtype=torch.int64, device=footage.device)
         controls = footage.context.standardize_control(footage.control)
         frames = range(spec.history, spec.history + length, EVERY)
-        self.known = torch.stack([controls[self.starts + frame] for frame in frames], 1).flatten(1)
+        known = torch.stack([controls[self.starts + frame] for frame in frames], 1)
+        # Without mirror images a model learns the uneven steps of the few people who were recorded at a speed.
+        self.known = torch.cat([known, known * footage.control_signs]).flatten(1)
 
     def next(self, numbers: Tensor, at: Tensor, generator: Generator) -> DrawnWindows:
         """Returns the next windows of paths by their numbers (N,), from frames (N,) on; ended paths are replaced."""
@@ -76,9 +80,10 @@ class DrawnPaths:
         asked = controls[:, past : past + self.length : EVERY].flatten(1)
         near = torch.cdist(asked, self.known).topk(min(ALIKE, len(self.known)), largest=False).indices
         lots = torch.randint(near.shape[1], (self.rows, 1), generator=generator, device=generator.device)
-        chosen = self.starts[near.gather(1, lots)[:, 0]]
-        plain = torch.zeros_like(chosen, dtype=torch.bool)
-        cuts = Cuts(chosen, plain, plain, plain, torch.zeros_like(chosen))
+        chosen = near.gather(1, lots)[:, 0]
+        mirror, start = chosen >= len(self.starts), self.starts[chosen % len(self.starts)]
+        plain = torch.zeros_like(mirror)
+        cuts = Cuts(start, mirror, plain, plain, torch.zeros_like(start))
         like = self.footage.cut(cuts, past, self.length, context.spec.lookahead)
         return DrawnWindows(controls, (at == 0).float(), like, numbers, at + self.length)
 
@@ -86,7 +91,8 @@ class DrawnPaths:
         """Returns the control (frames, 3) of a path."""
         corpus, random = self.footage.corpus, np.random.default_rng([self.seed, 11, row, number])
         reach = replace(corpus.control_range, forward=min(corpus.control_range.forward, FASTEST))
-        moves = wandering(reach, round(SECONDS * corpus.fps), corpus.fps, random, seconds=STEADY)
+        frames = round(SECONDS * corpus.fps)
+        moves = wandering(reach, frames, corpus.fps, random, seconds=STEADY, hurry=HURRY)
         eased = np.linspace(0, 1, round(0.5 * corpus.fps), dtype=np.float32)[:, None] * moves[:1]
         still = np.zeros((round(STANDING * corpus.fps), 3), np.float32)
         return np.concatenate([still, eased, moves])

@@ -210,15 +210,17 @@ def wandering(
     random: np.random.Generator,
     chances: tuple[float, ...] = MOVES,
     seconds: tuple[float, float] = (1.5, 4.0),
+    hurry: float = 0.2,
 ) -> Floats:
     """Returns a random control (frames, 3) within a range: some seconds of each manoeuvre, with smooth transitions.
 
-    The probabilities are those of standing and turning, of going forward, sideways, backwards and diagonally.
+    The chances are those of standing and turning, of going forward, sideways, backwards and diagonally; ``hurry`` is
+    the probability that the speed ahead may exceed that of a walk.
     """
     share = np.divide(chances, sum(chances))
     values: list[tuple[int, tuple[float, float, float]]] = []
     while sum(length for length, _ in values) < frames:
-        fast = random.random() < 0.2
+        fast = random.random() < hurry
         pace = random.uniform(0.3, 1.0) * (reach.forward if fast else min(reach.forward, WALK))
         turn = random.normal() * 0.3 * reach.turn * (random.random() < 0.6)
         aside, back = (random.uniform(0.2, 0.8) * each for each in (reach.sideways, reach.backward))

@@ -253,3 +253,17 @@ def test_drawn_paths_go_on_until_they_end_and_are_compared_with_similar_recordin
     )
     nearest = torch.cdist(asked, paths.known).topk(ALIKE, largest=False).values
     assert ((asked - recorded).norm(dim=1) <= nearest[:, -1] + 1e-4).all()
+
+
+def test_drawn_paths_are_compared_with_mirror_images_too(footage: Footage) -> None:
+    paths, generator = DrawnPaths(footage, 18, 3, seed=1), Generator().manual_seed(1)
+    numbers, at, spec = *torch.zeros(2, 3, dtype=torch.int64), footage.context.spec
+    images = 0
+    for _ in range(8):
+        drawn = paths.next(numbers, at, generator)
+        numbers, at = drawn.numbers, drawn.at
+        shown = drawn.like.controls[:, spec.history : spec.history + 18 : EVERY].flatten(1)
+        distance, row = torch.cdist(shown, paths.known).min(1)
+        assert distance.max() < 1e-3
+        images += int((row >= len(paths.starts)).sum())
+    assert 3 < images < 21
