@@ -41,6 +41,9 @@ GROUPS = (  # name, group and mirror sign of a leg's numbers; each group has all
     ("knee", "knee", -1.0),
 )
 
+STRETCHED = 0.93
+"""Largest distance from hips to toe, in lengths of leg and foot; recorded legs exceed it in 0.1 % of the frames."""
+
 
 @dataclass(frozen=True, eq=False)
 class FeetFirstChart(Chart):
@@ -75,7 +78,7 @@ class FeetFirstChart(Chart):
         bones, hips = np.linalg.norm(self.skeleton.offsets, axis=1), self.skeleton.hips
         chains = [ancestors(self.skeleton, leg.ankle) for leg in self.skeleton.anatomy.legs]
         legs = [bones[chain[chain.index(hips) + 1 :] if hips in chain else chain].sum() for chain in chains]
-        reaches: Array = np.array(legs) + np.linalg.norm(self.legs.soles, axis=1)
+        reaches: Array = STRETCHED * (np.array(legs) + np.linalg.norm(self.legs.soles, axis=1))
         return reaches
 
     def encode(self, clip: Clip, path: ControlPath) -> Array:
