@@ -42,6 +42,14 @@ def sampled_offsets(passages: Tensor, feet: int, share: float, most: float, seed
     return torch.as_tensor(np.array(rows, np.float32).reshape(-1, feet))
 
 
+def further_out(context: Context, metres: Tensor) -> Tensor:
+    """Returns what moves feet of standardised poses outwards by metres ``(B, L)`` each, ``(B, 1, D)``."""
+    x = context.encoding.slices["toe_x"]
+    result = torch.zeros(len(metres), 1, context.pose_dim, device=metres.device)
+    result[..., x] = (metres * torch.sign(context.pose_mean[x]))[:, None] / context.pose_deviation[x]
+    return result
+
+
 def shift_feet(poses: Tensor, controls: Tensor, context: Context, offsets: Tensor) -> tuple[Tensor, Tensor]:
     """Returns what is added to the history and to the poses to predict, both ``(B, T, D)`` and standardised.
 
@@ -52,9 +60,9 @@ def shift_feet(poses: Tensor, controls: Tensor, context: Context, offsets: Tenso
     x, z, height = (context.encoding.slices[name] for name in ("toe_x", "toe_z", "toe_height"))
     heights = context.physical_pose(poses)[..., height]
     raised = heights > heights.amin(1, keepdim=True) + RAISED
-    history = torch.zeros_like(poses)
-    history[..., x] = (offsets * torch.sign(context.pose_mean[x]))[:, None] / context.pose_deviation[x]
-    target = context.carried(poses + history, controls) - context.carried(poses, controls)
+    history = torch.zeros_like(poses) + further_out(context, offsets)
+    here, there = (context.carried(each[:, :-1], controls[:, 1:]) for each in (poses, poses + history))
+    target = torch.cat([history[:, :1], there - here], 1)
     for group in (x, z):
         target[..., group] *= torch.where(raised, 1 - 1 / (BACK * context.fps), 1.0)
     return history, target

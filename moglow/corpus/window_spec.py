@@ -40,6 +40,9 @@ class WindowSpec:
     """Share of clips whose history has feet further out or in, and whose raised feet return; see
     `moglow.corpus.shifted_feet`."""
     shifted_by: float = 0.18  # metres, the largest offset
+    apart: float = 0.0
+    """Metres by which each foot of the default performer is further out in clips that walk ahead: his sampled steps are
+    narrower than recorded ones, since at many speeds only others were recorded."""
     other_body: float = 0.0
     """Share of windows whose history is blended with another body above the feet; see `moglow.corpus.other_bodies`."""
     balance: float = 0.0
@@ -89,6 +92,8 @@ class WindowSpec:
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; a probability lies between 0 and 1")
+        if not 0 <= self.apart < 1:
+            raise ValueError(f"apart is {self.apart}; give 0 to 1 metres")
         if self.dequantise < 0 or min([self.misplaced_by, self.shifted_by, *self.history_noise.values()]) < 0:
             raise ValueError("noise cannot be negative")
 
@@ -104,6 +109,7 @@ class WindowSpec:
             balance=0.0,
             misplaced=0.0,
             shifted=0.0,
+            apart=0.0,
             other_body=0.0,
             history_noise={},
             pose_dropout=0.0,

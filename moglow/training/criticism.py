@@ -106,8 +106,11 @@ class Criticism:
                 "exp_avg": torch.zeros_like(parameter),
                 "exp_avg_sq": torch.zeros_like(parameter),
             }
+        each = windows.spec
         self.drawn = (
-            DrawnPaths(windows.footage, windows.spec.length, spec.drawn, seed=seed) if spec.drawn else None
+            DrawnPaths(windows.footage, each.length, spec.drawn, seed=seed, apart=each.apart)
+            if spec.drawn
+            else None
         )
         rows = len(first) + spec.drawn
         empty = first.poses.new_zeros(rows, self.context.spec.history, self.context.pose_dim)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from moglow.corpus.shifted_feet import further_out
 from moglow.corpus.window import Window
 from moglow.corpus.window_order import Cuts
 from moglow.corpus.windows import Footage
@@ -27,6 +28,8 @@ EVERY = 6
 """Number of frames from one control that is compared to the next."""
 ALIKE = 12
 """Number of recorded windows with the nearest controls from which one is sampled."""
+AHEAD, ASIDE, TURNING = 0.5, 0.2, 0.5
+"""Smallest speed ahead in m/s, and largest speed to the side and turn in rad/s, of windows that walk ahead."""
 HOP = 12
 """Number of frames between the recorded windows that are compared."""
 
@@ -45,8 +48,9 @@ class DrawnWindows:
 class DrawnPaths:
     """Paths of random manoeuvres, one after the other in each of some rows."""
 
-    def __init__(self, footage: Footage, length: int, rows: int, *, seed: int) -> None:
-        self.footage, self.rows, self.seed = footage, rows, seed
+    def __init__(self, footage: Footage, length: int, rows: int, *, seed: int, apart: float = 0.0) -> None:
+        """Takes the windows' ``length``, the number of ``rows``, and how far ``apart`` feet are, see `WindowSpec`."""
+        self.footage, self.rows, self.seed, self.apart = footage, rows, seed, apart
         self._path = lru_cache(maxsize=2 * rows)(self._drawn)  # a path lasts for many windows
         spec, corpus = footage.context.spec, footage.corpus
         self.length, self.span = length, spec.history + length + spec.lookahead
@@ -85,7 +89,20 @@ class DrawnPaths:
         plain = torch.zeros_like(mirror)
         cuts = Cuts(start, mirror, plain, plain, torch.zeros_like(start))
         like = self.footage.cut(cuts, past, self.length, context.spec.lookahead)
+        if self.apart:
+            like = self._further_out(like)
         return DrawnWindows(controls, (at == 0).float(), like, numbers, at + self.length)
+
+    def _further_out(self, like: Window) -> Window:
+        """Returns windows whose feet are further out where they walk ahead, as those of the default performer."""
+        context = self.footage.context
+        steps = context.physical_control(like.controls[:, context.spec.history :][:, : self.length])
+        forward, aside, turn = steps.mean(1).unbind(-1)
+        ahead = (forward > AHEAD) & (aside.abs() < ASIDE) & (turn.abs() < TURNING)
+        feet = context.encoding.slices["toe_x"]
+        metres = (self.apart * ahead)[:, None].expand(-1, feet.stop - feet.start)
+        poses = like.poses + further_out(context, metres)
+        return replace(like, poses=poses, history=poses)
 
     def _drawn(self, row: int, number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         """Returns the control (frames, 3) of a path."""

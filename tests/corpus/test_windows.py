@@ -324,6 +324,30 @@ def test_only_feet_of_walks_ahead_are_shifted() -> None:
         assert torch.equal(plain.history, moved.history) is not shifted
 
 
+def test_the_default_performer_walks_with_feet_further_apart() -> None:
+    corpus = tiny_corpus()
+    ahead, aside = np.array(corpus.control), np.array(corpus.control)
+    ahead[:, 0], aside[:, 0] = 1.0, 0.1
+    stretches = tuple(
+        replace(each, performer="ann" if k else "bob") for k, each in enumerate(corpus.stretches)
+    )
+    metres: set[float] = set()
+    for control in (ahead, aside):
+        each = replace(corpus, control=control, stretches=stretches)
+        footage = Footage(each, Context.of_corpus(ContextSpec(performers=True, performer="ann"), each))
+        plain, moved = (windows(footage, spec).recorded(0) for spec in (PLAIN, replace(PLAIN, apart=0.02)))
+        context, x = footage.context, footage.context.encoding.slices["toe_x"]
+        further = context.physical_pose(moved.poses) - context.physical_pose(plain.poses)
+        outwards = further[..., x] * torch.sign(context.pose_mean[x])
+        assert footage.default_performer is not None
+        own = (plain.style[:, 0, : len(context.performers)] * footage.default_performer).sum(-1)
+        expected = (0.02 * own * (control is ahead))[:, None, None].expand_as(outwards)
+        torch.testing.assert_close(outwards, expected, atol=1e-6, rtol=0)
+        torch.testing.assert_close(moved.history, moved.poses)
+        metres |= set(expected.flatten().tolist())
+    assert len(metres) == 2
+
+
 def test_shifted_clips_have_the_stated_share() -> None:
     passages = torch.arange(2000)
     offsets = sampled_offsets(passages, 2, 0.6, 0.18, seed=0)

@@ -267,3 +267,17 @@ def test_drawn_paths_are_compared_with_mirror_images_too(footage: Footage) -> No
         assert distance.max() < 1e-3
         images += int((row >= len(paths.starts)).sum())
     assert 3 < images < 21
+
+
+def test_recordings_like_drawn_motion_have_feet_as_far_apart(footage: Footage) -> None:
+    numbers, at, x = *torch.zeros(2, 3, dtype=torch.int64), footage.context.encoding.slices["toe_x"]
+    found = []
+    for apart in (0.0, 0.02):
+        paths, generator = DrawnPaths(footage, 18, 3, seed=1, apart=apart), Generator().manual_seed(1)
+        likes = [paths.next(numbers, at + 18 * k, generator).like for k in range(8)]
+        found.append(torch.cat([footage.context.physical_pose(like.poses)[..., x] for like in likes]))
+    further = ((found[1] - found[0]) * torch.sign(footage.context.pose_mean[x])).flatten(1)
+    moved = further.mean(1) > 0.01
+    assert moved.any() and not moved.all()
+    torch.testing.assert_close(further[moved], torch.full_like(further[moved], 0.02), atol=1e-6, rtol=0)
+    assert further[~moved].abs().max() < 1e-6
