@@ -20,7 +20,7 @@ FEET = 3.0
 """Weight of ankles and toes, relative to other joints."""
 STRIDES = (0.45, 2.2)
 """Range of a stride's duration (two steps) in seconds."""
-NEARLY = 1.4
+NEARLY = 2.0
 """Largest ratio of a period's distance to the least one; the shortest such period is used, not two strides."""
 SPREAD = 0.15
 """Largest relative difference of a single stride's duration."""

@@ -15,7 +15,7 @@ from moglow.sampling.label_change import change_length
 from moglow.sampling.sampler import Sampler, Track
 
 FRAMES, AT = 180, 80
-SEED, TEMPERATURE = 3, 0.6
+SEED, TEMPERATURE = 2, 0.6
 
 
 @pytest.fixture(scope="module")

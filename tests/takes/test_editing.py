@@ -24,7 +24,7 @@ from tests.support.walking import skeleton_of, walk
 
 @pytest.fixture(scope="module")
 def clip() -> Clip:
-    return moglow.generate("line:length=4", seed=1).clip
+    return moglow.generate("line:length=4", seed=4).clip
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_a_stretch_is_made_in_a_named_style(clip: Clip, style: str, joints: tupl
     def mean(made: Clip) -> Array:
         return np.asarray(encoding.encode(made, encoding.spec.path(made))[60:100, arms].mean(0))
 
-    styled = mean(moglow.generate("line:length=4", seed=1, style=style).clip)
+    styled = mean(moglow.generate("line:length=4", seed=2, style=style).clip)
     (edit,) = moglow.redo(clip, 35, 120, style=style, joints=joints)
     (same,) = moglow.redo(clip, 35, 120, joints=joints)
     way = styled - mean(clip)
