@@ -169,12 +169,12 @@ Without a style a motion is `{checkpoint.context.spec.usual or "any"}`, without 
 
 **Limits**: side-steps are best by `{checkpoint.context.spec.sideways or "any"}`, who is the performer of paths that
 go sideways for a while, and of side-steps that are steered live. From 2.2 m/s on jerk is up to 1.2 times that of
-recordings, and feet are low for longer at 3 m/s; a run from a stand in one step may begin with a skid. One step in ten
+recordings, and low toes are too fast at 3 m/s; a run from a stand in one step may begin with a skid. One step in eight
 crosses the line of the other foot at 1.6 m/s. Steered live, a figure stops with crossed legs after one side-step in
-twelve. Performers other than the default one were recorded at few speeds, and glide or straddle beyond them; their
-knees are straight in 3 % of the frames, as those of recordings never are. People gesture in `social` motion, sampled
+twenty. Performers other than the default one were recorded at few speeds, and glide or straddle beyond them; their
+knees are straight in 2 % of the frames, as those of recordings never are. People gesture in `social` motion, sampled
 figures hardly do. Bent knees of `sneak` straighten in a walk. A style that changes in mid-walk arrives within two
-seconds in 80 % of 150 changes, nearly as often as a style is held from the start; the peak of acceleration is 1.6 times
+seconds in 77 % of 150 changes, nearly as often as a style is held from the start; the peak of acceleration is 1.5 times
 that of recordings.
 
 sha256 {digest}; figures measured on {platform.machine()}, {platform.system()}.
