@@ -43,7 +43,7 @@ def sampled_offsets(passages: Tensor, feet: int, share: float, most: float, seed
 
 
 def further_out(context: Context, metres: Tensor) -> Tensor:
-    """Returns what moves feet of standardised poses outwards by metres ``(B, L)`` each, ``(B, 1, D)``."""
+    """Returns the change ``(B, 1, D)`` of standardised poses that moves their feet outwards by metres ``(B, L)``."""
     x = context.encoding.slices["toe_x"]
     result = torch.zeros(len(metres), 1, context.pose_dim, device=metres.device)
     result[..., x] = (metres * torch.sign(context.pose_mean[x]))[:, None] / context.pose_deviation[x]

@@ -41,8 +41,8 @@ class WindowSpec:
     `moglow.corpus.shifted_feet`."""
     shifted_by: float = 0.18  # metres, the largest offset
     apart: float = 0.0
-    """Metres by which each foot of the default performer is further out in clips that walk ahead: his sampled steps are
-    narrower than recorded ones, since at many speeds only others were recorded."""
+    """Metres by which each foot of the default performer is further out in clips that walk ahead. Sampled steps of this
+    performer are narrower than recorded ones, since at many speeds only others were recorded."""
     other_body: float = 0.0
     """Share of windows whose history is blended with another body above the feet; see `moglow.corpus.other_bodies`."""
     balance: float = 0.0

@@ -106,11 +106,9 @@ class Criticism:
                 "exp_avg": torch.zeros_like(parameter),
                 "exp_avg_sq": torch.zeros_like(parameter),
             }
-        each = windows.spec
+        length, apart = windows.spec.length, windows.spec.apart
         self.drawn = (
-            DrawnPaths(windows.footage, each.length, spec.drawn, seed=seed, apart=each.apart)
-            if spec.drawn
-            else None
+            DrawnPaths(windows.footage, length, spec.drawn, seed=seed, apart=apart) if spec.drawn else None
         )
         rows = len(first) + spec.drawn
         empty = first.poses.new_zeros(rows, self.context.spec.history, self.context.pose_dim)
