@@ -7,6 +7,8 @@ to predict, a raised foot moves towards its recorded place. Only clips that walk
 distance between the feet changes all the time, and figures that stand would learn to stand with crossed legs.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from torch import Tensor
 
 from moglow.corpus.context import Context
 from moglow.corpus.misplaced_feet import BACK
+from moglow.corpus.window import Window
 
 RAISED = 0.03
 """Height in metres above its lowest position from which a foot is raised."""
@@ -42,8 +45,14 @@ def sampled_offsets(passages: Tensor, feet: int, share: float, most: float, seed
     return torch.as_tensor(np.array(rows, np.float32).reshape(-1, feet))
 
 
+def set_apart(window: Window, context: Context, metres: Tensor) -> Window:
+    """Returns windows in which all feet are further out by metres ``(B,)``, in the history and in what to predict."""
+    poses = window.poses + further_out(context, metres[:, None])
+    return replace(window, poses=poses, history=poses)
+
+
 def further_out(context: Context, metres: Tensor) -> Tensor:
-    """Returns the change ``(B, 1, D)`` of standardised poses that moves their feet outwards by metres ``(B, L)``."""
+    """Returns the change ``(B, 1, D)`` of standardised poses that moves feet outwards by metres ``(B, L or 1)``."""
     x = context.encoding.slices["toe_x"]
     result = torch.zeros(len(metres), 1, context.pose_dim, device=metres.device)
     result[..., x] = (metres * torch.sign(context.pose_mean[x]))[:, None] / context.pose_deviation[x]

@@ -22,7 +22,7 @@ from moglow.corpus.corpus import Corpus, Stretch
 from moglow.corpus.misplaced_feet import misplace_feet, random_offsets
 from moglow.corpus.other_bodies import blend_bodies
 from moglow.corpus.rows import Rows
-from moglow.corpus.shifted_feet import further_out, sampled_offsets, shift_feet, walks_ahead
+from moglow.corpus.shifted_feet import sampled_offsets, set_apart, shift_feet, walks_ahead
 from moglow.corpus.window import Window
 from moglow.corpus.window_order import ORDERS, Cuts
 from moglow.corpus.window_spec import WindowSpec
@@ -136,11 +136,14 @@ class Windows:
         for stretch in stretches:
             self.labelled[stretch.frames] = float(stretch.name in labelled)
         self.walking = footage.pose.new_zeros(len(footage.pose))  # 1 in clips that walk ahead all the time
-        self.apart = torch.zeros_like(self.walking)  # metres
         for stretch in stretches if spec.shifted or spec.apart else ():
-            walks = walks_ahead(footage.corpus.control[stretch.frames])
-            own = stretch.performer == footage.context.spec.performer
-            self.walking[stretch.frames], self.apart[stretch.frames] = float(walks), spec.apart * walks * own
+            self.walking[stretch.frames] = float(walks_ahead(footage.corpus.control[stretch.frames]))
+        self.apart = torch.zeros_like(self.walking)  # metres by which feet are set apart
+        if spec.apart:
+            self._feet("apart")
+            for stretch in stretches:
+                if stretch.performer == footage.context.spec.performer:
+                    self.apart[stretch.frames] = spec.apart * self.walking[stretch.frames]
         fits = {length: self._lasting(stretches, length) for length in (spec.length, spec.short) if length}
         if spec.short:
             brief = [stretch for stretch in fits[spec.short] if len(stretch) < self.past + spec.length]
@@ -210,9 +213,7 @@ class Windows:
         here = cuts.rows(rows).to(self.footage.device)
         bare = self.footage.cut(here, self.past, length, self.ahead)
         if self.spec.apart:
-            metres = self.apart[here.start][:, None].expand(-1, self._feet("apart"))
-            poses = bare.poses + further_out(self.footage.context, metres)
-            bare = replace(bare, poses=poses, history=poses)
+            bare = set_apart(bare, self.footage.context, self.apart[here.start])
         return cuts, replace(bare, style=bare.style * self.labelled[here.start][:, None])
 
     def _place(self, step: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from moglow.corpus.shifted_feet import further_out
+from moglow.corpus.shifted_feet import set_apart
 from moglow.corpus.window import Window
 from moglow.corpus.window_order import Cuts
 from moglow.corpus.windows import Footage
@@ -99,10 +99,7 @@ class DrawnPaths:
         steps = context.physical_control(like.controls[:, context.spec.history :][:, : self.length])
         forward, aside, turn = steps.mean(1).unbind(-1)
         ahead = (forward > AHEAD) & (aside.abs() < ASIDE) & (turn.abs() < TURNING)
-        feet = context.encoding.slices["toe_x"]
-        metres = (self.apart * ahead)[:, None].expand(-1, feet.stop - feet.start)
-        poses = like.poses + further_out(context, metres)
-        return replace(like, poses=poses, history=poses)
+        return set_apart(like, context, self.apart * ahead)
 
     def _drawn(self, row: int, number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         """Returns the control (frames, 3) of a path."""
