@@ -169,7 +169,8 @@ Without a style a motion is `{checkpoint.context.spec.usual or "any"}`, without 
 
 **Limits**: side-steps are best by `{checkpoint.context.spec.sideways or "any"}`, who is the performer of paths that
 go sideways for a while, and of side-steps that are steered live. From 2.2 m/s on jerk is up to 1.2 times that of
-recordings, and low toes are too fast at 3 m/s; a run from a stand in one step may begin with a skid. One step in eight
+recordings, and low toes are too fast at 3 m/s; a run from a stand in one step may begin with a skid. A single step of
+0.2 m ahead ends in every second case with one foot before the other, one of 0.8 m in every fourth. One step in eight
 crosses the line of the other foot at 1.6 m/s. Steered live, a figure stops with crossed legs after one side-step in
 twenty. Performers other than the default one were recorded at few speeds, and glide or straddle beyond them; their
 knees are straight in 2 % of the frames, as those of recordings never are. People gesture in `social` motion, sampled

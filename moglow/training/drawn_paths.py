@@ -66,7 +66,7 @@ class DrawnPaths:
         controls = footage.context.standardize_control(footage.control)
         frames = range(spec.history, spec.history + length, EVERY)
         known = torch.stack([controls[self.starts + frame] for frame in frames], 1)
-        # Without mirror images a model learns the uneven steps of the few people who were recorded at a speed.
+        # Few people were recorded at some speeds, with uneven steps; together with mirror images they are even.
         self.known = torch.cat([known, known * footage.control_signs]).flatten(1)
 
     def next(self, numbers: Tensor, at: Tensor, generator: Generator) -> DrawnWindows:
