@@ -2,7 +2,7 @@
 
 Both figures need a reference: a distance between finite samples is never zero, and the diversity of takes depends on
 the path. The reference is real motion in the same computation: for the distance, real motion on both halves of the
-held-out controls; for the diversity, real takes with similar controls.
+held-out controls; for the diversity, real takes with similar controls in the same style and by the same performer.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ SPLITS = 10
 PROBE = 2.0
 """Seconds between starts of the stretches whose takes are compared; a stretch is as long as a window."""
 TAKES = 5
-"""Real takes with similar controls for each stretch."""
+"""Real takes with a similar control for each stretch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,16 +101,25 @@ class Comparison:
 
     @cached_property
     def real_diversity(self) -> float:
-        """Mean distance between training takes whose controls are nearest to those of each stretch."""
+        """Mean distance between training takes with the label and nearly the control of each stretch.
+
+        Takes of a model have one style and one performer, so takes of other people are no reference.
+        """
         if not self._probes:
             return float("nan")
-        controls = np.stack(
-            [self.trials[number].path.velocities()[frames] for number, frames in self._probes]
-        )
-        length = controls.shape[1]
-        places, _ = self.real_motion.nearest(controls, count=TAKES, apart=length)
-        bodies = self.real_motion.bodies
-        return float(np.mean([diversity(np.stack([bodies[p : p + length] for p in row])) for row in places]))
+        stretches: dict[tuple[str, str], list[Array]] = {}
+        for number, frames in self._probes:
+            trial = self.trials[number]
+            style = trial.path.styles[frames.start] if trial.path.styles else ""
+            stretches.setdefault((style, trial.performer or ""), []).append(trial.path.velocities()[frames])
+        found = []
+        for (style, performer), controls in stretches.items():
+            length = len(controls[0])
+            among = self.real_motion.alike(style, performer, frames=2 * TAKES * length)
+            places, _ = self.real_motion.nearest(np.stack(controls), count=TAKES, apart=length, among=among)
+            bodies = self.real_motion.bodies
+            found += [diversity(np.stack([bodies[p : p + length] for p in row])) for row in places]
+        return float(np.mean(found))
 
     def diversity(self, takes: Sequence[Sequence[Clip]]) -> float:
         """Returns the mean distance between takes, given for each trial, over the same stretches; NaN for one take."""

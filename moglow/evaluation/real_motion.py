@@ -4,6 +4,7 @@ Copied motion is the baseline without learning: stretches of real motion whose c
 cross-faded. Their feet do not continue from one stretch to the next.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from moglow.corpus.corpus import Corpus
+from moglow.corpus.corpus import Corpus, Stretch
 from moglow.maths.rotations import Array
 from moglow.measures.similarity import body_positions
 from moglow.motion.clip import Clip
@@ -55,20 +56,30 @@ class RealMotion:
     def _control(self) -> NDArray[np.float32]:
         return self.corpus.control_normalizer.normalize(np.asarray(self.corpus.control)).astype(np.float32)
 
+    def alike(self, style: str, performer: str, *, frames: int) -> list[Stretch]:
+        """Returns the training clips of a style and performer, each once, if they are ``frames`` long in all.
+
+        Otherwise those of the style, or of all.
+        """
+        once = [stretch for stretch in self.corpus.split("train") if not stretch.again]
+        of_style = [stretch for stretch in once if stretch.style == style]
+        both = [stretch for stretch in of_style if stretch.performer == performer]
+        return next((found for found in (both, of_style) if sum(map(len, found)) >= frames), once)
+
     def nearest(
-        self, velocities: Array, *, count: int, apart: int
+        self, velocities: Array, *, count: int, apart: int, among: Sequence[Stretch] | None = None
     ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """Returns the first frames ``(M, count)`` of the stretches with the nearest control, and their distances.
 
         ``velocities`` ``(M, n, 3)`` are M controls of n frames each; the results for one control begin at least
         ``apart`` frames apart. Distances are root mean squares in deviations of the control. If there are too few
-        stretches, the nearest one is repeated.
+        stretches, the nearest one is repeated. The clips ``among`` which they are found are all of the training split
+        by default.
         """
         length, control = velocities.shape[1], self._control
         wanted = self.corpus.control_normalizer.normalize(velocities).reshape(len(velocities), -1)
-        starts = np.concatenate(
-            [np.arange(s.start, s.stop - length + 1) for s in self.corpus.split("train") if len(s) >= length]
-        )
+        clips = self.corpus.split("train") if among is None else among
+        starts = np.concatenate([np.arange(s.start, s.stop - length + 1) for s in clips if len(s) >= length])
         windows = sliding_window_view(control, length, axis=0)[starts].transpose(0, 2, 1)  # (S, n, 3)
         flat = np.ascontiguousarray(windows).reshape(len(starts), -1)
         energy = np.square(flat).sum(1)

@@ -141,6 +141,23 @@ def test_the_library_finds_a_control_where_it_was_taken_from() -> None:
     assert all(np.abs(np.subtract.outer(row, row)[np.triu_indices(3, 1)]).min() >= 10 for row in places)
 
 
+def test_real_takes_have_the_style_and_the_performer_that_are_asked_for() -> None:
+    corpus = tiny_corpus()
+    first, second = corpus.split("train")
+    labelled = (
+        replace(first, style="march", performer="anna"),
+        replace(second, style="march", performer="ben"),
+    )
+    again = replace(second, style="march", performer="anna", again=True)
+    library = RealMotion(replace(corpus, stretches=(*labelled, again)))
+    assert library.alike("march", "anna", frames=len(first)) == [labelled[0]]
+    assert library.alike("march", "anna", frames=len(first) + 1) == list(labelled)
+    assert library.alike("limp", "anna", frames=1) == list(labelled)
+    controls = corpus.control[first.start : first.start + 20][None]
+    places, _ = library.nearest(controls, count=2, apart=10, among=[labelled[1]])
+    assert ((places >= second.start) & (places < second.stop)).all()
+
+
 def test_copies_are_training_poses_but_for_the_seams() -> None:
     corpus = tiny_corpus()
     path = corpus.path(corpus.split("train")[0])
