@@ -25,6 +25,10 @@ from moglow.sampling.ensemble import Ensemble
 Flags = NDArray[np.bool_]
 
 ALL = "all pairs"
+FOLDS = 10
+"""Parts of the recorded files; those of each part are classified by a discriminant that was fitted to the others."""
+USUAL = 0.2, 0.8
+"""Quantiles of the speeds of recorded walks between which a speed is usual in a style."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class ChangeSpec:
     """The changes of style and their classification; times in seconds."""
 
     styles: int = 6
-    """Number of styles, those with most walking motion; all ordered pairs are tested."""
+    """Number of styles, those with most walking motion at speeds in common; all ordered pairs are tested."""
     before: float = 5.0
     """Duration of the first style."""
     after: float = 5.0
@@ -84,8 +88,8 @@ class StyleChanges(Exam):
         "recorded windows of 1.5 s, uses ranges and speeds of toes, knees, hands, head and hips, but no posture. "
         "Arrived: more than half of the windows from 2 s after the change are classified as the second style rather "
         "than the first. In the first style before: the same for the seconds before the change. Changed: both. Held "
-        "throughout: the second style from the start. Recorded motion: held-out walks in the second style against the "
-        "first."
+        "throughout: the second style from the start. Recorded motion: walks in the second style at a speed of both, "
+        "by discriminants that were fitted to other files."
     )
     measures: ClassVar[Mapping[str, Measure]] = {
         "changed": Measure("changed", "%", 100),
@@ -98,46 +102,74 @@ class StyleChanges(Exam):
     }
 
     @cached_property
-    def known(self) -> Walks:
-        """Returns recorded walks of the training split."""
-        return self._walks("train")
-
-    @cached_property
-    def unseen(self) -> Walks:
-        """Returns recorded walks of the held-out split."""
-        return self._walks("val")
+    def walks(self) -> Walks:
+        """Returns the recorded walks of both splits."""
+        return self._walks()
 
     @cached_property
     def styles(self) -> tuple[str, ...]:
-        """Returns the styles with most windows of walking."""
-        names, counts = np.unique(self.known.styles, return_counts=True)
-        enough = [(-int(count), str(name)) for name, count in zip(names, counts, strict=True) if count >= 20]
-        return tuple(name for _, name in sorted(enough)[: self.spec.styles])
+        """Returns the styles with most windows of walking, those with a speed in common before the others."""
+        names, counts = np.unique(self.walks.styles, return_counts=True)
+        most = sorted(
+            (-int(count), str(name)) for name, count in zip(names, counts, strict=True) if count >= 20
+        )
+        chosen: list[str] = []
+        for _, name in most:
+            if all(np.less(*self._shared(name, other)) for other in chosen):
+                chosen.append(name)
+        others = [name for _, name in most if name not in chosen]
+        return tuple([*chosen, *others][: self.spec.styles])
 
     @cached_property
     def classifier(self) -> GaitClassifier:
         """Returns the classifier fitted to recorded walks in the styles."""
-        kept = np.isin(self.known.styles, self.styles)
-        return GaitClassifier.fit(self.known.windows[kept], self.known.styles[kept].tolist())
+        return self._fitted(np.isin(self.walks.styles, self.styles))
+
+    def _fitted(self, kept: Flags) -> GaitClassifier:
+        return GaitClassifier.fit(self.walks.windows[kept], self.walks.styles[kept].tolist())
+
+    @cached_property
+    def _scores(self) -> Array:
+        """The scores ``(N, S)`` of recorded walks in the styles, by classifiers that were not fitted to their file."""
+        walks = self.walks
+        scores = np.full((len(walks.styles), len(self.styles)), -np.inf)
+        fold = np.zeros(len(walks.styles), int)
+        for style in self.styles:  # each fold has files of all styles
+            files = np.unique(walks.files[walks.styles == style])
+            for number, file in enumerate(np.random.default_rng(7).permutation(files)):
+                fold[(walks.files == file) & (walks.styles == style)] = number % FOLDS
+        kept = np.isin(walks.styles, self.styles)
+        for number in np.unique(fold[kept]):
+            others, own = kept & (fold != number), kept & (fold == number)
+            if not others.any():
+                continue
+            classifier = self._fitted(others)
+            columns = [self.styles.index(style) for style in classifier.styles]
+            scores[np.ix_(own, columns)] = classifier.scores(walks.windows[own])
+        return scores
 
     @property
     def _testable(self) -> bool:
         return len(self.styles) >= 2
 
     def recorded(self) -> Conditions:
-        """Returns the accuracy of the classifier on held-out recordings, and their peak accelerations."""
+        """Returns how well recorded walks at a speed of both styles are classified, and their peak accelerations.
+
+        Walks of styles that share no speed have their own.
+        """
         if not self._testable:
             return {}
-        rows = {}
+        rows, walks, scores = {}, self.walks, self._scores
         for first, second in permutations(self.styles, 2):
             figures = {"peak": float(np.median(self._peaks(first) + self._peaks(second))), "ratio": 1.0}
-            if (chosen := self.unseen.styles == second).any():
-                right = self.classifier.prefers(self.unseen.windows[chosen], second, first)
+            low, high = self._shared(first, second)
+            chosen = walks.styles == second
+            usual = chosen & (walks.speeds >= low) & (walks.speeds <= high)
+            if (chosen := usual if usual.any() else chosen).any():
+                right = scores[chosen, self.styles.index(second)] > scores[chosen, self.styles.index(first)]
+                files = walks.files[chosen]
+                judged = [right[files == file].mean() for file in np.unique(files)]
                 figures["accuracy"] = float(right.mean())
-                judged = [
-                    right[self.unseen.files[chosen] == file].mean()
-                    for file in np.unique(self.unseen.files[chosen])
-                ]
                 figures["arrived"] = float(np.mean(np.array(judged) > self.spec.judged))
             rows[f"{first} → {second}"] = {key: Estimate(value) for key, value in figures.items()}
         pooled = {
@@ -186,17 +218,14 @@ class StyleChanges(Exam):
         """Returns the styles with the accuracy of the classifier."""
         if not self._testable:
             return ("styles: the corpus has fewer than two styles with walks, so no change was tested.",)
-        kept = np.isin(self.unseen.styles, self.styles)
-        found = np.array(self.classifier.styles)[self.classifier.scores(self.unseen.windows[kept]).argmax(1)]
-        truth = self.unseen.styles[kept]
-        shares = {
-            style: (found[truth == style] == style).mean() for style in self.styles if (truth == style).any()
-        }
-        listed = ", ".join(f"{style} {100 * share:.0f} %" for style, share in shares.items())
-        missing = [style for style in self.styles if style not in shares]
-        none = f"; no held-out walks of {', '.join(missing)}" if missing else ""
+        found = np.array(self.styles)[self._scores.argmax(1)]
+        shares = [
+            f"{style} {100 * (found[self.walks.styles == style] == style).mean():.0f} %"
+            for style in self.styles
+        ]
         return (
-            f"styles: held-out windows classified correctly among {len(self.styles)} styles: {listed}{none}.",
+            f"styles: recorded windows of other files classified correctly among {len(self.styles)} styles: "
+            f"{', '.join(shares)}.",
         )
 
     def _judged(self, change: Clip, held: Clip, first: str, second: str) -> dict[str, float]:
@@ -222,17 +251,17 @@ class StyleChanges(Exam):
         return float(self.classifier.prefers(windows, style, other).mean())
 
     def _peaks(self, style: str) -> list[float]:
-        return self.known.peaks[style]
+        return self.walks.peaks[style]
+
+    def _shared(self, first: str, second: str) -> Array:
+        """Returns the least and the largest speed that both styles have; the least is larger if they share none."""
+        speeds = [self.walks.speeds[self.walks.styles == style] for style in (first, second)]
+        low, high = np.transpose([np.quantile(each, USUAL) for each in speeds])
+        return np.array([low.max(), high.min()])
 
     def _speed(self, first: str, second: str) -> float:
-        """Returns a speed of both styles: the middle of the range that both have."""
-        low, high = np.transpose(
-            [
-                np.quantile(self.known.speeds[self.known.styles == style], [0.2, 0.8])
-                for style in (first, second)
-            ]
-        )
-        return float((low.max() + high.min()) / 2)
+        """Returns a speed of both styles, or one between theirs."""
+        return float(self._shared(first, second).mean())
 
     def _trial(self, first: str, second: str, speed: float | None = None) -> Trial:
         fps = self.corpus.fps
@@ -243,12 +272,12 @@ class StyleChanges(Exam):
         styles = [first] * before + [second] * after
         return Trial(f"{first} → {second}", ControlPath.from_velocities(rows, fps, styles=styles))
 
-    def _walks(self, split: str) -> Walks:
+    def _walks(self) -> Walks:
         spec, fps = self.spec, self.corpus.fps
         windows, files, styles, speeds = [], [], [], []
         peaks: dict[str, list[float]] = {}
         length, hop, piece = (round(seconds * fps) for seconds in (spec.window, 2 * spec.hop, spec.within))
-        for stretch in self.corpus.split(split):
+        for stretch in (*self.corpus.split("train"), *self.corpus.split("val")):
             if stretch.again or not stretch.style or len(stretch) < length:
                 continue
             speed = np.linalg.norm(self.corpus.control[stretch.frames][:, :2], axis=1)

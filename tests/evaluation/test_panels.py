@@ -23,7 +23,7 @@ from moglow.evaluation.manoeuvres import ALL, Hold, Manoeuvre, Manoeuvres, ankle
 from moglow.evaluation.panels import Panel
 from moglow.evaluation.results import REAL, Evaluation, EvaluationSpec, to_json
 from moglow.evaluation.straight_walks import SPEEDS, StraightWalks, figures
-from moglow.evaluation.style_changes import StyleChanges, peak_acceleration
+from moglow.evaluation.style_changes import ChangeSpec, StyleChanges, Walks, peak_acceleration
 from moglow.maths.rotations import quat_multiply
 from moglow.measures.bands import Estimate
 from moglow.measures.scores import Measure
@@ -131,6 +131,17 @@ def test_changes_of_style_are_judged_by_the_walk(corpus: Corpus, checkpoint: Che
     always = exam._judged(brisk, brisk, "calm", "brisk")
     assert always["arrived"] == 1.0 and always["changed"] == always["left"] == 0.0
     assert exam.sampled("tiny", checkpoint).keys() == recorded.keys()
+
+
+def test_styles_that_share_no_speed_are_not_compared(corpus: Corpus) -> None:
+    names = np.repeat(["neutral", "slow", "brisk"], [60, 50, 40])
+    ends = {"neutral": (0.7, 1.1), "slow": (0.4, 0.6), "brisk": (0.9, 1.4)}
+    speeds = np.concatenate([np.linspace(*ends[name], (names == name).sum()) for name in ends])
+    exam = StyleChanges(corpus, 1, 0.7, spec=ChangeSpec(styles=2))
+    windows = np.random.default_rng(0).normal(size=(len(names), 4))
+    exam.__dict__["walks"] = Walks(windows, names.astype(str), names, speeds, {key: [1.0] for key in ends})
+    assert exam.styles == ("neutral", "brisk")
+    assert exam._speed("neutral", "brisk") == pytest.approx(1.0, abs=0.03)
 
 
 def test_a_peak_is_the_greatest_acceleration() -> None:
