@@ -42,7 +42,9 @@ class CriticSpec:
     temperature: float = 0.7  # of the model's motion, as in generation
     going_on: float = 0.9  # probability that a motion goes on in the next window
     lent: float = 0.1  # share of the motions that have the label of the default performer
+    posed: float = 0.0  # share of the new motions that begin in the posture of their label, as in generation
     drawn: int = 0  # further motions along drawn paths, with the default labels
+    styled: float = 0.0  # share of the drawn paths in a random style, compared with recordings in that style
     alone: int = 120  # steps in which the critics learn alone
     times: int = 4  # steps of the critics for each one of the model
     rate: float = 2e-3  # learning rate of the critics
@@ -58,8 +60,9 @@ class CriticSpec:
                 f"weight {self.weight}, rate {self.rate}, penalty {self.penalty}, temperature {self.temperature}: "
                 "give numbers of at least 0, and a rate above 0"
             )
-        if not (0 <= self.going_on <= 1 and 0 <= self.lent <= 1):
-            raise ValueError(f"going_on {self.going_on}, lent {self.lent}: a share lies between 0 and 1")
+        for name in ("going_on", "lent", "posed", "styled"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: a share lies between 0 and 1")
         if min(self.hidden, self.times, self.batch, self.kept) < 1 or (
             min(self.start, self.drawn, self.alone, self.noise) < 0
         ):

@@ -13,7 +13,6 @@ its own: the leg that is decoded is straight, and has no gradient.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Generator, Tensor, distributed, nn
 from torch.nn.functional import softplus
@@ -108,7 +107,9 @@ class Criticism:
             }
         length, apart = windows.spec.length, windows.spec.apart
         self.drawn = (
-            DrawnPaths(windows.footage, length, spec.drawn, seed=seed, apart=apart) if spec.drawn else None
+            DrawnPaths(windows.footage, length, spec.drawn, seed=seed, apart=apart, styled=spec.styled)
+            if spec.drawn
+            else None
         )
         rows = len(first) + spec.drawn
         empty = first.poses.new_zeros(rows, self.context.spec.history, self.context.pose_dim)
@@ -173,31 +174,34 @@ class Criticism:
         hidden, cells = (each.detach() for each in motion.memory(before, window.poses))
         lent = torch.where(on, going.lent[:rows], (lots < self.spec.lent).float())
         labels = self.windows.footage.lent(window.style, lent[:, None, None] > 0)
+        posed = ~on & (torch.rand(rows, generator=generator, device=generator.device) < self.spec.posed)
+        posture = torch.as_tensor(self.context.posture(labels[:, 0]))[:, None]
+        begun = torch.where(posed[:, None, None], posture, window.poses[:, :past])
+        hidden, cells = (each * ~posed[:, None] for each in (hidden, cells))
         start = replace(
             going,
-            history=torch.where(on[:, None, None], going.history[:rows], window.poses[:, :past]),
+            history=torch.where(on[:, None, None], going.history[:rows], begun),
             hidden=torch.where(on[:, None], going.hidden[..., :rows, :], hidden),
             cells=torch.where(on[:, None], going.cells[..., :rows, :], cells),
             lent=lent,
         )
-        return CriticScene(start, window, window.controls, labels, labels, torch.ones_like(lent))
+        return CriticScene(start, window, window.controls, labels, labels, (~posed).float())
 
     def _with_drawn(self, scene: CriticScene, generator: Generator) -> CriticScene:
         """Returns a scene with the motions along drawn paths after its own rows.
 
-        They have the default labels, which the critic does not see, and are compared with recordings of any style with
-        similar controls. A motion begins in the posture of its label.
+        Those with the default labels, which the critic does not see, are compared with recordings of any style with
+        similar controls, the others with recordings of their style. A motion begins in the posture of its label.
         """
         count, going, context = self.spec.drawn, self.going, self.context
         if not self.drawn:
             return scene
         rows = len(scene.start.lent)
-        label = torch.as_tensor(np.asarray(context.label_vector(None)), device=generator.device)
-        posture = torch.as_tensor(np.asarray(context.posture(label)), device=generator.device)
         drawn = self.drawn.next(going.paths, going.at, generator)
+        posture = torch.as_tensor(context.posture(drawn.labels))[:, None]
         new = (drawn.begins > 0) | (going.alive[rows:] == 0)
         length = scene.real.shown.shape[1]
-        labels = label.expand(count, length, -1)
+        labels, shown = (each[:, None].expand(-1, length, -1) for each in (drawn.labels, drawn.shown))
         one = torch.ones(count, device=generator.device)
         history = torch.where(
             new[:, None, None], posture.expand_as(going.history[rows:]), going.history[rows:]
@@ -218,7 +222,7 @@ class Criticism:
             real,
             torch.cat([scene.controls, drawn.controls]),
             torch.cat([scene.labels, labels]),
-            torch.cat([scene.shown, torch.zeros_like(labels)]),
+            torch.cat([scene.shown, shown]),
             torch.cat([scene.judged, (~new).float()]),
         )
 

@@ -199,7 +199,7 @@ def test_what_it_cannot_judge_is_one_line(footage: Footage) -> None:
     other = Footage(footage.corpus, replace(tiny_context(), encoding=encoding))
     with pytest.raises(RecipeError, match=r'needs features.encoding = "feet_first"'):
         SeenMotion(other.context, [windows.recorded(0)])
-    for wrong in ({"weight": -1.0}, {"going_on": 2.0}, {"hidden": 0}):
+    for wrong in ({"weight": -1.0}, {"going_on": 2.0}, {"styled": -0.1}, {"hidden": 0}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             CriticSpec(**wrong)
 
@@ -281,3 +281,36 @@ def test_recordings_like_drawn_motion_have_feet_as_far_apart(footage: Footage) -
     assert moved.any() and not moved.all()
     torch.testing.assert_close(further[moved], torch.full_like(further[moved], 0.02), atol=1e-6, rtol=0)
     assert further[~moved].abs().max() < 1e-6
+
+
+def test_paths_in_a_style_are_compared_with_recordings_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moglow.training.drawn_paths.LEAST", 2)  # windows
+    corpus = tiny_corpus()
+    first, second = corpus.split("train")
+    styled = replace(corpus, stretches=(replace(first, style="calm"), replace(second, style="brisk")))
+    context = Context.of_corpus(replace(tiny_context().spec, usual="calm"), styled)
+    footage = Footage(styled, context)
+    paths, generator = DrawnPaths(footage, 18, 3, seed=1, styled=0.5), Generator().manual_seed(1)
+    numbers, at = torch.zeros(2, 3, dtype=torch.int64)
+    place, found = context.styles.index("brisk"), []
+    for _ in range(30):
+        drawn = paths.next(numbers, at, generator)
+        numbers, at = drawn.numbers, drawn.at
+        brisk = drawn.like.style[:, 0, place] == 1
+        asked = drawn.labels[:, place] == 1
+        assert (brisk | ~asked).all()
+        torch.testing.assert_close(drawn.shown, drawn.labels * asked[:, None])
+        found.append(asked)
+    assert 0.2 < torch.cat(found).float().mean() < 0.8
+
+
+def test_motion_that_begins_in_a_posture_is_judged_from_the_second_window_on(footage: Footage) -> None:
+    made = trainer(footage, replace(SPEC, critic=replace(CRITIC, posed=1.0, drawn=0, going_on=0.0)))
+    critics = made.criticism
+    assert critics is not None
+    window = critics.windows.recorded(0)
+    motion = OwnMotion(critics.model, critics.context)
+    scene = critics._scene(window, motion, None, Generator().manual_seed(1))
+    posture = torch.as_tensor(critics.context.posture(scene.labels[:, 0]))
+    torch.testing.assert_close(scene.start.history, posture[:, None].expand_as(scene.start.history))
+    assert not scene.start.hidden.any() and not scene.judged.any()
