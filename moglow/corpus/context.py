@@ -5,7 +5,7 @@ arbitrary, so the code is the same. Poses and controls are standardised. D is th
 poses, L of frames of lookahead, P of performers and S of styles.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import ModuleType
@@ -15,6 +15,7 @@ import numpy as np
 
 from moglow.corpus.channel_weights import by_channel, persistence
 from moglow.corpus.context_spec import ContextSpec, refuse_unknown
+from moglow.corpus.postures import AXES, mean_frame, offset_of, posture_axes, posture_of
 from moglow.encodings.chart import PLANTED
 from moglow.encodings.encoding import Encoding, Features
 from moglow.errors import CheckpointError, ControlError, RecipeError
@@ -39,6 +40,7 @@ class Context:
     pose, so its log-determinant is constant.
     `postures` (P + S, D), standardised: the sum of those of a performer and a style is their mean pose. For styles,
     they are mean poses; for performers, the mean differences from these.
+    `posture_axes` (S, R, D), standardised: how postures differ within each style, see `moglow.corpus.posture_axes`.
     """
 
     spec: ContextSpec
@@ -53,6 +55,7 @@ class Context:
     momentum: Any
     scale: Any
     postures: Any
+    posture_axes: Any
     performers: tuple[str, ...] = ()
     xp: ModuleType = np
 
@@ -84,32 +87,22 @@ class Context:
             momentum,
             np.ones_like(weights),
             weights[:0],
+            weights[:0],
             performers,
         )
-        by_style = {style: context.posture_of(corpus, style) for style in styles}
-        postures = [context.offset_of(corpus, performer, by_style) for performer in performers]
+        by_style = {style: posture_of(context, corpus, style) for style in styles}
+        postures = [offset_of(context, corpus, performer, by_style) for performer in performers]
         postures += by_style.values()
-        square = _mean(np.square(context._residuals(corpus.features(s))) for s in corpus.split("train"))
+        square = mean_frame(np.square(context._residuals(corpus.features(s))) for s in corpus.split("train"))
         # The lower bound keeps dequantisation noise small in a channel that is fully predictable from its past.
         scale = np.sqrt(np.maximum(square, SMALLEST**2)).astype(np.float32)
         scale = np.where((weights > 0) | (momentum > 0), scale, np.float32(1))
         return replace(
-            context, scale=scale, postures=np.reshape(postures, (-1, len(weights))).astype(np.float32)
+            context,
+            scale=scale,
+            postures=np.reshape(postures, (-1, len(weights))).astype(np.float32),
+            posture_axes=posture_axes(context, corpus, styles),
         )
-
-    def posture_of(self, corpus: "Corpus", style: str) -> Array:
-        """Returns the mean pose (D,) of a style, or zero, the mean of all styles, if all its clips are held out."""
-        chosen = (s for s in corpus.split("train") if s.style == style)
-        return _mean((self.standardize_pose(corpus.features(s).pose) for s in chosen), self.pose_dim)
-
-    def offset_of(self, corpus: "Corpus", performer: str, postures: Mapping[str, Array]) -> Array:
-        """Returns the mean difference (D,) between a performer's poses and the mean poses of their styles."""
-        offsets = (
-            self.standardize_pose(corpus.features(s).pose) - postures.get(s.style, 0.0)
-            for s in corpus.split("train")
-            if s.performer == performer
-        )
-        return _mean(offsets, self.pose_dim)
 
     def _residuals(self, features: Features) -> Array:
         pose, control = self.standardize_pose(features.pose), self.standardize_control(features.control)
@@ -302,13 +295,15 @@ class Context:
         found = from_table(_Table, table, f"{place} context", CheckpointError)
         encoding = Encoding.from_json(found.encoding, f"{place} context encoding")
         channels, labels = len(encoding), len(found.performers) + len(found.styles)
-        shapes = {"control_mean": (3,), "control_deviation": (3,), "postures": (labels, channels)}
-        postures, momentum = np.zeros((labels, channels), np.float32), np.zeros(channels, np.float32)
-        arrays = {
-            "postures": postures,
-            "momentum": momentum,
-            **arrays,
-        }  # checkpoints of earlier versions lack them
+        axes = (len(found.styles), AXES, channels)
+        shapes = {
+            "control_mean": (3,),
+            "control_deviation": (3,),
+            "postures": (labels, channels),
+            "posture_axes": axes,
+        }
+        for name in ("postures", "momentum", "posture_axes"):  # checkpoints of earlier versions lack them
+            arrays = {name: np.zeros(shapes.get(name, (channels,)), np.float32), **arrays}
         expected = {name: (shapes.get(name, (channels,)), np.float32) for name in ARRAYS}
         check_tensors(arrays, expected, f"{place} context", CheckpointError)
         for name in ("pose_deviation", "control_deviation", "scale"):
@@ -337,14 +332,7 @@ class _Table:
             raise ValueError(f"fps is {self.fps}; expected a rate above 0 and up to 10000")
 
 
-def _mean(parts: Iterable[Array], channels: int = 1) -> Array:
-    """Returns the mean (D,) over the frames of parts (T, D), of which one at a time is kept; zeros without parts."""
-    total, frames = np.zeros(channels), 0
-    for part in parts:
-        total, frames = total + part.sum(0, dtype=float), frames + len(part)
-    return total / max(frames, 1)
-
-
 ARRAYS = (
     "pose_mean", "pose_deviation", "control_mean", "control_deviation", "weights", "momentum", "scale", "postures",
+    "posture_axes",
 )  # fmt: skip

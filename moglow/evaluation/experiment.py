@@ -195,8 +195,8 @@ def stored(checkpoint: Checkpoint) -> Row | None:
 
 
 def sample(ensemble: Ensemble, trials: Sequence[Trial], seeds: int) -> list[list[Motion]]:
-    """Returns motions of each trial, one for each seed."""
+    """Returns motions of each trial, one for each seed; those of different trials are independent."""
     paths = [trial.path for trial in trials for _ in range(seeds)]
     performers = [trial.performer for trial in trials for _ in range(seeds)]
-    sampled = dict(ensemble.motions(paths, [seed for _ in trials for seed in range(seeds)], performers))
+    sampled = dict(ensemble.motions(paths, range(len(paths)), performers))
     return [[sampled[k * seeds + seed] for seed in range(seeds)] for k in range(len(trials))]

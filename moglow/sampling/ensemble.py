@@ -24,6 +24,7 @@ from moglow.sampling.fast.fused import steps_on
 from moglow.sampling.fast.native_moglow import native_model
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
 from moglow.sampling.label_change import Former, LabelChange, Predict, predict_frame, relabelled
+from moglow.sampling.posture_drift import PostureDrift
 from moglow.sampling.start_and_stop import WARM_UP, setting_off
 
 ROWS = 64
@@ -170,6 +171,8 @@ class Ensemble:
         poses = np.clip(np.nan_to_num(poses, nan=WILD), -WILD, WILD)
         for row, path in enumerate(paths):
             pose = context.physical_pose(poses[row, : len(path)])
+            if drift := PostureDrift.of(context, [(seeds[row], 0)], self.temperature):
+                pose = pose + drift.along(labels[row, : len(path)]).astype(pose.dtype)
             control = controls[row, past + warm :][: len(path)].astype(np.float32)
             yield Motion(
                 context.encoding.decode(pose, path), pose, control, bool(wild[row, : len(path)].any())

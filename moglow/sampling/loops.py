@@ -208,7 +208,7 @@ def _cycles(sampler: Sampler, context: Context, track: Track, velocity: Array, s
     styles = track.path.styles and (track.path.styles[len(track.path) // 2],)
     path = ControlPath.from_velocities(np.tile(velocity, (frames, 1)), fps, styles=styles and styles * frames)
     found = []
-    tracks = [replace(track, path=path, take=take) for take in _takes(track)]
+    tracks = [replace(track, path=path, take=take, steady=True) for take in _takes(track)]
     for source, sampled in _sampled(sampler, context, tracks):
         features = joint_features(sampler.context.encoding, sampled[0], fps)
         starts = touchdowns(sampler.context.encoding.decode(sampled[0], path))
@@ -231,7 +231,8 @@ def _laps(sampler: Sampler, context: Context, track: Track) -> list[_Cut]:
     laps = dict(zip(_takes(track), tempos, strict=False))
     longer = round(OVER * fps) + 2 * blend
     tracks = [
-        replace(track, path=walked_on(each, len(each) + longer), take=take) for take, each in laps.items()
+        replace(track, path=walked_on(each, len(each) + longer), take=take, steady=True)
+        for take, each in laps.items()
     ]
     found = []
     for source, sampled in _sampled(sampler, context, tracks):

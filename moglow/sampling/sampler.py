@@ -29,6 +29,7 @@ from moglow.sampling.fast.native_moglow import native_model
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
 from moglow.sampling.fast.row_by_row import RowByRow
 from moglow.sampling.label_change import Former, predict_frame, relabelled
+from moglow.sampling.posture_drift import PostureDrift
 from moglow.sampling.sanity import FAR, bounded
 from moglow.sampling.start_and_stop import (
     ENDINGS,
@@ -40,6 +41,7 @@ from moglow.sampling.start_and_stop import (
 )
 from moglow.sampling.step_model import Past as Past
 from moglow.sampling.step_model import StepModel
+from moglow.sampling.track import Track as Track
 
 AHEAD = 64
 """Number of frames for which noise is sampled at once; the stream of noise does not depend on it."""
@@ -47,17 +49,6 @@ AHEAD = 64
 Frames: TypeAlias = Iterator[tuple[Past, NDArray[Any], NDArray[Any]]]
 """The past of a frame or of several, their poses and likelihoods."""
 Seeds: TypeAlias = Sequence[tuple[int, ...]]
-
-
-@dataclass(frozen=True, eq=False)
-class Track:
-    """A motion to sample: the path, at the sampler's rate, and the seed and take that determine the noise."""
-
-    path: ControlPath
-    seed: int = 0
-    take: int = 0
-    performer: str | None = None
-    """The performer; by default the model's default performer."""
 
 
 @dataclass(frozen=True)
@@ -180,11 +171,16 @@ class Sampler:
         A model with a lookahead of L has a delay of L frames and repeats the last velocity at the end. The same seed
         and take give the same motion, independent of other motions and of chunks.
         """
-        rows = (
-            (np.asarray(velocity, np.float32)[None], self.context.label_vector(style)[None])
-            for velocity, style in zip(velocities, styles, strict=False)
-        )
-        yield from (pose[0] for _, pose, _ in self._run(rows, [(seed, take)]))
+        drift, labels = PostureDrift.of(self.context, [(seed, take)], self.temperature), deque[NDArray[Any]]()
+
+        def rows() -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+            for velocity, style in zip(velocities, styles, strict=False):
+                labels.append(self.context.label_vector(style)[None])
+                yield np.asarray(velocity, np.float32)[None], labels[-1]
+
+        for _, pose, _ in self._run(rows(), [(seed, take)]):
+            label = labels.popleft()
+            yield (pose + drift.next(label) if drift else pose)[0].astype(pose.dtype)
 
     def sample(self, tracks: Sequence[Track]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         """Yields poses ``(B, D)`` and likelihoods ``(B,)`` of many motions, frame by frame until the longest ends.
@@ -207,8 +203,10 @@ class Sampler:
         parting = [ending_start(path) if self._settles else None for path in paths]
         endings: dict[int, list[tuple[NDArray[Any], NDArray[Any]]]] = {}
         seeds, frame = [(track.seed, track.take) for track in tracks], 0
-        if isinstance(self._frame, NativeFrame) and all((rows == rows[0]).all() for rows in labels):
-            parts = self._known(np.stack(velocities), rows_of(0)[1], seeds, parting)
+        drift = PostureDrift.of(self.context, seeds, self.temperature, [track.steady for track in tracks])
+        first, same = rows_of(0)[1], all((rows == rows[0]).all() for rows in labels)
+        if isinstance(self._frame, NativeFrame) and same:
+            parts = self._known(np.stack(velocities), first, seeds, parting)
         else:
             each = self._run(map(rows_of, range(frames)), seeds)
             parts = ((past, pose[None], nats[None]) for past, pose, nats in each)
@@ -226,8 +224,9 @@ class Sampler:
                 for row, rest in endings.items():
                     if rest:
                         pose[row], nats[row] = rest.pop()
-                yield pose, nats
-            frame += len(poses)
+                moved = drift.next(first if same else rows_of(frame)[1]) if drift else pose.dtype.type(0)
+                yield (pose + moved).astype(pose.dtype), nats
+                frame += 1
 
     def _known(
         self, velocities: NDArray[Any], label: NDArray[Any], seeds: Seeds, stops: Iterable[int | None]

@@ -22,6 +22,7 @@ from moglow.corpus.windows import Windows
 from moglow.errors import RecipeError
 from moglow.flows.bijection import State
 from moglow.models.model import MotionModel
+from moglow.sampling.posture_drift import HELD, SECONDS
 from moglow.training.critic import SHORTEST, Critic, CriticSpec, SeenMotion
 from moglow.training.drawn_paths import DrawnPaths
 from moglow.training.named_tensors import below, optimizer_tensors, restore_optimizer
@@ -147,6 +148,7 @@ class Criticism:
         sound = torch.isfinite(sampled).all(-1).all(-1) & (sampled.abs().amax((1, 2)) < FARTHEST)
         real = self.seen(scene.real.poses, scene.real, scene.shown, start.lent)
         moved = torch.cat([start.history, sampled], 1)
+        moved = moved + self._postures(scene.labels[:, 0], moved.shape[1], generator)
         own = self.seen(moved, replace(scene.real, controls=scene.controls), scene.shown, start.lent)
         judged = scene.judged * sound.float()
         self._watch(real, own, judged)
@@ -165,6 +167,17 @@ class Criticism:
             alive=sound.float(),
         )
         return loss
+
+    def _postures(self, labels: Tensor, frames: int, generator: Generator) -> Tensor:
+        """Returns how far motions (B, frames, D) with labels (B, P + S) are moved, as `PostureDrift` moves them."""
+        context = self.context
+        axes = torch.as_tensor(context.posture_axes)
+        own = torch.einsum("bs,srd->brd", labels[:, len(context.performers) :], axes)
+        held, slope = torch.randn(2, len(labels), axes.shape[1], generator=generator, device=generator.device)
+        seconds = (torch.arange(frames, device=generator.device) - frames / 2) / context.fps
+        rate = (1 - HELD) ** 0.5 / SECONDS  # deviation of the change in a second
+        moved: Tensor = (held[:, None] + rate * seconds[:, None] * slope[:, None]) @ own
+        return moved
 
     def _scene(self, window: Window, motion: OwnMotion, before: State, generator: Generator) -> CriticScene:
         """Returns the windows of a step, in which the motions of the windows before go on."""

@@ -15,6 +15,7 @@ from moglow.checkpoint import Checkpoint
 from moglow.corpus.context import Context
 from moglow.corpus.context_spec import ContextSpec, refuse_unknown
 from moglow.corpus.corpus import Corpus
+from moglow.corpus.postures import offset_of, posture_axes, posture_of
 from moglow.encodings.encoding import Encoding
 from moglow.errors import CorpusError, TrainingError
 from moglow.files.tables import to_table
@@ -102,13 +103,18 @@ def with_labels_of(context: Context, spec: ContextSpec, corpus: Corpus) -> Conte
     before = len(context.performers)
     of_styles = dict(zip(context.styles, context.postures[before:], strict=True))
     for style in styles[len(context.styles) :]:
-        of_styles[style] = context.posture_of(corpus, style)
+        of_styles[style] = posture_of(context, corpus, style)
     of_performers = [
-        own[name] if number < before else context.offset_of(corpus, name, of_styles)
+        own[name] if number < before else offset_of(context, corpus, name, of_styles)
         for number, name in enumerate(performers)
     ]
     postures = np.reshape([*of_performers, *of_styles.values()], (-1, context.pose_dim)).astype(np.float32)
-    return replace(context, spec=spec, performers=performers, styles=styles, postures=postures)
+    axes = np.concatenate(
+        [context.posture_axes, posture_axes(context, corpus, styles[len(context.styles) :])]
+    )
+    return replace(
+        context, spec=spec, performers=performers, styles=styles, postures=postures, posture_axes=axes
+    )
 
 
 def label_columns(before: Context, after: Context) -> NDArray[np.float32]:
