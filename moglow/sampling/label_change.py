@@ -1,12 +1,12 @@
 """Changes of style or performer in mid-motion. Needs numpy alone.
 
 A model continues in the style of its memory and of its past poses, whatever the label. After a change of label the
-memory is therefore emptied and the past poses are hidden, as data dropout hides them in training. Meanwhile the figure
-passes from the poses that the former label predicts to those of the new one.
+memory is therefore emptied and the past poses are hidden for a while, as data dropout hides them in training. Meanwhile
+the figure passes from the poses that the former label predicts to those of the new one.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from moglow.corpus.context import Context
 
-DURATION = 0.8
-"""Duration of a change in seconds."""
+DURATION, HIDDEN = 0.8, 0.6
+"""Duration of a change in seconds, and of its first part in which past poses are hidden. A figure that does not see its
+feet leaves them behind, and the knees jerk when it sees them again."""
 
 
 Predict = Callable[[Any, Any, Any], tuple[Any, Any, Any]]
@@ -30,6 +31,11 @@ def change_length(fps: float) -> int:
     return max(1, round(DURATION * fps))
 
 
+def hidden_length(fps: float) -> int:
+    """Returns the number of frames of a change in which past poses are hidden."""
+    return max(1, round(HIDDEN * fps))
+
+
 @dataclass(frozen=True, eq=False)
 class LabelChange:
     """The former labels of a batch of figures, the memory of motion with them, and the time since the changes."""
@@ -42,12 +48,14 @@ class LabelChange:
     """Frames ``(B,)`` since a figure's label changed, at least `length` for figures whose label did not."""
     length: int
     """Frames of a change."""
+    hidden: int
+    """Frames of a change in which past poses are hidden."""
 
     @classmethod
     def of(cls, labels: NDArray[np.float32], memory: Any, fps: float) -> Self:
         """Returns the state of figures none of which changes its label."""
         length = change_length(fps)
-        return cls(labels, memory, np.full(len(labels), length), length)
+        return cls(labels, memory, np.full(len(labels), length), length, hidden_length(fps))
 
     def begun(self, rows: NDArray[np.bool_], labels: NDArray[np.float32], memory: Any) -> Self:
         """Returns the state after the figures ``rows`` ``(B,)`` left their labels, with the memory up to then."""
@@ -56,17 +64,18 @@ class LabelChange:
             selected(rows, memory, self.memory),
             np.where(rows, 0, self.frames),
             self.length,
+            self.hidden,
         )
 
     def after(self, memory: Any) -> Self | None:
         """Returns the state a frame later, or None if all changes are over."""
         frames = self.frames + 1
-        return type(self)(self.labels, memory, frames, self.length) if (frames < self.length).any() else None
+        return replace(self, memory=memory, frames=frames) if (frames < self.length).any() else None
 
     def rows(self, rows: NDArray[np.int64]) -> Self:
         """Returns the state of the figures with these indices, which may be repeated."""
         memory = tuple(np.asarray(part)[:, rows] for part in self.memory)
-        return type(self)(self.labels[rows], memory, self.frames[rows], self.length)
+        return replace(self, labels=self.labels[rows], memory=memory, frames=self.frames[rows])
 
     @property
     def share(self) -> NDArray[np.float32]:
@@ -80,7 +89,7 @@ class LabelChange:
 
     def shown(self, history: int) -> NDArray[np.float32]:
         """Returns 1 where a past pose ``(B, K)`` is shown to the model, 0 where it is hidden."""
-        return np.repeat((self.frames >= self.length).astype(np.float32)[:, None], history, axis=1)
+        return np.repeat((self.frames >= self.hidden).astype(np.float32)[:, None], history, axis=1)
 
 
 def relabelled(

@@ -9,7 +9,7 @@ from moglow.checkpoint import Checkpoint
 from moglow.maths.rotations import Array
 from moglow.paths.control_path import ControlPath
 from moglow.sampling.generate import PRETRAINED
-from moglow.sampling.label_change import LabelChange, change_length, relabelled, selected
+from moglow.sampling.label_change import LabelChange, change_length, hidden_length, relabelled, selected
 from moglow.sampling.sampler import Sampler, Track
 
 FRAMES, AT = 240, 100
@@ -69,9 +69,9 @@ def test_a_change_begins_with_the_former_label_and_ends_with_the_new_one() -> No
         np.array([True, False]), labels, memory
     )
     shares = []
-    for _ in range(change_length(30.0) - 1):
+    for frame in range(change_length(30.0) - 1):
         assert change is not None
-        assert change.shown(2).tolist() == [[0, 0], [1, 1]]
+        assert change.shown(2).tolist() == [[frame >= hidden_length(30.0)] * 2, [1, 1]]
         shares.append(change.share[:, 0])
         last, change = change, change.after(memory)
     assert change is not None and change.after(memory) is None and last.share[0] < 1

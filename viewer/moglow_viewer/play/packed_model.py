@@ -18,7 +18,7 @@ from moglow.encodings.reduction import Reduction
 from moglow.errors import CheckpointError
 from moglow.sampling.fast.folded import Folded
 from moglow.sampling.fast.numpy_moglow import NUMPY_MODELS
-from moglow.sampling.label_change import change_length
+from moglow.sampling.label_change import change_length, hidden_length
 from moglow.sampling.start_and_stop import STANDING_WARM_UP
 from moglow_viewer.pages.single_page import pack_bytes
 
@@ -51,6 +51,7 @@ def pack_model(checkpoint: Checkpoint) -> dict[str, Any]:
         "lookahead": context.spec.lookahead,
         "flags": context.spec.flags,
         "change_length": change_length(context.fps),
+        "hidden_length": hidden_length(context.fps),
         "styles": list(context.styles),
         "labels": {style: context.label_vector(style).tolist() for style in named},
         "labels_aside": {style: context.label_vector(style, aside=True).tolist() for style in named},

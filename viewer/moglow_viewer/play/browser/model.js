@@ -125,7 +125,8 @@ class Sampler {
   step(past, velocities, noise, style, temperature) {
     const coming = velocities.map((each) => this.standardized(each, "control"));
     const controls = [...past.controls, ...coming], begun = this.relabelled(past, style);
-    const context = this.context(past.poses, controls, style, !begun.change);
+    const shown = !begun.change || begun.change.frames >= this.hidden_length;
+    const context = this.context(past.poses, controls, style, shown);
     const made = this.flow.step(context, begun.memory, noise, temperature);
     const { target, change } = this.changing(begun.change, past.poses, controls, noise, temperature, made.pose);
     const { scale } = this.arrays, last = past.poses.at(-1);
