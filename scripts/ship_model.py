@@ -18,6 +18,7 @@ import numpy as np
 
 from moglow.checkpoint import Checkpoint
 from moglow.corpus.corpus import Corpus
+from moglow.corpus.postures import posture_axes
 from moglow.evaluation.reach import ReachSpec, measure_reach
 from moglow.files.tables import to_table
 from moglow.measures.metrics import jerk, toe_slide
@@ -103,6 +104,13 @@ def apart(checkpoint: Checkpoint, metres: float) -> Checkpoint:
     moved, feet = np.array(checkpoint.context.pose_mean), checkpoint.context.encoding.slice("toe_x")
     moved[feet] += np.sign(moved[feet]) * metres
     return replace(checkpoint, context=replace(checkpoint.context, pose_mean=moved))
+
+
+def postured(checkpoint: Checkpoint, corpus: Corpus) -> Checkpoint:
+    """Returns a checkpoint with the postures of a corpus, which a training from older weights does not have."""
+    context = checkpoint.context
+    axes = posture_axes(corpus, context.styles, context.standardize_pose)
+    return replace(checkpoint, context=replace(context, posture_axes=axes))
 
 
 def card(
@@ -197,8 +205,9 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     PRETRAINED.parent.mkdir(exist_ok=True)
-    trained = apart(mean([Checkpoint.read(run) for run in arguments.runs]), arguments.apart)
     corpus = Corpus.open(arguments.corpus)
+    trained = mean([Checkpoint.read(run) for run in arguments.runs])
+    trained = postured(apart(trained, arguments.apart), corpus)
     reach, rates = measure_reach(trained, corpus)
     about = dict(trained.about) | {"seen": to_table(corpus.control_range), "rates": to_table(rates)}
     replace(trained, control_range=reach, about=about).write(PRETRAINED, half=True)

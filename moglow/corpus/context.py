@@ -90,8 +90,10 @@ class Context:
             weights[:0],
             performers,
         )
-        by_style = {style: posture_of(context, corpus, style) for style in styles}
-        postures = [offset_of(context, corpus, performer, by_style) for performer in performers]
+        by_style = {style: posture_of(corpus, style, context.standardize_pose) for style in styles}
+        postures = [
+            offset_of(corpus, performer, by_style, context.standardize_pose) for performer in performers
+        ]
         postures += by_style.values()
         square = mean_frame(np.square(context._residuals(corpus.features(s))) for s in corpus.split("train"))
         # The lower bound keeps dequantisation noise small in a channel that is fully predictable from its past.
@@ -101,7 +103,7 @@ class Context:
             context,
             scale=scale,
             postures=np.reshape(postures, (-1, len(weights))).astype(np.float32),
-            posture_axes=posture_axes(context, corpus, styles),
+            posture_axes=posture_axes(corpus, styles, context.standardize_pose),
         )
 
     def _residuals(self, features: Features) -> Array:

@@ -5,7 +5,7 @@ model whose next pose depends on a third of a second returns to the mean posture
 recorded poses, averaged over seconds, about the mean posture of the performer at the speed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +15,9 @@ from moglow.maths.rotations import Array
 from moglow.maths.signals import smooth_gaussian
 
 if TYPE_CHECKING:
-    from moglow.corpus.context import Context
     from moglow.corpus.corpus import Corpus, Stretch
+Standardize = Callable[[Array], Array]
+"""Standardises poses ``(T, D)``."""
 
 AXES = 8
 """Number of axes of a style."""
@@ -32,20 +33,22 @@ DOUBT = 30.0
 """Weight, in frames, of the assumption that a posture does not depend on the speed."""
 
 
-def posture_of(context: "Context", corpus: "Corpus", style: str) -> Array:
+def posture_of(corpus: "Corpus", style: str, standardize: Standardize) -> Array:
     """Returns the mean pose (D,) of a style, or zero, the mean of all styles, if all its clips are held out."""
     chosen = (s for s in corpus.split("train") if s.style == style)
-    return mean_frame((context.standardize_pose(corpus.features(s).pose) for s in chosen), context.pose_dim)
+    return mean_frame((standardize(corpus.features(s).pose) for s in chosen), len(corpus.encoding))
 
 
-def offset_of(context: "Context", corpus: "Corpus", performer: str, postures: Mapping[str, Array]) -> Array:
+def offset_of(
+    corpus: "Corpus", performer: str, postures: Mapping[str, Array], standardize: Standardize
+) -> Array:
     """Returns the mean difference (D,) between a performer's poses and the mean poses of their styles."""
     offsets = (
-        context.standardize_pose(corpus.features(s).pose) - postures.get(s.style, 0.0)
+        standardize(corpus.features(s).pose) - postures.get(s.style, 0.0)
         for s in corpus.split("train")
         if s.performer == performer
     )
-    return mean_frame(offsets, context.pose_dim)
+    return mean_frame(offsets, len(corpus.encoding))
 
 
 def mean_frame(parts: Iterable[Array], channels: int = 1) -> Array:
@@ -56,12 +59,12 @@ def mean_frame(parts: Iterable[Array], channels: int = 1) -> Array:
     return total / max(frames, 1)
 
 
-def posture_axes(context: "Context", corpus: "Corpus", styles: Sequence[str]) -> Array:
+def posture_axes(corpus: "Corpus", styles: Sequence[str], standardize: Standardize) -> Array:
     """Returns the axes (S, R, D) of each style, standardised; each is as long as the deviation along it.
 
     They are zero for styles with little motion, and for encodings other than feet first.
     """
-    found = np.zeros((len(styles), AXES, context.pose_dim), np.float32)
+    found = np.zeros((len(styles), AXES, len(corpus.encoding)), np.float32)
     slices = [corpus.encoding.slice(group) for group in GROUPS]
     channels = np.concatenate([np.arange(each.start, each.stop) for each in slices])
     if corpus.encoding.spec.encoding != "feet_first" or not len(channels):
@@ -75,7 +78,9 @@ def posture_axes(context: "Context", corpus: "Corpus", styles: Sequence[str]) ->
         pieces = [
             piece
             for performer in sorted({stretch.performer for stretch in clips})
-            for piece in _pieces(context, corpus, channels, [s for s in clips if s.performer == performer])
+            for piece in _pieces(
+                corpus, channels, [s for s in clips if s.performer == performer], standardize
+            )
         ]
         lengths = np.array([length for length, _ in pieces])
         if len(pieces) < 2 or lengths.sum() < LEAST * corpus.fps:
@@ -89,10 +94,10 @@ def posture_axes(context: "Context", corpus: "Corpus", styles: Sequence[str]) ->
 
 
 def _pieces(
-    context: "Context", corpus: "Corpus", channels: NDArray[np.intp], clips: Sequence["Stretch"]
+    corpus: "Corpus", channels: NDArray[np.intp], clips: Sequence["Stretch"], standardize: Standardize
 ) -> Iterable[tuple[int, Array]]:
     """Yields the length of each piece of a performer's clips, and its mean pose (C,) about his mean at the speed."""
-    poses = [np.asarray(context.standardize_pose(corpus.features(s).pose), float)[:, channels] for s in clips]
+    poses = [np.asarray(standardize(corpus.features(s).pose), float)[:, channels] for s in clips]
     speeds = [_speeds(np.asarray(corpus.features(s).control, float), corpus.fps) for s in clips]
     known, wanted = np.concatenate(speeds), np.concatenate(poses)
     doubt = np.diag([0.0, *[DOUBT] * (known.shape[1] - 1)])

@@ -36,7 +36,7 @@ PRETRAINED = Path(__file__).parents[1] / "pretrained" / "locomotion.safetensors"
 
 HOTTEST = 2.0
 """The highest temperature."""
-TEMPERATURE = 0.7
+TEMPERATURE = 0.8
 """The default temperature, at which motion is about as smooth as recorded motion, and feet slide as little."""
 
 BLOCK = 10.0

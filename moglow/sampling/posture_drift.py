@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from moglow.corpus.context import Context
 from moglow.maths.rotations import Array
 
-HELD = 0.7
+HELD = 0.5
 """Share of the variance of a posture that a take keeps; the rest changes."""
-SECONDS = 4.0
+SECONDS = 8.0
 """Time in which the rest changes: the inverse of the deviation of its rates in rad/s."""
 WAVES = 12
 """Number of waves whose sum changes along each axis."""

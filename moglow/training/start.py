@@ -103,14 +103,14 @@ def with_labels_of(context: Context, spec: ContextSpec, corpus: Corpus) -> Conte
     before = len(context.performers)
     of_styles = dict(zip(context.styles, context.postures[before:], strict=True))
     for style in styles[len(context.styles) :]:
-        of_styles[style] = posture_of(context, corpus, style)
+        of_styles[style] = posture_of(corpus, style, context.standardize_pose)
     of_performers = [
-        own[name] if number < before else offset_of(context, corpus, name, of_styles)
+        own[name] if number < before else offset_of(corpus, name, of_styles, context.standardize_pose)
         for number, name in enumerate(performers)
     ]
     postures = np.reshape([*of_performers, *of_styles.values()], (-1, context.pose_dim)).astype(np.float32)
     axes = np.concatenate(
-        [context.posture_axes, posture_axes(context, corpus, styles[len(context.styles) :])]
+        [context.posture_axes, posture_axes(corpus, styles[len(context.styles) :], context.standardize_pose)]
     )
     return replace(
         context, spec=spec, performers=performers, styles=styles, postures=postures, posture_axes=axes

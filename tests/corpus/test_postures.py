@@ -37,7 +37,7 @@ def held(tilts: list[float], *, performers: tuple[str, ...] = ("",)) -> Corpus:
 def test_an_axis_is_how_recorded_postures_differ() -> None:
     tilts = np.random.default_rng(1).normal(scale=0.2, size=40)
     corpus, context = held(tilts.tolist()), tiny_context()
-    axes = posture_axes(context, corpus, ("calm", "brisk")) * context.pose_deviation
+    axes = posture_axes(corpus, ("calm", "brisk"), context.standardize_pose) * context.pose_deviation
     channel = corpus.encoding.slice("joints").start
     assert axes.shape == (2, AXES, len(corpus.encoding))
     assert abs(axes[0, 0, channel]) == pytest.approx(tilts.std(), rel=0.02)
@@ -49,17 +49,17 @@ def test_an_axis_is_how_recorded_postures_differ() -> None:
 def test_a_difference_between_performers_is_none_within_a_style() -> None:
     tilts = [0.3, -0.3] * 20
     context = tiny_context()
-    same = posture_axes(context, held(tilts, performers=("ann", "bob")), ("calm",))
+    same = posture_axes(held(tilts, performers=("ann", "bob")), ("calm",), context.standardize_pose)
     assert np.abs(same * context.pose_deviation).max() < 1e-3
 
 
 def test_little_motion_and_other_encodings_have_no_axes() -> None:
     context = tiny_context()
-    assert not posture_axes(context, held([0.3, -0.3]), ("calm",)).any()
+    assert not posture_axes(held([0.3, -0.3]), ("calm",), context.standardize_pose).any()
     assert not Context.of_corpus(SPEC, tiny_corpus()).posture_axes.any()
     other = FeatureSpec("rotations").fit([tiny_corpus().clip(tiny_corpus().stretches[0])])
     rotations = replace(held([0.3, -0.3] * 20), encoding=other)
-    assert not posture_axes(context, rotations, ("calm",)).any()
+    assert not posture_axes(rotations, ("calm",), context.standardize_pose).any()
     corpus = held([0.3, -0.3] * 20)
     fitted = Context.of_corpus(SPEC, corpus)
     assert fitted.posture_axes.any()

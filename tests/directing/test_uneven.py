@@ -33,7 +33,7 @@ def climbed(other: Clip) -> Take:
         moglow.Pin(2.5, other, POSE),
         moglow.Pin(4.0, other, ARMS, "arms"),
     )
-    return moglow.generate("line:length=2.5", seed=5, ground=STAIRS, pins=pins)
+    return moglow.generate("line:length=2.5", seed=4, ground=STAIRS, pins=pins)
 
 
 def clearance(clip: Clip, frame: int, ground: str) -> float:

@@ -74,7 +74,7 @@ def model_facts(
 ) -> dict[str, Any]:
     """Returns the facts with which a page moves figures: the model, the figure, its steering and initial values."""
     if not 0 <= temperature <= HOTTEST:
-        raise ExportError(f"temperature {temperature:g}: expected a number from 0 to {HOTTEST:g}; try 0.7")
+        raise ExportError(f"temperature {temperature:g}: expected a number from 0 to {HOTTEST:g}; try 0.8")
     checkpoint.context.style_vector(style)  # raises an error that names the styles for an unknown one
     model, chart = pack_model(checkpoint), checkpoint.context.encoding.chart
     assert isinstance(chart, FeetFirstChart), "pack_model raises an error for other charts"

@@ -46,7 +46,7 @@ class Model {
 
 // A figure: its state and its place on the ground. One call is one frame. The same seed and input give the same motion.
 class Walker {
-  constructor(model, { seed = 0, style = null, temperature = 0.7, footLock = true } = {}) {
+  constructor(model, { seed = 0, style = null, temperature = 0.8, footLock = true } = {}) {
     Object.assign(this, { model, temperature, footLock, dice: new Dice(seed), place: [0, 0, 0], moving: RESTING, aside: false });
     this.style = style;
     this.past = model.sampler.start(() => this.noise(), this.label, temperature);
