@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -34,19 +34,24 @@ class Scratch:
         """
         folder = output.absolute().with_name(f".{short(output.name)}{SUFFIX}")
         try:
-            folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise CorpusError(
-                f"{output}: cannot be written: the folder {folder.name} beside it cannot be made ({error.strerror})"
-            ) from None
-        with locked(folder):
-            for left in folder.iterdir():
-                if left != lock_file(folder):
-                    shutil.rmtree(left) if left.is_dir() else left.unlink()
             try:
-                yield cls(folder)
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir(exist_ok=True)
+            except OSError as error:
+                raise CorpusError(
+                    f"{output}: cannot be written: the folder {folder.name} beside it cannot be made ({error.strerror})"
+                ) from None
+            with locked(folder):
+                for left in folder.iterdir():
+                    if left != lock_file(folder):
+                        shutil.rmtree(left) if left.is_dir() else left.unlink()
+                try:
+                    yield cls(folder)
+                finally:
+                    shutil.rmtree(folder, ignore_errors=True)
+        except BaseException:  # interrupted before it was locked: it is empty, unless another command uses it
+            with suppress(OSError):
+                folder.rmdir()
+            raise
 
     def place(self, name: str) -> Path:
         """Returns the file of a name."""

@@ -46,18 +46,25 @@ def locked(path: str | Path, wait: Callable[[str], None] | None = None) -> Itera
     On a file system without locks, no lock is taken; files are still written atomically, see
     `moglow.files.atomic.replacing`.
     """
-    place = lock_file(path)
-    descriptor, tries = _open(place, path), 1
-    while (state := _owned(descriptor, place)) == "theirs":
-        os.close(descriptor)
-        if tries >= TRIES:
-            owner = _owner(place)
-            if wait is None:
-                raise ExportError(f"{path}: {owner} is writing it; let it end, or give another name")
-            if tries == TRIES:
-                wait(f"{path}: {owner} is making it; waiting")
-        time.sleep(PAUSE if tries < TRIES else POLL)
-        descriptor, tries = _open(place, path), tries + 1
+    place, descriptor = lock_file(path), -1
+    try:
+        descriptor, tries = _open(place, path), 1
+        while (state := _owned(descriptor, place)) == "theirs":
+            os.close(descriptor)
+            descriptor = -1
+            if tries >= TRIES:
+                owner = _owner(place)
+                if wait is None:
+                    raise ExportError(f"{path}: {owner} is writing it; let it end, or give another name")
+                if tries == TRIES:
+                    wait(f"{path}: {owner} is making it; waiting")
+            time.sleep(PAUSE if tries < TRIES else POLL)
+            descriptor, tries = _open(place, path), tries + 1
+    except BaseException:  # such as an interruption
+        if descriptor >= 0:
+            os.close(descriptor)
+        remove_if_abandoned(place, is_lock=True)
+        raise
     try:
         if state == "ours" and os.fstat(descriptor).st_size == 0:
             with contextlib.suppress(OSError):  # on a full disk the lock file remains empty and still locks
