@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from moglow.corpus.context import Context
+from moglow.corpus.postures import AXES
 from moglow.corpus.window_spec import WindowSpec
 from moglow.corpus.windows import Footage, Windows
 from moglow.encodings.encoding import FeatureSpec, carried_places
@@ -15,6 +16,7 @@ from moglow.errors import RecipeError
 from moglow.evaluation.discrimination import seen_joints
 from moglow.models import MODELS
 from moglow.models.moglow import MoGlow
+from moglow.sampling.posture_drift import HELD, SECONDS
 from moglow.training.body_points import BodyPoints
 from moglow.training.critic import EVERY as STRIDE
 from moglow.training.critic import FULL, Critic, CriticSpec, SeenMotion
@@ -314,3 +316,20 @@ def test_motion_that_begins_in_a_posture_is_judged_from_the_second_window_on(foo
     posture = torch.as_tensor(critics.context.posture(scene.labels[:, 0]))
     torch.testing.assert_close(scene.start.history, posture[:, None].expand_as(scene.start.history))
     assert not scene.start.hidden.any() and not scene.judged.any()
+
+
+def test_critics_see_postures_as_different_as_those_of_takes(footage: Footage) -> None:
+    context, channel = footage.context, footage.context.encoding.slice("joints").start
+    axes = np.zeros((len(context.styles), AXES, context.pose_dim), np.float32)
+    axes[1, 0, channel] = 0.5
+    posed = Footage(footage.corpus, replace(tiny_context(), posture_axes=axes))
+    critics = trainer(posed).criticism
+    assert critics is not None
+    labels = torch.as_tensor(np.stack([context.style_vector(style) for style in context.styles])).repeat(
+        500, 1
+    )
+    moved = critics._postures(labels, 20, Generator().manual_seed(1)).reshape(500, 2, 20, -1)
+    assert not moved[:, 0].any()
+    assert moved[:, 1, :, channel].std() == pytest.approx(0.5, rel=0.1)
+    change = (moved[:, 1, -1, channel] - moved[:, 1, 0, channel]).std() / (19 / context.fps)
+    assert change == pytest.approx(0.5 * (1 - HELD) ** 0.5 / SECONDS, rel=0.15)
