@@ -16,8 +16,8 @@ from moglow.paths.control_path import ControlPath
 EARLY = (0.0, 0.1, 0.2, 0.3, 0.4, -0.2, 0.2, 0.3)
 """Times in seconds by which each ending sees the future of the path early."""
 ENDINGS = len(EARLY)
-BEFORE = 1.6
-"""Time in seconds from the start of the endings to the end of the path's movement, enough for two steps."""
+BEFORE = 2.0
+"""Time in seconds from the start of the endings to the end of the path's movement, enough for three steps."""
 LONGEST = 20.0
 """Longest final stand in seconds with several endings; in longer ones the figure settles anyway."""
 STILL = 0.05
@@ -35,7 +35,7 @@ def ending_start(path: ControlPath) -> int | None:
     >>> from moglow.paths.presets import preset
     >>> stopping = preset("line:length=4", fps=30.0)
     >>> len(stopping) - (ending_start(stopping) or 0), ending_start(preset("stand", fps=30.0))
-    (68, None)
+    (80, None)
     """
     moving = np.flatnonzero(np.abs(path.velocities()).max(-1) > STILL)
     if not len(moving) or moving[-1] == len(path) - 1:
