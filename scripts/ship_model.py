@@ -177,8 +177,8 @@ Without a style a motion is `{checkpoint.context.spec.usual or "any"}`, without 
 
 **Limits**: side-steps are best by `{checkpoint.context.spec.sideways or "any"}`, who is the performer of paths that
 go sideways for a while, and of side-steps that are steered live. Runs are upright, and left and right steps differ by
-14 % at 2.5 m/s; a run from a stand in one step may begin with a skid. A single step of 0.2 m ahead ends in every second
-case with one foot before the other. Steered live, a figure stops with crossed legs after one manoeuvre in two hundred.
+14 % at 2.5 m/s; a run from a stand in one step may begin with a skid. A single step of 0.2 m ahead ends in every third
+case with one foot more than 20 cm before the other. Steered live, a figure stops with crossed legs after one manoeuvre in two hundred.
 Performers other than the default one were recorded at few speeds, and glide or straddle beyond them; knees are
 straight in 3 % of the frames, as those of recordings hardly ever are. Bent knees of `sneak` straighten in a walk. A
 style that changes in mid-walk arrives within two seconds in 78 % of 150 changes, nearly as often as a style is held
