@@ -40,7 +40,7 @@ class Context:
     pose, so its log-determinant is constant.
     `postures` (P + S, D), standardised: the sum of those of a performer and a style is their mean pose. For styles,
     they are mean poses; for performers, the mean differences from these.
-    `posture_axes` (S, R, D), standardised: how postures differ within each style, see `moglow.corpus.posture_axes`.
+    `posture_axes` (S, R, D), standardised: how postures differ within each style, see `moglow.corpus.postures`.
     """
 
     spec: ContextSpec

@@ -128,10 +128,7 @@ class DrawnPaths:
         return number if style is None else self.of_style[style][number]
 
     def _further_out(self, like: Window, usual: Tensor) -> Window:
-        """Returns windows whose feet are further out where they walk ahead in the default style.
-
-        The default performer's are.
-        """
+        """Returns windows whose feet are further out where a default performer walks ahead, whom ``usual`` flags."""
         context = self.footage.context
         steps = context.physical_control(like.controls[:, context.spec.history :][:, : self.length])
         forward, aside, turn = steps.mean(1).unbind(-1)
