@@ -23,6 +23,8 @@ WAVES = 12
 """Number of waves whose sum changes along each axis."""
 FULL = 0.7
 """Temperature from which postures differ as much as recorded ones; at 0 they do not."""
+FARTHEST = 1.5
+"""Limit of the distance along an axis, in deviations; a trunk that bends forward by more does not lean as far back."""
 CHANGE = 0.8
 """Seconds in which the axes of one style give way to those of another one."""
 STREAM = 9
@@ -95,7 +97,7 @@ class PostureDrift:
         if place == 0:
             frames = np.arange(self._frame, self._frame + BLOCK)[:, None, None, None]
             waves = np.cos(self.rates * frames + self.phases).sum(-1)
-            self._block = self.held + self.heights * waves
+            self._block = FARTHEST * np.tanh((self.held + self.heights * waves) / FARTHEST)
         self._frame += 1
         moved: Array = (self._block[place][:, None] @ self._mixed)[:, 0]
         return moved
