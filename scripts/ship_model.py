@@ -181,9 +181,9 @@ go sideways for a while, and of side-steps that are steered live. Runs are uprig
 third case with one foot more than 20 cm before the other. Steered live, a figure stops with crossed legs after one
 manoeuvre in two hundred. Performers other than the default one were recorded at few speeds, and glide or straddle
 beyond them; knees are straight in 3 % of the frames, as those of recordings hardly ever are. Bent knees of `sneak`
-straighten in a walk. A style that changes in mid-walk arrives within two seconds in 78 % of 150 changes, nearly as
+straighten in a walk. A style that changes in mid-walk arrives within two seconds in 79 % of 150 changes, nearly as
 often as a style is held from the start, but walks of `playful` on a straight line look like others. A small net tells
-a second of motion from recordings with an AUC of 0.70. Loops, motion with pins and figures that are steered live have
+a second of motion from recordings with an AUC of 0.71. Loops, motion with pins and figures that are steered live have
 the mean posture of their style.
 
 sha256 {digest}; figures measured on {platform.machine()}, {platform.system()}.

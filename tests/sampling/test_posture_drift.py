@@ -10,7 +10,7 @@ from moglow.corpus.postures import AXES
 from moglow.paths.control_path import ControlPath
 from moglow.paths.presets import preset
 from moglow.sampling.ensemble import Ensemble
-from moglow.sampling.posture_drift import CHANGE, FARTHEST, HELD, PostureDrift
+from moglow.sampling.posture_drift import CHANGE, FARTHEST, PostureDrift
 from moglow.sampling.sampler import Sampler, Track
 from tests.sampling.test_sampler import make_checkpoint
 
