@@ -1,8 +1,8 @@
 """The posture of a take: how it differs from the mean of its style, and how it changes. Needs numpy alone.
 
 A model that sees a third of a second returns to the mean posture of a style. Takes are therefore moved along the axes
-of recorded postures (`moglow.corpus.postures`), each by a random distance that changes slowly. Only the body above the
-hips moves, so feet and path stay as they are, and the model does not see it.
+of recorded postures (`moglow.corpus.postures`), each by a random distance that changes slowly. Only the rotations of
+hips, trunk, head and arms change, so feet and path stay as they are, and the model does not see it.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from moglow.corpus.context import Context
 from moglow.maths.rotations import Array
+from moglow.sampling.label_change import change_length
 
 HELD = 0.5
 """Share of the variance of a posture that a take keeps; the rest changes."""
@@ -25,8 +26,6 @@ FULL = 0.7
 """Temperature from which postures differ as much as recorded ones; at 0 they do not."""
 FARTHEST = 1.5
 """Limit of the distance along an axis, in deviations; a trunk that bends forward by more does not lean as far back."""
-CHANGE = 0.8
-"""Seconds in which the axes of one style give way to those of another one."""
 STREAM = 9
 """Number of the stream of random numbers of a seed."""
 BLOCK = 64
@@ -80,7 +79,7 @@ class PostureDrift:
             np.stack(rates),
             np.stack(phases),
             size * np.sqrt(2 * (1 - HELD) / WAVES),
-            max(1, round(CHANGE * context.fps)),
+            change_length(context.fps),
         )
 
     def next(self, labels: NDArray[Any]) -> Array:

@@ -10,7 +10,8 @@ from moglow.corpus.postures import AXES
 from moglow.paths.control_path import ControlPath
 from moglow.paths.presets import preset
 from moglow.sampling.ensemble import Ensemble
-from moglow.sampling.posture_drift import CHANGE, FARTHEST, PostureDrift
+from moglow.sampling.label_change import change_length
+from moglow.sampling.posture_drift import FARTHEST, PostureDrift
 from moglow.sampling.sampler import Sampler, Track
 from tests.sampling.test_sampler import make_checkpoint
 
@@ -70,7 +71,7 @@ def test_temperature_zero_and_models_without_axes_have_the_mean_posture(checkpoi
 
 
 def test_the_axes_of_one_style_give_way_to_those_of_another(checkpoint: Checkpoint) -> None:
-    context, frames = checkpoint.context, round(CHANGE * checkpoint.context.fps)
+    context, frames = checkpoint.context, change_length(checkpoint.context.fps)
     first, second = (context.style_vector(style)[None] for style in context.styles[:2])
     drift = PostureDrift.of(context, [(5, 0)], 1.0)
     assert drift is not None
