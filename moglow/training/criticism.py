@@ -169,7 +169,10 @@ class Criticism:
         return loss
 
     def _postures(self, labels: Tensor, frames: int, generator: Generator) -> Tensor:
-        """Returns how far motions (B, frames, D) with labels (B, P + S) are moved, as `PostureDrift` moves them."""
+        """Returns how far motions (B, frames, D) with labels (B, P + S) are moved.
+
+        The distances differ as those of `PostureDrift` before its limit, and change at a constant rate in a window.
+        """
         context = self.context
         axes = torch.as_tensor(context.posture_axes)
         own = torch.einsum("bs,srd->brd", labels[:, len(context.performers) :], axes)

@@ -87,6 +87,7 @@ class DrawnPaths:
             for style in context.styles
             if style != usual and styles.count(style) >= LEAST
         }
+        self.reach = {style: self._reach(style) for style in (None, *self.of_style)}
 
     def next(self, numbers: Tensor, at: Tensor, generator: Generator) -> DrawnWindows:
         """Returns the next windows of paths by their numbers (N,), from frames (N,) on; ended paths are replaced."""
@@ -110,14 +111,14 @@ class DrawnPaths:
         plain = torch.zeros_like(mirror)
         cuts = Cuts(start, mirror, plain, plain, torch.zeros_like(start))
         like = self.footage.cut(cuts, past, self.length, context.spec.lookahead)
+        styled = torch.tensor([style is not None for style in styles], device=self.footage.device)
         if self.apart:
-            usual = torch.tensor([style is None for style in styles], device=self.footage.device)
-            like = self._further_out(like, usual)
+            like = self._further_out(like, ~styled)
         labels = torch.as_tensor(
             np.stack([np.asarray(context.label_vector(style)) for style in styles]),
             device=self.footage.device,
         )
-        shown = labels * torch.tensor([[style is not None] for style in styles], device=self.footage.device)
+        shown = labels * styled[:, None]
         return DrawnWindows(controls, (at == 0).float(), labels, shown, like, numbers, at + self.length)
 
     def _alike(self, asked: Tensor, style: str | None, lot: Tensor) -> Tensor:
@@ -156,7 +157,7 @@ class DrawnPaths:
     def _drawn(self, row: int, number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         """Returns the control (frames, 3) of a path."""
         corpus, random = self.footage.corpus, np.random.default_rng([self.seed, 11, row, number])
-        frames, reach = round(SECONDS * corpus.fps), self._reach(self._style(row, number))
+        frames, reach = round(SECONDS * corpus.fps), self.reach[self._style(row, number)]
         moves = wandering(reach, frames, corpus.fps, random, seconds=STEADY, hurry=HURRY)
         eased = np.linspace(0, 1, round(0.5 * corpus.fps), dtype=np.float32)[:, None] * moves[:1]
         still = np.zeros((round(STANDING * corpus.fps), 3), np.float32)
