@@ -34,12 +34,7 @@ class Scratch:
         """
         folder = output.absolute().with_name(f".{short(output.name)}{SUFFIX}")
         try:
-            try:
-                folder.mkdir(exist_ok=True)
-            except OSError as error:
-                raise CorpusError(
-                    f"{output}: cannot be written: the folder {folder.name} beside it cannot be made ({error.strerror})"
-                ) from None
+            _make(folder, output)
             with locked(folder):
                 for left in folder.iterdir():
                     if left != lock_file(folder):
@@ -90,3 +85,13 @@ class Scratch:
         root, joints, rotations, fps = self.read(name, "root", "joints", "rotations", "fps")
         joints = np.broadcast_to(joints, (len(root), *joints.shape[1:]))
         return Clip(skeleton, np.concatenate([root, joints], axis=1), rotations, float(fps), title)
+
+
+def _make(folder: Path, output: Path) -> None:
+    """Makes the folder beside an output file, unless it is there."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise CorpusError(
+            f"{output}: cannot be written: the folder {folder.name} beside it cannot be made ({error.strerror})"
+        ) from None
